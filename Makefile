@@ -1,0 +1,46 @@
+# `make demo` and `make test` need Python 3.11 or newer, make and git. What else
+# they need they install: into .venv, and on Debian, as root, the system
+# libraries of Qt and OpenGL.
+#
+# On Linux, PyPI's torch comes with several GB of CUDA. Without an NVIDIA GPU:
+#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CONSTRAINTS := .ci/constraints.txt
+DEMO := build/demo
+
+ifeq ($(shell uname),Linux)
+VIRTUAL_DISPLAY := xvfb-run -a -s "-screen 0 1600x1000x24"
+ifeq ($(DISPLAY)$(WAYLAND_DISPLAY),)
+HEADLESS := yes
+endif
+endif
+
+.PHONY: demo test system
+
+# Reconstructs a stack with the bundled network, saves the tractions and shows
+# them in napari; where there is no display, in a screenshot.
+demo: $(INSTALLED)
+	$(BIN)/vit-tfm demo -o $(DEMO)
+	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
+		$(DEMO) $(if $(HEADLESS),--screenshot $(DEMO)/demo.png)
+
+test: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(VIRTUAL_DISPLAY) $(BIN)/pytest
+
+# torch goes first, on its own, so that no other requirement chooses its build.
+$(INSTALLED): pyproject.toml $(CONSTRAINTS) | system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) torch
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e ".[dev]"
+	touch $@
+
+system:
+	@$(PYTHON) .ci/system.py
