@@ -1,0 +1,31 @@
+"""What every test may need."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+# No napari in these tests reads or writes anybody's settings.
+os.environ["NAPARI_CONFIG"] = ""
+
+# Without a display Qt would end the whole run, not just the tests that need one.
+if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# The rest of the package is tested where there is no napari, too.
+collect_ignore = [] if find_spec("napari") and find_spec("pytestqt") else ["napari"]
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of other people's data, which stands beside the repository."""
+    folder = ROOT.parent / "shared" / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"no reference data: there is no folder {folder}")
+    return folder

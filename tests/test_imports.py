@@ -1,0 +1,82 @@
+"""What is not needed is not imported: start-up stays quick, headless stays headless."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import napari_vit_tfm
+
+HEADLESS = [
+    "napari_vit_tfm",
+    "napari_vit_tfm.fields",
+    "napari_vit_tfm.config",
+    "napari_vit_tfm.physics",
+    "napari_vit_tfm.metrics",
+    "napari_vit_tfm.patches",
+    "napari_vit_tfm.io",
+    "napari_vit_tfm.synthesis",
+    "napari_vit_tfm.reconstruct",
+    "napari_vit_tfm.evaluate",
+    "napari_vit_tfm.cli",
+]
+
+GUI = ["PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "napari", "qtpy", "superqt"]
+
+IMPORT_IN_TURN = """
+import sys
+from importlib import import_module
+
+unwanted, modules = (argument.split(",") for argument in sys.argv[1:])
+for module in modules:
+    import_module(module)
+    came = [name for name in unwanted if name in sys.modules]
+    if came:
+        sys.exit(f"{module} imports {', '.join(came)}")
+"""
+
+
+def import_without(unwanted: list[str], modules: list[str]) -> None:
+    """Import modules one after the other in a fresh process, looking what comes."""
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_IN_TURN, ",".join(unwanted), ",".join(modules)],
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_headless_part_needs_neither_torch_nor_a_window() -> None:
+    import_without(["torch", "lightning", *GUI], HEADLESS)
+
+
+def test_models_need_no_window() -> None:
+    import_without(GUI, ["napari_vit_tfm.models"])
+
+
+def test_training_needs_no_window() -> None:
+    pytest.importorskip("lightning")
+    import_without(GUI, ["napari_vit_tfm.training"])
+
+
+def test_the_plugin_starts_without_torch() -> None:
+    pytest.importorskip("napari")
+    import_without(["torch", "lightning"], ["napari_vit_tfm.napari"])
+
+
+def test_an_unwanted_import_is_noticed() -> None:
+    with pytest.raises(AssertionError, match=r"fields imports numpy"):
+        import_without(["numpy"], ["napari_vit_tfm", "napari_vit_tfm.fields"])
+
+
+@pytest.mark.parametrize("name", napari_vit_tfm.__all__)
+def test_public_names_are_there(name: str) -> None:
+    assert getattr(napari_vit_tfm, name) is not None
+    assert name in dir(napari_vit_tfm)
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'tractions'"):
+        napari_vit_tfm.tractions  # noqa: B018
