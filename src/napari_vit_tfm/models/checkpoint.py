@@ -1,0 +1,143 @@
+"""Checkpoints of the original work: the weights in the file, and nothing else.
+
+Such a file is a pickle, and a pickle can run code. Only tensors and plain
+values are ever loaded from it; a file with anything else in it is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.models.base import ModelError
+
+WEIGHT_ENTRIES = ("best_model_weights", "final_model_weights")
+"""Where the weights are, in the order of preference."""
+
+_DTYPES = (torch.float32, torch.float64)
+# A zip archive, as torch.save writes now, or pickles of protocol 2, as it once did.
+_SIGNATURES = (b"PK\x03\x04", b"\x80\x02")
+_EXPECTED = (
+    "expected a PyTorch file with a dictionary whose "
+    f"{WEIGHT_ENTRIES[0]!r} or {WEIGHT_ENTRIES[1]!r} holds the weights"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        Parameters by name, all float32 or all float64, on the CPU.
+    sha256 : str
+        SHA-256 of the file, as hexadecimal digits.
+    """
+
+    weights: dict[str, Tensor]
+    sha256: str
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint in the original format.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file written by ``torch.save``: a dictionary whose
+        ``best_model_weights``, or else ``final_model_weights``, is a state
+        dictionary.
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, is no such checkpoint, or holds anything
+        but tensors and plain values. Nothing in it is ever executed.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    weights = _weights(path, _load(path, content))
+    return Checkpoint(weights=weights, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _load(path: Path, content: bytes) -> object:
+    if not content.startswith(_SIGNATURES):
+        raise ModelError(
+            f"{path} is not a PyTorch file: it begins with {content[:8]!r}; {_EXPECTED}"
+        )
+    try:
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # The message says what stands in the file, but also how to load it
+        # all the same: that advice is not handed on.
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        raise ModelError(
+            f"{path} was refused, for it holds "
+            f"{found[1] if found else 'something unknown'}: only tensors and plain "
+            "values are loaded from a checkpoint, nothing that could run code"
+        ) from None
+    except Exception as error:  # a damaged file can fail in any way
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{path} is damaged or not a checkpoint ({reason}); {_EXPECTED}"
+        ) from error
+
+
+def _weights(path: Path, found: object) -> dict[str, Tensor]:
+    if not isinstance(found, Mapping):
+        raise ModelError(f"{path} holds a {type(found).__name__}; {_EXPECTED}")
+    entry = next((key for key in WEIGHT_ENTRIES if found.get(key)), None)
+    if entry is None:
+        raise ModelError(f"{path} holds the entries {_some(found)}; {_EXPECTED}")
+    weights = found[entry]
+    if not isinstance(weights, Mapping):
+        raise ModelError(
+            f"{path}: {entry!r} is a {type(weights).__name__}, "
+            "not a dictionary of tensors"
+        )
+    for name, value in weights.items():
+        if not (isinstance(name, str) and _is_plain(value)):
+            raise ModelError(
+                f"{path}: {name!r} in {entry!r} is {_describe(value)}, "
+                "not a float32 or float64 tensor"
+            )
+    if len({value.dtype for value in weights.values()}) > 1:
+        raise ModelError(f"{path}: {entry!r} mixes float32 and float64 tensors")
+    return dict(weights)
+
+
+def _is_plain(value: object) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.dtype in _DTYPES
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+    )
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a {value.layout} tensor of {value.dtype} on {value.device}"
+    return f"a {type(value).__name__}"
+
+
+def _some(found: Mapping[object, object], limit: int = 5) -> str:
+    """The first few keys, and how many more there are."""
+    shown = ", ".join(repr(key) for key in list(found)[:limit]) or "(none)"
+    return shown + (f" and {len(found) - limit} more" if len(found) > limit else "")

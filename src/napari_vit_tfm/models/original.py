@@ -1,0 +1,387 @@
+"""The Vision Transformer of the original work, and its checkpoints.
+
+One token per patch, pre-norm blocks, no class token. Two forms exist, told
+apart by the head that turns tokens back into a field. Parameter names and
+numbers are those of the original checkpoints; everything but the number of
+attention heads is read off the shapes of their tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.checkpoint import read_checkpoint
+from napari_vit_tfm.models.layers import Block, attention_of
+
+Form = Literal["linear", "convolutional"]
+"""The head: ``mlp`` and one ``convTrans``, or ``convTrans1`` to ``convTrans3``."""
+
+USUAL_HEADS: Mapping[Form, int] = {"linear": 8, "convolutional": 4}
+"""Attention heads that the original work used with either form."""
+
+_NORM_EPS: Mapping[Form, float] = {"linear": 1e-6, "convolutional": 1e-7}
+_HEAD_KEYS: Mapping[Form, str] = {
+    "linear": "rec_trac_head.convTrans.weight",
+    "convolutional": "rec_trac_head.convTrans1.weight",
+}
+# Three steps that double the resolution undo patches of this size.
+_CONVOLUTIONAL_PATCH = 8
+
+
+@dataclass(frozen=True)
+class OriginalViTConfig:
+    """Size and form of the network.
+
+    Parameters
+    ----------
+    width, depth, heads : int
+        Features per token, number of blocks, attention heads per block.
+    hidden : int
+        Width of the hidden layer in the blocks' MLPs.
+    patch : int
+        Side of a patch, in vectors.
+    side : int
+        Patches along a side of the square field.
+    form : {"linear", "convolutional"}
+        The head, and with it the epsilon of the normalisations.
+    qkv_bias : bool
+        Whether queries, keys and values have a bias.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    hidden: int
+    patch: int
+    side: int
+    form: Form
+    qkv_bias: bool
+
+    @property
+    def field_side(self) -> int:
+        """Vectors along a side of the square field."""
+        return self.side * self.patch
+
+    @classmethod
+    def from_weights(
+        cls, weights: Mapping[str, Tensor], *, heads: int | None = None
+    ) -> OriginalViTConfig:
+        """Read size and form off a state dictionary.
+
+        Parameters
+        ----------
+        weights : mapping of str to Tensor
+            Parameters by name.
+        heads : int, optional
+            Attention heads, which leave no trace in the tensors; None takes
+            the usual number for the form.
+
+        Raises
+        ------
+        ModelError
+            If the tensors are not those of such a network, or the heads do
+            not divide its width.
+        """
+        form = _form(weights)
+        width, _, patch, _ = _shape(weights, "patch_embed.proj.weight", 4)
+        _, patches, _ = _shape(weights, "pos_embed", 3)
+        hidden, _ = _shape(weights, "blocks.0.mlp.fc1.weight", 2)
+        side = math.isqrt(patches)
+        if side**2 != patches:
+            raise ModelError(f"pos_embed has {patches} patches: no square field")
+        if form == "convolutional" and patch != _CONVOLUTIONAL_PATCH:
+            raise ModelError(
+                f"the head of convTrans1 to convTrans3 undoes patches of "
+                f"{_CONVOLUTIONAL_PATCH} x {_CONVOLUTIONAL_PATCH}, "
+                f"and patch_embed makes them {patch} x {patch}"
+            )
+        heads = USUAL_HEADS[form] if heads is None else heads
+        if heads < 1 or width % heads:
+            raise ModelError(
+                f"{heads} attention heads do not divide the width of {width}: "
+                "give the number of heads that the network was trained with"
+            )
+        return cls(
+            width=width,
+            depth=len({key.split(".")[1] for key in weights if key[:7] == "blocks."}),
+            heads=heads,
+            hidden=hidden,
+            patch=patch,
+            side=side,
+            form=form,
+            qkv_bias="blocks.0.attn.qkv.bias" in weights,
+        )
+
+
+def _form(weights: Mapping[str, Tensor]) -> Form:
+    for form, key in _HEAD_KEYS.items():
+        if key in weights:
+            return form
+    raise ModelError(
+        "no head of the original network among the weights: expected "
+        + " or ".join(_HEAD_KEYS.values())
+    )
+
+
+def _shape(weights: Mapping[str, Tensor], key: str, dimensions: int) -> tuple[int, ...]:
+    if key not in weights:
+        raise ModelError(f"the weights of the original network lack {key}")
+    shape = tuple(weights[key].shape)
+    if len(shape) != dimensions or min(shape) == 0:
+        raise ModelError(
+            f"{key} has the shape {shape}: expected {dimensions} dimensions, "
+            "none of them empty"
+        )
+    return shape
+
+
+class PatchEmbedding(nn.Module):
+    """Cut a field into patches, and make each a token."""
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(2, width, patch, stride=patch)
+
+    def forward(self, field: Tensor) -> Tensor:
+        """Fields ``(N, 2, H, W)`` to tokens ``(N, P, width)``, row by row."""
+        tokens: Tensor = self.proj(field).flatten(2).transpose(1, 2)
+        return tokens
+
+
+class LinearHead(nn.Module):
+    """Two linear layers per token, then each token becomes its patch."""
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
+        )
+        self.convTrans = nn.ConvTranspose2d(width, 2, patch, stride=patch)
+
+    def forward(self, tokens: Tensor, side: int) -> Tensor:
+        """Tokens ``(N, P, width)`` to fields ``(N, 2, H, W)``."""
+        field: Tensor = self.convTrans(_as_maps(self.mlp(tokens), side))
+        return field
+
+
+class ConvolutionalHead(nn.Module):
+    """Three transposed convolutions, each doubling the resolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convTrans1 = self._double(width, 64)
+        self.convTrans2 = self._double(64, 32)
+        self.convTrans3 = self._double(32, 2)
+
+    @staticmethod
+    def _double(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+        return nn.ConvTranspose2d(
+            inputs, outputs, 3, stride=2, padding=1, output_padding=1
+        )
+
+    def forward(self, tokens: Tensor, side: int) -> Tensor:
+        """Tokens ``(N, P, width)`` to fields ``(N, 2, H, W)``."""
+        maps = functional.gelu(self.convTrans1(_as_maps(tokens, side)))
+        field: Tensor = self.convTrans3(functional.gelu(self.convTrans2(maps)))
+        return field
+
+
+def _as_maps(tokens: Tensor, side: int) -> Tensor:
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+
+
+class OriginalViT(nn.Module):
+    """Displacements to tractions on the one grid the network was made for.
+
+    Parameters
+    ----------
+    config : OriginalViTConfig
+        Size and form of the network.
+    """
+
+    def __init__(self, config: OriginalViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.patch_embed = PatchEmbedding(width, config.patch)
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.side**2, width))
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, hidden=config.hidden, qkv_bias=config.qkv_bias)
+            for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.rec_trac_head = (
+            LinearHead(width, config.patch)
+            if config.form == "linear"
+            else ConvolutionalHead(width)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = _NORM_EPS[config.form]
+
+    def forward(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E`` of displacements ``u / L``, both ``(N, 2, H, W)``."""
+        tokens = self._tokens(displacement)
+        for block in self.blocks:
+            tokens = block(tokens)
+        out: Tensor = self.rec_trac_head(self.norm(tokens), self.config.side)
+        return out
+
+    def attention(self, displacement: Tensor) -> list[Tensor]:
+        """Softmax attention of one field ``(1, 2, H, W)``, block after block.
+
+        Returns
+        -------
+        list of tensors of shape (heads, P, P)
+            ``P`` patches, row by row.
+        """
+        return attention_of(self.blocks, self._tokens(displacement))
+
+    def _tokens(self, displacement: Tensor) -> Tensor:
+        tokens: Tensor = self.patch_embed(displacement) + self.pos_embed
+        return tokens
+
+
+class OriginalMethod(ReconstructionMethod):
+    """An original network as a reconstruction method.
+
+    Fields are brought to the network's own precision and device.
+
+    Parameters
+    ----------
+    network : OriginalViT
+        The network with its weights.
+    name : str, keyword-only
+        How the method is called.
+    sha256 : str, keyword-only
+        SHA-256 of the weights' file.
+    """
+
+    def __init__(self, network: OriginalViT, *, name: str, sha256: str) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.name = name
+        self.sha256 = sha256
+        self.grid = (network.config.field_side, network.config.field_side)
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks with attention."""
+        return self.network.config.depth
+
+    def to(self, device: str | torch.device) -> OriginalMethod:
+        """Move to a device, in place."""
+        self.network.to(device)
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``.
+
+        Raises
+        ------
+        ModelError
+            If the displacements are not on the network's grid.
+        """
+        out: Tensor = self.network(self._input(displacement))
+        return out
+
+    def attention(self, displacement: Tensor) -> list[Tensor]:
+        """Softmax attention of one field ``(1, 2, H, W)``.
+
+        Returns
+        -------
+        list of tensors of shape (heads, P, P)
+            One per block; ``P = rows * columns`` patches in row-major order.
+
+        Raises
+        ------
+        ModelError
+            If it is not one field, or not on the network's grid.
+        """
+        if len(displacement) != 1:
+            raise ModelError(
+                f"attention is that of one field, not of {len(displacement)}"
+            )
+        return self.network.attention(self._input(displacement))
+
+    def _input(self, displacement: Tensor) -> Tensor:
+        side = self.network.config.field_side
+        if displacement.ndim != 4 or displacement.shape[1:] != (2, side, side):
+            raise ModelError(
+                f"{self.name} takes fields of shape (N, 2, {side}, {side}), "
+                f"not {tuple(displacement.shape)}"
+            )
+        return displacement.to(self.network.pos_embed)
+
+
+def load_original(
+    path: str | Path, *, heads: int | None = None, dtype: torch.dtype = torch.float32
+) -> OriginalMethod:
+    """Load a checkpoint in the original format.
+
+    Parameters
+    ----------
+    path : str or Path
+        The checkpoint, see `read_checkpoint`.
+    heads : int, optional, keyword-only
+        Attention heads, which the file does not tell; None takes the usual
+        number for its form, 8 with the linear head and 4 with the
+        convolutional one.
+    dtype : torch.dtype, keyword-only
+        Precision to compute in, whatever the file's is. float64 does not run
+        on every device.
+
+    Returns
+    -------
+    OriginalMethod
+        On the CPU.
+
+    Raises
+    ------
+    ModelError
+        If the file is no such checkpoint, is unsafe, or the heads do not
+        divide its width; the message names the file, what was found, and
+        what was expected.
+    """
+    path = Path(path)
+    checkpoint = read_checkpoint(path)
+    try:
+        config = OriginalViTConfig.from_weights(checkpoint.weights, heads=heads)
+        # Without memory: nothing is allocated for shapes that do not fit.
+        with torch.device("meta"):
+            network = OriginalViT(config)
+        _check_weights(network.state_dict(), checkpoint.weights)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    network.load_state_dict(
+        {key: value.to(dtype) for key, value in checkpoint.weights.items()},
+        assign=True,
+    )
+    return OriginalMethod(network, name=path.name, sha256=checkpoint.sha256)
+
+
+def _check_weights(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], limit: int = 3
+) -> None:
+    problems = [f"{key} is missing" for key in expected if key not in found]
+    problems += [f"{key} is not known" for key in found if key not in expected]
+    problems += [
+        f"{key} has the shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in found and found[key].shape != tensor.shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - limit} more" if len(problems) > limit else ""
+        raise ModelError(
+            "the weights are not those of the original network: "
+            + "; ".join(problems[:limit])
+            + more
+        )

@@ -1,0 +1,58 @@
+"""Attention rollout: what a patch has gathered from which patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def rollout(attentions: Sequence[Tensor]) -> Tensor:
+    r"""Follow attention through the blocks, residual connections included.
+
+    With the softmax attention :math:`A_b^h` of head :math:`h` in block
+    :math:`b`,
+
+    .. math::
+
+        \hat A_b = \mathrm{rows}\Bigl(I + \frac1n \sum_h A_b^h\Bigr), \qquad
+        R_b = \hat A_b R_{b-1}, \qquad R_0 = \hat A_0,
+
+    where :math:`\mathrm{rows}` divides every row by its sum.
+
+    Parameters
+    ----------
+    attentions : sequence of tensors of shape (heads, P, P)
+        Softmax attention of the blocks in order; a row is the patch that
+        looks, a column the patch that is looked at.
+
+    Returns
+    -------
+    tensor of shape (blocks, P, P)
+        ``rollout[b, p]`` says how much each patch contributes to patch ``p``
+        after block ``b``. No entry is negative, every row sums to one. The
+        dtype and device are those of the attention.
+
+    Raises
+    ------
+    ValueError
+        If there is no attention, or it has another shape.
+
+    References
+    ----------
+    Abnar & Zuidema, Quantifying Attention Flow in Transformers, ACL 2020.
+    """
+    if not attentions:
+        raise ValueError("a rollout needs the attention of at least one block")
+    shape = attentions[0].shape
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise ValueError(f"attention has the shape (heads, P, P), not {tuple(shape)}")
+    identity = torch.eye(shape[-1], dtype=attentions[0].dtype).to(attentions[0].device)
+    gathered = identity
+    blocks = []
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + identity
+        gathered = (mixing / mixing.sum(dim=-1, keepdim=True)) @ gathered
+        blocks.append(gathered)
+    return torch.stack(blocks)
