@@ -1,0 +1,69 @@
+"""Every default, once. Widgets and commands both start from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+REFERENCE_POISSON = 0.49
+"""Poisson ratio of the reference form, an almost incompressible gel."""
+
+PATCH_SIZE = 8
+"""Side of a patch, in vectors."""
+
+MIN_GRID = 16
+MAX_GRID = 256
+"""Smallest and largest number of vectors along a side of a field."""
+
+BUNDLED_MODEL = "vit"
+"""Name of the network that comes with the package."""
+
+MODEL_NAMES = (BUNDLED_MODEL, "fttc")
+"""Methods that need no file."""
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+DEVICES: tuple[Device, ...] = get_args(Device)
+
+
+@dataclass(frozen=True)
+class ReconstructionConfig:
+    """How a stack is reconstructed.
+
+    Parameters
+    ----------
+    model : str
+        A registered method's name, or the path of a checkpoint.
+    heads : int, optional
+        Attention heads of a checkpoint that does not say; None takes the
+        usual number for the checkpoint's form.
+    device : {"auto", "cpu", "cuda", "mps"}
+        ``auto`` takes the GPU where there is one.
+    batch_size : int
+        Frames per batch; halved while the GPU's memory does not hold it.
+    """
+
+    model: str = BUNDLED_MODEL
+    heads: int | None = None
+    device: Device = "auto"
+    batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class DisplayConfig:
+    """How fields are drawn.
+
+    Parameters
+    ----------
+    arrow_stride : int
+        Every how many vectors an arrow is drawn.
+    magnitude_colormap, displacement_colormap, attention_colormap : str
+        Names of napari colormaps.
+    attention_opacity : float
+        Opacity of the attention overlay, 0 to 1.
+    """
+
+    arrow_stride: int = 3
+    magnitude_colormap: str = "inferno"
+    displacement_colormap: str = "viridis"
+    attention_colormap: str = "cividis"
+    attention_opacity: float = 0.6

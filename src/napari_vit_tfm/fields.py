@@ -1,0 +1,201 @@
+"""Displacement and traction stacks: the arrays, and what their numbers mean.
+
+Every stack is a float32 array of shape ``(T, H, W, 2)``. The last axis is
+``(x, y)``: component 0 points along the columns, component 1 along the rows,
+and rows are counted downwards as in an image. The vectors sit on the nodes of
+a regular grid whose ``W`` columns span ``L = (W - 1) * spacing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+DisplacementUnit = Literal["um", "grid", "px", "field"]
+DISPLACEMENT_UNITS: tuple[DisplacementUnit, ...] = get_args(DisplacementUnit)
+
+TractionUnit = Literal["Pa", "1"]
+TRACTION_UNITS: tuple[TractionUnit, ...] = get_args(TractionUnit)
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class FieldError(ValueError):
+    """A field cannot be used as it is; the message says why and what to do."""
+
+
+def _as_stack(data: npt.ArrayLike) -> FloatArray:
+    array = np.asarray(data, dtype=np.float32)
+    if array.ndim == 3:
+        array = array[np.newaxis]
+    if array.ndim != 4 or array.shape[-1] != 2:
+        raise FieldError(
+            f"a stack of vector fields has the shape (T, H, W, 2), not {array.shape}"
+        )
+    if min(array.shape) == 0:
+        raise FieldError(f"the stack is empty: its shape is {array.shape}")
+    return array
+
+
+def _check_positive(name: str, value: float | None) -> None:
+    if value is not None and not (np.isfinite(value) and value > 0):
+        raise FieldError(f"{name} must be a positive number, not {value}")
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacementStack:
+    """Displacements of the gel's surface, frame after frame.
+
+    Parameters
+    ----------
+    data : array of shape (T, H, W, 2) or (H, W, 2)
+        Displacement vectors ``(x, y)``; kept as float32.
+    unit : {"um", "grid", "px", "field"}, optional
+        ``um`` micrometres; ``grid`` steps of the vector grid; ``px`` camera
+        pixels (needs `pixel_size`); ``field`` fractions of the field's width
+        ``L = (W - 1) * spacing``. None where nobody has said yet.
+    spacing : float, optional
+        Distance between neighbouring vectors, in micrometres.
+    pixel_size : float, optional
+        Size of a camera pixel, in micrometres.
+    outline : array of shape (N, 2), optional
+        The cell's outline, ``(x, y)`` in grid steps counted from zero.
+    metadata : mapping
+        Whatever else the file said.
+
+    Raises
+    ------
+    FieldError
+        For arrays of another shape, unknown units, or lengths that are not
+        positive.
+    """
+
+    data: FloatArray
+    unit: DisplacementUnit | None = None
+    spacing: float | None = None
+    pixel_size: float | None = None
+    outline: npt.NDArray[np.float64] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _as_stack(self.data))
+        if self.unit is not None and self.unit not in DISPLACEMENT_UNITS:
+            raise FieldError(
+                f"unknown displacement unit {self.unit!r}: "
+                f"it is one of {', '.join(DISPLACEMENT_UNITS)}"
+            )
+        _check_positive("the spacing", self.spacing)
+        _check_positive("the pixel size", self.pixel_size)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, ``T``."""
+        return int(self.data.shape[0])
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns, ``(H, W)``."""
+        return int(self.data.shape[1]), int(self.data.shape[2])
+
+    def grid_steps_per_unit(self) -> float:
+        """How many grid steps one unit of this stack's displacement is.
+
+        Raises
+        ------
+        FieldError
+            If the unit is not known, or a length needed to convert it.
+        """
+        if self.unit is None:
+            raise FieldError(
+                "the displacement's unit is not known: "
+                f"name it, one of {', '.join(DISPLACEMENT_UNITS)}"
+            )
+        if self.unit == "grid":
+            return 1.0
+        if self.unit == "field":
+            return float(self.grid_shape[1] - 1)
+        if self.spacing is None:
+            raise FieldError(
+                f"displacements in {self.unit} need the spacing of the vectors in um"
+            )
+        if self.unit == "um":
+            return 1.0 / self.spacing
+        if self.pixel_size is None:
+            raise FieldError("displacements in px need the pixel size in um")
+        return self.pixel_size / self.spacing
+
+    def in_grid_steps(self) -> FloatArray:
+        """Displacements in steps of the vector grid, ``(T, H, W, 2)``."""
+        return self.data * np.float32(self.grid_steps_per_unit())
+
+
+@dataclass(frozen=True, eq=False)
+class TractionStack:
+    """Tractions exerted by the cell on the gel, frame after frame.
+
+    Parameters
+    ----------
+    data : array of shape (T, H, W, 2) or (H, W, 2)
+        Traction vectors ``(x, y)``; kept as float32.
+    unit : {"Pa", "1"}
+        Pascal, or the dimensionless ``t / E``.
+    spacing : float, optional
+        Distance between neighbouring vectors, in micrometres.
+    young : float, optional
+        Young's modulus that the tractions were computed with, in Pa.
+    poisson : float, optional
+        Poisson ratio that the tractions were computed with.
+    model : str
+        Name of the reconstruction method; empty for tractions that are given.
+    model_sha256 : str
+        SHA-256 of the method's weights; empty for methods without.
+    outline : array of shape (N, 2), optional
+        The cell's outline, ``(x, y)`` in grid steps counted from zero.
+    metadata : mapping
+        Whatever else is known.
+
+    Raises
+    ------
+    FieldError
+        For arrays of another shape, unknown units, or lengths that are not
+        positive.
+    """
+
+    data: FloatArray
+    unit: TractionUnit = "1"
+    spacing: float | None = None
+    young: float | None = None
+    poisson: float | None = None
+    model: str = ""
+    model_sha256: str = ""
+    outline: npt.NDArray[np.float64] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _as_stack(self.data))
+        if self.unit not in TRACTION_UNITS:
+            raise FieldError(
+                f"unknown traction unit {self.unit!r}: "
+                f"it is one of {', '.join(TRACTION_UNITS)}"
+            )
+        _check_positive("the spacing", self.spacing)
+        _check_positive("Young's modulus", self.young)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, ``T``."""
+        return int(self.data.shape[0])
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns, ``(H, W)``."""
+        return int(self.data.shape[1]), int(self.data.shape[2])
+
+    def magnitude(self) -> FloatArray:
+        """Length of every traction vector, ``(T, H, W)``, in the stack's unit."""
+        return np.hypot(self.data[..., 0], self.data[..., 1])
