@@ -1,0 +1,197 @@
+"""The grid of patches over a field: from a point to a patch to a picture.
+
+Positions are those of the vector grid: node ``k`` lies at ``k``, so a field of
+``W`` columns covers ``-0.5`` to ``W - 0.5``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import zoom
+from skimage.transform import resize
+
+from napari_vit_tfm.config import PATCH_SIZE
+
+OverlayKind = Literal["weights", "displacement"]
+OVERLAY_KINDS: tuple[OverlayKind, ...] = get_args(OverlayKind)
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """Rows and columns of patches over a vector field.
+
+    Parameters
+    ----------
+    field_shape : tuple of int
+        Rows and columns of the field, ``(H, W)``.
+    model_shape : tuple of int, optional
+        Rows and columns of the grid that the network saw, where it was not
+        the field's own; the outermost nodes of both grids coincide.
+    patch_size : int
+        Side of a patch, in nodes of the network's grid.
+    """
+
+    field_shape: tuple[int, int]
+    model_shape: tuple[int, int] | None = None
+    patch_size: int = PATCH_SIZE
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of patches; the last may reach beyond the field."""
+        return math.ceil((self.model_shape or self.field_shape)[0] / self.patch_size)
+
+    @property
+    def columns(self) -> int:
+        """Number of columns of patches; the last may reach beyond the field."""
+        return math.ceil((self.model_shape or self.field_shape)[1] / self.patch_size)
+
+    def index(self, row: int, column: int) -> int:
+        """Number of a patch, counted row by row from zero.
+
+        Raises
+        ------
+        IndexError
+            If there is no such patch.
+        """
+        if not (0 <= row < self.rows and 0 <= column < self.columns):
+            raise IndexError(
+                f"no patch ({row}, {column}): the field has "
+                f"{self.rows} rows and {self.columns} columns of patches"
+            )
+        return row * self.columns + column
+
+    def patch_at(self, x: float, y: float) -> tuple[int, int] | None:
+        """Row and column of the patch at a point of the vector grid.
+
+        Parameters
+        ----------
+        x, y : float
+            Position along columns and rows, in nodes.
+
+        Returns
+        -------
+        tuple of int, or None outside the field
+        """
+        height, width = self.field_shape
+        if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+            return None
+        row = self._patch_along(y, axis=0)
+        column = self._patch_along(x, axis=1)
+        return row, column
+
+    def bounds(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """Edges of a patch, ``(x0, y0, x1, y1)``, cut at the field's border.
+
+        Raises
+        ------
+        IndexError
+            If there is no such patch.
+        """
+        self.index(row, column)
+        y = self._edges(axis=0)
+        x = self._edges(axis=1)
+        return x[column], y[row], x[column + 1], y[row + 1]
+
+    def lines(self) -> npt.NDArray[np.float64]:
+        """The grid's lines, as start and vector.
+
+        Returns
+        -------
+        array of shape (rows + columns + 2, 2, 2)
+            Per line the start and the vector to its end, each
+            ``(row, column)``.
+        """
+        y, x = self._edges(axis=0), self._edges(axis=1)
+        horizontal = [[(edge, x[0]), (0.0, x[-1] - x[0])] for edge in y]
+        vertical = [[(y[0], edge), (y[-1] - y[0], 0.0)] for edge in x]
+        return np.array(horizontal + vertical)
+
+    def _nodes_per_model_node(self, axis: int) -> float:
+        if self.model_shape is None:
+            return 1.0
+        return (self.field_shape[axis] - 1) / (self.model_shape[axis] - 1)
+
+    def _patch_along(self, position: float, axis: int) -> int:
+        node = position / self._nodes_per_model_node(axis)
+        last = (self.rows, self.columns)[axis] - 1
+        return min(max(math.floor((node + 0.5) / self.patch_size), 0), last)
+
+    def _edges(self, axis: int) -> list[float]:
+        """Patch edges along an axis; the outermost are the field's border."""
+        count = (self.rows, self.columns)[axis]
+        step = self._nodes_per_model_node(axis)
+        inner = [(k * self.patch_size - 0.5) * step for k in range(1, count)]
+        return [-0.5, *inner, self.field_shape[axis] - 0.5]
+
+
+def overlay(
+    weights: npt.ArrayLike,
+    displacement: npt.NDArray[np.floating],
+    *,
+    grid: PatchGrid,
+    kind: OverlayKind = "weights",
+) -> FloatArray:
+    """A map over patches, drawn over the field.
+
+    Parameters
+    ----------
+    weights : array of shape (rows, columns)
+        Attention of one patch, not negative.
+    displacement : array of shape (H, W, 2)
+        The frame's displacement vectors.
+    grid : PatchGrid, keyword-only
+        The patches.
+    kind : {"weights", "displacement"}, keyword-only
+        ``weights``: the map divided by its maximum and resized bilinearly to
+        the field. ``displacement``: that map times the displacement vectors,
+        as magnitude; the form of the original work.
+
+    Returns
+    -------
+    array of shape (H, W)
+        Dimensionless (0 to 1), or in the displacement's unit.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    peak = weights.max()
+    scaled = weights / peak if peak > 0 else weights
+    model_shape = grid.model_shape or grid.field_shape
+    covered = (grid.rows * grid.patch_size, grid.columns * grid.patch_size)
+    smooth: npt.NDArray[np.floating] = resize(  # type: ignore[no-untyped-call]
+        scaled, covered, order=1, mode="edge", anti_aliasing=False
+    )[: model_shape[0], : model_shape[1]]
+    if model_shape != grid.field_shape:
+        smooth = resample_nodes(smooth, grid.field_shape)
+    if kind == "displacement":
+        smooth = smooth * np.hypot(displacement[..., 0], displacement[..., 1])
+    return smooth.astype(np.float32)
+
+
+def resample_nodes(
+    field: npt.NDArray[np.floating], shape: tuple[int, int]
+) -> npt.NDArray[np.floating]:
+    """Bring a field to another number of nodes over the same square.
+
+    Linear interpolation between nodes; the outermost nodes coincide.
+
+    Parameters
+    ----------
+    field : array of shape (H, W, ...)
+        Values at the nodes.
+    shape : tuple of int
+        Rows and columns wanted, at least 2 each.
+
+    Returns
+    -------
+    array of shape (*shape, ...)
+    """
+    factors = [new / old for new, old in zip(shape, field.shape, strict=False)]
+    factors += [1.0] * (field.ndim - 2)
+    resampled: npt.NDArray[np.floating] = zoom(field, factors, order=1, mode="nearest")
+    return resampled

@@ -1,0 +1,198 @@
+"""Half-space and layer in Fourier space: filters on vector fields.
+
+In Fourier space the response of a gel's surface to tangential traction is
+diagonal in two directions, along the wave vector (longitudinal) and across it
+(transverse), whatever the Poisson ratio and the thickness. Everything here is
+therefore a pair of factors per wave vector, applied by one function. Lengths
+are grid steps, wave numbers radians per grid step, tractions ``t / E``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+Array = Any
+"""A numpy array or a torch tensor."""
+
+Gains = Callable[[Array], tuple[Array, Array]]
+"""Wave number -> longitudinal and transverse factor."""
+
+
+def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array, Array]:
+    """Scale a vector field's longitudinal and transverse parts.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (..., H, W)
+        Components along columns and rows; numpy or torch, real.
+    gains : callable
+        Maps wave numbers (rad per step, positive) to the longitudinal and the
+        transverse factor. The mean (wave number zero) is multiplied by the
+        factors of the smallest wave number that `gains` is asked for; a
+        function that has no meaning there sets it itself.
+    pad : bool, keyword-only
+        Whether the field is surrounded by zeros, half a field on each side,
+        or continues periodically.
+
+    Returns
+    -------
+    x, y : arrays of shape (..., H, W)
+        The filtered components.
+    """
+    xp = array_namespace(x, y)
+    height, width = x.shape[-2:]
+    full = (2 * height, 2 * width) if pad else (height, width)
+    k_x = 2 * np.pi * np.fft.rfftfreq(full[1])[None, :]
+    k_y = 2 * np.pi * np.fft.fftfreq(full[0])[:, None]
+    k = np.hypot(k_x, k_y)
+    k[0, 0] = 1.0
+
+    def on_device(values: Array) -> Array:
+        return xp.asarray(values.astype(np.float64), dtype=x.dtype, device=device(x))
+
+    along_x, along_y = on_device(k_x / k), on_device(k_y / k)
+    k[0, 0] = 0.0
+    longitudinal, transverse = (on_device(gain) for gain in gains(k))
+    axes = (-2, -1)
+    hat_x, hat_y = (
+        xp.fft.rfftn(x, s=full, axes=axes),
+        xp.fft.rfftn(y, s=full, axes=axes),
+    )
+    along = (longitudinal - transverse) * (along_x * hat_x + along_y * hat_y)
+    hat_x = transverse * hat_x + along * along_x
+    hat_y = transverse * hat_y + along * along_y
+    out_x, out_y = (
+        xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width]
+        for hat in (hat_x, hat_y)
+    )
+    return out_x, out_y
+
+
+def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:
+    """Displacement per traction of a half-space.
+
+    Parameters
+    ----------
+    k : array
+        Wave numbers, rad per step, positive.
+    poisson : float, keyword-only
+        Poisson ratio.
+
+    Returns
+    -------
+    longitudinal, transverse : arrays of k's shape
+        In grid steps per ``t / E``.
+    """
+    transverse = 2 * (1 + poisson) / k
+    return (1 - poisson) * transverse, transverse
+
+
+def layer_response(
+    k: Array, *, poisson: float, thickness: float
+) -> tuple[Array, Array]:
+    """Displacement per traction of a gel layer on a rigid base.
+
+    Parameters
+    ----------
+    k : array
+        Wave numbers, rad per step, positive.
+    poisson : float, keyword-only
+        Poisson ratio.
+    thickness : float, keyword-only
+        Thickness of the layer, in grid steps.
+
+    Returns
+    -------
+    longitudinal, transverse : arrays of k's shape
+        In grid steps per ``t / E``.
+
+    Notes
+    -----
+    Compare Merkel et al., Biophys. J. 2007, and Trepat et al., Nat. Phys.
+    2009. For a thick layer it is the half-space, for a thin one simple shear,
+    ``2 (1 + nu) h`` in both directions.
+    """
+    # cosh overflows; past q = 30 the layer is a half-space to machine precision.
+    q = np.minimum(k * thickness, 30.0)
+    transverse = 2 * (1 + poisson) / k * np.tanh(q)
+    sinh, cosh = np.sinh(2 * q), np.cosh(2 * q)
+    a = 3 - 4 * poisson
+    numerator = a * sinh + 2 * q
+    denominator = a * cosh + 2 * q**2 + 5 - 12 * poisson + 8 * poisson**2
+    longitudinal = 2 * (1 - poisson**2) / k * numerator / denominator
+    return longitudinal, transverse
+
+
+def displacement_of(
+    x: Array, y: Array, *, poisson: float, pad: bool = True
+) -> tuple[Array, Array]:
+    """Displacement of a half-space's surface under a traction field.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (..., H, W)
+        Traction ``t / E``, components along columns and rows.
+    poisson : float, keyword-only
+        Poisson ratio.
+    pad : bool, keyword-only
+        Whether the traction is surrounded by zeros or periodic.
+
+    Returns
+    -------
+    x, y : arrays of shape (..., H, W)
+        Displacement in grid steps, up to a constant: its mean over the padded
+        field is zero.
+    """
+
+    def gains(k: Array) -> tuple[Array, Array]:
+        safe = np.where(k > 0, k, np.inf)
+        return half_space_response(safe, poisson=poisson)
+
+    return filter_modes(x, y, gains, pad=pad)
+
+
+def fttc(
+    x: Array,
+    y: Array,
+    *,
+    regularisation: float,
+    poisson: float,
+    pad: bool = True,
+) -> tuple[Array, Array]:
+    """Traction by Fourier-transform traction cytometry with Tikhonov's term.
+
+    Minimises ``|G t - u|^2 + regularisation |t|^2`` mode by mode.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (..., H, W)
+        Displacement in grid steps, components along columns and rows.
+    regularisation : float, keyword-only
+        Weight of the penalty, in squared grid steps; not negative.
+    poisson : float, keyword-only
+        Poisson ratio.
+    pad : bool, keyword-only
+        Whether the field is surrounded by zeros or periodic.
+
+    Returns
+    -------
+    x, y : arrays of shape (..., H, W)
+        Traction ``t / E``. A uniform displacement makes none.
+
+    Notes
+    -----
+    Butler et al., Am. J. Physiol. Cell Physiol. 2002; Sabass et al., Biophys.
+    J. 2008.
+    """
+
+    def gains(k: Array) -> tuple[Array, Array]:
+        safe = np.where(k > 0, k, 1.0)
+        responses = half_space_response(safe, poisson=poisson)
+        along, across = (g / (g * g + regularisation) for g in responses)
+        return np.where(k > 0, along, 0.0), np.where(k > 0, across, 0.0)
+
+    return filter_modes(x, y, gains, pad=pad)
