@@ -1,0 +1,73 @@
+"""What every reconstruction method offers, whatever is behind it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.config import PATCH_SIZE
+from napari_vit_tfm.fields import FieldError
+
+
+class ModelError(FieldError):
+    """A model cannot be loaded or used; the message says why."""
+
+
+class ReconstructionMethod(ABC):
+    """Displacements in, tractions out, both in the reference form.
+
+    The reference form is dimensionless: displacement ``u / L``, where ``L`` is
+    the field's width, traction ``t / E``, Poisson ratio 0.49, an infinitely
+    thick gel. Tensors are ``(N, 2, H, W)`` with the components ``(x, y)``.
+
+    Attributes
+    ----------
+    name : str
+        How the method is called in files and menus.
+    sha256 : str
+        SHA-256 of the weights' file; empty for methods without weights.
+    grid : tuple of int, optional
+        The only grid ``(H, W)`` the method takes; None where it takes any.
+    patch_size : int
+        Side of the attention's patches, in nodes of the grid it works on.
+    """
+
+    name: str
+    sha256: str = ""
+    grid: tuple[int, int] | None = None
+    patch_size: int = PATCH_SIZE
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks with attention; 0 for methods without attention."""
+        return 0
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether `attention` can be asked for."""
+        return self.n_blocks > 0
+
+    @abstractmethod
+    def to(self, device: str | torch.device) -> ReconstructionMethod:
+        """Move to a device, in place."""
+
+    @abstractmethod
+    def traction(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+
+    def attention(self, displacement: Tensor) -> list[Tensor]:
+        """Softmax attention of one field ``(1, 2, H, W)``.
+
+        Returns
+        -------
+        list of tensors of shape (heads, P, P)
+            One per block; ``P = rows * columns`` patches in row-major order.
+
+        Raises
+        ------
+        ModelError
+            If the method has no attention.
+        """
+        raise ModelError(f"{self.name} has no attention to look at")

@@ -1,0 +1,58 @@
+"""Names and files to reconstruction methods."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_NAMES
+from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.original import load_original
+from napari_vit_tfm.models.weights import load_network
+
+_SAFETENSORS = (".safetensors",)
+_ORIGINAL = (".pth", ".pt")
+
+
+def load(name_or_path: str | Path, *, heads: int | None = None) -> ReconstructionMethod:
+    """Load a reconstruction method.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A registered name ("vit", the bundled network, or "fttc"), a network
+        of this project (``.safetensors``), or a checkpoint in the original
+        format (``.pth``, ``.pt``).
+    heads : int, keyword-only, optional
+        Attention heads of an original checkpoint, which does not say; None
+        takes the usual number for its form.
+
+    Returns
+    -------
+    ReconstructionMethod
+
+    Raises
+    ------
+    ModelError
+        If there is no such method, or the file is not a model.
+    """
+    if str(name_or_path) == BUNDLED_MODEL:
+        weights = files("napari_vit_tfm") / "weights" / "vit.safetensors"
+        with as_file(weights) as path:
+            return load_network(path, name=BUNDLED_MODEL)
+    if str(name_or_path) == FTTCMethod.name:
+        return FTTCMethod()
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ModelError(
+            f"no model {str(name_or_path)!r}: it is neither a file "
+            f"nor one of {', '.join(MODEL_NAMES)}"
+        )
+    if path.suffix in _SAFETENSORS:
+        return load_network(path)
+    if path.suffix in _ORIGINAL:
+        return load_original(path, heads=heads)
+    raise ModelError(
+        f"{path}: models are read from {', '.join(_SAFETENSORS + _ORIGINAL)} files"
+    )
