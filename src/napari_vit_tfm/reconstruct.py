@@ -1,0 +1,411 @@
+"""Displacement stacks in, traction stacks out; and what a frame's patches saw.
+
+Everything here is plain: arrays, a configuration, callbacks. No layer, no
+viewer, no Qt. torch is imported only when something is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.config import (
+    MAX_GRID,
+    MIN_GRID,
+    Device,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+from napari_vit_tfm.patches import OverlayKind, PatchGrid, overlay, resample_nodes
+from napari_vit_tfm.physics.substrate import Substrate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_vit_tfm.models import ReconstructionMethod
+
+FloatArray = npt.NDArray[np.float32]
+Notify = Callable[[str], None]
+
+
+class Cancelled(Exception):
+    """The reconstruction was cancelled between two batches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Tractions of consecutive frames.
+
+    Parameters
+    ----------
+    start, stop : int
+        First frame, and the one after the last.
+    total : int
+        Frames of the whole stack.
+    data : array of shape (stop - start, H, W, 2)
+        Pa where Young's modulus is known, else ``t / E``.
+    """
+
+    start: int
+    stop: int
+    total: int
+    data: FloatArray
+
+
+def resolve_device(device: Device) -> str:
+    """The device that a choice stands for on this machine.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        ``auto`` is the GPU where there is one.
+
+    Returns
+    -------
+    str
+        "cpu", "cuda" or "mps".
+
+    Raises
+    ------
+    FieldError
+        If the machine has no such device.
+    """
+    import torch
+
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name, there in available.items() if there)
+    if not available[device]:
+        raise FieldError(f"there is no {device} device here; the device can be auto")
+    return device
+
+
+def reconstruct(
+    stack: DisplacementStack,
+    *,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    on_notice: Notify | None = None,
+) -> TractionStack:
+    """Compute the tractions behind every frame of a displacement stack.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements; 16 to 256 vectors along either side.
+    substrate : Substrate, keyword-only, optional
+        The gel; None is the reference gel of unknown stiffness.
+    config : ReconstructionConfig, keyword-only, optional
+        Model, device, batch size.
+    method : ReconstructionMethod, keyword-only, optional
+        A loaded method, instead of the one that `config` names.
+    on_progress : callable, keyword-only, optional
+        Called after every batch with the frames done and the frames in all.
+    is_cancelled : callable, keyword-only, optional
+        Asked before every batch.
+    on_notice : callable, keyword-only, optional
+        Told, in a sentence, what the user should know about the run.
+
+    Returns
+    -------
+    TractionStack
+        On the stack's own grid; Pa where Young's modulus is known, else
+        ``t / E``.
+
+    Raises
+    ------
+    FieldError
+        If the field cannot be used as it is, or the model not be loaded.
+    Cancelled
+        If `is_cancelled` said so.
+    """
+    substrate = substrate or Substrate()
+    method = method or load_method(config)
+    batches = reconstruct_batches(
+        stack, substrate=substrate, config=config, method=method, on_notice=on_notice
+    )
+    data = np.empty_like(stack.data)
+    while True:
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        batch = next(batches, None)
+        if batch is None:
+            return traction_stack(stack, data, substrate=substrate, method=method)
+        data[batch.start : batch.stop] = batch.data
+        if on_progress is not None:
+            on_progress(batch.stop, batch.total)
+
+
+def reconstruct_batches(
+    stack: DisplacementStack,
+    *,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+    on_notice: Notify | None = None,
+) -> Iterator[Batch]:
+    """As `reconstruct`, batch by batch, for callers that do other things between.
+
+    Parameters
+    ----------
+    stack, substrate, config, method, on_notice
+        As for `reconstruct`.
+
+    Yields
+    ------
+    Batch
+        Tractions of the next frames, in order.
+
+    Raises
+    ------
+    FieldError
+        As `reconstruct`.
+    """
+    config = config or ReconstructionConfig()
+    substrate = substrate or Substrate()
+    method = method or load_method(config)
+    notify = on_notice or _ignore
+    _check_field(stack, method)
+    device = resolve_device(config.device)
+    method.to(device)
+    if _resamples(stack, method):
+        notify(_resampling_notice(stack, method))
+    start, size = 0, max(1, config.batch_size)
+    while start < stack.n_frames:
+        stop = min(start + size, stack.n_frames)
+        data = _reconstruct_frames(stack, slice(start, stop), substrate, method, device)
+        if data is None:
+            if size == 1:
+                raise FieldError("one frame alone does not fit the GPU's memory")
+            size = max(1, (stop - start) // 2)
+            notify(f"out of GPU memory: going on with batches of {size}")
+            continue
+        yield Batch(start, stop, stack.n_frames, data)
+        start = stop
+
+
+def traction_stack(
+    stack: DisplacementStack,
+    data: npt.NDArray[np.floating],
+    *,
+    substrate: Substrate,
+    method: ReconstructionMethod,
+) -> TractionStack:
+    """Wrap reconstructed tractions with all that is known about them.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        What they were reconstructed from.
+    data : array of shape (T, H, W, 2)
+        As `reconstruct_batches` yields them.
+    substrate : Substrate, keyword-only
+        The gel.
+    method : ReconstructionMethod, keyword-only
+        What reconstructed them.
+    """
+    return TractionStack(
+        np.asarray(data, dtype=np.float32),
+        unit="1" if substrate.young is None else "Pa",
+        spacing=stack.spacing,
+        young=substrate.young,
+        poisson=substrate.poisson,
+        model=method.name,
+        model_sha256=method.sha256,
+        outline=stack.outline,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FrameAttention:
+    """Attention rollout of one frame.
+
+    Parameters
+    ----------
+    rollout : array of shape (blocks, P, P)
+        ``rollout[b, p]`` is the map of patch ``p`` after block ``b``.
+    grid : PatchGrid
+        The patches.
+    displacement : array of shape (H, W, 2)
+        The frame, in the stack's unit.
+    """
+
+    rollout: FloatArray
+    grid: PatchGrid
+    displacement: FloatArray
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.rollout)
+
+    def map(self, block: int, row: int, column: int) -> FloatArray:
+        """Rollout of a patch after a block, ``(rows, columns)``, sum 1.
+
+        Raises
+        ------
+        IndexError
+            If there is no such block or patch.
+        """
+        patch = self.grid.index(row, column)
+        shape = self.grid.rows, self.grid.columns
+        weights: FloatArray = self.rollout[block, patch].reshape(shape)
+        return weights
+
+    def overlay(
+        self, block: int, row: int, column: int, *, kind: OverlayKind = "weights"
+    ) -> FloatArray:
+        """The map drawn over the field, ``(H, W)``; see `patches.overlay`."""
+        return overlay(
+            self.map(block, row, column), self.displacement, grid=self.grid, kind=kind
+        )
+
+
+def frame_attention(
+    stack: DisplacementStack,
+    frame: int,
+    *,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+) -> FrameAttention:
+    """Attention rollout of one frame.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements.
+    frame : int
+        Which frame, counted from zero.
+    substrate, config, method
+        As for `reconstruct`.
+
+    Returns
+    -------
+    FrameAttention
+
+    Raises
+    ------
+    FieldError
+        If the field cannot be used, there is no such frame, or the method has
+        no attention.
+    """
+    import torch
+
+    from napari_vit_tfm.models import rollout
+
+    config = config or ReconstructionConfig()
+    method = method or load_method(config)
+    _check_field(stack, method)
+    if not 0 <= frame < stack.n_frames:
+        raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
+    device = resolve_device(config.device)
+    method.to(device)
+    frames = slice(frame, frame + 1)
+    inputs = _reference_displacement(stack, frames, substrate or Substrate(), method)
+    with torch.inference_mode():
+        maps = rollout(method.attention(inputs.to(device)))
+    grid = PatchGrid(
+        stack.grid_shape,
+        model_shape=method.grid if _resamples(stack, method) else None,
+        patch_size=method.patch_size,
+    )
+    return FrameAttention(maps.float().cpu().numpy(), grid, stack.data[frame])
+
+
+def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMethod:
+    """Load the method that a configuration names; None is the default one."""
+    from napari_vit_tfm.models import load
+
+    config = config or ReconstructionConfig()
+    return load(config.model, heads=config.heads)
+
+
+def _reconstruct_frames(
+    stack: DisplacementStack,
+    frames: slice,
+    substrate: Substrate,
+    method: ReconstructionMethod,
+    device: str,
+) -> FloatArray | None:
+    """Tractions of some frames; None where the GPU's memory is too small."""
+    import torch
+
+    inputs = _reference_displacement(stack, frames, substrate, method)
+    try:
+        with torch.inference_mode():
+            outputs = method.traction(inputs.to(device)).float().cpu()
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return None
+    data = np.moveaxis(outputs.numpy(), 1, -1)
+    if _resamples(stack, method):
+        data = np.stack([resample_nodes(field, stack.grid_shape) for field in data])
+    return np.ascontiguousarray(data * np.float32(substrate.young or 1.0))
+
+
+def _reference_displacement(
+    stack: DisplacementStack,
+    frames: slice,
+    substrate: Substrate,
+    method: ReconstructionMethod,
+) -> Tensor:
+    """Frames in the reference form, on the method's grid, ``(n, 2, H, W)``.
+
+    The one place where a stack becomes a tensor.
+    """
+    import torch
+
+    to_width = stack.grid_steps_per_unit() / (stack.grid_shape[1] - 1)
+    data = stack.data[frames] * np.float32(to_width)
+    data = substrate.to_reference(data, spacing=stack.spacing)
+    if method.grid is not None and _resamples(stack, method):
+        data = np.stack([resample_nodes(field, method.grid) for field in data])
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(data, -1, 1)))
+
+
+def _check_field(stack: DisplacementStack, method: ReconstructionMethod) -> None:
+    height, width = stack.grid_shape
+    if min(height, width) < MIN_GRID or max(height, width) > MAX_GRID:
+        raise FieldError(
+            f"the field has {height} x {width} vectors; it can have from "
+            f"{MIN_GRID} x {MIN_GRID} to {MAX_GRID} x {MAX_GRID}"
+        )
+    if not np.isfinite(stack.data).all():
+        bad = np.unique(np.nonzero(~np.isfinite(stack.data))[0])
+        raise FieldError(
+            f"{len(bad)} of {stack.n_frames} frames hold vectors that are not finite "
+            f"(first: frame {bad[0]}); fill them before the reconstruction"
+        )
+    if method.grid is not None and height != width:
+        raise FieldError(
+            f"{method.name} takes square fields only; this one is {height} x {width}"
+        )
+
+
+def _resamples(stack: DisplacementStack, method: ReconstructionMethod) -> bool:
+    return method.grid is not None and method.grid != stack.grid_shape
+
+
+def _resampling_notice(stack: DisplacementStack, method: ReconstructionMethod) -> str:
+    assert method.grid is not None
+    return (
+        f"{method.name} works on {method.grid[0]} x {method.grid[1]} vectors only: "
+        f"the field of {stack.grid_shape[0]} x {stack.grid_shape[1]} is resampled, "
+        "and adhesions of a few grid steps lose much of their traction"
+    )
+
+
+def _ignore(_message: str) -> None:
+    pass
