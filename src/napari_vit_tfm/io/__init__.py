@@ -1,0 +1,18 @@
+"""Displacement and traction files: HDF5, MATLAB, NPZ."""
+
+from napari_vit_tfm.io.base import ArrayEntry, FieldFileError
+from napari_vit_tfm.io.reading import read_displacement, read_traction
+from napari_vit_tfm.io.registry import FileSummary, summarise
+from napari_vit_tfm.io.writing import check_output, write_arrays, write_traction
+
+__all__ = [
+    "ArrayEntry",
+    "FieldFileError",
+    "FileSummary",
+    "check_output",
+    "read_displacement",
+    "read_traction",
+    "summarise",
+    "write_arrays",
+    "write_traction",
+]

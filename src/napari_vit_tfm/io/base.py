@@ -1,0 +1,256 @@
+"""What all file formats share: entries, layouts, what names say, errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.fields import DisplacementUnit, FieldError
+
+AnyArray = npt.NDArray[Any]
+Attributes = Mapping[str, Any]
+Kind = Literal["displacement", "traction"]
+Layout = Literal["(T, H, W, 2)", "(T, 2, H, W)", "(H, W, 2)", "(X, Y, 2)"]
+
+MIN_SIDE = 3
+"""Fewest vectors along a side of a field in a file.
+
+A side is therefore never mistaken for the axis of the two components.
+"""
+
+EXPECTED_ARRAY = (
+    "floating-point numbers in the shape (T, H, W, 2), (T, 2, H, W) or (H, W, 2), "
+    f"at least {MIN_SIDE} vectors a side"
+)
+"""What a vector field in an HDF5 or NPZ file is, for messages."""
+
+OUTLINE_NAME = "outline"
+"""What the cell's outline is called in the files of this package."""
+
+UNIT_SPELLINGS: Mapping[str, DisplacementUnit] = MappingProxyType(
+    {
+        "um": "um",
+        "\N{MICRO SIGN}m": "um",
+        "\N{GREEK SMALL LETTER MU}m": "um",
+        "micron": "um",
+        "microns": "um",
+        "micrometre": "um",
+        "micrometres": "um",
+        "micrometer": "um",
+        "micrometers": "um",
+        "grid": "grid",
+        "px": "px",
+        "pixel": "px",
+        "pixels": "px",
+        "field": "field",
+    }
+)
+"""How files spell the units of displacements."""
+
+
+class FieldFileError(FieldError):
+    """A file cannot be used; the message says which, what was found and expected."""
+
+
+@dataclass(frozen=True)
+class ArrayEntry:
+    """One array of a file, known by its header alone.
+
+    Parameters
+    ----------
+    name : str
+        What to call it by: an HDF5 path, a MATLAB variable, an NPZ key.
+    shape : tuple of int
+        Shape as the array is indexed in its own program, before any
+        reordering.
+    dtype : str
+        Name of the element type.
+    layout : str, optional
+        What the axes are, or None where this is no vector field.
+    kind : {"displacement", "traction"}, optional
+        What the array's name, its unit or the file's name says it holds; None
+        where they say nothing.
+    original : bool
+        Whether it is the array ``data`` of the original work, which names no
+        unit: displacements are fractions of the field, tractions ``t / E``.
+    attributes : mapping
+        What the file says about the array.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: Layout | None = None
+    kind: Kind | None = None
+    original: bool = False
+    attributes: Attributes = field(default_factory=lambda: MappingProxyType({}))
+
+    def __str__(self) -> str:
+        shape = ", ".join(map(str, self.shape))
+        return f"{self.name} ({self.dtype}, shape ({shape}))"
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How one kind of file is recognised, read and, for some, written.
+
+    Parameters
+    ----------
+    name : str
+        The format's name for messages.
+    endings : tuple of str
+        File name endings, in lower case with the dot.
+    expects : str
+        What a vector field in it is, for messages.
+    claims : callable
+        ``(path, head)``: whether the file is of this format by its content;
+        `head` holds its first bytes.
+    entries : callable
+        ``(path)``: the file's arrays, without reading their values.
+    read : callable
+        ``(path, name)``: an array's values.
+    outline : callable
+        ``(path, entries)``: the cell's outline as ``(N, 2)`` in ``(x, y)`` grid
+        steps counted from zero, or None.
+    write : callable, optional
+        ``(path, arrays, attributes)``: writes a new file.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    expects: str
+    claims: Callable[[Path, bytes], bool]
+    entries: Callable[[Path], tuple[ArrayEntry, ...]]
+    read: Callable[[Path, str], AnyArray]
+    outline: Callable[[Path, tuple[ArrayEntry, ...]], npt.NDArray[np.float64] | None]
+    write: (
+        Callable[[Path, Mapping[str, AnyArray], Mapping[str, Attributes]], None] | None
+    ) = None
+
+
+def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
+    """What the axes of an array are, if it can be a stack of vector fields.
+
+    Four axes start with the frames; the components are the last axis or else
+    the second. Three axes are one frame with the components last. ``(2, H, W)``
+    is none of these: it may as well be two images.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    dtype : numpy.dtype
+        Type of its elements; vectors are floating-point numbers.
+
+    Returns
+    -------
+    str or None
+        The layout, None for arrays that are not vector fields.
+    """
+    if dtype.kind != "f" or 0 in shape:
+        return None
+    if len(shape) == 4:
+        if shape[3] == 2 and min(shape[1:3]) >= MIN_SIDE:
+            return "(T, H, W, 2)"
+        if shape[1] == 2 and min(shape[2:]) >= MIN_SIDE:
+            return "(T, 2, H, W)"
+    if len(shape) == 3 and shape[2] == 2 and min(shape[:2]) >= MIN_SIDE:
+        return "(H, W, 2)"
+    return None
+
+
+def to_stack(array: AnyArray, layout: Layout) -> AnyArray:
+    """Bring an array from its layout to ``(T, H, W, 2)``."""
+    if layout == "(T, 2, H, W)":
+        return np.moveaxis(array, 1, -1)
+    if layout == "(X, Y, 2)":
+        return array.transpose(1, 0, 2)[np.newaxis]
+    if layout == "(H, W, 2)":
+        return array[np.newaxis]
+    return array
+
+
+def kind_of_name(name: str) -> Kind | None:
+    """What a name says: displacement, traction, or nothing (or both).
+
+    Whole words count, so a ``contraction`` is not a traction.
+    """
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    displacement = any(
+        word.startswith("displ") or word in {"disp", "dspl"}
+        for word in map(str.lower, words)
+    )
+    traction = any(
+        word.startswith("traction") or word in {"trac", "tracs"}
+        for word in map(str.lower, words)
+    )
+    if displacement == traction:
+        return None
+    return "displacement" if displacement else "traction"
+
+
+def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
+    """What is said about an array: by its name, else its unit, else the file's name."""
+    by_name = kind_of_name(entry.name.rsplit("/", 1)[-1].rsplit(".", 1)[-1])
+    if by_name is not None:
+        return by_name
+    unit = entry.attributes.get("units")
+    if unit == "Pa":
+        return "traction"
+    if unit in UNIT_SPELLINGS:
+        return "displacement"
+    return kind_of_name(path.stem)
+
+
+def named_outline(
+    path: Path,
+    entries: tuple[ArrayEntry, ...],
+    read: Callable[[Path, str], AnyArray],
+) -> npt.NDArray[np.float64] | None:
+    """Read the array ``outline``, ``(N, 2)``, where a file has one."""
+    for entry in entries:
+        if entry.name == OUTLINE_NAME:
+            return checked_outline(path, OUTLINE_NAME, read(path, OUTLINE_NAME))
+    return None
+
+
+def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:
+    """Points as float64, or a FieldFileError where they are no outline."""
+    if (
+        points.ndim != 2
+        or points.shape[1] != 2
+        or points.dtype.kind not in "fiu"
+        or not np.isfinite(points).all()
+    ):
+        raise FieldFileError(
+            f"{path}: {name} is not a cell's outline: found {points.dtype} of shape "
+            f"{points.shape}, expected finite numbers (x, y) for every point"
+        )
+    return points.astype(np.float64)
+
+
+@contextmanager
+def damage_reported(path: Path, format_name: str) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into a FieldFileError."""
+    try:
+        yield
+    except FieldFileError:
+        raise
+    except MemoryError as error:
+        raise FieldFileError(f"{path}: it does not fit into memory") from error
+    except Exception as error:
+        # h5py, zipfile, zlib and scipy's MATLAB reader raise nearly every type
+        # of exception on truncated files, so no shorter list would do.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FieldFileError(
+            f"{path}: cannot be read as {format_name}, "
+            f"it is probably damaged or incomplete ({reason})"
+        ) from error

@@ -1,0 +1,212 @@
+"""Displacement and traction stacks out of files of any format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.fields import (
+    DISPLACEMENT_UNITS,
+    TRACTION_UNITS,
+    DisplacementStack,
+    DisplacementUnit,
+    FloatArray,
+    TractionStack,
+    TractionUnit,
+)
+from napari_vit_tfm.io.base import (
+    UNIT_SPELLINGS,
+    ArrayEntry,
+    FieldFileError,
+    damage_reported,
+    to_stack,
+)
+from napari_vit_tfm.io.registry import OpenedFile, choose, look_inside
+
+
+def read_displacement(
+    path: str | os.PathLike[str],
+    *,
+    dataset: str | None = None,
+    unit: DisplacementUnit | None = None,
+    spacing: float | None = None,
+    pixel_size: float | None = None,
+) -> DisplacementStack:
+    """Read a displacement stack from an HDF5, MATLAB or NPZ file.
+
+    Parameters
+    ----------
+    path : path
+        The file; its format is told by its content.
+    dataset : str, optional, keyword-only
+        Name of the array; it is then believed to be a displacement, whatever
+        its name says. Without it the array is found by its name.
+    unit : {"um", "grid", "px", "field"}, optional, keyword-only
+        Unit of the displacements. Without it a file that names its unit is
+        believed, and the original work's unnamed ``data`` is in ``field``.
+    spacing, pixel_size : float, optional, keyword-only
+        Distance between vectors and size of a camera pixel, in micrometres;
+        without them, what the file says.
+
+    Returns
+    -------
+    DisplacementStack
+        The stack ``(T, H, W, 2)``. Its unit is None where nothing names it.
+
+    Raises
+    ------
+    FieldFileError
+        If the file is no displacement field or names a unit that is none of
+        these, or vectors in it are NaN or infinite.
+    FieldError
+        If `unit` is none of these, or a length is not positive.
+    """
+    file = look_inside(path)
+    entry = choose(file, "displacement", dataset=dataset)
+    return DisplacementStack(
+        data=_read_vectors(file, entry),
+        unit=_displacement_unit(file.path, entry) if unit is None else unit,
+        spacing=_length(file.path, entry, "spacing_um", spacing),
+        pixel_size=_length(file.path, entry, "pixel_size_um", pixel_size),
+        outline=_read_outline(file),
+        metadata=_metadata(file, entry),
+    )
+
+
+def read_traction(
+    path: str | os.PathLike[str],
+    *,
+    dataset: str | None = None,
+    unit: TractionUnit | None = None,
+) -> TractionStack:
+    """Read a traction stack from an HDF5, MATLAB or NPZ file.
+
+    Parameters
+    ----------
+    path : path
+        The file; its format is told by its content.
+    dataset : str, optional, keyword-only
+        Name of the array; it is then believed to be a traction, whatever its
+        name says. Without it the array is found by its name.
+    unit : {"Pa", "1"}, optional, keyword-only
+        Unit of the tractions. Without it a file that names its unit is
+        believed, the original work's unnamed ``data`` is ``t / E``, unit "1",
+        and ``trac`` in MATLAB files is in Pa.
+
+    Returns
+    -------
+    TractionStack
+        The stack ``(T, H, W, 2)`` with what the file says about its origin.
+
+    Raises
+    ------
+    FieldFileError
+        If the file is no traction field or nothing names its unit, or vectors
+        in it are NaN or infinite.
+    FieldError
+        If `unit` is none of these.
+    """
+    file = look_inside(path)
+    entry = choose(file, "traction", dataset=dataset)
+    return TractionStack(
+        data=_read_vectors(file, entry),
+        unit=_traction_unit(file.path, entry) if unit is None else unit,
+        spacing=_number(file.path, entry, "spacing_um"),
+        young=_number(file.path, entry, "young_pa"),
+        poisson=_number(file.path, entry, "poisson", zero_allowed=True),
+        model=str(entry.attributes.get("model", "")),
+        model_sha256=str(entry.attributes.get("model_sha256", "")),
+        outline=_read_outline(file),
+        metadata=_metadata(file, entry),
+    )
+
+
+def _read_vectors(file: OpenedFile, entry: ArrayEntry) -> FloatArray:
+    assert entry.layout is not None
+    with damage_reported(file.path, file.format.name):
+        array = file.format.read(file.path, entry.name)
+    if array.dtype.kind != "f":
+        raise FieldFileError(
+            f"{file.path}: {entry.name} holds {array.dtype} numbers, "
+            f"expected {file.format.expects}"
+        )
+    # Numbers beyond float32 become infinite and are found below.
+    with np.errstate(over="ignore"):
+        stack = np.ascontiguousarray(to_stack(array, entry.layout), dtype=np.float32)
+    bad = np.logical_not(np.isfinite(stack).all(axis=-1))
+    if bad.any():
+        frame, row, column = np.argwhere(bad)[0]
+        frames = int(bad.reshape(len(bad), -1).any(axis=1).sum())
+        raise FieldFileError(
+            f"{file.path}: {int(bad.sum())} of {bad.size} vectors of {entry.name} are "
+            f"NaN or infinite, in {frames} of {len(stack)} frames, the first at frame "
+            f"{frame}, row {row}, column {column}; expected finite numbers everywhere: "
+            "fill the gaps first"
+        )
+    return stack
+
+
+def _read_outline(file: OpenedFile) -> npt.NDArray[np.float64] | None:
+    with damage_reported(file.path, file.format.name):
+        return file.format.outline(file.path, file.arrays)
+
+
+def _displacement_unit(path: Path, entry: ArrayEntry) -> DisplacementUnit | None:
+    said = entry.attributes.get("units")
+    if said is None:
+        return "field" if entry.original else None
+    if said not in UNIT_SPELLINGS:
+        raise FieldFileError(
+            f"{path}: {entry.name} names the unit {said!r}, expected one of "
+            f"{', '.join(DISPLACEMENT_UNITS)}; "
+            "convert it, or name the right one (unit=, --units)"
+        )
+    return UNIT_SPELLINGS[said]
+
+
+def _traction_unit(path: Path, entry: ArrayEntry) -> TractionUnit:
+    said = entry.attributes.get("units", "1" if entry.original else None)
+    for unit in TRACTION_UNITS:
+        if said == unit:
+            return unit
+    found = "names no unit" if said is None else f"names the unit {said!r}"
+    raise FieldFileError(
+        f"{path}: {entry.name} {found}, expected one of {', '.join(TRACTION_UNITS)}; "
+        "name the right one (unit=)"
+    )
+
+
+def _length(
+    path: Path, entry: ArrayEntry, name: str, told: float | None
+) -> float | None:
+    return _number(path, entry, name) if told is None else told
+
+
+def _number(
+    path: Path, entry: ArrayEntry, name: str, *, zero_allowed: bool = False
+) -> float | None:
+    value: Any = entry.attributes.get(name)
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not np.isfinite(number) or number < 0 or (number == 0 and not zero_allowed):
+        raise FieldFileError(
+            f"{path}: {entry.name} says {name} = {value!r}, expected a positive number"
+        )
+    return number
+
+
+def _metadata(file: OpenedFile, entry: ArrayEntry) -> dict[str, Any]:
+    return {
+        "source": str(file.path),
+        "dataset": entry.name,
+        "layout": entry.layout,
+        "attributes": dict(entry.attributes),
+    }

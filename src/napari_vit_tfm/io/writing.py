@@ -1,0 +1,157 @@
+"""Files that this package writes: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm import __version__
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.io.base import (
+    OUTLINE_NAME,
+    Attributes,
+    FieldFileError,
+    FileFormat,
+)
+from napari_vit_tfm.io.registry import FORMATS
+
+
+def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:
+    """Write a traction stack, as HDF5 or NPZ by the file name's ending.
+
+    The array is ``traction``, ``(T, H, W, 2)``, float32, with the attributes
+    ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``model``,
+    ``model_sha256`` and ``version``, the package's version. Numbers that are
+    not known are left out. An outline is the array ``outline``.
+
+    Parameters
+    ----------
+    path : path
+        The file, ending with .h5, .hdf5 or .npz; one of that name is replaced.
+    traction : TractionStack
+        What to write.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another, or the file cannot be written.
+    """
+    said: dict[str, str | float | None] = {
+        "units": traction.unit,
+        "spacing_um": traction.spacing,
+        "young_pa": traction.young,
+        "poisson": traction.poisson,
+        "model": traction.model,
+        "model_sha256": traction.model_sha256,
+        "version": __version__,
+    }
+    arrays: dict[str, npt.ArrayLike] = {"traction": traction.data}
+    if traction.outline is not None:
+        arrays[OUTLINE_NAME] = traction.outline
+    known = {name: value for name, value in said.items() if value is not None}
+    write_arrays(path, arrays, {"traction": known})
+
+
+def write_arrays(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, npt.ArrayLike],
+    attributes: Mapping[str, Attributes],
+) -> None:
+    """Write named arrays, as HDF5 or NPZ by the file name's ending.
+
+    The file appears under its name when it is complete: it is written under
+    another and renamed.
+
+    Parameters
+    ----------
+    path : path
+        The file, ending with .h5, .hdf5 or .npz; one of that name is replaced.
+    arrays : mapping of str to array
+        The arrays. None is written as objects.
+    attributes : mapping of str to mapping
+        Strings and numbers by name, for every array by its name, for the file
+        itself under the name ``""``. NPZ files hold them as arrays without
+        axes, named ``array.attribute``.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another, or the file cannot be written.
+    """
+    target = check_output(path)
+    write = _format_for(target).write
+    assert write is not None
+    try:
+        with replacing(target) as temporary:
+            write(
+                temporary,
+                {name: np.asarray(array) for name, array in arrays.items()},
+                attributes,
+            )
+    except OSError as error:
+        # h5py's own text names the temporary file.
+        reason = error.strerror or type(error).__name__
+        raise FieldFileError(f"{target}: cannot be written ({reason})") from error
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """The path, if a file can be written there: asked before a long computation.
+
+    Raises
+    ------
+    FieldFileError
+        If its ending is none that is written, or its folder is not there.
+    """
+    path = Path(path)
+    _format_for(path)
+    if path.is_dir():
+        raise FieldFileError(f"{path}: is a folder, expected a file to write")
+    if not path.parent.is_dir():
+        raise FieldFileError(f"{path}: there is no folder {path.parent}")
+    return path
+
+
+def _format_for(path: Path) -> FileFormat:
+    for file_format in FORMATS:
+        if file_format.write is not None and path.suffix.lower() in file_format.endings:
+            return file_format
+    endings = [
+        ending
+        for file_format in FORMATS
+        if file_format.write is not None
+        for ending in file_format.endings
+    ]
+    raise FieldFileError(
+        f"{path}: found the ending {path.suffix!r}, "
+        f"expected one of {', '.join(sorted(endings))}"
+    )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside a file, which takes the file's place at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; untouched if the block fails.
+
+    Yields
+    ------
+    Path
+        The name to write to.
+    """
+    # A link keeps pointing at its file, which is the one replaced.
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

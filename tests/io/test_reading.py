@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.io import (
+    FieldFileError,
+    read_displacement,
+    read_traction,
+    write_arrays,
+)
+
+FIELD = np.random.default_rng(0).normal(size=(3, 8, 9, 2)).astype(np.float32)
+
+
+def write(
+    path: Path, name: str, values: npt.ArrayLike = FIELD, **said: str | float
+) -> Path:
+    write_arrays(path, {name: values}, {name: said})
+    return path
+
+
+@pytest.fixture(params=["run.h5", "run.npz"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / str(request.param)
+
+
+@pytest.mark.parametrize(
+    ("said", "unit"),
+    [("um", "um"), ("µm", "um"), ("μm", "um"), ("pixels", "px"), ("grid", "grid")],
+)
+def test_named_units_are_believed(path: Path, said: str, unit: str) -> None:
+    write(path, "displacement", units=said)
+    assert read_displacement(path).unit == unit
+    assert read_displacement(path, unit="field").unit == "field"
+
+
+def test_unknown_units_are_refused_unless_told(path: Path) -> None:
+    write(path, "displacement", units="nm")
+    with pytest.raises(
+        FieldFileError, match=r"names the unit 'nm', expected one of um"
+    ):
+        read_displacement(path)
+    assert read_displacement(path, unit="um").unit == "um"
+    with pytest.raises(FieldError, match="unknown displacement unit 'nm'"):
+        read_displacement(path, unit="nm")  # type: ignore[arg-type]
+
+
+def test_units_nobody_named(path: Path) -> None:
+    write(path, "displacement")
+    stack = read_displacement(path)
+    assert stack.unit is None
+    with pytest.raises(FieldError, match="unit is not known"):
+        stack.in_grid_steps()
+
+
+def test_traction_units(path: Path) -> None:
+    write(path, "traction", units="Pa")
+    assert read_traction(path).unit == "Pa"
+    assert read_traction(path, unit="1").unit == "1"
+    write(path, "traction", units="kPa")
+    with pytest.raises(
+        FieldFileError, match=r"names the unit 'kPa', expected one of Pa"
+    ):
+        read_traction(path)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, "wide"])
+def test_lengths_that_are_none(path: Path, value: float | str) -> None:
+    write(path, "displacement", units="um", spacing_um=value)
+    with pytest.raises(FieldFileError, match=r"spacing_um = .*expected a positive"):
+        read_displacement(path)
+    assert read_displacement(path, spacing=2.0).spacing == 2.0
+
+
+def test_a_spacing_of_zero_is_not_taken_for_none(path: Path) -> None:
+    write(path, "displacement", units="um", spacing_um=1.0)
+    with pytest.raises(FieldError, match="spacing must be a positive number, not 0"):
+        read_displacement(path, spacing=0.0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_vectors_that_are_not_finite(path: Path, bad: float) -> None:
+    values = FIELD.astype(np.float64)
+    values[1, 4, 7, 1] = bad
+    values[1, 5] = bad
+    write(path, "displacement", values)
+    with pytest.raises(
+        FieldFileError,
+        match=r"10 of 216 vectors of displacement .* in 1 of 3 frames, "
+        r"the first at frame 1, row 4, column 7",
+    ):
+        read_displacement(path)
+
+
+def test_places_are_those_of_the_stack(path: Path) -> None:
+    values = np.moveaxis(FIELD, -1, 1).copy()
+    values[2, 0, 3, 5] = np.nan
+    write(path, "displacement", values)
+    with pytest.raises(FieldFileError, match="frame 2, row 3, column 5"):
+        read_displacement(path)
+
+
+def test_memory_that_does_not_suffice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "run.h5", "displacement")
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("h5py.Dataset.__getitem__", fail)
+    with pytest.raises(FieldFileError, match=r"run.h5: it does not fit into memory"):
+        read_displacement(path)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import napari_vit_tfm
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.io import (
+    FieldFileError,
+    check_output,
+    read_displacement,
+    read_traction,
+    write_arrays,
+    write_traction,
+)
+
+FIELD = np.random.default_rng(0).normal(size=(3, 8, 9, 2)).astype(np.float32)
+
+FULL = TractionStack(
+    FIELD,
+    unit="Pa",
+    spacing=1.5,
+    young=10_670.0,
+    poisson=0.45,
+    model="vit",
+    model_sha256="ab" * 32,
+    outline=np.array([[1.25, 2.0], [5.0, 2.0], [4.0, 6.0]]),
+)
+
+ENDINGS = ["h5", "hdf5", "npz", "NPZ"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    write_traction(path, FULL)
+    back = read_traction(path)
+    np.testing.assert_array_equal(back.data, FIELD)
+    assert back.outline is not None
+    assert FULL.outline is not None
+    np.testing.assert_array_equal(back.outline, FULL.outline)
+    for name in ("unit", "spacing", "young", "poisson", "model", "model_sha256"):
+        assert getattr(back, name) == getattr(FULL, name), name
+    assert back.metadata["attributes"]["version"] == napari_vit_tfm.__version__
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_is_not_known_is_left_out(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    write_traction(path, TractionStack(FIELD, poisson=0.0))
+    back = read_traction(path)
+    assert (back.unit, back.spacing, back.young) == ("1", None, None)
+    assert (back.poisson, back.outline) == (0.0, None)
+    attributes = back.metadata["attributes"]
+    assert set(attributes) == {"units", "poisson", "model", "model_sha256", "version"}
+
+
+def test_the_hdf5_form(tmp_path: Path) -> None:
+    path = tmp_path / "out.h5"
+    write_traction(path, FULL)
+    with h5py.File(path) as file:
+        dataset = file["traction"]
+        assert dataset.dtype == np.float32
+        assert dataset.shape == (3, 8, 9, 2)
+        assert dict(dataset.attrs) == {
+            "units": "Pa",
+            "spacing_um": 1.5,
+            "young_pa": 10_670.0,
+            "poisson": 0.45,
+            "model": "vit",
+            "model_sha256": "ab" * 32,
+            "version": napari_vit_tfm.__version__,
+        }
+
+
+def test_the_npz_form(tmp_path: Path) -> None:
+    path = tmp_path / "out.npz"
+    write_traction(path, FULL)
+    with np.load(path, allow_pickle=False) as archive:
+        assert archive["traction"].dtype == np.float32
+        assert archive["traction.units"].item() == "Pa"
+        assert archive["traction.young_pa"].item() == 10_670.0
+
+
+@pytest.mark.parametrize("ending", ["h5", "npz"])
+def test_arrays_with_attributes(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    segmentation = np.arange(3 * 8 * 9, dtype=np.uint8).reshape(3, 8, 9)
+    write_arrays(
+        path,
+        {"displacement": FIELD, "segmentation": segmentation},
+        {"": {"seed": 7}, "displacement": {"units": "grid"}},
+    )
+    stack = read_displacement(path)
+    assert stack.unit == "grid"
+    assert stack.metadata["attributes"] == {"seed": 7, "units": "grid"}
+    if ending == "h5":
+        with h5py.File(path) as file:
+            np.testing.assert_array_equal(file["segmentation"][...], segmentation)
+    else:
+        with np.load(path) as archive:
+            np.testing.assert_array_equal(archive["segmentation"], segmentation)
+
+
+@pytest.mark.parametrize("ending", ["h5", "npz"])
+def test_a_file_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    write_traction(path, FULL)
+    before = path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("h5py.Group.create_dataset", fail)
+        patch.setattr("numpy.savez_compressed", fail)
+        with pytest.raises(FieldFileError, match=r"cannot be written \(No space"):
+            write_traction(path, TractionStack(FIELD * 2))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    write_traction(path, TractionStack(FIELD * 2))
+    np.testing.assert_array_equal(read_traction(path).data, FIELD * 2)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "out.h5"
+    link.symlink_to(tmp_path / "there" / "real.h5")
+    write_traction(link, FULL)
+    assert link.is_symlink()
+    assert read_traction(tmp_path / "there" / "real.h5").model == "vit"
+
+
+def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(FieldFileError, match=r"ending '\.txt', expected one of \.h5, "):
+        check_output(tmp_path / "out.txt")
+    with pytest.raises(FieldFileError, match="ending ''"):
+        check_output(tmp_path / "out")
+    with pytest.raises(FieldFileError, match="there is no folder"):
+        check_output(tmp_path / "missing" / "out.h5")
+    (tmp_path / "folder.h5").mkdir()
+    with pytest.raises(FieldFileError, match="is a folder"):
+        check_output(tmp_path / "folder.h5")
+    with pytest.raises(FieldFileError, match="ending"):
+        write_traction(tmp_path / "out.mat", FULL)
+
+
+@pytest.mark.parametrize("ending", ["h5", "npz"])
+def test_objects_are_never_written(tmp_path: Path, ending: str) -> None:
+    values: npt.NDArray[np.object_] = np.array([{}], dtype=object)
+    with pytest.raises((TypeError, ValueError), match=r"[Oo]bject"):
+        write_arrays(tmp_path / f"out.{ending}", {"data": values}, {})
+    assert not list(tmp_path.iterdir())
