@@ -13,10 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
 Array = Any
 """A numpy array or a torch tensor."""
+
+FloatArray = npt.NDArray[np.float64]
 
 Gains = Callable[[Array], tuple[Array, Array]]
 """Wave number -> longitudinal and transverse factor."""
@@ -30,10 +33,9 @@ def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array,
     x, y : arrays of shape (..., H, W)
         Components along columns and rows; numpy or torch, real.
     gains : callable
-        Maps wave numbers (rad per step, positive) to the longitudinal and the
-        transverse factor. The mean (wave number zero) is multiplied by the
-        factors of the smallest wave number that `gains` is asked for; a
-        function that has no meaning there sets it itself.
+        Maps wave numbers (rad per step, numpy, zero included) to the
+        longitudinal and the transverse factor; at zero, the mean, the two
+        should agree.
     pad : bool, keyword-only
         Whether the field is surrounded by zeros, half a field on each side,
         or continues periodically.
@@ -46,30 +48,41 @@ def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array,
     xp = array_namespace(x, y)
     height, width = x.shape[-2:]
     full = (2 * height, 2 * width) if pad else (height, width)
-    k_x = 2 * np.pi * np.fft.rfftfreq(full[1])[None, :]
-    k_y = 2 * np.pi * np.fft.fftfreq(full[0])[:, None]
-    k = np.hypot(k_x, k_y)
-    k[0, 0] = 1.0
-
-    def on_device(values: Array) -> Array:
-        return xp.asarray(values.astype(np.float64), dtype=x.dtype, device=device(x))
-
-    along_x, along_y = on_device(k_x / k), on_device(k_y / k)
-    k[0, 0] = 0.0
-    longitudinal, transverse = (on_device(gain) for gain in gains(k))
+    along_x, along_y, across = (
+        xp.asarray(values, dtype=x.dtype, device=device(x))
+        for values in _mode_matrix(full, gains)
+    )
     axes = (-2, -1)
     hat_x, hat_y = (
         xp.fft.rfftn(x, s=full, axes=axes),
         xp.fft.rfftn(y, s=full, axes=axes),
     )
-    along = (longitudinal - transverse) * (along_x * hat_x + along_y * hat_y)
-    hat_x = transverse * hat_x + along * along_x
-    hat_y = transverse * hat_y + along * along_y
+    hats = (along_x * hat_x + across * hat_y, across * hat_x + along_y * hat_y)
     out_x, out_y = (
-        xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width]
-        for hat in (hat_x, hat_y)
+        xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width] for hat in hats
     )
     return out_x, out_y
+
+
+def _mode_matrix(
+    shape: tuple[int, int], gains: Gains
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The symmetric 2 x 2 matrix of every wave vector: xx, yy, xy."""
+    k_x = 2 * np.pi * np.fft.rfftfreq(shape[1])[None, :]
+    k_y = 2 * np.pi * np.fft.fftfreq(shape[0])[:, None]
+    k = np.hypot(k_x, k_y)
+    longitudinal, transverse = gains(k)
+    k[0, 0] = 1.0
+    n_x, n_y = k_x / k, k_y / k
+    difference = longitudinal - transverse
+    mixed = difference * n_x * n_y
+    # The folding frequency stands for both signs of a component: what the two
+    # mix into each other cancels.
+    if shape[1] % 2 == 0:
+        mixed[:, -1] = 0
+    if shape[0] % 2 == 0:
+        mixed[shape[0] // 2, :] = 0
+    return transverse + difference * n_x**2, transverse + difference * n_y**2, mixed
 
 
 def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:

@@ -1,0 +1,87 @@
+"""The physics-guided network: what holds exactly, whatever the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
+from napari_vit_tfm.models.rollout import rollout
+
+SMALL = PhysicsViTConfig(
+    width=16, depth=3, heads=2, mlp_ratio=2, channels=8, stem_layers=1, decoder_layers=1
+)
+
+
+@pytest.fixture
+def network() -> PhysicsViT:
+    torch.manual_seed(0)
+    network = PhysicsViT(SMALL).eval()
+    # Zero at the start of training, which would hide half of the network.
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return network
+
+
+def displacement(*shape: int, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 0.01 * torch.randn(*shape, generator=generator)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("factor", [1e-4, 7.0])
+def test_traction_is_linear_in_the_displacement_s_amplitude(
+    network: PhysicsViT, factor: float
+) -> None:
+    field = displacement(2, 2, 24, 32)
+    torch.testing.assert_close(
+        network(factor * field), factor * network(field), rtol=1e-4, atol=1e-7 * factor
+    )
+
+
+@torch.no_grad()
+def test_fields_of_a_batch_do_not_touch_each_other(network: PhysicsViT) -> None:
+    field = displacement(2, 2, 24, 32)
+    together = network(field * torch.tensor([1.0, 1e3]).reshape(2, 1, 1, 1))
+    torch.testing.assert_close(together[:1], network(field[:1]), rtol=1e-4, atol=1e-7)
+
+
+@torch.no_grad()
+def test_no_displacement_no_traction(network: PhysicsViT) -> None:
+    assert torch.all(network(torch.zeros(1, 2, 16, 16)) == 0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shape", [(16, 16), (17, 23), (104, 104), (40, 256)])
+def test_any_grid_at_its_own_resolution(
+    network: PhysicsViT, shape: tuple[int, int]
+) -> None:
+    field = displacement(1, 2, *shape)
+    assert network(field).shape == (1, 2, *shape)
+    patches = -(-shape[0] // 8) * -(-shape[1] // 8)
+    attention = network.attention(field)
+    assert len(attention) == 3
+    for weights in attention:
+        assert weights.shape == (2, patches, patches)
+        torch.testing.assert_close(weights.sum(-1), torch.ones(2, patches))
+    np.testing.assert_allclose(rollout(attention).sum(-1), 1, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_attention_shown_is_the_attention_used(network: PhysicsViT) -> None:
+    field = displacement(1, 2, 24, 24)
+    before, maps = network(field), network.attention(field)[1]
+    # Make the second block attend elsewhere: both must notice.
+    network.blocks[1].attn.qkv.weight.mul_(3)
+    assert not torch.allclose(network(field), before)
+    assert not torch.allclose(network.attention(field)[1], maps)
+
+
+def test_the_configuration_survives_json() -> None:
+    import json
+
+    values = json.loads(json.dumps(SMALL.to_dict()))
+    assert PhysicsViTConfig.from_dict(values) == SMALL

@@ -1,0 +1,40 @@
+"""Names and files to methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_vit_tfm.config import MODEL_NAMES
+from napari_vit_tfm.models import ModelError, load
+from napari_vit_tfm.synthesis import synthesise_discs
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_every_name_loads_and_reconstructs(name: str) -> None:
+    method = load(name)
+    assert method.name == name
+    discs = synthesise_discs(1, seed=0, shape=(48, 48))
+    field = torch.from_numpy(discs.displacement).movedim(-1, 1)
+    with torch.no_grad():
+        found = method.traction(field).movedim(1, -1).numpy()
+    error = ((found - discs.traction) ** 2).sum() / (discs.traction**2).sum()
+    assert error < 0.3
+
+
+def test_fttc_has_no_attention() -> None:
+    method = load("fttc")
+    assert not method.has_attention
+    with pytest.raises(ModelError, match="no attention"):
+        method.attention(torch.zeros(1, 2, 16, 16))
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="neither a file nor one of vit, fttc"):
+        load("resnet")
+    other = tmp_path / "weights.onnx"
+    other.write_bytes(b"")
+    with pytest.raises(ModelError, match="safetensors"):
+        load(other)

@@ -1,0 +1,94 @@
+"""From a gel's field to the reference gel's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.physics import Substrate, disc_displacement
+from napari_vit_tfm.physics.halfspace import filter_modes, layer_response
+
+
+def disc_field(poisson: float) -> np.ndarray:
+    nodes = np.linspace(0, 1, 104)
+    rng = np.random.default_rng(2)
+    return disc_displacement(
+        nodes,
+        nodes,
+        rng.uniform(0.15, 0.85, (12, 2)),
+        rng.uniform(0.01, 0.05, 12),
+        rng.uniform(-0.3, 0.3, (12, 2)),
+        poisson=poisson,
+    )
+
+
+def squared_difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.square(a - b).sum() / np.square(b).sum())
+
+
+def test_another_poisson_ratio_is_corrected() -> None:
+    measured, reference = disc_field(0.30), disc_field(0.49)
+    before = squared_difference(measured, reference)
+    after = squared_difference(
+        Substrate(poisson=0.30).to_reference(measured), reference
+    )
+    assert before > 0.005
+    assert after < before / 10
+
+
+def test_a_layer_is_corrected_by_its_thickness_over_the_spacing() -> None:
+    pull = np.zeros((2, 48, 48))
+    pull[0, 20:28, 12:16], pull[0, 20:28, 32:36] = 1, -1
+
+    def response(thickness: float):
+        def gains(k):
+            safe = np.where(k > 0, k, 1.0)
+            return layer_response(safe, poisson=0.49, thickness=thickness)
+
+        return gains
+
+    # 8 um of gel at 2 um spacing are 4 grid steps.
+    thin = np.stack(filter_modes(*pull, response(4.0), pad=True), axis=-1)
+    thick = np.stack(filter_modes(*pull, response(1e6), pad=True), axis=-1)
+    corrected = Substrate(thickness=8.0).to_reference(thin, spacing=2.0)
+    # What crosses the border of the field cannot be known; look at the middle.
+    middle = (slice(14, 34), slice(14, 34))
+    centred = [
+        f[middle] - f[middle].mean(axis=(0, 1)) for f in (thin, thick, corrected)
+    ]
+    assert squared_difference(centred[2], centred[1]) < 0.02
+    assert squared_difference(centred[0], centred[1]) > 0.05
+
+
+def test_the_reference_gel_changes_nothing_and_precision_is_kept() -> None:
+    field = disc_field(0.49).astype(np.float32)
+    assert Substrate(young=1e4).to_reference(field) is field
+    assert Substrate(poisson=0.4).to_reference(field).dtype == np.float32
+
+
+def test_a_drift_stays_what_it_is() -> None:
+    drift = np.full((20, 20, 2), 0.7)
+    found = Substrate(poisson=0.3).to_reference(drift)
+    # Surrounded by zeros a drift has a border; its middle stays.
+    np.testing.assert_allclose(found[10, 10], 0.7, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"young": 0},
+        {"young": float("nan")},
+        {"poisson": 0.6},
+        {"poisson": -0.1},
+        {"thickness": -1},
+    ],
+)
+def test_no_such_gel(values: dict[str, float]) -> None:
+    with pytest.raises(FieldError):
+        Substrate(**values)
+
+
+def test_a_thickness_needs_the_spacing() -> None:
+    with pytest.raises(FieldError, match="spacing"):
+        Substrate(thickness=30).to_reference(np.zeros((16, 16, 2)))

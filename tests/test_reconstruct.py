@@ -1,0 +1,230 @@
+"""Stacks in, tractions out: units, grids, batches, callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.models import ReconstructionMethod, load
+from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.reconstruct import (
+    Cancelled,
+    frame_attention,
+    reconstruct,
+    resolve_device,
+)
+from napari_vit_tfm.synthesis import synthesise_discs
+
+CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
+
+
+class Echo(ReconstructionMethod):
+    """Gives back what it is given, so that a test sees what a model sees."""
+
+    name = "echo"
+
+    def __init__(self, grid: tuple[int, int] | None = None) -> None:
+        self.grid = grid
+        self.batches: list[int] = []
+        self.fits = 100
+
+    def to(self, device: str | torch.device) -> Echo:
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        if len(displacement) > self.fits:
+            raise torch.OutOfMemoryError
+        self.batches.append(len(displacement))
+        return displacement
+
+
+def random_stack(
+    n: int = 5, shape: tuple[int, int] = (20, 31), **values: object
+) -> DisplacementStack:
+    data = np.random.default_rng(0).normal(size=(n, *shape, 2))
+    return DisplacementStack(data, **{"unit": "field", **values})
+
+
+def test_known_traction_comes_back_in_pascal_whatever_the_unit() -> None:
+    discs = synthesise_discs(2, seed=1)
+    young, spacing = 8000.0, 0.6
+    width = 103 * spacing
+    forms = [
+        DisplacementStack(discs.displacement, unit="field"),
+        DisplacementStack(discs.displacement * 103, unit="grid"),
+        DisplacementStack(discs.displacement * width, unit="um", spacing=spacing),
+        DisplacementStack(
+            discs.displacement * width / 0.2, unit="px", spacing=spacing, pixel_size=0.2
+        ),
+    ]
+    truth = discs.traction * young
+    found = [
+        reconstruct(stack, substrate=Substrate(young=young), config=CPU)
+        for stack in forms
+    ]
+    for traction in found:
+        assert traction.unit == "Pa"
+        assert traction.data.dtype == np.float32
+        np.testing.assert_allclose(traction.data, found[0].data, rtol=1e-3, atol=0.5)
+        error = np.square(traction.data - truth).sum() / np.square(truth).sum()
+        assert error < 0.25
+    assert found[2].spacing == spacing
+
+
+def test_without_young_s_modulus_it_is_a_ratio() -> None:
+    stack = random_stack()
+    ratio = reconstruct(stack, config=CPU)
+    pascal = reconstruct(stack, substrate=Substrate(young=2000.0), config=CPU)
+    assert ratio.unit == "1"
+    assert ratio.young is None
+    np.testing.assert_allclose(pascal.data, 2000 * ratio.data, rtol=1e-5)
+
+
+def test_components_and_axes_reach_the_model_in_their_order() -> None:
+    data = np.zeros((1, 16, 24, 2), dtype=np.float32)
+    data[0, 3, 20] = [1.0, -2.0]
+    seen = reconstruct(DisplacementStack(data, unit="field"), config=CPU, method=Echo())
+    np.testing.assert_array_equal(seen.data, data)
+
+
+def test_batches_progress_and_metadata() -> None:
+    method, calls = Echo(), []
+    stack = random_stack(5)
+    traction = reconstruct(
+        stack,
+        substrate=Substrate(poisson=0.49),
+        config=CPU,
+        method=method,
+        on_progress=lambda done, total: calls.append((done, total)),
+    )
+    assert method.batches == [2, 2, 1]
+    assert calls == [(2, 5), (4, 5), (5, 5)]
+    np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
+    assert (traction.model, traction.poisson) == ("echo", 0.49)
+
+
+def test_cancelling_between_batches() -> None:
+    method, done = Echo(), []
+    with pytest.raises(Cancelled):
+        reconstruct(
+            random_stack(5),
+            config=CPU,
+            method=method,
+            on_progress=lambda n, _total: done.append(n),
+            is_cancelled=lambda: bool(done),
+        )
+    assert method.batches == [2]
+
+
+def test_too_large_a_batch_is_halved_and_said() -> None:
+    method, notices = Echo(), []
+    method.fits = 1
+    config = ReconstructionConfig(device="cpu", batch_size=4)
+    stack = random_stack(5)
+    traction = reconstruct(
+        stack, config=config, method=method, on_notice=notices.append
+    )
+    assert method.batches == [1] * 5
+    assert notices == [
+        "out of GPU memory: going on with batches of 2",
+        "out of GPU memory: going on with batches of 1",
+    ]
+    np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
+    method.fits = 0
+    with pytest.raises(FieldError, match="one frame alone"):
+        reconstruct(stack, config=config, method=method)
+
+
+def test_a_model_tied_to_a_grid_gets_a_resampled_field_and_says_so() -> None:
+    notices: list[str] = []
+    y, x = np.mgrid[0:40, 0:40] / 39
+    stack = DisplacementStack(np.stack([x, y], axis=-1), unit="field")
+    traction = reconstruct(
+        stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append
+    )
+    assert len(notices) == 1
+    assert "resampled" in notices[0]
+    np.testing.assert_allclose(traction.data[0], stack.data[0], atol=1e-5)
+    with pytest.raises(FieldError, match="square"):
+        reconstruct(random_stack(), config=CPU, method=Echo((104, 104)))
+
+
+def test_a_model_on_its_own_grid_is_left_alone() -> None:
+    notices: list[str] = []
+    stack = random_stack(1, (104, 104))
+    reconstruct(stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append)
+    assert notices == []
+
+
+def test_another_poisson_ratio_reaches_the_model_corrected() -> None:
+    stack = random_stack(2)
+    seen = reconstruct(
+        stack, substrate=Substrate(poisson=0.3), config=CPU, method=Echo()
+    )
+    expected = Substrate(poisson=0.3).to_reference(stack.data)
+    np.testing.assert_allclose(seen.data, expected, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(seen.data, stack.data, rtol=0.01)
+
+
+def with_nan(stack: DisplacementStack) -> DisplacementStack:
+    data = stack.data.copy()
+    data[3, 2, 1, 0] = np.nan
+    return DisplacementStack(data, unit="field")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: random_stack(1, (15, 40)), "15 x 40"),
+        (lambda: random_stack(1, (16, 257)), "256"),
+        (lambda: random_stack(unit=None), "unit is not known"),
+        (lambda: random_stack(unit="um"), "spacing"),
+        (lambda: with_nan(random_stack()), "frame 3"),
+    ],
+)
+def test_fields_that_cannot_be_used(
+    make: Callable[[], DisplacementStack], reason: str
+) -> None:
+    with pytest.raises(FieldError, match=reason):
+        reconstruct(make(), config=CPU)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (33, 70)])
+def test_attention_of_a_frame_of_the_bundled_network(shape: tuple[int, int]) -> None:
+    stack = random_stack(3, shape)
+    method = load("vit")
+    attention = frame_attention(
+        stack, 1, config=ReconstructionConfig(device="cpu"), method=method
+    )
+    rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
+    patches = rows * columns
+    assert attention.rollout.shape == (method.n_blocks, patches, patches)
+    np.testing.assert_allclose(attention.rollout.sum(-1), 1, rtol=1e-4)
+    found = attention.map(0, rows - 1, 1)
+    assert found.shape == (rows, columns)
+    np.testing.assert_array_equal(
+        found.ravel(), attention.rollout[0, (rows - 1) * columns + 1]
+    )
+    assert attention.overlay(0, 0, 0, kind="displacement").shape == shape
+    np.testing.assert_array_equal(attention.displacement, stack.data[1])
+
+
+def test_attention_that_cannot_be_had() -> None:
+    with pytest.raises(FieldError, match="no attention"):
+        frame_attention(random_stack(1), 0, config=CPU)
+    with pytest.raises(FieldError, match="no frame 1"):
+        frame_attention(random_stack(1), 1, config=CPU)
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto") in ("cpu", "cuda", "mps")
+    if not torch.cuda.is_available():
+        with pytest.raises(FieldError, match="no cuda device"):
+            resolve_device("cuda")
