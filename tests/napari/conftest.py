@@ -1,0 +1,91 @@
+"""A viewer without a window, small fields, a small network with attention."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from npe2._pytest_plugin import TestPluginManager
+
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.synthesis import disc_timelapse
+
+SHAPE = (27, 40)
+N_FRAMES = 3
+
+
+@pytest.fixture(autouse=True)
+def needs_qt(qapp: object) -> None:
+    """Docks are widgets, and layers' colour bars speak to Qt where it is."""
+
+
+@pytest.fixture
+def viewer(npe2pm: TestPluginManager) -> Iterator[ViewerModel]:
+    """A viewer without a window that knows this plugin and no other."""
+    with npe2pm.tmp_plugin(package="napari-vit-tfm"):
+        yield ViewerModel()
+
+
+@pytest.fixture
+def window_viewer(request: pytest.FixtureRequest) -> Iterator[object]:
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        pytest.skip("no display: a napari window needs one")
+    make_viewer = request.getfixturevalue("make_napari_viewer")
+    return make_viewer(show=True)
+
+
+@pytest.fixture(scope="session")
+def displacement() -> DisplacementStack:
+    """Discs on a field that is not square, of odd height, with a spacing."""
+    discs = disc_timelapse(n_frames=N_FRAMES, seed=3, shape=SHAPE)
+    spacing = 0.5
+    width = (SHAPE[1] - 1) * spacing
+    return DisplacementStack(discs.displacement * width, unit="um", spacing=spacing)
+
+
+@pytest.fixture(scope="session")
+def traction() -> TractionStack:
+    discs = disc_timelapse(n_frames=N_FRAMES, seed=3, shape=SHAPE)
+    return TractionStack(
+        discs.traction * 2000,
+        unit="Pa",
+        spacing=0.5,
+        young=2000.0,
+        poisson=0.45,
+        model="made for a test",
+        model_sha256="0" * 64,
+    )
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights of a very small, untrained network with two blocks."""
+    import torch
+
+    from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
+    from napari_vit_tfm.models.weights import save_network
+
+    torch.manual_seed(0)
+    config = PhysicsViTConfig(
+        width=8, depth=2, heads=2, channels=8, stem_layers=1, decoder_layers=1
+    )
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_network(path, PhysicsViT(config), training={})
+    return path
+
+
+@pytest.fixture(scope="session")
+def one_vector() -> Callable[..., np.ndarray]:
+    """Makes a frame with one vector ``(x, y)`` at a ``(row, column)``."""
+
+    def make(x: float, y: float, *, at: tuple[int, int]) -> np.ndarray:
+        data = np.zeros((1, 16, 16, 2), dtype=np.float32)
+        data[0, at[0], at[1]] = x, y
+        return data
+
+    return make
