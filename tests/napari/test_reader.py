@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from napari_vit_tfm import io
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.napari._reader import get_reader, read_fields
+from napari_vit_tfm.napari.layers import displacement_stack, layer_stack
+
+
+def write_displacement(path, data, **attributes) -> str:
+    io.write_arrays(path, {"displacement": data}, {"displacement": attributes})
+    return str(path)
+
+
+def test_a_dropped_displacement_file_becomes_layers(tmp_path, viewer, displacement):
+    path = write_displacement(
+        tmp_path / "cell.h5", displacement.data, units="um", spacing_um=0.5
+    )
+    image, vectors = viewer.open(path, plugin="napari-vit-tfm")
+    np.testing.assert_allclose(image.scale, (1, 0.5, 0.5))
+    stack = displacement_stack(image)
+    assert displacement_stack(vectors) is stack
+    np.testing.assert_array_equal(stack.data, displacement.data)
+    assert stack.unit == "um"
+
+
+def test_a_traction_file_becomes_layers(tmp_path, viewer, traction):
+    path = tmp_path / "cell.npz"
+    io.write_traction(path, traction)
+    image, _ = viewer.open(path, plugin="napari-vit-tfm")
+    stack = layer_stack(image)
+    assert isinstance(stack, TractionStack)
+    assert stack.model_sha256 == traction.model_sha256
+    assert image.visible
+
+
+def test_with_displacements_the_tractions_lie_below_and_are_hidden(
+    tmp_path, displacement, traction
+):
+    path = tmp_path / "both.h5"
+    io.write_arrays(
+        path,
+        {"displacement": displacement.data, "traction": traction.data},
+        {"displacement": {"units": "um"}, "traction": {"units": "Pa"}},
+    )
+    layers = read_fields(str(path))
+    names = [options["name"] for _, options, _ in layers]
+    assert names == [
+        "traction magnitude (Pa)",
+        "traction arrows (Pa)",
+        "displacement magnitude (µm)",
+        "displacement arrows (µm)",
+    ]
+    assert [o["visible"] for _, o, _ in layers[:2]] == [False, False]
+
+
+def test_matlab_files_come_with_the_outline_in_rows_and_columns(tmp_path, viewer):
+    displacement = np.zeros((20, 30, 2))
+    displacement[4, 9, 0] = 1
+    path = tmp_path / "cell.mat"
+    outline = {"brdx": np.array([5, 8, 8]), "brdy": np.array([10, 10, 14])}
+    scipy.io.savemat(path, {"dspl": displacement, **outline})
+    image, vectors, shapes = viewer.open(path, plugin="napari-vit-tfm")
+    assert image.data.shape == (1, 30, 20)
+    assert image.data[0, 9, 4] == 1
+    np.testing.assert_array_equal(shapes.data[0], [(9, 4), (9, 7), (13, 7)])
+    assert image.name == "displacement magnitude (unit not known)"
+    assert vectors.data[:, 1, 1].max() == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["text.h5", "images.npz", "empty.mat", "not_there.h5", "folder.h5"]
+)
+def test_files_without_fields_are_left_to_other_readers(tmp_path, name):
+    path = tmp_path / name
+    if name == "text.h5":
+        path.write_text("a table, really")
+    elif name == "images.npz":
+        np.savez(path, images=np.zeros((3, 64, 64)))
+    elif name == "empty.mat":
+        path.touch()
+    elif name == "folder.h5":
+        path.mkdir()
+    assert get_reader(str(path)) is None
+
+
+def test_several_files_are_no_stack(tmp_path, displacement):
+    path = write_displacement(tmp_path / "cell.h5", displacement.data, units="um")
+    assert get_reader(path) is read_fields
+    assert get_reader([path, path]) is None
+
+
+def test_a_field_with_gaps_is_claimed_and_refused_with_a_reason(tmp_path, displacement):
+    data = displacement.data.copy()
+    data[1, 2, 3] = np.nan
+    path = write_displacement(tmp_path / "cell.h5", data, units="um")
+    reader = get_reader(path)
+    assert reader is not None
+    with pytest.raises(io.FieldFileError, match="frame 1, row 2, column 3"):
+        reader(path)
+
+
+def test_the_original_files_are_in_field_units(tmp_path, displacement):
+    path = tmp_path / "original.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = displacement.data.astype(np.float64)
+    (_, options, _), _ = read_fields(str(path))
+    assert options["name"] == "displacement magnitude (field widths)"

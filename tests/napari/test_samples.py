@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.napari import _samples
+from napari_vit_tfm.napari.layers import displacement_layers
+from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruct import reconstruct
+
+
+@pytest.mark.parametrize("key", ["discs", "cell"])
+def test_samples_open_with_units_and_known_tractions(viewer, key):
+    viewer.open_sample("napari-vit-tfm", key)
+    assert [layer.name for layer in viewer.layers] == [
+        "known traction magnitude (Pa)",
+        "known traction arrows (Pa)",
+        "displacement magnitude (µm)",
+        "displacement arrows (µm)",
+    ]
+    assert [layer.visible for layer in viewer.layers] == [False, False, True, True]
+    (source,) = displacement_layers(viewer.layers)
+    np.testing.assert_allclose(source.scale, (1, 0.8, 0.8))
+
+
+@pytest.mark.parametrize("make", [_samples.discs, _samples.contracting_cell])
+def test_the_known_tractions_are_those_of_the_displacements(make):
+    known, displacement = (
+        options["metadata"]["napari_vit_tfm"].stack
+        for _, options, kind in make()
+        if kind == "image"
+    )
+    computed = reconstruct(
+        displacement,
+        substrate=Substrate(young=known.young, poisson=known.poisson),
+        config=ReconstructionConfig(model="fttc", device="cpu"),
+    )
+    frame = np.argmax(np.square(known.data).sum(axis=(1, 2, 3)))
+    error = np.square(computed.data[frame] - known.data[frame]).sum()
+    assert error < 0.4 * np.square(known.data[frame]).sum()
