@@ -1,0 +1,413 @@
+"""The dock that turns displacements into tractions."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.qt.threading import create_worker
+from napari.utils import cancelable_progress
+from napari.utils.events import Event
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vit_tfm import io
+from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.fields import DISPLACEMENT_UNITS, FieldError, TractionStack
+from napari_vit_tfm.napari.controls import (
+    FieldChooser,
+    ModelChooser,
+    PositiveSpin,
+    text_label,
+)
+from napari_vit_tfm.napari.layers import (
+    describe,
+    displacement_stack,
+    layer_stack,
+    magnitude,
+    show_tractions,
+    tractions_of,
+    unit_in_words,
+)
+from napari_vit_tfm.napari.workers import (
+    MethodCache,
+    Result,
+    Run,
+    Update,
+    in_one_line,
+    reconstruct_in_batches,
+)
+from napari_vit_tfm.physics.substrate import Substrate
+
+logger = logging.getLogger(__name__)
+
+_PA_PER_KPA = 1000.0
+
+_UNIT_CHOICES = {
+    "um": "µm",
+    "grid": "steps of the vector grid",
+    "px": "camera pixels",
+    "field": "fractions of the field's width",
+}
+_DEVICE_WORDS = {
+    "auto": "automatic",
+    "cpu": "CPU",
+    "cuda": "GPU (CUDA)",
+    "mps": "GPU (Apple)",
+}
+
+
+class TractionDock(QWidget):
+    """Displacements in, tractions out.
+
+    Parameters
+    ----------
+    napari_viewer : ViewerModel
+        The viewer whose layers it works on.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._methods = MethodCache()
+        self._token = 0
+        self._worker: Any = None
+        self._progress: Any = None
+        self._source: Layer | None = None
+        self._outcome = ""
+        self._build()
+        self._lay_out()
+        self._connect_widgets()
+        self.refresh()
+
+    def _build(self) -> None:
+        self.fields = FieldChooser(self._viewer.layers)
+        self.unit = QComboBox()
+        self.unit.setPlaceholderText("choose…")
+        for unit in DISPLACEMENT_UNITS:
+            self.unit.addItem(_UNIT_CHOICES[unit], unit)
+        self.unit.setCurrentIndex(-1)
+        self.spacing = PositiveSpin(
+            "µm", "not known", "Distance between neighbouring displacement vectors."
+        )
+        self.pixel_size = PositiveSpin(
+            "µm", "not known", "Size of a camera pixel in the specimen."
+        )
+        self.young = PositiveSpin(
+            "kPa",
+            "not known: gives t/E",
+            "Stiffness of the gel. Tractions are proportional to it.",
+        )
+        self.poisson = QDoubleSpinBox()
+        self.poisson.setRange(0, 0.5)
+        self.poisson.setDecimals(3)
+        self.poisson.setSingleStep(0.01)
+        self.poisson.setValue(REFERENCE_POISSON)
+        self.model = ModelChooser()
+        self.device = QComboBox()
+        for device in DEVICES:
+            self.device.addItem(_DEVICE_WORDS[device], device)
+        self.device.setCurrentIndex(DEVICES.index(ReconstructionConfig().device))
+        self.device_in_use = QLabel()
+        self.run_button = QPushButton()
+        self.message = text_label(3)
+        self.save_button = QPushButton("Save tractions…")
+
+    def _lay_out(self) -> None:
+        device = QHBoxLayout()
+        device.addWidget(self.device)
+        device.addWidget(self.device_in_use)
+        self._form = QFormLayout()
+        self._form.setFieldGrowthPolicy(
+            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
+        )
+        self._form.addRow("Displacement", self.fields)
+        self._form.addRow("Its unit", self.unit)
+        self._form.addRow("Pixel size", self.pixel_size)
+        self._form.addRow("Vector spacing", self.spacing)
+        self._form.addRow("Young's modulus", self.young)
+        self._form.addRow("Poisson ratio", self.poisson)
+        self._form.addRow("Model", self.model)
+        self._form.addRow("Device", device)
+        layout = QVBoxLayout(self)
+        layout.addLayout(self._form)
+        layout.addWidget(self.run_button)
+        layout.addWidget(self.message)
+        layout.addWidget(self.save_button)
+        layout.addStretch()
+
+    def _connect_widgets(self) -> None:
+        self.fields.chosen.connect(self._on_field_chosen)
+        self.unit.currentIndexChanged.connect(self._on_described)
+        self.spacing.valueChanged.connect(self._on_described)
+        self.pixel_size.valueChanged.connect(self._on_described)
+        self.run_button.clicked.connect(self._on_run_clicked)
+        self.save_button.clicked.connect(self._on_save_clicked)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Watch the layers while the dock is seen."""
+        super().showEvent(event)
+        self.bind()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Leave the layers alone while the dock is not seen; a run goes on."""
+        super().hideEvent(event)
+        self.unbind()
+
+    def bind(self) -> None:
+        """Watch the viewer's layers."""
+        self.fields.bind()
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self.refresh()
+
+    def unbind(self) -> None:
+        """Stop watching the viewer's layers."""
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self.fields.unbind()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is going on, one that is being cancelled included."""
+        return self._worker is not None
+
+    def refresh(self) -> None:
+        """Bring buttons and message up to date."""
+        running = self.is_running
+        problem = self._problem()
+        self.run_button.setText("Cancel" if running else "Compute tractions")
+        self.run_button.setEnabled(
+            self._source is not None if running else problem is None
+        )
+        self.save_button.setEnabled(self._traction() is not None)
+        self._show_row(self.pixel_size, self.unit.currentData() == "px")
+        if not running:
+            self.message.setText(problem or self._outcome)
+
+    def _problem(self) -> str | None:
+        """Why nothing can be computed now."""
+        layer = self.fields.layer()
+        stack = None if layer is None else displacement_stack(layer)
+        if stack is None:
+            return (
+                "Drop a displacement file on napari, or take one from "
+                "File > Open Sample."
+            )
+        if stack.unit is None:
+            return "The file does not say in which unit its displacements are: choose."
+        try:
+            stack.grid_steps_per_unit()
+        except FieldError as error:
+            return in_one_line(error)
+        return None
+
+    def _show_row(self, field: QWidget, shown: bool) -> None:
+        field.setVisible(shown)
+        label = self._form.labelForField(field)
+        if label is not None:
+            label.setVisible(shown)
+
+    # The field and what its numbers mean
+
+    def _on_field_chosen(self) -> None:
+        layer = self.fields.layer()
+        stack = None if layer is None else displacement_stack(layer)
+        if stack is not None:
+            with (
+                QSignalBlocker(self.unit),
+                QSignalBlocker(self.spacing),
+                QSignalBlocker(self.pixel_size),
+            ):
+                known = stack.unit is not None
+                self.unit.setCurrentIndex(
+                    self.unit.findData(stack.unit) if known else -1
+                )
+                self.spacing.setValue(stack.spacing or 0)
+                self.pixel_size.setValue(stack.pixel_size or 0)
+            gel = stack.metadata.get("attributes", {})
+            if "young_pa" in gel:
+                self.young.setValue(float(gel["young_pa"]) / _PA_PER_KPA)
+            if "poisson" in gel:
+                self.poisson.setValue(float(gel["poisson"]))
+        self._outcome = ""
+        self.refresh()
+
+    def _on_described(self) -> None:
+        layer = self.fields.layer()
+        if layer is not None:
+            describe(
+                self._viewer.layers,
+                layer,
+                unit=self.unit.currentData(),
+                spacing=self.spacing.value() or None,
+                pixel_size=self.pixel_size.value() or None,
+            )
+        self.refresh()
+
+    # Running
+
+    def _on_run_clicked(self) -> None:
+        if not self.is_running:
+            self.run()
+        else:
+            self._cancel("Cancelled: the layers are as they were.")
+
+    def run(self) -> None:
+        """Start a run with what the dock says; Qt's event loop delivers its result."""
+        layer = self.fields.layer()
+        stack = None if layer is None else displacement_stack(layer)
+        if stack is None or self.is_running:
+            return
+        self._token += 1
+        self._source = layer
+        self._outcome = ""
+        run = Run(self._token, stack, self._substrate(), self._config())
+        self._progress = cancelable_progress(
+            total=stack.n_frames, desc="computing tractions"
+        )
+        self._worker = create_worker(
+            reconstruct_in_batches,
+            run,
+            self._methods,
+            _start_thread=False,
+            _ignore_errors=True,
+        )
+        self._worker.yielded.connect(self._on_yielded)
+        self._worker.returned.connect(self._on_returned)
+        self._worker.errored.connect(self._on_errored)
+        self._worker.finished.connect(self._on_finished)
+        # A dock that is destroyed in mid-run takes its run along.
+        self.destroyed.connect(self._worker.quit)
+        self.message.setText("Loading the model…")
+        self.refresh()
+        self._worker.start()
+
+    def _substrate(self) -> Substrate:
+        return Substrate(
+            young=self.young.value() * _PA_PER_KPA or None,
+            poisson=self.poisson.value(),
+        )
+
+    def _config(self) -> ReconstructionConfig:
+        return ReconstructionConfig(
+            model=self.model.model(),
+            heads=self.model.heads(),
+            device=self.device.currentData(),
+        )
+
+    def _cancel(self, outcome: str) -> None:
+        # Whatever the worker still has to say is stale from now on.
+        self._token += 1
+        self._source = None
+        self._outcome = outcome
+        self._worker.quit()
+        self.message.setText("Stopping after this batch…")
+        self.refresh()
+
+    def _on_layer_removed(self, event: Event) -> None:
+        if self._source is not None and event.value is self._source:
+            self._cancel("Cancelled: the displacement layer was removed.")
+        self.refresh()
+
+    def _on_yielded(self, update: Update) -> None:
+        if update.token != self._token:
+            return
+        if self._progress.is_canceled:
+            self._cancel("Cancelled: the layers are as they were.")
+            return
+        self._progress.update(update.done - self._progress.n)
+        self.device_in_use.setText(f"in use: {update.device}")
+        total = self._progress.total
+        self.message.setText(f"{update.done} of {total} frames are done.")
+
+    def _on_returned(self, result: Result) -> None:
+        if result.token != self._token or self._source is None:
+            return
+        if self._source not in self._viewer.layers:
+            self._outcome = "Dropped: the displacement layer was removed."
+            return
+        show_tractions(self._viewer.layers, result.traction, self._source)
+        self._outcome = _summary(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        if self._source is None:
+            return
+        logger.error("the run failed", exc_info=error)
+        self._outcome = in_one_line(error)
+        show_error(self._outcome)
+
+    def _on_finished(self) -> None:
+        self.destroyed.disconnect(self._worker.quit)
+        self._worker = None
+        self._source = None
+        self._progress.close()
+        self._progress = None
+        self.refresh()
+
+    # Saving
+
+    def _traction(self) -> TractionStack | None:
+        """The tractions that were computed from the chosen field."""
+        layer = self.fields.layer()
+        shown = () if layer is None else tractions_of(self._viewer.layers, layer)
+        for traction_layer in shown:
+            if traction_layer is not None:
+                stack = layer_stack(traction_layer)
+                assert isinstance(stack, TractionStack)
+                return stack
+        return None
+
+    def _on_save_clicked(self) -> None:
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Save tractions", "traction.h5", "HDF5 (*.h5);;NumPy (*.npz)"
+        )
+        if path:
+            if not Path(path).suffix:
+                path += ".npz" if "npz" in kind else ".h5"
+            self.save(path)
+
+    def save(self, path: str) -> None:
+        """Save the tractions of the chosen field; the message says how it went.
+
+        Parameters
+        ----------
+        path : str
+            The file, ending with .h5 or .npz.
+        """
+        stack = self._traction()
+        if stack is None:
+            return
+        try:
+            io.write_traction(path, stack)
+        except (FieldError, OSError) as error:
+            self._outcome = in_one_line(error)
+            show_error(self._outcome)
+        else:
+            self._outcome = f"Saved {path}"
+        self.refresh()
+
+
+def _summary(result: Result) -> str:
+    stack = result.traction
+    rate = stack.n_frames / result.seconds
+    largest = f"{float(magnitude(stack).max()):.3g} {unit_in_words(stack)}"
+    lines = [
+        f"{stack.n_frames} frames in {result.seconds:.1f} s, {rate:.3g} a second. "
+        f"Largest traction: {largest}.",
+        *result.notices,
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,202 @@
+"""What the docks' worker threads do: arrays in, arrays out, no Qt, no layer.
+
+torch is imported here, inside functions: the first call takes seconds, and
+those belong to a worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+from napari_vit_tfm.physics.substrate import Substrate
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
+    from napari_vit_tfm.reconstruct import FrameAttention
+
+
+class MethodCache:
+    """The last method that was asked for, so that it is not loaded every time.
+
+    Each dock has its own, since a method's weights are moved between devices
+    in place. Used by one worker at a time.
+    """
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._method: ReconstructionMethod | None = None
+
+    def load(self, config: ReconstructionConfig) -> ReconstructionMethod:
+        """The method of a configuration.
+
+        Raises
+        ------
+        ModelError
+            If it cannot be loaded.
+        """
+        from napari_vit_tfm import reconstruct
+
+        file = Path(config.model)
+        changed = file.stat().st_mtime_ns if file.is_file() else 0
+        key = (config.model, config.heads, changed)
+        if self._method is None or key != self._key:
+            self._method = reconstruct.load_method(config)
+            self._key = key
+        return self._method
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One reconstruction, as it was started.
+
+    Parameters
+    ----------
+    token : int
+        Its number, by which the dock knows its results.
+    stack : DisplacementStack
+        The displacements.
+    substrate : Substrate
+        The gel.
+    config : ReconstructionConfig
+        Model and device.
+    """
+
+    token: int
+    stack: DisplacementStack
+    substrate: Substrate
+    config: ReconstructionConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """How far a run has come: frames done, and what there is to say."""
+
+    token: int
+    device: str
+    done: int = 0
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run has given, and in how many seconds after loading the model."""
+
+    token: int
+    device: str
+    traction: TractionStack
+    seconds: float
+    notices: tuple[str, ...] = ()
+
+
+def reconstruct_in_batches(
+    run: Run, methods: MethodCache
+) -> Generator[Update, None, Result]:
+    """Reconstruct a stack, with a word after loading the model and every batch.
+
+    Parameters
+    ----------
+    run : Run
+        What to reconstruct.
+    methods : MethodCache
+        Where the method comes from.
+
+    Yields
+    ------
+    Update
+        How far it has come.
+
+    Returns
+    -------
+    Result
+        The tractions.
+    """
+    from napari_vit_tfm import reconstruct
+
+    device = reconstruct.resolve_device(run.config.device)
+    method = methods.load(run.config)
+    yield Update(run.token, device)
+    started = time.perf_counter()
+    data = np.empty_like(run.stack.data)
+    notices: list[str] = []
+    for batch in reconstruct.reconstruct_batches(
+        run.stack,
+        substrate=run.substrate,
+        config=run.config,
+        method=method,
+        on_notice=notices.append,
+    ):
+        data[batch.start : batch.stop] = batch.data
+        yield Update(run.token, device, batch.stop, tuple(notices))
+    traction = reconstruct.traction_stack(
+        run.stack, data, substrate=run.substrate, method=method
+    )
+    seconds = time.perf_counter() - started
+    return Result(run.token, device, traction, seconds, tuple(notices))
+
+
+@dataclass(frozen=True)
+class AttentionRequest:
+    """A frame whose attention is wanted; equal requests have equal answers.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        The displacements; stacks are equal only to themselves.
+    frame : int
+        The frame.
+    substrate : Substrate
+        The gel.
+    config : ReconstructionConfig
+        Model and device.
+    """
+
+    stack: DisplacementStack
+    frame: int
+    substrate: Substrate
+    config: ReconstructionConfig
+
+
+def attend(
+    request: AttentionRequest, methods: MethodCache
+) -> tuple[AttentionRequest, FrameAttention]:
+    """Compute a frame's attention.
+
+    Parameters
+    ----------
+    request : AttentionRequest
+        The frame.
+    methods : MethodCache
+        Where the method comes from.
+
+    Returns
+    -------
+    AttentionRequest, FrameAttention
+        The request, for the dock to know what has been answered, and the
+        answer.
+    """
+    from napari_vit_tfm import reconstruct
+
+    attention = reconstruct.frame_attention(
+        request.stack,
+        request.frame,
+        substrate=request.substrate,
+        config=request.config,
+        method=methods.load(request.config),
+    )
+    return request, attention
+
+
+def in_one_line(error: Exception) -> str:
+    """What went wrong, for the person who started it."""
+    text = " ".join(str(error).split())
+    if isinstance(error, FieldError | OSError):
+        return text
+    return f"unexpected error ({type(error).__name__}): {text}"

@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+from napari.utils import progress
+from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QFileDialog
+
+from napari_vit_tfm import io
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.napari.layers import (
+    displacement_stack,
+    field_layers,
+    layer_stack,
+    show_tractions,
+    tractions_of,
+)
+from napari_vit_tfm.napari.traction_dock import TractionDock
+from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruct import reconstruct
+
+
+def add(viewer, stack) -> Layer:
+    layers = [Layer.create(*data) for data in field_layers(stack)]
+    viewer.layers.extend(layers)
+    return layers[0]
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = TractionDock(viewer)
+    qtbot.addWidget(dock)
+    dock.bind()
+    dock.model.choose("fttc")
+    dock.device.setCurrentIndex(dock.device.findData("cpu"))
+    yield dock
+    qtbot.waitUntil(lambda: not dock.is_running)
+    dock.unbind()
+
+
+def run(dock, qtbot) -> None:
+    dock.run_button.click()
+    assert dock.run_button.text() == "Cancel"
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert dock.run_button.text() == "Compute tractions"
+
+
+def bars() -> list[progress]:
+    return list(progress._all_instances)
+
+
+def test_file_to_layer_to_run_to_layers_to_file(
+    dock, viewer, qtbot, tmp_path, displacement
+):
+    path = tmp_path / "cell.h5"
+    said = {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0, "poisson": 0.45}
+    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
+    source, _ = viewer.open(str(path), plugin="napari-vit-tfm")
+    source.translate = (0, 7, -2)
+    assert dock.young.value() == pytest.approx(2)
+    assert dock.poisson.value() == pytest.approx(0.45)
+
+    run(dock, qtbot)
+
+    image, vectors = tractions_of(viewer.layers, source)
+    for layer in (image, vectors):
+        np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
+        np.testing.assert_allclose(layer.translate, (0, 7, -2))
+        assert layer.units == source.units
+    expected = reconstruct(
+        displacement,
+        substrate=Substrate(young=2000.0, poisson=0.45),
+        config=ReconstructionConfig(model="fttc", device="cpu"),
+    )
+    shown = layer_stack(image)
+    np.testing.assert_allclose(shown.data, expected.data, rtol=1e-5, atol=1e-3)
+    assert image.name == "traction magnitude (Pa)"
+    assert "3 frames" in dock.message.text()
+    assert dock.device_in_use.text() == "in use: cpu"
+
+    for ending in (".h5", ".npz"):
+        dock.save(str(tmp_path / f"out{ending}"))
+        saved = io.read_traction(tmp_path / f"out{ending}")
+        np.testing.assert_array_equal(saved.data, shown.data)
+        assert (saved.unit, saved.spacing, saved.young) == ("Pa", 0.5, 2000.0)
+        assert (saved.poisson, saved.model) == (0.45, "fttc")
+
+
+def test_a_second_run_updates_in_place(dock, viewer, qtbot, displacement):
+    source = add(viewer, displacement)
+    run(dock, qtbot)
+    before = tractions_of(viewer.layers, source)
+    dimensionless = layer_stack(before[0]).data
+    dock.young.setValue(3)
+    run(dock, qtbot)
+    assert tractions_of(viewer.layers, source) == before
+    assert len(viewer.layers) == 4
+    stack = layer_stack(before[0])
+    np.testing.assert_allclose(stack.data, dimensionless * 3000, rtol=1e-4)
+    assert stack.young == 3000
+
+
+def test_without_a_field_it_says_what_to_do(dock):
+    assert not dock.run_button.isEnabled()
+    assert "Drop a displacement file" in dock.message.text()
+    assert not dock.save_button.isEnabled()
+
+
+def test_an_unknown_unit_must_be_chosen(dock, viewer, qtbot, displacement):
+    source = add(viewer, dataclasses.replace(displacement, unit=None, spacing=None))
+    assert not dock.run_button.isEnabled()
+    assert "does not say in which unit" in dock.message.text()
+    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    assert not dock.run_button.isEnabled()
+    assert "need the spacing" in dock.message.text()
+    dock.spacing.setValue(0.5)
+    assert dock.run_button.isEnabled()
+    assert dock.message.text() == ""
+    described = displacement_stack(source)
+    assert (described.unit, described.spacing) == ("um", 0.5)
+    assert source.name == "displacement magnitude (µm)"
+    run(dock, qtbot)
+    assert tractions_of(viewer.layers, source)[0] is not None
+
+
+def test_camera_pixels_need_their_size(dock, viewer, displacement):
+    add(viewer, dataclasses.replace(displacement, unit="px"))
+    dock.show()
+    assert dock.pixel_size.isVisible()
+    assert not dock.run_button.isEnabled()
+    dock.pixel_size.setValue(0.1)
+    assert dock.run_button.isEnabled()
+    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    assert not dock.pixel_size.isVisible()
+
+
+@pytest.fixture
+def long_stack() -> DisplacementStack:
+    rng = np.random.default_rng(0)
+    data = rng.normal(0, 0.01, (40, 16, 16, 2)).astype(np.float32)
+    return DisplacementStack(data, unit="grid")
+
+
+@pytest.mark.parametrize("how", ["button", "activity dock", "layer removed"])
+def test_cancelling_leaves_the_layers_as_they_were(
+    dock, viewer, qtbot, long_stack, how
+):
+    source = add(viewer, long_stack)
+    dock.run_button.click()
+    if how == "button":
+        dock.run_button.click()
+        assert not dock.run_button.isEnabled()
+    elif how == "activity dock":
+        (bar,) = bars()
+        bar.cancel()
+    else:
+        viewer.layers.remove(source)
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert dock.message.text().startswith("Cancelled")
+    assert tractions_of(viewer.layers, source) == (None, None)
+    assert dock.run_button.isEnabled()
+    assert bars() == []
+
+
+def test_a_result_that_comes_after_the_cancel_is_dropped(
+    dock, viewer, qtbot, displacement
+):
+    source = add(viewer, displacement)
+    dock.run_button.click()
+    # The worker is through; its signals wait for the event loop.
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert tractions_of(viewer.layers, source) == (None, None)
+    assert dock.message.text().startswith("Cancelled")
+
+
+def test_results_go_to_the_layer_the_run_started_on(dock, viewer, qtbot, displacement):
+    first = add(viewer, displacement)
+    second = add(viewer, dataclasses.replace(displacement))
+    dock.fields.choose(first)
+    dock.run_button.click()
+    dock.fields.choose(second)
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert None not in tractions_of(viewer.layers, first)
+    assert tractions_of(viewer.layers, second) == (None, None)
+    assert not dock.save_button.isEnabled()
+    dock.fields.choose(first)
+    assert dock.save_button.isEnabled()
+
+
+def test_traction_layers_that_are_removed_in_mid_run_come_back(
+    dock, viewer, qtbot, displacement
+):
+    source = add(viewer, displacement)
+    run(dock, qtbot)
+    image, vectors = tractions_of(viewer.layers, source)
+    dock.run_button.click()
+    viewer.layers.remove(image)
+    viewer.layers.remove(vectors)
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert None not in tractions_of(viewer.layers, source)
+
+
+def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, qtbot, displacement):
+    source = add(viewer, displacement)
+    dock.run_button.click()
+    dock.unbind()
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert None not in tractions_of(viewer.layers, source)
+    dock.run_button.click()
+    viewer.layers.remove(source)
+    qtbot.waitUntil(lambda: not dock.is_running)
+    assert "removed" in dock._outcome
+    dock.bind()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("not_there.pth", "neither a file nor one of"), (__file__, "models are read")],
+)
+def test_an_error_is_one_line_and_the_dock_is_ready_again(
+    dock, viewer, qtbot, displacement, model, said, caplog
+):
+    add(viewer, displacement)
+    dock.model.choose(model)
+    run(dock, qtbot)
+    assert said in dock.message.text()
+    assert "\n" not in dock.message.text()
+    assert dock.run_button.isEnabled()
+    assert bars() == []
+    assert "the run failed" in caplog.text
+
+
+def test_fields_that_are_too_small_are_refused(dock, viewer, qtbot):
+    add(viewer, DisplacementStack(np.ones((1, 8, 8, 2)), unit="grid"))
+    run(dock, qtbot)
+    assert "8 x 8 vectors" in dock.message.text()
+
+
+def test_a_network_from_a_file(dock, viewer, qtbot, displacement, weights):
+    source = add(viewer, displacement)
+    dock.model.choose(str(weights))
+    run(dock, qtbot)
+    stack = layer_stack(tractions_of(viewer.layers, source)[0])
+    assert len(stack.model_sha256) == 64
+    assert stack.unit == "1"
+
+
+def test_a_file_is_chosen_in_a_dialogue_or_not(dock, qtbot, monkeypatch, weights):
+    answers = iter([("", ""), (str(weights), ""), (str(weights), "")])
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: next(answers))
+    combo = dock.model._combo
+    for expected in ("fttc", str(weights)):
+        last = combo.count() - 1
+        combo.setCurrentIndex(last)
+        combo.activated.emit(last)
+        assert dock.model.model() == expected
+        assert combo.currentData() == expected
+    count = combo.count()
+    combo.activated.emit(count - 1)
+    assert combo.count() == count
+    assert dock.model.heads() is None
+    dock.model._heads.setValue(4)
+    assert dock.model.heads() == 4
+    dock.model.choose("vit")
+    assert dock.model.heads() is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "written"),
+    [
+        ("out.npz", "HDF5 (*.h5)", "out.npz"),
+        ("out", "HDF5 (*.h5)", "out.h5"),
+        ("out", "NumPy (*.npz)", "out.npz"),
+    ],
+)
+def test_the_save_button(
+    dock, viewer, traction, displacement, tmp_path, monkeypatch, typed, kind, written
+):
+    source = add(viewer, displacement)
+    show_tractions(viewer.layers, traction, source)
+    dock.refresh()
+    answer = (str(tmp_path / typed), kind)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    dock.save_button.click()
+    saved = io.read_traction(tmp_path / written)
+    assert isinstance(saved, TractionStack)
+    assert saved.model_sha256 == traction.model_sha256
+    assert dock.message.text() == f"Saved {tmp_path / written}"
+
+
+def test_saving_where_one_cannot_is_said(dock, viewer, traction, displacement):
+    source = add(viewer, displacement)
+    show_tractions(viewer.layers, traction, source)
+    dock.save("/no/such/folder/out.h5")
+    assert "there is no folder" in dock.message.text()
+
+
+def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):
+    def callbacks() -> int:
+        events = viewer.layers.events
+        watched = (events.inserted, events.removed, events.reordered, events.renamed)
+        return sum(len(event.callbacks) for event in watched)
+
+    before = callbacks()
+    dock = TractionDock(viewer)
+    qtbot.addWidget(dock)
+    for _ in range(2):
+        dock.show()
+        assert callbacks() > before
+        dock.hide()
+        assert callbacks() == before
+    add(viewer, displacement)
+    dock.show()
+    assert dock.fields.layer() is viewer.layers[0]
+
+
+def test_the_field_that_is_chosen_stays_chosen(dock, viewer, displacement):
+    add(viewer, displacement)
+    second = add(viewer, dataclasses.replace(displacement))
+    dock.fields.choose(second)
+    viewer.layers.move(0, 4)
+    second.name = "another name"
+    assert dock.fields.layer() is second
+    assert dock.fields.currentText() == "another name"
+    viewer.layers.remove(second)
+    assert dock.fields.layer() is not second
