@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from napari._app_model.constants._menus import is_menu_contributable
+from npe2 import PluginManifest
+
+
+def test_all_that_the_manifest_names_is_there():
+    manifest = PluginManifest.from_distribution("napari-vit-tfm")
+    manifest.validate_imports()
+    commands = {command.id for command in manifest.contributions.commands}
+    used = [
+        *manifest.contributions.readers,
+        *manifest.contributions.writers,
+        *manifest.contributions.widgets,
+        *manifest.contributions.sample_data,
+    ]
+    assert {item.command for item in used} == commands
+
+
+def test_its_menus_are_ones_that_napari_fills():
+    manifest = PluginManifest.from_distribution("napari-vit-tfm")
+    assert manifest.contributions.menus
+    for menu in manifest.contributions.menus:
+        assert is_menu_contributable(menu), menu
+
+
+def test_opening_docks_files_and_samples_does_not_import_torch():
+    script = """
+import sys
+from napari.components import ViewerModel
+from npe2 import PluginManager
+from qtpy.QtWidgets import QApplication
+from napari_vit_tfm.napari.attention_dock import AttentionDock
+from napari_vit_tfm.napari.traction_dock import TractionDock
+PluginManager.instance().discover()
+app = QApplication([])
+viewer = ViewerModel()
+viewer.open_sample("napari-vit-tfm", "discs")
+for dock in (TractionDock(viewer), AttentionDock(viewer)):
+    dock.bind()
+    dock.unbind()
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
