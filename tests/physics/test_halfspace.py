@@ -9,6 +9,7 @@ import torch
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
     fttc,
+    gcv_regularisation,
     half_space_response,
     layer_response,
 )
@@ -106,3 +107,31 @@ def test_a_thick_layer_is_a_half_space_and_a_thin_one_shears() -> None:
         np.testing.assert_allclose(thick, half, rtol=1e-9)
     for thin in layer_response(k, poisson=0.45, thickness=1e-4):
         np.testing.assert_allclose(thin, 2 * 1.45 * 1e-4, rtol=1e-3)
+
+
+def test_cross_validation_regularises_noisy_fields_more() -> None:
+    discs = synthesise_discs(1, seed=3)
+    steps = discs.displacement[0].astype(float) * 103
+    white = np.random.default_rng(0).normal(size=steps.shape) * 103
+
+    def error(regularisation: float, displacement: np.ndarray) -> float:
+        found = np.stack(
+            fttc(
+                displacement[..., 0],
+                displacement[..., 1],
+                regularisation=regularisation,
+                poisson=0.49,
+                pad=False,
+            ),
+            axis=-1,
+        )
+        return float(np.square(found - discs.traction[0]).sum())
+
+    chosen = []
+    for sigma in (1e-4, 1e-3):
+        noisy = steps + sigma * white
+        x, y = noisy[..., 0], noisy[..., 1]
+        chosen.append(gcv_regularisation(x, y, poisson=0.49))
+        best = min(error(r, noisy) for r in np.geomspace(1e-3, 1e3, 25))
+        assert error(chosen[-1], noisy) < 2.5 * best
+    assert chosen[0] < chosen[1]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.models.base import ReconstructionMethod
-from napari_vit_tfm.physics.halfspace import fttc
+from napari_vit_tfm.physics.halfspace import fttc, gcv_regularisation
 
 
 class FTTCMethod(ReconstructionMethod):
@@ -15,14 +15,14 @@ class FTTCMethod(ReconstructionMethod):
 
     Parameters
     ----------
-    regularisation : float, keyword-only
-        Weight of the penalty, in squared grid steps. The default suits fields
-        with a few percent of noise.
+    regularisation : float, keyword-only, optional
+        Weight of the penalty, in squared grid steps; None chooses it for every
+        field by generalised cross-validation.
     """
 
     name = "fttc"
 
-    def __init__(self, *, regularisation: float = 1.0) -> None:
+    def __init__(self, *, regularisation: float | None = None) -> None:
         self.regularisation = regularisation
 
     def to(self, device: str | torch.device) -> FTTCMethod:
@@ -32,11 +32,18 @@ class FTTCMethod(ReconstructionMethod):
     def traction(self, displacement: Tensor) -> Tensor:
         """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
         steps = displacement * (displacement.shape[-1] - 1)
+        return torch.stack([self._solve(x, y) for x, y in steps])
+
+    def _solve(self, x: Tensor, y: Tensor) -> Tensor:
+        regularisation = self.regularisation
+        if regularisation is None:
+            field = x.double().cpu().numpy(), y.double().cpu().numpy()
+            regularisation = gcv_regularisation(*field, poisson=REFERENCE_POISSON)
         solution = fttc(
-            steps[:, 0],
-            steps[:, 1],
-            regularisation=self.regularisation,
+            x,
+            y,
+            regularisation=regularisation,
             poisson=REFERENCE_POISSON,
             pad=False,
         )
-        return torch.stack(solution, dim=1)
+        return torch.stack(solution)

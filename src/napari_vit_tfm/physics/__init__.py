@@ -4,6 +4,7 @@ from napari_vit_tfm.physics.disc import disc_displacement
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
     fttc,
+    gcv_regularisation,
     half_space_response,
     layer_response,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "disc_displacement",
     "displacement_of",
     "fttc",
+    "gcv_regularisation",
     "half_space_response",
     "layer_response",
 ]

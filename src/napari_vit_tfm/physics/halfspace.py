@@ -209,3 +209,46 @@ def fttc(
         return np.where(k > 0, along, 0.0), np.where(k > 0, across, 0.0)
 
     return filter_modes(x, y, gains, pad=pad)
+
+
+def gcv_regularisation(x: FloatArray, y: FloatArray, *, poisson: float) -> float:
+    """Tikhonov parameter of a field by generalised cross-validation.
+
+    Minimises ``|u - G t|^2 / (trace(1 - H))^2`` over the parameter, where ``H``
+    maps the displacement to the one of the regularised traction.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (H, W)
+        Displacement in grid steps, periodic.
+    poisson : float, keyword-only
+        Poisson ratio.
+
+    Returns
+    -------
+    float
+        In squared grid steps, between 0.1 and 1e3. Below that, nothing on the
+        grid is regularised: 0.1 is a tenth of the squared response at the
+        folding frequency.
+
+    Notes
+    -----
+    Golub, Heath and Wahba, Technometrics 1979. The criterion predicts the
+    displacement, not the traction, and errs on the side of too little.
+    """
+    k_x = 2 * np.pi * np.fft.fftfreq(x.shape[1])[None, :]
+    k_y = 2 * np.pi * np.fft.fftfreq(x.shape[0])[:, None]
+    k = np.hypot(k_x, k_y).ravel()[1:]
+    hat_x, hat_y = (np.fft.fft2(part).ravel()[1:] for part in (x, y))
+    n_x, n_y = np.broadcast_arrays(k_x, k_y)
+    n_x, n_y = n_x.ravel()[1:] / k, n_y.ravel()[1:] / k
+    power = np.stack(
+        [np.abs(n_x * hat_x + n_y * hat_y) ** 2, np.abs(n_x * hat_y - n_y * hat_x) ** 2]
+    )
+    squared = np.square(np.stack(half_space_response(k, poisson=poisson)))
+
+    def score(regularisation: float) -> float:
+        left = regularisation / (squared + regularisation)
+        return float((left**2 * power).sum() / left.sum() ** 2)
+
+    return float(min(np.geomspace(0.1, 1e3, 33), key=score))
