@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import ReconstructionConfig
-    from .fields import DisplacementStack, FieldError, TractionStack
-    from .io import read_displacement, read_traction, write_traction
-    from .physics.substrate import Substrate
+    from napari_vit_tfm.config import ReconstructionConfig
+    from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+    from napari_vit_tfm.io import read_displacement, read_traction, write_traction
+    from napari_vit_tfm.physics import Substrate
 
 __version__ = "0.1.0"
 
@@ -33,14 +33,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "DisplacementStack": ".fields",
-    "FieldError": ".fields",
-    "ReconstructionConfig": ".config",
-    "Substrate": ".physics.substrate",
-    "TractionStack": ".fields",
-    "read_displacement": ".io",
-    "read_traction": ".io",
-    "write_traction": ".io",
+    "DisplacementStack": "napari_vit_tfm.fields",
+    "FieldError": "napari_vit_tfm.fields",
+    "ReconstructionConfig": "napari_vit_tfm.config",
+    "Substrate": "napari_vit_tfm.physics",
+    "TractionStack": "napari_vit_tfm.fields",
+    "read_displacement": "napari_vit_tfm.io",
+    "read_traction": "napari_vit_tfm.io",
+    "write_traction": "napari_vit_tfm.io",
 }
 """The module that each public name lives in."""
 
@@ -48,7 +48,7 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name], __name__), name)
+    value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 
