@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,14 +36,29 @@ def test_an_unnamed_array_has_no_unit(tmp_path: Path) -> None:
     assert stack.unit is None
 
 
-def test_pickles_are_never_loaded(tmp_path: Path) -> None:
-    path = tmp_path / "run.npz"
-    objects = np.array([[[[print]]]], dtype=object)
-    scalar = np.array(print, dtype=object)
-    np.savez(path, allow_pickle=True, displacement=objects, units=scalar)
-    assert summarise(path).displacement is None
-    with pytest.raises(FieldFileError, match=r"displacement \(object"):
-        read_displacement(path)
+class Trap:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["displacement", "outline", "units"])
+def test_pickles_are_never_loaded(tmp_path: Path, name: str) -> None:
+    path, sprung = tmp_path / "run.npz", tmp_path / "sprung"
+    arrays: dict[str, Any] = {"displacement": RNG.normal(size=(3, 8, 9, 2))}
+    arrays[name] = np.array(Trap(sprung), dtype=object)
+    np.savez(path, allow_pickle=True, **arrays)
+    summarise(path)
+    if name == "units":
+        assert read_displacement(path).unit is None
+    else:
+        with pytest.raises(FieldFileError, match=r"run\.npz"):
+            read_displacement(path)
+    assert not sprung.exists()
 
 
 def test_other_archives_are_declined(reference: Path) -> None:

@@ -1,0 +1,53 @@
+"""``vit-tfm info``: what a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from napari_vit_tfm.cli.options import FILE
+from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementStack, TractionStack
+
+MOST_ARRAYS = 12
+"""How many arrays are listed."""
+
+
+@click.command("info")
+@click.argument("path", type=FILE, metavar="INPUT")
+def command(*, path: Path) -> None:
+    """Show what INPUT holds, and how it would be read."""
+    from napari_vit_tfm.cli.run import described, named_model
+    from napari_vit_tfm.io import read_displacement, read_traction, summarise
+
+    summary = summarise(path)
+    click.echo(f"{path}: {summary.format}")
+    for entry in summary.arrays[:MOST_ARRAYS]:
+        click.echo(f"  {entry}")
+    if len(summary.arrays) > MOST_ARRAYS:
+        click.echo(f"  and {len(summary.arrays) - MOST_ARRAYS} more arrays")
+    if summary.traction is not None:
+        traction = read_traction(path)
+        click.echo(f"traction: {summary.traction}, {described(traction)}")
+        _show_lengths(traction)
+        if traction.model:
+            click.echo(f"  made by {named_model(traction)}")
+    # A file with neither ends here, with what was found and expected.
+    if summary.displacement is not None or summary.traction is None:
+        displacement = read_displacement(path)
+        click.echo(f"displacement: {summary.displacement}, {described(displacement)}")
+        _show_lengths(displacement)
+        if displacement.unit is None:
+            click.echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")
+
+
+def _show_lengths(stack: DisplacementStack | TractionStack) -> None:
+    x, y = np.abs(stack.data).max(axis=(0, 1, 2))
+    click.echo(f"  largest: {x:.4g} along x, {y:.4g} along y")
+    if stack.spacing is not None:
+        click.echo(f"  spacing: {stack.spacing:g} um")
+    if isinstance(stack, DisplacementStack) and stack.pixel_size is not None:
+        click.echo(f"  pixel size: {stack.pixel_size:g} um")
+    if stack.outline is not None:
+        click.echo(f"  outline: {len(stack.outline)} points")

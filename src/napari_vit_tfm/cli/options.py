@@ -1,0 +1,181 @@
+"""Options that several commands share, bundled into what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from napari_vit_tfm.config import (
+    BUNDLED_MODEL,
+    DEVICES,
+    REFERENCE_POISSON,
+    Device,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit, FieldError
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.fields import DisplacementStack
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+FILE = click.Path(path_type=Path)
+
+output_file = click.option(
+    "-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write."
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default=ReconstructionConfig.device,
+    show_default=True,
+    help="Where to compute; auto takes the GPU where there is one.",
+)
+poisson_option = click.option(
+    "--poisson",
+    type=click.FloatRange(0, 0.5),
+    default=REFERENCE_POISSON,
+    show_default=True,
+    metavar="NU",
+    help="Poisson ratio of the gel.",
+)
+
+
+@dataclass(frozen=True)
+class DisplacementSource:
+    """Where displacements come from, and what the user said about them.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    dataset, units, spacing, pixel_size
+        As the options of the same names; None leaves it to the file.
+    """
+
+    path: Path
+    dataset: str | None
+    units: DisplacementUnit | None
+    spacing: float | None
+    pixel_size: float | None
+
+    def read(self) -> DisplacementStack:
+        """Read the stack, and make sure that its lengths are known.
+
+        Raises
+        ------
+        FieldError
+            If the file is no displacement field, or an option is missing; the
+            message names the option.
+        """
+        from napari_vit_tfm.io import read_displacement
+
+        stack = read_displacement(
+            self.path,
+            dataset=self.dataset,
+            unit=self.units,
+            spacing=self.spacing,
+            pixel_size=self.pixel_size,
+        )
+        missing = None
+        if stack.unit is None:
+            missing = (
+                "the file does not name the unit of its displacements: "
+                f"say it with --units {'|'.join(DISPLACEMENT_UNITS)}"
+            )
+        elif stack.unit in ("um", "px") and stack.spacing is None:
+            missing = (
+                f"displacements in {stack.unit} need the distance between "
+                "neighbouring vectors in micrometres: --spacing UM"
+            )
+        elif stack.unit == "px" and stack.pixel_size is None:
+            missing = (
+                "displacements in px need the size of a camera pixel in "
+                "micrometres: --pixel-size UM"
+            )
+        if missing is not None:
+            raise FieldError(f"{self.path}: {missing}")
+        return stack
+
+
+def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add INPUT and the options on it; the command gets one `source`."""
+    options = (
+        click.argument("path", type=FILE, metavar="INPUT"),
+        click.option("--dataset", metavar="KEY", help="Name of the array to read."),
+        click.option(
+            "--units",
+            type=click.Choice(DISPLACEMENT_UNITS),
+            help="Unit of the displacements: micrometres, steps of the vector grid, "
+            "camera pixels, or fractions of the field's width. Needed where the "
+            "file does not name it.",
+        ),
+        click.option(
+            "--spacing",
+            type=POSITIVE,
+            metavar="UM",
+            help="Distance between neighbouring vectors, in micrometres.",
+        ),
+        click.option(
+            "--pixel-size",
+            type=POSITIVE,
+            metavar="UM",
+            help="Size of a camera pixel, in micrometres.",
+        ),
+    )
+
+    @wraps(command)
+    def bundled(
+        *,
+        path: Path,
+        dataset: str | None,
+        units: DisplacementUnit | None,
+        spacing: float | None,
+        pixel_size: float | None,
+        **rest: Any,
+    ) -> Any:
+        source = DisplacementSource(path, dataset, units, spacing, pixel_size)
+        return command(source=source, **rest)
+
+    return _with(options, bundled)
+
+
+def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options on model and device; the command gets one `config`."""
+    options = (
+        click.option(
+            "--model",
+            default=ReconstructionConfig.model,
+            show_default=True,
+            metavar="FILE|NAME",
+            help=f"{BUNDLED_MODEL} (the bundled network), fttc (classical, without a "
+            "network), or a checkpoint.",
+        ),
+        click.option(
+            "--heads",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Attention heads of a checkpoint that does not say.",
+        ),
+        device_option,
+    )
+
+    @wraps(command)
+    def bundled(*, model: str, heads: int | None, device: Device, **rest: Any) -> Any:
+        config = ReconstructionConfig(model=model, heads=heads, device=device)
+        return command(config=config, **rest)
+
+    return _with(options, bundled)
+
+
+def _with(
+    options: tuple[Callable[[Any], Any], ...], command: Callable[..., Any]
+) -> Callable[..., Any]:
+    # The first is to stand first in the help, so it is applied last.
+    for option in reversed(options):
+        command = option(command)
+    return command

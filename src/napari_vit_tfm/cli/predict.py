@@ -1,0 +1,63 @@
+"""``vit-tfm predict``: tractions of a displacement file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from napari_vit_tfm.cli.options import (
+    POSITIVE,
+    DisplacementSource,
+    displacement_source,
+    output_file,
+    poisson_option,
+    reconstruction_config,
+)
+from napari_vit_tfm.config import ReconstructionConfig
+
+
+@click.command("predict")
+@displacement_source
+@output_file
+@click.option(
+    "--young",
+    type=POSITIVE,
+    metavar="PA",
+    help="Young's modulus of the gel in Pa; without it the result is t/E.",
+)
+@poisson_option
+@reconstruction_config
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=ReconstructionConfig.batch_size,
+    show_default=True,
+    metavar="N",
+    help="Frames that are computed at once.",
+)
+def command(
+    *,
+    source: DisplacementSource,
+    output: Path,
+    young: float | None,
+    poisson: float,
+    config: ReconstructionConfig,
+    batch_size: int,
+) -> None:
+    """Reconstruct the tractions behind the displacements in INPUT.
+
+    Writes the array `traction`, (T, H, W, 2), as HDF5 (.h5) or NPZ (.npz).
+    """
+    from napari_vit_tfm.cli.run import checked_output, described, timed_run
+    from napari_vit_tfm.io import write_traction
+    from napari_vit_tfm.physics.substrate import Substrate
+
+    target = checked_output(output, source.path)
+    stack = source.read()
+    substrate = Substrate(young=young, poisson=poisson)
+    run = timed_run(stack, substrate, replace(config, batch_size=batch_size))
+    write_traction(target, run.traction)
+    click.echo(f"tractions: {target} ({described(run.traction)})")
+    run.report()

@@ -1,0 +1,57 @@
+"""``vit-tfm synthesize``: displacement fields with known tractions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from napari_vit_tfm.cli.options import output_file
+from napari_vit_tfm.config import REFERENCE_POISSON
+
+
+@click.command("synthesize")
+@click.option(
+    "-n",
+    "n_fields",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="Number of fields.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="S",
+    help="Seed of the random numbers; the same seed gives the same fields.",
+)
+@output_file
+def command(*, n_fields: int, seed: int, output: Path) -> None:
+    """Make displacement fields of discs whose tractions are known.
+
+    Writes `displacement` and `traction`, (N, 104, 104, 2), in fractions of the
+    field's width and of Young's modulus, and `segmentation`, (N, 104, 104),
+    the discs' numbers. They are clean: no noise is added.
+    """
+    from napari_vit_tfm import __version__
+    from napari_vit_tfm.io import check_output, write_arrays
+    from napari_vit_tfm.synthesis import synthesise_discs
+
+    target = check_output(output)
+    fields = synthesise_discs(n_fields, seed=seed)
+    write_arrays(
+        target,
+        {
+            "displacement": fields.displacement,
+            "traction": fields.traction,
+            "segmentation": fields.segmentation,
+        },
+        {
+            "": {"seed": seed, "version": __version__},
+            "displacement": {"units": "field"},
+            "traction": {"units": "1", "poisson": REFERENCE_POISSON},
+        },
+    )
+    discs = int(fields.segmentation.max(axis=(1, 2)).sum())
+    click.echo(f"fields: {target} ({n_fields} fields, {discs} discs, seed {seed})")

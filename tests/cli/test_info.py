@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from click.testing import Result
+
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.io import write_arrays, write_traction
+
+Command = Callable[..., Result]
+ErrorOf = Callable[..., str]
+
+
+def test_displacements(vit_tfm: Command, tmp_path: Path) -> None:
+    path = tmp_path / "cells.h5"
+    values = np.zeros((3, 16, 20, 2), dtype=np.float32)
+    values[1, 2, 3] = 0.5, -2
+    said = {"units": "px", "spacing_um": 0.8, "pixel_size_um": 0.1}
+    write_arrays(
+        path,
+        {"displacement": values, "outline": np.zeros((7, 2))},
+        {"displacement": said},
+    )
+    assert vit_tfm("info", path).stdout.splitlines() == [
+        f"{path}: HDF5",
+        "  displacement (float32, shape (3, 16, 20, 2))",
+        "  outline (float64, shape (7, 2))",
+        "displacement: displacement, 3 frames of 16 x 20 vectors, in camera pixels",
+        "  largest: 0.5 along x, 2 along y",
+        "  spacing: 0.8 um",
+        "  pixel size: 0.1 um",
+        "  outline: 7 points",
+    ]
+
+
+def test_units_that_are_missing(vit_tfm: Command, unnamed: Path) -> None:
+    output = vit_tfm("info", unnamed).stdout
+    assert "unit not named" in output
+    assert "add --units um|grid|px|field" in output
+
+
+def test_tractions(vit_tfm: Command, tmp_path: Path) -> None:
+    path = tmp_path / "out.npz"
+    write_traction(
+        path,
+        TractionStack(
+            np.ones((16, 20, 2)), unit="Pa", model="vit", model_sha256="ab" * 32
+        ),
+    )
+    output = vit_tfm("info", path).stdout
+    assert "traction: traction, 1 frame of 16 x 20 vectors, in Pa" in output
+    assert "made by vit, sha256 abababababab\n" in output
+    assert "displacement:" not in output
+
+
+def test_original_tractions_are_named(vit_tfm: Command, reference: Path) -> None:
+    output = vit_tfm("info", reference / "fields" / "tractions.h5").stdout
+    assert "traction: data, 2 frames of 104 x 104 vectors" in output
+    assert "displacement:" not in output
+
+
+def test_files_without_fields(error_of: ErrorOf, tmp_path: Path) -> None:
+    path = tmp_path / "weights.h5"
+    write_arrays(path, {f"a{k}": np.zeros(3) for k in range(20)}, {})
+    assert "holds no displacement field: found a0" in error_of("info", path)
+    assert "no such file" in error_of("info", tmp_path / "no.h5")
+    (tmp_path / "text.h5").write_text("text")
+    assert "found text" in error_of("info", tmp_path / "text.h5")
+
+
+def test_fields_with_gaps(error_of: ErrorOf, tmp_path: Path) -> None:
+    path = tmp_path / "gaps.npz"
+    write_arrays(path, {"displacement": np.full((16, 16, 2), np.nan)}, {})
+    assert "256 of 256 vectors" in error_of("info", path)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import Result
+from scipy.io import loadmat
+
+import napari_vit_tfm
+from napari_vit_tfm.io import read_displacement, read_traction, write_arrays
+
+Command = Callable[..., Result]
+ErrorOf = Callable[..., str]
+
+FTTC = ("--model", "fttc", "--device", "cpu")
+
+
+def test_tractions_in_pascal(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.h5"
+    result = vit_tfm(
+        *("predict", displacements, "-o", out, "--young", 9000, "--spacing", 0.5),
+        *("--poisson", 0.45, *FTTC),
+    )
+    with h5py.File(out) as file:
+        dataset = file["traction"]
+        assert dataset.shape == (3, 32, 40, 2)
+        assert dataset.dtype == np.float32
+        assert dict(dataset.attrs) == {
+            "units": "Pa",
+            "spacing_um": 0.5,
+            "young_pa": 9000.0,
+            "poisson": 0.45,
+            "model": "fttc",
+            "model_sha256": "",
+            "version": napari_vit_tfm.__version__,
+        }
+    assert f"tractions: {out} (3 frames of 32 x 40 vectors, in Pa)" in result.stdout
+    assert "model: fttc (no weights), on cpu" in result.stdout
+    assert "fields per second" in result.stdout
+    assert result.stderr == ""
+
+
+def test_without_young_it_is_dimensionless(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    vit_tfm("predict", displacements, "-o", tmp_path / "a.h5", *FTTC)
+    vit_tfm("predict", displacements, "-o", tmp_path / "b.npz", "--young", 500, *FTTC)
+    a, b = read_traction(tmp_path / "a.h5"), read_traction(tmp_path / "b.npz")
+    assert (a.unit, a.young) == ("1", None)
+    np.testing.assert_allclose(b.data, 500 * a.data, rtol=1e-6)
+
+
+def test_units_are_options(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    reference = tmp_path / "reference.h5"
+    vit_tfm("predict", displacements, "-o", reference, *FTTC)
+    expected = read_traction(reference).data
+    in_steps = read_displacement(displacements).in_grid_steps()
+    for units, options, factor in [
+        ("grid", (), 1.0),
+        ("um", ("--spacing", 0.5), 0.5),
+        ("px", ("--spacing", 0.5, "--pixel-size", 0.1), 5.0),
+    ]:
+        path, out = tmp_path / f"{units}.h5", tmp_path / f"{units}_out.h5"
+        # The file says something else, and is not believed.
+        write_arrays(
+            path, {"u": in_steps * factor}, {"u": {"units": "field", "spacing_um": 9.0}}
+        )
+        vit_tfm("predict", path, "-o", out, "--units", units, *options, *FTTC)
+        np.testing.assert_allclose(
+            read_traction(out).data, expected, atol=1e-5 * np.abs(expected).max()
+        )
+
+
+def test_a_network(
+    vit_tfm: Command, displacements: Path, network: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.h5"
+    result = vit_tfm(
+        "predict", displacements, "-o", out, "--model", network, "--batch-size", 2
+    )
+    traction = read_traction(out)
+    assert traction.model == "small.safetensors"
+    assert len(traction.model_sha256) == 64
+    assert f"sha256 {traction.model_sha256[:12]}, on " in result.stdout
+
+
+def test_progress_is_for_terminals(
+    vit_tfm: Command,
+    displacements: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ("predict", displacements, "-o", tmp_path / "o.h5", "--batch-size", 2)
+    assert vit_tfm(*arguments, *FTTC).stderr == ""
+    monkeypatch.setattr("napari_vit_tfm.cli.run.is_watched", lambda: True)
+    assert vit_tfm(*arguments, *FTTC).stderr == "2 of 3 frames\r3 of 3 frames\r"
+
+
+def test_a_resampled_field_is_told(
+    vit_tfm: Command, reference: Path, tmp_path: Path
+) -> None:
+    fields = reference / "fields" / "neuron" / "MLData0001.mat"
+    checkpoint = reference / "vit" / "seed_format_vit.pth"
+    result = vit_tfm(
+        *("predict", fields, "-o", tmp_path / "o.h5", "--units", "grid"),
+        *("--model", checkpoint),
+    )
+    assert result.stderr.startswith("note: ")
+    assert "resampled" in result.stderr
+
+
+def test_missing_units(error_of: ErrorOf, unnamed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    line = error_of("predict", unnamed, "-o", out, *FTTC)
+    assert line.startswith(f"{unnamed}: ")
+    assert "--units um|grid|px|field" in line
+    for units in ("um", "px"):
+        line = error_of("predict", unnamed, "-o", out, "--units", units, *FTTC)
+        assert f"displacements in {units} need" in line
+        assert "--spacing UM" in line
+    line = error_of(
+        "predict", unnamed, "-o", out, "--units", "px", "--spacing", 1, *FTTC
+    )
+    assert "--pixel-size UM" in line
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--units", "mm"),
+        ("--spacing", "0"),
+        ("--pixel-size", "-1"),
+        ("--young", "0"),
+        ("--young", "soft"),
+        ("--poisson", "0.6"),
+        ("--device", "tpu"),
+        ("--heads", "0"),
+        ("--batch-size", "0"),
+    ],
+)
+def test_values_that_are_none(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    line = error_of("predict", displacements, "-o", tmp_path / "o.h5", option, value)
+    assert f"Invalid value for '{option}'" in line
+
+
+@pytest.mark.parametrize("option", ["--young", "--poisson", "--spacing"])
+def test_not_a_number(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path, option: str
+) -> None:
+    line = error_of(
+        "predict", displacements, "-o", tmp_path / "o.h5", option, "nan", *FTTC
+    )
+    assert "not nan" in line
+
+
+def test_files_that_are_no_displacements(error_of: ErrorOf, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    text = tmp_path / "notes.h5"
+    text.write_text("some notes")
+    assert "found text" in error_of("predict", text, "-o", out)
+    assert "no such file" in error_of("predict", tmp_path / "no.h5", "-o", out)
+    assert "found a folder" in error_of("predict", tmp_path, "-o", out)
+    weights = tmp_path / "weights.h5"
+    write_arrays(weights, {"kernel": np.zeros((3, 3, 16))}, {})
+    line = error_of("predict", weights, "-o", out)
+    assert "found kernel (float64, shape (3, 3, 16)); expected floating" in line
+
+
+def test_tractions_are_no_displacements_unless_told(
+    vit_tfm: Command, error_of: ErrorOf, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "tractions.h5", tmp_path / "out.h5"
+    write_arrays(path, {"data": np.ones((1, 16, 16, 2))}, {})
+    assert "--dataset" in error_of("predict", path, "-o", out, *FTTC)
+    vit_tfm("predict", path, "-o", out, "--dataset", "data", *FTTC)
+    assert read_traction(out).data.shape == (1, 16, 16, 2)
+
+
+def test_outputs_are_checked_first(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    assert "ending '.tif'" in error_of("predict", displacements, "-o", "out.tif")
+    line = error_of("predict", displacements, "-o", tmp_path / "no" / "out.h5")
+    assert "no folder" in line
+    before = displacements.read_bytes()
+    assert "is the input" in error_of("predict", displacements, "-o", displacements)
+    assert displacements.read_bytes() == before
+
+
+def test_models_that_are_none(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    arguments = ("predict", displacements, "-o", tmp_path / "o.h5", "--model")
+    assert "no model 'magic'" in error_of(*arguments, "magic")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"not a network at all")
+    assert "broken.safetensors: not a safetensors" in error_of(*arguments, broken)
+
+
+def test_a_simulated_cell(vit_tfm: Command, reference: Path, tmp_path: Path) -> None:
+    folder = reference / "fields" / "generic"
+    out = tmp_path / "out.h5"
+    vit_tfm(
+        *("predict", folder / "MLData0018.mat", "-o", out, "--units", "grid"),
+        *("--young", 10_670, "--poisson", 0.45, *FTTC),
+    )
+    found = read_traction(out).data[0]
+    truth = loadmat(folder / "MLData0018_trac.mat")["trac"].transpose(1, 0, 2)
+    # With the axes the other way round nothing of it is found.
+    assert np.square(found - truth).sum() < 0.6 * np.square(truth).sum()
+    turned = found.transpose(1, 0, 2)
+    assert np.square(turned - truth).sum() > np.square(truth).sum()

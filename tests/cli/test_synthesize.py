@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+from click.testing import Result
+
+from napari_vit_tfm.io import read_displacement, read_traction
+from napari_vit_tfm.synthesis import synthesise_discs
+
+Command = Callable[..., Result]
+
+
+def test_fields_with_units(vit_tfm: Command, tmp_path: Path) -> None:
+    out = tmp_path / "fields.h5"
+    result = vit_tfm("synthesize", "-n", 2, "--seed", 3, "-o", out)
+    assert f"{out} (2 fields" in result.stdout
+    fields = synthesise_discs(2, seed=3)
+    with h5py.File(out) as file:
+        assert set(file) == {"displacement", "traction", "segmentation"}
+        assert file.attrs["seed"] == 3
+        np.testing.assert_array_equal(file["segmentation"][...], fields.segmentation)
+    displacement, traction = read_displacement(out), read_traction(out)
+    assert (displacement.unit, traction.unit) == ("field", "1")
+    assert displacement.data.shape == (2, 104, 104, 2)
+    np.testing.assert_array_equal(displacement.data, fields.displacement)
+    np.testing.assert_array_equal(traction.data, fields.traction)
+
+
+def test_the_same_seed_gives_the_same_file(vit_tfm: Command, tmp_path: Path) -> None:
+    contents = []
+    for name, seed in [("a.h5", 5), ("b.h5", 5), ("c.h5", 6)]:
+        vit_tfm("synthesize", "-n", 1, "--seed", seed, "-o", tmp_path / name)
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_wrong_values(error_of: Callable[..., str], tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    assert "'-n'" in error_of("synthesize", "-n", 0, "--seed", 1, "-o", out)
+    assert "'--seed'" in error_of("synthesize", "-n", 1, "--seed", -1, "-o", out)
+    assert "Missing option" in error_of("synthesize", "-n", 1, "-o", out)
+    assert "ending" in error_of("synthesize", "-n", 1, "--seed", 1, "-o", "out.txt")
