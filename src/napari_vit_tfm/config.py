@@ -67,3 +67,23 @@ class DisplayConfig:
     displacement_colormap: str = "viridis"
     attention_colormap: str = "cividis"
     attention_opacity: float = 0.6
+
+
+@dataclass(frozen=True)
+class ExampleConfig:
+    """The gel and the size of the example time-lapses.
+
+    Parameters
+    ----------
+    young : float
+        Young's modulus in Pa.
+    spacing : float
+        Distance between neighbouring vectors in um.
+    n_frames, seed : int
+        Number of frames, seed of the random numbers.
+    """
+
+    young: float = 10_000.0
+    spacing: float = 0.8
+    n_frames: int = 12
+    seed: int = 1

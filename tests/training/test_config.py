@@ -26,6 +26,8 @@ def test_the_bundled_configuration_is_one() -> None:
         ("[network]\nlayers = 3", "layers"),
         ("[[kinds]]\ndiscs = {size = 1}", "size"),
         ("steps = = 3", "not a TOML file"),
+        ('steps = "a"', "steps"),
+        ("noise = 0.1", "noise"),
     ],
 )
 def test_what_no_run_understands(tmp_path: Path, text: str, reason: str) -> None:

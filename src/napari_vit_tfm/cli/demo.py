@@ -8,12 +8,9 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE, reconstruction_config
-from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.config import ExampleConfig, ReconstructionConfig
 
-YOUNG_PA = 10_000.0
-SPACING_UM = 0.8
-N_FRAMES = 12
-SEED = 1
+_EXAMPLE = ExampleConfig()
 
 
 @click.command("demo")
@@ -45,15 +42,15 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     )
     _write_example(displacement, truth)
     stack = read_displacement(displacement)
-    run = timed_run(stack, Substrate(young=YOUNG_PA), config)
+    run = timed_run(stack, Substrate(young=_EXAMPLE.young), config)
     write_traction(traction, run.traction)
 
     click.echo(f"displacements: {displacement} ({described(stack)})")
     click.echo(f"known tractions: {truth}")
     click.echo(f"reconstructed tractions: {traction} ({described(run.traction)})")
     run.report()
-    known = read_traction(truth).data / YOUNG_PA
-    found = run.traction.data / YOUNG_PA
+    known = read_traction(truth).data / _EXAMPLE.young
+    found = run.traction.data / _EXAMPLE.young
     error = sum_of_squared_errors(found, known).mean()
     of_zero = sum_of_squared_errors(np.zeros_like(known), known).mean()
     click.echo(
@@ -64,30 +61,16 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
 
 
 def _write_example(displacement: Path, truth: Path) -> None:
-    from napari_vit_tfm.fields import TractionStack
     from napari_vit_tfm.io import write_arrays, write_traction
     from napari_vit_tfm.synthesis import disc_timelapse
 
-    fields = disc_timelapse(n_frames=N_FRAMES, seed=SEED)
-    width = (fields.displacement.shape[2] - 1) * SPACING_UM
-    said = {
-        "units": "um",
-        "spacing_um": SPACING_UM,
-        "young_pa": YOUNG_PA,
-        "poisson": REFERENCE_POISSON,
-    }
+    stack, known = disc_timelapse(
+        n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed
+    ).on_gel(young=_EXAMPLE.young, spacing=_EXAMPLE.spacing)
+    said = {"units": stack.unit, "spacing_um": stack.spacing}
     write_arrays(
         displacement,
-        {"displacement": fields.displacement * np.float32(width)},
-        {"displacement": said},
+        {"displacement": stack.data},
+        {"displacement": {**said, **stack.metadata["attributes"]}},
     )
-    write_traction(
-        truth,
-        TractionStack(
-            fields.traction * np.float32(YOUNG_PA),
-            unit="Pa",
-            spacing=SPACING_UM,
-            young=YOUNG_PA,
-            poisson=REFERENCE_POISSON,
-        ),
-    )
+    write_traction(truth, known)

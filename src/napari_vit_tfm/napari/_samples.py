@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from napari_vit_tfm import synthesis
-from napari_vit_tfm.config import REFERENCE_POISSON
-from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.config import ExampleConfig
 from napari_vit_tfm.napari.layers import LayerData, field_layers
-
-YOUNG_PA = 10_000.0
-"""Young's modulus of the samples' gel, in Pa."""
-
-SPACING_UM = 0.8
-"""Distance between the samples' vectors, in micrometres."""
 
 KNOWN = "known traction"
 """What tractions that are given are called."""
 
-_N_FRAMES = 12
-_SEED = 1
+_EXAMPLE = ExampleConfig()
+_SERIES = {"n_frames": _EXAMPLE.n_frames, "seed": _EXAMPLE.seed}
 
 
 def discs() -> list[LayerData]:
     """Round adhesions whose tractions swing, each in its own rhythm."""
-    return sample_layers(synthesis.disc_timelapse(n_frames=_N_FRAMES, seed=_SEED))
+    return sample_layers(
+        synthesis.disc_timelapse(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed)
+    )
 
 
 def contracting_cell() -> list[LayerData]:
     """A spindle-shaped cell that contracts and relaxes."""
-    return sample_layers(synthesis.contracting_cell(n_frames=_N_FRAMES, seed=_SEED))
+    return sample_layers(
+        synthesis.contracting_cell(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed)
+    )
 
 
 def sample_layers(field: synthesis.SyntheticStack) -> list[LayerData]:
@@ -38,20 +35,8 @@ def sample_layers(field: synthesis.SyntheticStack) -> list[LayerData]:
     field : SyntheticStack
         The field in the reference form.
     """
-    width = (field.displacement.shape[2] - 1) * SPACING_UM
-    gel = {"young_pa": YOUNG_PA, "poisson": REFERENCE_POISSON}
-    displacement = DisplacementStack(
-        field.displacement * width,
-        unit="um",
-        spacing=SPACING_UM,
-        metadata={"attributes": gel},
-    )
-    traction = TractionStack(
-        field.traction * YOUNG_PA,
-        unit="Pa",
-        spacing=SPACING_UM,
-        young=YOUNG_PA,
-        poisson=REFERENCE_POISSON,
+    displacement, traction = field.on_gel(
+        young=_EXAMPLE.young, spacing=_EXAMPLE.spacing
     )
     return [
         *field_layers(traction, quantity=KNOWN, visible=False),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.config import REFERENCE_POISSON
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics.disc import disc_displacement
 
 FloatArray = npt.NDArray[np.float32]
@@ -31,6 +33,42 @@ class SyntheticStack:
     displacement: FloatArray
     traction: FloatArray
     segmentation: npt.NDArray[np.uint8]
+
+    def on_gel(
+        self, *, young: float, spacing: float
+    ) -> tuple[DisplacementStack, TractionStack]:
+        """The fields as they would be measured, with units.
+
+        Parameters
+        ----------
+        young : float, keyword-only
+            Young's modulus in Pa.
+        spacing : float, keyword-only
+            Distance between neighbouring vectors in um.
+
+        Returns
+        -------
+        displacement : DisplacementStack
+            In um; its metadata name the gel.
+        traction : TractionStack
+            In Pa.
+        """
+        width = (self.displacement.shape[2] - 1) * spacing
+        gel = {"young_pa": young, "poisson": REFERENCE_POISSON}
+        displacement = DisplacementStack(
+            self.displacement * np.float32(width),
+            unit="um",
+            spacing=spacing,
+            metadata={"attributes": gel},
+        )
+        traction = TractionStack(
+            self.traction * np.float32(young),
+            unit="Pa",
+            spacing=spacing,
+            young=young,
+            poisson=REFERENCE_POISSON,
+        )
+        return displacement, traction
 
 
 @dataclass(frozen=True)

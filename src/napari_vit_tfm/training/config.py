@@ -134,4 +134,13 @@ def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
             f"{cls.__name__} has no {', '.join(unknown)}; "
             f"it has {', '.join(sorted(known))}"
         )
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    # Every field has a default, and with it an example of what it takes.
+    example = cls()
+    for name, value in plain.items():
+        wanted = type(getattr(example, name))
+        if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
+            raise FieldError(
+                f"{cls.__name__}: {name} is {value!r}, not of the type {wanted.__name__}"
+            )
+    return cls(**plain)
