@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from npe2._pytest_plugin import TestPluginManager
+from pytestqt.qtbot import QtBot
 
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.synthesis import disc_timelapse
@@ -32,11 +34,25 @@ def viewer(npe2pm: TestPluginManager) -> Iterator[ViewerModel]:
 
 
 @pytest.fixture
-def window_viewer(request: pytest.FixtureRequest) -> Iterator[object]:
+def finish(qtbot: QtBot) -> Callable[[Any], None]:
+    """Lets a dock's worker finish; the first one imports torch."""
+
+    def wait(dock: Any) -> None:
+        qtbot.waitUntil(lambda: not dock.is_busy, timeout=120_000)
+
+    return wait
+
+
+@pytest.fixture
+def needs_display() -> None:
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         pytest.skip("no display: a napari window needs one")
-    make_viewer = request.getfixturevalue("make_napari_viewer")
-    return make_viewer(show=True)
+
+
+@pytest.fixture
+def window_viewer(needs_display: None, make_napari_viewer: Callable) -> object:
+    """A viewer with a window."""
+    return make_napari_viewer(show=True)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.napari.attention_dock import AttentionDock
+from napari_vit_tfm.napari.attention_dock import AttentionDock, color_limits
 from napari_vit_tfm.napari.layers import field_layers, show_tractions
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruct import frame_attention
@@ -36,13 +36,13 @@ def source(viewer, displacement) -> Layer:
 
 
 @pytest.fixture
-def dock(viewer, source, qtbot, weights):
+def dock(viewer, source, qtbot, weights, finish):
     dock = AttentionDock(viewer)
     qtbot.addWidget(dock)
     dock.model.choose(str(weights))
     dock.show()
     yield dock
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     dock.hide()
 
 
@@ -56,9 +56,9 @@ def expected(displacement, weights):
 
 
 @pytest.fixture
-def inspecting(dock, qtbot):
+def inspecting(dock, finish):
     dock.switch.setChecked(True)
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     return dock
 
 
@@ -177,21 +177,21 @@ def test_block_and_kind_change_the_map_in_place(viewer, inspecting, expected):
     assert overlay in viewer.layers
 
 
-def test_the_frame_slider_is_followed(viewer, inspecting, qtbot, expected):
+def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
     inspecting.choose_patch(1, 2)
     overlay = named(viewer, "attention")
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: not inspecting.is_computing)
+    finish(inspecting)
     np.testing.assert_allclose(overlay.data, expected(2).overlay(1, 1, 2), rtol=1e-5)
     assert "Frame 2" in inspecting.text.text()
     viewer.dims.set_current_step(0, 0)
     # Kept from before: no worker is needed.
-    assert not inspecting.is_computing
+    assert not inspecting.is_busy
     np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
 
 
 def test_only_the_last_frame_that_was_asked_for_is_shown(
-    viewer, inspecting, qtbot, expected
+    viewer, inspecting, finish, expected
 ):
     inspecting.choose_patch(0, 0)
     overlay = named(viewer, "attention")
@@ -199,25 +199,25 @@ def test_only_the_last_frame_that_was_asked_for_is_shown(
     overlay.events.data.connect(lambda: seen.append(overlay.data))
     viewer.dims.set_current_step(0, 1)
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: not inspecting.is_computing)
+    finish(inspecting)
     (shown,) = seen
     np.testing.assert_allclose(shown, expected(2).overlay(1, 0, 0), rtol=1e-5)
 
 
-def test_an_answer_after_switching_off_is_dropped(viewer, dock, qtbot):
+def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
     before = names(viewer)
     dock.switch.setChecked(True)
     assert QThreadPool.globalInstance().waitForDone(60_000)
     dock.switch.setChecked(False)
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     assert names(viewer) == before
 
 
-def test_the_cache_stays_small(viewer, inspecting, qtbot, monkeypatch):
+def test_the_cache_stays_small(viewer, inspecting, finish, monkeypatch):
     monkeypatch.setattr("napari_vit_tfm.napari.attention_dock._CACHED_FRAMES", 2)
     for frame in (1, 2):
         viewer.dims.set_current_step(0, frame)
-        qtbot.waitUntil(lambda: not inspecting.is_computing)
+        finish(inspecting)
     assert [request.frame for request in inspecting._cache] == [1, 2]
 
 
@@ -231,11 +231,11 @@ def callbacks(viewer) -> tuple[int, int, int]:
     )
 
 
-def test_switching_off_takes_everything_away(viewer, dock, qtbot):
+def test_switching_off_takes_everything_away(viewer, dock, finish):
     before, layers = callbacks(viewer), names(viewer)
     for _ in range(2):
         dock.switch.setChecked(True)
-        qtbot.waitUntil(lambda: not dock.is_computing)
+        finish(dock)
         dock.choose_patch(0, 0)
         assert names(viewer) == [*layers, "attention", "patches", "chosen patch"]
         assert callbacks(viewer) > before
@@ -259,10 +259,10 @@ def test_hiding_the_dock_takes_everything_away_and_showing_brings_it_back(
     assert inspecting.switch.isChecked()
 
 
-def test_removing_the_displacements_ends_the_inspection(viewer, dock, qtbot):
+def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
     before = callbacks(viewer)
     dock.switch.setChecked(True)
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     dock.choose_patch(0, 0)
     viewer.layers.clear()
     assert not dock.switch.isChecked()
@@ -281,32 +281,32 @@ def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name):
     assert names(viewer) == before
 
 
-def test_the_selection_of_layers_stays(viewer, source, dock, qtbot):
+def test_the_selection_of_layers_stays(viewer, source, dock, finish):
     viewer.layers.selection = {source}
     dock.switch.setChecked(True)
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     dock.choose_patch(0, 0)
     assert viewer.layers.selection == {source}
 
 
-def test_a_model_without_attention_says_so(viewer, dock, qtbot, caplog):
+def test_a_model_without_attention_says_so(viewer, dock, finish, caplog):
     before = names(viewer)
     dock.model.choose("fttc")
     dock.switch.setChecked(True)
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     assert "fttc has no attention" in dock.text.text()
     assert not dock.switch.isChecked()
     assert names(viewer) == before
 
 
-def test_another_model_is_asked_at_once(viewer, inspecting, qtbot, weights):
+def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
     inspecting.choose_patch(0, 0)
     inspecting.model.choose("fttc")
-    qtbot.waitUntil(lambda: not inspecting.is_computing)
+    finish(inspecting)
     assert "no attention" in inspecting.text.text()
     inspecting.model.choose(str(weights))
     inspecting.switch.setChecked(True)
-    assert not inspecting.is_computing
+    assert not inspecting.is_busy
     assert "attention" in names(viewer)
 
 
@@ -317,17 +317,17 @@ def test_without_a_field_there_is_nothing_to_inspect(viewer, dock):
     assert "no displacement field" in dock.text.text()
 
 
-def test_an_unknown_unit_is_said(viewer, displacement, dock, qtbot, source):
+def test_an_unknown_unit_is_said(viewer, displacement, dock, finish, source):
     other = dataclasses.replace(displacement, unit=None)
     viewer.layers.append(Layer.create(*field_layers(other)[0]))
     dock.fields.choose(viewer.layers[-1])
     dock.switch.setChecked(True)
-    qtbot.waitUntil(lambda: not dock.is_computing)
+    finish(dock)
     assert "unit is not known" in dock.text.text()
     assert not dock.switch.isChecked()
 
 
-def test_a_field_of_another_size_has_another_grid(viewer, inspecting, qtbot):
+def test_a_field_of_another_size_has_another_grid(viewer, inspecting, finish):
     from napari_vit_tfm.fields import DisplacementStack
 
     inspecting.choose_patch(3, 4)
@@ -335,21 +335,21 @@ def test_a_field_of_another_size_has_another_grid(viewer, inspecting, qtbot):
     small = DisplacementStack(rng.normal(size=(1, 16, 20, 2)), unit="grid")
     viewer.layers.append(Layer.create(*field_layers(small)[0]))
     inspecting.fields.choose(viewer.layers[-1])
-    qtbot.waitUntil(lambda: not inspecting.is_computing)
+    finish(inspecting)
     assert inspecting.patch is None
     lines = named(viewer, "patches")
     assert len(lines.data) == (2 + 1) + (3 + 1)
 
 
 def test_the_gel_is_that_of_the_computed_tractions(
-    viewer, source, inspecting, qtbot, expected, traction
+    viewer, source, inspecting, finish, expected, traction
 ):
     soft = dataclasses.replace(traction, poisson=0.3)
     assert isinstance(soft, TractionStack)
     show_tractions(viewer.layers, soft, source)
     inspecting.choose_patch(1, 2)
     viewer.dims.set_current_step(0, 1)
-    qtbot.waitUntil(lambda: not inspecting.is_computing)
+    finish(inspecting)
     right = expected(1, substrate=Substrate(poisson=0.3)).overlay(1, 1, 2)
     np.testing.assert_allclose(named(viewer, "attention").data, right, rtol=1e-5)
 
@@ -364,3 +364,23 @@ def test_clicks_in_three_dimensions_are_left_alone(viewer, source, inspecting):
     mouse_press_callbacks(viewer, event)
     mouse_release_callbacks(viewer, event)
     assert inspecting.patch is None
+
+
+def test_the_scale_of_attention_spans_the_other_patches(viewer, inspecting, expected):
+    inspecting.choose_patch(1, 2)
+    weights = expected(0).map(1, 1, 2)
+    others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
+    limits = named(viewer, "attention").contrast_limits
+    np.testing.assert_allclose(
+        limits, (others.min() / weights.max(), others.max() / weights.max()), rtol=1e-5
+    )
+    text = inspecting.text.text()
+    assert f"{weights[1, 2]:.1%} of the attention" in text
+    assert f"{others.min():.2%} to {others.max():.2%}" in text
+    assert "even share is 5.00%" in text
+
+
+def test_maps_without_structure_have_a_scale():
+    even = np.ones((2, 2), dtype=np.float32)
+    assert color_limits(even, even, (0, 0), "weights") == (0.0, 1.0)
+    assert color_limits(even * 0, even, (0, 0), "displacement") == (0.0, 1.0)

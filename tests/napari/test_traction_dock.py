@@ -31,21 +31,21 @@ def add(viewer, stack) -> Layer:
 
 
 @pytest.fixture
-def dock(viewer, qtbot):
+def dock(viewer, qtbot, finish):
     dock = TractionDock(viewer)
     qtbot.addWidget(dock)
     dock.bind()
     dock.model.choose("fttc")
     dock.device.setCurrentIndex(dock.device.findData("cpu"))
     yield dock
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     dock.unbind()
 
 
-def run(dock, qtbot) -> None:
+def run(dock, finish) -> None:
     dock.run_button.click()
     assert dock.run_button.text() == "Cancel"
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     assert dock.run_button.text() == "Compute tractions"
 
 
@@ -54,7 +54,7 @@ def bars() -> list[progress]:
 
 
 def test_file_to_layer_to_run_to_layers_to_file(
-    dock, viewer, qtbot, tmp_path, displacement
+    dock, viewer, finish, tmp_path, displacement
 ):
     path = tmp_path / "cell.h5"
     said = {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0, "poisson": 0.45}
@@ -64,7 +64,7 @@ def test_file_to_layer_to_run_to_layers_to_file(
     assert dock.young.value() == pytest.approx(2)
     assert dock.poisson.value() == pytest.approx(0.45)
 
-    run(dock, qtbot)
+    run(dock, finish)
 
     image, vectors = tractions_of(viewer.layers, source)
     for layer in (image, vectors):
@@ -90,13 +90,13 @@ def test_file_to_layer_to_run_to_layers_to_file(
         assert (saved.poisson, saved.model) == (0.45, "fttc")
 
 
-def test_a_second_run_updates_in_place(dock, viewer, qtbot, displacement):
+def test_a_second_run_updates_in_place(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
-    run(dock, qtbot)
+    run(dock, finish)
     before = tractions_of(viewer.layers, source)
     dimensionless = layer_stack(before[0]).data
     dock.young.setValue(3)
-    run(dock, qtbot)
+    run(dock, finish)
     assert tractions_of(viewer.layers, source) == before
     assert len(viewer.layers) == 4
     stack = layer_stack(before[0])
@@ -110,7 +110,7 @@ def test_without_a_field_it_says_what_to_do(dock):
     assert not dock.save_button.isEnabled()
 
 
-def test_an_unknown_unit_must_be_chosen(dock, viewer, qtbot, displacement):
+def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
     source = add(viewer, dataclasses.replace(displacement, unit=None, spacing=None))
     assert not dock.run_button.isEnabled()
     assert "does not say in which unit" in dock.message.text()
@@ -123,7 +123,7 @@ def test_an_unknown_unit_must_be_chosen(dock, viewer, qtbot, displacement):
     described = displacement_stack(source)
     assert (described.unit, described.spacing) == ("um", 0.5)
     assert source.name == "displacement magnitude (µm)"
-    run(dock, qtbot)
+    run(dock, finish)
     assert tractions_of(viewer.layers, source)[0] is not None
 
 
@@ -147,7 +147,7 @@ def long_stack() -> DisplacementStack:
 
 @pytest.mark.parametrize("how", ["button", "activity dock", "layer removed"])
 def test_cancelling_leaves_the_layers_as_they_were(
-    dock, viewer, qtbot, long_stack, how
+    dock, viewer, finish, long_stack, how
 ):
     source = add(viewer, long_stack)
     dock.run_button.click()
@@ -159,7 +159,7 @@ def test_cancelling_leaves_the_layers_as_they_were(
         bar.cancel()
     else:
         viewer.layers.remove(source)
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     assert dock.message.text().startswith("Cancelled")
     assert tractions_of(viewer.layers, source) == (None, None)
     assert dock.run_button.isEnabled()
@@ -167,25 +167,27 @@ def test_cancelling_leaves_the_layers_as_they_were(
 
 
 def test_a_result_that_comes_after_the_cancel_is_dropped(
-    dock, viewer, qtbot, displacement
+    dock, viewer, finish, displacement, monkeypatch
 ):
     source = add(viewer, displacement)
     dock.run_button.click()
     # The worker is through; its signals wait for the event loop.
     assert QThreadPool.globalInstance().waitForDone(60_000)
     dock.run_button.click()
-    qtbot.waitUntil(lambda: not dock.is_running)
+    said = []
+    monkeypatch.setattr(dock.message, "setText", said.append)
+    finish(dock)
     assert tractions_of(viewer.layers, source) == (None, None)
-    assert dock.message.text().startswith("Cancelled")
+    assert said == ["Cancelled: the layers are as they were."]
 
 
-def test_results_go_to_the_layer_the_run_started_on(dock, viewer, qtbot, displacement):
+def test_results_go_to_the_layer_the_run_started_on(dock, viewer, finish, displacement):
     first = add(viewer, displacement)
     second = add(viewer, dataclasses.replace(displacement))
     dock.fields.choose(first)
     dock.run_button.click()
     dock.fields.choose(second)
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     assert None not in tractions_of(viewer.layers, first)
     assert tractions_of(viewer.layers, second) == (None, None)
     assert not dock.save_button.isEnabled()
@@ -194,27 +196,27 @@ def test_results_go_to_the_layer_the_run_started_on(dock, viewer, qtbot, displac
 
 
 def test_traction_layers_that_are_removed_in_mid_run_come_back(
-    dock, viewer, qtbot, displacement
+    dock, viewer, displacement, finish
 ):
     source = add(viewer, displacement)
-    run(dock, qtbot)
+    run(dock, finish)
     image, vectors = tractions_of(viewer.layers, source)
     dock.run_button.click()
     viewer.layers.remove(image)
     viewer.layers.remove(vectors)
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     assert None not in tractions_of(viewer.layers, source)
 
 
-def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, qtbot, displacement):
+def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     dock.run_button.click()
     dock.unbind()
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     assert None not in tractions_of(viewer.layers, source)
     dock.run_button.click()
     viewer.layers.remove(source)
-    qtbot.waitUntil(lambda: not dock.is_running)
+    finish(dock)
     assert "removed" in dock._outcome
     dock.bind()
 
@@ -224,11 +226,11 @@ def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, qtbot, displacement
     [("not_there.pth", "neither a file nor one of"), (__file__, "models are read")],
 )
 def test_an_error_is_one_line_and_the_dock_is_ready_again(
-    dock, viewer, qtbot, displacement, model, said, caplog
+    dock, viewer, finish, displacement, model, said, caplog
 ):
     add(viewer, displacement)
     dock.model.choose(model)
-    run(dock, qtbot)
+    run(dock, finish)
     assert said in dock.message.text()
     assert "\n" not in dock.message.text()
     assert dock.run_button.isEnabled()
@@ -236,22 +238,22 @@ def test_an_error_is_one_line_and_the_dock_is_ready_again(
     assert "the run failed" in caplog.text
 
 
-def test_fields_that_are_too_small_are_refused(dock, viewer, qtbot):
+def test_fields_that_are_too_small_are_refused(dock, viewer, finish):
     add(viewer, DisplacementStack(np.ones((1, 8, 8, 2)), unit="grid"))
-    run(dock, qtbot)
+    run(dock, finish)
     assert "8 x 8 vectors" in dock.message.text()
 
 
-def test_a_network_from_a_file(dock, viewer, qtbot, displacement, weights):
+def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
     source = add(viewer, displacement)
     dock.model.choose(str(weights))
-    run(dock, qtbot)
+    run(dock, finish)
     stack = layer_stack(tractions_of(viewer.layers, source)[0])
     assert len(stack.model_sha256) == 64
     assert stack.unit == "1"
 
 
-def test_a_file_is_chosen_in_a_dialogue_or_not(dock, qtbot, monkeypatch, weights):
+def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     answers = iter([("", ""), (str(weights), ""), (str(weights), "")])
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: next(answers))
     combo = dock.model._combo
@@ -330,3 +332,13 @@ def test_the_field_that_is_chosen_stays_chosen(dock, viewer, displacement):
     assert dock.fields.currentText() == "another name"
     viewer.layers.remove(second)
     assert dock.fields.layer() is not second
+
+
+def test_an_error_after_the_cancel_is_not_told(dock, viewer, finish, displacement):
+    add(viewer, displacement)
+    dock.model.choose("not_there.pth")
+    dock.run_button.click()
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    dock.run_button.click()
+    finish(dock)
+    assert dock.message.text().startswith("Cancelled")

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.qt.threading import create_worker
@@ -24,7 +25,7 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledSlider, QToggleSwitch
 
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.fields import FloatArray, TractionStack
 from napari_vit_tfm.napari.attention_layers import AttentionLayers
 from napari_vit_tfm.napari.controls import FieldChooser, ModelChooser, text_label
 from napari_vit_tfm.napari.layers import (
@@ -95,7 +96,7 @@ class AttentionDock(QWidget):
         self.kind = QComboBox()
         for kind in OVERLAY_KINDS:
             self.kind.addItem(_KIND_WORDS[kind], kind)
-        self.text = text_label(5)
+        self.text = text_label(6)
         self.text.setText(_OFF)
 
     def _lay_out(self) -> None:
@@ -140,7 +141,7 @@ class AttentionDock(QWidget):
         self.fields.unbind()
 
     @property
-    def is_computing(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether an attention is being computed."""
         return self._worker is not None
 
@@ -288,10 +289,13 @@ class AttentionDock(QWidget):
             self.text.setText("Click a patch of the grid.")
             return
         block, kind = self.block.value() - 1, self.kind.currentData()
+        map_ = attention.overlay(block, *self.patch, kind=kind)
+        weights = attention.map(block, *self.patch)
         overlay.show_map(
-            attention.overlay(block, *self.patch, kind=kind),
+            map_,
             grid=grid,
             patch=self.patch,
+            limits=color_limits(map_, weights, self.patch, kind),
             name=_KIND_WORDS[kind],
         )
         self.text.setText(self._sentence(attention))
@@ -303,7 +307,8 @@ class AttentionDock(QWidget):
         row, column = self.patch
         block, blocks = self.block.value(), attention.n_blocks
         weights = attention.map(block - 1, row, column)
-        own = float(weights[row, column] / weights.sum())
+        shares = weights / weights.sum()
+        others = _others(shares, self.patch)
         seen = (
             "Bright patches are where the network looked"
             if self.kind.currentData() == "weights"
@@ -312,7 +317,9 @@ class AttentionDock(QWidget):
         return (
             f"Frame {self._wanted.frame}, patch in row {row}, column {column}, after "
             f"block {block} of {blocks}. {seen} for the tractions in the outlined "
-            f"patch; {own:.0%} of the attention stays on the patch itself."
+            f"patch. It keeps {shares[row, column]:.1%} of the attention; every other "
+            f"patch gets {others.min():.2%} to {others.max():.2%}, where an even share "
+            f"is {1 / weights.size:.2%}."
         )
 
     # Clicking
@@ -356,6 +363,42 @@ class AttentionDock(QWidget):
         """
         self.patch = (row, column)
         self._draw()
+
+
+def color_limits(
+    map_: FloatArray,
+    weights: FloatArray,
+    patch: tuple[int, int],
+    kind: OverlayKind,
+) -> tuple[float, float]:
+    """Values at the ends of a map's colour scale.
+
+    A patch attends to itself most of all, since the rollout adds the identity
+    for every block. The scale of attention therefore spans the other patches:
+    on one that reaches to the patch itself they would all look alike.
+
+    Parameters
+    ----------
+    map_ : array of shape (H, W)
+        The map.
+    weights : array of shape (rows, columns)
+        The attention that it was made of.
+    patch : tuple of int
+        Row and column of the patch.
+    kind : {"weights", "displacement"}
+        What the map shows.
+    """
+    if kind == "weights":
+        others = _others(weights, patch) / weights.max()
+        if others.max() > others.min():
+            return float(others.min()), float(others.max())
+    return 0.0, float(map_.max()) or 1.0
+
+
+def _others(weights: FloatArray, patch: tuple[int, int]) -> FloatArray:
+    is_other = np.ones(weights.shape, dtype=bool)
+    is_other[patch] = False
+    return weights[is_other]
 
 
 def _inside(patch: tuple[int, int], grid: PatchGrid) -> bool:

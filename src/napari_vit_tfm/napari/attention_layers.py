@@ -62,7 +62,13 @@ class AttentionLayers:
         self._insert(len(self._layers), self.lines)
 
     def show_map(
-        self, map_: FloatArray, *, grid: PatchGrid, patch: tuple[int, int], name: str
+        self,
+        map_: FloatArray,
+        *,
+        grid: PatchGrid,
+        patch: tuple[int, int],
+        limits: tuple[float, float],
+        name: str,
     ) -> None:
         """Lay a map over the field and outline the patch that it belongs to.
 
@@ -74,11 +80,12 @@ class AttentionLayers:
             The patches.
         patch : tuple of int, keyword-only
             Row and column of the patch.
+        limits : tuple of float, keyword-only
+            Values at the ends of the colour scale.
         name : str, keyword-only
             What the map shows.
         """
         self.show_grid(grid)
-        limits = (0.0, float(map_.max()) or 1.0)
         border = _border(grid, patch)
         if self.map is None or self.outline is None:
             self.map = self._image(map_, limits)

@@ -88,6 +88,7 @@ class TractionDock(QWidget):
         self._token = 0
         self._worker: Any = None
         self._progress: Any = None
+        self._run: Run | None = None
         self._source: Layer | None = None
         self._outcome = ""
         self._build()
@@ -181,17 +182,22 @@ class TractionDock(QWidget):
         self.fields.unbind()
 
     @property
-    def is_running(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether a run is going on, one that is being cancelled included."""
         return self._worker is not None
 
+    @property
+    def _is_cancelled(self) -> bool:
+        """Whether the run that is going on is one whose results are stale."""
+        return self._run is not None and self._run.token != self._token
+
     def refresh(self) -> None:
         """Bring buttons and message up to date."""
-        running = self.is_running
+        running = self.is_busy
         problem = self._problem()
         self.run_button.setText("Cancel" if running else "Compute tractions")
         self.run_button.setEnabled(
-            self._source is not None if running else problem is None
+            not self._is_cancelled if running else problem is None
         )
         self.save_button.setEnabled(self._traction() is not None)
         self._show_row(self.pixel_size, self.unit.currentData() == "px")
@@ -261,7 +267,7 @@ class TractionDock(QWidget):
     # Running
 
     def _on_run_clicked(self) -> None:
-        if not self.is_running:
+        if not self.is_busy:
             self.run()
         else:
             self._cancel("Cancelled: the layers are as they were.")
@@ -270,18 +276,18 @@ class TractionDock(QWidget):
         """Start a run with what the dock says; Qt's event loop delivers its result."""
         layer = self.fields.layer()
         stack = None if layer is None else displacement_stack(layer)
-        if stack is None or self.is_running:
+        if stack is None or self.is_busy:
             return
         self._token += 1
         self._source = layer
         self._outcome = ""
-        run = Run(self._token, stack, self._substrate(), self._config())
+        self._run = Run(self._token, stack, self._substrate(), self._config())
         self._progress = cancelable_progress(
             total=stack.n_frames, desc="computing tractions"
         )
         self._worker = create_worker(
             reconstruct_in_batches,
-            run,
+            self._run,
             self._methods,
             _start_thread=False,
             _ignore_errors=True,
@@ -312,14 +318,13 @@ class TractionDock(QWidget):
     def _cancel(self, outcome: str) -> None:
         # Whatever the worker still has to say is stale from now on.
         self._token += 1
-        self._source = None
         self._outcome = outcome
         self._worker.quit()
         self.message.setText("Stopping after this batch…")
         self.refresh()
 
     def _on_layer_removed(self, event: Event) -> None:
-        if self._source is not None and event.value is self._source:
+        if event.value is self._source and not self._is_cancelled:
             self._cancel("Cancelled: the displacement layer was removed.")
         self.refresh()
 
@@ -335,8 +340,9 @@ class TractionDock(QWidget):
         self.message.setText(f"{update.done} of {total} frames are done.")
 
     def _on_returned(self, result: Result) -> None:
-        if result.token != self._token or self._source is None:
+        if result.token != self._token:
             return
+        assert self._source is not None
         if self._source not in self._viewer.layers:
             self._outcome = "Dropped: the displacement layer was removed."
             return
@@ -344,7 +350,7 @@ class TractionDock(QWidget):
         self._outcome = _summary(result)
 
     def _on_errored(self, error: Exception) -> None:
-        if self._source is None:
+        if self._is_cancelled:
             return
         logger.error("the run failed", exc_info=error)
         self._outcome = in_one_line(error)
@@ -352,8 +358,7 @@ class TractionDock(QWidget):
 
     def _on_finished(self) -> None:
         self.destroyed.disconnect(self._worker.quit)
-        self._worker = None
-        self._source = None
+        self._worker = self._run = self._source = None
         self._progress.close()
         self._progress = None
         self.refresh()

@@ -1,0 +1,157 @@
+"""What only a real window shows: docks in it, real mouse events, pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+from qtpy.QtCore import QPoint, Qt
+from skimage.io import imread
+
+from napari_vit_tfm import io
+from napari_vit_tfm.napari import demo
+from napari_vit_tfm.napari.layers import field_layers, layer_stack, tractions_of
+
+PLUGIN = "napari-vit-tfm"
+
+
+@pytest.fixture
+def window(window_viewer, npe2pm, displacement, qtbot):
+    with npe2pm.tmp_plugin(package=PLUGIN):
+        layers = [Layer.create(*data) for data in field_layers(displacement)]
+        window_viewer.layers.extend(layers)
+        window_viewer.dims.set_current_step(0, 0)
+        window_viewer.window.resize(1200, 900)
+        yield window_viewer
+        for dock in list(window_viewer.window.dock_widgets):
+            window_viewer.window.remove_dock_widget(
+                window_viewer.window.dock_widgets[dock].parent()
+            )
+
+
+def open_dock(window, name, weights, qtbot):
+    _, dock = window.window.add_plugin_dock_widget(PLUGIN, name)
+    qtbot.waitUntil(dock.isVisible)
+    dock.model.choose(weights)
+    return dock
+
+
+def on_canvas(window, position) -> QPoint:
+    """Where on the canvas, in pixels, a position ``(y, x)`` in the world is."""
+    canvas = window.window._qt_viewer.canvas.native
+    middle = np.array([canvas.height(), canvas.width()]) / 2
+    offset = np.array(position) - window.scene.camera.center[-2:]
+    row, column = middle + offset * window.scene.camera.zoom
+    return QPoint(round(column), round(row))
+
+
+def test_a_run_in_a_window(window, qtbot, finish):
+    dock = open_dock(window, "Traction", "fttc", qtbot)
+    dock.run_button.click()
+    finish(dock)
+    image, vectors = tractions_of(window.layers, window.layers[0])
+    assert layer_stack(image) is layer_stack(vectors)
+    assert image.colorbar.visible
+
+
+@pytest.mark.parametrize("patch", [(0, 0), (1, 3), (3, 4)])
+def test_a_real_click_chooses_the_patch_under_it(window, qtbot, weights, patch, finish):
+    dock = open_dock(window, "Attention", str(weights), qtbot)
+    dock.switch.setChecked(True)
+    finish(dock)
+    qtbot.wait(100)
+    canvas = window.window._qt_viewer.canvas.native
+    x0, y0, x1, y1 = dock._attention.grid.bounds(*patch)
+    source = window.layers[0]
+    middle = source.data_to_world((0, (y0 + y1) / 2, (x0 + x1) / 2))[1:]
+    place = on_canvas(window, middle)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    assert dock.patch == patch
+
+
+def test_a_real_drag_moves_the_picture_and_chooses_nothing(
+    window, qtbot, weights, finish
+):
+    dock = open_dock(window, "Attention", str(weights), qtbot)
+    dock.switch.setChecked(True)
+    finish(dock)
+    qtbot.wait(100)
+    canvas = window.window._qt_viewer.canvas.native
+    before = np.array(window.scene.camera.center)
+    start = on_canvas(window, (6, 10))
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    for step in range(1, 6):
+        qtbot.mouseMove(canvas, start + QPoint(10 * step, 0))
+        qtbot.wait(20)
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=start + QPoint(50, 0))
+    assert dock.patch is None
+    assert not np.allclose(window.scene.camera.center, before)
+
+
+def test_closing_the_dock_takes_its_overlay_along(window, qtbot, weights, finish):
+    dock = open_dock(window, "Attention", str(weights), qtbot)
+    clean = len(window.layers), len(window.mouse_drag_callbacks)
+    dock.switch.setChecked(True)
+    finish(dock)
+    dock.choose_patch(0, 0)
+    assert len(window.layers) == clean[0] + 3
+    window.window.remove_dock_widget(dock)
+    assert (len(window.layers), len(window.mouse_drag_callbacks)) == clean
+
+
+@pytest.fixture
+def folder(tmp_path, displacement, traction):
+    io.write_arrays(
+        tmp_path / "displacement.h5",
+        {"displacement": displacement.data},
+        {"displacement": {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0}},
+    )
+    for name in ("traction.h5", "truth.h5"):
+        io.write_traction(tmp_path / name, traction)
+    return tmp_path
+
+
+def test_the_demo_shows_all_fields_and_a_run_would_update_them(viewer, folder):
+    source = demo.show_fields(viewer, demo.read_fields(folder))
+    assert [layer.name for layer in viewer.layers if layer.visible] == [
+        "traction magnitude (Pa)",
+        "traction arrows (Pa)",
+    ]
+    assert tractions_of(viewer.layers, source) == tuple(viewer.layers[-2:])
+    frame, position = demo.strongest(viewer.layers[-2])
+    lengths = viewer.layers[-2].data
+    assert lengths[frame].max() == lengths.max()
+    at = tuple(int(i) for i in viewer.layers[-2].world_to_data((frame, *position)))
+    assert lengths[at] == lengths.max()
+
+
+def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "napari_vit_tfm.napari.demo", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("needs_display")
+def test_the_demo_saves_a_picture_of_its_window(folder):
+    picture = folder / "demo.png"
+    done = run_demo(folder, "--screenshot", picture)
+    assert done.returncode == 0, done.stderr
+    assert str(picture) in done.stdout
+    pixels = imread(picture)[..., :3].astype(int)
+    assert min(pixels.shape[:2]) > 500
+    # The outline of the chosen patch, and nothing else, is of this pink.
+    pink = np.abs(pixels - (255, 77, 157)).max(axis=-1) < 12
+    assert pink.sum() > 50
+
+
+def test_the_demo_without_files_ends_with_one_line(tmp_path):
+    done = run_demo(tmp_path)
+    assert done.returncode == 2
+    assert "displacement.h5: there is no such file" in done.stderr
+    assert "Traceback" not in done.stderr
