@@ -8,11 +8,11 @@ import pytest
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.evaluate import ZERO, evaluate
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 
 
 def test_scores_of_fttc_and_of_nothing() -> None:
-    discs = synthesise_discs(2, seed=0, shape=(48, 48))
+    discs = synthesise(2, seed=0, shape=(48, 48))
     arguments = (
         DisplacementStack(discs.displacement, unit="field"),
         TractionStack(discs.traction),

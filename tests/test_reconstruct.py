@@ -19,7 +19,7 @@ from napari_vit_tfm.reconstruct import (
     reconstruct,
     resolve_device,
 )
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 
 CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
 
@@ -52,7 +52,7 @@ def random_stack(
 
 
 def test_known_traction_comes_back_in_pascal_whatever_the_unit() -> None:
-    discs = synthesise_discs(2, seed=1)
+    discs = synthesise(2, seed=1)
     young, spacing = 8000.0, 0.6
     width = 103 * spacing
     forms = [

@@ -11,7 +11,7 @@ from napari_vit_tfm.cli import main
 from napari_vit_tfm.io import write_arrays
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import save_network
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 
 Command = Callable[..., Result]
 
@@ -48,7 +48,7 @@ def error_of() -> Callable[..., str]:
 def displacements(tmp_path: Path) -> Path:
     """Three disc fields in fractions of the field's width, as their file says."""
     path = tmp_path / "cells.h5"
-    fields = synthesise_discs(3, seed=1, shape=(32, 40))
+    fields = synthesise(3, seed=1, shape=(32, 40))
     write_arrays(
         path,
         {"displacement": fields.displacement},
@@ -61,7 +61,7 @@ def displacements(tmp_path: Path) -> Path:
 def unnamed(tmp_path: Path) -> Path:
     """The same fields in a file that names no unit."""
     path = tmp_path / "unnamed.npz"
-    np.savez(path, u=synthesise_discs(3, seed=1, shape=(32, 40)).displacement)
+    np.savez(path, u=synthesise(3, seed=1, shape=(32, 40)).displacement)
     return path
 
 

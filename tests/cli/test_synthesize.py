@@ -8,7 +8,7 @@ import numpy as np
 from click.testing import Result
 
 from napari_vit_tfm.io import read_displacement, read_traction
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 
 Command = Callable[..., Result]
 
@@ -17,7 +17,7 @@ def test_fields_with_units(vit_tfm: Command, tmp_path: Path) -> None:
     out = tmp_path / "fields.h5"
     result = vit_tfm("synthesize", "-n", 2, "--seed", 3, "-o", out)
     assert f"{out} (2 fields" in result.stdout
-    fields = synthesise_discs(2, seed=3)
+    fields = synthesise(2, seed=3)
     with h5py.File(out) as file:
         assert set(file) == {"displacement", "traction", "segmentation"}
         assert file.attrs["seed"] == 3

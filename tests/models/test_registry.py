@@ -9,14 +9,14 @@ import torch
 
 from napari_vit_tfm.config import MODEL_NAMES
 from napari_vit_tfm.models import ModelError, load
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_every_name_loads_and_reconstructs(name: str) -> None:
     method = load(name)
     assert method.name == name
-    discs = synthesise_discs(1, seed=0, shape=(48, 48))
+    discs = synthesise(1, seed=0, shape=(48, 48))
     field = torch.from_numpy(discs.displacement).movedim(-1, 1)
     with torch.no_grad():
         found = method.traction(field).movedim(1, -1).numpy()

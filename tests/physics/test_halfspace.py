@@ -13,7 +13,7 @@ from napari_vit_tfm.physics.halfspace import (
     half_space_response,
     layer_response,
 )
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 
 
 def random_traction(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def test_known_traction_forward_and_back(
 
 
 def test_the_forward_solution_is_that_of_the_closed_form() -> None:
-    discs = synthesise_discs(2, seed=3)
+    discs = synthesise(2, seed=3)
     traction = discs.traction.astype(float)
     found = np.stack(
         displacement_of(traction[..., 0], traction[..., 1], poisson=0.49), axis=-1
@@ -57,7 +57,7 @@ def test_the_forward_solution_is_that_of_the_closed_form() -> None:
 
 
 def test_fttc_finds_discs_and_regularisation_tames_noise() -> None:
-    discs = synthesise_discs(2, seed=3)
+    discs = synthesise(2, seed=3)
     noise = np.random.default_rng(0).normal(size=discs.displacement.shape) * 1e-3
 
     def error(displacement: np.ndarray, regularisation: float) -> float:
@@ -110,7 +110,7 @@ def test_a_thick_layer_is_a_half_space_and_a_thin_one_shears() -> None:
 
 
 def test_cross_validation_regularises_noisy_fields_more() -> None:
-    discs = synthesise_discs(1, seed=3)
+    discs = synthesise(1, seed=3)
     steps = discs.displacement[0].astype(float) * 103
     white = np.random.default_rng(0).normal(size=steps.shape) * 103
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_vit_tfm.synthesis import DiscDistribution, Discs, synthesise_discs
+from napari_vit_tfm.synthesis import DiscDistribution, Discs, synthesise
 
 
 def test_the_same_seed_gives_the_same_fields() -> None:
-    one, two, other = (synthesise_discs(2, seed=s, shape=(40, 40)) for s in (5, 5, 6))
+    one, two, other = (synthesise(2, seed=s, shape=(40, 40)) for s in (5, 5, 6))
     np.testing.assert_array_equal(one.displacement, two.displacement)
     assert not np.array_equal(one.displacement, other.displacement)
     assert not np.array_equal(one.traction[0], one.traction[1])
 
 
 def test_shapes_and_types() -> None:
-    stack = synthesise_discs(3, seed=0, shape=(40, 56))
+    stack = synthesise(3, seed=0, shape=(40, 56))
     assert stack.displacement.shape == stack.traction.shape == (3, 40, 56, 2)
     assert stack.segmentation.shape == (3, 40, 56)
     assert stack.displacement.dtype == stack.traction.dtype == np.float32
@@ -70,7 +70,7 @@ def test_the_statistics_are_those_of_the_reference_fields(reference: Path) -> No
     with np.load(reference / "discs_dev.npz") as file:
         expected = {key: file[key] for key in ("displacement", "traction")}
         counts = file["segmentation"].max(axis=(1, 2))
-    found = synthesise_discs(64, seed=0)
+    found = synthesise(64, seed=0)
     power = [
         np.square(t).sum((1, 2, 3)).mean()
         for t in (found.traction, expected["traction"])

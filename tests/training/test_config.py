@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.synthesis import DiscDistribution
 from napari_vit_tfm.training import TrainingConfig
 
 
 def test_the_bundled_configuration_is_one() -> None:
     path = files("napari_vit_tfm.training") / "configs" / "bundled.toml"
     config = TrainingConfig.from_toml(Path(str(path)))
-    assert config.kinds[0].discs.radius == (0.01, 0.05)
+    assert config.kinds[0].distribution == DiscDistribution()
     assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 

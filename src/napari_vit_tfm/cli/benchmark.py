@@ -106,12 +106,12 @@ def _fields(
 ) -> tuple[DisplacementStack, TractionStack]:
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
     from napari_vit_tfm.io import read_displacement, read_traction
-    from napari_vit_tfm.synthesis import synthesise_discs
+    from napari_vit_tfm.synthesis import synthesise
 
     if data is not None:
         displacement = read_displacement(data, dataset="displacement", unit="field")
         return displacement, read_traction(data, dataset="traction", unit="1")
-    made = synthesise_discs(n_fields, seed=seed)
+    made = synthesise(n_fields, seed=seed)
     return DisplacementStack(made.displacement, "field"), TractionStack(made.traction)
 
 

@@ -26,20 +26,28 @@ from napari_vit_tfm.config import REFERENCE_POISSON
     metavar="S",
     help="Seed of the random numbers; the same seed gives the same fields.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(["discs", "cells"]),
+    default="discs",
+    show_default=True,
+    help="Discs, the original work's fields, or contractile cells with many small "
+    "adhesions and balanced forces.",
+)
 @output_file
-def command(*, n_fields: int, seed: int, output: Path) -> None:
-    """Make displacement fields of discs whose tractions are known.
+def command(*, n_fields: int, seed: int, kind: str, output: Path) -> None:
+    """Make displacement fields whose tractions are known.
 
     Writes `displacement` and `traction`, (N, 104, 104, 2), in fractions of the
     field's width and of Young's modulus, and `segmentation`, (N, 104, 104),
-    the discs' numbers. They are clean: no noise is added.
+    the patches' numbers. They are clean: no noise is added.
     """
     from napari_vit_tfm import __version__
     from napari_vit_tfm.io import check_output, write_arrays
-    from napari_vit_tfm.synthesis import synthesise_discs
+    from napari_vit_tfm.synthesis import KINDS, synthesise
 
     target = check_output(output)
-    fields = synthesise_discs(n_fields, seed=seed)
+    fields = synthesise(n_fields, seed=seed, distribution=KINDS[kind]())
     write_arrays(
         target,
         {
@@ -48,10 +56,9 @@ def command(*, n_fields: int, seed: int, output: Path) -> None:
             "segmentation": fields.segmentation,
         },
         {
-            "": {"seed": seed, "version": __version__},
+            "": {"kind": kind, "seed": seed, "version": __version__},
             "displacement": {"units": "field"},
             "traction": {"units": "1", "poisson": REFERENCE_POISSON},
         },
     )
-    discs = int(fields.segmentation.max(axis=(1, 2)).sum())
-    click.echo(f"fields: {target} ({n_fields} fields, {discs} discs, seed {seed})")
+    click.echo(f"fields: {target} ({n_fields} fields of {kind}, seed {seed})")

@@ -1,98 +1,176 @@
-"""Time-lapses for demonstrations: known tractions that change smoothly."""
+"""Contractile cells: many small adhesions along an outline, forces in balance."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.synthesis.discs import (
-    DiscDistribution,
-    Discs,
-    SyntheticStack,
-    stack_fields,
-)
+from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.synthesis.fields import SyntheticStack
+
+FloatArray = npt.NDArray[np.float64]
+
+_SUBSAMPLES = 4
 
 
-def disc_timelapse(
-    *, n_frames: int = 8, seed: int = 0, shape: tuple[int, int] = (104, 104)
-) -> SyntheticStack:
-    """Discs that stay where they are while their tractions swing.
+@dataclass(frozen=True)
+class CellDistribution:
+    """How cells are drawn; lengths are grid steps unless said otherwise.
 
-    Parameters
-    ----------
-    n_frames, seed, shape : keyword-only
-        Number of frames, seed of the random numbers, rows and columns.
-
-    Returns
-    -------
-    SyntheticStack
-        Reference form, one field per frame.
-    """
-    rng = np.random.default_rng(seed)
-    aspect = (shape[0] - 1) / (shape[1] - 1)
-    discs = DiscDistribution(count=(14, 22)).draw(rng, aspect=aspect)
-    phase = rng.uniform(0, 2 * np.pi, len(discs.radius))
-    frames = []
-    for frame in range(n_frames):
-        strength = 0.65 + 0.35 * np.sin(phase + 2 * np.pi * frame / max(n_frames, 1))
-        traction = discs.traction * strength[:, None]
-        frames.append(Discs(discs.centre, discs.radius, traction).on_grid(shape))
-    return stack_fields(frames)
-
-
-def contracting_cell(
-    *, n_frames: int = 8, seed: int = 0, shape: tuple[int, int] = (104, 104)
-) -> SyntheticStack:
-    """One spindle-shaped cell that contracts and relaxes.
-
-    Its adhesions sit along the edge, most of them at the two ends, and pull
-    inwards; net force and net torque are zero in every frame.
+    A random outline, adhesions in a band along it, tractions that point
+    inwards, stronger in some directions than in others, and balanced: net
+    force and torque vanish.
 
     Parameters
     ----------
-    n_frames, seed, shape : keyword-only
-        Number of frames, seed of the random numbers, rows and columns.
-
-    Returns
-    -------
-    SyntheticStack
-        Reference form, one field per frame.
+    adhesions : tuple of int
+        Range of their number, drawn log-uniformly; at most 255.
+    semi_axis : tuple of float
+        Range of an adhesion's longer semi-axis, drawn log-uniformly.
+    elongation : float
+        Largest ratio of the axes; the longer one lies along the traction.
+    square_share : float
+        Share of the adhesions that are squares of 1 to 3 whole nodes.
+    extent : tuple of float
+        Range of the cell's mean radius over the field's shorter side.
+    magnitude : tuple of float
+        Range of the typical traction ``t / E``, drawn log-uniformly.
     """
-    rng = np.random.default_rng(seed)
-    aspect = (shape[0] - 1) / (shape[1] - 1)
-    size = min(1.0, aspect)
-    tilt = rng.uniform(0, np.pi)
-    # Angles along the ellipse, crowded at the ends of its long axis.
-    end = np.repeat([0.0, np.pi], 9)
-    angle = end + rng.normal(0, 0.45, end.size)
-    ellipse = np.stack([0.34 * np.cos(angle), 0.15 * np.sin(angle)], axis=1) * size
-    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    offset = ellipse @ turn.T
-    radius = rng.uniform(0.012, 0.024, end.size) * size
-    pull = rng.uniform(0.04, 0.12, end.size) * np.abs(np.cos(angle)) ** 0.5
-    inward = -offset / np.linalg.norm(offset, axis=1, keepdims=True)
-    traction = balance_forces(offset, radius, pull[:, None] * inward)
-    centre = np.array([0.5, 0.5 * aspect]) + offset
-    frames = []
-    for frame in range(n_frames):
-        strength = 0.55 - 0.45 * np.cos(2 * np.pi * frame / max(n_frames, 1))
-        frames.append(Discs(centre, radius, traction * strength).on_grid(shape))
-    return stack_fields(frames)
+
+    adhesions: tuple[int, int] = (15, 250)
+    semi_axis: tuple[float, float] = (0.5, 4.0)
+    elongation: float = 4.0
+    square_share: float = 0.4
+    extent: tuple[float, float] = (0.12, 0.36)
+    magnitude: tuple[float, float] = (0.01, 0.3)
+
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, int]
+    ) -> SyntheticStack:
+        """Draw one cell, a stack of one.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        shape : tuple of int
+            Rows and columns.
+        """
+        n = round(_log_uniform(rng, self.adhesions))
+        position, inward = self._positions(rng, n, shape)
+        traction = self._tractions(rng, inward)
+        covers = [
+            self._cover(rng, point, vector, shape)
+            for point, vector in zip(position, traction, strict=True)
+        ]
+        area = np.array([cover[2].sum() for cover in covers])
+        traction = balance_forces(position, area, traction)
+        field = np.zeros((*shape, 2))
+        segmentation = np.zeros(shape, dtype=np.uint8)
+        for label, ((rows, columns, cover), vector) in enumerate(
+            zip(covers, traction, strict=True), start=1
+        ):
+            field[rows, columns] += cover[..., None] * vector
+            segmentation[rows, columns][cover > 0] = label
+        steps = np.stack(raster_displacement(field[..., 0], field[..., 1]), axis=-1)
+        displacement = (steps / (shape[1] - 1)).astype(np.float32)
+        return SyntheticStack(
+            displacement[None], field[None].astype(np.float32), segmentation[None]
+        )
+
+    def _positions(
+        self, rng: np.random.Generator, n: int, shape: tuple[int, int]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Where adhesions are, ``(x, y)``, and the unit vectors inwards."""
+        height, width = shape
+        mean = rng.uniform(*self.extent) * min(shape)
+        order = np.arange(2, 7)
+        wave = rng.normal(0, 0.25, order.size) / order * 2
+        phase = rng.uniform(0, 2 * np.pi, order.size)
+        angle = rng.uniform(0, 2 * np.pi, n)
+        rim = mean * (1 + np.cos(order * angle[:, None] + phase) @ wave)
+        depth = np.clip(np.abs(rng.normal(0, rng.uniform(0.03, 0.3), n)), 0, 0.9)
+        outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        middle = np.array([width - 1, height - 1]) / 2
+        centre = middle + rng.uniform(-0.1, 0.1, 2) * min(shape)
+        position = centre + np.maximum(rim * (1 - depth), 1.0)[:, None] * outward
+        return np.clip(position, 1.0, np.array([width, height]) - 2.0), -outward
+
+    def _tractions(self, rng: np.random.Generator, inward: FloatArray) -> FloatArray:
+        n = len(inward)
+        turn = rng.normal(0, 0.25, n)
+        cos, sin = np.cos(turn), np.sin(turn)
+        direction = np.stack(
+            [
+                cos * inward[:, 0] - sin * inward[:, 1],
+                sin * inward[:, 0] + cos * inward[:, 1],
+            ],
+            axis=1,
+        )
+        axis = rng.uniform(0, np.pi)
+        polarity = 1 + rng.uniform(0, 0.9) * np.cos(
+            2 * (np.arctan2(inward[:, 1], inward[:, 0]) - axis)
+        )
+        strength = rng.lognormal(0, rng.uniform(0.1, 0.7), n) * polarity
+        return (_log_uniform(rng, self.magnitude) * strength)[:, None] * direction
+
+    def _cover(
+        self,
+        rng: np.random.Generator,
+        point: FloatArray,
+        vector: FloatArray,
+        shape: tuple[int, int],
+    ) -> tuple[slice, slice, FloatArray]:
+        """Rows, columns, and how much of each node's square an adhesion covers."""
+        if rng.random() < self.square_share:
+            side = int(rng.integers(1, 4))
+            left, top = (round(float(c)) - side // 2 for c in point)
+            rows, columns = _window(left, top, left + side, top + side, shape)
+            return (
+                rows,
+                columns,
+                np.ones((rows.stop - rows.start, columns.stop - columns.start)),
+            )
+        longer = _log_uniform(rng, self.semi_axis)
+        shorter = longer / rng.uniform(1, self.elongation)
+        x, y = point
+        reach = int(np.ceil(longer)) + 1
+        left, top = int(x) - reach, int(y) - reach
+        rows, columns = _window(
+            left, top, int(x) + reach + 2, int(y) + reach + 2, shape
+        )
+        offset = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
+        dx = (np.arange(columns.start, columns.stop)[:, None] + offset).ravel() - x
+        dy = (np.arange(rows.start, rows.stop)[:, None] + offset).ravel()[:, None] - y
+        along_x, along_y = vector / np.linalg.norm(vector)
+        along = dx * along_x + dy * along_y
+        across = dy * along_x - dx * along_y
+        inside = (along / longer) ** 2 + (across / shorter) ** 2 < 1
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        cover = inside.reshape(height, _SUBSAMPLES, width, _SUBSAMPLES).mean(
+            axis=(1, 3)
+        )
+        if not cover.any():
+            # Smaller than a subsample: all of it lies in its node's square.
+            cover[round(float(y)) - rows.start, round(float(x)) - columns.start] = (
+                np.pi * longer * shorter
+            )
+        return rows, columns, cover
 
 
 def balance_forces(
-    position: npt.NDArray[np.float64],
-    radius: npt.NDArray[np.float64],
-    traction: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+    position: FloatArray, area: FloatArray, traction: FloatArray
+) -> FloatArray:
     """Smallest change of tractions after which force and torque vanish.
 
     Parameters
     ----------
     position : array of shape (D, 2)
-        Centres of the discs.
-    radius : array of shape (D,)
-        Their radii; a disc's force is its traction times its area.
+        Centres of the patches, ``(x, y)``.
+    area : array of shape (D,)
+        Their areas; a patch's force is its traction times its area.
     traction : array of shape (D, 2)
         Tractions before.
 
@@ -101,9 +179,8 @@ def balance_forces(
     array of shape (D, 2)
         Tractions after.
     """
-    area = np.pi * radius**2
     zero = np.zeros_like(area)
-    x, y = position.T
+    x, y = (position - position.mean(axis=0)).T
     sums = np.stack(
         [
             np.stack([area, zero], axis=1).ravel(),
@@ -113,5 +190,18 @@ def balance_forces(
     )
     excess = sums @ traction.ravel()
     change, *_ = np.linalg.lstsq(sums, excess, rcond=None)
-    balanced: npt.NDArray[np.float64] = traction - change.reshape(traction.shape)
+    balanced: FloatArray = traction - change.reshape(traction.shape)
     return balanced
+
+
+def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    return float(np.exp(rng.uniform(*np.log(limits))))
+
+
+def _window(
+    left: int, top: int, right: int, bottom: int, shape: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Rows and columns of a window, cut at the field's border."""
+    rows = slice(max(top, 0), min(bottom, shape[0]))
+    columns = slice(max(left, 0), min(right, shape[1]))
+    return rows, columns

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
-from napari_vit_tfm.synthesis import DiscDistribution
+from napari_vit_tfm.synthesis import (
+    KINDS,
+    CellDistribution,
+    DiscDistribution,
+    Distribution,
+)
 
 _T = TypeVar("_T")
 
@@ -25,13 +30,29 @@ class FieldKind:
         Rows and columns of the grid.
     share : float
         How often a batch is of this kind, relative to the others.
-    discs : DiscDistribution
-        How the discs are drawn.
+    discs : DiscDistribution, optional
+        How discs are drawn.
+    cells : CellDistribution, optional
+        How cells are drawn. With neither, it is the original work's discs.
     """
 
     shape: tuple[int, int] = (104, 104)
     share: float = 1.0
-    discs: DiscDistribution = field(default_factory=DiscDistribution)
+    discs: DiscDistribution | None = None
+    cells: CellDistribution | None = None
+
+    @property
+    def distribution(self) -> Distribution:
+        """What the fields are drawn from.
+
+        Raises
+        ------
+        FieldError
+            If it is discs and cells at once.
+        """
+        if self.discs is not None and self.cells is not None:
+            raise FieldError("a kind of field is discs or cells, not both")
+        return self.discs or self.cells or DiscDistribution()
 
 
 @dataclass(frozen=True)
@@ -121,8 +142,9 @@ class TrainingConfig:
 
 def _build_kind(values: Mapping[str, Any]) -> FieldKind:
     values = dict(values)
-    if "discs" in values:
-        values["discs"] = _build(DiscDistribution, values["discs"])
+    for name, distribution in KINDS.items():
+        if values.get(name) is not None:
+            values[name] = _build(distribution, values[name])
     return _build(FieldKind, values)
 
 
@@ -139,8 +161,11 @@ def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
     example = cls()
     for name, value in plain.items():
         wanted = type(getattr(example, name))
+        if wanted is type(None):
+            continue
         if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
             raise FieldError(
-                f"{cls.__name__}: {name} is {value!r}, not of the type {wanted.__name__}"
+                f"{cls.__name__}: {name} is {value!r}, "
+                f"not of the type {wanted.__name__}"
             )
     return cls(**plain)

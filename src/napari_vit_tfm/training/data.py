@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from napari_vit_tfm.synthesis import synthesise_discs
+from napari_vit_tfm.synthesis import synthesise
 from napari_vit_tfm.training.config import FieldKind, TrainingConfig
 
 _POOL_SIZE = 256
@@ -61,11 +61,11 @@ class _Pool:
     def draw(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         missing = 2 * self.batch_size - len(self.fields)
         n_fresh = max(self.n_fresh, missing)
-        fresh = synthesise_discs(
+        fresh = synthesise(
             n_fresh,
             seed=int(rng.integers(2**63)),
             shape=self.kind.shape,
-            distribution=self.kind.discs,
+            distribution=self.kind.distribution,
         )
         self.fields.extend(zip(fresh.displacement, fresh.traction, strict=True))
         del self.fields[:-_POOL_SIZE]
@@ -163,7 +163,7 @@ def validation_fields(n: int, sigma: float) -> tuple[Tensor, Tensor]:
     -------
     displacement, traction : tensors of shape (n, 2, 104, 104)
     """
-    clean = synthesise_discs(n, seed=_VALIDATION_SEED)
+    clean = synthesise(n, seed=_VALIDATION_SEED)
     rng = np.random.default_rng(_VALIDATION_SEED)
     white = rng.standard_normal(clean.displacement.shape, dtype=np.float32)
     noisy = clean.displacement + np.float32(sigma) * white

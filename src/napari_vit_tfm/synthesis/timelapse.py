@@ -1,0 +1,76 @@
+"""Time-lapses for demonstrations: known tractions that change smoothly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_vit_tfm.synthesis.cells import balance_forces
+from napari_vit_tfm.synthesis.discs import DiscDistribution, Discs
+from napari_vit_tfm.synthesis.fields import SyntheticStack, stack_fields
+
+
+def disc_timelapse(
+    *, n_frames: int = 8, seed: int = 0, shape: tuple[int, int] = (104, 104)
+) -> SyntheticStack:
+    """Discs that stay where they are while their tractions swing.
+
+    Parameters
+    ----------
+    n_frames, seed, shape : keyword-only
+        Number of frames, seed of the random numbers, rows and columns.
+
+    Returns
+    -------
+    SyntheticStack
+        Reference form, one field per frame.
+    """
+    rng = np.random.default_rng(seed)
+    aspect = (shape[0] - 1) / (shape[1] - 1)
+    discs = DiscDistribution(count=(14, 22)).draw(rng, aspect=aspect)
+    phase = rng.uniform(0, 2 * np.pi, len(discs.radius))
+    frames = []
+    for frame in range(n_frames):
+        strength = 0.65 + 0.35 * np.sin(phase + 2 * np.pi * frame / max(n_frames, 1))
+        traction = discs.traction * strength[:, None]
+        frames.append(Discs(discs.centre, discs.radius, traction).on_grid(shape))
+    return stack_fields(frames)
+
+
+def contracting_cell(
+    *, n_frames: int = 8, seed: int = 0, shape: tuple[int, int] = (104, 104)
+) -> SyntheticStack:
+    """One spindle-shaped cell that contracts and relaxes.
+
+    Its adhesions sit along the edge, most of them at the two ends, and pull
+    inwards; net force and net torque are zero in every frame.
+
+    Parameters
+    ----------
+    n_frames, seed, shape : keyword-only
+        Number of frames, seed of the random numbers, rows and columns.
+
+    Returns
+    -------
+    SyntheticStack
+        Reference form, one field per frame.
+    """
+    rng = np.random.default_rng(seed)
+    aspect = (shape[0] - 1) / (shape[1] - 1)
+    size = min(1.0, aspect)
+    tilt = rng.uniform(0, np.pi)
+    # Angles along the ellipse, crowded at the ends of its long axis.
+    end = np.repeat([0.0, np.pi], 9)
+    angle = end + rng.normal(0, 0.45, end.size)
+    ellipse = np.stack([0.34 * np.cos(angle), 0.15 * np.sin(angle)], axis=1) * size
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    offset = ellipse @ turn.T
+    radius = rng.uniform(0.012, 0.024, end.size) * size
+    pull = rng.uniform(0.04, 0.12, end.size) * np.abs(np.cos(angle)) ** 0.5
+    inward = -offset / np.linalg.norm(offset, axis=1, keepdims=True)
+    traction = balance_forces(offset, np.pi * radius**2, pull[:, None] * inward)
+    centre = np.array([0.5, 0.5 * aspect]) + offset
+    frames = []
+    for frame in range(n_frames):
+        strength = 0.55 - 0.45 * np.cos(2 * np.pi * frame / max(n_frames, 1))
+        frames.append(Discs(centre, radius, traction * strength).on_grid(shape))
+    return stack_fields(frames)
