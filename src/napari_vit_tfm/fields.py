@@ -47,8 +47,24 @@ def _check_positive(name: str, value: float | None) -> None:
         raise FieldError(f"{name} must be a positive number, not {value}")
 
 
+class _VectorStack:
+    """What stacks of displacements and of tractions have in common."""
+
+    data: FloatArray
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, ``T``."""
+        return int(self.data.shape[0])
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns, ``(H, W)``."""
+        return int(self.data.shape[1]), int(self.data.shape[2])
+
+
 @dataclass(frozen=True, eq=False)
-class DisplacementStack:
+class DisplacementStack(_VectorStack):
     """Displacements of the gel's surface, frame after frame.
 
     Parameters
@@ -92,16 +108,6 @@ class DisplacementStack:
         _check_positive("the spacing", self.spacing)
         _check_positive("the pixel size", self.pixel_size)
 
-    @property
-    def n_frames(self) -> int:
-        """Number of frames, ``T``."""
-        return int(self.data.shape[0])
-
-    @property
-    def grid_shape(self) -> tuple[int, int]:
-        """Number of rows and columns, ``(H, W)``."""
-        return int(self.data.shape[1]), int(self.data.shape[2])
-
     def grid_steps_per_unit(self) -> float:
         """How many grid steps one unit of this stack's displacement is.
 
@@ -135,7 +141,7 @@ class DisplacementStack:
 
 
 @dataclass(frozen=True, eq=False)
-class TractionStack:
+class TractionStack(_VectorStack):
     """Tractions exerted by the cell on the gel, frame after frame.
 
     Parameters
@@ -185,16 +191,6 @@ class TractionStack:
             )
         _check_positive("the spacing", self.spacing)
         _check_positive("Young's modulus", self.young)
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames, ``T``."""
-        return int(self.data.shape[0])
-
-    @property
-    def grid_shape(self) -> tuple[int, int]:
-        """Number of rows and columns, ``(H, W)``."""
-        return int(self.data.shape[1]), int(self.data.shape[2])
 
     def magnitude(self) -> FloatArray:
         """Length of every traction vector, ``(T, H, W)``, in the stack's unit."""
