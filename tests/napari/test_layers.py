@@ -183,6 +183,19 @@ def test_tractions_lie_where_their_displacements_lie(viewer, source, traction):
     assert image.name == "traction magnitude (Pa)"
 
 
+def test_tractions_lie_above_their_field_and_below_what_lies_over_it(
+    viewer, displacement, traction
+):
+    layers = create(displacement)
+    over = Image(np.zeros((4, 4)))
+    viewer.layers.extend([*layers, over])
+    computed = show_tractions(viewer.layers, traction, layers[0])
+    assert list(viewer.layers) == [*layers, *computed, over]
+    viewer.layers.remove(computed[0])
+    image, vectors = show_tractions(viewer.layers, traction, layers[0])
+    assert list(viewer.layers) == [*layers, image, vectors, over]
+
+
 def test_tractions_are_updated_in_place(viewer, source, traction):
     before = show_tractions(viewer.layers, traction, source)
     before[1].name = "mine"

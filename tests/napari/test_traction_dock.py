@@ -46,7 +46,7 @@ def run(dock, finish) -> None:
     dock.run_button.click()
     assert dock.run_button.text() == "Cancel"
     finish(dock)
-    assert dock.run_button.text() == "Compute tractions"
+    assert dock.run_button.text() == "Run"
 
 
 def bars() -> list[progress]:
@@ -113,7 +113,7 @@ def test_without_a_field_it_says_what_to_do(dock):
 def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
     source = add(viewer, dataclasses.replace(displacement, unit=None, spacing=None))
     assert not dock.run_button.isEnabled()
-    assert "does not say in which unit" in dock.message.text()
+    assert "does not say the unit" in dock.message.text()
     dock.unit.setCurrentIndex(dock.unit.findData("um"))
     assert not dock.run_button.isEnabled()
     assert "need the spacing" in dock.message.text()

@@ -12,6 +12,7 @@ from qtpy.QtCore import QPoint, Qt
 from skimage.io import imread
 
 from napari_vit_tfm import io
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari import demo
 from napari_vit_tfm.napari.layers import field_layers, layer_stack, tractions_of
 
@@ -48,11 +49,19 @@ def on_canvas(window, position) -> QPoint:
     return QPoint(round(column), round(row))
 
 
-def test_a_run_in_a_window(window, qtbot, finish):
+def test_a_run_of_many_batches_in_a_window(window, qtbot, finish):
+    # The bar in the activity dock handles events while it is updated: the end
+    # of the run, too.
+    rng = np.random.default_rng(0)
+    long = DisplacementStack(rng.normal(0, 0.01, (80, 16, 16, 2)), unit="grid")
+    source = Layer.create(*field_layers(long)[0])
+    window.layers.append(source)
     dock = open_dock(window, "Traction", "fttc", qtbot)
+    dock.fields.choose(source)
     dock.run_button.click()
     finish(dock)
-    image, vectors = tractions_of(window.layers, window.layers[0])
+    assert "80 frames" in dock.message.text()
+    image, vectors = tractions_of(window.layers, source)
     assert layer_stack(image) is layer_stack(vectors)
     assert image.colorbar.visible
 

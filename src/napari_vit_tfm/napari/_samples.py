@@ -10,7 +10,6 @@ KNOWN = "known traction"
 """What tractions that are given are called."""
 
 _EXAMPLE = ExampleConfig()
-_SERIES = {"n_frames": _EXAMPLE.n_frames, "seed": _EXAMPLE.seed}
 
 
 def discs() -> list[LayerData]:

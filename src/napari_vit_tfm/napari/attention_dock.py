@@ -289,13 +289,11 @@ class AttentionDock(QWidget):
             self.text.setText("Click a patch of the grid.")
             return
         block, kind = self.block.value() - 1, self.kind.currentData()
-        map_ = attention.overlay(block, *self.patch, kind=kind)
-        weights = attention.map(block, *self.patch)
         overlay.show_map(
-            map_,
+            attention.overlay(block, *self.patch, kind=kind),
             grid=grid,
             patch=self.patch,
-            limits=color_limits(map_, weights, self.patch, kind),
+            limits=color_limits(attention, block, self.patch, kind),
             name=_KIND_WORDS[kind],
         )
         self.text.setText(self._sentence(attention))
@@ -366,33 +364,33 @@ class AttentionDock(QWidget):
 
 
 def color_limits(
-    map_: FloatArray,
-    weights: FloatArray,
-    patch: tuple[int, int],
-    kind: OverlayKind,
+    attention: FrameAttention, block: int, patch: tuple[int, int], kind: OverlayKind
 ) -> tuple[float, float]:
-    """Values at the ends of a map's colour scale.
+    """Values at the ends of the colour scale of a patch's map.
 
     A patch attends to itself most of all, since the rollout adds the identity
-    for every block. The scale of attention therefore spans the other patches:
-    on one that reaches to the patch itself they would all look alike.
+    for every block. The scale therefore ends at the other patches' highest
+    attention: on one that reaches to the patch itself they would all look
+    alike.
 
     Parameters
     ----------
-    map_ : array of shape (H, W)
-        The map.
-    weights : array of shape (rows, columns)
-        The attention that it was made of.
+    attention : FrameAttention
+        The frame's attention.
+    block : int
+        The block, counted from zero.
     patch : tuple of int
         Row and column of the patch.
     kind : {"weights", "displacement"}
         What the map shows.
     """
-    if kind == "weights":
-        others = _others(weights, patch) / weights.max()
-        if others.max() > others.min():
-            return float(others.min()), float(others.max())
-    return 0.0, float(map_.max()) or 1.0
+    weights = attention.map(block, *patch)
+    others = _others(weights, patch) / weights.max()
+    low, high = float(others.min()), float(others.max())
+    if kind == "displacement":
+        u = attention.displacement
+        low, high = 0.0, high * float(np.hypot(u[..., 0], u[..., 1]).max())
+    return (low, high) if high > low else (0.0, high or 1.0)
 
 
 def _others(weights: FloatArray, patch: tuple[int, int]) -> FloatArray:

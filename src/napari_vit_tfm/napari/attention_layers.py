@@ -11,7 +11,7 @@ from napari.utils.colormaps import ensure_colormap
 
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.fields import FloatArray
-from napari_vit_tfm.napari.layers import plane_geometry_of
+from napari_vit_tfm.napari.layers import plane_geometry_of, show_colorbar
 from napari_vit_tfm.patches import PatchGrid
 
 
@@ -93,7 +93,7 @@ class AttentionLayers:
             # The map lies below the patches' borders.
             self._insert(self._layers.index(self.lines), self.map)
             self._insert(len(self._layers), self.outline)
-            self.map.colorbar.visible = True
+            show_colorbar(self.map)
         else:
             self.map.data = map_
             self.map.contrast_limits_range = limits

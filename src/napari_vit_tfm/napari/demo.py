@@ -18,7 +18,7 @@ import napari
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
-from qtpy.QtCore import QDeadlineTimer
+from qtpy.QtCore import QDeadlineTimer, QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm import io
@@ -29,6 +29,7 @@ from napari_vit_tfm.napari.layers import (
     field_layers,
     layer_stack,
     magnitude,
+    show_colorbar,
     show_tractions,
 )
 
@@ -89,7 +90,7 @@ def show_fields(viewer: ViewerModel, fields: DemoFields) -> Layer:
     layers = [Layer.create(*one) for one in data]
     viewer.layers.extend(layers)
     source = layers[-2]
-    source.colorbar.visible = True
+    show_colorbar(source)
     show_tractions(viewer.layers, fields.traction, source)
     return source
 
@@ -127,6 +128,7 @@ def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
     deadline = QDeadlineTimer(_PATIENCE_S * 1000)
     while dock.is_busy and not deadline.hasExpired():
         QApplication.processEvents()
+        QThread.msleep(10)
     dock.click(position)
 
 

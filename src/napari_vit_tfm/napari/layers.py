@@ -12,7 +12,7 @@ files that are merely dropped on it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, MutableSequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,6 +45,8 @@ _UNIT_WORDS = {
     "1": "t/E",
     None: "unit not known",
 }
+
+_COLORBAR_SIZE = (18.0, 90.0)
 
 # Neither colour occurs in the colormap of the magnitude underneath, and short
 # arrows fade, so that the long ones are seen first.
@@ -297,7 +299,7 @@ def outline_layer(stack: Stack) -> list[LayerData]:
         "name": "cell outline",
         "shape_type": "polygon",
         "face_color": "transparent",
-        "edge_color": "white",
+        "edge_color": "#ffa94d",
         "edge_width": 0.4,
         **{name: values[-2:] for name, values in place.items()},
     }
@@ -427,16 +429,30 @@ def show_tractions(
     image, vectors = tractions_of(layers, source)
     if image is None:
         image = Layer.create(*new_image)
-        layers.append(image)
-        image.colorbar.visible = True
+        layers.insert(_above_field(layers, source), image)
+        show_colorbar(image)
     else:
         _update_image(image, new_image)
     if vectors is None:
         vectors = Layer.create(*new_vectors)
-        layers.append(vectors)
+        layers.insert(layers.index(image) + 1, vectors)
     else:
         _update_vectors(vectors, new_vectors)
     return image, vectors
+
+
+def show_colorbar(image: Image) -> None:
+    """Show what an image's colours mean, in little of the canvas."""
+    image.colorbar.size = _COLORBAR_SIZE
+    image.colorbar.visible = True
+
+
+def _above_field(layers: Sequence[Layer], source: Layer) -> int:
+    """The place above all layers of a field, below what lies over it."""
+    stack = layer_stack(source)
+    tags = [field_tag(layer) for layer in layers]
+    shown = [i for i, tag in enumerate(tags) if tag is not None and tag.stack is stack]
+    return shown[-1] + 1
 
 
 def _update_image(image: Image, new: LayerData) -> None:

@@ -195,7 +195,7 @@ class TractionDock(QWidget):
         """Bring buttons and message up to date."""
         running = self.is_busy
         problem = self._problem()
-        self.run_button.setText("Cancel" if running else "Compute tractions")
+        self.run_button.setText("Cancel" if running else "Run")
         self.run_button.setEnabled(
             not self._is_cancelled if running else problem is None
         )
@@ -214,7 +214,7 @@ class TractionDock(QWidget):
                 "File > Open Sample."
             )
         if stack.unit is None:
-            return "The file does not say in which unit its displacements are: choose."
+            return "The file does not say the unit of its displacements: choose it."
         try:
             stack.grid_steps_per_unit()
         except FieldError as error:
@@ -282,9 +282,6 @@ class TractionDock(QWidget):
         self._source = layer
         self._outcome = ""
         self._run = Run(self._token, stack, self._substrate(), self._config())
-        self._progress = cancelable_progress(
-            total=stack.n_frames, desc="computing tractions"
-        )
         self._worker = create_worker(
             reconstruct_in_batches,
             self._run,
@@ -300,6 +297,11 @@ class TractionDock(QWidget):
         self.destroyed.connect(self._worker.quit)
         self.message.setText("Loading the model…")
         self.refresh()
+        # napari's progress bars let Qt handle events whenever they change, so
+        # this comes when the dock knows that it is busy.
+        self._progress = cancelable_progress(
+            total=stack.n_frames, desc="computing tractions"
+        )
         self._worker.start()
 
     def _substrate(self) -> Substrate:
@@ -334,10 +336,11 @@ class TractionDock(QWidget):
         if self._progress.is_canceled:
             self._cancel("Cancelled: the layers are as they were.")
             return
-        self._progress.update(update.done - self._progress.n)
         self.device_in_use.setText(f"in use: {update.device}")
-        total = self._progress.total
-        self.message.setText(f"{update.done} of {total} frames are done.")
+        progress = self._progress
+        self.message.setText(f"{update.done} of {progress.total} frames are done.")
+        # Last, since the end of the run may be handled in here.
+        progress.update(update.done - progress.n)
 
     def _on_returned(self, result: Result) -> None:
         if result.token != self._token:
@@ -408,11 +411,13 @@ class TractionDock(QWidget):
 
 def _summary(result: Result) -> str:
     stack = result.traction
+    frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
     rate = stack.n_frames / result.seconds
-    largest = f"{float(magnitude(stack).max()):.3g} {unit_in_words(stack)}"
+    largest = float(magnitude(stack).max())
+    number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
-        f"{stack.n_frames} frames in {result.seconds:.1f} s, {rate:.3g} a second. "
-        f"Largest traction: {largest}.",
+        f"{frames} in {result.seconds:.1f} s, {rate:.2g} a second. "
+        f"Largest traction: {number} {unit_in_words(stack)}.",
         *result.notices,
     ]
     return "\n".join(lines)
