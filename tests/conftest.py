@@ -16,8 +16,11 @@ os.environ["NAPARI_CONFIG"] = ""
 if sys.platform == "linux" and not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-# The rest of the package is tested where there is no napari, too.
-collect_ignore = [] if find_spec("napari") and find_spec("pytestqt") else ["napari"]
+# The rest of the package is tested where these extras are not installed, too.
+NEEDS = {"napari": ["napari", "pytestqt"], "training": ["lightning"]}
+collect_ignore = [
+    folder for folder, modules in NEEDS.items() if not all(map(find_spec, modules))
+]
 
 ROOT = Path(__file__).parents[1]
 
