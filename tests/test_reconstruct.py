@@ -122,6 +122,20 @@ def test_cancelling_between_batches() -> None:
     assert method.batches == [2]
 
 
+def test_the_gpu_s_short_cut_in_precision_is_off_during_a_run_only() -> None:
+    seen: list[bool] = []
+
+    class Watch(Echo):
+        def traction(self, displacement: Tensor) -> Tensor:
+            seen.append(torch.backends.cudnn.allow_tf32)
+            return displacement
+
+    before = torch.backends.cudnn.allow_tf32
+    reconstruct(random_stack(1), config=CPU, method=Watch())
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_too_large_a_batch_is_halved_and_said() -> None:
     method, notices = Echo(), []
     method.fits = 1
