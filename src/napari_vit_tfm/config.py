@@ -56,6 +56,10 @@ class DisplayConfig:
     ----------
     arrow_stride : int
         Every how many vectors an arrow is drawn.
+    longest_arrow : float
+        Length of a field's longest arrow, in strides.
+    max_arrows : int
+        Arrows of all frames together; more make the frame slider sluggish.
     magnitude_colormap, displacement_colormap, attention_colormap : str
         Names of napari colormaps.
     attention_opacity : float
@@ -63,6 +67,8 @@ class DisplayConfig:
     """
 
     arrow_stride: int = 3
+    longest_arrow: float = 3.5
+    max_arrows: int = 150_000
     magnitude_colormap: str = "inferno"
     displacement_colormap: str = "viridis"
     attention_colormap: str = "cividis"

@@ -78,7 +78,7 @@ def test_arrows_lengths_compare_over_time_and_the_factor_is_said(traction):
     np.testing.assert_allclose(
         lengths, drawn.magnitude * drawn.grid_steps_per_unit, rtol=1e-5, atol=1e-6
     )
-    assert lengths.max() == pytest.approx(module.LONGEST_ARROW * 3)
+    assert lengths.max() == pytest.approx(DisplayConfig().longest_arrow * 3)
     _, vectors = create(traction)
     tag = field_tag(vectors)
     assert tag is not None
@@ -90,7 +90,7 @@ def test_long_time_lapses_have_fewer_arrows():
     long = TractionStack(np.zeros((200, 100, 100, 2)))
     config = DisplayConfig()
     assert arrow_stride(short, config) == config.arrow_stride
-    assert len(arrows(long, config).data) <= module.MAX_ARROWS
+    assert len(arrows(long, config).data) <= config.max_arrows
     assert arrow_stride(long, config) == 4
 
 

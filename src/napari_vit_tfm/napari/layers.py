@@ -27,12 +27,6 @@ from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 KEY = "napari_vit_tfm"
 """Where a layer's metadata keep its `FieldTag`."""
 
-LONGEST_ARROW = 3.5
-"""Length of a field's longest arrow, in blocks."""
-
-MAX_ARROWS = 150_000
-"""Arrows of all frames together; more make the frame slider sluggish."""
-
 Stack = DisplacementStack | TractionStack
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -129,10 +123,10 @@ def arrow_stride(stack: Stack, config: DisplayConfig) -> int:
     """Side of the blocks that get one arrow each, in vectors.
 
     The configured one, or more for a time-lapse so long that all its arrows
-    would exceed `MAX_ARROWS`.
+    would exceed the configured number.
     """
     vectors = stack.data.size / 2
-    return max(config.arrow_stride, int(np.ceil(np.sqrt(vectors / MAX_ARROWS))))
+    return max(config.arrow_stride, int(np.ceil(np.sqrt(vectors / config.max_arrows))))
 
 
 def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
@@ -146,7 +140,7 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     means = _block_means(stack.data, stride)
     lengths = np.hypot(means[..., 0], means[..., 1]).ravel()
     longest = float(lengths.max())
-    factor = LONGEST_ARROW * stride / longest if longest > 0 else 1.0
+    factor = config.longest_arrow * stride / longest if longest > 0 else 1.0
     height, width = stack.grid_shape
     start = np.meshgrid(
         np.arange(stack.n_frames),
