@@ -21,6 +21,9 @@ BUNDLED_MODEL = "vit"
 MODEL_NAMES = (BUNDLED_MODEL, "fttc")
 """Methods that need no file."""
 
+MODEL_ENDINGS = (".safetensors", ".pth", ".pt", ".h5", ".hdf5")
+"""Endings of files that models are read from."""
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 

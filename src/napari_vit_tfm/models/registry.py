@@ -5,14 +5,12 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_NAMES
+from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, MODEL_NAMES
 from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.cnn import load_cnn
 from napari_vit_tfm.models.fttc import FTTCMethod
 from napari_vit_tfm.models.original import load_original
 from napari_vit_tfm.models.weights import load_network
-
-_SAFETENSORS = (".safetensors",)
-_ORIGINAL = (".pth", ".pt")
 
 
 def load(name_or_path: str | Path, *, heads: int | None = None) -> ReconstructionMethod:
@@ -22,8 +20,8 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
     ----------
     name_or_path : str or path
         A registered name ("vit", the bundled network, or "fttc"), a network
-        of this project (``.safetensors``), or a checkpoint in the original
-        format (``.pth``, ``.pt``).
+        of this project (``.safetensors``), a checkpoint in the original
+        format (``.pth``, ``.pt``), or the published CNN (``.h5``).
     heads : int, keyword-only, optional
         Attention heads of an original checkpoint, which does not say; None
         takes the usual number for its form.
@@ -49,10 +47,11 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
             f"no model {str(name_or_path)!r}: it is neither a file "
             f"nor one of {', '.join(MODEL_NAMES)}"
         )
-    if path.suffix in _SAFETENSORS:
+    ending = path.suffix.lower()
+    if ending == ".safetensors":
         return load_network(path)
-    if path.suffix in _ORIGINAL:
+    if ending in (".pth", ".pt"):
         return load_original(path, heads=heads)
-    raise ModelError(
-        f"{path}: models are read from {', '.join(_SAFETENSORS + _ORIGINAL)} files"
-    )
+    if ending in (".h5", ".hdf5"):
+        return load_cnn(path)
+    raise ModelError(f"{path}: models are read from {', '.join(MODEL_ENDINGS)} files")

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vit_tfm.config import MODEL_NAMES
+from napari_vit_tfm.config import MODEL_ENDINGS, MODEL_NAMES
 from napari_vit_tfm.napari.layers import displacement_layers
 
 _MODEL_WORDS = {
@@ -160,7 +160,7 @@ class ModelChooser(QWidget):
                 self,
                 "Weights of a network",
                 "",
-                "Weights (*.pth *.pt *.ckpt *.safetensors *.h5);;All files (*)",
+                f"Models ({' '.join(f'*{end}' for end in MODEL_ENDINGS)});;All files (*)",
             )
         self.choose(model or self.model())
 

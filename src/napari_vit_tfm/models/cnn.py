@@ -1,0 +1,187 @@
+"""The published convolutional network, read from its Keras HDF5 file.
+
+A U-Net of three levels. The file is read with h5py; Keras and TensorFlow are
+not needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+
+_ENCODER = (2, 4, 6)
+_BOTTOM = 8
+_DECODER = (10, 12, 14)
+_OUTPUT = 15
+_LEAK = 0.3
+_NORM_EPS = 1e-3
+_GRID = (104, 104)
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+class Convolution(nn.Module):
+    """A 3 x 3 convolution, batch normalisation and a leaky ReLU."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(n_in, n_out, 3, padding=1)
+        self.norm = nn.BatchNorm2d(n_out, eps=_NORM_EPS)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Feature maps ``(N, n_in, H, W)`` to ``(N, n_out, H, W)``."""
+        return functional.leaky_relu(self.norm(self.conv(maps)), _LEAK)
+
+
+class UNet(nn.Module):
+    """Displacements to tractions, both in the reference form.
+
+    Parameters
+    ----------
+    filters : tuple of int
+        Filters of the encoder's levels, from the finest.
+    bottom : int
+        Filters of the coarsest level.
+    """
+
+    def __init__(self, filters: tuple[int, ...], bottom: int) -> None:
+        super().__init__()
+        widths = (2, *filters)
+        self.encoder = nn.ModuleList(
+            Convolution(n_in, n_out)
+            for n_in, n_out in zip(widths, filters, strict=False)
+        )
+        self.bottom = Convolution(filters[-1], bottom)
+        above = (bottom, *reversed(filters))
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1)
+            for n_in, n_out in zip(above, reversed(filters), strict=False)
+        )
+        self.decoder = nn.ModuleList(Convolution(2 * n, n) for n in reversed(filters))
+        self.output = nn.Conv2d(filters[0], 2, 1)
+
+    def forward(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        maps, skips = displacement, []
+        for level in self.encoder:
+            maps = level(maps)
+            skips.append(maps)
+            maps = functional.max_pool2d(maps, 2)
+        maps = self.bottom(maps)
+        for up, level in zip(self.up, self.decoder, strict=True):
+            maps = level(torch.cat([up(maps), skips.pop()], dim=1))
+        out: Tensor = self.output(maps)
+        return out
+
+
+class CNNMethod(ReconstructionMethod):
+    """The published CNN as a reconstruction method, on 104 x 104 vectors.
+
+    Parameters
+    ----------
+    network : UNet
+        The network; put into evaluation mode.
+    name : str, keyword-only
+        How it is called.
+    sha256 : str, keyword-only
+        SHA-256 of the weights' file.
+    """
+
+    def __init__(self, network: UNet, *, name: str, sha256: str) -> None:
+        self.network = network.eval()
+        self.name = name
+        self.sha256 = sha256
+        self.grid = _GRID
+
+    def to(self, device: str | torch.device) -> CNNMethod:
+        """Move to a device, in place."""
+        self.network.to(device)
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        out: Tensor = self.network(displacement)
+        return out
+
+
+def load_cnn(path: str | Path) -> CNNMethod:
+    """Read the published CNN from its Keras HDF5 file.
+
+    Parameters
+    ----------
+    path : path
+        The file, as Keras' ``model.save`` writes it.
+
+    Raises
+    ------
+    ModelError
+        If the file is not HDF5, or does not hold this network.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    if not content.startswith(_HDF5):
+        raise ModelError(f"{path}: not an HDF5 file")
+    try:
+        with h5py.File(io.BytesIO(content)) as file:
+            network = _network(file["model_weights"])
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{path}: an HDF5 file, but not the published CNN's: {reason}"
+        ) from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    return CNNMethod(network, name=path.name, sha256=sha256)
+
+
+def _network(weights: Any) -> UNet:
+    def tensor(layer: str, name: str) -> Tensor:
+        values = np.asarray(weights[layer][layer][f"{name}:0"], dtype=np.float32)
+        if values.ndim == 4:
+            # Keras has (height, width, in, out), in transposed convolutions
+            # (height, width, out, in); torch has just the reverse order.
+            values = values.transpose(3, 2, 0, 1)
+        return torch.tensor(values)
+
+    def plain(layer: str) -> dict[str, Tensor]:
+        return {"weight": tensor(layer, "kernel"), "bias": tensor(layer, "bias")}
+
+    def level(number: int) -> dict[str, Tensor]:
+        norm = f"batch_normalization_{number}"
+        found = {
+            f"conv.{key}": value for key, value in plain(f"conv2d_{number}").items()
+        }
+        names = {
+            "weight": "gamma",
+            "bias": "beta",
+            "running_mean": "moving_mean",
+            "running_var": "moving_variance",
+        }
+        found |= {f"norm.{ours}": tensor(norm, keras) for ours, keras in names.items()}
+        found["norm.num_batches_tracked"] = torch.tensor(0)
+        return found
+
+    parts = {f"encoder.{i}": level(number) for i, number in enumerate(_ENCODER)}
+    parts["bottom"] = level(_BOTTOM)
+    for i, number in enumerate(_DECODER):
+        parts[f"up.{i}"] = plain(f"conv2d_transpose_{i + 1}")
+        parts[f"decoder.{i}"] = level(number)
+    parts["output"] = plain(f"conv2d_{_OUTPUT}")
+    levels = range(len(_ENCODER))
+    filters = tuple(len(parts[f"encoder.{i}"]["conv.bias"]) for i in levels)
+    network = UNet(filters, len(parts["bottom"]["conv.bias"]))
+    state = {
+        f"{part}.{key}": value
+        for part, tensors in parts.items()
+        for key, value in tensors.items()
+    }
+    network.load_state_dict(state)
+    return network

@@ -1,0 +1,86 @@
+"""The published CNN, out of a Keras file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.evaluate import evaluate
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.models import ModelError, load
+from napari_vit_tfm.models.cnn import UNet
+
+
+def write_keras(path: Path, network: UNet) -> None:
+    """Write a network as Keras does, kernels as (height, width, in, out)."""
+    names = {f"encoder.{i}": 2 * i + 2 for i in range(3)}
+    names |= {"bottom": 8} | {f"decoder.{i}": 2 * i + 10 for i in range(3)}
+    plain = {f"{part}.conv": f"conv2d_{number}" for part, number in names.items()}
+    plain |= {f"up.{i}": f"conv2d_transpose_{i + 1}" for i in range(3)}
+    plain |= {"output": "conv2d_15"}
+    with h5py.File(path, "w") as file:
+        for ours, keras in plain.items():
+            layer = network.get_submodule(ours)
+            group = file.create_group(f"model_weights/{keras}/{keras}")
+            group["kernel:0"] = layer.weight.detach().numpy().transpose(2, 3, 1, 0)
+            group["bias:0"] = layer.bias.detach().numpy()
+        for part, number in names.items():
+            norm = network.get_submodule(f"{part}.norm")
+            keras = f"batch_normalization_{number}"
+            group = file.create_group(f"model_weights/{keras}/{keras}")
+            group["gamma:0"] = norm.weight.detach().numpy()
+            group["beta:0"] = norm.bias.detach().numpy()
+            group["moving_mean:0"] = norm.running_mean.numpy()
+            group["moving_variance:0"] = norm.running_var.numpy()
+
+
+def test_every_weight_finds_its_place(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = UNet((3, 4, 5), 7)
+    with torch.no_grad():
+        for value in [*network.parameters(), *network.buffers()]:
+            if value.is_floating_point():
+                value.copy_(torch.rand_like(value) + 0.1)
+    path = tmp_path / "cnn.h5"
+    write_keras(path, network)
+    method = load(path)
+    field = 0.01 * torch.randn(2, 2, 104, 104)
+    with torch.no_grad():
+        torch.testing.assert_close(method.traction(field), network.eval()(field))
+    assert method.grid == (104, 104)
+    assert not method.has_attention
+    assert len(method.sha256) == 64
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    text, other = tmp_path / "text.h5", tmp_path / "other.h5"
+    text.write_text("no network")
+    with h5py.File(other, "w") as file:
+        file["data"] = np.zeros(3)
+    with pytest.raises(ModelError, match="not an HDF5 file"):
+        load(text)
+    with pytest.raises(ModelError, match="published CNN"):
+        load(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma", "error"), [("1e-4", 1e-4, 1.83), ("1e-3", 1e-3, 4.75)]
+)
+def test_the_published_networks_have_their_published_accuracy(
+    reference: Path, name: str, sigma: float, error: float
+) -> None:
+    with np.load(reference / "discs_dev.npz") as file:
+        displacement, traction = file["displacement"], file["traction"]
+    cnn, _ = evaluate(
+        DisplacementStack(displacement, unit="field"),
+        TractionStack(traction),
+        methods=[str(reference / "cnn" / f"model_noise_{name}.h5")],
+        sigmas=[sigma],
+        config=ReconstructionConfig(device="cpu"),
+    )
+    assert cnn.noise[sigma]["sum_of_squared_errors"] == pytest.approx(error, rel=0.01)
