@@ -156,11 +156,9 @@ class ModelChooser(QWidget):
     def _on_activated(self, index: int) -> None:
         model = self._combo.itemData(index)
         if model is None:
+            endings = " ".join(f"*{ending}" for ending in MODEL_ENDINGS)
             model, _ = QFileDialog.getOpenFileName(
-                self,
-                "Weights of a network",
-                "",
-                f"Models ({' '.join(f'*{end}' for end in MODEL_ENDINGS)});;All files (*)",
+                self, "Weights of a network", "", f"Models ({endings});;All files (*)"
             )
         self.choose(model or self.model())
 
