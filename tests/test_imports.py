@@ -63,7 +63,10 @@ def test_training_needs_no_window() -> None:
 
 def test_the_plugin_starts_without_torch() -> None:
     pytest.importorskip("napari")
-    import_without(["torch", "lightning"], ["napari_vit_tfm.napari"])
+    parts = ("_reader", "_writer", "_samples", "traction_dock", "attention_dock")
+    import_without(
+        ["torch", "lightning"], [f"napari_vit_tfm.napari.{part}" for part in parts]
+    )
 
 
 def test_an_unwanted_import_is_noticed() -> None:

@@ -242,3 +242,24 @@ def test_devices() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(FieldError, match="no cuda device"):
             resolve_device("cuda")
+
+
+def test_attention_on_a_resampled_field_says_so() -> None:
+    class Looking(Echo):
+        n_blocks = 1
+
+        def attention(self, displacement: Tensor) -> list[Tensor]:
+            patches = 13 * 13
+            return [torch.full((1, patches, patches), 1 / patches)]
+
+    notices: list[str] = []
+    attention = frame_attention(
+        random_stack(1, (40, 40)),
+        0,
+        config=CPU,
+        method=Looking((104, 104)),
+        on_notice=notices.append,
+    )
+    assert "resampled" in notices[0]
+    assert attention.map(0, 12, 12).shape == (13, 13)
+    assert attention.overlay(0, 12, 12).shape == (40, 40)

@@ -280,6 +280,7 @@ def frame_attention(
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
+    on_notice: Notify | None = None,
 ) -> FrameAttention:
     """Attention rollout of one frame.
 
@@ -289,7 +290,7 @@ def frame_attention(
         Displacements.
     frame : int
         Which frame, counted from zero.
-    substrate, config, method
+    substrate, config, method, on_notice
         As for `reconstruct`.
 
     Returns
@@ -311,6 +312,8 @@ def frame_attention(
     _check_field(stack, method)
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
+    if _resamples(stack, method) and on_notice is not None:
+        on_notice(_resampling_notice(stack, method))
     device = resolve_device(config.device)
     method.to(device)
     frames = slice(frame, frame + 1)

@@ -74,3 +74,14 @@ def test_fields_with_gaps(error_of: ErrorOf, tmp_path: Path) -> None:
     path = tmp_path / "gaps.npz"
     write_arrays(path, {"displacement": np.full((16, 16, 2), np.nan)}, {})
     assert "256 of 256 vectors" in error_of("info", path)
+
+
+def test_tractions_without_a_unit_do_not_hide_the_displacements(
+    vit_tfm: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "both.npz"
+    field = np.ones((1, 16, 16, 2))
+    np.savez(path, displacement=field, traction=field)
+    shown = vit_tfm("info", path).stdout
+    assert "traction: traction, not readable" in shown
+    assert "displacement: displacement, 1 frame of 16 x 16 vectors" in shown

@@ -132,3 +132,12 @@ def test_truncated_files(tmp_path: Path, ending: str) -> None:
         with pytest.raises(FieldFileError, match=f"part.{ending}: ") as caught:
             read_displacement(path)
         assert "\n" not in str(caught.value)
+
+
+def test_a_group_s_name_speaks_for_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "cell.h5"
+    with h5py.File(path, "w") as file:
+        file["traction/field"] = np.zeros((2, 16, 16, 2))
+    summary = summarise(path)
+    assert summary.traction == "traction/field"
+    assert summary.displacement is None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from napari_vit_tfm.models.base import ModelError
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
@@ -42,6 +44,29 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, other)
     with pytest.raises(ModelError, match="not one of this project's"):
         load_network(other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header, tensors: tensors.popitem(),
+        lambda header, tensors: header.pop("network"),
+        lambda header, tensors: header.update(network='{"size": 3}'),
+        lambda header, tensors: header.update(network="not JSON"),
+    ],
+)
+def test_damaged_files(
+    tmp_path: Path, change: Callable[[dict[str, str], dict[str, torch.Tensor]], object]
+) -> None:
+    path = tmp_path / "net.safetensors"
+    save_network(path, PhysicsViT(SMALL), training={})
+    with safe_open(path, framework="pt") as file:
+        header = dict(file.metadata())
+    tensors = load_file(path)
+    change(header, tensors)
+    save_file(tensors, path, metadata=header)
+    with pytest.raises(ModelError, match="damaged"):
+        load_network(path)
 
 
 def test_half_precision_is_for_storage_only(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def command(
     (blocks, H, W): that map times the length of the displacements.
     """
     from napari_vit_tfm import __version__
-    from napari_vit_tfm.cli.run import SHORT_SHA256, checked_output
+    from napari_vit_tfm.cli.run import SHORT_SHA256, checked_output, note
     from napari_vit_tfm.io import write_arrays
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruct import frame_attention, load_method
@@ -72,7 +72,12 @@ def command(
     stack = source.read()
     method = load_method(config)
     attention = frame_attention(
-        stack, frame, substrate=Substrate(poisson=poisson), config=config, method=method
+        stack,
+        frame,
+        substrate=Substrate(poisson=poisson),
+        config=config,
+        method=method,
+        on_notice=note,
     )
     blocks = range(attention.n_blocks)
     try:

@@ -19,7 +19,12 @@ MOST_ARRAYS = 12
 def command(*, path: Path) -> None:
     """Show what INPUT holds, and how it would be read."""
     from napari_vit_tfm.cli.run import described, named_model
-    from napari_vit_tfm.io import read_displacement, read_traction, summarise
+    from napari_vit_tfm.io import (
+        FieldFileError,
+        read_displacement,
+        read_traction,
+        summarise,
+    )
 
     summary = summarise(path)
     click.echo(f"{path}: {summary.format}")
@@ -28,11 +33,18 @@ def command(*, path: Path) -> None:
     if len(summary.arrays) > MOST_ARRAYS:
         click.echo(f"  and {len(summary.arrays) - MOST_ARRAYS} more arrays")
     if summary.traction is not None:
-        traction = read_traction(path)
-        click.echo(f"traction: {summary.traction}, {described(traction)}")
-        _show_lengths(traction)
-        if traction.model:
-            click.echo(f"  made by {named_model(traction)}")
+        try:
+            traction = read_traction(path)
+        except FieldFileError as error:
+            # Such tractions do not keep the displacements from being used.
+            if summary.displacement is None:
+                raise
+            click.echo(f"traction: {summary.traction}, not readable: {error}")
+        else:
+            click.echo(f"traction: {summary.traction}, {described(traction)}")
+            _show_lengths(traction)
+            if traction.model:
+                click.echo(f"  made by {named_model(traction)}")
     # A file with neither ends here, with what was found and expected.
     if summary.displacement is not None or summary.traction is None:
         displacement = read_displacement(path)

@@ -198,10 +198,14 @@ def kind_of_name(name: str) -> Kind | None:
 
 
 def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
-    """What is said about an array: by its name, else its unit, else the file's name."""
-    by_name = kind_of_name(entry.name.rsplit("/", 1)[-1].rsplit(".", 1)[-1])
-    if by_name is not None:
-        return by_name
+    """What is said about an array: by its name, else its unit, else the file's name.
+
+    A name that says nothing leaves it to the group around the array.
+    """
+    for part in reversed(re.split(r"[/.]", entry.name)):
+        by_name = kind_of_name(part)
+        if by_name is not None:
+            return by_name
     unit = entry.attributes.get("units")
     if unit == "Pa":
         return "traction"

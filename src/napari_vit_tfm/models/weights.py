@@ -112,9 +112,15 @@ def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMeth
             f"{path}: a safetensors file, but not one of this project's networks "
             f"(its header says {header.get('format')!r}, expected {_FORMAT!r})"
         )
-    network = PhysicsViT(PhysicsViTConfig.from_dict(json.loads(header["network"])))
-    # Half precision may be how a file is kept small, never how it is used.
-    network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
+    try:
+        network = PhysicsViT(PhysicsViTConfig.from_dict(json.loads(header["network"])))
+        # Half precision may be how a file is kept small, never how it is used.
+        network.load_state_dict({key: t.float() for key, t in tensors.items()})
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{path}: one of this project's networks, damaged ({reason})"
+        ) from error
     return PhysicsViTMethod(network, name=name or path.name, sha256=file_sha256(path))
 
 

@@ -65,8 +65,9 @@ class CellDistribution:
             self._cover(rng, point, vector, shape)
             for point, vector in zip(position, traction, strict=True)
         ]
-        area = np.array([cover[2].sum() for cover in covers])
-        traction = balance_forces(position, area, traction)
+        area = np.array([cover.sum() for _, _, cover in covers])
+        centroid = np.array([_centroid(*cover) for cover in covers])
+        traction = balance_forces(centroid, area, traction)
         field = np.zeros((*shape, 2))
         segmentation = np.zeros(shape, dtype=np.uint8)
         for label, ((rows, columns, cover), vector) in enumerate(
@@ -192,6 +193,13 @@ def balance_forces(
     change, *_ = np.linalg.lstsq(sums, excess, rcond=None)
     balanced: FloatArray = traction - change.reshape(traction.shape)
     return balanced
+
+
+def _centroid(rows: slice, columns: slice, cover: FloatArray) -> tuple[float, float]:
+    """Centre ``(x, y)`` of what is covered."""
+    x, y = np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)
+    total = cover.sum()
+    return float((cover @ x).sum() / total), float((y @ cover).sum() / total)
 
 
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
