@@ -162,6 +162,58 @@ def test_describe_leaves_other_fields_alone(viewer, displacement, traction):
     assert describe(viewer.layers, viewer.layers[4], unit="px") is None
 
 
+def test_names_that_napari_numbered_still_tell_the_unit(viewer, displacement, traction):
+    unknown = dataclasses.replace(displacement, unit=None)
+    for _ in range(2):
+        viewer.layers.extend(create(dataclasses.replace(unknown)))
+    first, second = viewer.layers[0], viewer.layers[2]
+    assert second.name == "displacement magnitude (unit not known) [1]"
+    for source in (first, second):
+        describe(viewer.layers, source, unit="grid")
+        show_tractions(viewer.layers, traction, source)
+    assert second.name == "displacement magnitude (grid steps) [1]"
+    image, vectors = tractions_of(viewer.layers, second)
+    assert image.name == "traction magnitude (Pa) [1]"
+    without_young = TractionStack(traction.data / 2000, unit="1", spacing=0.5)
+    show_tractions(viewer.layers, without_young, second)
+    assert image.name == "traction magnitude (t/E)"
+    assert vectors.name == "traction arrows (t/E)"
+    vectors.name = "traction arrows (t/E) of cell [1]"
+    show_tractions(viewer.layers, traction, second)
+    assert vectors.name == "traction arrows (t/E) of cell [1]"
+
+
+def test_another_spacing_moves_the_fields_layers(viewer, displacement, traction):
+    unknown = dataclasses.replace(displacement, spacing=None)
+    viewer.layers.extend([*create(unknown), *create(dataclasses.replace(unknown))])
+    source, other = viewer.layers[0], viewer.layers[2]
+    computed = show_tractions(viewer.layers, traction, source)
+    viewer.layers[1].scale = (1, 3, 3)
+    describe(viewer.layers, source, spacing=0.8)
+    for layer in (source, *computed):
+        np.testing.assert_allclose(layer.scale, (1, 0.8, 0.8))
+        assert str(layer.units[-1]) == "micrometer"
+    # The user's own, and another field's.
+    np.testing.assert_allclose(viewer.layers[1].scale, (1, 3, 3))
+    np.testing.assert_allclose(other.scale, (1, 1, 1))
+    describe(viewer.layers, source, spacing=None)
+    np.testing.assert_allclose(source.scale, (1, 1, 1))
+    assert str(source.units[-1]) == "pixel"
+
+
+def test_tractions_stay_with_the_field_that_lost_a_layer(
+    viewer, displacement, traction
+):
+    viewer.layers.extend(create(displacement))
+    magnitude, arrows_layer = viewer.layers
+    computed = show_tractions(viewer.layers, traction, magnitude)
+    viewer.layers.remove(magnitude)
+    describe(viewer.layers, arrows_layer, unit="grid")
+    assert displacement_layers(viewer.layers) == [arrows_layer]
+    assert tractions_of(viewer.layers, arrows_layer) == computed
+    assert show_tractions(viewer.layers, traction, arrows_layer) == computed
+
+
 @pytest.fixture
 def source(viewer, displacement) -> Layer:
     image, _ = create(displacement)

@@ -12,9 +12,11 @@ files that are merely dropped on it.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, MutableSequence, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +67,11 @@ class FieldTag:
     quantity : str
         The field in words, the beginning of the layer's name.
     source : str
-        For computed tractions, the unique id of the displacement layer that
-        they were computed from.
+        For computed tractions, the `field_id` of the displacements that they
+        were computed from.
+    field_id : str
+        Names the field on all its layers, whatever is said about its unit
+        later.
     grid_steps_per_unit : float
         Length of an arrow, in steps of the vector grid, per unit of the field;
         0 for magnitudes.
@@ -76,6 +81,7 @@ class FieldTag:
     part: Literal["magnitude", "arrows"]
     quantity: str
     source: str = ""
+    field_id: str = field(default_factory=lambda: uuid4().hex)
     grid_steps_per_unit: float = 0.0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FieldTag:
@@ -86,6 +92,14 @@ class FieldTag:
     def layer_name(self) -> str:
         """Name of the layer, such as ``traction magnitude (Pa)``."""
         return f"{self.quantity} {self.part} ({unit_in_words(self.stack)})"
+
+    def has_named(self, layer: Layer) -> bool:
+        """Whether a layer has this name and not one that the user gave.
+
+        napari numbers layers that would be called the same: ``... (Pa) [1]``.
+        """
+        pattern = re.escape(self.layer_name) + r"( \[\d+\])?"
+        return re.fullmatch(pattern, layer.name) is not None
 
 
 def unit_in_words(stack: Stack) -> str:
@@ -229,7 +243,7 @@ def field_layers(
     quantity : str, optional
         The field in words; "displacement" or "traction" after the stack's type.
     source : str
-        For computed tractions, the unique id of the displacement layer.
+        For computed tractions, the `FieldTag.field_id` of the displacements.
     config : DisplayConfig, optional
         How fields are drawn.
     **options
@@ -315,10 +329,14 @@ def layer_stack(layer: Layer) -> Stack:
     KeyError
         If it shows none.
     """
+    return _tag(layer).stack
+
+
+def _tag(layer: Layer) -> FieldTag:
     tag = field_tag(layer)
     if tag is None:
         raise KeyError(f"the layer {layer.name!r} shows no field")
-    return tag.stack
+    return tag
 
 
 def displacement_stack(layer: Layer) -> DisplacementStack | None:
@@ -331,11 +349,11 @@ def displacement_stack(layer: Layer) -> DisplacementStack | None:
 
 def displacement_layers(layers: Iterable[Layer]) -> list[Layer]:
     """One layer for every displacement field, in the order of the layers."""
-    found: dict[int, Layer] = {}
+    found: dict[str, Layer] = {}
     for layer in layers:
-        stack = displacement_stack(layer)
-        if stack is not None:
-            found.setdefault(id(stack), layer)
+        tag = field_tag(layer)
+        if tag is not None and isinstance(tag.stack, DisplacementStack):
+            found.setdefault(tag.field_id, layer)
     return list(found.values())
 
 
@@ -343,6 +361,9 @@ def describe(
     layers: Iterable[Layer], layer: Layer, **changes: Any
 ) -> DisplacementStack | None:
     """Say what a displacement field's numbers mean, on all layers that show it.
+
+    With another spacing they and the tractions computed from them get another
+    scale, where theirs is still the one that they came with.
 
     Parameters
     ----------
@@ -359,19 +380,32 @@ def describe(
         The new stack, its vectors untouched; None if `layer` shows no
         displacements.
     """
-    old = displacement_stack(layer)
-    if old is None:
+    shown, old = field_tag(layer), displacement_stack(layer)
+    if shown is None or old is None:
         return None
     new = dataclasses.replace(old, **changes)
+    moves = new.spacing != old.spacing
     for other in layers:
         tag = field_tag(other)
-        if tag is not None and tag.stack is old:
-            renamed = dataclasses.replace(tag, stack=new)
-            other.metadata = {**other.metadata, KEY: renamed}
-            # A name that the user gave stays.
-            if other.name == tag.layer_name:
-                other.name = renamed.layer_name
+        if tag is None or shown.field_id not in (tag.field_id, tag.source):
+            continue
+        if moves and np.allclose(other.scale, geometry(old)["scale"]):
+            _place(other, geometry(new))
+        if tag.field_id == shown.field_id:
+            _retag(other, dataclasses.replace(tag, stack=new))
     return new
+
+
+def _place(layer: Layer, place: dict[str, Any]) -> None:
+    layer.scale = place["scale"]
+    layer.units = place["units"]
+
+
+def _retag(layer: Layer, tag: FieldTag) -> None:
+    # A name that the user gave stays.
+    if layer.metadata[KEY].has_named(layer):
+        layer.name = tag.layer_name
+    layer.metadata = {**layer.metadata, KEY: tag}
 
 
 def tractions_of(
@@ -380,9 +414,10 @@ def tractions_of(
     """The layers of the tractions that were computed from a displacement layer."""
     image: Image | None = None
     vectors: Vectors | None = None
+    field_id = _tag(source).field_id
     for layer in layers:
         tag = field_tag(layer)
-        if tag is None or tag.source != str(source.unique_id):
+        if tag is None or tag.source != field_id:
             continue
         if tag.part == "magnitude":
             image = layer
@@ -418,7 +453,7 @@ def show_tractions(
         missing.
     """
     new_image, new_vectors = field_layers(
-        stack, source=str(source.unique_id), config=config, **geometry_of(source)
+        stack, source=_tag(source).field_id, config=config, **geometry_of(source)
     )
     image, vectors = tractions_of(layers, source)
     if image is None:
@@ -443,15 +478,15 @@ def show_colorbar(image: Image) -> None:
 
 def _above_field(layers: Sequence[Layer], source: Layer) -> int:
     """The place above all layers of a field, below what lies over it."""
-    stack = layer_stack(source)
+    field_id = _tag(source).field_id
     tags = [field_tag(layer) for layer in layers]
-    shown = [i for i, tag in enumerate(tags) if tag is not None and tag.stack is stack]
+    shown = [i for i, tag in enumerate(tags) if tag and tag.field_id == field_id]
     return shown[-1] + 1
 
 
 def _update_image(image: Image, new: LayerData) -> None:
     data, options, _ = new
-    _update_tag(image, options)
+    _retag(image, options["metadata"][KEY])
     image.data = data
     image.contrast_limits_range = options["contrast_limits"]
     image.contrast_limits = options["contrast_limits"]
@@ -459,15 +494,8 @@ def _update_image(image: Image, new: LayerData) -> None:
 
 def _update_vectors(vectors: Vectors, new: LayerData) -> None:
     data, options, _ = new
-    _update_tag(vectors, options)
+    _retag(vectors, options["metadata"][KEY])
     vectors.data = data
     vectors.features = options["features"]
     vectors.edge_contrast_limits = options["edge_contrast_limits"]
     vectors.refresh_colors()
-
-
-def _update_tag(layer: Layer, options: dict[str, Any]) -> None:
-    # A name that the user gave stays.
-    if layer.name == layer.metadata[KEY].layer_name:
-        layer.name = options["name"]
-    layer.metadata = {**layer.metadata, **options["metadata"]}
