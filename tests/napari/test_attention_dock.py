@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from napari.components import LayerList
 from napari.layers import Layer
 from napari.utils._test_utils import read_only_mouse_event
 from napari.utils.interactions import (
@@ -13,10 +14,16 @@ from napari.utils.interactions import (
 )
 from qtpy.QtCore import QThreadPool
 
-from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.attention_dock import AttentionDock, color_limits
-from napari_vit_tfm.napari.layers import field_layers, show_tractions
+from napari_vit_tfm.napari.attention_layers import AttentionLayers
+from napari_vit_tfm.napari.layers import (
+    describe,
+    field_layers,
+    show_tractions,
+    tractions_of,
+)
 from napari_vit_tfm.patches import PatchGrid
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruct import FrameAttention, frame_attention
@@ -297,6 +304,7 @@ def test_a_model_without_attention_says_so(viewer, dock, finish, caplog):
     assert "fttc has no attention" in dock.text.text()
     assert not dock.switch.isChecked()
     assert names(viewer) == before
+    assert caplog.text == ""
 
 
 def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
@@ -328,8 +336,6 @@ def test_an_unknown_unit_is_said(viewer, displacement, dock, finish, source):
 
 
 def test_a_field_of_another_size_has_another_grid(viewer, inspecting, finish):
-    from napari_vit_tfm.fields import DisplacementStack
-
     inspecting.choose_patch(3, 4)
     rng = np.random.default_rng(0)
     small = DisplacementStack(rng.normal(size=(1, 16, 20, 2)), unit="grid")
@@ -348,10 +354,90 @@ def test_the_gel_is_that_of_the_computed_tractions(
     assert isinstance(soft, TractionStack)
     show_tractions(viewer.layers, soft, source)
     inspecting.choose_patch(1, 2)
-    viewer.dims.set_current_step(0, 1)
+
+    def assert_shown(poisson: float) -> None:
+        finish(inspecting)
+        right = expected(0, substrate=Substrate(poisson=poisson)).overlay(1, 1, 2)
+        np.testing.assert_allclose(named(viewer, "attention").data, right, rtol=1e-5)
+
+    assert_shown(0.3)
+    # Another run on the same field brings the same layers another stack.
+    show_tractions(viewer.layers, dataclasses.replace(traction, poisson=0.4), source)
+    assert_shown(0.4)
+    for layer in tractions_of(viewer.layers, source):
+        viewer.layers.remove(layer)
+    assert_shown(REFERENCE_POISSON)
+
+
+def test_another_unit_is_asked_at_once(viewer, source, inspecting, finish, weights):
+    inspecting.choose_patch(1, 2)
+    before = named(viewer, "attention").data
+    new = describe(viewer.layers, source, unit="grid")
     finish(inspecting)
-    right = expected(1, substrate=Substrate(poisson=0.3)).overlay(1, 1, 2)
-    np.testing.assert_allclose(named(viewer, "attention").data, right, rtol=1e-5)
+    assert inspecting._wanted.stack is new
+    config = ReconstructionConfig(model=str(weights))
+    right = frame_attention(new, 0, config=config).overlay(1, 1, 2, kind="weights")
+    overlay = named(viewer, "attention")
+    assert overlay.data is not before
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+
+
+def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
+    inspecting.choose_patch(1, 2)
+    source.scale = (2, 1.5, 1.2)
+    source.translate = (4, 30, -7)
+    turn = np.eye(3)
+    turn[1:, 1:] = [[0.8, -0.6], [0.6, 0.8]]
+    source.rotate = turn
+    source.units = ("pixel", "nm", "nm")
+    for name in ("attention", "patches", "chosen patch"):
+        layer = named(viewer, name)
+        for corner in ((0, 0), (26, 39)):
+            np.testing.assert_allclose(
+                layer.data_to_world(corner), source.data_to_world((0, *corner))[1:]
+            )
+        assert layer.units == source.units[1:]
+
+
+def test_lines_are_as_wide_on_the_canvas_whatever_the_field():
+    for shape in ((16, 20), (256, 200)):
+        stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
+        source = Layer.create(*field_layers(stack)[0])
+        overlay = AttentionLayers(LayerList([source]), source)
+        overlay.show_grid(PatchGrid(shape))
+        assert overlay.lines.edge_width == pytest.approx(0.002 * max(shape))
+
+
+def test_weighted_displacements_stand_alone_and_attention_lets_through(
+    viewer, inspecting
+):
+    inspecting.choose_patch(1, 2)
+    overlay = named(viewer, "attention")
+    faint = overlay.opacity
+    assert faint < 1
+    assert overlay.colormap.map(0.0)[0, 3] == 0
+    inspecting.kind.setCurrentIndex(inspecting.kind.findData("displacement"))
+    assert overlay.opacity == 1
+    assert overlay.colormap.map(0.0)[0, 3] == 1
+    # What the user sets then stays.
+    overlay.opacity = 0.8
+    inspecting.choose_patch(1, 3)
+    assert overlay.opacity == pytest.approx(0.8)
+    inspecting.kind.setCurrentIndex(inspecting.kind.findData("weights"))
+    assert overlay.opacity == pytest.approx(faint)
+    assert overlay.colormap.map(0.0)[0, 3] == 0
+
+
+def test_a_patch_that_attends_elsewhere_lies_on_the_scale():
+    weights = np.array([[0.1, 0.2], [0.3, 0.4]], dtype=np.float32)
+    attention = FrameAttention(
+        rollout=np.broadcast_to(weights.ravel(), (1, 4, 4)),
+        grid=PatchGrid((16, 16)),
+        displacement=np.ones((16, 16, 2), dtype=np.float32),
+    )
+    for patch, high in (((0, 0), 1), ((0, 1), 1), ((1, 1), 0.75)):
+        limits = color_limits(attention, 0, patch, "weights")
+        assert limits == pytest.approx((0.25, high))
 
 
 def test_clicks_in_three_dimensions_are_left_alone(viewer, source, inspecting):

@@ -235,7 +235,20 @@ def test_an_error_is_one_line_and_the_dock_is_ready_again(
     assert "\n" not in dock.message.text()
     assert dock.run_button.isEnabled()
     assert bars() == []
-    assert "the run failed" in caplog.text
+    assert caplog.text == ""
+
+
+def test_an_error_that_nobody_expects_is_logged_in_full(
+    dock, viewer, finish, displacement, caplog, monkeypatch
+):
+    def fail(*_, **__):
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr("napari_vit_tfm.reconstruct.reconstruct_batches", fail)
+    add(viewer, displacement)
+    run(dock, finish)
+    assert dock.message.text() == "unexpected error (RuntimeError): no such thing"
+    assert "Traceback" in caplog.text
 
 
 def test_fields_that_are_too_small_are_refused(dock, viewer, finish):

@@ -39,6 +39,7 @@ from napari_vit_tfm.napari.workers import (
     MethodCache,
     attend,
     in_one_line,
+    is_expected,
 )
 from napari_vit_tfm.patches import OVERLAY_KINDS, OverlayKind, PatchGrid
 from napari_vit_tfm.physics.substrate import Substrate
@@ -80,6 +81,7 @@ class AttentionDock(QWidget):
         self._wanted: AttentionRequest | None = None
         self._attention: FrameAttention | None = None
         self._source: Layer | None = None
+        self._tractions: list[Layer] = []
         self._overlay: AttentionLayers | None = None
         self.patch: tuple[int, int] | None = None
         self._build()
@@ -168,7 +170,12 @@ class AttentionDock(QWidget):
         self._overlay = AttentionLayers(self._viewer.layers, source)
         self._viewer.mouse_drag_callbacks.append(self._on_mouse)
         self._viewer.dims.events.current_step.connect(self._request)
+        self._viewer.layers.events.inserted.connect(self._on_tractions_changed)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        source.events.metadata.connect(self._request)
+        for event in _geometry_events(source):
+            event.connect(self._on_moved)
+        self._watch_tractions()
         self._request()
 
     def _stop(self) -> None:
@@ -176,7 +183,12 @@ class AttentionDock(QWidget):
             return
         self._viewer.mouse_drag_callbacks.remove(self._on_mouse)
         self._viewer.dims.events.current_step.disconnect(self._request)
+        self._viewer.layers.events.inserted.disconnect(self._on_tractions_changed)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self._source.events.metadata.disconnect(self._request)
+        for event in _geometry_events(self._source):
+            event.disconnect(self._on_moved)
+        self._unwatch_tractions()
         self._overlay.remove()
         self._source = self._overlay = self._attention = self._wanted = None
         self.block.setEnabled(False)
@@ -192,6 +204,31 @@ class AttentionDock(QWidget):
             self._give_up("The displacement layer was removed.")
         elif self._overlay is not None and event.value in self._overlay:
             self._give_up(_OFF)
+        else:
+            self._on_tractions_changed()
+
+    def _on_tractions_changed(self) -> None:
+        """Ask anew, since the gel is that of the tractions that are there now."""
+        self._unwatch_tractions()
+        self._watch_tractions()
+        self._request()
+
+    def _watch_tractions(self) -> None:
+        assert self._source is not None
+        found = tractions_of(self._viewer.layers, self._source)
+        self._tractions = [layer for layer in found if layer is not None]
+        for layer in self._tractions:
+            layer.events.metadata.connect(self._request)
+
+    def _unwatch_tractions(self) -> None:
+        for layer in self._tractions:
+            layer.events.metadata.disconnect(self._request)
+        self._tractions = []
+
+    def _on_moved(self) -> None:
+        assert self._overlay is not None
+        self._overlay.follow()
+        self._request()
 
     # Computing
 
@@ -219,12 +256,10 @@ class AttentionDock(QWidget):
 
     def _substrate(self) -> Substrate:
         """The gel of the tractions that were computed from the field, if any."""
-        assert self._source is not None
-        for layer in tractions_of(self._viewer.layers, self._source):
-            if layer is not None:
-                stack = layer_stack(layer)
-                if isinstance(stack, TractionStack) and stack.poisson is not None:
-                    return Substrate(poisson=stack.poisson)
+        for layer in self._tractions:
+            stack = layer_stack(layer)
+            if isinstance(stack, TractionStack) and stack.poisson is not None:
+                return Substrate(poisson=stack.poisson)
         return Substrate()
 
     def _compute(self) -> None:
@@ -255,7 +290,8 @@ class AttentionDock(QWidget):
     def _on_errored(self, error: Exception) -> None:
         if self._computing != self._wanted:
             return
-        logger.error("computing the attention failed", exc_info=error)
+        if not is_expected(error):
+            logger.error("computing the attention failed", exc_info=error)
         self._give_up(in_one_line(error))
         show_error(in_one_line(error))
 
@@ -294,6 +330,7 @@ class AttentionDock(QWidget):
             grid=grid,
             patch=self.patch,
             limits=color_limits(attention, block, self.patch, kind),
+            kind=kind,
             name=_KIND_WORDS[kind],
         )
         self.text.setText(self._sentence(attention))
@@ -368,10 +405,10 @@ def color_limits(
 ) -> tuple[float, float]:
     """Values at the ends of the colour scale of a patch's map.
 
-    A patch attends to itself most of all, since the rollout adds the identity
-    for every block. The scale therefore ends at the other patches' highest
-    attention: on one that reaches to the patch itself they would all look
-    alike.
+    A patch usually keeps by far the most attention itself, since the rollout
+    adds the identity for every block. The scale therefore ends at the other
+    patches' highest attention: on one that reaches to the patch itself they
+    would all look alike. It begins at the lowest attention of all patches.
 
     Parameters
     ----------
@@ -385,8 +422,9 @@ def color_limits(
         What the map shows.
     """
     weights = attention.map(block, *patch)
-    others = _others(weights, patch) / weights.max()
-    low, high = float(others.min()), float(others.max())
+    peak = weights.max()
+    low = float(weights.min() / peak)
+    high = float(_others(weights, patch).max() / peak)
     if kind == "displacement":
         u = attention.displacement
         low, high = 0.0, high * float(np.hypot(u[..., 0], u[..., 1]).max())
@@ -397,6 +435,12 @@ def _others(weights: FloatArray, patch: tuple[int, int]) -> FloatArray:
     is_other = np.ones(weights.shape, dtype=bool)
     is_other[patch] = False
     return weights[is_other]
+
+
+def _geometry_events(layer: Layer) -> tuple[Any, ...]:
+    events = layer.events
+    moves = (events.scale, events.translate, events.rotate, events.shear)
+    return (*moves, events.affine, events.units)
 
 
 def _inside(patch: tuple[int, int], grid: PatchGrid) -> bool:

@@ -12,7 +12,7 @@ from napari.utils.colormaps import ensure_colormap
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.fields import FloatArray
 from napari_vit_tfm.napari.layers import plane_geometry_of, show_colorbar
-from napari_vit_tfm.patches import PatchGrid
+from napari_vit_tfm.patches import OverlayKind, PatchGrid
 
 
 class AttentionLayers:
@@ -35,6 +35,7 @@ class AttentionLayers:
         self._source = source
         self._config = config or DisplayConfig()
         self._grid: PatchGrid | None = None
+        self._kind: OverlayKind | None = None
         self.map: Image | None = None
         self.lines: Vectors | None = None
         self.outline: Vectors | None = None
@@ -58,7 +59,7 @@ class AttentionLayers:
             return
         self.remove()
         self._grid = grid
-        self.lines = self._lines(grid.lines(), "patches", "#ffffff", 0.22, 0.4)
+        self.lines = self._lines(grid.lines(), "patches", "#ffffff", 0.002, 0.4)
         self._insert(len(self._layers), self.lines)
 
     def show_map(
@@ -68,6 +69,7 @@ class AttentionLayers:
         grid: PatchGrid,
         patch: tuple[int, int],
         limits: tuple[float, float],
+        kind: OverlayKind,
         name: str,
     ) -> None:
         """Lay a map over the field and outline the patch that it belongs to.
@@ -82,6 +84,9 @@ class AttentionLayers:
             Row and column of the patch.
         limits : tuple of float, keyword-only
             Values at the ends of the colour scale.
+        kind : {"weights", "displacement"}, keyword-only
+            What the map shows: attention lets the field shine through, weighted
+            displacements stand alone.
         name : str, keyword-only
             What the map shows.
         """
@@ -89,7 +94,7 @@ class AttentionLayers:
         border = _border(grid, patch)
         if self.map is None or self.outline is None:
             self.map = self._image(map_, limits)
-            self.outline = self._lines(border, "chosen patch", "#ff4d9d", 0.6, 1.0)
+            self.outline = self._lines(border, "chosen patch", "#ff4d9d", 0.006, 1.0)
             # The map lies below the patches' borders.
             self._insert(self._layers.index(self.lines), self.map)
             self._insert(len(self._layers), self.outline)
@@ -99,25 +104,41 @@ class AttentionLayers:
             self.map.contrast_limits_range = limits
             self.map.contrast_limits = limits
             self.outline.data = border
+        if kind != self._kind:
+            self._kind = kind
+            self.map.colormap = self._colormap(kind)
+            self.map.opacity = (
+                self._config.attention_opacity if kind == "weights" else 1.0
+            )
         self.map.name = name
+
+    def follow(self) -> None:
+        """Bring the layers to where the displacement layer is now."""
+        place = plane_geometry_of(self._source)
+        for layer in self._own():
+            layer.affine = place["affine"]
+            layer.units = place["units"]
 
     def remove(self) -> None:
         """Take the layers away, those that are still there."""
         for layer in self._own():
             if layer in self._layers:
                 self._layers.remove(layer)
-        self.map = self.lines = self.outline = self._grid = None
+        self.map = self.lines = self.outline = self._grid = self._kind = None
 
     def _image(self, map_: FloatArray, limits: tuple[float, float]) -> Image:
         return Image(
             map_,
-            colormap=_fading(self._config.attention_colormap),
             contrast_limits=limits,
-            opacity=self._config.attention_opacity,
             blending="translucent_no_depth",
             interpolation2d="linear",
             **plane_geometry_of(self._source),
         )
+
+    def _colormap(self, kind: OverlayKind) -> Colormap:
+        if kind == "weights":
+            return _fading(self._config.attention_colormap)
+        return ensure_colormap(self._config.displacement_colormap)
 
     def _lines(
         self,
@@ -127,12 +148,17 @@ class AttentionLayers:
         width: float,
         opacity: float,
     ) -> Vectors:
+        """Lines whose width is a fraction of the field's longer side.
+
+        They are then as wide on the canvas whatever the field's size.
+        """
+        assert self._grid is not None
         return Vectors(
             segments,
             name=name,
             vector_style="line",
             edge_color=color,
-            edge_width=width,
+            edge_width=width * max(self._grid.field_shape),
             opacity=opacity,
             blending="translucent_no_depth",
             **plane_geometry_of(self._source),

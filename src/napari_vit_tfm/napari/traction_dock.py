@@ -50,6 +50,7 @@ from napari_vit_tfm.napari.workers import (
     Run,
     Update,
     in_one_line,
+    is_expected,
     reconstruct_in_batches,
 )
 from napari_vit_tfm.physics.substrate import Substrate
@@ -355,7 +356,8 @@ class TractionDock(QWidget):
     def _on_errored(self, error: Exception) -> None:
         if self._is_cancelled:
             return
-        logger.error("the run failed", exc_info=error)
+        if not is_expected(error):
+            logger.error("the run failed", exc_info=error)
         self._outcome = in_one_line(error)
         show_error(self._outcome)
 

@@ -53,6 +53,14 @@ class MethodCache:
         return self._method
 
 
+class RunError(Exception):
+    """A RuntimeError in a run, which is its cause.
+
+    The worker's own library takes a RuntimeError for the end of the program:
+    it tells nobody, and the worker never finishes.
+    """
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One reconstruction, as it was started.
@@ -117,7 +125,19 @@ def reconstruct_in_batches(
     -------
     Result
         The tractions.
+
+    Raises
+    ------
+    RunError
+        Instead of a RuntimeError, which is what most of torch's errors are.
     """
+    try:
+        return (yield from _batches(run, methods))
+    except RuntimeError as error:
+        raise RunError(str(error)) from error
+
+
+def _batches(run: Run, methods: MethodCache) -> Generator[Update, None, Result]:
     from napari_vit_tfm import reconstruct
 
     device = reconstruct.resolve_device(run.config.device)
@@ -194,9 +214,15 @@ def attend(
     return request, attention
 
 
+def is_expected(error: Exception) -> bool:
+    """Whether an error's own words tell the user what to do."""
+    return isinstance(error, FieldError | OSError)
+
+
 def in_one_line(error: Exception) -> str:
     """What went wrong, for the person who started it."""
     text = " ".join(str(error).split())
-    if isinstance(error, FieldError | OSError):
+    if is_expected(error):
         return text
-    return f"unexpected error ({type(error).__name__}): {text}"
+    kind = type(error.__cause__ if isinstance(error, RunError) else error)
+    return f"unexpected error ({kind.__name__}): {text}"
