@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from napari.utils.notifications import notification_manager
 
 from napari_vit_tfm import io
 from napari_vit_tfm.fields import TractionStack
@@ -110,3 +111,18 @@ def test_the_original_files_are_in_field_units(tmp_path, displacement):
         file["data"] = displacement.data.astype(np.float64)
     (_, options, _), _ = read_fields(str(path))
     assert options["name"] == "displacement magnitude (field widths)"
+
+
+def test_tractions_that_cannot_be_read_do_not_keep_the_displacements_away(
+    tmp_path, displacement, traction
+):
+    path = tmp_path / "both.npz"
+    np.savez(path, displacement=displacement.data, traction=traction.data)
+    layers = read_fields(str(path))
+    message = notification_manager.records[-1].message
+    assert "left out" in message
+    assert "traction names no unit" in message
+    assert [options["name"] for _, options, _ in layers] == [
+        "displacement magnitude (unit not known)",
+        "displacement arrows (unit not known)",
+    ]

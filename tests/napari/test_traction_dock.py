@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 from napari.utils import progress
-from qtpy.QtCore import QThreadPool
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_vit_tfm import io
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.layers import (
     displacement_stack,
@@ -292,6 +292,8 @@ def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
         ("out.npz", "HDF5 (*.h5)", "out.npz"),
         ("out", "HDF5 (*.h5)", "out.h5"),
         ("out", "NumPy (*.npz)", "out.npz"),
+        ("cell.3", "HDF5 (*.h5)", "cell.3.h5"),
+        ("OUT.HDF5", "NumPy (*.npz)", "OUT.HDF5"),
     ],
 )
 def test_the_save_button(
@@ -307,6 +309,80 @@ def test_the_save_button(
     assert isinstance(saved, TractionStack)
     assert saved.model_sha256 == traction.model_sha256
     assert dock.message.text() == f"Saved {tmp_path / written}"
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_file_that_the_dialogue_did_not_ask_about_is_asked_about(
+    dock, viewer, traction, displacement, tmp_path, monkeypatch, replace
+):
+    show_tractions(viewer.layers, traction, add(viewer, displacement))
+    dock.refresh()
+    (tmp_path / "keep.h5").write_text("precious")
+    answer = (str(tmp_path / "keep"), "HDF5 (*.h5)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    asked = []
+
+    def question(_, __, text):
+        asked.append(text)
+        buttons = QMessageBox.StandardButton
+        return buttons.Yes if replace else buttons.No
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    dock.save_button.click()
+    assert asked == ["keep.h5 is there already. Replace it?"]
+    kept = (tmp_path / "keep.h5").read_bytes() == b"precious"
+    assert kept is not replace
+
+
+def with_gel(displacement, **said) -> DisplacementStack:
+    return dataclasses.replace(displacement, metadata={"attributes": said})
+
+
+def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
+    first = add(viewer, with_gel(displacement, young_pa=2000.0, poisson=0.45))
+    silent = add(viewer, with_gel(displacement))
+    assert (dock.young.value(), dock.poisson.value()) == (2, 0.45)
+    dock.fields.choose(silent)
+    assert (dock.young.value(), dock.poisson.value()) == (0, REFERENCE_POISSON)
+    # What was typed stays, until a file knows better.
+    dock.young.setValue(7)
+    dock.fields.choose(first)
+    assert (dock.young.value(), dock.poisson.value()) == (2, 0.45)
+    dock.fields.choose(silent)
+    assert (dock.young.value(), dock.poisson.value()) == (7, REFERENCE_POISSON)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"young_pa": "10 kPa", "poisson": "about 0.5"},
+        {"young_pa": -3.0, "poisson": 0.7},
+        {"young_pa": np.nan, "poisson": np.array([0.1, 0.2])},
+        {"young_pa": np.inf, "poisson": None},
+    ],
+)
+def test_a_gel_that_cannot_be_is_ignored(dock, viewer, displacement, said):
+    add(viewer, with_gel(displacement, **said))
+    assert (dock.young.value(), dock.poisson.value()) == (0, REFERENCE_POISSON)
+
+
+def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):
+    exact = dataclasses.replace(
+        displacement, unit="px", spacing=0.12345678901, pixel_size=0.000123456789
+    )
+    source = add(viewer, exact)
+    assert dock.spacing.value() == pytest.approx(0.12345678901, rel=1e-6)
+    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    described = displacement_stack(source)
+    assert described.spacing == exact.spacing
+    assert described.pixel_size == exact.pixel_size
+
+
+@pytest.mark.parametrize("number", [0.00123456, 0.12345678, 12345.678, 999999.5])
+def test_numbers_survive_the_enter_key(dock, qtbot, number):
+    dock.spacing.setValue(number)
+    qtbot.keyClick(dock.spacing, Qt.Key.Key_Return)
+    assert dock.spacing.value() == pytest.approx(number, rel=1e-9)
 
 
 def test_saving_where_one_cannot_is_said(dock, viewer, traction, displacement):

@@ -9,7 +9,7 @@ from napari.layers import Image, Layer
 from napari_vit_tfm import io
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.napari._writer import write_tractions
-from napari_vit_tfm.napari.layers import field_layers
+from napari_vit_tfm.napari.layers import field_layers, outline_layer
 
 
 def create(stack) -> list[Layer]:
@@ -39,6 +39,21 @@ def test_other_layers_beside_it_do_no_harm(tmp_path, traction, displacement):
     path = str(tmp_path / "saved.h5")
     layers = [*create(displacement), create(traction)[0], Image(np.zeros((4, 4)))]
     assert write_tractions(path, tuples(*layers)) == [path]
+
+
+def test_napari_saves_the_tractions_with_the_outline_selected(
+    tmp_path, viewer, traction
+):
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
+    outlined = dataclasses.replace(traction, outline=outline)
+    shapes = Layer.create(*outline_layer(outlined)[0])
+    viewer.layers.extend([*create(outlined), shapes])
+    viewer.layers.selection = set(viewer.layers)
+    path = str(tmp_path / "saved.h5")
+    assert viewer.layers.save(path, selected=True, plugin="napari-vit-tfm") == [path]
+    saved = io.read_traction(path)
+    np.testing.assert_array_equal(saved.data, traction.data)
+    np.testing.assert_array_equal(saved.outline, outline)
 
 
 def test_without_tractions_nothing_is_written(tmp_path, displacement):

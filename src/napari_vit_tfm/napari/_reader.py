@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from napari.utils.notifications import show_warning
+
 from napari_vit_tfm import io
 from napari_vit_tfm.napari.layers import LayerData, field_layers, outline_layer
 
@@ -50,17 +52,20 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
     ------
     FieldFileError
         If a field cannot be read after all, such as for vectors that are NaN.
+        Tractions beside displacements are then left out, with a warning.
     """
     file = Path(str(path))
     summary = io.summarise(file)
-    layers: list[LayerData] = []
-    both = summary.displacement is not None and summary.traction is not None
-    if summary.traction is not None:
+    if summary.displacement is None:
         traction = io.read_traction(file)
-        layers += field_layers(traction, visible=not both)
-        layers += outline_layer(traction)
-    if summary.displacement is not None:
-        displacement = io.read_displacement(file)
-        layers += field_layers(displacement)
-        layers += [] if both else outline_layer(displacement)
-    return layers
+        return [*field_layers(traction), *outline_layer(traction)]
+    displacement = io.read_displacement(file)
+    layers = [*field_layers(displacement), *outline_layer(displacement)]
+    if summary.traction is None:
+        return layers
+    try:
+        traction = io.read_traction(file)
+    except io.FieldFileError as error:
+        show_warning(f"The tractions are left out. {error}")
+        return layers
+    return [*field_layers(traction, visible=False), *layers]

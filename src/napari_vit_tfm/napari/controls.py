@@ -163,7 +163,28 @@ class ModelChooser(QWidget):
         self.choose(model or self.model())
 
 
-class PositiveSpin(QDoubleSpinBox):
+class NumberSpin(QDoubleSpinBox):
+    """A number that is held more exactly than anybody measures it.
+
+    Parameters
+    ----------
+    largest : float
+        The largest number; the smallest is zero.
+    """
+
+    def __init__(self, largest: float) -> None:
+        super().__init__()
+        self.setRange(0, largest)
+        self.setDecimals(8)
+        # Half-typed numbers mean nothing.
+        self.setKeyboardTracking(False)
+
+    def textFromValue(self, value: float) -> str:
+        """The number without needless zeros."""
+        return self.locale().toString(value, "g", 10)
+
+
+class PositiveSpin(NumberSpin):
     """A number above zero, or zero for one that is not known.
 
     Parameters
@@ -177,19 +198,11 @@ class PositiveSpin(QDoubleSpinBox):
     """
 
     def __init__(self, unit: str, when_zero: str, tip: str) -> None:
-        super().__init__()
-        self.setRange(0, 1e6)
-        self.setDecimals(4)
+        super().__init__(1e6)
         self.setSuffix(f" {unit}")
         self.setSpecialValueText(when_zero)
         self.setToolTip(tip)
         self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-        # Half-typed numbers mean nothing.
-        self.setKeyboardTracking(False)
-
-    def textFromValue(self, value: float) -> str:
-        """The number without needless zeros."""
-        return self.locale().toString(value, "g", 6)
 
 
 def text_label(lines: int) -> QLabel:

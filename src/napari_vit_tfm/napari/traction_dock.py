@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.qt.threading import create_worker
@@ -16,11 +19,11 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -28,10 +31,17 @@ from qtpy.QtWidgets import (
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
-from napari_vit_tfm.fields import DISPLACEMENT_UNITS, FieldError, TractionStack
+from napari_vit_tfm.fields import (
+    DISPLACEMENT_UNITS,
+    DisplacementStack,
+    FieldError,
+    TractionStack,
+)
+from napari_vit_tfm.io.registry import FORMATS
 from napari_vit_tfm.napari.controls import (
     FieldChooser,
     ModelChooser,
+    NumberSpin,
     PositiveSpin,
     text_label,
 )
@@ -58,6 +68,13 @@ from napari_vit_tfm.physics.substrate import Substrate
 logger = logging.getLogger(__name__)
 
 _PA_PER_KPA = 1000.0
+
+_WRITTEN_ENDINGS = frozenset(
+    ending
+    for file_format in FORMATS
+    if file_format.write is not None
+    for ending in file_format.endings
+)
 
 _UNIT_CHOICES = {
     "um": "µm",
@@ -92,6 +109,7 @@ class TractionDock(QWidget):
         self._run: Run | None = None
         self._source: Layer | None = None
         self._outcome = ""
+        self._typed_gel = Substrate()
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -115,9 +133,7 @@ class TractionDock(QWidget):
             "not known: gives t/E",
             "Stiffness of the gel. Tractions are proportional to it.",
         )
-        self.poisson = QDoubleSpinBox()
-        self.poisson.setRange(0, 0.5)
-        self.poisson.setDecimals(3)
+        self.poisson = NumberSpin(0.5)
         self.poisson.setSingleStep(0.01)
         self.poisson.setValue(REFERENCE_POISSON)
         self.model = ModelChooser()
@@ -155,9 +171,11 @@ class TractionDock(QWidget):
 
     def _connect_widgets(self) -> None:
         self.fields.chosen.connect(self._on_field_chosen)
-        self.unit.currentIndexChanged.connect(self._on_described)
-        self.spacing.valueChanged.connect(self._on_described)
-        self.pixel_size.valueChanged.connect(self._on_described)
+        self.unit.currentIndexChanged.connect(self._on_unit_chosen)
+        self.spacing.valueChanged.connect(self._on_spacing_typed)
+        self.pixel_size.valueChanged.connect(self._on_pixel_size_typed)
+        self.young.valueChanged.connect(self._on_young_typed)
+        self.poisson.valueChanged.connect(self._on_poisson_typed)
         self.run_button.clicked.connect(self._on_run_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
 
@@ -245,24 +263,48 @@ class TractionDock(QWidget):
                 )
                 self.spacing.setValue(stack.spacing or 0)
                 self.pixel_size.setValue(stack.pixel_size or 0)
-            gel = stack.metadata.get("attributes", {})
-            if "young_pa" in gel:
-                self.young.setValue(float(gel["young_pa"]) / _PA_PER_KPA)
-            if "poisson" in gel:
-                self.poisson.setValue(float(gel["poisson"]))
+            self._fill_in_gel(stack)
         self._outcome = ""
         self.refresh()
 
-    def _on_described(self) -> None:
+    def _fill_in_gel(self, stack: DisplacementStack) -> None:
+        """The gel that the field's file names, else what was typed.
+
+        What another field's file said about its gel says nothing about this
+        one's.
+        """
+        said = stack.metadata.get("attributes", {})
+        young = _number(said.get("young_pa")) or self._typed_gel.young or 0.0
+        poisson = _number(said.get("poisson"), largest=self.poisson.maximum())
+        with QSignalBlocker(self.young), QSignalBlocker(self.poisson):
+            self.young.setValue(young / _PA_PER_KPA)
+            self.poisson.setValue(
+                self._typed_gel.poisson if poisson is None else poisson
+            )
+
+    def _on_young_typed(self) -> None:
+        young = self._substrate().young
+        self._typed_gel = dataclasses.replace(self._typed_gel, young=young)
+
+    def _on_poisson_typed(self) -> None:
+        poisson = self.poisson.value()
+        self._typed_gel = dataclasses.replace(self._typed_gel, poisson=poisson)
+
+    # Only what was changed is said: the others show rounded numbers.
+
+    def _on_unit_chosen(self) -> None:
+        self._describe(unit=self.unit.currentData())
+
+    def _on_spacing_typed(self) -> None:
+        self._describe(spacing=self.spacing.value() or None)
+
+    def _on_pixel_size_typed(self) -> None:
+        self._describe(pixel_size=self.pixel_size.value() or None)
+
+    def _describe(self, **changes: Any) -> None:
         layer = self.fields.layer()
         if layer is not None:
-            describe(
-                self._viewer.layers,
-                layer,
-                unit=self.unit.currentData(),
-                spacing=self.spacing.value() or None,
-                pixel_size=self.pixel_size.value() or None,
-            )
+            describe(self._viewer.layers, layer, **changes)
         self.refresh()
 
     # Running
@@ -385,10 +427,22 @@ class TractionDock(QWidget):
         path, kind = QFileDialog.getSaveFileName(
             self, "Save tractions", "traction.h5", "HDF5 (*.h5);;NumPy (*.npz)"
         )
-        if path:
-            if not Path(path).suffix:
-                path += ".npz" if "npz" in kind else ".h5"
-            self.save(path)
+        if not path:
+            return
+        file = path
+        if Path(path).suffix.lower() not in _WRITTEN_ENDINGS:
+            file += ".npz" if "npz" in kind else ".h5"
+        # The dialogue has asked about the name as it was typed.
+        if file == path or not Path(file).exists() or self._may_replace(file):
+            self.save(file)
+
+    def _may_replace(self, file: str) -> bool:
+        answer = QMessageBox.question(
+            self,
+            "Save tractions",
+            f"{Path(file).name} is there already. Replace it?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
 
     def save(self, path: str) -> None:
         """Save the tractions of the chosen field; the message says how it went.
@@ -409,6 +463,15 @@ class TractionDock(QWidget):
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
+
+
+def _number(said: Any, *, largest: float = math.inf) -> float | None:
+    """A number that a file says; None where it says none, or an impossible one."""
+    try:
+        number = float(np.asarray(said).item())
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and 0 <= number <= largest else None
 
 
 def _summary(result: Result) -> str:
