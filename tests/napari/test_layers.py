@@ -184,15 +184,19 @@ def test_names_that_napari_numbered_still_tell_the_unit(viewer, displacement, tr
 
 
 def test_another_spacing_moves_the_fields_layers(viewer, displacement, traction):
-    unknown = dataclasses.replace(displacement, spacing=None)
-    viewer.layers.extend([*create(unknown), *create(dataclasses.replace(unknown))])
-    source, other = viewer.layers[0], viewer.layers[2]
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
+    unknown = dataclasses.replace(displacement, spacing=None, outline=outline)
+    data = field_layers(unknown)
+    outlined = [Layer.create(*one) for one in [*data, *outline_layer(data)]]
+    viewer.layers.extend([*outlined, *create(dataclasses.replace(unknown))])
+    source, other = viewer.layers[0], viewer.layers[3]
     computed = show_tractions(viewer.layers, traction, source)
     viewer.layers[1].scale = (1, 3, 3)
     describe(viewer.layers, source, spacing=0.8)
-    for layer in (source, *computed):
-        np.testing.assert_allclose(layer.scale, (1, 0.8, 0.8))
+    for layer in (source, outlined[2], *computed):
+        np.testing.assert_allclose(layer.scale[-2:], (0.8, 0.8))
         assert str(layer.units[-1]) == "micrometer"
+    assert source.scale[0] == 1
     # The user's own, and another field's.
     np.testing.assert_allclose(viewer.layers[1].scale, (1, 3, 3))
     np.testing.assert_allclose(other.scale, (1, 1, 1))
@@ -313,8 +317,8 @@ def test_a_plane_lies_where_the_field_lies(viewer, displacement, rotate):
 def test_the_outline_is_drawn_in_rows_and_columns(displacement):
     outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
     stack = dataclasses.replace(displacement, outline=outline)
-    ((data, options, kind),) = outline_layer(stack)
+    ((data, options, kind),) = outline_layer(field_layers(stack))
     shapes = Layer.create(data, options, kind)
     np.testing.assert_array_equal(shapes.data[0], outline[:, ::-1])
     np.testing.assert_allclose(shapes.scale, (0.5, 0.5))
-    assert outline_layer(displacement) == []
+    assert outline_layer(field_layers(displacement)) == []

@@ -46,7 +46,7 @@ def test_napari_saves_the_tractions_with_the_outline_selected(
 ):
     outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
     outlined = dataclasses.replace(traction, outline=outline)
-    shapes = Layer.create(*outline_layer(outlined)[0])
+    shapes = Layer.create(*outline_layer(field_layers(outlined))[0])
     viewer.layers.extend([*create(outlined), shapes])
     viewer.layers.selection = set(viewer.layers)
     path = str(tmp_path / "saved.h5")

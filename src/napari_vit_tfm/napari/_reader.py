@@ -57,10 +57,8 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
     file = Path(str(path))
     summary = io.summarise(file)
     if summary.displacement is None:
-        traction = io.read_traction(file)
-        return [*field_layers(traction), *outline_layer(traction)]
-    displacement = io.read_displacement(file)
-    layers = [*field_layers(displacement), *outline_layer(displacement)]
+        return _outlined(field_layers(io.read_traction(file)))
+    layers = _outlined(field_layers(io.read_displacement(file)))
     if summary.traction is None:
         return layers
     try:
@@ -69,3 +67,7 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
         show_warning(f"The tractions are left out. {error}")
         return layers
     return [*field_layers(traction, visible=False), *layers]
+
+
+def _outlined(layers: list[LayerData]) -> list[LayerData]:
+    return [*layers, *outline_layer(layers)]

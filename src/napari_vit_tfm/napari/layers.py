@@ -29,6 +29,8 @@ from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 KEY = "napari_vit_tfm"
 """Where a layer's metadata keep its `FieldTag`."""
 
+_OUTLINE_OF = "napari_vit_tfm_outline_of"
+
 Stack = DisplacementStack | TractionStack
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -42,7 +44,8 @@ _UNIT_WORDS = {
     None: "unit not known",
 }
 
-_COLORBAR_SIZE = (18.0, 90.0)
+# High enough for the eight numbers that some ranges get.
+_COLORBAR_SIZE = (18.0, 150.0)
 
 # Neither colour occurs in the colormap of the magnitude underneath, and short
 # arrows fade, so that the long ones are seen first.
@@ -298,17 +301,27 @@ def _limits(lengths: FloatArray) -> tuple[float, float]:
     return 0.0, float(lengths.max()) or 1.0
 
 
-def outline_layer(stack: Stack) -> list[LayerData]:
-    """The cell's outline as a layer tuple; none where it is not known."""
+def outline_layer(shown: Sequence[LayerData]) -> list[LayerData]:
+    """The cell's outline as a layer tuple; none where it is not known.
+
+    Parameters
+    ----------
+    shown : sequence of layer tuples
+        The field's layers, from `field_layers`.
+    """
+    tag: FieldTag = shown[0][1]["metadata"][KEY]
+    stack = tag.stack
     if stack.outline is None:
         return []
     place = geometry(stack)
     options = {
         "name": "cell outline",
+        "metadata": {_OUTLINE_OF: tag.field_id},
         "shape_type": "polygon",
         "face_color": "transparent",
         "edge_color": "#ffa94d",
-        "edge_width": 0.4,
+        # As wide on the canvas whatever the field's size.
+        "edge_width": 0.004 * max(stack.grid_shape),
         **{name: values[-2:] for name, values in place.items()},
     }
     # Here (x, y) becomes (row, column).
@@ -362,8 +375,8 @@ def describe(
 ) -> DisplacementStack | None:
     """Say what a displacement field's numbers mean, on all layers that show it.
 
-    With another spacing they and the tractions computed from them get another
-    scale, where theirs is still the one that they came with.
+    With another spacing these layers, the outline and the tractions computed
+    from the field get another scale, where theirs is not the user's own.
 
     Parameters
     ----------
@@ -384,21 +397,28 @@ def describe(
     if shown is None or old is None:
         return None
     new = dataclasses.replace(old, **changes)
-    moves = new.spacing != old.spacing
     for other in layers:
+        if new.spacing != old.spacing and _lies_with(other, shown.field_id):
+            _replace(other, geometry(old), geometry(new))
         tag = field_tag(other)
-        if tag is None or shown.field_id not in (tag.field_id, tag.source):
-            continue
-        if moves and np.allclose(other.scale, geometry(old)["scale"]):
-            _place(other, geometry(new))
-        if tag.field_id == shown.field_id:
+        if tag is not None and tag.field_id == shown.field_id:
             _retag(other, dataclasses.replace(tag, stack=new))
     return new
 
 
-def _place(layer: Layer, place: dict[str, Any]) -> None:
-    layer.scale = place["scale"]
-    layer.units = place["units"]
+def _lies_with(layer: Layer, field_id: str) -> bool:
+    """Whether a layer is the field's, its outline or its computed tractions."""
+    tag = field_tag(layer)
+    if tag is None:
+        return bool(layer.metadata.get(_OUTLINE_OF) == field_id)
+    return field_id in (tag.field_id, tag.source)
+
+
+def _replace(layer: Layer, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Give a layer its new place, unless its scale is one that the user gave."""
+    if np.allclose(layer.scale, old["scale"][-layer.ndim :]):
+        layer.scale = new["scale"][-layer.ndim :]
+        layer.units = new["units"][-layer.ndim :]
 
 
 def _retag(layer: Layer, tag: FieldTag) -> None:
