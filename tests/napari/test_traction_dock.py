@@ -419,8 +419,12 @@ def test_the_field_that_is_chosen_stays_chosen(dock, viewer, displacement):
     second.name = "another name"
     assert dock.fields.layer() is second
     assert dock.fields.currentText() == "another name"
+    arrows = viewer.layers[viewer.layers.index(second) + 1]
+    assert layer_stack(arrows) is layer_stack(second)
     viewer.layers.remove(second)
-    assert dock.fields.layer() is not second
+    assert dock.fields.layer() is arrows
+    viewer.layers.remove(arrows)
+    assert dock.fields.layer() not in (second, arrows)
 
 
 def test_an_error_after_the_cancel_is_not_told(dock, viewer, finish, displacement):

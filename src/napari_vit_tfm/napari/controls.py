@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vit_tfm.config import MODEL_ENDINGS, MODEL_NAMES
-from napari_vit_tfm.napari.layers import displacement_layers
+from napari_vit_tfm.napari.layers import displacement_layers, show_same_field
 
 _MODEL_WORDS = {
     "vit": "Vision Transformer (bundled)",
@@ -78,14 +78,18 @@ class FieldChooser(QComboBox):
         self.setCurrentIndex(self._listed.index(layer))
 
     def refresh(self) -> None:
-        """List the fields anew; the choice stays if its layer does."""
+        """List the fields anew; the choice stays if its field does."""
         before = self.layer()
         with QSignalBlocker(self):
             self._listed = displacement_layers(self._layers)
             self.clear()
             self.addItems([layer.name for layer in self._listed])
-            kept = self._listed.index(before) if before in self._listed else 0
-            self.setCurrentIndex(kept if self._listed else -1)
+            kept = (
+                i
+                for i, layer in enumerate(self._listed)
+                if before is not None and show_same_field(layer, before)
+            )
+            self.setCurrentIndex(next(kept, 0) if self._listed else -1)
         self.setEnabled(bool(self._listed))
         self._announce()
 

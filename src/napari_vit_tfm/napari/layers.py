@@ -352,6 +352,11 @@ def _tag(layer: Layer) -> FieldTag:
     return tag
 
 
+def show_same_field(one: Layer, other: Layer) -> bool:
+    """Whether two layers, each of some field, are of one field."""
+    return _tag(one).field_id == _tag(other).field_id
+
+
 def displacement_stack(layer: Layer) -> DisplacementStack | None:
     """The displacements that a layer shows, or None."""
     tag = field_tag(layer)
