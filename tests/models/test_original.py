@@ -242,6 +242,7 @@ def test_patches_are_counted_row_by_row(save: Save) -> None:
             weights[f"blocks.{i}.{name}.bias"].zero_()
     method = load_original(save(weights), dtype=torch.float64)
     assert method.grid == (SIDE * 4, SIDE * 4)
+    assert method.patch_size == 4
     field = displacement(1)[..., : SIDE * 4, : SIDE * 4]
     changed = field.clone()
     changed[..., 4:8, 8:12] += 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.fields import FieldError
@@ -71,3 +71,35 @@ class ReconstructionMethod(ABC):
             If the method has no attention.
         """
         raise ModelError(f"{self.name} has no attention to look at")
+
+
+class NetworkMethod(ReconstructionMethod):
+    """A network as a reconstruction method.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Maps ``u / L`` to ``t / E``, both ``(N, 2, H, W)``; put into evaluation
+        mode, for good.
+    name : str, keyword-only
+        How it is called.
+    sha256 : str, keyword-only
+        SHA-256 of the weights' file.
+    """
+
+    network: nn.Module
+
+    def __init__(self, network: nn.Module, *, name: str, sha256: str) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.name = name
+        self.sha256 = sha256
+
+    def to(self, device: str | torch.device) -> NetworkMethod:
+        """Move to a device, in place."""
+        self.network.to(device)
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        out: Tensor = self.network(displacement)
+        return out

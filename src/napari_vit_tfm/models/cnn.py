@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.base import ModelError, NetworkMethod
 
 _ENCODER = (2, 4, 6)
 _BOTTOM = 8
@@ -83,34 +83,11 @@ class UNet(nn.Module):
         return out
 
 
-class CNNMethod(ReconstructionMethod):
-    """The published CNN as a reconstruction method, on 104 x 104 vectors.
+class CNNMethod(NetworkMethod):
+    """The published CNN as a reconstruction method."""
 
-    Parameters
-    ----------
-    network : UNet
-        The network; put into evaluation mode.
-    name : str, keyword-only
-        How it is called.
-    sha256 : str, keyword-only
-        SHA-256 of the weights' file.
-    """
-
-    def __init__(self, network: UNet, *, name: str, sha256: str) -> None:
-        self.network = network.eval()
-        self.name = name
-        self.sha256 = sha256
-        self.grid = _GRID
-
-    def to(self, device: str | torch.device) -> CNNMethod:
-        """Move to a device, in place."""
-        self.network.to(device)
-        return self
-
-    def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
-        out: Tensor = self.network(displacement)
-        return out
+    network: UNet
+    grid = _GRID
 
 
 def load_cnn(path: str | Path) -> CNNMethod:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.base import ModelError, NetworkMethod
 from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.layers import Block, attention_of
 
@@ -251,7 +251,7 @@ class OriginalViT(nn.Module):
         return tokens
 
 
-class OriginalMethod(ReconstructionMethod):
+class OriginalMethod(NetworkMethod):
     """An original network as a reconstruction method.
 
     Fields are brought to the network's own precision and device.
@@ -266,21 +266,17 @@ class OriginalMethod(ReconstructionMethod):
         SHA-256 of the weights' file.
     """
 
+    network: OriginalViT
+
     def __init__(self, network: OriginalViT, *, name: str, sha256: str) -> None:
-        self.network = network.eval().requires_grad_(False)
-        self.name = name
-        self.sha256 = sha256
+        super().__init__(network, name=name, sha256=sha256)
         self.grid = (network.config.field_side, network.config.field_side)
+        self.patch_size = network.config.patch
 
     @property
     def n_blocks(self) -> int:
         """Number of blocks with attention."""
         return self.network.config.depth
-
-    def to(self, device: str | torch.device) -> OriginalMethod:
-        """Move to a device, in place."""
-        self.network.to(device)
-        return self
 
     def traction(self, displacement: Tensor) -> Tensor:
         """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``.

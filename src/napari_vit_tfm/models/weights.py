@@ -8,50 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_vit_tfm.io.writing import replacing
-from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.base import ModelError, NetworkMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 
 _FORMAT = "napari-vit-tfm physics ViT 1"
 
 
-class PhysicsViTMethod(ReconstructionMethod):
-    """A physics-guided ViT as a reconstruction method, on any grid.
+class PhysicsViTMethod(NetworkMethod):
+    """A physics-guided ViT as a reconstruction method, on any grid."""
 
-    Parameters
-    ----------
-    network : PhysicsViT
-        The network; put into evaluation mode.
-    name : str, keyword-only
-        How it is called.
-    sha256 : str, keyword-only
-        SHA-256 of the weights' file.
-    """
-
-    def __init__(self, network: PhysicsViT, *, name: str, sha256: str) -> None:
-        self.network = network.eval()
-        self.name = name
-        self.sha256 = sha256
+    network: PhysicsViT
 
     @property
     def n_blocks(self) -> int:
         """Number of blocks with attention."""
         return len(self.network.blocks)
-
-    def to(self, device: str | torch.device) -> PhysicsViTMethod:
-        """Move to a device, in place."""
-        self.network.to(device)
-        return self
-
-    def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
-        out: Tensor = self.network(displacement)
-        return out
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
         """Softmax attention of one field, ``(heads, P, P)`` per block."""
