@@ -62,6 +62,11 @@ class _VectorStack:
         """Number of rows and columns, ``(H, W)``."""
         return int(self.data.shape[1]), int(self.data.shape[2])
 
+    def magnitude(self) -> FloatArray:
+        """Length of every vector, ``(T, H, W)``, in the stack's unit."""
+        lengths: FloatArray = np.hypot(self.data[..., 0], self.data[..., 1])
+        return lengths
+
 
 @dataclass(frozen=True, eq=False)
 class DisplacementStack(_VectorStack):
@@ -191,7 +196,3 @@ class TractionStack(_VectorStack):
             )
         _check_positive("the spacing", self.spacing)
         _check_positive("Young's modulus", self.young)
-
-    def magnitude(self) -> FloatArray:
-        """Length of every traction vector, ``(T, H, W)``, in the stack's unit."""
-        return np.hypot(self.data[..., 0], self.data[..., 1])

@@ -346,14 +346,16 @@ def _reconstruct_frames(
     """Tractions of some frames; None where the GPU's memory is too small."""
     import torch
 
+    from napari_vit_tfm.models.tensors import to_stack
+
     inputs = _reference_displacement(stack, frames, substrate, method)
     try:
         with torch.inference_mode(), _full_float32():
-            outputs = method.traction(inputs.to(device)).float().cpu()
+            outputs = method.traction(inputs.to(device)).cpu()
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return None
-    data = np.moveaxis(outputs.numpy(), 1, -1)
+    data = to_stack(outputs)
     if _resamples(stack, method):
         data = np.stack([resample_nodes(field, stack.grid_shape) for field in data])
     return np.ascontiguousarray(data * np.float32(substrate.young or 1.0))
@@ -381,18 +383,15 @@ def _reference_displacement(
     substrate: Substrate,
     method: ReconstructionMethod,
 ) -> Tensor:
-    """Frames in the reference form, on the method's grid, ``(n, 2, H, W)``.
-
-    The one place where a stack becomes a tensor.
-    """
-    import torch
+    """Frames in the reference form, on the method's grid, ``(n, 2, H, W)``."""
+    from napari_vit_tfm.models.tensors import to_tensor
 
     to_width = stack.grid_steps_per_unit() / (stack.grid_shape[1] - 1)
     data = stack.data[frames] * np.float32(to_width)
     data = substrate.to_reference(data, spacing=stack.spacing)
     if method.grid is not None and _resamples(stack, method):
         data = np.stack([resample_nodes(field, method.grid) for field in data])
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(data, -1, 1)))
+    return to_tensor(data)
 
 
 def _check_field(stack: DisplacementStack, method: ReconstructionMethod) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from napari_vit_tfm.config import MODEL_NAMES
 from napari_vit_tfm.models import ModelError, load
+from napari_vit_tfm.models.tensors import to_stack, to_tensor
 from napari_vit_tfm.synthesis import synthesise
 
 
@@ -17,9 +18,9 @@ def test_every_name_loads_and_reconstructs(name: str) -> None:
     method = load(name)
     assert method.name == name
     discs = synthesise(1, seed=0, shape=(48, 48))
-    field = torch.from_numpy(discs.displacement).movedim(-1, 1)
+    field = to_tensor(discs.displacement)
     with torch.no_grad():
-        found = method.traction(field).movedim(1, -1).numpy()
+        found = to_stack(method.traction(field))
     error = ((found - discs.traction) ** 2).sum() / (discs.traction**2).sum()
     assert error < 0.3
 

@@ -96,3 +96,13 @@ def test_a_pull_to_the_right_moves_the_surface_to_the_right() -> None:
     assert np.all(field[..., 0] > 0)
     # Sideways motion is mirrored at the axes through the centre.
     np.testing.assert_allclose(field[..., 1], -field[::-1, :, 1], atol=1e-12)
+
+
+def test_the_table_is_as_good_as_single_precision() -> None:
+    x = np.linspace(0, 5, 20_001)
+    found = disc_displacement(
+        x, np.zeros(1), np.zeros((1, 2)), np.ones(1), np.array([[1.0, 0.0]])
+    )[0, :, 0]
+    n, a, b = radial_functions(x)
+    expected = (0.51 * n + 0.49 * (a + b)) * 1.49 / np.pi
+    assert np.abs(found - expected).max() < 1e-6 * expected.max()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
@@ -57,6 +59,14 @@ def test_the_rate_warms_up_and_falls_to_zero() -> None:
     assert max(rates) == pytest.approx(1.0, abs=0.05)
     assert rates.index(max(rates)) in range(8, 12)
     assert rates[100] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_the_weights_are_those_of_the_last_step(tmp_path: Path, steps: int) -> None:
+    config = dataclasses.replace(TINY, steps=steps)
+    weights = train(config, output=tmp_path, device="cpu", progress=False)
+    with safe_open(weights, framework="pt") as file:
+        assert json.loads(file.metadata()["training"])["step"] == steps
 
 
 def test_training_writes_weights_and_goes_on_from_its_checkpoint(

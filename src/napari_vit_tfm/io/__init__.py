@@ -3,9 +3,15 @@
 from napari_vit_tfm.io.base import ArrayEntry, FieldFileError
 from napari_vit_tfm.io.reading import read_displacement, read_traction
 from napari_vit_tfm.io.registry import FileSummary, summarise
-from napari_vit_tfm.io.writing import check_output, write_arrays, write_traction
+from napari_vit_tfm.io.writing import (
+    WRITTEN_ENDINGS,
+    check_output,
+    write_arrays,
+    write_traction,
+)
 
 __all__ = [
+    "WRITTEN_ENDINGS",
     "ArrayEntry",
     "FieldFileError",
     "FileSummary",

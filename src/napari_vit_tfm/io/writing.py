@@ -21,6 +21,16 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.registry import FORMATS
 
+WRITTEN_ENDINGS = tuple(
+    sorted(
+        ending
+        for file_format in FORMATS
+        if file_format.write is not None
+        for ending in file_format.endings
+    )
+)
+"""Endings of the files that are written."""
+
 
 def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:
     """Write a traction stack, as HDF5 or NPZ by the file name's ending.
@@ -121,15 +131,9 @@ def _format_for(path: Path) -> FileFormat:
     for file_format in FORMATS:
         if file_format.write is not None and path.suffix.lower() in file_format.endings:
             return file_format
-    endings = [
-        ending
-        for file_format in FORMATS
-        if file_format.write is not None
-        for ending in file_format.endings
-    ]
     raise FieldFileError(
         f"{path}: found the ending {path.suffix!r}, "
-        f"expected one of {', '.join(sorted(endings))}"
+        f"expected one of {', '.join(WRITTEN_ENDINGS)}"
     )
 
 

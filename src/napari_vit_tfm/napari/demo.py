@@ -28,7 +28,6 @@ from napari_vit_tfm.napari.attention_dock import AttentionDock
 from napari_vit_tfm.napari.layers import (
     field_layers,
     layer_stack,
-    magnitude,
     show_colorbar,
     show_tractions,
 )
@@ -103,7 +102,7 @@ def strongest(layer: Layer) -> tuple[int, tuple[float, float]]:
     layer : Layer
         Shows the field.
     """
-    lengths = magnitude(layer_stack(layer))
+    lengths = layer_stack(layer).magnitude()
     where = np.unravel_index(np.argmax(lengths), lengths.shape)
     world = layer.data_to_world(where)
     return int(where[0]), (world[-2], world[-1])

@@ -110,12 +110,6 @@ def unit_in_words(stack: Stack) -> str:
     return _UNIT_WORDS[stack.unit]
 
 
-def magnitude(stack: Stack) -> FloatArray:
-    """Length of every vector, ``(T, H, W)``, in the stack's unit."""
-    lengths: FloatArray = np.hypot(stack.data[..., 0], stack.data[..., 1])
-    return lengths
-
-
 @dataclass(frozen=True, eq=False)
 class Arrows:
     """Arrows of a stack, each the mean of a small block of vectors.
@@ -260,7 +254,7 @@ def field_layers(
         quantity=quantity or ("displacement" if displacement else "traction"),
         source=source,
     )
-    lengths, drawn = magnitude(stack), arrows(stack, config)
+    lengths, drawn = stack.magnitude(), arrows(stack, config)
     drawn_tag = _arrows_tag(tag, drawn)
     common = {
         **geometry(stack),

@@ -37,7 +37,6 @@ from napari_vit_tfm.fields import (
     FieldError,
     TractionStack,
 )
-from napari_vit_tfm.io.registry import FORMATS
 from napari_vit_tfm.napari.controls import (
     FieldChooser,
     ModelChooser,
@@ -49,7 +48,6 @@ from napari_vit_tfm.napari.layers import (
     describe,
     displacement_stack,
     layer_stack,
-    magnitude,
     show_tractions,
     tractions_of,
     unit_in_words,
@@ -68,13 +66,6 @@ from napari_vit_tfm.physics.substrate import Substrate
 logger = logging.getLogger(__name__)
 
 _PA_PER_KPA = 1000.0
-
-_WRITTEN_ENDINGS = frozenset(
-    ending
-    for file_format in FORMATS
-    if file_format.write is not None
-    for ending in file_format.endings
-)
 
 _UNIT_CHOICES = {
     "um": "µm",
@@ -430,7 +421,7 @@ class TractionDock(QWidget):
         if not path:
             return
         file = path
-        if Path(path).suffix.lower() not in _WRITTEN_ENDINGS:
+        if Path(path).suffix.lower() not in io.WRITTEN_ENDINGS:
             file += ".npz" if "npz" in kind else ".h5"
         # The dialogue has asked about the name as it was typed.
         if file == path or not Path(file).exists() or self._may_replace(file):
@@ -478,7 +469,7 @@ def _summary(result: Result) -> str:
     stack = result.traction
     frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
     rate = stack.n_frames / result.seconds
-    largest = float(magnitude(stack).max())
+    largest = float(stack.magnitude().max())
     number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
         f"{frames} in {result.seconds:.1f} s, {rate:.2g} a second. "

@@ -62,9 +62,9 @@ class Substrate:
     ) -> npt.NDArray[np.floating]:
         """The displacement that the same tractions make on the reference gel.
 
-        Exact in Fourier space, mode by mode; the field's finite size costs
-        about 0.04% of the squared displacement, with zeros half a field wide
-        around it.
+        Exact in Fourier space, mode by mode. Around the field, which is
+        finite, are zeros half a field wide: on disc fields more than nine
+        tenths of the squared difference between two gels go.
 
         Parameters
         ----------

@@ -30,7 +30,7 @@ def disc_timelapse(
     phase = rng.uniform(0, 2 * np.pi, len(discs.radius))
     frames = []
     for frame in range(n_frames):
-        strength = 0.65 + 0.35 * np.sin(phase + 2 * np.pi * frame / max(n_frames, 1))
+        strength = 0.65 + 0.35 * np.sin(phase + 2 * np.pi * frame / n_frames)
         traction = discs.traction * strength[:, None]
         frames.append(Discs(discs.centre, discs.radius, traction).on_grid(shape))
     return stack_fields(frames)
@@ -71,6 +71,6 @@ def contracting_cell(
     centre = np.array([0.5, 0.5 * aspect]) + offset
     frames = []
     for frame in range(n_frames):
-        strength = 0.55 - 0.45 * np.cos(2 * np.pi * frame / max(n_frames, 1))
+        strength = 0.55 - 0.45 * np.cos(2 * np.pi * frame / n_frames)
         frames.append(Discs(centre, radius, traction * strength).on_grid(shape))
     return stack_fields(frames)

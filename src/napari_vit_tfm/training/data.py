@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from napari_vit_tfm.models.tensors import to_tensor
 from napari_vit_tfm.synthesis import synthesise
 from napari_vit_tfm.training.config import FieldKind, TrainingConfig
 
@@ -17,11 +17,6 @@ _POOL_SIZE = 256
 _VALIDATION_SEED = 20_000
 
 FloatArray = npt.NDArray[np.float32]
-
-
-def to_torch(stack: FloatArray) -> Tensor:
-    """Stack ``(N, H, W, 2)`` to tensor ``(N, 2, H, W)``, components ``(x, y)``."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(stack, -1, 1)))
 
 
 def turn(
@@ -146,7 +141,7 @@ class TrainingFields(IterableDataset[tuple[Tensor, Tensor]]):
             displacement = add_noise(
                 displacement, rng, noise=config.noise, clean_share=config.clean_share
             )
-            yield to_torch(displacement), to_torch(traction)
+            yield to_tensor(displacement), to_tensor(traction)
 
 
 def validation_fields(n: int, sigma: float) -> tuple[Tensor, Tensor]:
@@ -167,4 +162,4 @@ def validation_fields(n: int, sigma: float) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(_VALIDATION_SEED)
     white = rng.standard_normal(clean.displacement.shape, dtype=np.float32)
     noisy = clean.displacement + np.float32(sigma) * white
-    return to_torch(noisy), to_torch(clean.traction)
+    return to_tensor(noisy), to_tensor(clean.traction)

@@ -123,13 +123,17 @@ def train(
         ],
     )
     fields = TrainingFields(config, start=_step_of(checkpoint) if resume else 0)
+    module, validation = TrainingModule(config), _validation_loaders(config)
     trainer.fit(
-        TrainingModule(config),
+        module,
         DataLoader(fields, batch_size=None, num_workers=_n_workers(trainer)),
-        _validation_loaders(config),
+        validation,
         ckpt_path=checkpoint if resume else None,
         weights_only=True,
     )
+    if trainer.global_step % config.validate_every:
+        # The averaged weights of the last step are in place by now.
+        trainer.validate(module, validation, verbose=False)
     return weights
 
 
