@@ -49,14 +49,24 @@ def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_is_not_known_is_left_out(tmp_path: Path, ending: str) -> None:
+def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, poisson=0.0))
     back = read_traction(path)
     assert (back.unit, back.spacing, back.young) == ("1", None, None)
     assert (back.poisson, back.outline) == (0.0, None)
     attributes = back.metadata["attributes"]
-    assert set(attributes) == {"units", "poisson", "model", "model_sha256", "version"}
+    assert np.isnan(attributes["spacing_um"])
+    assert np.isnan(attributes["young_pa"])
+    assert set(attributes) == {
+        "units",
+        "spacing_um",
+        "young_pa",
+        "poisson",
+        "model",
+        "model_sha256",
+        "version",
+    }
 
 
 def test_the_hdf5_form(tmp_path: Path) -> None:

@@ -115,9 +115,9 @@ def read_traction(
     return TractionStack(
         data=_read_vectors(file, entry),
         unit=_traction_unit(file.path, entry) if unit is None else unit,
-        spacing=_number(file.path, entry, "spacing_um"),
-        young=_number(file.path, entry, "young_pa"),
-        poisson=_number(file.path, entry, "poisson", zero_allowed=True),
+        spacing=_known_number(file.path, entry, "spacing_um"),
+        young=_known_number(file.path, entry, "young_pa"),
+        poisson=_known_number(file.path, entry, "poisson", zero_allowed=True),
         model=str(entry.attributes.get("model", "")),
         model_sha256=str(entry.attributes.get("model_sha256", "")),
         outline=_read_outline(file),
@@ -201,6 +201,16 @@ def _number(
             f"{path}: {entry.name} says {name} = {value!r}, expected a positive number"
         )
     return number
+
+
+def _known_number(
+    path: Path, entry: ArrayEntry, name: str, *, zero_allowed: bool = False
+) -> float | None:
+    """As `_number`; but NaN is how this package writes what is not known."""
+    value: Any = entry.attributes.get(name)
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    return _number(path, entry, name, zero_allowed=zero_allowed)
 
 
 def _metadata(file: OpenedFile, entry: ArrayEntry) -> dict[str, Any]:

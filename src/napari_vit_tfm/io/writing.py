@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,7 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     The array is ``traction``, ``(T, H, W, 2)``, float32, with the attributes
     ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``model``,
     ``model_sha256`` and ``version``, the package's version. Numbers that are
-    not known are left out. An outline is the array ``outline``.
+    not known are NaN. An outline is the array ``outline``.
 
     Parameters
     ----------
@@ -64,8 +65,9 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     arrays: dict[str, npt.ArrayLike] = {"traction": traction.data}
     if traction.outline is not None:
         arrays[OUTLINE_NAME] = traction.outline
-    known = {name: value for name, value in said.items() if value is not None}
-    write_arrays(path, arrays, {"traction": known})
+    # All are always there, so that whoever reads them need not ask first.
+    attributes = {k: math.nan if v is None else v for k, v in said.items()}
+    write_arrays(path, arrays, {"traction": attributes})
 
 
 def write_arrays(
