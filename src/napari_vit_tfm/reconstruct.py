@@ -7,7 +7,6 @@ viewer, no Qt. torch is imported only when something is computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -306,6 +305,7 @@ def frame_attention(
     import torch
 
     from napari_vit_tfm.models import rollout
+    from napari_vit_tfm.models.precision import full_float32
 
     config = config or ReconstructionConfig()
     method = method or load_method(config)
@@ -318,7 +318,7 @@ def frame_attention(
     method.to(device)
     frames = slice(frame, frame + 1)
     inputs = _reference_displacement(stack, frames, substrate or Substrate(), method)
-    with torch.inference_mode(), _full_float32():
+    with torch.inference_mode(), full_float32():
         maps = rollout(method.attention(inputs.to(device)))
     grid = PatchGrid(
         stack.grid_shape,
@@ -346,11 +346,12 @@ def _reconstruct_frames(
     """Tractions of some frames; None where the GPU's memory is too small."""
     import torch
 
+    from napari_vit_tfm.models.precision import full_float32
     from napari_vit_tfm.models.tensors import to_stack
 
     inputs = _reference_displacement(stack, frames, substrate, method)
     try:
-        with torch.inference_mode(), _full_float32():
+        with torch.inference_mode(), full_float32():
             outputs = method.traction(inputs.to(device)).cpu()
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
@@ -359,22 +360,6 @@ def _reconstruct_frames(
     if _resamples(stack, method):
         data = np.stack([resample_nodes(field, stack.grid_shape) for field in data])
     return np.ascontiguousarray(data * np.float32(substrate.young or 1.0))
-
-
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    """Keep the GPU's convolutions from rounding to ten bits, as is their default.
-
-    The inverse problem amplifies whatever the displacements are rounded by.
-    """
-    from torch.backends import cudnn
-
-    before = cudnn.allow_tf32
-    cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        cudnn.allow_tf32 = before
 
 
 def _reference_displacement(

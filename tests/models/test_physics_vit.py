@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from napari_vit_tfm.models import physics_vit
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.rollout import rollout
 
@@ -78,6 +81,29 @@ def test_the_attention_shown_is_the_attention_used(network: PhysicsViT) -> None:
     network.blocks[1].attn.qkv.weight.mul_(3)
     assert not torch.allclose(network(field), before)
     assert not torch.allclose(network.attention(field)[1], maps)
+
+
+@torch.no_grad()
+def test_reduced_precision_stays_in_the_blocks(
+    network: PhysicsViT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = displacement(2, 2, 24, 32)
+    exact, exact_maps = network(field), network.attention(field[:1])
+
+    def error_under_autocast() -> float:
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = network(field)
+        assert mixed.dtype == torch.float32
+        return float((mixed - exact).norm() / exact.norm())
+
+    # Not zero: the blocks themselves are rounded.
+    assert 0 < error_under_autocast() < 1e-4
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = network.attention(field[:1])
+    for rounded, exact_map in zip(maps, exact_maps, strict=True):
+        torch.testing.assert_close(rounded.float(), exact_map, rtol=0, atol=0.01)
+    monkeypatch.setattr(physics_vit, "without_autocast", lambda _: nullcontext())
+    assert error_under_autocast() > 1e-3
 
 
 def test_the_configuration_survives_json() -> None:

@@ -6,6 +6,10 @@ stand beside it as input; a convolutional stem at half resolution keeps the
 detail that 8 x 8 patches lose; and the output is a correction to one of the
 Tikhonov solutions. The encoder sees one token per patch and has no length of
 its own, so any grid goes through at its own resolution.
+
+Under autocast only the encoder's blocks compute in reduced precision, and their
+residual stream stays as it is: the inversion amplifies whatever displacements,
+Tikhonov solutions and full-resolution features are rounded by.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from torch.nn import functional
 
 from napari_vit_tfm.config import PATCH_SIZE, REFERENCE_POISSON
 from napari_vit_tfm.models.layers import Block, attention_of
+from napari_vit_tfm.models.precision import without_autocast
 from napari_vit_tfm.physics.halfspace import fttc
 
 _HALF = 2
@@ -134,19 +139,17 @@ class PhysicsViT(nn.Module):
         -------
         tensor of shape (N, 2, H, W)
         """
-        amplitude, inputs, solution = self._inputs(displacement)
-        maps = self.stem(inputs)
-        embedded = self._embed(maps)
+        with without_autocast(displacement):
+            amplitude, inputs, solution = self._inputs(displacement)
+            maps = self.stem(inputs)
+            embedded = self._embed(maps)
         tokens = embedded.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens)
-        features = self.unembed(self.norm(tokens)).transpose(1, 2)
-        features = features.unflatten(2, embedded.shape[-2:])
-        features = functional.pixel_shuffle(features, _TOKEN_STRIDE)
-        correction = self.decoder(torch.cat([maps, features], dim=1))
+        with without_autocast(displacement):
+            correction = self._correction(tokens, maps, embedded.shape[-2:])
         height, width = displacement.shape[-2:]
-        correction = correction[..., :height, :width] * self.config.traction_scale
-        out: Tensor = amplitude * (solution + correction)
+        out: Tensor = amplitude * (solution + correction[..., :height, :width])
         return out
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
@@ -157,14 +160,22 @@ class PhysicsViT(nn.Module):
         list of tensors of shape (heads, P, P)
             ``P`` patches of the field padded to whole patches, row by row.
         """
-        _, inputs, _ = self._inputs(displacement)
-        tokens = self._embed(self.stem(inputs)).flatten(2).transpose(1, 2)
+        with without_autocast(displacement):
+            _, inputs, _ = self._inputs(displacement)
+            tokens = self._embed(self.stem(inputs)).flatten(2).transpose(1, 2)
         return attention_of(self.blocks, tokens)
 
     def _embed(self, maps: Tensor) -> Tensor:
         embedded: Tensor = self.patch_embed(maps)
         out: Tensor = embedded + self.position(embedded)
         return out
+
+    def _correction(self, tokens: Tensor, maps: Tensor, grid: torch.Size) -> Tensor:
+        """What is added to the base solution, on the field padded to patches."""
+        features = self.unembed(self.norm(tokens)).transpose(1, 2).unflatten(2, grid)
+        features = functional.pixel_shuffle(features, _TOKEN_STRIDE)
+        correction: Tensor = self.decoder(torch.cat([maps, features], dim=1))
+        return correction * self.config.traction_scale
 
     def _inputs(self, displacement: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Amplitude, the stem's input padded to whole patches, base solution."""
