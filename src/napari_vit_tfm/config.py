@@ -18,7 +18,7 @@ MAX_GRID = 256
 BUNDLED_MODEL = "vit"
 """Name of the network that comes with the package."""
 
-MODEL_NAMES = (BUNDLED_MODEL, "fttc")
+MODEL_NAMES = (BUNDLED_MODEL, "fttc", "bayesian-fttc")
 """Methods that need no file."""
 
 MODEL_ENDINGS = (".safetensors", ".pth", ".pt", ".h5", ".hdf5")

@@ -25,15 +25,18 @@ def test_every_name_loads_and_reconstructs(name: str) -> None:
     assert error < 0.3
 
 
-def test_fttc_has_no_attention() -> None:
-    method = load("fttc")
+@pytest.mark.parametrize("name", ["fttc", "bayesian-fttc"])
+def test_classical_methods_have_no_attention(name: str) -> None:
+    method = load(name)
     assert not method.has_attention
     with pytest.raises(ModelError, match="no attention"):
         method.attention(torch.zeros(1, 2, 16, 16))
 
 
 def test_no_such_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="neither a file nor one of vit, fttc"):
+    with pytest.raises(
+        ModelError, match="neither a file nor one of vit, fttc, bayesian-fttc"
+    ):
         load("resnet")
     other = tmp_path / "weights.onnx"
     other.write_bytes(b"")

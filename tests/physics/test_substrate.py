@@ -7,7 +7,11 @@ import pytest
 
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.physics import Substrate, disc_displacement
-from napari_vit_tfm.physics.halfspace import filter_modes, layer_response
+from napari_vit_tfm.physics.halfspace import (
+    filter_modes,
+    half_space_response,
+    layer_response,
+)
 
 
 def disc_field(poisson: float) -> np.ndarray:
@@ -90,5 +94,18 @@ def test_no_such_gel(values: dict[str, float]) -> None:
 
 
 def test_a_thickness_needs_the_spacing() -> None:
-    with pytest.raises(FieldError, match="spacing"):
+    with pytest.raises(FieldError, match="distance between"):
         Substrate(thickness=30).to_reference(np.zeros((16, 16, 2)))
+
+
+def test_the_response_is_the_layer_s_in_grid_steps() -> None:
+    k = np.array([0.1, 1.0])
+    gel = Substrate(poisson=0.4, thickness=12.0)
+    np.testing.assert_allclose(
+        gel.response(spacing=3.0)(k), layer_response(k, poisson=0.4, thickness=4.0)
+    )
+    np.testing.assert_allclose(
+        Substrate(poisson=0.4).response()(k), half_space_response(k, poisson=0.4)
+    )
+    with pytest.raises(FieldError, match="distance between"):
+        gel.response()

@@ -152,8 +152,8 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             default=ReconstructionConfig.model,
             show_default=True,
             metavar="FILE|NAME",
-            help=f"{BUNDLED_MODEL} (the bundled network), fttc (classical, without a "
-            "network), or a checkpoint.",
+            help=f"{BUNDLED_MODEL} (the bundled network), fttc or bayesian-fttc "
+            "(classical, without a network), or a file of weights.",
         ),
         click.option(
             "--heads",

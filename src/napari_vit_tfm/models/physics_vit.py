@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.config import PATCH_SIZE, REFERENCE_POISSON
+from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.models.layers import Block, attention_of
 from napari_vit_tfm.models.precision import without_autocast
-from napari_vit_tfm.physics.halfspace import fttc
+from napari_vit_tfm.physics.fttc import fttc
 
 _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF
@@ -189,8 +189,6 @@ class PhysicsViT(nn.Module):
                     steps[:, 0],
                     steps[:, 1],
                     regularisation=regularisation,
-                    poisson=REFERENCE_POISSON,
-                    pad=False,
                 ),
                 dim=1,
             )

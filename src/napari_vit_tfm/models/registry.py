@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, MODEL_NAMES
 from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
 from napari_vit_tfm.models.cnn import load_cnn
-from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.fttc import BayesianFTTCMethod, FTTCMethod
 from napari_vit_tfm.models.original import load_original
 from napari_vit_tfm.models.weights import load_network
 
@@ -19,9 +19,10 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
     Parameters
     ----------
     name_or_path : str or path
-        A registered name ("vit", the bundled network, or "fttc"), a network
-        of this project (``.safetensors``), a checkpoint in the original
-        format (``.pth``, ``.pt``), or the published CNN (``.h5``).
+        A registered name ("vit", the bundled network, "fttc" or
+        "bayesian-fttc"), a network of this project (``.safetensors``), a
+        checkpoint in the original format (``.pth``, ``.pt``), or the published
+        CNN (``.h5``).
     heads : int, keyword-only, optional
         Attention heads of an original checkpoint, which does not say; None
         takes the usual number for its form.
@@ -39,8 +40,9 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
         weights = files("napari_vit_tfm") / "weights" / "vit.safetensors"
         with as_file(weights) as path:
             return load_network(path, name=BUNDLED_MODEL)
-    if str(name_or_path) == FTTCMethod.name:
-        return FTTCMethod()
+    for method in (FTTCMethod, BayesianFTTCMethod):
+        if str(name_or_path) == method.name:
+            return method()
     path = Path(name_or_path)
     if not path.is_file():
         raise ModelError(

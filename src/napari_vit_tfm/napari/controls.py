@@ -27,6 +27,7 @@ from napari_vit_tfm.napari.layers import displacement_layers, show_same_field
 _MODEL_WORDS = {
     "vit": "Vision Transformer (bundled)",
     "fttc": "FTTC (classical, no network)",
+    "bayesian-fttc": "Bayesian FTTC (no network)",
 }
 
 

@@ -1,21 +1,29 @@
 """Elasticity of the gel: what displacement a traction makes, and back."""
 
+from napari_vit_tfm.physics.bayesian import bayesian_fttc
 from napari_vit_tfm.physics.disc import disc_displacement
+from napari_vit_tfm.physics.fttc import (
+    choose_regularisation,
+    fttc,
+    periodic_component,
+)
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
-    fttc,
-    gcv_regularisation,
     half_space_response,
     layer_response,
 )
+from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
 
 __all__ = [
     "Substrate",
+    "bayesian_fttc",
+    "choose_regularisation",
     "disc_displacement",
     "displacement_of",
+    "estimate_noise",
     "fttc",
-    "gcv_regularisation",
     "half_space_response",
     "layer_response",
+    "periodic_component",
 ]

@@ -10,11 +10,14 @@ are grid steps, wave numbers radians per grid step, tractions ``t / E``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
+
+from napari_vit_tfm.config import REFERENCE_POISSON
 
 Array = Any
 """A numpy array or a torch tensor."""
@@ -23,6 +26,9 @@ FloatArray = npt.NDArray[np.float64]
 
 Gains = Callable[[Array], tuple[Array, Array]]
 """Wave number -> longitudinal and transverse factor."""
+
+Response = Gains
+"""Positive wave number -> displacement, in grid steps, per ``t / E``: the gel."""
 
 
 def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array, Array]:
@@ -140,17 +146,21 @@ def layer_response(
     return longitudinal, transverse
 
 
+REFERENCE_RESPONSE: Response = partial(half_space_response, poisson=REFERENCE_POISSON)
+"""The gel of the reference form."""
+
+
 def displacement_of(
-    x: Array, y: Array, *, poisson: float, pad: bool = True
+    x: Array, y: Array, *, response: Response = REFERENCE_RESPONSE, pad: bool = True
 ) -> tuple[Array, Array]:
-    """Displacement of a half-space's surface under a traction field.
+    """Displacement of a gel's surface under a traction field.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
         Traction ``t / E``, components along columns and rows.
-    poisson : float, keyword-only
-        Poisson ratio.
+    response : callable, keyword-only
+        The gel, such as `Substrate.response`; without it the reference gel.
     pad : bool, keyword-only
         Whether the traction is surrounded by zeros or periodic.
 
@@ -162,93 +172,7 @@ def displacement_of(
     """
 
     def gains(k: Array) -> tuple[Array, Array]:
-        safe = np.where(k > 0, k, np.inf)
-        return half_space_response(safe, poisson=poisson)
-
-    return filter_modes(x, y, gains, pad=pad)
-
-
-def fttc(
-    x: Array,
-    y: Array,
-    *,
-    regularisation: float,
-    poisson: float,
-    pad: bool = True,
-) -> tuple[Array, Array]:
-    """Traction by Fourier-transform traction cytometry with Tikhonov's term.
-
-    Minimises ``|G t - u|^2 + regularisation |t|^2`` mode by mode.
-
-    Parameters
-    ----------
-    x, y : arrays of shape (..., H, W)
-        Displacement in grid steps, components along columns and rows.
-    regularisation : float, keyword-only
-        Weight of the penalty, in squared grid steps; not negative.
-    poisson : float, keyword-only
-        Poisson ratio.
-    pad : bool, keyword-only
-        Whether the field is surrounded by zeros or periodic.
-
-    Returns
-    -------
-    x, y : arrays of shape (..., H, W)
-        Traction ``t / E``. A uniform displacement makes none.
-
-    Notes
-    -----
-    Butler et al., Am. J. Physiol. Cell Physiol. 2002; Sabass et al., Biophys.
-    J. 2008.
-    """
-
-    def gains(k: Array) -> tuple[Array, Array]:
-        safe = np.where(k > 0, k, 1.0)
-        responses = half_space_response(safe, poisson=poisson)
-        along, across = (g / (g * g + regularisation) for g in responses)
+        along, across = response(np.where(k > 0, k, 1.0))
         return np.where(k > 0, along, 0.0), np.where(k > 0, across, 0.0)
 
     return filter_modes(x, y, gains, pad=pad)
-
-
-def gcv_regularisation(x: FloatArray, y: FloatArray, *, poisson: float) -> float:
-    """Tikhonov parameter of a field by generalised cross-validation.
-
-    Minimises ``|u - G t|^2 / (trace(1 - H))^2`` over the parameter, where ``H``
-    maps the displacement to the one of the regularised traction.
-
-    Parameters
-    ----------
-    x, y : arrays of shape (H, W)
-        Displacement in grid steps, periodic.
-    poisson : float, keyword-only
-        Poisson ratio.
-
-    Returns
-    -------
-    float
-        In squared grid steps, between 0.1 and 1e3. Below that, nothing on the
-        grid is regularised: 0.1 is a tenth of the squared response at the
-        folding frequency.
-
-    Notes
-    -----
-    Golub, Heath and Wahba, Technometrics 1979. The criterion predicts the
-    displacement, not the traction, and errs on the side of too little.
-    """
-    k_x = 2 * np.pi * np.fft.fftfreq(x.shape[1])[None, :]
-    k_y = 2 * np.pi * np.fft.fftfreq(x.shape[0])[:, None]
-    k = np.hypot(k_x, k_y).ravel()[1:]
-    hat_x, hat_y = (np.fft.fft2(part).ravel()[1:] for part in (x, y))
-    n_x, n_y = np.broadcast_arrays(k_x, k_y)
-    n_x, n_y = n_x.ravel()[1:] / k, n_y.ravel()[1:] / k
-    power = np.stack(
-        [np.abs(n_x * hat_x + n_y * hat_y) ** 2, np.abs(n_x * hat_y - n_y * hat_x) ** 2]
-    )
-    squared = np.square(np.stack(half_space_response(k, poisson=poisson)))
-
-    def score(regularisation: float) -> float:
-        left = regularisation / (squared + regularisation)
-        return float((left**2 * power).sum() / left.sum() ** 2)
-
-    return float(min(np.geomspace(0.1, 1e3, 33), key=score))

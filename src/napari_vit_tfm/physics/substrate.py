@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,9 @@ import numpy.typing as npt
 from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.physics.halfspace import (
+    REFERENCE_RESPONSE,
     Array,
+    Response,
     filter_modes,
     half_space_response,
     layer_response,
@@ -57,6 +60,31 @@ class Substrate:
         """Whether the gel is the reference gel but for its stiffness."""
         return self.poisson == REFERENCE_POISSON and self.thickness is None
 
+    def response(self, *, spacing: float | None = None) -> Response:
+        """How far tractions ``t / E`` displace this gel, wave by wave.
+
+        Parameters
+        ----------
+        spacing : float, keyword-only, optional
+            Distance between neighbouring vectors in um; needed with a
+            thickness.
+
+        Raises
+        ------
+        FieldError
+            If the spacing is needed and missing.
+        """
+        if self.thickness is None:
+            return partial(half_space_response, poisson=self.poisson)
+        if spacing is None:
+            raise FieldError(
+                "a gel of finite thickness needs the distance between "
+                "neighbouring vectors in um"
+            )
+        return partial(
+            layer_response, poisson=self.poisson, thickness=self.thickness / spacing
+        )
+
     def to_reference(
         self, displacement: npt.NDArray[np.floating], *, spacing: float | None = None
     ) -> npt.NDArray[np.floating]:
@@ -86,18 +114,11 @@ class Substrate:
         """
         if self.is_reference:
             return displacement
-        if self.thickness is not None and spacing is None:
-            raise FieldError("a gel of finite thickness needs the spacing in um")
+        response = self.response(spacing=spacing)
 
         def gains(k: Array) -> tuple[Array, Array]:
             safe = np.where(k > 0, k, 1.0)
-            reference = half_space_response(safe, poisson=REFERENCE_POISSON)
-            if self.thickness is None or spacing is None:
-                own = half_space_response(safe, poisson=self.poisson)
-            else:
-                own = layer_response(
-                    safe, poisson=self.poisson, thickness=self.thickness / spacing
-                )
+            reference, own = REFERENCE_RESPONSE(safe), response(safe)
             along, across = (r / o for r, o in zip(reference, own, strict=True))
             # The mean has no direction and no length: it is left alone.
             return np.where(k > 0, along, 1.0), np.where(k > 0, across, 1.0)

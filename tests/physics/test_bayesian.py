@@ -1,0 +1,109 @@
+"""Bayesian FTTC: the evidence against brute force, known tractions, no tractions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from napari_vit_tfm.physics.bayesian import (
+    Prior,
+    bayesian_fttc,
+    log_evidence,
+    most_probable_prior,
+)
+from napari_vit_tfm.physics.fttc import fttc, periodic_component
+from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, displacement_of
+from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.synthesis import synthesise
+
+
+def test_the_evidence_is_the_density_of_the_displacement() -> None:
+    """Against the covariance matrix of all nodes, by columns of the response."""
+    shape, prior, noise = (5, 7), Prior(0.3, 0.0), Noise(0.2, 0.0)
+    nodes = shape[0] * shape[1]
+    # The mean is no part of the spectrum: tractions and noise have none.
+    identity = np.eye(2 * nodes).reshape(-1, 2, *shape)
+    centred = identity - identity.mean(axis=(-2, -1), keepdims=True)
+    columns = displacement_of(centred[:, 0], centred[:, 1], pad=False)
+    response = np.stack(columns, axis=1).reshape(2 * nodes, -1).T
+    projection = centred.reshape(2 * nodes, -1)
+    covariance = 0.3 * response @ response.T + 0.2 * projection
+    rng = np.random.default_rng(0)
+
+    def pair() -> tuple[float, float]:
+        u = rng.normal(size=(2, *shape)) * rng.uniform(0.2, 2)
+        u -= u.mean(axis=(-2, -1), keepdims=True)
+        field = spectrum(*u)
+        squared = np.square(np.stack(REFERENCE_RESPONSE(field.k)))
+        variance = noise.power(field.k) + squared * prior.power(field.k)
+        exact = multivariate_normal(cov=covariance, allow_singular=True).logpdf(
+            u.ravel()
+        )
+        return log_evidence(field, variance=variance), float(exact)
+
+    first, second = pair(), pair()
+    assert first[0] - second[0] == pytest.approx(first[1] - second[1])
+
+
+@pytest.mark.parametrize("prior", [Prior(0.02, 0.0), Prior(0.5, 4.0)])
+def test_the_prior_that_made_the_tractions_is_found(prior: Prior) -> None:
+    shape = (64, 80)
+    k_y, k_x = (2 * np.pi * np.fft.fftfreq(n) for n in shape)
+    gain = np.sqrt(prior.power(np.hypot(k_y[:, None], k_x)))
+    white = np.random.default_rng(0).normal(size=(4, *shape))
+    t_x, t_y = np.fft.ifft2(np.fft.fft2(white[:2]) * gain).real
+    noise = Noise(0.01, 0.0)
+    u_x, u_y = displacement_of(t_x, t_y, pad=False)
+    field = spectrum(u_x + 0.1 * white[2], u_y + 0.1 * white[3])
+    found = most_probable_prior(field, noise=noise)
+    assert found.length == prior.length
+    assert found.variance == pytest.approx(prior.variance, rel=0.25)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.01, 0.1])
+def test_discs_are_found_as_well_as_by_the_best_regularisation(sigma: float) -> None:
+    made = synthesise(2, seed=3)
+    noise = sigma * np.random.default_rng(0).normal(size=made.displacement.shape)
+    for field, truth in zip(
+        made.displacement * 103.0 + noise, made.traction, strict=True
+    ):
+        x, y = field[..., 0], field[..., 1]
+
+        def error(
+            found: tuple[np.ndarray, np.ndarray], truth: np.ndarray = truth
+        ) -> float:
+            return float(np.square(np.stack(found, axis=-1) - truth).sum())
+
+        periodic = periodic_component(x), periodic_component(y)
+        best = min(
+            error(fttc(*periodic, regularisation=regularisation))
+            for regularisation in np.geomspace(1e-3, 1e3, 25)
+        )
+        assert error(bayesian_fttc(x, y)) < 1.1 * best
+
+
+def test_uncorrelated_tractions_give_tikhonov_s_solution() -> None:
+    """Huang et al.'s prior: the posterior mean is FTTC at noise over prior."""
+    rng = np.random.default_rng(1)
+    t_x, t_y = rng.normal(size=(2, 48, 48)) * (rng.uniform(size=(48, 48)) < 0.05)
+    clean = displacement_of(t_x, t_y)
+    x, y = (part + 0.2 * rng.normal(size=part.shape) for part in clean)
+    found = np.stack(bayesian_fttc(x, y, lengths=[0.0]))
+    periodic = periodic_component(x), periodic_component(y)
+    closest = min(
+        np.square(found - np.stack(fttc(*periodic, regularisation=r))).sum()
+        for r in np.geomspace(1e-3, 1e2, 101)
+    )
+    # Up to the noise's slight correlation, which is estimated too.
+    assert closest < 0.01 * np.square(found).sum()
+
+
+def test_zeros_and_a_drift_have_no_traction_and_noise_hardly_any() -> None:
+    zero, drift = np.zeros((16, 20)), np.full((16, 20), 3.0)
+    for x in (zero, drift):
+        np.testing.assert_allclose(bayesian_fttc(x, zero), 0, atol=1e-12)
+    noise = np.random.default_rng(0).normal(size=(2, 64, 64))
+    found = np.square(bayesian_fttc(*noise)).mean()
+    unregularised = np.square(fttc(*noise, regularisation=0)).mean()
+    assert found < 0.01 * unregularised
