@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vit_tfm.physics.halfspace import fttc
+from napari_vit_tfm.physics.halfspace import displacement_of
 from napari_vit_tfm.synthesis import CellDistribution, synthesise
 
 
@@ -32,15 +32,15 @@ def test_tractions_point_inwards() -> None:
 
 
 def test_the_displacement_is_that_of_the_tractions() -> None:
-    smooth = CellDistribution(semi_axis=(3.0, 5.0), square_share=0.0, elongation=1.5)
+    smooth = CellDistribution(
+        semi_axis=(4.0, 6.0), square_share=0.0, dome_share=1.0, elongation=1.5
+    )
     cells = synthesise(2, seed=2, distribution=smooth)
     steps = cells.displacement.astype(float) * 103
-    found = np.stack(
-        fttc(steps[..., 0], steps[..., 1], regularisation=0.03, poisson=0.49), axis=-1
-    )
-    error = np.square(found - cells.traction).sum() / np.square(cells.traction).sum()
-    # Sharp edges are beyond FTTC; a wrong sign or axis would give more than 1.
-    assert error < 0.3
+    found = displacement_of(cells.traction[..., 0], cells.traction[..., 1])
+    # Periodic images of a balanced cell are weak, but not nothing.
+    error = np.square(np.stack(found, axis=-1) - steps).sum() / np.square(steps).sum()
+    assert error < 0.01
 
 
 def test_adhesions_are_numbered_where_their_traction_is() -> None:
@@ -49,3 +49,21 @@ def test_adhesions_are_numbered_where_their_traction_is() -> None:
     for segmentation, traction in zip(cells.segmentation, cells.traction, strict=True):
         assert 3 <= len(np.unique(segmentation)) - 1 <= 8
         assert np.all((segmentation > 0) == (np.abs(traction).sum(axis=-1) > 0))
+
+
+def test_squares_cover_whole_nodes() -> None:
+    one = CellDistribution(adhesions=(9, 9), square_share=1.0, extent=(0.3, 0.3))
+    pattern = one.draw(np.random.default_rng(0), (104, 104))
+    sides = np.round(2 * pattern.semi_axes[0, :, 0])
+    cover = pattern._covers()[2][0]
+    assert set(np.unique(cover)) == {0.0, 1.0}
+    np.testing.assert_array_equal(cover.sum(axis=(-2, -1)), sides**2)
+
+
+def test_a_cell_outside_the_view_still_displaces_it() -> None:
+    outside = CellDistribution(offset=0.5, margin=20, extent=(0.3, 0.3))
+    cells = synthesise(6, seed=4, shape=(48, 48), distribution=outside)
+    net = np.abs(cells.traction.sum(axis=(1, 2))).max(axis=-1)
+    # What lies outside is missing in the view's sum.
+    assert np.median(net / np.abs(cells.traction).sum(axis=(1, 2, 3))) > 0.01
+    assert np.isfinite(cells.displacement).all()

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm.synthesis import DiscDistribution, Discs, synthesise
+from napari_vit_tfm.synthesis.fields import render
+
+
+def _first(discs: Discs) -> Discs:
+    return Discs(discs.centre[0], discs.radius[0], discs.traction[0])
 
 
 def test_the_same_seed_gives_the_same_fields() -> None:
@@ -29,7 +34,7 @@ def test_discs_keep_their_ranges_and_distances() -> None:
     rng = np.random.default_rng(0)
     counts = []
     for _ in range(200):
-        discs = DiscDistribution().draw(rng)
+        discs = _first(DiscDistribution().draw(rng, (104, 104)))
         counts.append(len(discs.radius))
         assert discs.radius.min() >= 0.01
         assert discs.radius.max() <= 0.05
@@ -47,11 +52,11 @@ def test_discs_keep_their_ranges_and_distances() -> None:
 
 def test_the_segmentation_names_each_disc_where_its_traction_is() -> None:
     discs = Discs(
-        np.array([[0.25, 0.5], [0.75, 0.5]]),
-        np.array([0.1, 0.1]),
-        np.array([[0.2, 0.0], [0.0, -0.3]]),
+        np.array([[[0.25, 0.5], [0.75, 0.5]]]),
+        np.array([[0.1, 0.1]]),
+        np.array([[[0.2, 0.0], [0.0, -0.3]]]),
     )
-    field = discs.on_grid((41, 41))
+    field = render(discs, (41, 41))
     assert field.segmentation[0, 20, 10] == 1
     assert field.segmentation[0, 20, 30] == 2
     np.testing.assert_allclose(field.traction[0, 20, 10], [0.2, 0], rtol=1e-6)
@@ -62,8 +67,17 @@ def test_the_segmentation_names_each_disc_where_its_traction_is() -> None:
 
 def test_a_crowded_distribution_gives_up_in_the_end() -> None:
     crowded = DiscDistribution(count=(500, 501), radius=(0.05, 0.05))
-    discs = crowded.draw(np.random.default_rng(0))
-    assert 10 < len(discs.radius) < 500
+    discs = crowded.draw(np.random.default_rng(0), (104, 104))
+    assert 10 < discs.radius.size < 255
+
+
+def test_a_negative_margin_has_discs_outside_the_view() -> None:
+    outside = DiscDistribution(count=(4, 4), margin=-0.4)
+    rng = np.random.default_rng(2)
+    centres = [outside.draw(rng, (40, 60)).centre for _ in range(20)]
+    low, high = np.min(centres, axis=(0, 1, 2)), np.max(centres, axis=(0, 1, 2))
+    assert np.all(low < -0.2)
+    assert np.all(high > np.array([1.2, 39 / 59 + 0.2]))
 
 
 def test_the_statistics_are_those_of_the_reference_fields(reference: Path) -> None:

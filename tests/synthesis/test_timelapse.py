@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from napari_vit_tfm.synthesis import contracting_cell, disc_timelapse
-from napari_vit_tfm.synthesis.cells import balance_forces
 
 
 def test_discs_stay_while_tractions_swing() -> None:
@@ -13,16 +12,6 @@ def test_discs_stay_while_tractions_swing() -> None:
     assert stack.traction.shape == (4, 64, 64, 2)
     np.testing.assert_array_equal(stack.segmentation[0], stack.segmentation[3])
     assert not np.allclose(stack.traction[0], stack.traction[2])
-
-
-def test_force_and_torque_of_discs_are_balanced() -> None:
-    rng = np.random.default_rng(0)
-    position, traction = rng.normal(size=(2, 12, 2))
-    area = rng.uniform(1, 9, 12)
-    force = balance_forces(position, area, traction) * area[:, None]
-    np.testing.assert_allclose(force.sum(axis=0), 0, atol=1e-12)
-    torque = position[:, 0] * force[:, 1] - position[:, 1] * force[:, 0]
-    assert abs(torque.sum()) < 1e-12
 
 
 def test_a_cell_pulls_inwards_and_changes_over_time() -> None:

@@ -28,11 +28,12 @@ from napari_vit_tfm.config import REFERENCE_POISSON
 )
 @click.option(
     "--kind",
-    type=click.Choice(["discs", "cells"]),
+    type=click.Choice(["discs", "adhesions", "cells"]),
     default="discs",
     show_default=True,
-    help="Discs, the original work's fields, or contractile cells with many small "
-    "adhesions and balanced forces.",
+    help="Discs, the original work's fields; elongated adhesions anywhere, pulled "
+    "along their long axis; or contractile cells with many small adhesions and "
+    "balanced forces.",
 )
 @output_file
 def command(*, n_fields: int, seed: int, kind: str, output: Path) -> None:

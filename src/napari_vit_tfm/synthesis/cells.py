@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.synthesis.fields import SyntheticStack
+from napari_vit_tfm.synthesis.patches import DOME, ELLIPSE, RECTANGLE, ForcePatches
+from napari_vit_tfm.synthesis.random import log_uniform
 
 FloatArray = npt.NDArray[np.float64]
-
-_SUBSAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -33,52 +31,62 @@ class CellDistribution:
         Largest ratio of the axes; the longer one lies along the traction.
     square_share : float
         Share of the adhesions that are squares of 1 to 3 whole nodes.
+    dome_share : float
+        Share of the others whose traction falls off towards the rim.
     extent : tuple of float
         Range of the cell's mean radius over the field's shorter side.
+    offset : float
+        Largest distance of its middle from the field's, along either axis,
+        over the field's shorter side.
     magnitude : tuple of float
         Range of the typical traction ``t / E``, drawn log-uniformly.
+    margin : int
+        How far outside the field of view adhesions may lie.
     """
 
     adhesions: tuple[int, int] = (15, 250)
     semi_axis: tuple[float, float] = (0.5, 4.0)
     elongation: float = 4.0
     square_share: float = 0.4
+    dome_share: float = 0.3
     extent: tuple[float, float] = (0.12, 0.36)
+    offset: float = 0.1
     magnitude: tuple[float, float] = (0.01, 0.3)
+    margin: int = 0
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, int]
-    ) -> SyntheticStack:
-        """Draw one cell, a stack of one.
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
+        """Draw the adhesions of one cell.
 
         Parameters
         ----------
         rng : numpy.random.Generator
             Source of randomness.
         shape : tuple of int
-            Rows and columns.
+            Rows and columns of the grid.
         """
-        n = round(_log_uniform(rng, self.adhesions))
+        n = round(log_uniform(rng, self.adhesions, 1)[0])
         position, inward = self._positions(rng, n, shape)
         traction = self._tractions(rng, inward)
-        covers = [
-            self._cover(rng, point, vector, shape)
-            for point, vector in zip(position, traction, strict=True)
-        ]
-        area = np.array([cover.sum() for _, _, cover in covers])
-        centroid = np.array([_centroid(*cover) for cover in covers])
-        traction = balance_forces(centroid, area, traction)
-        field = np.zeros((*shape, 2))
-        segmentation = np.zeros(shape, dtype=np.uint8)
-        for label, ((rows, columns, cover), vector) in enumerate(
-            zip(covers, traction, strict=True), start=1
-        ):
-            field[rows, columns] += cover[..., None] * vector
-            segmentation[rows, columns][cover > 0] = label
-        steps = np.stack(raster_displacement(field[..., 0], field[..., 1]), axis=-1)
-        displacement = (steps / (shape[1] - 1)).astype(np.float32)
-        return SyntheticStack(
-            displacement[None], field[None].astype(np.float32), segmentation[None]
+        longer = log_uniform(rng, self.semi_axis, n)
+        shorter = np.maximum(longer / rng.uniform(1, self.elongation, n), 0.3)
+        semi_axes = np.stack([np.maximum(longer, shorter), shorter], axis=1)
+        direction = traction / np.linalg.norm(traction, axis=1, keepdims=True)
+        profile = np.where(rng.random(n) < self.dome_share, DOME, ELLIPSE)
+        square = rng.random(n) < self.square_share
+        side = rng.integers(1, 4, n)[square]
+        # On whole nodes: an even square's middle lies between two of them.
+        position[square] = np.round(position[square]) + 0.5 * (side % 2 == 0)[:, None]
+        semi_axes[square] = side[:, None] / 2
+        direction[square] = (1, 0)
+        profile[square] = RECTANGLE
+        return ForcePatches(
+            centre=position[None],
+            semi_axes=semi_axes[None],
+            direction=direction[None],
+            profile=profile[None],
+            traction=traction[None],
+            is_balanced=True,
+            margin=self.margin,
         )
 
     def _positions(
@@ -95,9 +103,12 @@ class CellDistribution:
         depth = np.clip(np.abs(rng.normal(0, rng.uniform(0.03, 0.3), n)), 0, 0.9)
         outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         middle = np.array([width - 1, height - 1]) / 2
-        centre = middle + rng.uniform(-0.1, 0.1, 2) * min(shape)
+        centre = middle + rng.uniform(-self.offset, self.offset, 2) * min(shape)
         position = centre + np.maximum(rim * (1 - depth), 1.0)[:, None] * outward
-        return np.clip(position, 1.0, np.array([width, height]) - 2.0), -outward
+        # Whole patches stay on the nodes that carry tractions.
+        inset = 3.0
+        low, high = inset - self.margin, np.array([width, height]) - 1 - inset
+        return np.clip(position, low, high + self.margin), -outward
 
     def _tractions(self, rng: np.random.Generator, inward: FloatArray) -> FloatArray:
         n = len(inward)
@@ -115,101 +126,5 @@ class CellDistribution:
             2 * (np.arctan2(inward[:, 1], inward[:, 0]) - axis)
         )
         strength = rng.lognormal(0, rng.uniform(0.1, 0.7), n) * polarity
-        return (_log_uniform(rng, self.magnitude) * strength)[:, None] * direction
-
-    def _cover(
-        self,
-        rng: np.random.Generator,
-        point: FloatArray,
-        vector: FloatArray,
-        shape: tuple[int, int],
-    ) -> tuple[slice, slice, FloatArray]:
-        """Rows, columns, and how much of each node's square an adhesion covers."""
-        if rng.random() < self.square_share:
-            side = int(rng.integers(1, 4))
-            left, top = (round(float(c)) - side // 2 for c in point)
-            rows, columns = _window(left, top, left + side, top + side, shape)
-            return (
-                rows,
-                columns,
-                np.ones((rows.stop - rows.start, columns.stop - columns.start)),
-            )
-        longer = _log_uniform(rng, self.semi_axis)
-        shorter = longer / rng.uniform(1, self.elongation)
-        x, y = point
-        reach = int(np.ceil(longer)) + 1
-        left, top = int(x) - reach, int(y) - reach
-        rows, columns = _window(
-            left, top, int(x) + reach + 2, int(y) + reach + 2, shape
-        )
-        offset = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
-        dx = (np.arange(columns.start, columns.stop)[:, None] + offset).ravel() - x
-        dy = (np.arange(rows.start, rows.stop)[:, None] + offset).ravel()[:, None] - y
-        along_x, along_y = vector / np.linalg.norm(vector)
-        along = dx * along_x + dy * along_y
-        across = dy * along_x - dx * along_y
-        inside = (along / longer) ** 2 + (across / shorter) ** 2 < 1
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        cover = inside.reshape(height, _SUBSAMPLES, width, _SUBSAMPLES).mean(
-            axis=(1, 3)
-        )
-        if not cover.any():
-            # Smaller than a subsample: all of it lies in its node's square.
-            cover[round(float(y)) - rows.start, round(float(x)) - columns.start] = (
-                np.pi * longer * shorter
-            )
-        return rows, columns, cover
-
-
-def balance_forces(
-    position: FloatArray, area: FloatArray, traction: FloatArray
-) -> FloatArray:
-    """Smallest change of tractions after which force and torque vanish.
-
-    Parameters
-    ----------
-    position : array of shape (D, 2)
-        Centres of the patches, ``(x, y)``.
-    area : array of shape (D,)
-        Their areas; a patch's force is its traction times its area.
-    traction : array of shape (D, 2)
-        Tractions before.
-
-    Returns
-    -------
-    array of shape (D, 2)
-        Tractions after.
-    """
-    zero = np.zeros_like(area)
-    x, y = (position - position.mean(axis=0)).T
-    sums = np.stack(
-        [
-            np.stack([area, zero], axis=1).ravel(),
-            np.stack([zero, area], axis=1).ravel(),
-            np.stack([-y * area, x * area], axis=1).ravel(),
-        ]
-    )
-    excess = sums @ traction.ravel()
-    change, *_ = np.linalg.lstsq(sums, excess, rcond=None)
-    balanced: FloatArray = traction - change.reshape(traction.shape)
-    return balanced
-
-
-def _centroid(rows: slice, columns: slice, cover: FloatArray) -> tuple[float, float]:
-    """Centre ``(x, y)`` of what is covered."""
-    x, y = np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)
-    total = cover.sum()
-    return float((cover @ x).sum() / total), float((y @ cover).sum() / total)
-
-
-def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(*np.log(limits))))
-
-
-def _window(
-    left: int, top: int, right: int, bottom: int, shape: tuple[int, int]
-) -> tuple[slice, slice]:
-    """Rows and columns of a window, cut at the field's border."""
-    rows = slice(max(top, 0), min(bottom, shape[0]))
-    columns = slice(max(left, 0), min(right, shape[1]))
-    return rows, columns
+        scale = log_uniform(rng, self.magnitude, 1)
+        return np.asarray((scale * strength)[:, None] * direction)

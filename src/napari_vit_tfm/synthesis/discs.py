@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace, device
 
 from napari_vit_tfm.physics.disc import disc_displacement
-from napari_vit_tfm.synthesis.fields import SyntheticStack, grid_nodes
+from napari_vit_tfm.synthesis.fields import Array, grid_nodes, padded
 
 
 @dataclass(frozen=True)
 class Discs:
-    """The discs of one field, lengths as fractions of the field's width.
+    """Discs of uniform traction, lengths as fractions of the field's width.
 
     Parameters
     ----------
-    centre : array of shape (D, 2)
-        Centres ``(x, y)``.
-    radius : array of shape (D,)
-        Radii.
-    traction : array of shape (D, 2)
+    centre : array of shape (N, D, 2)
+        Centres ``(x, y)`` of D discs in each of N fields.
+    radius : array of shape (N, D)
+        Radii, positive.
+    traction : array of shape (N, D, 2)
         Traction ``t / E``, ``(x, y)``.
     """
 
-    centre: npt.NDArray[np.float64]
-    radius: npt.NDArray[np.float64]
-    traction: npt.NDArray[np.float64]
+    centre: Array
+    radius: Array
+    traction: Array
 
-    def on_grid(self, shape: tuple[int, int]) -> SyntheticStack:
-        """The field of these discs, a stack of one.
+    def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Displacement and traction at the nodes, ``(N, H, W, 2)``.
 
         Parameters
         ----------
@@ -39,28 +42,48 @@ class Discs:
 
         Notes
         -----
-        Where discs overlap, tractions add up and the segmentation names the
-        later disc.
+        The displacement is exact. Where discs overlap, tractions add up.
         """
-        x, y = grid_nodes(shape)
-        displacement = disc_displacement(
-            x,
-            y,
+        xp = array_namespace(self.centre)
+        x, y = (xp.asarray(n, device=device(self.centre)) for n in grid_nodes(shape))
+        centre, radius, traction = (
+            xp.astype(part, xp.float32)
+            for part in (self.centre, self.radius, self.traction)
+        )
+        displacement = disc_displacement(x, y, centre, radius, traction)
+        inside = xp.astype(_inside(x, y, centre, radius), xp.float32)
+        flat = xp.reshape(inside, (*inside.shape[:2], -1))
+        sums = xp.matmul(xp.moveaxis(flat, 1, 2), traction)
+        return displacement, xp.reshape(sums, displacement.shape)
+
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Number of the disc at each node, ``(N, H, W)``; 0 is background."""
+        inside = _inside(
+            *grid_nodes(shape),
             self.centre.astype(np.float32),
             self.radius.astype(np.float32),
-            self.traction.astype(np.float32),
         )
-        traction = np.zeros((*shape, 2), dtype=np.float32)
-        segmentation = np.zeros(shape, dtype=np.uint8)
-        for label, (centre, radius, vector) in enumerate(
-            zip(self.centre, self.radius, self.traction, strict=True), start=1
-        ):
-            inside = (x - centre[0]) ** 2 + (y[:, None] - centre[1]) ** 2 < radius**2
-            traction[inside] += vector.astype(np.float32)
-            segmentation[inside] = label
-        return SyntheticStack(
-            displacement[np.newaxis], traction[np.newaxis], segmentation[np.newaxis]
+        number = np.arange(1, self.radius.shape[1] + 1, dtype=np.uint8)
+        numbers: npt.NDArray[np.uint8] = np.max(
+            inside * number[:, None, None], axis=1, initial=0
         )
+        return numbers
+
+    @classmethod
+    def join(cls, patterns: Sequence[Self]) -> Self:
+        """The fields of several patterns as one."""
+        return cls(
+            padded([pattern.centre for pattern in patterns], 0.5),
+            padded([pattern.radius for pattern in patterns], 1e-6),
+            padded([pattern.traction for pattern in patterns], 0.0),
+        )
+
+
+def _inside(x: Array, y: Array, centre: Array, radius: Array) -> Array:
+    """Whether a node is inside a disc, ``(N, D, H, W)``."""
+    dx = x - centre[..., 0, None, None]
+    dy = y[:, None] - centre[..., 1, None, None]
+    return dx * dx + dy * dy < (radius * radius)[..., None, None]
 
 
 @dataclass(frozen=True)
@@ -73,13 +96,14 @@ class DiscDistribution:
     ----------
     count : tuple of float
         A disc is added while the number of discs is below a number drawn
-        uniformly from this range, anew for each disc.
+        uniformly from this range, anew for each disc; at most 255.
     radius : tuple of float
         Range of the radii, drawn uniformly.
     magnitude : float
         Largest traction ``t / E``; drawn uniformly from 0.
     margin : float
-        Least distance of a disc's rim from the field's border.
+        Least distance of a disc's rim from the field's border; negative to
+        have discs outside the field of view.
     """
 
     count: tuple[float, float] = (10.0, 50.0)
@@ -87,30 +111,15 @@ class DiscDistribution:
     magnitude: float = 0.5
     margin: float = 0.05
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, int]
-    ) -> SyntheticStack:
-        """Draw one field, a stack of one.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-        shape : tuple of int
-            Rows and columns.
-        """
-        aspect = (shape[0] - 1) / (shape[1] - 1)
-        return self.draw(rng, aspect=aspect).on_grid(shape)
-
-    def draw(self, rng: np.random.Generator, *, aspect: float = 1.0) -> Discs:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> Discs:
         """Draw the discs of one field.
 
         Parameters
         ----------
         rng : numpy.random.Generator
             Source of randomness.
-        aspect : float, keyword-only
-            The field's height over its width.
+        shape : tuple of int
+            Rows and columns of the grid.
 
         Notes
         -----
@@ -118,11 +127,12 @@ class DiscDistribution:
         its own diameter and 0.001, so large discs drawn first may be
         overlapped by small ones.
         """
+        aspect = (shape[0] - 1) / (shape[1] - 1)
         centres = np.empty((0, 2))
         radii: list[float] = []
         # In a crowded field most discs are rejected; give up in the end.
         for _ in range(10_000):
-            if len(radii) >= rng.uniform(*self.count):
+            if len(radii) >= min(rng.uniform(*self.count), 255):
                 break
             radius = rng.uniform(*self.radius)
             low = radius + self.margin
@@ -133,4 +143,4 @@ class DiscDistribution:
         magnitude = rng.uniform(0, self.magnitude, len(radii))
         angle = rng.uniform(0, 2 * np.pi, len(radii))
         traction = magnitude[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return Discs(centres, np.array(radii), traction)
+        return Discs(centres[None], np.array(radii)[None], traction[None])

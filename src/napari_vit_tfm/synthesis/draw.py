@@ -6,16 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution
 from napari_vit_tfm.synthesis.discs import DiscDistribution
-from napari_vit_tfm.synthesis.fields import (
-    Distribution,
-    SyntheticStack,
-    stack_fields,
-)
+from napari_vit_tfm.synthesis.fields import Distribution, SyntheticStack, render
 
 KINDS: Mapping[str, type[Distribution]] = {
     "discs": DiscDistribution,
+    "adhesions": AdhesionDistribution,
     "cells": CellDistribution,
 }
 """Distributions by name."""
@@ -48,4 +46,9 @@ def synthesise(
     """
     rng = np.random.default_rng(seed)
     distribution = distribution or DiscDistribution()
-    return stack_fields([distribution.sample(rng, shape) for _ in range(n)])
+    fields = [render(distribution.draw(rng, shape), shape) for _ in range(n)]
+    return SyntheticStack(
+        np.concatenate([field.displacement for field in fields]),
+        np.concatenate([field.traction for field in fields]),
+        np.concatenate([field.segmentation for field in fields]),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 
 FloatArray = npt.NDArray[np.float32]
+
+Array = Any
+"""A numpy array or a torch tensor."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,58 @@ class SyntheticStack:
         return displacement, traction
 
 
+class ForcePattern(Protocol):
+    """Force patches of several fields, as arrays with a leading axis of fields.
+
+    The arrays are of one namespace (numpy or torch) and on one device, and so
+    is what is computed from them.
+    """
+
+    def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Displacement ``u / L`` and traction ``t / E`` at the nodes.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns of the grid.
+
+        Returns
+        -------
+        displacement, traction : arrays of shape (N, H, W, 2)
+        """
+        ...
+
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Number of the patch at each node, ``(N, H, W)``; 0 is background.
+
+        Where patches overlap it is the later one's. numpy only.
+        """
+        ...
+
+    @classmethod
+    def join(cls, patterns: Sequence[Self]) -> Self:
+        """The fields of several patterns as one; numpy only."""
+        ...
+
+
+class Distribution(Protocol):
+    """A way to draw random force patterns."""
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePattern:
+        """Draw the pattern of one field with `shape` rows and columns."""
+        ...
+
+
+def render(pattern: ForcePattern, shape: tuple[int, int]) -> SyntheticStack:
+    """The fields of a pattern of numpy arrays, `shape` rows and columns."""
+    displacement, traction = pattern.on_grid(shape)
+    return SyntheticStack(
+        displacement.astype(np.float32),
+        traction.astype(np.float32),
+        pattern.segmentation(shape),
+    )
+
+
 def grid_nodes(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
     """Positions of columns and rows as fractions of the field's width.
 
@@ -92,21 +147,24 @@ def grid_nodes(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def stack_fields(fields: Sequence[SyntheticStack]) -> SyntheticStack:
-    """Join stacks of the same grid, one after the other."""
-    return SyntheticStack(
-        *(
-            np.concatenate([getattr(field, name) for field in fields])
-            for name in ("displacement", "traction", "segmentation")
-        )
+def padded(parts: Sequence[npt.NDArray[Any]], fill: float) -> npt.NDArray[Any]:
+    """Join arrays along the first axis; their second axis is filled up.
+
+    Parameters
+    ----------
+    parts : sequence of arrays of shape (N, D, ...)
+        D may differ from one to the next.
+    fill : float
+        What the missing patches get.
+    """
+    longest = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [
+            np.pad(
+                part,
+                [(0, 0), (0, longest - part.shape[1]), *[(0, 0)] * (part.ndim - 2)],
+                constant_values=fill,
+            )
+            for part in parts
+        ]
     )
-
-
-class Distribution(Protocol):
-    """A way to draw random fields."""
-
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, int]
-    ) -> SyntheticStack:
-        """Draw one field, a stack of one, with `shape` rows and columns."""
-        ...

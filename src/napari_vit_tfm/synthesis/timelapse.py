@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_vit_tfm.synthesis.cells import balance_forces
 from napari_vit_tfm.synthesis.discs import DiscDistribution, Discs
-from napari_vit_tfm.synthesis.fields import SyntheticStack, stack_fields
+from napari_vit_tfm.synthesis.fields import SyntheticStack, render
+from napari_vit_tfm.synthesis.patches import balance_forces
 
 
 def disc_timelapse(
@@ -25,15 +26,10 @@ def disc_timelapse(
         Reference form, one field per frame.
     """
     rng = np.random.default_rng(seed)
-    aspect = (shape[0] - 1) / (shape[1] - 1)
-    discs = DiscDistribution(count=(14, 22)).draw(rng, aspect=aspect)
-    phase = rng.uniform(0, 2 * np.pi, len(discs.radius))
-    frames = []
-    for frame in range(n_frames):
-        strength = 0.65 + 0.35 * np.sin(phase + 2 * np.pi * frame / n_frames)
-        traction = discs.traction * strength[:, None]
-        frames.append(Discs(discs.centre, discs.radius, traction).on_grid(shape))
-    return stack_fields(frames)
+    discs = DiscDistribution(count=(14, 22)).draw(rng, shape)
+    phase = rng.uniform(0, 2 * np.pi, discs.radius.shape[1])
+    time = np.arange(n_frames)[:, None] / n_frames
+    return _frames(discs, 0.65 + 0.35 * np.sin(phase + 2 * np.pi * time), shape)
 
 
 def contracting_cell(
@@ -69,8 +65,19 @@ def contracting_cell(
     inward = -offset / np.linalg.norm(offset, axis=1, keepdims=True)
     traction = balance_forces(offset, np.pi * radius**2, pull[:, None] * inward)
     centre = np.array([0.5, 0.5 * aspect]) + offset
-    frames = []
-    for frame in range(n_frames):
-        strength = 0.55 - 0.45 * np.cos(2 * np.pi * frame / n_frames)
-        frames.append(Discs(centre, radius, traction * strength).on_grid(shape))
-    return stack_fields(frames)
+    discs = Discs(centre[None], radius[None], traction[None])
+    time = np.arange(n_frames)[:, None] / n_frames
+    return _frames(discs, 0.55 - 0.45 * np.cos(2 * np.pi * time), shape)
+
+
+def _frames(
+    discs: Discs, strength: npt.NDArray[np.float64], shape: tuple[int, int]
+) -> SyntheticStack:
+    """One frame for each row of tractions' strengths, ``(n_frames, D or 1)``."""
+    n = len(strength)
+    frames = Discs(
+        np.repeat(discs.centre, n, axis=0),
+        np.repeat(discs.radius, n, axis=0),
+        discs.traction * strength[..., None],
+    )
+    return render(frames, shape)

@@ -1,0 +1,67 @@
+"""Elongated adhesions anywhere in the field, pulled along their long axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_vit_tfm.synthesis.patches import DOME, ELLIPSE, ForcePatches
+from napari_vit_tfm.synthesis.random import log_uniform
+
+
+@dataclass(frozen=True)
+class AdhesionDistribution:
+    """How adhesions are drawn; lengths are grid steps.
+
+    Ellipses in any place and direction, independent of one another, each with
+    its traction along its long axis.
+
+    Parameters
+    ----------
+    count : tuple of int
+        Range of their number, drawn log-uniformly; at most 255.
+    semi_axis : tuple of float
+        Range of the longer semi-axis, drawn log-uniformly.
+    elongation : float
+        Largest ratio of the axes, drawn uniformly from 1.
+    dome_share : float
+        Share of the adhesions whose traction falls off towards the rim.
+    magnitude : float
+        Largest mean traction ``t / E``; drawn uniformly from 0.
+    margin : int
+        How far outside the field of view they may lie.
+    """
+
+    count: tuple[int, int] = (5, 80)
+    semi_axis: tuple[float, float] = (0.6, 8.0)
+    elongation: float = 6.0
+    dome_share: float = 0.3
+    magnitude: float = 0.3
+    margin: int = 0
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
+        """Draw the adhesions of one field.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        shape : tuple of int
+            Rows and columns of the grid.
+        """
+        n = round(log_uniform(rng, self.count, 1)[0])
+        low, high = -self.margin, np.array(shape[::-1]) - 1 + self.margin
+        longer = log_uniform(rng, self.semi_axis, n)
+        shorter = np.maximum(longer / rng.uniform(1, self.elongation, n), 0.3)
+        angle = rng.uniform(0, 2 * np.pi, n)
+        direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        magnitude = rng.uniform(0, self.magnitude, n)
+        return ForcePatches(
+            centre=rng.uniform(low, high, (n, 2))[None],
+            semi_axes=np.stack([np.maximum(longer, shorter), shorter], axis=1)[None],
+            direction=direction[None],
+            profile=np.where(rng.random(n) < self.dome_share, DOME, ELLIPSE)[None],
+            traction=(magnitude[:, None] * direction)[None],
+            margin=self.margin,
+        )

@@ -1,0 +1,236 @@
+"""Force patches of any size and direction, laid onto the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from array_api_compat import array_namespace, device
+
+from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.synthesis.fields import Array, padded
+
+_SUBSAMPLES = 4
+"""Points along either side of a node's square that ask whether it is covered."""
+
+ELLIPSE, DOME, RECTANGLE = 0.0, 1.0, 2.0
+"""Profiles: a uniform ellipse, an ellipse whose traction falls off from the middle
+to the rim as ``2 (1 - r^2)``, a uniform rectangle."""
+
+
+@dataclass(frozen=True)
+class ForcePatches:
+    """Patches that cover parts of the nodes' squares; lengths in grid steps.
+
+    Parameters
+    ----------
+    centre : array of shape (N, D, 2)
+        Centres ``(x, y)`` of D patches in each of N fields; the first node
+        is at ``(0, 0)``.
+    semi_axes : array of shape (N, D, 2)
+        Semi-axes along and across the patch's direction.
+    direction : array of shape (N, D, 2)
+        Unit vectors ``(x, y)``.
+    profile : array of shape (N, D)
+        `ELLIPSE`, `DOME` or `RECTANGLE`.
+    traction : array of shape (N, D, 2)
+        Mean traction ``t / E``, ``(x, y)``.
+    is_balanced : bool
+        Whether tractions are changed, as little as possible, until net force
+        and torque of each field vanish.
+    margin : int
+        How many nodes around the field patches may lie on; what is farther
+        out is left away.
+    """
+
+    centre: Array
+    semi_axes: Array
+    direction: Array
+    profile: Array
+    traction: Array
+    is_balanced: bool = False
+    margin: int = 0
+
+    def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Displacement and traction at the nodes, ``(N, H, W, 2)``.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns.
+
+        Notes
+        -----
+        The traction is taken as uniform in each node's square, the mean over
+        what covers it; of that the displacement is exact.
+        """
+        xp = array_namespace(self.centre)
+        m = self.margin
+        canvas = (shape[0] + 2 * m, shape[1] + 2 * m)
+        rows, columns, cover = self._covers()
+        traction = self._tractions(rows, columns, cover)
+        index, there = _places(rows + m, columns + m, canvas)
+        field = [
+            _sum_at(index, cover * there * traction[..., i, None, None], canvas)
+            for i in (0, 1)
+        ]
+        steps = raster_displacement(*field)
+        view = (slice(None), slice(m, m + shape[0]), slice(m, m + shape[1]))
+        displacement, made = (
+            xp.stack([part[view] for part in parts], axis=-1)
+            for parts in (steps, field)
+        )
+        return displacement / (shape[1] - 1), made
+
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Number of the patch at each node, ``(N, H, W)``; 0 is background."""
+        rows, columns, cover = self._covers()
+        index, there = _places(rows, columns, shape)
+        number = np.arange(1, cover.shape[1] + 1)[:, None, None]
+        numbers = np.zeros(len(cover) * shape[0] * shape[1], dtype=np.uint8)
+        np.maximum.at(
+            numbers, index.ravel(), (number * (cover > 0) * there).ravel().astype("u1")
+        )
+        return numbers.reshape(-1, *shape)
+
+    @classmethod
+    def join(cls, patterns: Sequence[Self]) -> Self:
+        """The fields of several patterns as one."""
+
+        def joined(name: str, fill: float) -> npt.NDArray[Any]:
+            return padded([getattr(pattern, name) for pattern in patterns], fill)
+
+        # A patch that small covers nothing.
+        return replace(
+            patterns[0],
+            centre=joined("centre", 0.0),
+            semi_axes=joined("semi_axes", 1e-3),
+            direction=joined("direction", 1.0),
+            profile=joined("profile", 0.0),
+            traction=joined("traction", 0.0),
+        )
+
+    def _covers(self) -> tuple[Array, Array, Array]:
+        """Rows, columns, and how much of each node's square a patch covers.
+
+        Returns
+        -------
+        rows : array of shape (N, D, K, 1)
+        columns : array of shape (N, D, 1, K)
+        cover : array of shape (N, D, K, K)
+            From 0 to 1; up to 2 in the middle of a dome.
+        """
+        xp, place = array_namespace(self.centre), device(self.centre)
+        # A rectangle's corner is farther out than its semi-axes.
+        reach = int(np.ceil(1.5 * float(xp.max(self.semi_axes)))) + 1
+        window = xp.arange(-reach, reach + 2, device=place)
+        corner = xp.floor(self.centre)
+        fine = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
+        points = (np.arange(-reach, reach + 2)[:, None] + fine).ravel()
+        points = xp.asarray(points, dtype=self.centre.dtype, device=place)
+        dx, dy = (
+            points - (self.centre - corner)[..., i, None] for i in (0, 1)
+        )  # (N, D, K * subsamples)
+        weight = self._weight(dx[..., None, :], dy[..., :, None], xp)
+        n, k = _SUBSAMPLES, 2 * reach + 2
+        cover = xp.mean(
+            xp.reshape(weight, (*weight.shape[:2], k, n, k, n)), axis=(-3, -1)
+        )
+        corner = xp.astype(corner, xp.int64)
+        rows = corner[..., 1, None, None] + window[:, None]
+        columns = corner[..., 0, None, None] + window[None, :]
+        return rows, columns, cover
+
+    def _weight(self, dx: Array, dy: Array, xp: Any) -> Array:
+        """Traction over the patch's mean at points relative to its centre."""
+        x, y = (self.direction[..., i, None, None] for i in (0, 1))
+        a, b = (self.semi_axes[..., i, None, None] for i in (0, 1))
+        profile = self.profile[..., None, None]
+        along, across = (dx * x + dy * y) / a, (dy * x - dx * y) / b
+        squared = along * along + across * across
+        uniform = xp.astype(
+            xp.where(
+                profile == RECTANGLE,
+                xp.maximum(xp.abs(along), xp.abs(across)),
+                squared,
+            )
+            < 1,
+            dx.dtype,
+        )
+        return uniform * xp.where(profile == DOME, 2 * (1 - squared), 1.0)
+
+    def _tractions(self, rows: Array, columns: Array, cover: Array) -> Array:
+        if not self.is_balanced:
+            return self.traction
+        xp = array_namespace(cover)
+        area = xp.sum(cover, axis=(-2, -1))
+        safe = xp.where(area > 0, area, 1.0)
+        position = [
+            xp.sum(cover * xp.astype(where, cover.dtype), axis=(-2, -1)) / safe
+            for where in (columns, rows)
+        ]
+        return balance_forces(xp.stack(position, axis=-1), area, self.traction)
+
+
+def balance_forces(position: Array, area: Array, traction: Array) -> Array:
+    """Smallest change of tractions after which force and torque vanish.
+
+    Parameters
+    ----------
+    position : array of shape (..., D, 2)
+        Centres of the patches, ``(x, y)``.
+    area : array of shape (..., D)
+        Their areas; a patch's force is its traction times its area.
+    traction : array of shape (..., D, 2)
+        Tractions before.
+
+    Returns
+    -------
+    array of shape (..., D, 2)
+        Tractions after: the smallest sum of squared changes.
+
+    Notes
+    -----
+    Around the mean position, weighted with the squared areas, translation and
+    rotation are orthogonal, and each sum is brought to zero by itself.
+    """
+    xp = array_namespace(position, area, traction)
+    squared = area * area
+    total = xp.sum(squared, axis=-1, keepdims=True)
+    mean = xp.sum(squared[..., None] * position, axis=-2, keepdims=True)
+    x, y = (
+        (position - mean / total[..., None])[..., 0],
+        (position - mean / total[..., None])[..., 1],
+    )
+    force = xp.sum(area[..., None] * traction, axis=-2, keepdims=True)
+    moved = traction - area[..., None] * force / total[..., None]
+    torque = xp.sum(
+        area * (x * moved[..., 1] - y * moved[..., 0]), axis=-1, keepdims=True
+    )
+    lever = xp.sum(squared * (x * x + y * y), axis=-1, keepdims=True)
+    # A single patch has no lever, and no torque around itself.
+    turn = area * torque / xp.where(lever > 0, lever, 1.0)
+    return moved - xp.stack([-y * turn, x * turn], axis=-1)
+
+
+def _places(rows: Array, columns: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Flat index of each window's nodes, and whether they are on the grid."""
+    xp = array_namespace(rows)
+    height, width = shape
+    there = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    field = xp.arange(rows.shape[0], device=device(rows))[:, None, None, None]
+    index = field * (height * width) + rows * width + columns
+    return xp.where(there, index, 0), there
+
+
+def _sum_at(index: Array, values: Array, shape: tuple[int, int]) -> Array:
+    """Sum of what falls on each node, ``(N, H, W)``."""
+    xp = array_namespace(values)
+    size = index.shape[0] * shape[0] * shape[1]
+    sums = xp.bincount(
+        xp.reshape(index, (-1,)), xp.reshape(values, (-1,)), minlength=size
+    )
+    return xp.astype(xp.reshape(sums, (-1, *shape)), values.dtype)
