@@ -2,72 +2,73 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
-from napari_vit_tfm.physics.halfspace import displacement_of
-from napari_vit_tfm.synthesis import DiscDistribution
-from napari_vit_tfm.training.config import FieldKind, TrainingConfig
-from napari_vit_tfm.training.data import (
-    TrainingFields,
-    add_noise,
-    turn,
-    validation_fields,
+from napari_vit_tfm.synthesis import (
+    AdhesionDistribution,
+    DiscDistribution,
+    NoiseDistribution,
 )
+from napari_vit_tfm.training.config import FieldKind, TrainingConfig
+from napari_vit_tfm.training.data import TrainingFields, validation_fields
+
+CONFIG = TrainingConfig(
+    batch_size=3,
+    kinds=(
+        FieldKind((24, 24), 0.5, DiscDistribution(count=(3, 6))),
+        FieldKind((16, 32), 0.5, adhesions=AdhesionDistribution(count=(3, 6))),
+    ),
+    noise=NoiseDistribution(strength=(0.05, 0.1), clean_share=0.5),
+)
+CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("transpose", [False, True])
-@pytest.mark.parametrize("flip_x", [False, True])
-@pytest.mark.parametrize("flip_y", [False, True])
-def test_a_mirrored_traction_makes_the_mirrored_displacement(
-    transpose: bool, flip_x: bool, flip_y: bool
-) -> None:
-    traction = np.zeros((16, 24, 2))
-    traction[3:6, 15:20] = [0.2, -0.1]
-    traction[10, 4] = [-0.3, 0.4]
-
-    def forward(field: np.ndarray) -> np.ndarray:
-        parts = displacement_of(field[..., 0], field[..., 1], poisson=0.49)
-        return np.stack(parts, axis=-1)
-
-    turned = turn(traction, transpose=transpose, flip_x=flip_x, flip_y=flip_y)
-    expected = turn(
-        forward(traction), transpose=transpose, flip_x=flip_x, flip_y=flip_y
-    )
-    np.testing.assert_allclose(forward(turned), expected, atol=1e-12)
-
-
-def test_noise_has_the_strength_asked_for() -> None:
-    clean = np.ones((200, 16, 16, 2), dtype=np.float32) * np.float32(0.5)
-    rng = np.random.default_rng(0)
-    noisy = add_noise(clean, rng, noise=(0.01, 0.1), clean_share=0.25)
-    sigma = (noisy - clean).std(axis=(1, 2, 3)) / 0.5
-    assert 0.15 < (sigma == 0).mean() < 0.35
-    assert 0.009 < sigma[sigma > 0].min() < sigma.max() < 0.11
+def test_a_batch_is_what_it_was_drawn_as() -> None:
+    fields = TrainingFields(CONFIG)
+    shapes = set()
+    for number in range(6):
+        batch = fields.batch(number).to(CPU)
+        displacement, traction = batch.fields()
+        assert displacement.dtype == traction.dtype == torch.float32
+        assert displacement.shape == traction.shape == (3, 2, *batch.shape)
+        shapes.add(batch.shape)
+        for i, pattern in enumerate(fields.batch(number).patterns):
+            u, t = (
+                torch.as_tensor(f[0]).movedim(-1, 0)
+                for f in pattern.on_grid(batch.shape)
+            )
+            torch.testing.assert_close(traction[i], t.float(), atol=1e-5, rtol=1e-5)
+            noise = (displacement[i] - u).std() / u.square().mean().sqrt()
+            assert noise.item() == pytest.approx(
+                batch.strength[i].item(), rel=0.1, abs=1e-4
+            )
+    assert shapes == {(24, 24), (16, 32)}
 
 
-def test_batches_are_reproducible_and_differ_after_a_resume() -> None:
-    config = TrainingConfig(
-        batch_size=4,
-        kinds=(
-            FieldKind((24, 24), 0.5, DiscDistribution(count=(3, 6))),
-            FieldKind((16, 32), 0.5, DiscDistribution(count=(3, 6), margin=0.01)),
-        ),
-    )
-
-    def batches(start: int) -> list[torch.Tensor]:
-        stream = iter(TrainingFields(config, start=start))
-        return [next(stream)[0] for _ in range(6)]
-
-    one, two, later = batches(0), batches(0), batches(100)
-    for a, b in zip(one, two, strict=True):
-        torch.testing.assert_close(a, b)
-    assert {tuple(batch.shape[2:]) for batch in one + later} == {(24, 24), (16, 32)}
+def test_a_batch_depends_on_seed_and_number_alone() -> None:
+    stream = iter(TrainingFields(CONFIG))
+    first = [next(stream).to(CPU).fields()[0] for _ in range(6)]
+    later = iter(TrainingFields(CONFIG, start=4))
+    for expected in first[4:]:
+        torch.testing.assert_close(
+            next(later).to(CPU).fields()[0], expected, rtol=0, atol=0
+        )
     assert not any(
         a.shape == b.shape and torch.equal(a, b)
-        for a, b in zip(one, later, strict=True)
+        for i, a in enumerate(first)
+        for b in first[:i]
     )
+
+
+def test_a_batch_travels_between_processes() -> None:
+    batch = TrainingFields(CONFIG).batch(0)
+    copy = pickle.loads(pickle.dumps(batch))  # noqa: S301 - our own bytes
+    for a, b in zip(batch.to(CPU).fields(), copy.to(CPU).fields(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
 def test_validation_fields_are_fixed_and_as_noisy_as_said() -> None:

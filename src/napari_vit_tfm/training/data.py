@@ -1,147 +1,136 @@
-"""Training fields, made while the network trains."""
+"""Training fields, made on the device while the network trains.
+
+Force patterns are drawn in numpy, which is a matter of a few numbers a patch;
+their fields are computed where the network is. Batch ``k`` of a run depends on
+the seed and ``k`` alone, so a resumed run goes on as if it had not stopped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from torch import Tensor
+import torch
+from torch import Tensor, distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vit_tfm.models.tensors import to_tensor
-from napari_vit_tfm.synthesis import synthesise
-from napari_vit_tfm.training.config import FieldKind, TrainingConfig
+from napari_vit_tfm.synthesis import ForcePattern, add_noise, synthesise
 
-_POOL_SIZE = 256
+if TYPE_CHECKING:
+    from napari_vit_tfm.training.config import TrainingConfig
+
 _VALIDATION_SEED = 20_000
+_Pattern = TypeVar("_Pattern", bound=ForcePattern)
 
-FloatArray = npt.NDArray[np.float32]
 
-
-def turn(
-    fields: FloatArray, *, transpose: bool, flip_x: bool, flip_y: bool
-) -> FloatArray:
-    """Mirror vector fields: the nodes move, and the vectors with them.
+@dataclass(frozen=True)
+class TrainingBatch:
+    """What a batch is made from: small, and quickly moved to the device.
 
     Parameters
     ----------
-    fields : array of shape (..., H, W, 2)
-        Components ``(x, y)``.
-    transpose, flip_x, flip_y : bool, keyword-only
-        Mirror on the diagonal, left to right, top to bottom; in this order.
-
-    Returns
-    -------
-    array of shape (..., H, W, 2), or (..., W, H, 2) if transposed
+    patterns : sequence of ForcePattern
+        One of each field, arrays of one field; or all in one.
+    shape : tuple of int
+        Rows and columns of the grid.
+    strength, length : tensors of shape (N,)
+        The noise's; see `add_noise`.
+    seed : int
+        Of the noise.
     """
-    if transpose:
-        fields = np.swapaxes(fields, -3, -2)[..., ::-1]
-    if flip_x:
-        fields = fields[..., ::-1, :] * np.array([-1, 1], dtype=fields.dtype)
-    if flip_y:
-        fields = fields[..., ::-1, :, :] * np.array([1, -1], dtype=fields.dtype)
-    return fields
 
+    patterns: Sequence[ForcePattern]
+    shape: tuple[int, int]
+    strength: Tensor
+    length: Tensor
+    seed: int
 
-class _Pool:
-    """The latest clean fields of one kind; a few fresh ones with every batch."""
+    def to(self, device: torch.device, **_kwargs: Any) -> TrainingBatch:
+        """The batch on a device, as Lightning moves it.
 
-    def __init__(self, kind: FieldKind, config: TrainingConfig) -> None:
-        self.kind = kind
-        self.batch_size = config.batch_size
-        self.n_fresh = max(1, config.batch_size // config.replay)
-        self.fields: list[tuple[FloatArray, FloatArray]] = []
-
-    def draw(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        missing = 2 * self.batch_size - len(self.fields)
-        n_fresh = max(self.n_fresh, missing)
-        fresh = synthesise(
-            n_fresh,
-            seed=int(rng.integers(2**63)),
-            shape=self.kind.shape,
-            distribution=self.kind.distribution,
+        On the CPU the fields stay apart: one field's arrays fit into a cache,
+        a batch's do not.
+        """
+        patterns = self.patterns
+        if device.type != "cpu":
+            patterns = [type(patterns[0]).join(patterns)]
+        return replace(
+            self,
+            patterns=[_as_tensors(pattern, device) for pattern in patterns],
+            strength=self.strength.to(device),
+            length=self.length.to(device),
         )
-        self.fields.extend(zip(fresh.displacement, fresh.traction, strict=True))
-        del self.fields[:-_POOL_SIZE]
-        chosen = rng.choice(len(self.fields), self.batch_size, replace=False)
-        pairs = [_turned(self.fields[i], rng) for i in chosen]
-        displacement, traction = zip(*pairs, strict=True)
-        return np.stack(displacement), np.stack(traction)
+
+    def fields(self) -> tuple[Tensor, Tensor]:
+        """Noisy displacements ``u / L`` and tractions ``t / E``, ``(N, 2, H, W)``."""
+        made = [pattern.on_grid(self.shape) for pattern in self.patterns]
+        displacement, traction = (
+            torch.cat(parts).movedim(-1, 1).contiguous()
+            for parts in zip(*made, strict=True)
+        )
+        generator = torch.Generator(displacement.device).manual_seed(self.seed)
+        white = torch.randn(
+            displacement.shape, generator=generator, device=displacement.device
+        )
+        noisy: Tensor = add_noise(
+            displacement, white, strength=self.strength, length=self.length
+        )
+        return noisy, traction
 
 
-def _turned(
-    pair: tuple[FloatArray, FloatArray], rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    height, width = pair[0].shape[:2]
-    transpose, flip_x, flip_y = rng.integers(2, size=3, dtype=bool)
-    transpose = bool(transpose) and height == width
-    displacement, traction = (
-        turn(f, transpose=transpose, flip_x=bool(flip_x), flip_y=bool(flip_y))
-        for f in pair
-    )
-    return displacement, traction
+def _as_tensors(pattern: _Pattern, device: torch.device) -> _Pattern:
+    arrays = {
+        field.name: torch.as_tensor(value, dtype=torch.float32, device=device)
+        for field in fields(pattern)  # type: ignore[arg-type]
+        if isinstance(value := getattr(pattern, field.name), np.ndarray)
+    }
+    return replace(pattern, **arrays)  # type: ignore[type-var]
 
 
-def add_noise(
-    displacement: FloatArray,
-    rng: np.random.Generator,
-    *,
-    noise: tuple[float, float],
-    clean_share: float,
-) -> FloatArray:
-    """Add white noise of a random strength to each field, or none.
+class TrainingFields(IterableDataset[TrainingBatch]):
+    """Batches without end; each holds fields of one kind.
 
-    Parameters
-    ----------
-    displacement : array of shape (N, H, W, 2)
-        Clean fields.
-    rng : numpy.random.Generator
-        Source of randomness.
-    noise : tuple of float, keyword-only
-        Range of the standard deviation over the field's root mean square.
-    clean_share : float, keyword-only
-        Share of the fields that stay clean.
-    """
-    n = len(displacement)
-    rms = np.sqrt(np.square(displacement).mean(axis=(1, 2, 3)))
-    sigma = rms * np.exp(rng.uniform(np.log(noise[0]), np.log(noise[1]), n))
-    sigma[rng.random(n) < clean_share] = 0
-    white = rng.standard_normal(displacement.shape, dtype=np.float32)
-    noisy: FloatArray = displacement + sigma[:, None, None, None].astype("f4") * white
-    return noisy
-
-
-class TrainingFields(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches of noisy displacements and their tractions, without end.
+    Every worker of every process draws its own share of the batches.
 
     Parameters
     ----------
     config : TrainingConfig
         What is drawn.
     start : int, keyword-only
-        The training step at which the run begins, so that a resumed run sees
-        other fields than those before it.
+        The first training step, for a run that goes on.
     """
 
     def __init__(self, config: TrainingConfig, *, start: int = 0) -> None:
         self.config = config
         self.start = start
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         info = get_worker_info()
-        worker = info.id if info else 0
+        worker, n_workers = (info.id, info.num_workers) if info else (0, 1)
+        parallel = distributed.is_available() and distributed.is_initialized()
+        rank = distributed.get_rank() if parallel else 0
+        n_ranks = distributed.get_world_size() if parallel else 1
+        for step in count(self.start + worker, n_workers):
+            yield self.batch(step * n_ranks + rank)
+
+    def batch(self, number: int) -> TrainingBatch:
+        """Batch `number`, always the same."""
         config = self.config
-        rng = np.random.default_rng([config.seed, self.start, worker])
-        pools = [_Pool(kind, config) for kind in config.kinds]
+        rng = np.random.default_rng([config.seed, number])
         share = np.array([kind.share for kind in config.kinds])
-        while True:
-            pool = pools[rng.choice(len(pools), p=share / share.sum())]
-            displacement, traction = pool.draw(rng)
-            displacement = add_noise(
-                displacement, rng, noise=config.noise, clean_share=config.clean_share
-            )
-            yield to_tensor(displacement), to_tensor(traction)
+        kind = config.kinds[rng.choice(len(share), p=share / share.sum())]
+        strength, length = config.noise.draw(rng, config.batch_size)
+        return TrainingBatch(
+            [kind.distribution.draw(rng, kind.shape) for _ in range(config.batch_size)],
+            kind.shape,
+            torch.as_tensor(strength, dtype=torch.float32),
+            torch.as_tensor(length, dtype=torch.float32),
+            int(rng.integers(2**63)),
+        )
 
 
 def validation_fields(n: int, sigma: float) -> tuple[Tensor, Tensor]:
