@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import MODEL_NAMES, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError
 from napari_vit_tfm.models import ReconstructionMethod, load
-from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.reconstruct import (
     Cancelled,
     frame_attention,
@@ -263,3 +263,28 @@ def test_attention_on_a_resampled_field_says_so() -> None:
     assert "resampled" in notices[0]
     assert attention.map(0, 12, 12).shape == (13, 13)
     assert attention.overlay(0, 12, 12).shape == (40, 40)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -> None:
+    truth = synthesise(2, seed=1).traction.astype(float)
+    # 2 um of gel at 0.5 um spacing.
+    gel = Substrate(poisson=0.45, thickness=2.0)
+    parts = displacement_of(
+        truth[..., 0], truth[..., 1], response=gel.response(spacing=0.5)
+    )
+    stack = DisplacementStack(np.stack(parts, axis=-1), unit="grid", spacing=0.5)
+    config = ReconstructionConfig(model=model, device="cpu")
+
+    def error(substrate: Substrate) -> float:
+        found = reconstruct(stack, substrate=substrate, config=config)
+        assert found.thickness == substrate.thickness
+        return float(np.square(found.data - truth).sum() / np.square(truth).sum())
+
+    assert error(gel) < 0.015
+    assert error(Substrate(poisson=0.45)) > 2 * error(gel)
+
+
+def test_a_thickness_needs_the_spacing() -> None:
+    with pytest.raises(FieldError, match="distance between"):
+        reconstruct(random_stack(), substrate=Substrate(thickness=20.0), config=CPU)

@@ -161,6 +161,9 @@ class TractionStack(_VectorStack):
         Young's modulus that the tractions were computed with, in Pa.
     poisson : float, optional
         Poisson ratio that the tractions were computed with.
+    thickness : float, optional
+        Thickness of the gel that the tractions were computed with, in
+        micrometres; infinite for a half-space.
     model : str
         Name of the reconstruction method; empty for tractions that are given.
     model_sha256 : str
@@ -182,6 +185,7 @@ class TractionStack(_VectorStack):
     spacing: float | None = None
     young: float | None = None
     poisson: float | None = None
+    thickness: float | None = None
     model: str = ""
     model_sha256: str = ""
     outline: npt.NDArray[np.float64] | None = None
@@ -196,3 +200,7 @@ class TractionStack(_VectorStack):
             )
         _check_positive("the spacing", self.spacing)
         _check_positive("Young's modulus", self.young)
+        if self.thickness is not None and not self.thickness > 0:
+            raise FieldError(
+                f"the thickness must be a positive number, not {self.thickness}"
+            )

@@ -221,6 +221,7 @@ def traction_stack(
         spacing=stack.spacing,
         young=substrate.young,
         poisson=substrate.poisson,
+        thickness=substrate.thickness,
         model=method.name,
         model_sha256=method.sha256,
         outline=stack.outline,

@@ -96,3 +96,19 @@ def test_models_without_attention(
         *("-o", tmp_path / "out.npz", "--model", "fttc"),
     )
     assert "fttc has no attention" in line
+
+
+def test_the_gel_s_thickness_is_used(
+    vit_tfm: Command,
+    error_of: ErrorOf,
+    displacements: Path,
+    network: Path,
+    tmp_path: Path,
+) -> None:
+    arguments = ("attention", displacements, "--frame", 0, "--patch", "1,1")
+    arguments += ("--model", network, "-o")
+    thick, thin = tmp_path / "thick.npz", tmp_path / "thin.npz"
+    vit_tfm(*arguments, thick)
+    vit_tfm(*arguments, thin, "--thickness", 1, "--spacing", 0.5)
+    assert not np.allclose(np.load(thick)["rollout"], np.load(thin)["rollout"])
+    assert "--spacing UM" in error_of(*arguments, thin, "--thickness", 1)

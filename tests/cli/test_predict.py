@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def test_tractions_in_pascal(
     out = tmp_path / "out.h5"
     result = vit_tfm(
         *("predict", displacements, "-o", out, "--young", 9000, "--spacing", 0.5),
-        *("--poisson", 0.45, *FTTC),
+        *("--poisson", 0.45, "--thickness", 12, *FTTC),
     )
     with h5py.File(out) as file:
         dataset = file["traction"]
@@ -35,6 +36,7 @@ def test_tractions_in_pascal(
             "spacing_um": 0.5,
             "young_pa": 9000.0,
             "poisson": 0.45,
+            "thickness_um": 12.0,
             "model": "fttc",
             "model_sha256": "",
             "version": napari_vit_tfm.__version__,
@@ -141,6 +143,7 @@ def test_missing_units(error_of: ErrorOf, unnamed: Path, tmp_path: Path) -> None
         ("--young", "0"),
         ("--young", "soft"),
         ("--poisson", "0.6"),
+        ("--thickness", "0"),
         ("--device", "tpu"),
         ("--heads", "0"),
         ("--batch-size", "0"),
@@ -153,7 +156,7 @@ def test_values_that_are_none(
     assert f"Invalid value for '{option}'" in line
 
 
-@pytest.mark.parametrize("option", ["--young", "--poisson", "--spacing"])
+@pytest.mark.parametrize("option", ["--young", "--poisson", "--thickness", "--spacing"])
 def test_not_a_number(
     error_of: ErrorOf, displacements: Path, tmp_path: Path, option: str
 ) -> None:
@@ -161,6 +164,20 @@ def test_not_a_number(
         "predict", displacements, "-o", tmp_path / "o.h5", option, "nan", *FTTC
     )
     assert "not nan" in line
+
+
+def test_a_thickness_changes_the_result_and_needs_the_spacing(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "thick.h5", tmp_path / "thin.h5"
+    arguments = ("predict", displacements, *FTTC, "-o")
+    vit_tfm(*arguments, out[0])
+    vit_tfm(*arguments, out[1], "--thickness", 2, "--spacing", 0.5)
+    thick, thin = map(read_traction, out)
+    assert (thick.thickness, thin.thickness) == (math.inf, 2.0)
+    assert np.abs(thick.data - thin.data).max() > 0.05 * np.abs(thick.data).max()
+    line = error_of(*arguments, out[1], "--thickness", 2)
+    assert line.endswith("neighbouring vectors in micrometres: --spacing UM")
 
 
 def test_files_that_are_no_displacements(error_of: ErrorOf, tmp_path: Path) -> None:
@@ -217,6 +234,6 @@ def test_a_simulated_cell(vit_tfm: Command, reference: Path, tmp_path: Path) -> 
     found = read_traction(out).data[0]
     truth = loadmat(folder / "MLData0018_trac.mat")["trac"].transpose(1, 0, 2)
     # With the axes the other way round nothing of it is found.
-    assert np.square(found - truth).sum() < 0.6 * np.square(truth).sum()
+    assert np.square(found - truth).sum() < 0.05 * np.square(truth).sum()
     turned = found.transpose(1, 0, 2)
     assert np.square(turned - truth).sum() > np.square(truth).sum()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import h5py
@@ -26,6 +27,7 @@ FULL = TractionStack(
     spacing=1.5,
     young=10_670.0,
     poisson=0.45,
+    thickness=30.0,
     model="vit",
     model_sha256="ab" * 32,
     outline=np.array([[1.25, 2.0], [5.0, 2.0], [4.0, 6.0]]),
@@ -43,7 +45,8 @@ def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
     assert back.outline is not None
     assert FULL.outline is not None
     np.testing.assert_array_equal(back.outline, FULL.outline)
-    for name in ("unit", "spacing", "young", "poisson", "model", "model_sha256"):
+    names = ("unit", "spacing", "young", "poisson", "thickness", "model")
+    for name in (*names, "model_sha256"):
         assert getattr(back, name) == getattr(FULL, name), name
     assert back.metadata["attributes"]["version"] == napari_vit_tfm.__version__
 
@@ -58,15 +61,25 @@ def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
     attributes = back.metadata["attributes"]
     assert np.isnan(attributes["spacing_um"])
     assert np.isnan(attributes["young_pa"])
+    assert np.isnan(attributes["thickness_um"])
+    assert back.thickness is None
     assert set(attributes) == {
         "units",
         "spacing_um",
         "young_pa",
         "poisson",
+        "thickness_um",
         "model",
         "model_sha256",
         "version",
     }
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_half_space_comes_back(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    write_traction(path, TractionStack(FIELD, thickness=math.inf))
+    assert read_traction(path).thickness == math.inf
 
 
 def test_the_hdf5_form(tmp_path: Path) -> None:
@@ -81,6 +94,7 @@ def test_the_hdf5_form(tmp_path: Path) -> None:
             "spacing_um": 1.5,
             "young_pa": 10_670.0,
             "poisson": 0.45,
+            "thickness_um": 30.0,
             "model": "vit",
             "model_sha256": "ab" * 32,
             "version": napari_vit_tfm.__version__,

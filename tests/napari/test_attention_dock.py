@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -350,17 +351,18 @@ def test_a_field_of_another_size_has_another_grid(viewer, inspecting, finish):
 def test_the_gel_is_that_of_the_computed_tractions(
     viewer, source, inspecting, finish, expected, traction
 ):
-    soft = dataclasses.replace(traction, poisson=0.3)
+    soft = dataclasses.replace(traction, poisson=0.3, thickness=4.0)
     assert isinstance(soft, TractionStack)
     show_tractions(viewer.layers, soft, source)
     inspecting.choose_patch(1, 2)
 
-    def assert_shown(poisson: float) -> None:
+    def assert_shown(poisson: float, thickness: float = math.inf) -> None:
         finish(inspecting)
-        right = expected(0, substrate=Substrate(poisson=poisson)).overlay(1, 1, 2)
+        gel = Substrate(poisson=poisson, thickness=thickness)
+        right = expected(0, substrate=gel).overlay(1, 1, 2)
         np.testing.assert_allclose(named(viewer, "attention").data, right, rtol=1e-5)
 
-    assert_shown(0.3)
+    assert_shown(0.3, 4.0)
     # Another run on the same field brings the same layers another stack.
     show_tractions(viewer.layers, dataclasses.replace(traction, poisson=0.4), source)
     assert_shown(0.4)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -338,32 +339,62 @@ def with_gel(displacement, **said) -> DisplacementStack:
     return dataclasses.replace(displacement, metadata={"attributes": said})
 
 
+def shown_gel(dock) -> tuple[float, float, float]:
+    return dock.young.value(), dock.poisson.value(), dock.thickness.value()
+
+
 def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
-    first = add(viewer, with_gel(displacement, young_pa=2000.0, poisson=0.45))
+    said = {"young_pa": 2000.0, "poisson": 0.45, "thickness_um": 30.0}
+    first = add(viewer, with_gel(displacement, **said))
     silent = add(viewer, with_gel(displacement))
-    assert (dock.young.value(), dock.poisson.value()) == (2, 0.45)
+    assert shown_gel(dock) == (2, 0.45, 30)
     dock.fields.choose(silent)
-    assert (dock.young.value(), dock.poisson.value()) == (0, REFERENCE_POISSON)
+    assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
     # What was typed stays, until a file knows better.
     dock.young.setValue(7)
+    dock.thickness.setValue(50)
     dock.fields.choose(first)
-    assert (dock.young.value(), dock.poisson.value()) == (2, 0.45)
+    assert shown_gel(dock) == (2, 0.45, 30)
     dock.fields.choose(silent)
-    assert (dock.young.value(), dock.poisson.value()) == (7, REFERENCE_POISSON)
+    assert shown_gel(dock) == (7, REFERENCE_POISSON, 50)
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        {"young_pa": "10 kPa", "poisson": "about 0.5"},
-        {"young_pa": -3.0, "poisson": 0.7},
+        {"young_pa": "10 kPa", "poisson": "about 0.5", "thickness_um": "thin"},
+        {"young_pa": -3.0, "poisson": 0.7, "thickness_um": -1.0},
         {"young_pa": np.nan, "poisson": np.array([0.1, 0.2])},
         {"young_pa": np.inf, "poisson": None},
     ],
 )
 def test_a_gel_that_cannot_be_is_ignored(dock, viewer, displacement, said):
     add(viewer, with_gel(displacement, **said))
-    assert (dock.young.value(), dock.poisson.value()) == (0, REFERENCE_POISSON)
+    assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
+
+
+def test_a_thickness_needs_the_spacing_and_is_kept(
+    dock, viewer, finish, displacement, tmp_path
+):
+    in_steps = displacement.in_grid_steps()
+    source = add(viewer, DisplacementStack(in_steps, unit="grid"))
+    assert dock.thickness.text() == "infinite"
+    run(dock, finish)
+    assert layer_stack(tractions_of(viewer.layers, source)[0]).thickness == math.inf
+    dock.thickness.setValue(2)
+    assert not dock.run_button.isEnabled()
+    assert "distance between neighbouring vectors" in dock.message.text()
+    dock.spacing.setValue(0.5)
+    run(dock, finish)
+    shown = layer_stack(tractions_of(viewer.layers, source)[0])
+    expected = reconstruct(
+        DisplacementStack(in_steps, unit="grid", spacing=0.5),
+        substrate=Substrate(thickness=2.0),
+        config=ReconstructionConfig(model="fttc", device="cpu"),
+    )
+    np.testing.assert_allclose(shown.data, expected.data, rtol=1e-5, atol=1e-6)
+    dock.save(str(tmp_path / "out.h5"))
+    assert io.read_traction(tmp_path / "out.h5").thickness == 2.0
 
 
 def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):

@@ -86,6 +86,7 @@ def test_a_drift_stays_what_it_is() -> None:
         {"poisson": 0.6},
         {"poisson": -0.1},
         {"thickness": -1},
+        {"thickness": float("nan")},
     ],
 )
 def test_no_such_gel(values: dict[str, float]) -> None:

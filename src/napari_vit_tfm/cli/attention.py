@@ -14,6 +14,7 @@ from napari_vit_tfm.cli.options import (
     output_file,
     poisson_option,
     reconstruction_config,
+    thickness_option,
 )
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import FieldError
@@ -46,6 +47,7 @@ def _patch_position(
 )
 @output_file
 @poisson_option
+@thickness_option
 @reconstruction_config
 def command(
     *,
@@ -54,6 +56,7 @@ def command(
     patch: tuple[int, int],
     output: Path,
     poisson: float,
+    thickness: float,
     config: ReconstructionConfig,
 ) -> None:
     """Follow what one patch of one frame attends to, block by block.
@@ -69,12 +72,13 @@ def command(
     from napari_vit_tfm.reconstruct import frame_attention, load_method
 
     target = checked_output(output, source.path)
-    stack = source.read()
+    substrate = Substrate(poisson=poisson, thickness=thickness)
+    stack = source.read(on_layer=substrate.is_layer)
     method = load_method(config)
     attention = frame_attention(
         stack,
         frame,
-        substrate=Substrate(poisson=poisson),
+        substrate=substrate,
         config=config,
         method=method,
         on_notice=note,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -43,6 +44,14 @@ poisson_option = click.option(
     metavar="NU",
     help="Poisson ratio of the gel.",
 )
+thickness_option = click.option(
+    "--thickness",
+    type=POSITIVE,
+    default=math.inf,
+    show_default="infinite",
+    metavar="UM",
+    help="Thickness of the gel on its rigid base, in micrometres; needs the spacing.",
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,14 @@ class DisplacementSource:
     spacing: float | None
     pixel_size: float | None
 
-    def read(self) -> DisplacementStack:
+    def read(self, *, on_layer: bool = False) -> DisplacementStack:
         """Read the stack, and make sure that its lengths are known.
+
+        Parameters
+        ----------
+        on_layer : bool, keyword-only
+            Whether the gel's thickness is finite, which makes the spacing one
+            of the lengths needed.
 
         Raises
         ------
@@ -96,6 +111,11 @@ class DisplacementSource:
             missing = (
                 "displacements in px need the size of a camera pixel in "
                 "micrometres: --pixel-size UM"
+            )
+        elif on_layer and stack.spacing is None:
+            missing = (
+                "a gel of finite thickness needs the distance between "
+                "neighbouring vectors in micrometres: --spacing UM"
             )
         if missing is not None:
             raise FieldError(f"{self.path}: {missing}")

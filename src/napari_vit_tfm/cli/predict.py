@@ -14,6 +14,7 @@ from napari_vit_tfm.cli.options import (
     output_file,
     poisson_option,
     reconstruction_config,
+    thickness_option,
 )
 from napari_vit_tfm.config import ReconstructionConfig
 
@@ -28,6 +29,7 @@ from napari_vit_tfm.config import ReconstructionConfig
     help="Young's modulus of the gel in Pa; without it the result is t/E.",
 )
 @poisson_option
+@thickness_option
 @reconstruction_config
 @click.option(
     "--batch-size",
@@ -43,6 +45,7 @@ def command(
     output: Path,
     young: float | None,
     poisson: float,
+    thickness: float,
     config: ReconstructionConfig,
     batch_size: int,
 ) -> None:
@@ -55,8 +58,8 @@ def command(
     from napari_vit_tfm.physics.substrate import Substrate
 
     target = checked_output(output, source.path)
-    stack = source.read()
-    substrate = Substrate(young=young, poisson=poisson)
+    substrate = Substrate(young=young, poisson=poisson, thickness=thickness)
+    stack = source.read(on_layer=substrate.is_layer)
     run = timed_run(stack, substrate, replace(config, batch_size=batch_size))
     write_traction(target, run.traction)
     click.echo(f"tractions: {target} ({described(run.traction)})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def read_traction(
         spacing=_known_number(file.path, entry, "spacing_um"),
         young=_known_number(file.path, entry, "young_pa"),
         poisson=_known_number(file.path, entry, "poisson", zero_allowed=True),
+        thickness=_thickness(file.path, entry),
         model=str(entry.attributes.get("model", "")),
         model_sha256=str(entry.attributes.get("model_sha256", "")),
         outline=_read_outline(file),
@@ -211,6 +213,13 @@ def _known_number(
     if isinstance(value, float) and np.isnan(value):
         return None
     return _number(path, entry, name, zero_allowed=zero_allowed)
+
+
+def _thickness(path: Path, entry: ArrayEntry) -> float | None:
+    """The gel's thickness; infinite, as this package writes it, for a half-space."""
+    if entry.attributes.get("thickness_um") == math.inf:
+        return math.inf
+    return _known_number(path, entry, "thickness_um")
 
 
 def _metadata(file: OpenedFile, entry: ArrayEntry) -> dict[str, Any]:

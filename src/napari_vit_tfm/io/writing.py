@@ -37,9 +37,10 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     """Write a traction stack, as HDF5 or NPZ by the file name's ending.
 
     The array is ``traction``, ``(T, H, W, 2)``, float32, with the attributes
-    ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``model``,
-    ``model_sha256`` and ``version``, the package's version. Numbers that are
-    not known are NaN. An outline is the array ``outline``.
+    ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``thickness_um``
+    (infinite for a half-space), ``model``, ``model_sha256`` and ``version``,
+    the package's version. Numbers that are not known are NaN. An outline is
+    the array ``outline``.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
         "spacing_um": traction.spacing,
         "young_pa": traction.young,
         "poisson": traction.poisson,
+        "thickness_um": traction.thickness,
         "model": traction.model,
         "model_sha256": traction.model_sha256,
         "version": __version__,

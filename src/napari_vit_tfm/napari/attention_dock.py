@@ -259,7 +259,8 @@ class AttentionDock(QWidget):
         for layer in self._tractions:
             stack = layer_stack(layer)
             if isinstance(stack, TractionStack) and stack.poisson is not None:
-                return Substrate(poisson=stack.poisson)
+                thickness = stack.thickness or math.inf
+                return Substrate(poisson=stack.poisson, thickness=thickness)
         return Substrate()
 
     def _compute(self) -> None:

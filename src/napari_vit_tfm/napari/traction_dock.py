@@ -127,6 +127,12 @@ class TractionDock(QWidget):
         self.poisson = NumberSpin(0.5)
         self.poisson.setSingleStep(0.01)
         self.poisson.setValue(REFERENCE_POISSON)
+        self.thickness = PositiveSpin(
+            "µm",
+            "infinite",
+            "Thickness of the gel on its rigid base. It matters where it is less "
+            "than the distance over which the cell's displacements reach.",
+        )
         self.model = ModelChooser()
         self.device = QComboBox()
         for device in DEVICES:
@@ -151,6 +157,7 @@ class TractionDock(QWidget):
         self._form.addRow("Vector spacing", self.spacing)
         self._form.addRow("Young's modulus", self.young)
         self._form.addRow("Poisson ratio", self.poisson)
+        self._form.addRow("Gel thickness", self.thickness)
         self._form.addRow("Model", self.model)
         self._form.addRow("Device", device)
         layout = QVBoxLayout(self)
@@ -167,6 +174,7 @@ class TractionDock(QWidget):
         self.pixel_size.valueChanged.connect(self._on_pixel_size_typed)
         self.young.valueChanged.connect(self._on_young_typed)
         self.poisson.valueChanged.connect(self._on_poisson_typed)
+        self.thickness.valueChanged.connect(self._on_thickness_typed)
         self.run_button.clicked.connect(self._on_run_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
 
@@ -227,6 +235,7 @@ class TractionDock(QWidget):
             return "The file does not say the unit of its displacements: choose it."
         try:
             stack.grid_steps_per_unit()
+            self._substrate().response(spacing=stack.spacing)
         except FieldError as error:
             return in_one_line(error)
         return None
@@ -267,11 +276,17 @@ class TractionDock(QWidget):
         said = stack.metadata.get("attributes", {})
         young = _number(said.get("young_pa")) or self._typed_gel.young or 0.0
         poisson = _number(said.get("poisson"), largest=self.poisson.maximum())
-        with QSignalBlocker(self.young), QSignalBlocker(self.poisson):
+        thickness = _number(said.get("thickness_um")) or self._typed_gel.thickness
+        with (
+            QSignalBlocker(self.young),
+            QSignalBlocker(self.poisson),
+            QSignalBlocker(self.thickness),
+        ):
             self.young.setValue(young / _PA_PER_KPA)
             self.poisson.setValue(
                 self._typed_gel.poisson if poisson is None else poisson
             )
+            self.thickness.setValue(thickness if math.isfinite(thickness) else 0)
 
     def _on_young_typed(self) -> None:
         young = self._substrate().young
@@ -280,6 +295,12 @@ class TractionDock(QWidget):
     def _on_poisson_typed(self) -> None:
         poisson = self.poisson.value()
         self._typed_gel = dataclasses.replace(self._typed_gel, poisson=poisson)
+
+    def _on_thickness_typed(self) -> None:
+        thickness = self._substrate().thickness
+        self._typed_gel = dataclasses.replace(self._typed_gel, thickness=thickness)
+        # A layer needs the spacing, which may be missing.
+        self.refresh()
 
     # Only what was changed is said: the others show rounded numbers.
 
@@ -342,6 +363,7 @@ class TractionDock(QWidget):
         return Substrate(
             young=self.young.value() * _PA_PER_KPA or None,
             poisson=self.poisson.value(),
+            thickness=self.thickness.value() or math.inf,
         )
 
     def _config(self) -> ReconstructionConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,8 +31,9 @@ class Substrate:
         Young's modulus in Pa; None gives tractions over Young's modulus.
     poisson : float
         Poisson ratio, from 0 to 0.5.
-    thickness : float, optional
-        Thickness of the layer on its rigid base, in um; None is a half-space.
+    thickness : float
+        Thickness of the layer on its rigid base, in um; infinite for a
+        half-space.
 
     Raises
     ------
@@ -41,15 +43,17 @@ class Substrate:
 
     young: float | None = None
     poisson: float = REFERENCE_POISSON
-    thickness: float | None = None
+    thickness: float = math.inf
 
     def __post_init__(self) -> None:
-        for name, value in (
-            ("Young's modulus", self.young),
-            ("the thickness", self.thickness),
-        ):
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise FieldError(f"{name} must be a positive number, not {value}")
+        if self.young is not None and not 0 < self.young < math.inf:
+            raise FieldError(
+                f"Young's modulus must be a positive number, not {self.young}"
+            )
+        if not self.thickness > 0:
+            raise FieldError(
+                f"the thickness must be a positive number, not {self.thickness}"
+            )
         if not 0 <= self.poisson <= 0.5:
             raise FieldError(
                 f"the Poisson ratio must lie between 0 and 0.5, not {self.poisson}"
@@ -58,7 +62,12 @@ class Substrate:
     @property
     def is_reference(self) -> bool:
         """Whether the gel is the reference gel but for its stiffness."""
-        return self.poisson == REFERENCE_POISSON and self.thickness is None
+        return self.poisson == REFERENCE_POISSON and not self.is_layer
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether its thickness is finite."""
+        return math.isfinite(self.thickness)
 
     def response(self, *, spacing: float | None = None) -> Response:
         """How far tractions ``t / E`` displace this gel, wave by wave.
@@ -74,7 +83,7 @@ class Substrate:
         FieldError
             If the spacing is needed and missing.
         """
-        if self.thickness is None:
+        if not self.is_layer:
             return partial(half_space_response, poisson=self.poisson)
         if spacing is None:
             raise FieldError(
