@@ -17,7 +17,7 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 # The rest of the package is tested where these extras are not installed, too.
-NEEDS = {"napari": ["napari", "pytestqt"], "training": ["lightning"]}
+NEEDS = {"napari": ["napari", "pytestqt"], "training": ["lightning", "tomli_w"]}
 collect_ignore = [
     folder for folder, modules in NEEDS.items() if not all(map(find_spec, modules))
 ]

@@ -27,6 +27,10 @@ MODEL_ENDINGS = (".safetensors", ".pth", ".pt", ".h5", ".hdf5")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 
+Precision = Literal["32", "bf16-mixed", "16-mixed"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+"""What the encoder's blocks may be trained in; everything else is float32."""
+
 
 @dataclass(frozen=True)
 class ReconstructionConfig:

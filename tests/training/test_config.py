@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
 from napari_vit_tfm.synthesis import DiscDistribution
-from napari_vit_tfm.training import TrainingConfig
+from napari_vit_tfm.training import LossConfig, TrainingConfig
 
 
 def test_the_bundled_configuration_is_one() -> None:
@@ -20,6 +22,26 @@ def test_the_bundled_configuration_is_one() -> None:
     assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+def test_what_is_stored_is_what_is_read(tmp_path: Path) -> None:
+    bundled = files("napari_vit_tfm.training") / "configs" / "bundled.toml"
+    config = replace(
+        TrainingConfig.from_toml(Path(str(bundled))),
+        loss=LossConfig(exponent=1.0, background=0.1),
+        precision="bf16-mixed",
+        patience=3,
+    )
+    path = tmp_path / "config.toml"
+    path.write_text(config.to_toml())
+    assert TrainingConfig.from_toml(path) == config
+
+
+def test_the_network_is_what_the_file_says_and_else_the_given_one() -> None:
+    given = PhysicsViTConfig(width=24, depth=3, regularisations=(1.0,))
+    config = TrainingConfig.from_dict({"network": {"depth": 5}}, network=given)
+    assert config.network == replace(given, depth=5)
+    assert TrainingConfig.from_dict({}, network=given).network == given
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -27,6 +49,11 @@ def test_the_bundled_configuration_is_one() -> None:
         ("[network]\nlayers = 3", "layers"),
         ("[[kinds]]\ndiscs = {size = 1}", "size"),
         ("steps = = 3", "not a TOML file"),
+        ("[loss]\nbackgrund = 1", "backgrund"),
+        ("loss = 1", "loss"),
+        ("network = 1", "network"),
+        ('precision = "bf16"', "precision is 'bf16', not one of 32, bf16-mixed"),
+        ("validate_every = 0", "validate_every is 0"),
         ('steps = "a"', "steps"),
         ("noise = 0.1", "noise"),
     ],

@@ -2,85 +2,248 @@
 
 from __future__ import annotations
 
-import dataclasses
+import csv
 import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
+from torch import Tensor
 
 from napari_vit_tfm.fields import FieldError
-from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
-from napari_vit_tfm.models.weights import load_network
-from napari_vit_tfm.synthesis import DiscDistribution
-from napari_vit_tfm.training import FieldKind, TrainingConfig, train
-from napari_vit_tfm.training.module import TrainingModule, relative_error
-
-TINY = TrainingConfig(
-    network=PhysicsViTConfig(
-        width=16,
-        depth=1,
-        heads=2,
-        mlp_ratio=1,
-        channels=8,
-        stem_layers=0,
-        decoder_layers=1,
-    ),
-    kinds=(FieldKind((24, 24), 1.0, DiscDistribution(count=(3, 6))),),
-    steps=6,
-    batch_size=2,
-    warmup_steps=2,
-    validate_every=3,
-    validation_fields=1,
-)
+from napari_vit_tfm.models.weights import PhysicsViTMethod, load_network
+from napari_vit_tfm.training import TrainingConfig, starting_weights
+from napari_vit_tfm.training import train as train_anywhere
+from napari_vit_tfm.training.module import TrainingModule
 
 # Lightning asks torch for names that torch has since renamed.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*LeafSpec.*", "ignore:.*does not have many workers.*"
 )
 
-
-def test_relative_error_by_hand() -> None:
-    truth = torch.zeros(2, 2, 4, 4)
-    truth[:, 0, 0, 0] = torch.tensor([2.0, 4.0])
-    torch.testing.assert_close(
-        relative_error(torch.zeros_like(truth), truth), torch.ones(2)
-    )
-    torch.testing.assert_close(
-        relative_error(1.5 * truth, truth), torch.full((2,), 0.5)
-    )
+train = partial(train_anywhere, device="cpu", progress=False)
+Patch = pytest.MonkeyPatch
 
 
-def test_the_rate_warms_up_and_falls_to_zero() -> None:
-    module = TrainingModule(dataclasses.replace(TINY, steps=100, warmup_steps=10))
-    rates = [module.rate_factor(step) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == pytest.approx(1.0, abs=0.05)
-    assert rates.index(max(rates)) in range(8, 12)
-    assert rates[100] == pytest.approx(0, abs=1e-12)
+def header(weights: Path) -> dict[str, Any]:
+    with safe_open(weights, framework="pt") as file:
+        return json.loads(file.metadata()["training"])
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    """Weights, averages and optimiser agree to the last bit."""
+    first, second = checkpoint(one), checkpoint(other)
+    assert first["global_step"] == second["global_step"]
+    for name in ("state_dict", "current_model_state", "averaging_state"):
+        for key, value in first[name].items():
+            assert torch.equal(value, second[name][key]), (name, key)
+    moments = [saved["optimizer_states"][0]["state"] for saved in (first, second)]
+    for key, state in moments[0].items():
+        for name, value in state.items():
+            assert torch.equal(value, moments[1][key][name]), (name, key)
+
+
+@pytest.fixture
+def each_step(monkeypatch: Patch) -> Callable[[Callable[[int], None]], None]:
+    """Have a function called with the number of every step before it is done."""
+
+    def call(before: Callable[[int], None]) -> None:
+        done = TrainingModule.training_step
+
+        def step(self: TrainingModule, batch: Any, index: int) -> Tensor:
+            before(self.global_step)
+            return done(self, batch, index)
+
+        monkeypatch.setattr(TrainingModule, "training_step", step)
+
+    return call
+
+
+@pytest.fixture
+def errors(monkeypatch: Patch) -> list[float]:
+    """Errors that the validations are to find, one after the other."""
+    given: list[float] = []
+
+    def step(
+        self: TrainingModule, batch: Any, index: int, dataloader_idx: int = 0
+    ) -> None:
+        name = f"validation/sum_of_squared_errors_{dataloader_idx}"
+        error = given[0] if dataloader_idx < 2 else given.pop(0)
+        self.log(name, error, add_dataloader_idx=False, batch_size=1)
+
+    monkeypatch.setattr(TrainingModule, "validation_step", step)
+    return given
+
+
+@pytest.mark.parametrize("stop", [2, 3])
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    tmp_path: Path, tiny: TrainingConfig, each_step: Any, stop: int
+) -> None:
+    train(tiny, output=tmp_path / "straight")
+    seen: list[int] = []
+
+    def interrupt(step: int) -> None:
+        seen.append(step)
+        if step == stop - 1 and len(seen) == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    each_step(interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended:
+        train(tiny, output=tmp_path / "stopped")
+    assert ended.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert checkpoint(tmp_path / "stopped")["global_step"] == stop
+    train(tiny, output=tmp_path / "stopped", resume=True)
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert_same_state(tmp_path / "straight", tmp_path / "stopped")
+
+
+def test_a_longer_run_goes_on_from_the_end(
+    tmp_path: Path, tiny: TrainingConfig
+) -> None:
+    run = tmp_path / "run"
+    weights = train(tiny, output=run)
+    assert load_network(weights).network.config == tiny.network
+    with pytest.raises(FieldError, match="holds a run already"):
+        train(tiny, output=run)
+    with pytest.raises(FieldError, match="6 of 6 steps"):
+        train(tiny, output=run, resume=True)
+    other = replace(tiny, network=replace(tiny.network, width=8), steps=9)
+    with pytest.raises(FieldError, match="width 16 instead of 8"):
+        train(other, output=run, resume=True)
+    longer = replace(tiny, steps=8, learning_rate=0.02, weight_decay=0.5)
+    train(longer, output=run, resume=True)
+    assert TrainingConfig.from_toml(run / "config.toml") == longer
+    saved = checkpoint(run)
+    assert saved["global_step"] == 8
+    (group,) = saved["optimizer_states"][0]["param_groups"]
+    expected = 0.02 * TrainingModule(longer).rate_factor(7)
+    assert (group["lr"], group["weight_decay"]) == pytest.approx((expected, 0.5))
+
+
+def test_nothing_to_resume(tmp_path: Path, tiny: TrainingConfig) -> None:
+    with pytest.raises(FieldError, match="nothing to resume"):
+        train(tiny, output=tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("steps", [2, 5])
-def test_the_weights_are_those_of_the_last_step(tmp_path: Path, steps: int) -> None:
-    config = dataclasses.replace(TINY, steps=steps)
-    weights = train(config, output=tmp_path, device="cpu", progress=False)
-    with safe_open(weights, framework="pt") as file:
-        assert json.loads(file.metadata()["training"])["step"] == steps
-
-
-def test_training_writes_weights_and_goes_on_from_its_checkpoint(
-    tmp_path: Path,
+def test_the_last_step_counts(
+    tmp_path: Path, tiny: TrainingConfig, errors: list[float], steps: int
 ) -> None:
-    with pytest.raises(FieldError, match="nothing to resume"):
-        train(TINY, output=tmp_path / "run", resume=True)
-    weights = train(TINY, output=tmp_path / "run", device="cpu", progress=False)
-    first = load_network(weights)
-    assert first.network.config == TINY.network
-    assert (tmp_path / "run" / "config.json").exists()
-    with pytest.raises(FieldError, match="holds a run already"):
-        train(TINY, output=tmp_path / "run", device="cpu", progress=False)
-    longer = dataclasses.replace(TINY, steps=9)
-    train(longer, output=tmp_path / "run", resume=True, device="cpu", progress=False)
+    errors += [2.0, 1.0]
+    weights = train(replace(tiny, steps=steps, checkpoint_every=99), output=tmp_path)
+    assert header(weights)["step"] == steps
+    assert checkpoint(tmp_path)["global_step"] == steps
+
+
+def test_the_weights_are_the_best_ones(
+    tmp_path: Path, tiny: TrainingConfig, errors: list[float]
+) -> None:
+    errors += [3.0, 2.0, 4.0]
+    weights = train(replace(tiny, steps=9), output=tmp_path)
+    found = header(weights)
+    assert found["step"] == 6
+    assert found["score"] == pytest.approx(math.log(2))
+    assert found["validation"] == {"0": 2.0, "1": 2.0, "2": 2.0}
+    assert found["config"]["steps"] == 9
+    # What is better than the last score may still be worse than the best.
+    errors += [2.5, 1.5]
+    train(replace(tiny, steps=12), output=tmp_path, resume=True)
+    assert header(weights) == found
+    train(replace(tiny, steps=15), output=tmp_path, resume=True)
+    assert header(weights)["step"] == 15
+
+
+def test_a_run_that_gets_no_better_is_stopped(
+    tmp_path: Path, tiny: TrainingConfig, errors: list[float]
+) -> None:
+    errors += [3.0, 2.0, 2.0, 2.5, 1.0]
+    weights = train(replace(tiny, steps=99, patience=2), output=tmp_path)
+    assert errors == [1.0]
+    assert checkpoint(tmp_path)["global_step"] == 12
+    assert header(weights)["step"] == 6
+
+
+def test_a_run_that_diverges_says_so(
+    tmp_path: Path, tiny: TrainingConfig, errors: list[float]
+) -> None:
+    errors += [math.nan]
+    with pytest.raises(FieldError, match="step 3: its error is not finite"):
+        train(tiny, output=tmp_path)
+
+
+def test_a_run_starts_from_weights(tmp_path: Path, tiny: TrainingConfig) -> None:
+    first = load_network(train(tiny, output=tmp_path / "first"))
+    still = replace(tiny, learning_rate=0.0, seed=7)
+    weights = train(still, output=tmp_path / "second", start=first)
     second = load_network(weights)
-    assert first.sha256 != second.sha256
+    for name, tensor in first.network.state_dict().items():
+        torch.testing.assert_close(second.network.state_dict()[name], tensor)
+    # It survives a pause, and counts from its own beginning.
+    train(replace(still, steps=9), output=tmp_path / "second", resume=True)
+    assert checkpoint(tmp_path / "second")["start"] == header(weights)["start"]
+    assert header(weights)["start"] == {
+        "model": "vit.safetensors",
+        "sha256": first.sha256,
+    }
+    other = replace(tiny, network=replace(tiny.network, depth=2))
+    with pytest.raises(FieldError, match="depth 1 instead of 2"):
+        train(other, output=tmp_path / "third", start=first)
+
+
+def test_what_a_run_starts_from() -> None:
+    assert isinstance(starting_weights("vit"), PhysicsViTMethod)
+    with pytest.raises(FieldError, match="cannot start from fttc"):
+        starting_weights("fttc")
+
+
+def test_mixed_precision(
+    tmp_path: Path, tiny: TrainingConfig, monkeypatch: Patch
+) -> None:
+    dtypes: set[torch.dtype] = set()
+
+    def watch(module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            dtypes.add(output.dtype)
+
+    handle = torch.nn.modules.module.register_module_forward_hook(watch)
+    try:
+        mixed = replace(tiny, precision="bf16-mixed", steps=1)
+        network = load_network(train(mixed, output=tmp_path)).network
+    finally:
+        handle.remove()
+    assert dtypes == {torch.float32, torch.bfloat16}
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    half = replace(tiny, precision="16-mixed")
+    with pytest.raises(FieldError, match="CPU has no precision 16-mixed"):
+        train(half, output=tmp_path / "half")
+
+
+def test_what_is_logged(tmp_path: Path, tiny: TrainingConfig) -> None:
+    train(replace(tiny, validate_every=1, steps=2), output=tmp_path)
+    (log,) = (tmp_path / "csv").rglob("metrics.csv")
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    logged = {name for row in rows for name, value in row.items() if value}
+    assert logged >= {
+        "train/loss",
+        "train/relative_error",
+        "train/learning_rate",
+        "validation/score",
+        "validation/sum_of_squared_errors_0.0001",
+    }
+    assert list((tmp_path / "logs").rglob("events*"))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from napari_vit_tfm.cli.options import FILE, device_option
-from napari_vit_tfm.config import Device
+from napari_vit_tfm.config import PRECISIONS, Device, Precision
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
+    from napari_vit_tfm.training import TrainingConfig
+    from napari_vit_tfm.training.measure import Throughput
+
+POSITIVE = click.IntRange(min=1)
 
 
 @click.command("train")
@@ -16,27 +26,73 @@ from napari_vit_tfm.config import Device
     "--config",
     type=FILE,
     metavar="FILE",
-    help="TOML file that describes the run; without it, the bundled network's.",
+    help="TOML file that describes the run; without it, the bundled network's, or "
+    "with --resume that of the folder.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the folder's last checkpoint.")
+@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+@click.option(
+    "--weights",
+    metavar="FILE|vit",
+    help="Start from the weights of a trained network; its size is then that of "
+    "the run's.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="What the encoder's blocks compute in, instead of what the configuration "
+    "says.",
+)
 @device_option
+@click.option(
+    "--devices",
+    type=POSITIVE,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="GPUs, or processes on the CPU, of each node.",
+)
+@click.option(
+    "--nodes",
+    type=POSITIVE,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Machines that share the run; the command runs on each.",
+)
+@click.option(
+    "--measure",
+    type=POSITIVE,
+    metavar="STEPS",
+    help="Train nothing: time so many steps, and write throughput.json.",
+)
 @click.option(
     "-o",
     "--output",
     type=FILE,
     required=True,
     metavar="DIR",
-    help="Folder for weights, checkpoints and logs.",
+    help="Folder for weights, checkpoint and logs.",
 )
-def command(*, config: Path | None, resume: bool, device: Device, output: Path) -> None:
+def command(
+    *,
+    config: Path | None,
+    resume: bool,
+    weights: str | None,
+    precision: Precision | None,
+    device: Device,
+    devices: int,
+    nodes: int,
+    measure: int | None,
+    output: Path,
+) -> None:
     """Train a network on synthetic fields.
 
     The fields are made along the way. Writes the weights, vit.safetensors, and
-    the run's configuration, checkpoints and logs to a folder. `--model
+    the run's configuration, checkpoint and logs to a folder. `--model
     DIR/vit.safetensors` uses the weights.
     """
     try:
-        from napari_vit_tfm.training import TrainingConfig, train
+        from napari_vit_tfm.training import CONFIG_NAME, starting_weights, train
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("napari_vit_tfm"):
             raise
@@ -44,16 +100,70 @@ def command(*, config: Path | None, resume: bool, device: Device, output: Path) 
             f"training needs {error.name}: pip install 'napari-vit-tfm[train]'"
         ) from error
     from napari_vit_tfm.cli.run import is_watched
-    from napari_vit_tfm.reconstruct import resolve_device
 
-    described = files("napari_vit_tfm") / "training" / "configs" / "bundled.toml"
-    with as_file(described) as bundled:
-        run = TrainingConfig.from_toml(config or bundled)
-    weights = train(
+    if resume and weights is not None:
+        raise click.UsageError("a run that goes on has its weights: not with --weights")
+    if measure and (resume or weights is not None or devices * nodes > 1):
+        raise click.UsageError("--measure takes a fresh network on one device")
+    if config is None and resume and (output / CONFIG_NAME).is_file():
+        config = output / CONFIG_NAME
+    start = None if weights is None else starting_weights(weights)
+    run = _described_run(config, None if start is None else start.network.config)
+    if precision is not None:
+        run = replace(run, precision=precision)
+    if measure:
+        _measure(run, steps=measure, device=device, output=output)
+        return
+    written = train(
         run,
         output=output,
         resume=resume,
-        device=resolve_device(device),
+        start=start,
+        device=device,
+        devices=devices,
+        nodes=nodes,
         progress=is_watched(),
     )
-    click.echo(f"weights: {weights}")
+    click.echo(f"weights: {written}")
+
+
+def _described_run(
+    config: Path | None, network: PhysicsViTConfig | None
+) -> TrainingConfig:
+    """The run of a file, or the bundled network's."""
+    from napari_vit_tfm.training import TrainingConfig
+
+    if config is not None:
+        return TrainingConfig.from_toml(config, network=network)
+    described = files("napari_vit_tfm") / "training" / "configs" / "bundled.toml"
+    with as_file(described) as bundled:
+        run = TrainingConfig.from_toml(bundled)
+    return run if network is None else replace(run, network=network)
+
+
+def _measure(run: TrainingConfig, *, steps: int, device: Device, output: Path) -> None:
+    from napari_vit_tfm.io.writing import replacing
+    from napari_vit_tfm.training.measure import measure
+
+    found = measure(run, steps=steps, device=device)
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "throughput.json"
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+    _report(found)
+    click.echo(f"throughput: {path}")
+
+
+def _report(found: Throughput) -> None:
+    click.echo(
+        f"{found.steps} steps of {found.batch_size} fields on {found.device}, "
+        f"precision {found.precision}; fields per second:"
+    )
+    click.echo(f"  generation alone: {found.generation:.3g}")
+    click.echo(f"  training alone: {found.training:.3g}")
+    click.echo(f"  both: {found.both:.3g}")
+    for name, share in found.share.items():
+        click.echo(
+            f"training reaches {found.flops / 1e9:.3g} GFLOP/s, {share:.1%} of a "
+            f"{name} matrix product's {found.matmul_flops[name] / 1e9:.3g}"
+        )

@@ -1,6 +1,13 @@
 """Training of the bundled network, on fields made while it trains."""
 
-from napari_vit_tfm.training.config import FieldKind, TrainingConfig
-from napari_vit_tfm.training.train import train
+from napari_vit_tfm.training.config import FieldKind, LossConfig, TrainingConfig
+from napari_vit_tfm.training.train import CONFIG_NAME, starting_weights, train
 
-__all__ = ["FieldKind", "TrainingConfig", "train"]
+__all__ = [
+    "CONFIG_NAME",
+    "FieldKind",
+    "LossConfig",
+    "TrainingConfig",
+    "starting_weights",
+    "train",
+]

@@ -8,13 +8,18 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tomli_w
+
+from napari_vit_tfm.config import PRECISIONS, Precision
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
 from napari_vit_tfm.synthesis import (
     KINDS,
+    AdhesionDistribution,
     CellDistribution,
     DiscDistribution,
     Distribution,
+    NoiseDistribution,
 )
 
 _T = TypeVar("_T")
@@ -30,15 +35,15 @@ class FieldKind:
         Rows and columns of the grid.
     share : float
         How often a batch is of this kind, relative to the others.
-    discs : DiscDistribution, optional
-        How discs are drawn.
-    cells : CellDistribution, optional
-        How cells are drawn. With neither, it is the original work's discs.
+    discs, adhesions, cells : distribution, optional
+        How they are drawn, one of them; without any, it is the original
+        work's discs.
     """
 
     shape: tuple[int, int] = (104, 104)
     share: float = 1.0
     discs: DiscDistribution | None = None
+    adhesions: AdhesionDistribution | None = None
     cells: CellDistribution | None = None
 
     @property
@@ -48,11 +53,32 @@ class FieldKind:
         Raises
         ------
         FieldError
-            If it is discs and cells at once.
+            If several are given.
         """
-        if self.discs is not None and self.cells is not None:
-            raise FieldError("a kind of field is discs or cells, not both")
-        return self.discs or self.cells or DiscDistribution()
+        given = [getattr(self, name) for name in KINDS]
+        given = [distribution for distribution in given if distribution is not None]
+        if len(given) > 1:
+            raise FieldError(f"a kind of field is one of {', '.join(KINDS)}")
+        return given[0] if given else DiscDistribution()
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised; see `losses.traction_loss`.
+
+    Parameters
+    ----------
+    exponent : float
+        Of the relative squared error: 0.5 is its root, 1 the error itself.
+    background : float
+        Weight of the traction where there is none.
+    adhesions : float
+        Weight of the magnitude's error where there is traction.
+    """
+
+    exponent: float = 0.5
+    background: float = 0.0
+    adhesions: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,15 +92,13 @@ class TrainingConfig:
     kinds : tuple of FieldKind
         The mix of training fields; a batch holds one kind.
     steps, batch_size : int
-        Optimiser steps, fields per step.
-    replay : int
-        How often a clean field is used, each time turned or mirrored and with
-        fresh noise; the closed form costs as much as a third of a step.
-    noise : tuple of float
-        Range of the white noise's standard deviation over the field's root
-        mean square, drawn log-uniformly.
-    clean_share : float
-        Share of the fields that get no noise.
+        Optimiser steps, fields per step and device.
+    noise : NoiseDistribution
+        The noise of the displacements.
+    loss : LossConfig
+        What is minimised.
+    precision : {"32", "bf16-mixed", "16-mixed"}
+        What the encoder's blocks compute in.
     learning_rate, weight_decay, gradient_clip : float
         AdamW at its peak rate; the gradient's largest norm.
     warmup_steps : int
@@ -83,17 +107,29 @@ class TrainingConfig:
         Decay of the weights' moving average, which is what is kept.
     validate_every, validation_fields : int
         Steps between validations; number of fixed disc fields.
+    patience : int
+        Validations without a better score after which the run stops; 0 for
+        never.
+    checkpoint_every : int
+        Steps between checkpoints. There is one after every validation, too, at
+        the end, and when the run is interrupted.
     seed : int
         Seed of the initial weights and of the fields.
+
+    Raises
+    ------
+    FieldError
+        For a precision that there is not, and for steps between validations or
+        checkpoints that are not positive.
     """
 
     network: PhysicsViTConfig = field(default_factory=PhysicsViTConfig)
     kinds: tuple[FieldKind, ...] = (FieldKind(),)
     steps: int = 10_000
     batch_size: int = 8
-    replay: int = 4
-    noise: tuple[float, float] = (1e-3, 0.3)
-    clean_share: float = 0.25
+    noise: NoiseDistribution = field(default_factory=NoiseDistribution)
+    loss: LossConfig = field(default_factory=LossConfig)
+    precision: Precision = "32"
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
@@ -101,11 +137,31 @@ class TrainingConfig:
     ema_decay: float = 0.998
     validate_every: int = 250
     validation_fields: int = 32
+    patience: int = 0
+    checkpoint_every: int = 250
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise FieldError(
+                f"precision is {self.precision!r}, not one of {', '.join(PRECISIONS)}"
+            )
+        for name in ("validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise FieldError(f"{name} is {getattr(self, name)}, not positive")
+
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+    def from_dict(
+        cls, values: Mapping[str, Any], *, network: PhysicsViTConfig | None = None
+    ) -> TrainingConfig:
         """Build from nested plain values, as TOML and JSON give them.
+
+        Parameters
+        ----------
+        values : mapping
+            By name; what is left out has its default.
+        network : PhysicsViTConfig, keyword-only, optional
+            What the network is where `values` does not say.
 
         Raises
         ------
@@ -113,15 +169,32 @@ class TrainingConfig:
             For a name that no part of the configuration has.
         """
         values = dict(values)
-        if "network" in values:
-            values["network"] = _build(PhysicsViTConfig, values["network"])
+        parts: dict[str, PhysicsViTConfig | NoiseDistribution | LossConfig] = {
+            "network": network or PhysicsViTConfig(),
+            "noise": NoiseDistribution(),
+            "loss": LossConfig(),
+        }
+        for name, default in parts.items():
+            said = values.get(name, {})
+            if not isinstance(said, Mapping):
+                raise FieldError(f"{name} is {said!r}, not a table")
+            values[name] = _build(type(default), {**asdict(default), **said})
         if "kinds" in values:
             values["kinds"] = tuple(_build_kind(kind) for kind in values["kinds"])
         return _build(cls, values)
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> TrainingConfig:
+    def from_toml(
+        cls, path: str | Path, *, network: PhysicsViTConfig | None = None
+    ) -> TrainingConfig:
         """Read a TOML file.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        network : PhysicsViTConfig, keyword-only, optional
+            What the network is where the file does not say.
 
         Raises
         ------
@@ -129,7 +202,8 @@ class TrainingConfig:
             If it is not TOML, or names what no configuration has.
         """
         try:
-            return cls.from_dict(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(values, network=network)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise FieldError(f"{path}: not a TOML file ({error})") from error
         except FieldError as error:
@@ -138,6 +212,19 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values."""
         return asdict(self)
+
+    def to_toml(self) -> str:
+        """What `from_toml` reads."""
+        return tomli_w.dumps(_without_none(self.to_dict()))
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no word for nothing: it leaves the name out."""
+    if isinstance(value, Mapping):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, tuple):
+        return [_without_none(item) for item in value]
+    return value
 
 
 def _build_kind(values: Mapping[str, Any]) -> FieldKind:

@@ -1,37 +1,23 @@
-"""Loss, optimiser and validation."""
+"""Training step, optimiser and validation."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import lightning as lit
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from napari_vit_tfm.models.physics_vit import PhysicsViT
+from napari_vit_tfm.models.precision import without_autocast
 from napari_vit_tfm.training.config import TrainingConfig
+from napari_vit_tfm.training.data import TrainingBatch
+from napari_vit_tfm.training.losses import relative_squared_error, traction_loss
 
 VALIDATION_SIGMAS = (0.0, 1e-4, 1e-3)
 """Noise of the validation fields, in the reference form."""
-
-
-def relative_error(traction: Tensor, truth: Tensor) -> Tensor:
-    """Root of the relative squared error, field by field.
-
-    ``sqrt(sum |t - t_true|^2 / sum |t_true|^2)``. The root keeps noisy fields,
-    whose error is large whatever the network does, from drowning the others.
-
-    Parameters
-    ----------
-    traction, truth : tensors of shape (N, 2, H, W)
-
-    Returns
-    -------
-    tensor of shape (N,)
-    """
-    error = (traction - truth).square().sum(dim=(1, 2, 3))
-    return (error / truth.square().sum(dim=(1, 2, 3)) + 1e-8).sqrt()
 
 
 class TrainingModule(lit.LightningModule):
@@ -41,49 +27,88 @@ class TrainingModule(lit.LightningModule):
     ----------
     config : TrainingConfig
         The run.
+
+    Attributes
+    ----------
+    start : mapping, optional
+        Name and SHA-256 of the weights the run started from; kept in its
+        checkpoints.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
         self.network = PhysicsViT(config.network)
+        self.start: Mapping[str, str] | None = None
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Compute a training batch's fields where they are needed."""
+        return batch.fields() if isinstance(batch, TrainingBatch) else batch
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set what the configuration says about this step.
+
+        It depends on the step alone, so that a run which goes on with another
+        configuration follows that one, not what its checkpoint remembers.
+        """
+        factor = self.rate_factor(self.global_step)
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        for group in optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * factor
+            group["weight_decay"] = self.config.weight_decay
 
     def training_step(self, batch: tuple[Tensor, Tensor], _index: int) -> Tensor:
-        """Mean relative error of a batch."""
+        """Mean loss of a batch."""
         displacement, truth = batch
-        loss = relative_error(self.network(displacement), truth).mean()
-        self.log("train/relative_error", loss, prog_bar=True)
+        traction = self.network(displacement)
+        with without_autocast(traction):
+            loss = traction_loss(traction, truth, self.config.loss).mean()
+            error = relative_squared_error(traction.detach(), truth).sqrt().mean()
+        self.log("train/loss", loss)
+        self.log("train/relative_error", error, prog_bar=True)
+        self.log(
+            "train/learning_rate",
+            self.config.learning_rate * self.rate_factor(self.global_step),
+        )
         return loss
 
     def validation_step(
         self, batch: tuple[Tensor, Tensor], _index: int, dataloader_idx: int = 0
     ) -> None:
-        """Mean sum of squared errors on fixed disc fields."""
+        """Mean sum of squared errors on fixed disc fields, in full precision."""
         displacement, truth = batch
-        error = (self.network(displacement) - truth).square().sum(dim=(1, 2, 3))
+        with without_autocast(displacement):
+            traction = self.network(displacement)
+            error = (traction - truth).square().sum(dim=(1, 2, 3))
         sigma = VALIDATION_SIGMAS[dataloader_idx]
         self.log(
             f"validation/sum_of_squared_errors_{sigma:g}",
             error.mean(),
             batch_size=len(truth),
             add_dataloader_idx=False,
+            sync_dist=True,
         )
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with linear warm-up and a cosine to zero."""
-        optimizer = torch.optim.AdamW(
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; `on_train_batch_start` sets its rate."""
+        return torch.optim.AdamW(
             self.network.parameters(),
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
     def rate_factor(self, step: int) -> float:
-        """Learning rate at a step over its peak."""
+        """Learning rate at a step over its peak: warm-up, then a cosine to zero."""
         warmup = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
         progress = min(1.0, step / max(1, self.config.steps))
         return warmup * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what a resumed run must agree with, and where this one began."""
+        checkpoint["network"] = self.config.network.to_dict()
+        checkpoint["start"] = self.start
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember where the run began."""
+        self.start = checkpoint["start"]

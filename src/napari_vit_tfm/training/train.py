@@ -1,58 +1,32 @@
-"""The training run: data, trainer, checkpoints, exported weights."""
+"""The training run: data, trainer, checkpoints, weights."""
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning as lit
 import torch
-from lightning.pytorch.callbacks import (
-    Callback,
-    EMAWeightAveraging,
-    LearningRateMonitor,
-    ModelCheckpoint,
-)
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
+from napari_vit_tfm.config import Device
 from napari_vit_tfm.fields import FieldError
-from napari_vit_tfm.models.weights import save_network
+from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
+from napari_vit_tfm.models.precision import full_float32
+from napari_vit_tfm.models.registry import load
+from napari_vit_tfm.models.weights import PhysicsViTMethod
+from napari_vit_tfm.reconstruct import resolve_device
+from napari_vit_tfm.training.callbacks import KeepBest, KeepCheckpoint
 from napari_vit_tfm.training.config import TrainingConfig
 from napari_vit_tfm.training.data import TrainingFields, validation_fields
 from napari_vit_tfm.training.module import VALIDATION_SIGMAS, TrainingModule
 
-
-class _Export(Callback):
-    """Writes the averaged weights after every validation.
-
-    Stands before the averaging in the list of callbacks: at the end of a
-    validation it then finds the averaged weights still in place.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_validation_epoch_end(
-        self, trainer: lit.Trainer, module: lit.LightningModule
-    ) -> None:
-        assert isinstance(module, TrainingModule)
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        errors = {
-            name: round(float(value), 4)
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith("validation/")
-        }
-        training = {
-            "config": module.config.to_dict(),
-            "step": trainer.global_step,
-            "validation": errors,
-        }
-        save_network(self.path, module.network, training=training)
-        print(f"step {trainer.global_step}: {errors}", flush=True)
+CONFIG_NAME = "config.toml"
+"""The run's configuration in its folder."""
 
 
 def train(
@@ -60,7 +34,10 @@ def train(
     *,
     output: str | Path,
     resume: bool = False,
-    device: str = "auto",
+    start: PhysicsViTMethod | None = None,
+    device: Device = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     progress: bool = True,
 ) -> Path:
     """Train a network and write its weights.
@@ -68,84 +45,184 @@ def train(
     Parameters
     ----------
     config : TrainingConfig
-        The run; stored as ``config.json`` beside the weights.
+        The run; stored as ``config.toml`` beside the weights.
     output : path, keyword-only
-        Folder for weights, checkpoints and logs.
+        Folder for weights, checkpoint and logs.
     resume : bool, keyword-only
-        Whether to go on from the folder's last checkpoint.
-    device : str, keyword-only
-        Lightning's accelerator: "auto", "cpu", "cuda" or "mps".
+        Whether to go on from the folder's checkpoint. With the same
+        configuration it is as if the run had not stopped; another one holds
+        from here on.
+    start : PhysicsViTMethod, keyword-only, optional
+        Weights to start from, instead of random ones.
+    device : {"auto", "cpu", "cuda", "mps"}, keyword-only
+        ``auto`` is the GPU where there is one.
+    devices, nodes : int, keyword-only
+        Devices per node, and nodes, that share the run. Each draws batches of
+        its own. The process that calls starts the others on its node by
+        repeating its own command line.
     progress : bool, keyword-only
         Whether to draw a progress bar.
 
     Returns
     -------
     path
-        The weights' file, ``vit.safetensors`` in `output`.
+        The weights' file, ``vit.safetensors`` in `output`: the averaged weights
+        with the best score on the validation fields.
 
     Raises
     ------
     FieldError
-        If there is nothing to resume, or something would be overwritten.
+        If there is nothing to resume, something would be overwritten, the
+        networks differ in size, or the device cannot do what is asked.
     """
     output = Path(output)
     checkpoint = output / "checkpoints" / "last.ckpt"
-    if resume and not checkpoint.exists():
-        raise FieldError(f"nothing to resume: {checkpoint} is not there")
-    if not resume and checkpoint.exists():
-        raise FieldError(f"{output} holds a run already: resume it or name another")
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-    lit.seed_everything(config.seed)
-    weights = output / "vit.safetensors"
-    trainer = lit.Trainer(
-        accelerator={"cuda": "gpu"}.get(device, device),
-        devices=1,
+    first_step = _first_step(checkpoint, config, resume=resume)
+    module = _module(config, start)
+    with full_float32():
+        best = KeepBest(output / "vit.safetensors", resume=resume)
+        trainer = trainer_for(
+            config,
+            device=device,
+            devices=devices,
+            num_nodes=nodes,
+            val_check_interval=config.validate_every,
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            # Every process validates on all fields, so that all agree.
+            use_distributed_sampler=False,
+            enable_progress_bar=progress,
+            enable_model_summary=progress,
+            log_every_n_steps=min(50, config.validate_every),
+            logger=[
+                TensorBoardLogger(output, name="logs"),
+                CSVLogger(output, name="csv"),
+            ],
+            callbacks=[
+                best,
+                EMAWeightAveraging(decay=config.ema_decay),
+                KeepCheckpoint(checkpoint, every=config.checkpoint_every),
+            ],
+        )
+        if trainer.is_global_zero:
+            output.mkdir(parents=True, exist_ok=True)
+            (output / CONFIG_NAME).write_text(config.to_toml(), encoding="utf-8")
+        validation = _validation_loaders(config)
+        trainer.fit(
+            module,
+            training_loader(config, trainer, start=first_step),
+            validation,
+            ckpt_path=checkpoint if resume else None,
+            weights_only=True,
+        )
+        if trainer.global_step % config.validate_every:
+            # The averaged weights of the last step are in place by now.
+            trainer.validate(module, validation, verbose=False)
+    return best.path
+
+
+def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:
+    """Load weights that a run can start from.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A registered name ("vit") or a ``.safetensors`` file.
+
+    Raises
+    ------
+    FieldError
+        If it is not a network of this project's kind.
+    """
+    method = load(name_or_path)
+    if not isinstance(method, PhysicsViTMethod):
+        raise FieldError(
+            f"a run cannot start from {method.name}: only from vit, and from "
+            ".safetensors files that vit-tfm train has written"
+        )
+    return method
+
+
+def trainer_for(
+    config: TrainingConfig, *, device: Device, **options: Any
+) -> lit.Trainer:
+    """A trainer that takes the configuration's steps.
+
+    Raises
+    ------
+    FieldError
+        If there is no such device, or it does not know the precision.
+    """
+    resolved = resolve_device(device)
+    if resolved == "cpu" and config.precision == "16-mixed":
+        raise FieldError("the CPU has no precision 16-mixed: use bf16-mixed, or 32")
+    return lit.Trainer(
+        accelerator={"cuda": "gpu"}.get(resolved, resolved),
+        precision=config.precision,
         max_steps=config.steps,
         gradient_clip_val=config.gradient_clip,
-        val_check_interval=config.validate_every,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        enable_progress_bar=progress,
-        enable_model_summary=progress,
-        log_every_n_steps=min(50, config.validate_every),
-        logger=[TensorBoardLogger(output, name="logs"), CSVLogger(output, name="csv")],
-        callbacks=[
-            _Export(weights),
-            EMAWeightAveraging(decay=config.ema_decay),
-            LearningRateMonitor("step"),
-            ModelCheckpoint(
-                output / "checkpoints",
-                save_last=True,
-                save_top_k=0,
-                every_n_train_steps=config.validate_every,
-            ),
-        ],
+        **options,
     )
-    fields = TrainingFields(config, start=_step_of(checkpoint) if resume else 0)
-    module, validation = TrainingModule(config), _validation_loaders(config)
-    trainer.fit(
-        module,
-        DataLoader(fields, batch_size=None, num_workers=_n_workers(trainer)),
-        validation,
-        ckpt_path=checkpoint if resume else None,
-        weights_only=True,
-    )
-    if trainer.global_step % config.validate_every:
-        # The averaged weights of the last step are in place by now.
-        trainer.validate(module, validation, verbose=False)
-    return weights
 
 
-def _n_workers(trainer: lit.Trainer) -> int:
-    """Processes that make fields: none on the CPU, where they would only compete."""
-    if trainer.strategy.root_device.type == "cpu":
+def training_loader(
+    config: TrainingConfig, trainer: lit.Trainer, *, start: int
+) -> DataLoader[Any]:
+    """The run's batches from step `start` on."""
+    # On the CPU, processes that draw fields would only compete.
+    n_workers = 0
+    if trainer.strategy.root_device.type != "cpu":
+        n_workers = min(12, (os.cpu_count() or 1) // trainer.num_devices)
+    fields = TrainingFields(config, start=start)
+    return DataLoader(fields, batch_size=None, num_workers=n_workers)
+
+
+def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> int:
+    """Step at which the run begins, if it can begin."""
+    if not resume:
+        if checkpoint.exists():
+            folder = checkpoint.parents[1]
+            raise FieldError(f"{folder} holds a run already: resume it or name another")
         return 0
-    return min(12, os.cpu_count() or 1)
+    if not checkpoint.exists():
+        raise FieldError(f"nothing to resume: {checkpoint} is not there")
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
+    step = int(saved["global_step"])
+    _check_same_network(
+        PhysicsViTConfig.from_dict(saved["network"]), config, f"{checkpoint}"
+    )
+    if step >= config.steps:
+        raise FieldError(
+            f"the run is over: {step} of {config.steps} steps are done; "
+            "a configuration with more steps would go on"
+        )
+    return step
 
 
-def _step_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, weights_only=True)["global_step"])
+def _module(config: TrainingConfig, start: PhysicsViTMethod | None) -> TrainingModule:
+    lit.seed_everything(config.seed, verbose=False)
+    module = TrainingModule(config)
+    if start is not None:
+        _check_same_network(start.network.config, config, start.name)
+        module.network.load_state_dict(start.network.state_dict())
+        module.start = {"model": start.name, "sha256": start.sha256}
+    return module
+
+
+def _check_same_network(
+    found: PhysicsViTConfig, config: TrainingConfig, where: str
+) -> None:
+    wanted = asdict(config.network)
+    differences = [
+        f"{name} {value} instead of {wanted[name]}"
+        for name, value in asdict(found).items()
+        if value != wanted[name]
+    ]
+    if differences:
+        raise FieldError(
+            f"{where} is a network of another size than the configuration's: "
+            + ", ".join(differences)
+        )
 
 
 def _validation_loaders(config: TrainingConfig) -> list[DataLoader[Any]]:

@@ -1,0 +1,86 @@
+"""Losses by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.training.config import LossConfig
+from napari_vit_tfm.training.losses import (
+    background_magnitude,
+    magnitude_error,
+    relative_squared_error,
+    traction_loss,
+)
+
+
+@pytest.fixture
+def truth() -> Tensor:
+    """Magnitude 5 at two of twenty nodes; in the second field ten times that."""
+    field = torch.zeros(1, 2, 4, 5)
+    field[0, :, 0, 0] = torch.tensor([3.0, 4.0])
+    field[0, :, 2, 3] = torch.tensor([-5.0, 0.0])
+    return torch.cat([field, 10 * field])
+
+
+def test_every_term_is_relative_to_its_field(truth: Tensor) -> None:
+    ones = torch.ones(2)
+    zero = torch.zeros_like(truth)
+    torch.testing.assert_close(relative_squared_error(zero, truth), ones)
+    torch.testing.assert_close(relative_squared_error(1.5 * truth, truth), 0.25 * ones)
+    torch.testing.assert_close(magnitude_error(zero, truth), ones)
+    torch.testing.assert_close(magnitude_error(1.5 * truth, truth), 0.5 * ones)
+    torch.testing.assert_close(background_magnitude(1.5 * truth, truth), 0 * ones)
+
+
+def test_magnitudes_too_high_and_too_low_do_not_cancel(truth: Tensor) -> None:
+    traction = truth.clone()
+    traction[:, :, 0, 0] *= 1.5
+    traction[:, :, 2, 3] *= -0.5
+    torch.testing.assert_close(magnitude_error(traction, truth), torch.full((2,), 0.5))
+
+
+def test_the_background_is_where_no_traction_is(truth: Tensor) -> None:
+    traction = 7 * truth
+    traction[:, 1, 3, 3] = torch.tensor([-9.0, 18.0])
+    # One of 18 nodes with magnitude 9 (18), where adhesions have 5 (50).
+    expected = torch.tensor([9 / 18 / 5, 18 / 18 / 50])
+    torch.testing.assert_close(background_magnitude(traction, truth), expected)
+
+
+def test_the_terms_are_weighted(truth: Tensor) -> None:
+    traction = 1.5 * truth
+    traction[:, 0, 3, 3] = 9.0
+    config = LossConfig(exponent=1.0, background=0.3, adhesions=0.2)
+    torch.testing.assert_close(
+        traction_loss(traction, truth, config),
+        relative_squared_error(traction, truth)
+        + 0.3 * background_magnitude(traction, truth)
+        + 0.2 * magnitude_error(traction, truth),
+    )
+    torch.testing.assert_close(
+        traction_loss(traction, truth, LossConfig()),
+        relative_squared_error(traction, truth).sqrt(),
+    )
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_gradients_are_finite_everywhere(truth: Tensor, factor: float) -> None:
+    config = LossConfig(background=1.0, adhesions=1.0)
+    fields = torch.cat([truth, torch.zeros_like(truth[:1])])
+    traction = (factor * fields).requires_grad_()
+    loss = traction_loss(traction, fields, config)
+    assert loss[2] == 0
+    loss.sum().backward()
+    assert traction.grad is not None
+    assert traction.grad.isfinite().all()
+    assert (traction.grad[2] == 0).all()
+
+
+def test_a_field_without_traction_says_nothing() -> None:
+    traction = torch.ones(1, 2, 4, 5, requires_grad=True)
+    loss = traction_loss(traction, torch.zeros(1, 2, 4, 5), LossConfig())
+    loss.sum().backward()
+    assert traction.grad is not None
+    assert (traction.grad == 0).all()

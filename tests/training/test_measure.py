@@ -1,0 +1,51 @@
+"""What is measured is what is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_vit_tfm.training import TrainingConfig
+from napari_vit_tfm.training.measure import Throughput, _training_flops, measure
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*LeafSpec.*", "ignore:.*does not have many workers.*"
+)
+
+
+def test_every_rate_is_there(tiny: TrainingConfig) -> None:
+    before = torch.get_float32_matmul_precision()
+    found = measure(replace(tiny, precision="bf16-mixed"), steps=3, device="cpu")
+    assert torch.get_float32_matmul_precision() == before
+    values = found.to_dict()
+    rates = values["fields_per_second"]
+    assert min(rates.values()) > 0
+    assert values["device"].startswith("cpu")
+    assert (values["steps"], values["batch_size"]) == (3, 2)
+    assert set(values["matmul_flops"]) == {"float32", "bfloat16"}
+    assert 0 < values["share_of_matmul"]["float32"] < 1
+
+
+def test_the_share_is_of_the_matrix_product() -> None:
+    rates = {"float32": 8e9, "bfloat16": 32e9}
+    found = Throughput("cpu", "bf16-mixed", 1, 1, 1.0, 1.0, 1.0, 4e9, rates)
+    assert found.share == {"float32": 0.5, "bfloat16": 0.125}
+
+
+def test_the_operations_are_counted_by_hand(tiny: TrainingConfig) -> None:
+    ones = torch.ones(2, 2, 24, 32)
+    half, maps, tokens, width = 12 * 16, 8, 12, 16
+    convolutions = half * 9 * (4 * 9 * maps + 12 * maps + 2 * maps**2 + 8 * maps)
+    embedding = tokens * (16 * maps * width + 9 * width + 16 * width * maps // 2)
+    block = tokens * (4 + 2) * width**2 + 2 * tokens**2 * width
+    forward = 2 * 2 * (convolutions + embedding + block)
+    # The gradient costs twice as much; but the first layer's input needs none.
+    first = 2 * 2 * half * 9 * 4 * 9 * maps
+    once = _training_flops(tiny, [(ones, ones)])
+    # Torch takes a depthwise convolution's gradient for that of a full one.
+    assert once == pytest.approx(3 * forward - first, rel=0.02)
+    other = torch.ones(1, 2, 24, 32)
+    batches = [(ones, ones), (other, other), (ones, ones)]
+    assert _training_flops(tiny, batches) == 2.5 * once
