@@ -12,9 +12,9 @@ from napari_vit_tfm.physics.bayesian import (
     log_evidence,
     most_probable_prior,
 )
-from napari_vit_tfm.physics.fttc import fttc, periodic_component
 from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, displacement_of
 from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 from napari_vit_tfm.synthesis import synthesise
 
 

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.physics.bayesian import bayesian_fttc
-from napari_vit_tfm.physics.fttc import (
+from napari_vit_tfm.physics.halfspace import FloatArray
+from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,
     periodic_component,
 )
-from napari_vit_tfm.physics.halfspace import FloatArray
 
 
 class _FieldByField(ReconstructionMethod):
@@ -40,13 +40,13 @@ class FTTCMethod(_FieldByField):
     """Tikhonov-regularised FTTC, the field's classical method.
 
     The jumps at the field's border are taken away first, see
-    `physics.fttc.periodic_component`.
+    `physics.tikhonov.periodic_component`.
 
     Parameters
     ----------
     regularisation : float, keyword-only, optional
         Weight of the penalty, in squared grid steps; None chooses it for every
-        field, see `physics.fttc.choose_regularisation`.
+        field, see `physics.tikhonov.choose_regularisation`.
     """
 
     name = "fttc"

@@ -25,7 +25,7 @@ from torch.nn import functional
 from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.models.layers import Block, attention_of
 from napari_vit_tfm.models.precision import without_autocast
-from napari_vit_tfm.physics.fttc import fttc
+from napari_vit_tfm.physics.tikhonov import fttc
 
 _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF

@@ -2,11 +2,6 @@
 
 from napari_vit_tfm.physics.bayesian import bayesian_fttc
 from napari_vit_tfm.physics.disc import disc_displacement
-from napari_vit_tfm.physics.fttc import (
-    choose_regularisation,
-    fttc,
-    periodic_component,
-)
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
     half_space_response,
@@ -14,6 +9,11 @@ from napari_vit_tfm.physics.halfspace import (
 )
 from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.physics.tikhonov import (
+    choose_regularisation,
+    fttc,
+    periodic_component,
+)
 
 __all__ = [
     "Substrate",

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vit_tfm.physics.fttc import periodic_component
 from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
@@ -22,6 +21,7 @@ from napari_vit_tfm.physics.halfspace import (
     filter_modes,
 )
 from napari_vit_tfm.physics.spectrum import Noise, Spectrum, estimate_noise, spectrum
+from napari_vit_tfm.physics.tikhonov import periodic_component
 
 CORRELATION_LENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Lengths, in grid steps, among which the evidence decides."""

@@ -12,11 +12,13 @@ from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from napari_vit_tfm.physics.halfspace import Array, FloatArray
 
-_LONGEST = 2.0
-_OF_NORMAL = 0.6744897501960817
+_LONGEST = 1.5
+_QUANTILE = 0.3
+_OF_NORMAL = float(ndtri((1 + _QUANTILE) / 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +98,9 @@ class Noise:
 def estimate_noise(x: FloatArray, y: FloatArray) -> Noise:
     """Estimate the noise of a displacement field from the field alone.
 
-    Second differences along both axes take away what is smooth, and the median
-    of their absolute values hardly sees the few that cross an adhesion's edge.
-    Differences between neighbours and those between every second node are more
+    Second differences along both axes take away what is smooth, and a low
+    quantile of their absolute values hardly sees those that cross an adhesion's
+    edge. Differences between neighbours and those between every second node are more
     alike the whiter the noise; their ratio gives its correlation length.
 
     Parameters
@@ -114,27 +116,31 @@ def estimate_noise(x: FloatArray, y: FloatArray) -> Noise:
 
     Notes
     -----
-    The median absolute deviation of the finest detail is the estimate of
-    Donoho and Johnstone, Biometrika 1994. Noise correlated over more than some
-    two grid steps cannot be told from displacement.
+    After Donoho and Johnstone, Biometrika 1994, who take the median of the
+    finest detail. Lengths up to one and a half grid steps are told apart;
+    longer ones look like displacement. Where adhesions leave no room between
+    them the noise is overestimated.
     """
-    near, far = (_median_variance(x, y, stride) for stride in (1, 2))
+    near, far = (_detail_variance(x, y, stride) for stride in (1, 2))
     if near == 0:
         return Noise(0.0, 0.0)
     lengths, ratios, passed = _detail_of_correlated_noise()
+    if far / near > ratios[-1]:
+        # Smoother than noise is: what was seen is the displacement itself.
+        return Noise(near, 0.0)
     length = float(np.interp(far / near, ratios, lengths))
     return Noise(near / float(np.interp(length, lengths, passed)), length)
 
 
-def _median_variance(x: FloatArray, y: FloatArray, stride: int) -> float:
-    """Variance per component that white noise of the same median detail has."""
+def _detail_variance(x: FloatArray, y: FloatArray, stride: int) -> float:
+    """Variance per component that white noise of the same detail has."""
     details = [
         _second_difference(_second_difference(part, stride).T, stride).ravel()
         for part in (x, y)
     ]
-    median = np.median(np.abs(np.concatenate(details)))
+    quantile = float(np.quantile(np.abs(np.concatenate(details)), _QUANTILE))
     # Six is the sum of the squared weights 1, -2, 1, along either axis.
-    return float((median / (6 * _OF_NORMAL)) ** 2)
+    return (quantile / (6 * _OF_NORMAL)) ** 2
 
 
 def _second_difference(values: FloatArray, stride: int) -> FloatArray:
@@ -145,7 +151,7 @@ def _second_difference(values: FloatArray, stride: int) -> FloatArray:
 @cache
 def _detail_of_correlated_noise() -> tuple[FloatArray, FloatArray, FloatArray]:
     """Lengths; the ratio of both details' variances; the first over the noise's."""
-    lengths = np.linspace(0, _LONGEST, 81)
+    lengths = np.linspace(0, _LONGEST, 61)
     k = 2 * np.pi * np.fft.fftfreq(256)
     kept = np.exp(-np.square(lengths[:, None] * k))
     near, far = (

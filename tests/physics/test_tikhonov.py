@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vit_tfm.physics.fttc import (
-    choose_regularisation,
-    fttc,
-    periodic_component,
-)
 from napari_vit_tfm.physics.halfspace import (
     Response,
     displacement_of,
     half_space_response,
     layer_response,
+)
+from napari_vit_tfm.physics.tikhonov import (
+    choose_regularisation,
+    fttc,
+    periodic_component,
 )
 from napari_vit_tfm.synthesis import synthesise
 
