@@ -20,6 +20,8 @@ HEADLESS = [
     "napari_vit_tfm.synthesis",
     "napari_vit_tfm.reconstruct",
     "napari_vit_tfm.evaluate",
+    "napari_vit_tfm.report",
+    "napari_vit_tfm.figures",
     "napari_vit_tfm.cli",
 ]
 
@@ -49,7 +51,7 @@ def import_without(unwanted: list[str], modules: list[str]) -> None:
 
 
 def test_the_headless_part_needs_neither_torch_nor_a_window() -> None:
-    import_without(["torch", "lightning", *GUI], HEADLESS)
+    import_without(["torch", "lightning", "matplotlib", *GUI], HEADLESS)
 
 
 def test_models_need_no_window() -> None:

@@ -10,7 +10,7 @@ import pytest
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.metrics import (
     direction_cosine,
-    direction_error,
+    direction_error_degrees,
     dma,
     dtma,
     dtma_absolute,
@@ -20,7 +20,15 @@ from napari_vit_tfm.metrics import (
     sum_of_squared_errors,
 )
 
-AT_ADHESIONS = [dtma, dtma_absolute, dtmb, snr, dma, direction_error, direction_cosine]
+AT_ADHESIONS = [
+    dtma,
+    dtma_absolute,
+    dtmb,
+    snr,
+    dma,
+    direction_error_degrees,
+    direction_cosine,
+]
 Metric = Callable[..., np.ndarray]
 
 
@@ -130,7 +138,9 @@ def test_the_signal_is_the_reconstruction_s(
 def test_rotation(patches: tuple[np.ndarray, np.ndarray], degrees: float) -> None:
     truth, segmentation = patches
     found = 3 * turned(truth, degrees)
-    assert direction_error(found, truth, segmentation) == pytest.approx(abs(degrees))
+    assert direction_error_degrees(found, truth, segmentation) == pytest.approx(
+        abs(degrees)
+    )
     cosine = np.cos(np.radians(degrees))
     assert direction_cosine(found, truth, segmentation) == pytest.approx(cosine)
 
@@ -142,11 +152,13 @@ def test_direction_is_that_of_the_patch_s_mean(
     found = truth.copy()
     # Half of a patch is turned one way and half the other: their mean is right.
     found[1, 1:3], found[2, 1:3] = turned(truth[1, 1:3], 30), turned(truth[2, 1:3], -30)
-    assert direction_error(found, truth, segmentation) == pytest.approx(0, abs=1e-6)
+    assert direction_error_degrees(found, truth, segmentation) == pytest.approx(
+        0, abs=1e-6
+    )
     # A patch that was not found has no direction; the other one has.
     found[segmentation == 1] = 0
     found[segmentation == 7] = turned(truth[segmentation == 7], 20)
-    assert direction_error(found, truth, segmentation) == pytest.approx(20)
+    assert direction_error_degrees(found, truth, segmentation) == pytest.approx(20)
 
 
 def test_patches_that_do_not_pull_are_neither_patch_nor_background(
@@ -160,7 +172,7 @@ def test_patches_that_do_not_pull_are_neither_patch_nor_background(
     found[8, 0:4] = 1e6
     cut = [metric(found, truth, idle) for metric in AT_ADHESIONS]
     assert all(np.isfinite(cut))
-    for name in (dtma, dtma_absolute, dma, direction_error, direction_cosine):
+    for name in (dtma, dtma_absolute, dma, direction_error_degrees, direction_cosine):
         index = AT_ADHESIONS.index(name)
         assert cut[index] == without[index]
     assert dtmb(found, truth, idle) < dtmb(found, truth, segmentation) / 100

@@ -1,29 +1,62 @@
-"""Methods against the truth: the same fields, the same noise, one table."""
+"""Methods against the truth: the same fields, the same noise, every score."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
+from napari_vit_tfm import metrics
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.metrics import relative_squared_error, sum_of_squared_errors
-from napari_vit_tfm.reconstruct import load_method, reconstruct
+from napari_vit_tfm.fields import (
+    DisplacementStack,
+    FieldError,
+    FloatArray,
+    TractionStack,
+)
+from napari_vit_tfm.physics import Substrate, fttc, periodic_component
+from napari_vit_tfm.reconstruct import Notify, load_method, reconstruct
 
 ZERO = "zero"
 """Name under which predicting no traction at all is scored."""
 
-METRICS: Mapping[
+ORACLE = "fttc-oracle"
+"""Name of FTTC at its best, which only somebody who knows the truth can choose."""
+
+WHOLE_FIELD_METRICS: Mapping[
     str, Callable[[npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]]
 ] = {
-    "sum_of_squared_errors": sum_of_squared_errors,
-    "relative_squared_error": relative_squared_error,
+    "sum_of_squared_errors": metrics.sum_of_squared_errors,
+    "relative_squared_error": metrics.relative_squared_error,
 }
-"""The scores, by the name they have in files."""
+"""The scores of whole fields, by the name they have in files."""
+
+ADHESION_METRICS: Mapping[
+    str,
+    Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]],
+] = {
+    "dtma": metrics.dtma,
+    "dtma_absolute": metrics.dtma_absolute,
+    "dtmb": metrics.dtmb,
+    "snr": metrics.snr,
+    "dma": metrics.dma,
+    "direction_error_degrees": metrics.direction_error_degrees,
+    "direction_cosine": metrics.direction_cosine,
+}
+"""The scores that need a segmentation, by the name they have in files."""
+
+METRIC_NAMES = (*WHOLE_FIELD_METRICS, *ADHESION_METRICS)
+"""All scores, in the order of tables."""
+
+Scores = Mapping[str, npt.NDArray[np.float64]]
+Solver = Callable[[DisplacementStack, FloatArray], FloatArray]
+
+_REGULARISATIONS = np.geomspace(1e-3, 1e5, 33)
 
 
 @dataclass(frozen=True)
@@ -34,15 +67,39 @@ class MethodScores:
     ----------
     name : str
         The method.
-    noise : mapping of float to mapping of str to float
-        For each noise level, the mean of each metric over the fields.
+    samples : mapping of float to mapping of str to array
+        For each noise level, each metric of every field, ``(N,)``; NaN where
+        it is not defined.
     ms_per_field : float
-        Time per field in milliseconds, everything included but loading.
+        Time per field in milliseconds, everything included but loading and
+        the first batch.
+    examples : mapping of float to array of shape (H, W, 2)
+        For each noise level, the traction ``t / E`` of the one field that was
+        to be kept; empty where none was.
     """
 
     name: str
-    noise: Mapping[float, Mapping[str, float]]
+    samples: Mapping[float, Scores]
     ms_per_field: float
+    examples: Mapping[float, FloatArray]
+
+    @property
+    def noise(self) -> dict[float, dict[str, float]]:
+        """For each noise level, the mean of each metric over the fields.
+
+        Fields for which a metric is not defined do not count; NaN where there
+        is no other.
+        """
+        return {
+            sigma: {name: mean_of_defined(values) for name, values in scores.items()}
+            for sigma, scores in self.samples.items()
+        }
+
+
+def mean_of_defined(values: npt.NDArray[np.float64]) -> float:
+    """Mean of the values that are not NaN; NaN if there are none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else np.nan
 
 
 def evaluate(
@@ -50,10 +107,15 @@ def evaluate(
     truth: TractionStack,
     *,
     methods: Sequence[str],
+    names: Mapping[str, str] | None = None,
+    segmentation: npt.NDArray[np.integer] | None = None,
+    substrate: Substrate | None = None,
     sigmas: Sequence[float] = (0.0, 1e-4, 1e-3),
     seed: int = 0,
     config: ReconstructionConfig | None = None,
+    example: int | None = None,
     on_result: Callable[[str, float], None] | None = None,
+    on_notice: Notify | None = None,
 ) -> list[MethodScores]:
     """Score methods on fields whose tractions are known.
 
@@ -62,53 +124,235 @@ def evaluate(
     displacement : DisplacementStack
         Clean displacements.
     truth : TractionStack
-        Their tractions ``t / E``, on the same grid.
+        Their tractions, on the same grid, in Pa or as ``t / E``. The scores
+        are those of ``t / E``.
     methods : sequence of str, keyword-only
-        Registered names or model files.
+        Registered names, model files, or "fttc-oracle" (see `fttc_oracle`).
+    names : mapping of str to str, keyword-only, optional
+        What to call some of the methods, instead of their own names.
+    segmentation : array of whole numbers, shape (N, H, W), keyword-only, optional
+        The patches' numbers, 0 in the background; None takes regions of
+        traction for patches (see `connected_patches`).
+    substrate : Substrate, keyword-only, optional
+        The gel; None is the reference gel.
     sigmas : sequence of float, keyword-only
         Standard deviations of white noise, as fractions of the field's width.
     seed : int, keyword-only
         Seed of the noise, which is the same for every method.
     config : ReconstructionConfig, keyword-only, optional
         Device and batch size.
+    example : int, keyword-only, optional
+        Number of a field whose tractions are kept.
     on_result : callable, keyword-only, optional
         Called with the method's name and the noise level before each run.
+    on_notice : callable, keyword-only, optional
+        Told, in a sentence, what should be known about the runs.
 
     Returns
     -------
     list of MethodScores
         In the order of `methods`; last the score of predicting zero.
+
+    Raises
+    ------
+    FieldError
+        If displacement, truth and segmentation do not belong together, Young's
+        modulus is missing, or a method cannot be loaded or used.
     """
     config = config or ReconstructionConfig()
-    noisy = {sigma: _with_noise(displacement, sigma, seed) for sigma in sigmas}
+    substrate = substrate or Substrate()
+    known = dimensionless(truth, substrate)
+    if known.shape != displacement.data.shape:
+        raise FieldError(
+            f"displacements {displacement.data.shape} and tractions {known.shape} "
+            "do not belong together"
+        )
+    patches = connected_patches(known) if segmentation is None else segmentation
+    noisy = {sigma: with_noise(displacement, sigma, seed) for sigma in sigmas}
     results = []
-    for name in methods:
-        method = load_method(ReconstructionConfig(model=name, heads=config.heads))
-        scores, seconds = {}, 0.0
+    for model in dict.fromkeys((*methods, ZERO)):
+        solver, own_name = _solver(model, substrate, config, on_notice)
+        name = (names or {}).get(model, own_name)
+        # Whatever is set up once, memory or kernels, is not the method's time.
+        solver(_first_batch(noisy[sigmas[0]], config), known[: config.batch_size])
+        samples, examples, seconds = {}, {}, 0.0
         for sigma, stack in noisy.items():
             if on_result is not None:
                 on_result(name, sigma)
             start = time.perf_counter()
-            found = reconstruct(stack, method=method, config=config)
+            found = solver(stack, known)
             seconds += time.perf_counter() - start
-            scores[sigma] = _scores(found.data, truth.data)
+            samples[sigma] = scores_of(found, known, patches)
+            if example is not None:
+                examples[sigma] = found[example].copy()
         ms_per_field = 1000 * seconds / (displacement.n_frames * len(noisy))
-        results.append(MethodScores(method.name, scores, ms_per_field))
-    nothing = _scores(np.zeros_like(truth.data), truth.data)
-    results.append(MethodScores(ZERO, dict.fromkeys(noisy, nothing), 0.0))
+        results.append(MethodScores(name, samples, ms_per_field, examples))
     return results
 
 
-def _with_noise(stack: DisplacementStack, sigma: float, seed: int) -> DisplacementStack:
+def scores_of(
+    traction: FloatArray, truth: FloatArray, segmentation: npt.NDArray[np.integer]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Every metric of every field.
+
+    Parameters
+    ----------
+    traction, truth : arrays of shape (N, H, W, 2)
+        In the same unit.
+    segmentation : array of whole numbers, shape (N, H, W)
+        The patches' numbers; 0 is background.
+
+    Returns
+    -------
+    dict of str to array of shape (N,)
+        By the metrics' names, in the order of `METRIC_NAMES`.
+    """
+    scores = {name: of(traction, truth) for name, of in WHOLE_FIELD_METRICS.items()}
+    for name, at_adhesions in ADHESION_METRICS.items():
+        scores[name] = at_adhesions(traction, truth, segmentation)
+    return scores
+
+
+def with_noise(stack: DisplacementStack, sigma: float, seed: int) -> DisplacementStack:
+    """Add white noise; for one seed it differs between levels by its strength alone.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        In any unit.
+    sigma : float
+        Standard deviation of either component, as a fraction of the field's
+        width.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    DisplacementStack
+        In the unit "field".
+    """
     in_field_units = stack.in_grid_steps() / np.float32(stack.grid_shape[1] - 1)
     white = np.random.default_rng(seed).standard_normal(stack.data.shape)
     noisy = (in_field_units + sigma * white).astype(np.float32)
-    return DisplacementStack(noisy, unit="field")
+    return DisplacementStack(noisy, unit="field", spacing=stack.spacing)
 
 
-def _scores(
-    traction: npt.NDArray[np.float32], truth: npt.NDArray[np.float32]
-) -> dict[str, float]:
-    return {
-        name: float(metric(traction, truth).mean()) for name, metric in METRICS.items()
-    }
+def dimensionless(truth: TractionStack, substrate: Substrate) -> FloatArray:
+    """Tractions as ``t / E``, ``(N, H, W, 2)``.
+
+    Raises
+    ------
+    FieldError
+        If they are in Pa and Young's modulus is not known.
+    """
+    if truth.unit == "1":
+        return truth.data
+    if substrate.young is None:
+        raise FieldError(
+            "the known tractions are in Pa: Young's modulus is needed to compare them"
+        )
+    return truth.data / np.float32(substrate.young)
+
+
+def connected_patches(traction: FloatArray) -> npt.NDArray[np.int32]:
+    """Number the regions of traction, field by field.
+
+    Parameters
+    ----------
+    traction : array of shape (N, H, W, 2)
+        Tractions that are zero outside adhesions.
+
+    Returns
+    -------
+    array of shape (N, H, W)
+        Neighbours in a row or column belong to the same patch. Adhesions that
+        touch are one.
+    """
+    pulling = np.any(traction != 0, axis=-1)
+    labels = np.zeros(pulling.shape, dtype=np.int32)
+    for field, numbers in zip(pulling, labels, strict=True):
+        ndimage.label(field, output=numbers)
+    return labels
+
+
+def median_field(truth: FloatArray) -> int:
+    """Number of the field whose summed squared traction is the median one."""
+    power = np.square(truth, dtype=np.float64).sum(axis=(1, 2, 3))
+    return int(np.argsort(power)[(len(power) - 1) // 2])
+
+
+def fttc_oracle(
+    stack: DisplacementStack, truth: FloatArray, *, substrate: Substrate
+) -> FloatArray:
+    """FTTC at its best: the truth chooses its regularisation and its border.
+
+    For every field, the least sum of squared errors over 33 regularisations
+    from 1e-3 to 1e5 squared grid steps, and over three ways to go on beyond
+    the field's border: periodically, periodically without the jumps (see
+    `periodic_component`), and by zeros, half a field wide on each side. No
+    method that does not know the truth can choose so well; one that beats it
+    beats every way to choose FTTC's regularisation.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements, ``(N, H, W, 2)``.
+    truth : array of shape (N, H, W, 2)
+        Tractions ``t / E``.
+    substrate : Substrate, keyword-only
+        The gel.
+
+    Returns
+    -------
+    array of shape (N, H, W, 2)
+        Tractions ``t / E``.
+    """
+    height, width = stack.grid_shape
+    x, y = np.moveaxis(stack.in_grid_steps(), -1, 0)
+    around = ((0, 0), (0, height), (0, width))
+    response = substrate.response(spacing=stack.spacing)
+    best = np.zeros_like(truth)
+    least = metrics.sum_of_squared_errors(best, truth)
+    for field in (
+        (x, y),
+        (periodic_component(x), periodic_component(y)),
+        (np.pad(x, around), np.pad(y, around)),
+    ):
+        for regularisation in _REGULARISATIONS:
+            solution = fttc(
+                *field, regularisation=float(regularisation), response=response
+            )
+            found = np.stack(solution, axis=-1)[:, :height, :width]
+            errors = metrics.sum_of_squared_errors(found, truth)
+            better = errors < least
+            best[better], least[better] = found[better], errors[better]
+    return best
+
+
+def _solver(
+    model: str,
+    substrate: Substrate,
+    config: ReconstructionConfig,
+    on_notice: Notify | None,
+) -> tuple[Solver, str]:
+    """What a method does with displacements and, if it cheats, the truth; its name."""
+    if model == ZERO:
+        return lambda _stack, truth: np.zeros_like(truth), ZERO
+    if model == ORACLE:
+        return partial(fttc_oracle, substrate=substrate), ORACLE
+    method = load_method(ReconstructionConfig(model=model, heads=config.heads))
+    gel = Substrate(poisson=substrate.poisson, thickness=substrate.thickness)
+
+    def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:
+        found = reconstruct(
+            stack, substrate=gel, config=config, method=method, on_notice=on_notice
+        )
+        return found.data
+
+    return solve, method.name
+
+
+def _first_batch(
+    stack: DisplacementStack, config: ReconstructionConfig
+) -> DisplacementStack:
+    return replace(stack, data=stack.data[: config.batch_size])

@@ -256,7 +256,7 @@ def dma(
     )
 
 
-def direction_error(
+def direction_error_degrees(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
     """Angle by which the traction's direction at adhesions is wrong.
@@ -296,7 +296,7 @@ def direction_error(
 def direction_cosine(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Cosine of the angle of `direction_error`, averaged over the patches.
+    """Cosine of the angle of `direction_error_degrees`, averaged over the patches.
 
     ``mean_i cos angle(mean_j t_ij, mean_j t_true,ij)``: 1 is perfect, 0 across,
     -1 the wrong way round.

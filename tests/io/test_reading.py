@@ -10,6 +10,7 @@ from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.io import (
     FieldFileError,
     read_displacement,
+    read_segmentation,
     read_traction,
     write_arrays,
 )
@@ -116,3 +117,20 @@ def test_memory_that_does_not_suffice(
     monkeypatch.setattr("h5py.Dataset.__getitem__", fail)
     with pytest.raises(FieldFileError, match=r"run.h5: it does not fit into memory"):
         read_displacement(path)
+
+
+def test_segmentation(path: Path) -> None:
+    labels = np.arange(3 * 8 * 9).reshape(3, 8, 9)
+    write_arrays(path, {"traction": FIELD, "segmentation": labels}, {})
+    found = read_segmentation(path)
+    assert found is not None
+    np.testing.assert_array_equal(found, labels)
+    write_arrays(path, {"segmentation": labels[0].astype(np.uint8)}, {})
+    found = read_segmentation(path)
+    assert found is not None
+    assert found.shape == (1, 8, 9)
+    assert read_segmentation(write(path, "traction")) is None
+    for wrong in (labels.astype(float), labels.ravel()):
+        write_arrays(path, {"segmentation": wrong}, {})
+        with pytest.raises(FieldFileError, match="expected whole numbers"):
+            read_segmentation(path)

@@ -2,38 +2,151 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import os
+import shlex
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_vit_tfm.cli.options import FILE, device_option
-from napari_vit_tfm.config import MODEL_NAMES, Device, ReconstructionConfig
+from napari_vit_tfm import __version__
+from napari_vit_tfm.cli.known import MADE_FIELDS, KnownFields, make_fields, read_fields
+from napari_vit_tfm.cli.options import (
+    FILE,
+    POSITIVE,
+    DisplacementSource,
+    device_option,
+)
+from napari_vit_tfm.cli.run import note
+from napari_vit_tfm.config import (
+    MODEL_NAMES,
+    REFERENCE_POISSON,
+    Device,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit
 
 if TYPE_CHECKING:
     from napari_vit_tfm.evaluate import MethodScores
-    from napari_vit_tfm.fields import DisplacementStack, TractionStack
+    from napari_vit_tfm.report import Origin
+
+_LISTS = ("--cnn", "--methods", "--noise")
+_ARGUMENTS = "napari_vit_tfm.arguments"
 
 
-@click.command("benchmark")
+class _ListCommand(click.Command):
+    """A command some of whose options take all values up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        repeated: list[str] = []
+        option, values = "", 0
+        for argument in args:
+            if argument.startswith("-"):
+                option, _, value = argument.partition("=")
+                values = int(bool(value))
+            elif option in _LISTS:
+                values += 1
+                if values > 1:
+                    repeated.append(option)
+            repeated.append(argument)
+        return super().parse_args(ctx, repeated)
+
+
+class _Kind(click.ParamType[str]):
+    """A distribution's name; the distributions are imported only to check it."""
+
+    name = "kind"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        from napari_vit_tfm.synthesis import KINDS
+
+        if value not in KINDS:
+            self.fail(f"{value!r} is not one of {', '.join(KINDS)}", param, ctx)
+        return value
+
+
+def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
+    """Split values at commas, convert each, and keep each once."""
+
+    def split(
+        ctx: click.Context, param: click.Parameter, values: Sequence[str]
+    ) -> tuple[Any, ...]:
+        parts = [part.strip() for value in values for part in value.split(",")]
+        converted = [kind.convert(part, param, ctx) for part in parts if part]
+        return tuple(dict.fromkeys(converted))
+
+    return split
+
+
+@click.command("benchmark", cls=_ListCommand)
 @click.option(
     "--data",
     type=FILE,
     metavar="FILE",
-    help="Fields with known tractions: arrays `displacement`, clean and in fractions "
-    "of the field's width, and `traction`, in fractions of Young's modulus. Without "
-    "it, disc fields are made.",
+    help="Fields with known tractions: clean displacements and, there or in --truth, "
+    "their tractions and the patches' segmentation. Where no units are named, they "
+    "are fractions of the field's width and of Young's modulus. Without this option "
+    "fields are made.",
+)
+@click.option("--truth", type=FILE, metavar="FILE", help="Tractions of --data.")
+@click.option(
+    "--units",
+    type=click.Choice(DISPLACEMENT_UNITS),
+    help="Unit of the displacements in --data, where the file does not name it.",
+)
+@click.option(
+    "--spacing",
+    type=POSITIVE,
+    metavar="UM",
+    help="Distance between neighbouring vectors in --data, in micrometres.",
+)
+@click.option(
+    "--pixel-size",
+    type=POSITIVE,
+    metavar="UM",
+    help="Size of a camera pixel in --data, in micrometres.",
+)
+@click.option(
+    "--young",
+    type=POSITIVE,
+    metavar="PA",
+    help="Young's modulus of --data, for tractions in Pa; without it what the file "
+    "says.",
+)
+@click.option(
+    "--poisson",
+    type=click.FloatRange(0, 0.5),
+    metavar="NU",
+    help="Poisson ratio of --data; without it what the file says, or "
+    f"{REFERENCE_POISSON}.",
+)
+@click.option(
+    "--thickness",
+    type=POSITIVE,
+    metavar="UM",
+    help="Thickness of the gel of --data, in micrometres; without it what the file "
+    "says, or infinite.",
+)
+@click.option(
+    "--kind",
+    type=_Kind(),
+    default="discs",
+    show_default=True,
+    metavar="KIND",
+    help="Fields to make, one of the kinds of vit-tfm synthesize.",
 )
 @click.option(
     "-n",
     "n_fields",
     type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
     metavar="N",
-    help="Number of fields to make.",
+    help=f"Number of fields to make ({MADE_FIELDS} without this option), or to take "
+    "from the beginning of --data (all).",
 )
 @click.option(
     "--seed",
@@ -46,21 +159,30 @@ if TYPE_CHECKING:
 @click.option(
     "--noise",
     "sigmas",
-    type=click.FloatRange(min=0),
     multiple=True,
-    default=(0.0, 1e-4, 1e-3),
+    default=("0", "1e-4", "1e-3"),
     show_default=True,
-    metavar="SIGMA",
-    help="Standard deviation of the noise, as a fraction of the field's width; "
-    "may be given several times.",
+    callback=_each(click.FloatRange(min=0)),
+    metavar="SIGMA...",
+    help="Standard deviations of the noise, as fractions of the field's width.",
 )
 @click.option(
     "--methods",
     multiple=True,
-    default=MODEL_NAMES,
+    default=(*MODEL_NAMES, "fttc-oracle"),
     show_default=True,
-    metavar="FILE|NAME",
-    help="A method's name or a model file; may be given several times.",
+    callback=_each(click.STRING),
+    metavar="FILE|NAME...",
+    help="Methods' names and model files. fttc-oracle is FTTC at its best, with the "
+    "regularisation that only the truth can choose.",
+)
+@click.option(
+    "--cnn",
+    "cnns",
+    multiple=True,
+    callback=_each(click.STRING),
+    metavar="FILE...",
+    help="Files of the published CNN, to compare with.",
 )
 @device_option
 @click.option(
@@ -69,80 +191,166 @@ if TYPE_CHECKING:
     type=FILE,
     required=True,
     metavar="DIR",
-    help="Folder for benchmark.json and benchmark.md.",
+    help="Folder for the results.",
 )
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     *,
     data: Path | None,
-    n_fields: int,
+    kind: str,
+    n_fields: int | None,
     seed: int,
     sigmas: Sequence[float],
     methods: Sequence[str],
+    cnns: Sequence[str],
     device: Device,
     output: Path,
+    **of_data: Any,
 ) -> None:
-    """Score methods on fields whose tractions are known."""
-    from napari_vit_tfm.evaluate import evaluate
+    """Score methods on fields whose tractions are known.
 
-    displacement, truth = _fields(data, n_fields, seed)
+    Writes tables (benchmark.md, summary.csv, samples.csv, benchmark.json) and
+    figures (error_against_noise.png, fields.png) into a folder. Options that
+    take several values take them with spaces or commas between, or repeated.
+    """
+    if data is None:
+        _refuse(of_data)
+        known = make_fields(kind, n_fields or MADE_FIELDS, seed)
+    else:
+        known = _read(data, **of_data)
+        known = known if n_fields is None else known.first(n_fields)
+    if not sigmas or not (methods or cnns):
+        raise click.UsageError("there is no noise level or no method to compare")
+    output.mkdir(parents=True, exist_ok=True)
+    names = _names(methods, cnns)
+    results, notices = _evaluated(known, names, sigmas, seed, device)
+    from napari_vit_tfm.report import Origin
+
+    origin = Origin(
+        command=shlex.join(["vit-tfm", "benchmark", *ctx.meta[_ARGUMENTS]]),
+        version=__version__,
+        fields=known.description,
+        seed=seed,
+        device=_device_in_words(device),
+        cnns=[names[cnn] for cnn in cnns],
+        notices=notices,
+    )
+    _write(output, known, results, origin, seed)
+
+
+def _refuse(of_data: Mapping[str, Any]) -> None:
+    for name, value in of_data.items():
+        if value is not None:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} is about --data, which is missing")
+
+
+def _read(
+    data: Path,
+    *,
+    truth: Path | None,
+    units: DisplacementUnit | None,
+    spacing: float | None,
+    pixel_size: float | None,
+    young: float | None,
+    poisson: float | None,
+    thickness: float | None,
+) -> KnownFields:
+    source = DisplacementSource(data, None, units, spacing, pixel_size)
+    return read_fields(source, truth, young=young, poisson=poisson, thickness=thickness)
+
+
+def _names(methods: Sequence[str], cnns: Sequence[str]) -> dict[str, str]:
+    """What each method is called: a file by its path where the name is not enough.
+
+    The CNNs come right after the first method, to stand beside it in tables.
+    """
+    files = Counter(Path(method).name for method in methods)
+    stems = Counter(Path(cnn).stem for cnn in cnns)
+    of_methods = {m: Path(m).name if files[Path(m).name] == 1 else m for m in methods}
+    of_cnns = {
+        c: f"cnn {Path(c).stem if stems[Path(c).stem] == 1 else c}" for c in cnns
+    }
+    first = dict(list(of_methods.items())[:1])
+    return first | of_cnns | of_methods
+
+
+def _evaluated(
+    known: KnownFields,
+    names: dict[str, str],
+    sigmas: Sequence[float],
+    seed: int,
+    device: Device,
+) -> tuple[list[MethodScores], list[str]]:
+    """The results, and what was noted on the way, once each."""
+    from napari_vit_tfm.evaluate import evaluate, median_field
+
+    notices: list[str] = []
+
+    def tell(message: str) -> None:
+        if message not in notices:
+            notices.append(message)
+            note(message)
+
     results = evaluate(
-        displacement,
-        truth,
-        methods=methods,
-        sigmas=tuple(dict.fromkeys(sigmas)),
+        known.displacement,
+        known.truth,
+        methods=list(names),
+        names=names,
+        segmentation=known.segmentation,
+        substrate=known.substrate,
+        sigmas=sigmas,
         seed=seed,
         config=ReconstructionConfig(device=device),
+        example=median_field(known.truth.data),
         on_result=lambda name, sigma: click.echo(f"{name}, sigma {sigma:g}", err=True),
+        on_notice=tell,
     )
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "benchmark.json").write_text(json.dumps(_as_json(results), indent=2))
-    table = _as_markdown(results, displacement.n_frames)
-    (output / "benchmark.md").write_text(table)
-    click.echo(table, nl=False)
+    return results, notices
 
 
-def _fields(
-    data: Path | None, n_fields: int, seed: int
-) -> tuple[DisplacementStack, TractionStack]:
-    from napari_vit_tfm.fields import DisplacementStack, TractionStack
-    from napari_vit_tfm.io import read_displacement, read_traction
-    from napari_vit_tfm.synthesis import synthesise
+def _write(
+    output: Path,
+    known: KnownFields,
+    results: Sequence[MethodScores],
+    origin: Origin,
+    seed: int,
+) -> None:
+    from napari_vit_tfm import figures, report
+    from napari_vit_tfm.evaluate import dimensionless, median_field, with_noise
+    from napari_vit_tfm.io.writing import replacing
 
-    if data is not None:
-        displacement = read_displacement(data, dataset="displacement", unit="field")
-        return displacement, read_traction(data, dataset="traction", unit="1")
-    made = synthesise(n_fields, seed=seed)
-    return DisplacementStack(made.displacement, "field"), TractionStack(made.traction)
-
-
-def _as_json(results: Sequence[MethodScores]) -> dict[str, object]:
-    return {
-        "methods": {
-            result.name: {
-                "noise": {f"{sigma:g}": s for sigma, s in result.noise.items()},
-                "ms_per_field": result.ms_per_field,
-            }
-            for result in results
-        }
+    for name, text in (
+        ("benchmark.md", report.as_markdown(results, origin)),
+        ("benchmark.json", report.as_json(results)),
+    ):
+        with replacing(output / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    report.write_summary(output / "summary.csv", results)
+    report.write_samples(output / "samples.csv", results)
+    figure = figures.error_figure(results, n_fields=known.truth.n_frames)
+    figures.write_png(output / "error_against_noise.png", figure)
+    example = median_field(known.truth.data)
+    displacement = {
+        sigma: with_noise(known.displacement, sigma, seed).data[example]
+        for sigma in results[0].samples
     }
+    truth = dimensionless(known.truth, known.substrate)[example]
+    figure = figures.fields_figure(displacement, truth, results)
+    figures.write_png(output / "fields.png", figure)
+    click.echo(report.summary_as_markdown(results, origin))
 
 
-def _as_markdown(results: Sequence[MethodScores], n_fields: int) -> str:
-    sigmas = list(results[0].noise)
-    heads = ["clean" if sigma == 0 else f"sigma {sigma:g}" for sigma in sigmas]
-    lines = [
-        f"Mean sum of squared errors of t/E over {n_fields} fields; "
-        "in brackets the mean relative squared error.",
-        "",
-        "| method | " + " | ".join(heads) + " | ms per field |",
-        "|---" * (len(heads) + 2) + "|",
-    ]
-    for result in results:
-        cells = [
-            f"{scores['sum_of_squared_errors']:.3g} "
-            f"({scores['relative_squared_error']:.3g})"
-            for scores in result.noise.values()
-        ]
-        row = [result.name, *cells, f"{result.ms_per_field:.3g}"]
-        lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines) + "\n"
+def _device_in_words(device: Device) -> str:
+    import torch
+
+    from napari_vit_tfm.reconstruct import resolve_device
+
+    resolved = resolve_device(device)
+    if resolved == "cuda":
+        return f"cuda ({torch.cuda.get_device_name()})"
+    if resolved == "cpu":
+        return f"cpu, {torch.get_num_threads()} of {os.cpu_count()} threads"
+    return resolved

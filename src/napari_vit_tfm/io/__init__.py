@@ -1,7 +1,11 @@
 """Displacement and traction files: HDF5, MATLAB, NPZ."""
 
 from napari_vit_tfm.io.base import ArrayEntry, FieldFileError
-from napari_vit_tfm.io.reading import read_displacement, read_traction
+from napari_vit_tfm.io.reading import (
+    read_displacement,
+    read_segmentation,
+    read_traction,
+)
 from napari_vit_tfm.io.registry import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     WRITTEN_ENDINGS,
@@ -17,6 +21,7 @@ __all__ = [
     "FileSummary",
     "check_output",
     "read_displacement",
+    "read_segmentation",
     "read_traction",
     "summarise",
     "write_arrays",

@@ -20,12 +20,14 @@ from napari_vit_tfm.fields import (
     TractionUnit,
 )
 from napari_vit_tfm.io.base import (
+    SEGMENTATION_NAME,
     UNIT_SPELLINGS,
     ArrayEntry,
     FieldFileError,
     damage_reported,
     to_stack,
 )
+from napari_vit_tfm.io.mat import MATLAB
 from napari_vit_tfm.io.registry import OpenedFile, choose, look_inside
 
 
@@ -125,6 +127,42 @@ def read_traction(
         outline=_read_outline(file),
         metadata=_metadata(file, entry),
     )
+
+
+def read_segmentation(
+    path: str | os.PathLike[str],
+) -> npt.NDArray[np.integer] | None:
+    """Read where the patches are, from an HDF5 or NPZ file.
+
+    Parameters
+    ----------
+    path : path
+        The file; its array ``segmentation`` is read, ``(T, H, W)`` or
+        ``(H, W)``.
+
+    Returns
+    -------
+    array of whole numbers, shape (T, H, W), or None
+        The patch's number at each node, 0 in the background. None where the
+        file has no such array; MATLAB files are not asked.
+
+    Raises
+    ------
+    FieldFileError
+        If the array holds anything but whole numbers, or has another shape.
+    """
+    file = look_inside(path)
+    names = [entry.name for entry in file.arrays]
+    if file.format is MATLAB or SEGMENTATION_NAME not in names:
+        return None
+    with damage_reported(file.path, file.format.name):
+        labels = file.format.read(file.path, SEGMENTATION_NAME)
+    if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3):
+        raise FieldFileError(
+            f"{file.path}: {SEGMENTATION_NAME} holds {labels.dtype} numbers in the "
+            f"shape {labels.shape}, expected whole numbers in the shape (T, H, W)"
+        )
+    return labels.reshape(-1, *labels.shape[-2:])
 
 
 def _read_vectors(file: OpenedFile, entry: ArrayEntry) -> FloatArray:
