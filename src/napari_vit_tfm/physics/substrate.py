@@ -101,7 +101,9 @@ class Substrate:
 
         Exact in Fourier space, mode by mode. Around the field, which is
         finite, are zeros half a field wide: on disc fields more than nine
-        tenths of the squared difference between two gels go.
+        tenths of the squared difference between two gels go. FTTC with this
+        gel's own response is not better than after this: its errors differ by
+        a few percent, either way, down to gels of five grid steps.
 
         Parameters
         ----------
