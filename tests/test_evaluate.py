@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm import metrics
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import ORACLE, ReconstructionConfig
 from napari_vit_tfm.evaluate import (
     METRIC_NAMES,
-    ORACLE,
     ZERO,
     MethodScores,
     connected_patches,
@@ -88,7 +87,7 @@ def test_the_oracle_knows_better(results: list[MethodScores]) -> None:
         least = oracle.samples[sigma]["sum_of_squared_errors"]
         # What FTTC chooses by itself lies between two steps of the oracle's sweep.
         chosen = fttc.samples[sigma]["sum_of_squared_errors"]
-        assert np.all(least < 1.02 * chosen)
+        assert np.all(least < 1.005 * chosen)
         assert np.all(least < zero.samples[sigma]["sum_of_squared_errors"])
 
 

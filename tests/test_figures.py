@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from napari_vit_tfm.evaluate import METRIC_NAMES, ORACLE, ZERO, MethodScores
+from napari_vit_tfm.config import ORACLE
+from napari_vit_tfm.evaluate import METRIC_NAMES, ZERO, MethodScores
 from napari_vit_tfm.figures import error_figure, fields_figure, write_png
 
 SIGMAS = (0.0, 1e-4, 1e-3)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_vit_tfm.evaluate import METRIC_NAMES, ORACLE, ZERO, MethodScores
+from napari_vit_tfm.config import ORACLE
+from napari_vit_tfm.evaluate import METRIC_NAMES, ZERO, MethodScores
 from napari_vit_tfm.report import (
     Origin,
     as_json,

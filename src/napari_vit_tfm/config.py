@@ -21,6 +21,9 @@ BUNDLED_MODEL = "vit"
 MODEL_NAMES = (BUNDLED_MODEL, "fttc", "bayesian-fttc")
 """Methods that need no file."""
 
+ORACLE = "fttc-oracle"
+"""FTTC at its best, which only somebody who knows the truth can choose."""
+
 MODEL_ENDINGS = (".safetensors", ".pth", ".pt", ".h5", ".hdf5")
 """Endings of files that models are read from."""
 
@@ -53,6 +56,29 @@ class ReconstructionConfig:
     heads: int | None = None
     device: Device = "auto"
     batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is compared, and on which fields.
+
+    Parameters
+    ----------
+    methods : tuple of str
+        Names of the methods.
+    sigmas : tuple of float
+        Standard deviations of the noise, as fractions of the field's width.
+    kind : str
+        Distribution of the fields.
+    n_fields, seed : int
+        Number of fields, seed of the fields and of the noise.
+    """
+
+    methods: tuple[str, ...] = (*MODEL_NAMES, ORACLE)
+    sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3)
+    kind: str = "discs"
+    n_fields: int = 64
+    seed: int = 0
 
 
 @dataclass(frozen=True)

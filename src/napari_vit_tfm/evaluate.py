@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_vit_tfm import metrics
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import ORACLE, BenchmarkConfig, ReconstructionConfig
 from napari_vit_tfm.fields import (
     DisplacementStack,
     FieldError,
@@ -24,9 +24,6 @@ from napari_vit_tfm.reconstruct import Notify, load_method, reconstruct
 
 ZERO = "zero"
 """Name under which predicting no traction at all is scored."""
-
-ORACLE = "fttc-oracle"
-"""Name of FTTC at its best, which only somebody who knows the truth can choose."""
 
 WHOLE_FIELD_METRICS: Mapping[
     str, Callable[[npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]]
@@ -56,7 +53,7 @@ METRIC_NAMES = (*WHOLE_FIELD_METRICS, *ADHESION_METRICS)
 Scores = Mapping[str, npt.NDArray[np.float64]]
 Solver = Callable[[DisplacementStack, FloatArray], FloatArray]
 
-_REGULARISATIONS = np.geomspace(1e-3, 1e5, 33)
+_REGULARISATIONS = np.geomspace(1e-3, 1e5, 65)
 
 
 @dataclass(frozen=True)
@@ -110,8 +107,8 @@ def evaluate(
     names: Mapping[str, str] | None = None,
     segmentation: npt.NDArray[np.integer] | None = None,
     substrate: Substrate | None = None,
-    sigmas: Sequence[float] = (0.0, 1e-4, 1e-3),
-    seed: int = 0,
+    sigmas: Sequence[float] = BenchmarkConfig.sigmas,
+    seed: int = BenchmarkConfig.seed,
     config: ReconstructionConfig | None = None,
     example: int | None = None,
     on_result: Callable[[str, float], None] | None = None,
@@ -286,7 +283,7 @@ def fttc_oracle(
 ) -> FloatArray:
     """FTTC at its best: the truth chooses its regularisation and its border.
 
-    For every field, the least sum of squared errors over 33 regularisations
+    For every field, the least sum of squared errors over 65 regularisations
     from 1e-3 to 1e5 squared grid steps, and over three ways to go on beyond
     the field's border: periodically, periodically without the jumps (see
     `periodic_component`), and by zeros, half a field wide on each side. No

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.evaluate import ORACLE, ZERO, MethodScores
+from napari_vit_tfm.config import ORACLE, DisplayConfig
+from napari_vit_tfm.evaluate import ZERO, MethodScores
 from napari_vit_tfm.fields import FloatArray
 from napari_vit_tfm.io.writing import replacing
 

@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from napari_vit_tfm.config import ORACLE
 from napari_vit_tfm.evaluate import (
     METRIC_NAMES,
-    ORACLE,
     ZERO,
     MethodScores,
     mean_of_defined,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.cli.known import MADE_FIELDS, KnownFields, make_fields, read_fields
+from napari_vit_tfm.cli.known import KnownFields, make_fields, read_fields
 from napari_vit_tfm.cli.options import (
     FILE,
     POSITIVE,
@@ -21,8 +21,9 @@ from napari_vit_tfm.cli.options import (
 )
 from napari_vit_tfm.cli.run import note
 from napari_vit_tfm.config import (
-    MODEL_NAMES,
+    ORACLE,
     REFERENCE_POISSON,
+    BenchmarkConfig,
     Device,
     ReconstructionConfig,
 )
@@ -135,7 +136,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option(
     "--kind",
     type=_Kind(),
-    default="discs",
+    default=BenchmarkConfig.kind,
     show_default=True,
     metavar="KIND",
     help="Fields to make, one of the kinds of vit-tfm synthesize.",
@@ -145,13 +146,13 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     "n_fields",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Number of fields to make ({MADE_FIELDS} without this option), or to take "
-    "from the beginning of --data (all).",
+    help=f"Number of fields to make ({BenchmarkConfig.n_fields} without this option), "
+    "or to take from the beginning of --data (all).",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
-    default=0,
+    default=BenchmarkConfig.seed,
     show_default=True,
     metavar="S",
     help="Seed of the fields and of the noise.",
@@ -160,7 +161,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     "--noise",
     "sigmas",
     multiple=True,
-    default=("0", "1e-4", "1e-3"),
+    default=tuple(f"{sigma:g}" for sigma in BenchmarkConfig.sigmas),
     show_default=True,
     callback=_each(click.FloatRange(min=0)),
     metavar="SIGMA...",
@@ -169,11 +170,11 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option(
     "--methods",
     multiple=True,
-    default=(*MODEL_NAMES, "fttc-oracle"),
+    default=BenchmarkConfig.methods,
     show_default=True,
     callback=_each(click.STRING),
     metavar="FILE|NAME...",
-    help="Methods' names and model files. fttc-oracle is FTTC at its best, with the "
+    help=f"Methods' names and model files. {ORACLE} is FTTC at its best, with the "
     "regularisation that only the truth can choose.",
 )
 @click.option(
@@ -217,7 +218,7 @@ def command(
     """
     if data is None:
         _refuse(of_data)
-        known = make_fields(kind, n_fields or MADE_FIELDS, seed)
+        known = make_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)
     else:
         known = _read(data, **of_data)
         known = known if n_fields is None else known.first(n_fields)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
     from napari_vit_tfm.physics.substrate import Substrate
 
-MADE_FIELDS = 64
-"""How many fields are made when nobody says."""
-
 
 @dataclass(frozen=True, eq=False)
 class KnownFields:
