@@ -7,12 +7,14 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightning as lit
 import pytest
 import torch
 from safetensors import safe_open
@@ -22,6 +24,8 @@ from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.models.weights import PhysicsViTMethod, load_network
 from napari_vit_tfm.training import TrainingConfig, starting_weights
 from napari_vit_tfm.training import train as train_anywhere
+from napari_vit_tfm.training.data import TrainingFields
+from napari_vit_tfm.training.losses import traction_loss
 from napari_vit_tfm.training.module import TrainingModule
 
 # Lightning asks torch for names that torch has since renamed.
@@ -29,8 +33,13 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*LeafSpec.*", "ignore:.*does not have many workers.*"
 )
 
-train = partial(train_anywhere, device="cpu", progress=False)
 Patch = pytest.MonkeyPatch
+
+
+def train(config: TrainingConfig, **options: Any) -> Path:
+    weights = train_anywhere(config, device="cpu", progress=False, **options)
+    assert weights is not None
+    return weights
 
 
 def header(weights: Path) -> dict[str, Any]:
@@ -231,6 +240,37 @@ def test_mixed_precision(
     half = replace(tiny, precision="16-mixed")
     with pytest.raises(FieldError, match="CPU has no precision 16-mixed"):
         train(half, output=tmp_path / "half")
+
+
+def test_two_processes_share_a_step(tmp_path: Path, tiny: TrainingConfig) -> None:
+    config = replace(tiny, steps=1)
+    (tmp_path / "run.toml").write_text(config.to_toml())
+    run = ["train", "--config", "run.toml", "-o", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_vit_tfm", *run, "--device=cpu", "--devices=2"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert done.stdout.count("weights: ") == 1
+    # Each has drawn a batch of its own, and both gradients count.
+    lit.seed_everything(config.seed, verbose=False)
+    network = TrainingModule(config).network
+    for number in range(2):
+        batch = TrainingFields(config).batch(number).to(torch.device("cpu"))
+        displacement, truth = batch.fields()
+        loss = traction_loss(network(displacement), truth, config.loss).mean()
+        (loss / 2).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+    state = checkpoint(tmp_path / "run")["optimizer_states"][0]["state"]
+    for index, parameter in enumerate(network.parameters()):
+        expected = 0.1 * parameter.grad
+        torch.testing.assert_close(
+            state[index]["exp_avg"], expected, rtol=1e-4, atol=1e-7
+        )
 
 
 def test_what_is_logged(tmp_path: Path, tiny: TrainingConfig) -> None:

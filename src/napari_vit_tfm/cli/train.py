@@ -124,7 +124,8 @@ def command(
         nodes=nodes,
         progress=is_watched(),
     )
-    click.echo(f"weights: {written}")
+    if written is not None:
+        click.echo(f"weights: {written}")
 
 
 def _described_run(

@@ -145,7 +145,7 @@ class KeepCheckpoint(Checkpoint):
             trainer.save_checkpoint(self.path)
         if interrupted:
             if trainer.is_global_zero:
-                print(f"interrupted: kept as it is after step {step}", flush=True)
+                print(f"interrupted: to be resumed after step {step}", flush=True)
             raise SystemExit(128 + (self._signal or signal.SIGTERM))
 
     def on_validation_end(

@@ -25,6 +25,7 @@ from napari_vit_tfm.training.train import trainer_for, training_loader
 Fields = tuple[Tensor, Tensor]
 
 _DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+_MATMUL_SIDES = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 _REPEATS = 5
 
 
@@ -240,7 +241,7 @@ def _training_flops(config: TrainingConfig, batches: list[Fields]) -> float:
 
 def _matmul_flops(device: torch.device, dtype: torch.dtype) -> float:
     """Operations per second of a large square matrix product, the best of a few."""
-    side = 1024 if device.type == "cpu" else 8192
+    side = _MATMUL_SIDES[device.type]
     matrix = torch.randn(side, side, device=device).to(dtype)
     seconds = []
     for _ in range(_REPEATS):

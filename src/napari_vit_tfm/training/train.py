@@ -39,7 +39,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     progress: bool = True,
-) -> Path:
+) -> Path | None:
     """Train a network and write its weights.
 
     Parameters
@@ -67,7 +67,8 @@ def train(
     -------
     path
         The weights' file, ``vit.safetensors`` in `output`: the averaged weights
-        with the best score on the validation fields.
+        with the best score on the validation fields. None in all processes of
+        the run but the first, which writes it.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def train(
         if trainer.global_step % config.validate_every:
             # The averaged weights of the last step are in place by now.
             trainer.validate(module, validation, verbose=False)
-    return best.path
+    return best.path if trainer.is_global_zero else None
 
 
 def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:
