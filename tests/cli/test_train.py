@@ -109,7 +109,6 @@ def test_options_that_exclude_each_other(
     error_of: ErrorOf, training: Recorder, tmp_path: Path
 ) -> None:
     run = ("train", "-o", tmp_path)
-    assert "not with --weights" in error_of(*run, "--resume", "--weights", "vit")
     assert "on one device" in error_of(*run, "--measure", "3", "--devices", "2")
     assert "cannot start from fttc" in error_of(*run, "--weights", "fttc")
     assert training.calls == []

@@ -147,6 +147,10 @@ def test_nothing_to_resume(tmp_path: Path, tiny: TrainingConfig) -> None:
     with pytest.raises(FieldError, match="nothing to resume"):
         train(tiny, output=tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    torch.save({"global_step": 1}, tmp_path / "run" / "checkpoints" / "last.ckpt")
+    with pytest.raises(FieldError, match="not a checkpoint"):
+        train(tiny, output=tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize("steps", [2, 5])
@@ -209,6 +213,8 @@ def test_a_run_starts_from_weights(tmp_path: Path, tiny: TrainingConfig) -> None
         "model": "vit.safetensors",
         "sha256": first.sha256,
     }
+    with pytest.raises(FieldError, match="starts from no others"):
+        train(still, output=tmp_path / "second", start=first, resume=True)
     other = replace(tiny, network=replace(tiny.network, depth=2))
     with pytest.raises(FieldError, match="depth 1 instead of 2"):
         train(other, output=tmp_path / "third", start=first)

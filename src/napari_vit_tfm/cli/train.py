@@ -101,8 +101,6 @@ def command(
         ) from error
     from napari_vit_tfm.cli.run import is_watched
 
-    if resume and weights is not None:
-        raise click.UsageError("a run that goes on has its weights: not with --weights")
     if measure and (resume or weights is not None or devices * nodes > 1):
         raise click.UsageError("--measure takes a fresh network on one device")
     if config is None and resume and (output / CONFIG_NAME).is_file():

@@ -74,8 +74,11 @@ def train(
     ------
     FieldError
         If there is nothing to resume, something would be overwritten, the
-        networks differ in size, or the device cannot do what is asked.
+        networks differ in size, a resumed run is to start from weights, or the
+        device cannot do what is asked.
     """
+    if resume and start is not None:
+        raise FieldError("a run that goes on has its weights: it starts from no others")
     output = Path(output)
     checkpoint = output / "checkpoints" / "last.ckpt"
     first_step = _first_step(checkpoint, config, resume=resume)
@@ -188,6 +191,8 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
     if not checkpoint.exists():
         raise FieldError(f"nothing to resume: {checkpoint} is not there")
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
+    if "network" not in saved:
+        raise FieldError(f"{checkpoint}: not a checkpoint that vit-tfm train has made")
     step = int(saved["global_step"])
     _check_same_network(
         PhysicsViTConfig.from_dict(saved["network"]), config, f"{checkpoint}"
