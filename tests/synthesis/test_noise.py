@@ -20,6 +20,7 @@ def test_noise_is_drawn_as_said() -> None:
     assert np.median(noisy) == pytest.approx(np.sqrt(0.001), rel=0.1)
     assert (length > 0).mean() == pytest.approx(0.4, abs=0.03)
     assert 0.5 <= length[length > 0].min() < length.max() <= 2
+    assert np.median(length[length > 0]) == pytest.approx(1, rel=0.1)
 
 
 @pytest.mark.parametrize("length", [0.0, 0.7, 2.0])
@@ -50,3 +51,13 @@ def test_noise_is_relative_to_each_field() -> None:
         length=torch.from_numpy(length),
     )
     np.testing.assert_allclose(in_torch.numpy(), noisy, atol=1e-12)
+
+
+def test_noise_longer_than_the_field_is_not_periodic() -> None:
+    clean = np.ones((20, 2, 32, 32))
+    white = np.random.default_rng(2).standard_normal((20, 2, 80, 80))
+    noise = add_noise(clean, white, strength=np.ones(20), length=np.full(20, 6.0))
+    noise = noise - clean
+    neighbours = np.square(noise[..., 1:] - noise[..., :-1]).mean()
+    borders = np.square(noise[..., -1] - noise[..., 0]).mean()
+    assert borders > 20 * neighbours

@@ -22,7 +22,9 @@ CONFIG = TrainingConfig(
         FieldKind((24, 24), 0.5, DiscDistribution(count=(3, 6))),
         FieldKind((16, 32), 0.5, adhesions=AdhesionDistribution(count=(3, 6))),
     ),
-    noise=NoiseDistribution(strength=(0.05, 0.1), clean_share=0.5),
+    noise=NoiseDistribution(
+        strength=(0.05, 0.1), clean_share=0.5, correlated_share=0.0
+    ),
 )
 CPU = torch.device("cpu")
 

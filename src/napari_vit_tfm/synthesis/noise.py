@@ -28,20 +28,21 @@ class NoiseDistribution:
     correlated_share : float
         Share of the noisy fields whose noise is correlated, the rest is white.
     length : tuple of float
-        Range of the correlation length in grid steps, drawn uniformly; see
-        `correlated`.
+        Range of the correlation length in grid steps, drawn log-uniformly; see
+        `correlated`. A step or two is what overlapping interrogation windows
+        give; longer ones are distortions such as drift and swelling.
     """
 
     strength: tuple[float, float] = (0.01, 0.5)
     clean_share: float = 0.2
     correlated_share: float = 0.3
-    length: tuple[float, float] = (0.4, 2.0)
+    length: tuple[float, float] = (0.4, 16.0)
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
         """Strength and correlation length for each of `n` fields."""
         strength = log_uniform(rng, self.strength, n)
         strength[rng.random(n) < self.clean_share] = 0
-        length = rng.uniform(*self.length, n)
+        length = log_uniform(rng, self.length, n)
         length[rng.random(n) >= self.correlated_share] = 0
         return strength, length
 
@@ -88,8 +89,9 @@ def add_noise(
     ----------
     displacement : array of shape (N, 2, H, W)
         Clean fields, in any unit; numpy or torch.
-    white : array of shape (N, 2, H, W)
-        Independent standard normal numbers.
+    white : array of shape (N, 2, H or more, W or more)
+        Independent standard normal numbers. What is beyond the field is cut
+        off once it is correlated, so that the noise is not periodic.
     strength : array of shape (N,), keyword-only
         Standard deviation over the field's root mean square.
     length : array of shape (N,), keyword-only
@@ -101,5 +103,6 @@ def add_noise(
     """
     xp = array_namespace(displacement)
     power = xp.mean(displacement * displacement, axis=(1, 2, 3), keepdims=True)
-    noise = correlated(white, length[:, None])
+    height, width = displacement.shape[-2:]
+    noise = correlated(white, length[:, None])[..., :height, :width]
     return displacement + strength[:, None, None, None] * xp.sqrt(power) * noise

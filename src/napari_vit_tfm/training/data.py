@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.training.config import TrainingConfig
 
 _VALIDATION_SEED = 20_000
+_NOISE_MARGIN = 48
 _Pattern = TypeVar("_Pattern", bound=ForcePattern)
 
 
@@ -73,8 +74,11 @@ class TrainingBatch:
             for parts in zip(*made, strict=True)
         )
         generator = torch.Generator(displacement.device).manual_seed(self.seed)
+        shape = [n + _NOISE_MARGIN for n in displacement.shape[-2:]]
         white = torch.randn(
-            displacement.shape, generator=generator, device=displacement.device
+            (*displacement.shape[:2], *shape),
+            generator=generator,
+            device=displacement.device,
         )
         noisy: Tensor = add_noise(
             displacement, white, strength=self.strength, length=self.length
