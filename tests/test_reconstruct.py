@@ -13,12 +13,7 @@ from napari_vit_tfm.config import MODEL_NAMES, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.physics import Substrate, displacement_of
-from napari_vit_tfm.reconstruct import (
-    Cancelled,
-    frame_attention,
-    reconstruct,
-    resolve_device,
-)
+from napari_vit_tfm.reconstruct import Cancelled, reconstruct, resolve_device
 from napari_vit_tfm.synthesis import synthesise
 
 CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
@@ -209,60 +204,12 @@ def test_fields_that_cannot_be_used(
         reconstruct(make(), config=CPU)
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (33, 70)])
-def test_attention_of_a_frame_of_the_bundled_network(shape: tuple[int, int]) -> None:
-    stack = random_stack(3, shape)
-    method = load("vit")
-    attention = frame_attention(
-        stack, 1, config=ReconstructionConfig(device="cpu"), method=method
-    )
-    rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
-    patches = rows * columns
-    assert attention.rollout.shape == (method.n_blocks, patches, patches)
-    np.testing.assert_allclose(attention.rollout.sum(-1), 1, rtol=1e-4)
-    found = attention.map(0, rows - 1, 1)
-    assert found.shape == (rows, columns)
-    np.testing.assert_array_equal(
-        found.ravel(), attention.rollout[0, (rows - 1) * columns + 1]
-    )
-    assert attention.overlay(0, 0, 0, kind="displacement").shape == shape
-    np.testing.assert_array_equal(attention.displacement, stack.data[1])
-
-
-def test_attention_that_cannot_be_had() -> None:
-    with pytest.raises(FieldError, match="no attention"):
-        frame_attention(random_stack(1), 0, config=CPU)
-    with pytest.raises(FieldError, match="no frame 1"):
-        frame_attention(random_stack(1), 1, config=CPU)
-
-
 def test_devices() -> None:
     assert resolve_device("cpu") == "cpu"
     assert resolve_device("auto") in ("cpu", "cuda", "mps")
     if not torch.cuda.is_available():
         with pytest.raises(FieldError, match="no cuda device"):
             resolve_device("cuda")
-
-
-def test_attention_on_a_resampled_field_says_so() -> None:
-    class Looking(Echo):
-        n_blocks = 1
-
-        def attention(self, displacement: Tensor) -> list[Tensor]:
-            patches = 13 * 13
-            return [torch.full((1, patches, patches), 1 / patches)]
-
-    notices: list[str] = []
-    attention = frame_attention(
-        random_stack(1, (40, 40)),
-        0,
-        config=CPU,
-        method=Looking((104, 104)),
-        on_notice=notices.append,
-    )
-    assert "resampled" in notices[0]
-    assert attention.map(0, 12, 12).shape == (13, 13)
-    assert attention.overlay(0, 12, 12).shape == (40, 40)
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)

@@ -82,6 +82,29 @@ class BenchmarkConfig:
 
 
 @dataclass(frozen=True)
+class InspectionConfig:
+    """How it is measured what a patch's traction depends on.
+
+    Parameters
+    ----------
+    n_projections : int
+        Directions of the patch's traction that are followed back for an
+        influence map; all of them (two per node) make it exact.
+    n_shares : int
+        Points of a faithfulness curve, both ends included.
+    n_random : int
+        Random orders that a faithfulness curve is compared with.
+    seed : int
+        Seed of the directions and of the random orders.
+    """
+
+    n_projections: int = 8
+    n_shares: int = 12
+    n_random: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class DisplayConfig:
     """How fields are drawn.
 

@@ -43,14 +43,19 @@ class PatchGrid:
     patch_size: int = PATCH_SIZE
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of nodes that the patches are made of."""
+        return self.model_shape or self.field_shape
+
+    @property
     def rows(self) -> int:
         """Number of rows of patches; the last may reach beyond the field."""
-        return math.ceil((self.model_shape or self.field_shape)[0] / self.patch_size)
+        return math.ceil(self.shape[0] / self.patch_size)
 
     @property
     def columns(self) -> int:
         """Number of columns of patches; the last may reach beyond the field."""
-        return math.ceil((self.model_shape or self.field_shape)[1] / self.patch_size)
+        return math.ceil(self.shape[1] / self.patch_size)
 
     def index(self, row: int, column: int) -> int:
         """Number of a patch, counted row by row from zero.
@@ -98,6 +103,41 @@ class PatchGrid:
         y = self._edges(axis=0)
         x = self._edges(axis=1)
         return x[column], y[row], x[column + 1], y[row + 1]
+
+    def nodes(self, row: int, column: int) -> tuple[slice, slice]:
+        """Rows and columns of a patch's nodes, on the network's grid.
+
+        Raises
+        ------
+        IndexError
+            If there is no such patch.
+        """
+        self.index(row, column)
+        starts = row * self.patch_size, column * self.patch_size
+        first, second = (
+            slice(start, min(start + self.patch_size, end))
+            for start, end in zip(starts, self.shape, strict=True)
+        )
+        return first, second
+
+    def sums(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Sum of the nodes of every patch.
+
+        Parameters
+        ----------
+        values : array of shape (h, w)
+            One value per node of the network's grid.
+
+        Returns
+        -------
+        array of shape (rows, columns)
+        """
+        size = self.patch_size
+        padded = np.zeros((self.rows * size, self.columns * size))
+        padded[: values.shape[0], : values.shape[1]] = values
+        blocks = padded.reshape(self.rows, size, self.columns, size)
+        sums: npt.NDArray[np.float64] = blocks.sum(axis=(1, 3))
+        return sums
 
     def lines(self) -> npt.NDArray[np.float64]:
         """The grid's lines, as start and vector.
@@ -161,12 +201,11 @@ def overlay(
     weights = np.asarray(weights, dtype=np.float64)
     peak = weights.max()
     scaled = weights / peak if peak > 0 else weights
-    model_shape = grid.model_shape or grid.field_shape
     covered = (grid.rows * grid.patch_size, grid.columns * grid.patch_size)
     smooth: npt.NDArray[np.floating] = resize(  # type: ignore[no-untyped-call]
         scaled, covered, order=1, mode="edge", anti_aliasing=False
-    )[: model_shape[0], : model_shape[1]]
-    if model_shape != grid.field_shape:
+    )[: grid.shape[0], : grid.shape[1]]
+    if grid.shape != grid.field_shape:
         smooth = resample_nodes(smooth, grid.field_shape)
     if kind == "displacement":
         smooth = smooth * np.hypot(displacement[..., 0], displacement[..., 1])

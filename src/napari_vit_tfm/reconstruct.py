@@ -1,4 +1,4 @@
-"""Displacement stacks in, traction stacks out; and what a frame's patches saw.
+"""Displacement stacks in, traction stacks out.
 
 Everything here is plain: arrays, a configuration, callbacks. No layer, no
 viewer, no Qt. torch is imported only when something is computed.
@@ -20,7 +20,7 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
 )
 from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
-from napari_vit_tfm.patches import OverlayKind, PatchGrid, overlay, resample_nodes
+from napari_vit_tfm.patches import resample_nodes
 from napari_vit_tfm.physics.substrate import Substrate
 
 if TYPE_CHECKING:
@@ -176,11 +176,12 @@ def reconstruct_batches(
     substrate = substrate or Substrate()
     method = method or load_method(config)
     notify = on_notice or _ignore
-    _check_field(stack, method)
+    check_grid(stack, method)
+    _check_finite(stack)
     device = resolve_device(config.device)
     method.to(device)
-    if _resamples(stack, method):
-        notify(_resampling_notice(stack, method))
+    if is_resampled(stack, method):
+        notify(resampling_notice(stack, method))
     start, size = 0, max(1, config.batch_size)
     while start < stack.n_frames:
         stop = min(start + size, stack.n_frames)
@@ -228,107 +229,6 @@ def traction_stack(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class FrameAttention:
-    """Attention rollout of one frame.
-
-    Parameters
-    ----------
-    rollout : array of shape (blocks, P, P)
-        ``rollout[b, p]`` is the map of patch ``p`` after block ``b``.
-    grid : PatchGrid
-        The patches.
-    displacement : array of shape (H, W, 2)
-        The frame, in the stack's unit.
-    """
-
-    rollout: FloatArray
-    grid: PatchGrid
-    displacement: FloatArray
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.rollout)
-
-    def map(self, block: int, row: int, column: int) -> FloatArray:
-        """Rollout of a patch after a block, ``(rows, columns)``, sum 1.
-
-        Raises
-        ------
-        IndexError
-            If there is no such block or patch.
-        """
-        patch = self.grid.index(row, column)
-        shape = self.grid.rows, self.grid.columns
-        weights: FloatArray = self.rollout[block, patch].reshape(shape)
-        return weights
-
-    def overlay(
-        self, block: int, row: int, column: int, *, kind: OverlayKind = "weights"
-    ) -> FloatArray:
-        """The map drawn over the field, ``(H, W)``; see `patches.overlay`."""
-        return overlay(
-            self.map(block, row, column), self.displacement, grid=self.grid, kind=kind
-        )
-
-
-def frame_attention(
-    stack: DisplacementStack,
-    frame: int,
-    *,
-    substrate: Substrate | None = None,
-    config: ReconstructionConfig | None = None,
-    method: ReconstructionMethod | None = None,
-    on_notice: Notify | None = None,
-) -> FrameAttention:
-    """Attention rollout of one frame.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        Displacements.
-    frame : int
-        Which frame, counted from zero.
-    substrate, config, method, on_notice
-        As for `reconstruct`.
-
-    Returns
-    -------
-    FrameAttention
-
-    Raises
-    ------
-    FieldError
-        If the field cannot be used, there is no such frame, or the method has
-        no attention.
-    """
-    import torch
-
-    from napari_vit_tfm.models import rollout
-    from napari_vit_tfm.models.precision import full_float32
-
-    config = config or ReconstructionConfig()
-    method = method or load_method(config)
-    _check_field(stack, method)
-    if not 0 <= frame < stack.n_frames:
-        raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
-    if _resamples(stack, method) and on_notice is not None:
-        on_notice(_resampling_notice(stack, method))
-    device = resolve_device(config.device)
-    method.to(device)
-    frames = slice(frame, frame + 1)
-    inputs = _reference_displacement(stack, frames, substrate or Substrate(), method)
-    with torch.inference_mode(), full_float32():
-        maps = rollout(method.attention(inputs.to(device)))
-    grid = PatchGrid(
-        stack.grid_shape,
-        model_shape=method.grid if _resamples(stack, method) else None,
-        patch_size=method.patch_size,
-    )
-    return FrameAttention(maps.float().cpu().numpy(), grid, stack.data[frame])
-
-
 def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMethod:
     """Load the method that a configuration names; None is the default one."""
     from napari_vit_tfm.models import load
@@ -350,7 +250,7 @@ def _reconstruct_frames(
     from napari_vit_tfm.models.precision import full_float32
     from napari_vit_tfm.models.tensors import to_stack
 
-    inputs = _reference_displacement(stack, frames, substrate, method)
+    inputs = reference_displacement(stack, frames, substrate, method)
     try:
         with torch.inference_mode(), full_float32():
             outputs = method.traction(inputs.to(device)).cpu()
@@ -358,12 +258,12 @@ def _reconstruct_frames(
         torch.cuda.empty_cache()
         return None
     data = to_stack(outputs)
-    if _resamples(stack, method):
+    if is_resampled(stack, method):
         data = np.stack([resample_nodes(field, stack.grid_shape) for field in data])
     return np.ascontiguousarray(data * np.float32(substrate.young or 1.0))
 
 
-def _reference_displacement(
+def reference_displacement(
     stack: DisplacementStack,
     frames: slice,
     substrate: Substrate,
@@ -375,23 +275,18 @@ def _reference_displacement(
     to_width = stack.grid_steps_per_unit() / (stack.grid_shape[1] - 1)
     data = stack.data[frames] * np.float32(to_width)
     data = substrate.to_reference(data, spacing=stack.spacing)
-    if method.grid is not None and _resamples(stack, method):
+    if method.grid is not None and is_resampled(stack, method):
         data = np.stack([resample_nodes(field, method.grid) for field in data])
     return to_tensor(data)
 
 
-def _check_field(stack: DisplacementStack, method: ReconstructionMethod) -> None:
+def check_grid(stack: DisplacementStack, method: ReconstructionMethod) -> None:
+    """Raise a FieldError if a method cannot work on a stack's grid."""
     height, width = stack.grid_shape
     if min(height, width) < MIN_GRID or max(height, width) > MAX_GRID:
         raise FieldError(
             f"the field has {height} x {width} vectors; it can have from "
             f"{MIN_GRID} x {MIN_GRID} to {MAX_GRID} x {MAX_GRID}"
-        )
-    if not np.isfinite(stack.data).all():
-        bad = np.unique(np.nonzero(~np.isfinite(stack.data))[0])
-        raise FieldError(
-            f"{len(bad)} of {stack.n_frames} frames hold vectors that are not finite "
-            f"(first: frame {bad[0]}); fill them before the reconstruction"
         )
     if method.grid is not None and height != width:
         raise FieldError(
@@ -399,11 +294,22 @@ def _check_field(stack: DisplacementStack, method: ReconstructionMethod) -> None
         )
 
 
-def _resamples(stack: DisplacementStack, method: ReconstructionMethod) -> bool:
+def _check_finite(stack: DisplacementStack) -> None:
+    if not np.isfinite(stack.data).all():
+        bad = np.unique(np.nonzero(~np.isfinite(stack.data))[0])
+        raise FieldError(
+            f"{len(bad)} of {stack.n_frames} frames hold vectors that are not finite "
+            f"(first: frame {bad[0]}); fill them before the reconstruction"
+        )
+
+
+def is_resampled(stack: DisplacementStack, method: ReconstructionMethod) -> bool:
+    """Whether a stack has to be brought to a method's own grid."""
     return method.grid is not None and method.grid != stack.grid_shape
 
 
-def _resampling_notice(stack: DisplacementStack, method: ReconstructionMethod) -> str:
+def resampling_notice(stack: DisplacementStack, method: ReconstructionMethod) -> str:
+    """What the user should know about a stack that is resampled."""
     assert method.grid is not None
     return (
         f"{method.name} works on {method.grid[0]} x {method.grid[1]} vectors only: "

@@ -17,6 +17,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.inspection import FrameAttention, frame_attention
 from napari_vit_tfm.napari.attention_dock import AttentionDock, color_limits
 from napari_vit_tfm.napari.attention_layers import AttentionLayers
 from napari_vit_tfm.napari.layers import (
@@ -27,7 +28,6 @@ from napari_vit_tfm.napari.layers import (
 )
 from napari_vit_tfm.patches import PatchGrid
 from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruct import FrameAttention, frame_attention
 
 # The fields are 27 x 40: 4 x 5 patches, the lowest of three rows.
 ROWS, COLUMNS = 4, 5
@@ -433,6 +433,7 @@ def test_weighted_displacements_stand_alone_and_attention_lets_through(
 def test_a_patch_that_attends_elsewhere_lies_on_the_scale():
     weights = np.array([[0.1, 0.2], [0.3, 0.4]], dtype=np.float32)
     attention = FrameAttention(
+        attention=np.broadcast_to(weights.ravel(), (1, 1, 4, 4)),
         rollout=np.broadcast_to(weights.ravel(), (1, 4, 4)),
         grid=PatchGrid((16, 16)),
         displacement=np.ones((16, 16, 2), dtype=np.float32),
@@ -486,6 +487,7 @@ def test_the_scale_of_weighted_displacements_ends_likewise(
 @pytest.mark.parametrize("kind", ["weights", "displacement"])
 def test_maps_without_structure_have_a_scale(kind):
     even = FrameAttention(
+        attention=np.full((1, 1, 4, 4), 0.25, dtype=np.float32),
         rollout=np.full((1, 4, 4), 0.25, dtype=np.float32),
         grid=PatchGrid((16, 16)),
         displacement=np.zeros((16, 16, 2), dtype=np.float32),

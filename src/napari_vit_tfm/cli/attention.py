@@ -67,9 +67,10 @@ def command(
     """
     from napari_vit_tfm import __version__
     from napari_vit_tfm.cli.run import SHORT_SHA256, checked_output, note
+    from napari_vit_tfm.inspection import frame_attention
     from napari_vit_tfm.io import write_arrays
     from napari_vit_tfm.physics.substrate import Substrate
-    from napari_vit_tfm.reconstruct import frame_attention, load_method
+    from napari_vit_tfm.reconstruct import load_method
 
     target = checked_output(output, source.path)
     substrate = Substrate(poisson=poisson, thickness=thickness)

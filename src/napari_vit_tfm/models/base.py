@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +57,22 @@ class ReconstructionMethod(ABC):
     @abstractmethod
     def traction(self, displacement: Tensor) -> Tensor:
         """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+
+    def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
+        """The method as torch can differentiate it, around one field.
+
+        Parameters
+        ----------
+        displacement : tensor of shape (1, 2, H, W)
+            The field. Whatever a method chooses for every field anew, such as a
+            regularisation, is chosen for this one and held.
+
+        Returns
+        -------
+        callable
+            As `traction`.
+        """
+        return self.traction
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
         """Softmax attention of one field ``(1, 2, H, W)``.

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from napari_vit_tfm.models.base import ReconstructionMethod
-from napari_vit_tfm.physics.bayesian import bayesian_fttc
-from napari_vit_tfm.physics.halfspace import FloatArray
+from napari_vit_tfm.physics.bayesian import bayesian_gains
+from napari_vit_tfm.physics.halfspace import Array, FloatArray, filter_modes
 from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,
     periodic_component,
 )
 
+Solution = Callable[[Array, Array], tuple[Array, Array]]
+"""Periodic components of a displacement in grid steps -> traction ``t / E``."""
+
 
 class _FieldByField(ReconstructionMethod):
-    """A method in numpy and double precision, for one field after the other."""
+    """A method in double precision that makes its choices for every field anew.
+
+    With the choices made it is linear.
+    """
 
     def to(self, device: str | torch.device) -> _FieldByField:
         """There is nothing to move: it computes on the CPU."""
@@ -27,13 +34,32 @@ class _FieldByField(ReconstructionMethod):
 
     def traction(self, displacement: Tensor) -> Tensor:
         """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
-        steps = displacement.cpu().double() * (displacement.shape[-1] - 1)
-        found = np.stack([np.stack(self._solve(x, y)) for x, y in steps.numpy()])
-        return torch.from_numpy(found).to(displacement.dtype).to(displacement.device)
+        fields = (field.unsqueeze(0) for field in displacement)
+        return torch.cat([self.differentiable_at(field)(field) for field in fields])
+
+    def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
+        """The method with its choices made for one field, ``(1, 2, H, W)``."""
+        x, y = _in_steps(displacement.detach())[0].numpy()
+        solution = self._choose(x, y)
+
+        def traction(displacement: Tensor) -> Tensor:
+            x, y = (periodic_component(part) for part in _parts(displacement))
+            found = torch.stack(solution(x, y), dim=1)
+            return found.to(displacement.dtype).to(displacement.device)
+
+        return traction
 
     @abstractmethod
-    def _solve(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Traction ``t / E`` of one field in grid steps, both ``(H, W)``."""
+    def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
+        """The solution for one field in grid steps, both ``(H, W)``."""
+
+
+def _in_steps(displacement: Tensor) -> Tensor:
+    return displacement.cpu().double() * (displacement.shape[-1] - 1)
+
+
+def _parts(displacement: Tensor) -> tuple[Tensor, ...]:
+    return _in_steps(displacement).unbind(dim=1)
 
 
 class FTTCMethod(_FieldByField):
@@ -54,12 +80,11 @@ class FTTCMethod(_FieldByField):
     def __init__(self, *, regularisation: float | None = None) -> None:
         self.regularisation = regularisation
 
-    def _solve(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
         regularisation = self.regularisation
         if regularisation is None:
             regularisation = choose_regularisation(x, y)
-        x, y = periodic_component(x), periodic_component(y)
-        return fttc(x, y, regularisation=regularisation)
+        return partial(fttc, regularisation=regularisation)
 
 
 class BayesianFTTCMethod(_FieldByField):
@@ -67,5 +92,5 @@ class BayesianFTTCMethod(_FieldByField):
 
     name = "bayesian-fttc"
 
-    def _solve(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return bayesian_fttc(x, y)
+    def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
+        return partial(filter_modes, gains=bayesian_gains(x, y), pad=False)

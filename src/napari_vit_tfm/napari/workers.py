@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,17 +21,17 @@ from napari_vit_tfm.physics.substrate import Substrate
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
-    from napari_vit_tfm.reconstruct import FrameAttention
 
 
 class MethodCache:
     """The last method that was asked for, so that it is not loaded every time.
 
     Each dock has its own, since a method's weights are moved between devices
-    in place. Used by one worker at a time.
+    in place.
     """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._key: object = None
         self._method: ReconstructionMethod | None = None
 
@@ -47,10 +48,11 @@ class MethodCache:
         file = Path(config.model)
         changed = file.stat().st_mtime_ns if file.is_file() else 0
         key = (config.model, config.heads, changed)
-        if self._method is None or key != self._key:
-            self._method = reconstruct.load_method(config)
-            self._key = key
-        return self._method
+        with self._lock:
+            if self._method is None or key != self._key:
+                self._method = reconstruct.load_method(config)
+                self._key = key
+            return self._method
 
 
 class RunError(Exception):
@@ -160,58 +162,6 @@ def _batches(run: Run, methods: MethodCache) -> Generator[Update, None, Result]:
     )
     seconds = time.perf_counter() - started
     return Result(run.token, device, traction, seconds, tuple(notices))
-
-
-@dataclass(frozen=True)
-class AttentionRequest:
-    """A frame whose attention is wanted; equal requests have equal answers.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        The displacements; stacks are equal only to themselves.
-    frame : int
-        The frame.
-    substrate : Substrate
-        The gel.
-    config : ReconstructionConfig
-        Model and device.
-    """
-
-    stack: DisplacementStack
-    frame: int
-    substrate: Substrate
-    config: ReconstructionConfig
-
-
-def attend(
-    request: AttentionRequest, methods: MethodCache
-) -> tuple[AttentionRequest, FrameAttention]:
-    """Compute a frame's attention.
-
-    Parameters
-    ----------
-    request : AttentionRequest
-        The frame.
-    methods : MethodCache
-        Where the method comes from.
-
-    Returns
-    -------
-    AttentionRequest, FrameAttention
-        The request, for the dock to know what has been answered, and the
-        answer.
-    """
-    from napari_vit_tfm import reconstruct
-
-    attention = reconstruct.frame_attention(
-        request.stack,
-        request.frame,
-        substrate=request.substrate,
-        config=request.config,
-        method=methods.load(request.config),
-    )
-    return request, attention
 
 
 def is_expected(error: Exception) -> bool:

@@ -17,6 +17,7 @@ from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
     FloatArray,
+    Gains,
     Response,
     filter_modes,
 )
@@ -142,11 +143,34 @@ def bayesian_fttc(
     the evidence would take for strong tractions, are taken away
     (`periodic_component`).
     """
+    gains = bayesian_gains(x, y, response=response, lengths=lengths)
+    return filter_modes(periodic_component(x), periodic_component(y), gains, pad=False)
+
+
+def bayesian_gains(
+    x: FloatArray,
+    y: FloatArray,
+    *,
+    response: Response = REFERENCE_RESPONSE,
+    lengths: Sequence[float] = CORRELATION_LENGTHS,
+) -> Gains:
+    """The filter from displacement to traction that `bayesian_fttc` applies.
+
+    Parameters
+    ----------
+    x, y, response, lengths
+        As for `bayesian_fttc`.
+
+    Returns
+    -------
+    callable
+        For `halfspace.filter_modes` of the field's periodic component. Zero
+        for a field of zeros.
+    """
     noise = estimate_noise(x, y)
-    x, y = periodic_component(x), periodic_component(y)
-    field = spectrum(x, y)
+    field = spectrum(periodic_component(x), periodic_component(y))
     if not field.power.any():
-        return np.zeros_like(x), np.zeros_like(y)
+        return lambda k: (np.zeros_like(k), np.zeros_like(k))
     prior = most_probable_prior(field, noise=noise, response=response, lengths=lengths)
 
     def gains(k: Array) -> tuple[Array, Array]:
@@ -155,4 +179,4 @@ def bayesian_fttc(
         along, across = (g / (g * g + ratio) for g in response(safe))
         return np.where(k > 0, along, 0.0), np.where(k > 0, across, 0.0)
 
-    return filter_modes(x, y, gains, pad=False)
+    return gains
