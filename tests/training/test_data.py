@@ -66,6 +66,13 @@ def test_a_batch_depends_on_seed_and_number_alone() -> None:
     )
 
 
+def test_processes_share_the_batches() -> None:
+    streams = [iter(TrainingFields(CONFIG, rank=rank, n_ranks=2)) for rank in (0, 1)]
+    drawn = [next(stream) for _ in range(2) for stream in streams]
+    for number, batch in enumerate(drawn):
+        assert batch.seed == TrainingFields(CONFIG).batch(number).seed
+
+
 def test_a_batch_travels_between_processes() -> None:
     batch = TrainingFields(CONFIG).batch(0)
     copy = pickle.loads(pickle.dumps(batch))  # noqa: S301 - our own bytes

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vit_tfm.models.tensors import to_tensor
@@ -98,7 +98,7 @@ def _as_tensors(pattern: _Pattern, device: torch.device) -> _Pattern:
 class TrainingFields(IterableDataset[TrainingBatch]):
     """Batches without end; each holds fields of one kind.
 
-    Every worker of every process draws its own share of the batches.
+    Every worker of every process that trains draws its own share of them.
 
     Parameters
     ----------
@@ -106,20 +106,28 @@ class TrainingFields(IterableDataset[TrainingBatch]):
         What is drawn.
     start : int, keyword-only
         The first training step, for a run that goes on.
+    rank, n_ranks : int, keyword-only
+        Number of the process, and how many there are.
     """
 
-    def __init__(self, config: TrainingConfig, *, start: int = 0) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        start: int = 0,
+        rank: int = 0,
+        n_ranks: int = 1,
+    ) -> None:
         self.config = config
         self.start = start
+        self.rank = rank
+        self.n_ranks = n_ranks
 
     def __iter__(self) -> Iterator[TrainingBatch]:
         info = get_worker_info()
         worker, n_workers = (info.id, info.num_workers) if info else (0, 1)
-        parallel = distributed.is_available() and distributed.is_initialized()
-        rank = distributed.get_rank() if parallel else 0
-        n_ranks = distributed.get_world_size() if parallel else 1
         for step in count(self.start + worker, n_workers):
-            yield self.batch(step * n_ranks + rank)
+            yield self.batch(step * self.n_ranks + self.rank)
 
     def batch(self, number: int) -> TrainingBatch:
         """Batch `number`, always the same."""

@@ -7,15 +7,24 @@ from torch import Tensor
 from napari_vit_tfm.training.config import LossConfig
 
 _FIELD = (1, 2, 3)
-_EPSILON = 1e-8
+_EPSILON = 1e-6
+_LEAST_TRACTION = 0.01
+"""Least ``t / E`` that an error is related to, over the displacement in grid steps:
+about a tenth of what forces inside the field make."""
 
 
-def traction_loss(traction: Tensor, truth: Tensor, config: LossConfig) -> Tensor:
+def traction_loss(
+    traction: Tensor, truth: Tensor, displacement: Tensor, config: LossConfig
+) -> Tensor:
     """Weighted sum of the loss's terms.
 
     Parameters
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
+    displacement : tensor of shape (N, 2, H, W)
+        ``u / L``, the network's input. Fields whose forces lie outside the
+        view have little traction or none to relate an error to, but they
+        have displacements.
     config : LossConfig
         The exponent of the relative squared error, and the weights of
         `background_magnitude` and `magnitude_error`.
@@ -23,20 +32,22 @@ def traction_loss(traction: Tensor, truth: Tensor, config: LossConfig) -> Tensor
     Returns
     -------
     tensor of shape (N,)
-        Zero for fields without any traction, which no relative error has a
-        scale for.
     """
-    has_traction = truth.abs().amax(dim=_FIELD) > 0
-    weighted = (relative_squared_error(traction, truth) + _EPSILON) ** config.exponent
+    steps = displacement * (displacement.shape[-1] - 1)
+    least = (_LEAST_TRACTION * steps).square().sum(dim=_FIELD)
+    error = relative_squared_error(traction, truth, least=least)
+    weighted = (error + _EPSILON) ** config.exponent
     if config.background:
         weighted = weighted + config.background * background_magnitude(traction, truth)
     if config.adhesions:
         weighted = weighted + config.adhesions * magnitude_error(traction, truth)
-    return weighted * has_traction
+    return weighted
 
 
-def relative_squared_error(traction: Tensor, truth: Tensor) -> Tensor:
-    """``sum |t - t_true|^2 / sum |t_true|^2``.
+def relative_squared_error(
+    traction: Tensor, truth: Tensor, *, least: Tensor | float = 0.0
+) -> Tensor:
+    """``sum |t - t_true|^2 / (sum |t_true|^2 + least)``.
 
     Its root keeps noisy fields, whose error is large whatever the network does,
     from drowning the others.
@@ -44,13 +55,15 @@ def relative_squared_error(traction: Tensor, truth: Tensor) -> Tensor:
     Parameters
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
+    least : tensor of shape (N,) or float, keyword-only
+        What the error is related to at the least.
 
     Returns
     -------
     tensor of shape (N,)
     """
     error = (traction - truth).square().sum(dim=_FIELD)
-    return error / _no_zero(truth.square().sum(dim=_FIELD))
+    return error / _no_zero(truth.square().sum(dim=_FIELD) + least)
 
 
 def background_magnitude(traction: Tensor, truth: Tensor) -> Tensor:
@@ -67,11 +80,13 @@ def background_magnitude(traction: Tensor, truth: Tensor) -> Tensor:
     Returns
     -------
     tensor of shape (N,)
+        Zero for fields without any traction.
     """
     magnitude = _magnitude(truth)
     inside = magnitude > 0
     background = _mean(_magnitude(traction), ~inside)
-    return background / _no_zero(_mean(magnitude, inside))
+    scale = _mean(magnitude, inside)
+    return background / _no_zero(scale) * (scale > 0)
 
 
 def magnitude_error(traction: Tensor, truth: Tensor) -> Tensor:

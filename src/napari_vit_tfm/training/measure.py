@@ -233,7 +233,9 @@ def _training_flops(config: TrainingConfig, batches: list[Fields]) -> float:
         # The explicit form of attention is the one that is counted everywhere.
         counter = FlopCounterMode(display=False)
         with counter, sdpa_kernel(SDPBackend.MATH):
-            loss = traction_loss(network(displacement), truth, config.loss)
+            loss = traction_loss(
+                network(displacement), truth, displacement, config.loss
+            )
             torch.autograd.backward(loss.mean())
         total += times * counter.get_total_flops()
     return total

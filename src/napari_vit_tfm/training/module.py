@@ -63,7 +63,7 @@ class TrainingModule(lit.LightningModule):
         displacement, truth = batch
         traction = self.network(displacement)
         with without_autocast(traction):
-            loss = traction_loss(traction, truth, self.config.loss).mean()
+            loss = traction_loss(traction, truth, displacement, self.config.loss).mean()
             error = relative_squared_error(traction.detach(), truth).sqrt().mean()
         self.log("train/loss", loss)
         self.log("train/relative_error", error, prog_bar=True)

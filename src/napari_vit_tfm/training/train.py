@@ -177,7 +177,9 @@ def training_loader(
     n_workers = 0
     if trainer.strategy.root_device.type != "cpu":
         n_workers = min(12, (os.cpu_count() or 1) // trainer.num_devices)
-    fields = TrainingFields(config, start=start)
+    fields = TrainingFields(
+        config, start=start, rank=trainer.global_rank, n_ranks=trainer.world_size
+    )
     return DataLoader(fields, batch_size=None, num_workers=n_workers)
 
 
