@@ -35,6 +35,19 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """What the encoder's blocks may be trained in; everything else is float32."""
 
 
+MapSource = Literal["rollout", "attention"]
+MAP_SOURCES: tuple[MapSource, ...] = get_args(MapSource)
+"""What a block has gathered with all before it, or its own attention."""
+
+MapDirection = Literal["from", "to"]
+MAP_DIRECTIONS: tuple[MapDirection, ...] = get_args(MapDirection)
+"""What a patch attends to, or which patches attend to it."""
+
+
+N_VIEWS = (1, 4)
+"""A field as it is, or with its mirror images."""
+
+
 @dataclass(frozen=True)
 class ReconstructionConfig:
     """How a stack is reconstructed.
@@ -50,12 +63,16 @@ class ReconstructionConfig:
         ``auto`` takes the GPU where there is one.
     batch_size : int
         Frames per batch; halved while the GPU's memory does not hold it.
+    n_views : int
+        4 averages the bundled network's tractions of the field and of its
+        mirror images, which takes four times as long; 1 does not.
     """
 
     model: str = BUNDLED_MODEL
     heads: int | None = None
     device: Device = "auto"
     batch_size: int = 8
+    n_views: int = 4
 
 
 @dataclass(frozen=True)

@@ -337,7 +337,7 @@ def _solver(
         return lambda _stack, truth: np.zeros_like(truth), ZERO
     if model == ORACLE:
         return partial(fttc_oracle, substrate=substrate), ORACLE
-    method = load_method(ReconstructionConfig(model=model, heads=config.heads))
+    method = load_method(replace(config, model=model))
     gel = Substrate(poisson=substrate.poisson, thickness=substrate.thickness)
 
     def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:

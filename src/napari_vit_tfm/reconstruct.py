@@ -231,10 +231,13 @@ def traction_stack(
 
 def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMethod:
     """Load the method that a configuration names; None is the default one."""
-    from napari_vit_tfm.models import load
+    from napari_vit_tfm.models import PhysicsViTMethod, load
 
     config = config or ReconstructionConfig()
-    return load(config.model, heads=config.heads)
+    method = load(config.model, heads=config.heads)
+    if isinstance(method, PhysicsViTMethod):
+        method.n_views = config.n_views
+    return method
 
 
 def _reconstruct_frames(

@@ -18,6 +18,7 @@ from napari_vit_tfm.cli.options import (
     POSITIVE,
     DisplacementSource,
     device_option,
+    views_option,
 )
 from napari_vit_tfm.cli.run import note
 from napari_vit_tfm.config import (
@@ -185,6 +186,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     metavar="FILE...",
     help="Files of the published CNN, to compare with.",
 )
+@views_option
 @device_option
 @click.option(
     "-o",
@@ -206,6 +208,7 @@ def command(
     sigmas: Sequence[float],
     methods: Sequence[str],
     cnns: Sequence[str],
+    n_views: int,
     device: Device,
     output: Path,
     **of_data: Any,
@@ -226,7 +229,8 @@ def command(
         raise click.UsageError("there is no noise level or no method to compare")
     output.mkdir(parents=True, exist_ok=True)
     names = _names(methods, cnns)
-    results, notices = _evaluated(known, names, sigmas, seed, device)
+    config = ReconstructionConfig(device=device, n_views=n_views)
+    results, notices = _evaluated(known, names, sigmas, seed, config)
     from napari_vit_tfm.report import Origin
 
     origin = Origin(
@@ -283,7 +287,7 @@ def _evaluated(
     names: dict[str, str],
     sigmas: Sequence[float],
     seed: int,
-    device: Device,
+    config: ReconstructionConfig,
 ) -> tuple[list[MethodScores], list[str]]:
     """The results, and what was noted on the way, once each."""
     from napari_vit_tfm.evaluate import evaluate, median_field
@@ -304,7 +308,7 @@ def _evaluated(
         substrate=known.substrate,
         sigmas=sigmas,
         seed=seed,
-        config=ReconstructionConfig(device=device),
+        config=config,
         example=median_field(known.truth.data),
         on_result=lambda name, sigma: click.echo(f"{name}, sigma {sigma:g}", err=True),
         on_notice=tell,

@@ -14,6 +14,7 @@ import click
 from napari_vit_tfm.config import (
     BUNDLED_MODEL,
     DEVICES,
+    N_VIEWS,
     REFERENCE_POISSON,
     Device,
     ReconstructionConfig,
@@ -35,6 +36,15 @@ device_option = click.option(
     default=ReconstructionConfig.device,
     show_default=True,
     help="Where to compute; auto takes the GPU where there is one.",
+)
+views_option = click.option(
+    "--views",
+    "n_views",
+    type=click.Choice(N_VIEWS),
+    default=ReconstructionConfig.n_views,
+    show_default=True,
+    help="Average the bundled network's tractions of the field and of its mirror "
+    "images: 4 is more accurate, 1 four times as fast.",
 )
 poisson_option = click.option(
     "--poisson",
@@ -181,12 +191,17 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="N",
             help="Attention heads of a checkpoint that does not say.",
         ),
+        views_option,
         device_option,
     )
 
     @wraps(command)
-    def bundled(*, model: str, heads: int | None, device: Device, **rest: Any) -> Any:
-        config = ReconstructionConfig(model=model, heads=heads, device=device)
+    def bundled(
+        *, model: str, heads: int | None, n_views: int, device: Device, **rest: Any
+    ) -> Any:
+        config = ReconstructionConfig(
+            model=model, heads=heads, n_views=n_views, device=device
+        )
         return command(config=config, **rest)
 
     return _with(options, bundled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,35 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.base import ModelError, NetworkMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
+from napari_vit_tfm.models.views import mean_over_views
 
 _FORMAT = "napari-vit-tfm physics ViT 1"
 
 
 class PhysicsViTMethod(NetworkMethod):
-    """A physics-guided ViT as a reconstruction method, on any grid."""
+    """A physics-guided ViT as a reconstruction method, on any grid.
+
+    Attributes
+    ----------
+    n_views : int
+        Mirror images of each field whose tractions are averaged, 1 or 4.
+    """
 
     network: PhysicsViT
+    n_views: int = ReconstructionConfig.n_views
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        return mean_over_views(self.network, displacement, n_views=self.n_views)
+
+    def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
+        """The network on the field as it is, which is what `attention` is that of."""
+        network: Callable[[Tensor], Tensor] = self.network
+        return network
 
     @property
     def n_blocks(self) -> int:
@@ -30,7 +48,7 @@ class PhysicsViTMethod(NetworkMethod):
         return len(self.network.blocks)
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention of one field, ``(heads, P, P)`` per block."""
+        """Softmax attention of one field, not mirrored: ``(heads, P, P)`` per block."""
         return self.network.attention(displacement)
 
 

@@ -1,0 +1,52 @@
+"""Mirror images of fields, and what a network makes of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_vit_tfm.models.tensors import to_tensor
+from napari_vit_tfm.models.views import mean_over_views, mirrored
+from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.synthesis import AdhesionDistribution, synthesise
+
+AXES = [(), (-1,), (-2,), (-1, -2)]
+
+
+@pytest.mark.parametrize("axes", AXES)
+def test_a_mirrored_traction_makes_the_mirrored_displacement(
+    axes: tuple[int, ...],
+) -> None:
+    made = synthesise(2, seed=0, shape=(24, 32), distribution=AdhesionDistribution())
+    displacement, traction = to_tensor(made.displacement), to_tensor(made.traction)
+    found = torch.stack(raster_displacement(*mirrored(traction, axes).unbind(1)), dim=1)
+    torch.testing.assert_close(
+        found / 31, mirrored(displacement, axes), atol=1e-6, rtol=1e-4
+    )
+    torch.testing.assert_close(mirrored(mirrored(traction, axes), axes), traction)
+
+
+def test_the_first_column_becomes_the_last_and_x_turns_around() -> None:
+    field = torch.zeros(1, 2, 3, 4)
+    field[0, :, 1, 0] = torch.tensor([5.0, 7.0])
+    assert mirrored(field, (-1,))[0, :, 1, 3].tolist() == [-5, 7]
+    assert mirrored(field, (-2,))[0, :, 1, 0].tolist() == [5, -7]
+
+
+def lopsided(displacement: torch.Tensor) -> torch.Tensor:
+    """Not symmetric at all."""
+    return displacement.cumsum(-1).square() + displacement[..., :1, :]
+
+
+def test_four_views_obey_the_symmetry_and_one_is_the_network_itself() -> None:
+    field = torch.randn(2, 2, 8, 10, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        mean_over_views(lopsided, field, n_views=1), lopsided(field)
+    )
+    mean = mean_over_views(lopsided, field, n_views=4)
+    assert not torch.allclose(mean, lopsided(field))
+    for axes in AXES:
+        torch.testing.assert_close(
+            mean_over_views(lopsided, mirrored(field, axes), n_views=4),
+            mirrored(mean, axes),
+        )
