@@ -58,3 +58,15 @@ def test_a_large_disc_on_the_raster_is_the_closed_form() -> None:
     inside = np.hypot(nodes - 30.2, nodes[:, None] - 33.7) < 12
     found = np.stack(raster_displacement(0.3 * inside, -0.1 * inside), axis=-1)
     assert np.square(found - expected).sum() < 1e-4 * np.square(expected).sum()
+
+
+def test_a_reach_cuts_the_displacement_off() -> None:
+    traction = np.zeros((2, 33, 41))
+    traction[0, 16, 20] = 1.0
+    whole = np.stack(raster_displacement(*traction))
+    near = np.stack(raster_displacement(*traction, reach=5))
+    inside = np.zeros((33, 41), dtype=bool)
+    inside[11:22, 15:26] = True
+    np.testing.assert_allclose(near[:, inside], whole[:, inside], atol=1e-12)
+    np.testing.assert_allclose(near[:, ~inside], 0, atol=1e-12)
+    assert np.abs(whole[0, ~inside]).min() > 1e-3

@@ -67,3 +67,18 @@ def test_a_cell_outside_the_view_still_displaces_it() -> None:
     # What lies outside is missing in the view's sum.
     assert np.median(net / np.abs(cells.traction).sum(axis=(1, 2, 3))) > 0.01
     assert np.isfinite(cells.displacement).all()
+
+
+def test_a_reach_leaves_the_near_field_and_takes_the_far() -> None:
+    small = {"extent": (0.1, 0.1), "adhesions": (20, 20)}
+    whole, near = (
+        CellDistribution(**small, reach=reach)
+        .draw(np.random.default_rng(5), (64, 64))
+        .on_grid((64, 64))
+        for reach in (None, 0.4)
+    )
+    np.testing.assert_array_equal(whole[1], near[1])
+    strength = np.abs(whole[1]).sum(axis=-1)[0] > 0
+    np.testing.assert_allclose(near[0][0, strength], whole[0][0, strength], atol=1e-9)
+    assert np.abs(near[0][0, 0, 0]).max() < 1e-9
+    assert np.abs(whole[0][0, 0, 0]).max() > 1e-7

@@ -76,18 +76,23 @@ def _times_asinh(a: FloatArray, b: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=16)
 def _kernels(
-    shape: tuple[int, int], poisson: float
+    shape: tuple[int, int], poisson: float, reach: float
 ) -> tuple[npt.NDArray[np.complex128], ...]:
     """Transforms of the square's displacement on the doubled grid."""
     height, width = (2 * n for n in shape)
     y = np.fft.fftfreq(height, 1 / height)[:, None]
     x = np.fft.fftfreq(width, 1 / width)[None, :]
     kernels = square_displacement(x, y, poisson=poisson)
-    return tuple(np.fft.rfft2(kernel) for kernel in kernels)
+    near = np.maximum(np.abs(x), np.abs(y)) <= reach
+    return tuple(np.fft.rfft2(kernel * near) for kernel in kernels)
 
 
 def raster_displacement(
-    x: Array, y: Array, *, poisson: float = REFERENCE_POISSON
+    x: Array,
+    y: Array,
+    *,
+    poisson: float = REFERENCE_POISSON,
+    reach: float = np.inf,
 ) -> tuple[Array, Array]:
     """Displacement of the surface under a traction uniform around each node.
 
@@ -97,6 +102,10 @@ def raster_displacement(
         Traction ``t / E`` along columns and rows; numpy or torch.
     poisson : float, keyword-only
         Poisson ratio of the half-space.
+    reach : float, keyword-only
+        How far a node displaces others, in steps along either axis. Infinite is
+        the half-space; simulations that convolve with a kernel of finite size
+        cut the displacement off.
 
     Returns
     -------
@@ -109,7 +118,7 @@ def raster_displacement(
     hat_x, hat_y = (xp.fft.rfftn(part, s=full, axes=axes) for part in (x, y))
     xx, yy, xy = (
         xp.asarray(kernel, dtype=hat_x.dtype, device=device(x))
-        for kernel in _kernels((height, width), poisson)
+        for kernel in _kernels((height, width), poisson, reach)
     )
     out_x, out_y = (
         xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width]

@@ -42,6 +42,11 @@ class CellDistribution:
         Range of the typical traction ``t / E``, drawn log-uniformly.
     margin : int
         How far outside the field of view adhesions may lie.
+    reach : float, optional
+        How far an adhesion displaces the gel, over the field's shorter side;
+        None is the half-space. Simulated cells in use, such as those of
+        DL-TFM, were made with a kernel of the field's size, a reach of one
+        half; and no gel's far field is that of a half-space.
     """
 
     adhesions: tuple[int, int] = (15, 250)
@@ -53,6 +58,7 @@ class CellDistribution:
     offset: float = 0.1
     magnitude: tuple[float, float] = (0.01, 0.3)
     margin: int = 0
+    reach: float | None = None
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
         """Draw the adhesions of one cell.
@@ -87,6 +93,7 @@ class CellDistribution:
             traction=traction[None],
             is_balanced=True,
             margin=self.margin,
+            reach=self.reach,
         )
 
     def _positions(

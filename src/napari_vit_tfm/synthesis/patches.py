@@ -44,6 +44,9 @@ class ForcePatches:
     margin : int
         How many nodes around the field patches may lie on; what is farther
         out is left away.
+    reach : float, optional
+        How far a force displaces the gel, over the field's shorter side; None
+        is the half-space. See `raster_displacement`.
     """
 
     centre: Array
@@ -53,6 +56,7 @@ class ForcePatches:
     traction: Array
     is_balanced: bool = False
     margin: int = 0
+    reach: float | None = None
 
     def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
         """Displacement and traction at the nodes, ``(N, H, W, 2)``.
@@ -65,7 +69,7 @@ class ForcePatches:
         Notes
         -----
         The traction is taken as uniform in each node's square, the mean over
-        what covers it; of that the displacement is exact.
+        what covers it; of that the displacement is exact, within reach.
         """
         xp = array_namespace(self.centre)
         m = self.margin
@@ -77,7 +81,8 @@ class ForcePatches:
             _sum_at(index, cover * there * traction[..., i, None, None], canvas)
             for i in (0, 1)
         ]
-        steps = raster_displacement(*field)
+        reach = np.inf if self.reach is None else self.reach * min(shape)
+        steps = raster_displacement(*field, reach=reach)
         view = (slice(None), slice(m, m + shape[0]), slice(m, m + shape[1]))
         displacement, made = (
             xp.stack([part[view] for part in parts], axis=-1)
