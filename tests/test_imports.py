@@ -22,6 +22,8 @@ HEADLESS = [
     "napari_vit_tfm.inspection",
     "napari_vit_tfm.attribution",
     "napari_vit_tfm.faithfulness",
+    "napari_vit_tfm.findings",
+    "napari_vit_tfm.attention_figures",
     "napari_vit_tfm.evaluate",
     "napari_vit_tfm.report",
     "napari_vit_tfm.figures",

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, without the
 # yellow, which nobody can tell from paper.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_GREY = "#606060"
+GREY = "#606060"
 
 _PANEL = 1.75
 """Width of a field, in inches."""
@@ -215,9 +215,9 @@ def _styles(results: Sequence[MethodScores]) -> dict[str, tuple[str, str, str]]:
     styles = {}
     for number, result in enumerate(results):
         if result.name == ZERO:
-            styles[ZERO] = _GREY, "", "--"
+            styles[ZERO] = GREY, "", "--"
         else:
-            colour = _COLOURS[number % len(_COLOURS)]
+            colour = COLOURS[number % len(COLOURS)]
             dashes = "-." if result.name == ORACLE else "-"
             styles[result.name] = colour, _MARKERS[number % len(_MARKERS)], dashes
     return styles

@@ -7,11 +7,11 @@ viewer, no Qt. torch is imported only when something is computed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError, FloatArray
 from napari_vit_tfm.patches import OverlayKind, PatchGrid, overlay
 from napari_vit_tfm.physics.substrate import Substrate
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_vit_tfm.models import ReconstructionMethod
-
-MapSource = Literal["rollout", "attention"]
-MAP_SOURCES: tuple[MapSource, ...] = get_args(MapSource)
-
-MapDirection = Literal["from", "to"]
-MAP_DIRECTIONS: tuple[MapDirection, ...] = get_args(MapDirection)
 
 Patch = tuple[int, int]
 """Row and column of a patch, counted from zero."""
@@ -130,9 +124,13 @@ class FrameAttention:
         """
         patch = self.grid.index(row, column)
         if not 0 <= block < self.n_blocks:
-            raise IndexError(f"no block {block}: there are {self.n_blocks}")
+            raise IndexError(
+                f"no block {block}: there are {self.n_blocks}, counted from 0"
+            )
         if choice.head is not None and not 0 <= choice.head < self.n_heads:
-            raise IndexError(f"no head {choice.head}: a block has {self.n_heads}")
+            raise IndexError(
+                f"no head {choice.head}: a block has {self.n_heads}, counted from 0"
+            )
         if choice.source == "rollout":
             matrices = self.rollout[block][np.newaxis]
         elif choice.head is None:

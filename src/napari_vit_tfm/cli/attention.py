@@ -1,14 +1,16 @@
-"""``vit-tfm attention``: what a patch attends to."""
+"""``vit-tfm attention``: what a patch attends to, and whether that tells the truth."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from napari_vit_tfm.cli.options import (
+    FILE,
     DisplacementSource,
     displacement_source,
     output_file,
@@ -16,8 +18,21 @@ from napari_vit_tfm.cli.options import (
     reconstruction_config,
     thickness_option,
 )
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import (
+    MAP_DIRECTIONS,
+    MAP_SOURCES,
+    InspectionConfig,
+    MapDirection,
+    MapSource,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.inspection import MapChoice
+from napari_vit_tfm.patches import OVERLAY_KINDS, OverlayKind
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.findings import PatchFindings
+    from napari_vit_tfm.models import ReconstructionMethod
 
 
 def _patch_position(
@@ -27,6 +42,16 @@ def _patch_position(
     if match is None:
         raise click.BadParameter(f"{value!r} is not ROW,COL, such as 2,11", ctx, param)
     return int(match[1]), int(match[2])
+
+
+def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    if value is None:
+        return None
+    if value.suffix.lower() != ".png":
+        raise click.BadParameter(f"{value} does not end with .png", ctx, param)
+    if not value.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {value.parent}", ctx, param)
+    return value
 
 
 @click.command("attention")
@@ -46,6 +71,73 @@ def _patch_position(
     help="Patch, counted from 0,0 at the top left.",
 )
 @output_file
+@click.option(
+    "--source",
+    "map_source",
+    type=click.Choice(MAP_SOURCES),
+    default=MapChoice.source,
+    show_default=True,
+    help="What is drawn over the field: the rollout up to a block, or the block's "
+    "own attention.",
+)
+@click.option(
+    "--head",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="One head of the block's own attention, counted from 1; without it the "
+    "mean of all.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(MAP_DIRECTIONS),
+    default=MapChoice.direction,
+    show_default=True,
+    help="What the patch attends to, or which patches attend to it.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(OVERLAY_KINDS),
+    default="displacement",
+    show_default=True,
+    help="The map itself, or the map times the length of the displacements.",
+)
+@click.option(
+    "--block",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Block that the figure shows and the faithfulness is that of, counted "
+    "from 1; without it the last.",
+)
+@click.option(
+    "--influence",
+    "with_influence",
+    is_flag=True,
+    help="Also compute how much the patch's traction changes with the displacement "
+    "in each patch, and how strongly a force in it displaces each patch.",
+)
+@click.option(
+    "--projections",
+    type=click.IntRange(min=1),
+    default=InspectionConfig.n_projections,
+    show_default=True,
+    metavar="N",
+    help="Random directions of the traction that the influence is estimated from; "
+    "two per vector of the patch (128) make it exact.",
+)
+@click.option(
+    "--faithfulness",
+    "with_faithfulness",
+    is_flag=True,
+    help="Also hide patches in the order of the map, and measure how the patch's "
+    "traction changes.",
+)
+@click.option(
+    "--figure",
+    type=FILE,
+    callback=_png,
+    metavar="FILE.png",
+    help="Draw everything into a PNG file.",
+)
 @poisson_option
 @thickness_option
 @reconstruction_config
@@ -55,6 +147,15 @@ def command(
     frame: int,
     patch: tuple[int, int],
     output: Path,
+    map_source: MapSource,
+    head: int | None,
+    direction: MapDirection,
+    kind: OverlayKind,
+    block: int | None,
+    with_influence: bool,
+    projections: int,
+    with_faithfulness: bool,
+    figure: Path | None,
     poisson: float,
     thickness: float,
     config: ReconstructionConfig,
@@ -62,13 +163,16 @@ def command(
     """Follow what one patch of one frame attends to, block by block.
 
     Writes, as NPZ (.npz) or HDF5 (.h5), `rollout`, (blocks, rows, columns): the
-    patch's attention rollout over the grid of patches; and `overlay`,
-    (blocks, H, W): that map times the length of the displacements.
+    patch's attention rollout over the grid of patches; `attention`, (blocks,
+    heads, rows, columns): every head's own; and `overlay`, (blocks, H, W): the
+    chosen map times the length of the displacements. --influence and
+    --faithfulness add what the maps can be held against, and work for models
+    without attention, too.
     """
-    from napari_vit_tfm import __version__
-    from napari_vit_tfm.cli.run import SHORT_SHA256, checked_output, note
-    from napari_vit_tfm.inspection import frame_attention
-    from napari_vit_tfm.io import write_arrays
+    from napari_vit_tfm.attention_figures import findings_figure
+    from napari_vit_tfm.cli.run import checked_output, note
+    from napari_vit_tfm.figures import write_png
+    from napari_vit_tfm.findings import inspect_patch, write_findings
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruct import load_method
 
@@ -76,38 +180,94 @@ def command(
     substrate = Substrate(poisson=poisson, thickness=thickness)
     stack = source.read(on_layer=substrate.is_layer)
     method = load_method(config)
-    attention = frame_attention(
-        stack,
-        frame,
-        substrate=substrate,
-        config=config,
-        method=method,
-        on_notice=note,
-    )
-    blocks = range(attention.n_blocks)
+    asked_for = with_influence or with_faithfulness
+    _check_choice(method, map_source, head, block, asked_for)
     try:
-        rollout = np.stack([attention.map(block, *patch) for block in blocks])
+        findings = inspect_patch(
+            stack,
+            frame,
+            patch,
+            block=None if block is None else block - 1,
+            choice=MapChoice(map_source, None if head is None else head - 1, direction),
+            kind=kind,
+            with_influence=with_influence,
+            with_faithfulness=with_faithfulness,
+            substrate=substrate,
+            config=config,
+            method=method,
+            inspection=InspectionConfig(n_projections=projections),
+            on_progress=_progress(),
+            on_notice=note,
+        )
     except IndexError as error:
         raise FieldError(f"{source.path}: {error}, counted from 0") from error
-    overlay = np.stack(
-        [attention.overlay(block, *patch, kind="displacement") for block in blocks]
-    )
-    of_file = {
-        "frame": frame,
-        "patch_row": patch[0],
-        "patch_column": patch[1],
-        "model": method.name,
-        "model_sha256": method.sha256,
-        "version": __version__,
-    }
-    write_arrays(
-        target,
-        {"rollout": rollout, "overlay": overlay},
-        {"": of_file, "overlay": {"units": stack.unit}},
-    )
+    write_findings(target, findings)
+    _report(target, findings)
+    if figure is not None:
+        write_png(figure, findings_figure(findings))
+        click.echo(f"figure: {figure}")
+
+
+def _check_choice(
+    method: ReconstructionMethod,
+    source: MapSource,
+    head: int | None,
+    block: int | None,
+    asked_for: bool,
+) -> None:
+    """Raise a FieldError for what a method does not have, in the user's counting."""
+    if not method.has_attention:
+        if not asked_for:
+            raise FieldError(
+                f"{method.name} has no attention to look at; "
+                "--influence works for every model"
+            )
+        return
+    if block is not None and block > method.n_blocks:
+        raise FieldError(f"no block {block}: {method.name} has {method.n_blocks}")
+    if head is not None and source == "rollout":
+        raise FieldError(
+            "--head needs --source attention: rollout takes the mean of all heads"
+        )
+
+
+def _progress() -> Callable[[str, int, int], None] | None:
+    """Callback that counts what is done in one line; None where nobody watches."""
+    from napari_vit_tfm.cli.run import is_watched
+
+    if not is_watched():
+        return None
+
+    def show(what: str, done: int, total: int) -> None:
+        # Whatever is written next takes the line's place.
+        click.echo(f"{what}: {done} of {total}   \r", err=True, nl=False)
+
+    return show
+
+
+def _report(target: Path, findings: PatchFindings) -> None:
+    """Tell what was found out, and where it is."""
+    from napari_vit_tfm.cli.run import SHORT_SHA256
+    from napari_vit_tfm.findings import CHOSEN
+
+    row, column = findings.patch
+    grid = findings.grid
+    blocks = f"{len(findings.blocks)} blocks" if findings.blocks else "no attention"
     click.echo(
-        f"attention: {target} (patch {patch[0]},{patch[1]} of "
-        f"{attention.grid.rows} x {attention.grid.columns} in frame {frame}, "
-        f"{len(rollout)} blocks)"
+        f"attention: {target} (patch {row},{column} of "
+        f"{grid.rows} x {grid.columns} in frame {findings.frame}, {blocks})"
     )
-    click.echo(f"model: {method.name}, sha256 {method.sha256[:SHORT_SHA256]}")
+    if findings.influence is not None and findings.attention is not None:
+        for name in ("influence", "reference"):
+            values = findings.correlations(getattr(findings, name))
+            listed = ", ".join(f"{value:.2f}" for value in values)
+            click.echo(f"rank correlation with {name}, block by block: {listed}")
+    if findings.faithfulness is not None:
+        found = findings.faithfulness
+        click.echo(
+            f"faithfulness: area over random {found.advantage(CHOSEN):+.3f}, "
+            f"random orders spread by {found.spread:.3f}"
+        )
+    sha256 = findings.model_sha256[:SHORT_SHA256]
+    weights = f"sha256 {sha256}" if sha256 else "no weights"
+    click.echo(f"model: {findings.model}, {weights}")

@@ -70,7 +70,8 @@ class ReconstructionMethod(ABC):
         Returns
         -------
         callable
-            As `traction`.
+            As `traction`; of a method that averages over mirror images, that of
+            the field itself, whose attention is looked at.
         """
         return self.traction
 

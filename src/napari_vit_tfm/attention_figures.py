@@ -1,0 +1,354 @@
+"""Figures of what a patch attended to, and of whether that tells the truth.
+
+Made with matplotlib's objects alone: no window, no global state.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.config import DisplayConfig
+from napari_vit_tfm.faithfulness import Faithfulness
+from napari_vit_tfm.figures import COLOURS, GREY
+from napari_vit_tfm.findings import CHOSEN, Map, PatchFindings, sentence
+from napari_vit_tfm.patches import PatchGrid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.image import AxesImage
+
+SHARES_SHOWN = 4.0
+"""Where the colours of maps end, in even shares."""
+
+_DECADES = 3
+"""How far down the logarithmic colours of influence and reference reach."""
+
+_WIDTH = 11.0
+_TEXT = 8
+_CHOSEN_PATCH = "#ff4d9d"
+_UNITS = {
+    None: "unit not named",
+    "um": "\N{MICRO SIGN}m",
+    "grid": "grid steps",
+    "px": "camera pixels",
+    "field": "field widths",
+}
+
+
+def findings_figure(findings: PatchFindings) -> Figure:
+    """Everything that is known about a patch, on one page.
+
+    Parameters
+    ----------
+    findings : PatchFindings
+        What is known.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, for a method with attention, the chosen map over the field with
+        the displacements as arrows, and the maps of all blocks; below, as far
+        as it was computed, influence, physical reference, the rank correlation
+        with both, and the faithfulness curve.
+    """
+    from matplotlib.figure import Figure
+
+    aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
+    has_attention = findings.attention is not None
+    has_evidence = findings.influence is not None or findings.faithfulness is not None
+    heights = []
+    if has_attention:
+        heights.append(4.9 * aspect + 1.2)
+    if has_evidence:
+        heights.append(2.3 * aspect + 1.0)
+    figure = Figure(figsize=(_WIDTH, sum(heights) + 0.6), layout="constrained")
+    figure.suptitle(
+        "\n".join(textwrap.wrap(sentence(findings), 135)),
+        x=0.01,
+        ha="left",
+        fontsize=_TEXT + 2,
+    )
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+    below = list(parts[:, 0])
+    if has_attention:
+        left, right = below.pop(0).subfigures(1, 2, width_ratios=[1, 1.15])
+        _draw_overlay(left, findings)
+        _draw_gallery(right, findings)
+    if has_evidence:
+        _draw_evidence(below.pop(0), findings)
+    return figure
+
+
+def _draw_overlay(figure: SubFigure, findings: PatchFindings) -> None:
+    """The chosen map over the field, with its displacements."""
+    assert findings.attention is not None
+    style = DisplayConfig()
+    axes = figure.subplots()
+    weights = findings.map(findings.block)
+    drawn = findings.attention.overlay(
+        findings.block, *findings.patch, kind=findings.kind, choice=findings.choice
+    )
+    # From the map's maximum to even shares, which mean the same in every map.
+    drawn = drawn * np.float32(weights.max() * weights.size)
+    if findings.kind == "weights":
+        label, limit = f"even shares, 1/{weights.size} each", SHARES_SHOWN
+        colours = style.attention_colormap
+    else:
+        unit = _UNITS[findings.stack.unit]
+        label = f"displacement ({unit}) \N{MULTIPLICATION SIGN} even shares"
+        colours = style.displacement_colormap
+        limit = SHARES_SHOWN / 2 * float(_length(findings.displacement).max()) or 1.0
+    image = axes.imshow(drawn, cmap=colours, vmin=0, vmax=limit, origin="upper")
+    if findings.kind == "weights":
+        _draw_arrows(axes, findings.displacement, style.arrow_stride)
+    _outline(axes, findings.grid, findings.patch, 2.0)
+    _no_ticks(axes)
+    _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing)
+    _bar(figure, image, axes, label)
+    arrows = "arrows: displacement; " if findings.kind == "weights" else ""
+    axes.set_title(
+        f"over the field ({arrows}outlined: the chosen patch)", fontsize=_TEXT + 1
+    )
+
+
+def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
+    """The chosen map in every block, patch by patch, on one scale."""
+    blocks = findings.blocks
+    columns = math.ceil(math.sqrt(len(blocks)))
+    rows = math.ceil(len(blocks) / columns)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    image = None
+    for axes in grid.flat[len(blocks) :]:
+        axes.set_axis_off()
+    for block, axes in zip(blocks, grid.flat, strict=False):
+        shares = findings.map(block)
+        shares = shares * shares.size
+        image = _draw_patches(
+            axes,
+            findings,
+            shares,
+            cmap=DisplayConfig().attention_colormap,
+            vmin=0,
+            vmax=SHARES_SHOWN,
+        )
+        shown = block == findings.block
+        axes.set_title(
+            f"block {block + 1}" + (", shown left" if shown else ""),
+            fontsize=_TEXT,
+            fontweight="bold" if shown else "normal",
+        )
+    assert image is not None
+    _bar(figure, image, list(grid.flat), f"even shares, 1/{findings.map(0).size} each")
+
+
+def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
+    known: list[tuple[Map, str, str]] = []
+    if findings.influence is not None:
+        title = "influence: how the traction in the\npatch changes with displacements"
+        known.append((findings.influence, title, "t/E per grid step"))
+    if findings.reference is not None:
+        title = "physical reference: how a force in\nthe patch displaces the gel"
+        known.append((findings.reference, title, "grid steps per t/E"))
+    has_attention = findings.attention is not None
+    n_plots = int(has_attention and bool(known)) + int(
+        findings.faithfulness is not None
+    )
+    panels = list(
+        figure.subplots(
+            1,
+            len(known) + n_plots,
+            squeeze=False,
+            width_ratios=[1.0] * len(known) + [1.15] * n_plots,
+        ).flat
+    )
+    for map_, title, unit in known:
+        axes = panels.pop(0)
+        image = _draw_patches(axes, findings, map_, **_logarithmic(map_))
+        axes.set_title(title, fontsize=_TEXT)
+        _bar(figure, image, axes, unit)
+    if has_attention and known:
+        _draw_correlations(panels.pop(0), findings)
+    if findings.faithfulness is not None:
+        first = "the map shown" if has_attention else "influence"
+        _draw_faithfulness(panels.pop(0), findings.faithfulness, first)
+
+
+def _draw_patches(
+    axes: Axes, findings: PatchFindings, values: Map, **colours: Any
+) -> AxesImage:
+    """A value per patch, each patch where it lies on the field."""
+    grid = findings.grid
+    x = np.array([grid.bounds(0, c)[0] for c in range(grid.columns)])
+    y = np.array([grid.bounds(r, 0)[1] for r in range(grid.rows)])
+    height, width = grid.field_shape
+    # The patch that each node belongs to; the outermost may be cut.
+    rows = np.searchsorted(y, np.arange(height), side="right") - 1
+    columns = np.searchsorted(x, np.arange(width), side="right") - 1
+    image = axes.imshow(
+        values[np.ix_(rows, columns)],
+        origin="upper",
+        interpolation="nearest",
+        **colours,
+    )
+    _outline(axes, grid, findings.patch, 1.2)
+    _no_ticks(axes)
+    return image
+
+
+def _draw_correlations(axes: Axes, findings: PatchFindings) -> None:
+    ordinals = [block + 1 for block in findings.blocks]
+    for name, colour, marker in (
+        ("influence", COLOURS[1], "s"),
+        ("reference", COLOURS[2], "^"),
+    ):
+        other = getattr(findings, name)
+        if other is not None:
+            values = findings.correlations(other)
+            label = {"reference": "physical reference"}.get(name, name)
+            axes.plot(ordinals, values, color=colour, marker=marker, ms=4, label=label)
+    axes.axhline(0, color=GREY, lw=0.8, ls=":")
+    axes.set_ylim(-1, 1)
+    axes.set_xticks(ordinals)
+    axes.set_xlabel("block", fontsize=_TEXT)
+    axes.set_ylabel("rank correlation", fontsize=_TEXT)
+    axes.set_title("does the map rank patches\nlike these do?", fontsize=_TEXT)
+    _plain(axes)
+
+
+def _draw_faithfulness(axes: Axes, found: Faithfulness, first: str) -> None:
+    percent = 100 * found.shares
+    low, high = found.random.min(axis=0), found.random.max(axis=0)
+    axes.fill_between(percent, low, high, color="0.85", lw=0)
+    axes.plot(percent, found.random.mean(axis=0), "--", color=GREY, label="random")
+    looks = {
+        CHOSEN: (first, COLOURS[0], "o"),
+        "influence": ("influence", COLOURS[1], "s"),
+        "reference": ("physical reference", COLOURS[2], "^"),
+    }
+    for name, changes in found.changes.items():
+        label, colour, marker = looks[name]
+        axes.plot(percent, changes, color=colour, marker=marker, ms=3, label=label)
+    # The upper third is the legend's.
+    axes.set_ylim(
+        0, 1.5 * max(found.random.max(), *map(np.max, found.changes.values()))
+    )
+    axes.set_xlabel("other patches hidden (%)", fontsize=_TEXT)
+    axes.set_ylabel("change of the patch's traction", fontsize=_TEXT)
+    axes.set_title(
+        f"faithfulness: area over random {found.advantage(CHOSEN):+.2f}\n"
+        f"(random orders spread by {found.spread:.2f})",
+        fontsize=_TEXT,
+    )
+    _plain(axes)
+
+
+def _logarithmic(map_: Map) -> dict[str, Any]:
+    from matplotlib.colors import LogNorm
+
+    peak = float(map_.max()) or 1.0
+    norm = LogNorm(peak / 10**_DECADES, peak, clip=True)
+    return {"cmap": DisplayConfig().displacement_colormap, "norm": norm}
+
+
+def _draw_arrows(
+    axes: Axes, displacement: npt.NDArray[np.floating], stride: int
+) -> None:
+    style = DisplayConfig()
+    height, width = displacement.shape[:2]
+    # No more arrows than can be told apart on the page.
+    stride = max(stride, math.ceil(max(height, width) / 35))
+    y, x = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
+    vectors = displacement[y, x]
+    longest = float(_length(vectors).max())
+    if longest == 0:
+        return
+    scale = style.longest_arrow * stride / longest
+    axes.quiver(
+        x,
+        y,
+        vectors[..., 0] * scale,
+        vectors[..., 1] * scale,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        color="white",
+        width=0.0025,
+        alpha=0.8,
+    )
+
+
+def _outline(
+    axes: Axes, grid: PatchGrid, patch: tuple[int, int], line_width: float
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    x0, y0, x1, y1 = grid.bounds(*patch)
+    axes.add_patch(
+        Rectangle(
+            (x0, y0), x1 - x0, y1 - y0, fill=False, ec=_CHOSEN_PATCH, lw=line_width
+        )
+    )
+
+
+def _scale_bar(axes: Axes, shape: tuple[int, int], spacing: float | None) -> None:
+    """A bar below the field, of a round length near a fifth of its width."""
+    unit, step = (
+        ("grid steps", 1.0) if spacing is None else ("\N{MICRO SIGN}m", spacing)
+    )
+    length = _round_number((shape[1] - 1) * step / 5)
+    y = shape[0] - 0.5 + 0.025 * shape[0]
+    axes.plot([0, length / step], [y, y], color="black", lw=3, clip_on=False)
+    axes.text(
+        length / step + 0.02 * shape[1],
+        y,
+        f"{length:g} {unit}",
+        va="center",
+        fontsize=_TEXT,
+    )
+    axes.set_xlim(-0.5, shape[1] - 0.5)
+    axes.set_ylim(shape[0] - 0.5, -0.5)
+
+
+def _round_number(value: float) -> float:
+    """The largest of 1, 2 or 5 times a power of ten that is not above a number."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= value)
+
+
+def _bar(figure: SubFigure, image: AxesImage, axes: Any, label: str) -> None:
+    from matplotlib.colors import LogNorm
+
+    logarithmic = isinstance(image.norm, LogNorm)
+    bar = figure.colorbar(
+        image,
+        ax=axes,
+        orientation="horizontal",
+        extend="min" if logarithmic else "max",
+        shrink=0.7,
+        aspect=30,
+        pad=0.06,
+    )
+    bar.set_label(label, fontsize=_TEXT)
+    bar.ax.tick_params(labelsize=_TEXT)
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(labelsize=_TEXT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=_TEXT - 1, frameon=False, loc="upper left")
+
+
+def _no_ticks(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _length(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    lengths: npt.NDArray[np.floating] = np.hypot(vectors[..., 0], vectors[..., 1])
+    return lengths

@@ -1,0 +1,383 @@
+"""What has been found out about a patch: in words, and as a file.
+
+Everything that a figure of it needs is in the file, so that it can be drawn
+again without the network and without the displacement file.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm import __version__
+from napari_vit_tfm.attribution import (
+    influence_map,
+    physical_reference,
+    rank_correlation,
+)
+from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
+from napari_vit_tfm.faithfulness import Faithfulness, faithfulness
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.inspection import (
+    ROLLOUT,
+    FrameAttention,
+    MapChoice,
+    Patch,
+    frame_attention,
+    patch_grid,
+)
+from napari_vit_tfm.io import write_arrays
+from napari_vit_tfm.patches import OverlayKind, PatchGrid
+from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruct import Notify, load_method
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
+
+CHOSEN = "map"
+"""The shown map's name among the maps of a faithfulness curve."""
+
+Map = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class PatchFindings:
+    """Everything that is known about a patch of a frame.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        The displacements.
+    frame : int
+        The frame, counted from zero.
+    patch : tuple of int
+        Row and column of the patch.
+    grid : PatchGrid
+        The patches.
+    model, model_sha256 : str
+        Name of the method, SHA-256 of its weights.
+    substrate : Substrate
+        The gel.
+    attention : FrameAttention, optional
+        None for a method without attention.
+    block : int
+        The block that is shown, counted from zero.
+    choice : MapChoice
+        Which of its maps.
+    kind : {"weights", "displacement"}
+        How it is drawn over the field.
+    influence, reference : arrays of shape (rows, columns), optional
+        See `attribution.influence_map` and `attribution.physical_reference`.
+    faithfulness : Faithfulness, optional
+        With a curve for `CHOSEN`, the map that is shown (the influence, where
+        there is no attention), and perhaps for "influence" and "reference".
+    """
+
+    stack: DisplacementStack
+    frame: int
+    patch: Patch
+    grid: PatchGrid
+    model: str
+    model_sha256: str
+    substrate: Substrate = field(default_factory=Substrate)
+    attention: FrameAttention | None = None
+    block: int = 0
+    choice: MapChoice = ROLLOUT
+    kind: OverlayKind = "weights"
+    influence: Map | None = None
+    reference: Map | None = None
+    faithfulness: Faithfulness | None = None
+
+    @property
+    def displacement(self) -> npt.NDArray[np.float32]:
+        """The frame, ``(H, W, 2)``, in the stack's unit."""
+        frame: npt.NDArray[np.float32] = self.stack.data[self.frame]
+        return frame
+
+    @property
+    def blocks(self) -> range:
+        """Blocks, counted from zero; none for a method without attention."""
+        return range(self.attention.n_blocks if self.attention else 0)
+
+    def map(self, block: int) -> Map:
+        """The chosen map in a block, ``(rows, columns)``."""
+        assert self.attention is not None
+        return self.attention.map(block, *self.patch, choice=self.choice)
+
+    def correlations(self, other: Map) -> list[float]:
+        """Rank correlation of the chosen map with another, block by block."""
+        return [
+            rank_correlation(self.map(block), other, patch=self.patch)
+            for block in self.blocks
+        ]
+
+
+def inspect_patch(
+    stack: DisplacementStack,
+    frame: int,
+    patch: Patch,
+    *,
+    block: int | None = None,
+    choice: MapChoice = ROLLOUT,
+    kind: OverlayKind = "weights",
+    with_influence: bool = False,
+    with_faithfulness: bool = False,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+    inspection: InspectionConfig | None = None,
+    on_progress: Callable[[str, int, int], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    on_notice: Notify | None = None,
+) -> PatchFindings:
+    """Find out about a patch what can be found out.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements.
+    frame : int
+        Which frame, counted from zero.
+    patch : tuple of int
+        Row and column of the patch.
+    block : int, keyword-only, optional
+        The block that is shown, counted from zero; None is the last.
+    choice, kind : keyword-only
+        Which of its maps, and how it is drawn.
+    with_influence, with_faithfulness : bool, keyword-only
+        What is computed beside the attention, which a method may not have.
+    substrate, config, method, on_notice
+        As for `reconstruct.reconstruct`.
+    inspection : InspectionConfig, keyword-only, optional
+        How influence and faithfulness are measured.
+    on_progress : callable, keyword-only, optional
+        Called with what is being done, the steps done and those in all.
+    is_cancelled : callable, keyword-only, optional
+        Asked before every step.
+
+    Returns
+    -------
+    PatchFindings
+
+    Raises
+    ------
+    FieldError
+        If the field cannot be used, or what is asked for does not exist.
+    IndexError
+        If there is no such patch, block or head.
+    Cancelled
+        If `is_cancelled` said so.
+    """
+    config = config or ReconstructionConfig()
+    method = method or load_method(config)
+    grid = patch_grid(stack, method)
+    grid.index(*patch)
+    known = PatchFindings(
+        stack,
+        frame,
+        patch,
+        grid,
+        method.name,
+        method.sha256,
+        substrate=substrate or Substrate(),
+        choice=choice,
+        kind=kind,
+    )
+    if method.has_attention:
+        attention = frame_attention(
+            stack,
+            frame,
+            substrate=substrate,
+            config=config,
+            method=method,
+            on_notice=on_notice,
+        )
+        last = attention.n_blocks - 1
+        known = replace(
+            known, attention=attention, block=last if block is None else block
+        )
+        known.map(known.block)
+
+    def steps(what: str) -> Callable[[int, int], None] | None:
+        return None if on_progress is None else partial(on_progress, what)
+
+    if with_influence or (with_faithfulness and not method.has_attention):
+        influence = influence_map(
+            stack,
+            frame,
+            patch,
+            substrate=substrate,
+            config=config,
+            method=method,
+            inspection=inspection,
+            on_progress=steps("following the traction back"),
+            is_cancelled=is_cancelled,
+            on_notice=None if method.has_attention else on_notice,
+        )
+        reference = physical_reference(grid, patch)
+        known = replace(known, influence=influence, reference=reference)
+    if with_faithfulness:
+        curves = faithfulness(
+            stack,
+            frame,
+            patch,
+            _maps_to_test(known),
+            substrate=substrate,
+            config=config,
+            method=method,
+            inspection=inspection,
+            on_progress=steps("hiding patches"),
+            is_cancelled=is_cancelled,
+        )
+        known = replace(known, faithfulness=curves)
+    return known
+
+
+def _maps_to_test(known: PatchFindings) -> dict[str, Map]:
+    """The map that is shown, or the influence; beside it what else is known."""
+    others = {
+        name: map_
+        for name in ("influence", "reference")
+        if (map_ := getattr(known, name)) is not None
+    }
+    if known.attention is None:
+        return {CHOSEN: others.pop("influence"), **others}
+    return {CHOSEN: known.map(known.block), **others}
+
+
+def sentence(findings: PatchFindings) -> str:
+    """What is looked at, for somebody who does not know the method."""
+    row, column = findings.patch
+    number = findings.grid.index(row, column)
+    patch = f"Frame {findings.frame}, patch ({row}, {column}), number {number}"
+    if findings.attention is None:
+        return f"{patch}. {findings.model} has no attention."
+    choice, attention = findings.choice, findings.attention
+    block = f"block {findings.block + 1} of {attention.n_blocks}"
+    of_model = f"{block} of {findings.model}"
+    if choice.source == "rollout":
+        gathered = {
+            "from": "from which patches it has gathered what it holds",
+            "to": "which patches have gathered from it",
+        }
+        what = gathered[choice.direction]
+        return f"{patch}: {what} after {of_model} (attention rollout)."
+    looks = {"from": "what it looks at", "to": "which patches look at it"}
+    heads = (
+        f"mean of {attention.n_heads} heads"
+        if choice.head is None
+        else f"head {choice.head + 1} of {attention.n_heads}"
+    )
+    return f"{patch}: {looks[choice.direction]} in {of_model} alone ({heads})."
+
+
+def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> None:
+    """Write everything needed to draw a patch's maps again.
+
+    Parameters
+    ----------
+    path : path
+        The file, ending with .h5, .hdf5 or .npz; one of that name is replaced.
+    findings : PatchFindings
+        What to write; `docs/files.md` lists the arrays and attributes.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another, or the file cannot be written.
+    """
+    arrays: dict[str, npt.ArrayLike] = {"displacement": findings.displacement}
+    attributes: dict[str, dict[str, Any]] = {
+        "": _of_file(findings),
+        "displacement": {"units": findings.stack.unit},
+    }
+    if findings.attention is not None:
+        arrays |= _attention_arrays(findings)
+        weighted = findings.kind == "displacement"
+        units = findings.stack.unit if weighted else "1"
+        attributes["overlay"] = {"units": units, "kind": findings.kind}
+        attributes[""] |= _of_choice(findings)
+    for name in ("influence", "reference"):
+        map_ = getattr(findings, name)
+        if map_ is not None:
+            arrays[name] = map_
+            if findings.attention is not None:
+                arrays[f"{name}_correlation"] = findings.correlations(map_)
+    if findings.faithfulness is not None:
+        arrays |= _faithfulness_arrays(findings.faithfulness)
+        attributes["faithfulness"] = {
+            "advantage": findings.faithfulness.advantage(CHOSEN),
+            "spread": findings.faithfulness.spread,
+        }
+    write_arrays(path, arrays, attributes)
+
+
+def _of_file(findings: PatchFindings) -> dict[str, Any]:
+    spacing = findings.stack.spacing
+    return {
+        "frame": findings.frame,
+        "patch_row": findings.patch[0],
+        "patch_column": findings.patch[1],
+        "patch_size": findings.grid.patch_size,
+        "model_rows": findings.grid.shape[0],
+        "model_columns": findings.grid.shape[1],
+        "spacing_um": math.nan if spacing is None else spacing,
+        "poisson": findings.substrate.poisson,
+        "thickness_um": findings.substrate.thickness,
+        "model": findings.model,
+        "model_sha256": findings.model_sha256,
+        "version": __version__,
+    }
+
+
+def _of_choice(findings: PatchFindings) -> dict[str, Any]:
+    head = findings.choice.head
+    return {
+        "block_index": findings.block,
+        "source": findings.choice.source,
+        "direction": findings.choice.direction,
+        "head_index": -1 if head is None else head,
+    }
+
+
+def _attention_arrays(findings: PatchFindings) -> dict[str, npt.ArrayLike]:
+    """Every block's rollout and attention of the patch, and the chosen overlay."""
+    attention, choice = findings.attention, findings.choice
+    assert attention is not None
+    of_rollout = MapChoice(direction=choice.direction)
+    of_heads = [
+        MapChoice("attention", head, choice.direction)
+        for head in range(attention.n_heads)
+    ]
+    patch, blocks = findings.patch, findings.blocks
+    return {
+        "rollout": [attention.map(b, *patch, choice=of_rollout) for b in blocks],
+        "attention": [
+            [attention.map(b, *patch, choice=head) for head in of_heads] for b in blocks
+        ],
+        "overlay": [
+            attention.overlay(b, *patch, kind=findings.kind, choice=choice)
+            for b in blocks
+        ],
+    }
+
+
+def _faithfulness_arrays(found: Faithfulness) -> dict[str, npt.ArrayLike]:
+    others = {
+        f"faithfulness_{name}": changes
+        for name, changes in found.changes.items()
+        if name != CHOSEN
+    }
+    return {
+        "faithfulness": found.changes[CHOSEN],
+        "faithfulness_share": found.shares,
+        "faithfulness_random": found.random,
+        **others,
+    }
