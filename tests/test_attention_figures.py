@@ -1,0 +1,143 @@
+"""Figures of a patch: what is on them, at odd sizes, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.attention_figures import SHARES_SHOWN, findings_figure
+from napari_vit_tfm.faithfulness import Faithfulness
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.figures import write_png
+from napari_vit_tfm.findings import CHOSEN, PatchFindings
+from napari_vit_tfm.inspection import FrameAttention
+from napari_vit_tfm.patches import PatchGrid
+
+Make = Callable[..., PatchFindings]
+
+
+@pytest.fixture
+def make() -> Make:
+    """Findings with made-up attention of some blocks on a field of 21 x 40."""
+
+    def of(
+        n_blocks: int = 6,
+        *,
+        evidence: bool = False,
+        spacing: float | None = 0.5,
+        field: float = 1.0,
+        **values: Any,
+    ) -> PatchFindings:
+        generator = np.random.default_rng(0)
+        grid = PatchGrid((21, 40))
+        data = field * generator.normal(size=(1, 21, 40, 2))
+        stack = DisplacementStack(data, unit="um", spacing=spacing)
+        attention = None
+        if n_blocks:
+            maps = generator.dirichlet(np.ones(15), size=(n_blocks, 2, 15))
+            attention = FrameAttention(
+                maps.astype(np.float32),
+                maps.mean(axis=1, dtype=np.float32),
+                grid,
+                stack.data[0],
+            )
+            values = {"block": n_blocks - 1, **values}
+        if evidence:
+            shares = np.linspace(0, 1, 5)
+            curves = {CHOSEN: shares, "reference": shares**2}
+            random = np.stack([shares**3, shares**4])
+            values |= {
+                "influence": generator.random((3, 5)),
+                "reference": generator.random((3, 5)),
+                "faithfulness": Faithfulness(shares, curves, random),
+            }
+        return PatchFindings(
+            *(stack, 0, (1, 3), grid, "small", ""), attention=attention, **values
+        )
+
+    return of
+
+
+def texts(figure: Any) -> str:
+    """All titles and labels."""
+    figure.canvas.draw()
+    found = [figure.get_suptitle()]
+    for axes in figure.get_axes():
+        found += [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
+        found += [text.get_text() for text in axes.texts]
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 6, 12])
+def test_every_block_has_a_tile_and_the_shown_one_is_marked(
+    make: Make, n_blocks: int
+) -> None:
+    said = texts(findings_figure(make(n_blocks)))
+    for block in range(1, n_blocks):
+        assert f"block {block}\n" in said
+    assert f"block {n_blocks}, shown left" in said
+    assert f"after block {n_blocks} of {n_blocks} of small" in said
+    assert "even shares, 1/15 each" in said
+
+
+def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> None:
+    findings = make(4)
+    figure = findings_figure(findings)
+    tiles = [
+        axes for axes in figure.get_axes() if axes.get_title().startswith("block ")
+    ]
+    for block, axes in enumerate(tiles):
+        (image,) = axes.images
+        shown = np.asarray(image.get_array())
+        assert shown.shape == (21, 40)
+        shares = findings.map(block) * 15
+        assert shown[15, 31] == pytest.approx(shares[1, 3])
+        assert shown[20, 0] == pytest.approx(shares[2, 0])
+        assert image.get_clim() == (0, SHARES_SHOWN)
+        (outline,) = axes.patches
+        assert outline.get_bbox().bounds == (23.5, 7.5, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "5 \N{MICRO SIGN}m"),
+        ({"spacing": None}, "5 grid steps"),
+        ({"kind": "displacement"}, "displacement (\N{MICRO SIGN}m)"),
+        ({"field": 0.0}, "over the field"),
+        ({"field": 0.0, "kind": "displacement"}, "over the field"),
+    ],
+)
+def test_scale_and_units(make: Make, values: dict[str, Any], words: str) -> None:
+    # A fifth of 39 steps of half a micrometre is 3.9.
+    words = words.replace("5 \N{MICRO SIGN}m", "2 \N{MICRO SIGN}m")
+    assert words in texts(findings_figure(make(**values)))
+
+
+def test_the_evidence(make: Make) -> None:
+    said = texts(findings_figure(make(evidence=True)))
+    for words in (
+        "influence: how",
+        "physical reference: how",
+        "rank correlation",
+        # The area between x and the mean of its third and fourth powers.
+        "area over random +0.2",
+    ):
+        assert words in said
+
+
+def test_without_attention_there_is_the_evidence_alone(make: Make) -> None:
+    said = texts(findings_figure(make(0, evidence=True)))
+    assert "small has no attention" in said
+    assert "block" not in said
+    assert "rank correlation" not in said
+    assert "influence: how" in said
+
+
+def test_it_is_written(make: Make, tmp_path: Path) -> None:
+    write_png(tmp_path / "found.png", findings_figure(make(evidence=True)), dpi=50)
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
