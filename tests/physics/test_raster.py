@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from napari_vit_tfm.io import read_displacement, read_traction
 from napari_vit_tfm.physics.disc import disc_displacement
-from napari_vit_tfm.physics.raster import raster_displacement, square_displacement
+from napari_vit_tfm.physics.raster import (
+    point_displacement,
+    raster_displacement,
+    square_displacement,
+)
 
 
 @pytest.mark.parametrize("poisson", [0.0, 0.49])
@@ -70,3 +77,30 @@ def test_a_reach_cuts_the_displacement_off() -> None:
     np.testing.assert_allclose(near[:, inside], whole[:, inside], atol=1e-12)
     np.testing.assert_allclose(near[:, ~inside], 0, atol=1e-12)
     assert np.abs(whole[0, ~inside]).min() > 1e-3
+
+
+def test_from_afar_a_square_is_a_point() -> None:
+    x, y = np.array([0.0, 1.0, 9.0]), np.array([0.0, 1.0, -7.0])
+    square, point = square_displacement(x, y), point_displacement(x, y)
+    for i, (a, b) in enumerate(zip(square, point, strict=True)):
+        assert b[2] == pytest.approx(a[2], rel=2e-3)
+        assert b[1] == pytest.approx(a[1], rel=0.1)
+        assert b[0] == pytest.approx(0.928 * a[0], abs=1e-12), i
+
+
+@pytest.mark.parametrize("cell", ["generic/MLData0018", "neuron/MLData0001"])
+def test_the_cells_of_dl_tfm_are_cut_off_point_forces(
+    cell: str, reference: Path
+) -> None:
+    stem = reference / "fields" / cell
+    displacement = read_displacement(f"{stem}.mat", unit="grid").data[0]
+    traction = read_traction(f"{stem}_trac.mat").data[0] / 10_670
+    made = raster_displacement(
+        traction[..., 0].astype(float),
+        traction[..., 1].astype(float),
+        poisson=0.45,
+        kernel="point",
+        reach=len(traction) // 2 - 1,
+    )
+    error = np.square(np.stack(made, axis=-1) - displacement).sum()
+    assert error < 1e-8 * np.square(displacement).sum()

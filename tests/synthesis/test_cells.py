@@ -44,7 +44,9 @@ def test_the_displacement_is_that_of_the_tractions() -> None:
 
 
 def test_adhesions_are_numbered_where_their_traction_is() -> None:
-    few = CellDistribution(adhesions=(5, 8), square_share=1.0)
+    few = CellDistribution(
+        adhesions=(5, 8), square_share=1.0, square_side=(1, 2), kernel="point"
+    )
     cells = synthesise(3, seed=3, distribution=few)
     for segmentation, traction in zip(cells.segmentation, cells.traction, strict=True):
         assert 3 <= len(np.unique(segmentation)) - 1 <= 8

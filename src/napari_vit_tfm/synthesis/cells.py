@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.physics.raster import Kernel
 from napari_vit_tfm.synthesis.patches import DOME, ELLIPSE, RECTANGLE, ForcePatches
 from napari_vit_tfm.synthesis.random import log_uniform
 
@@ -30,7 +31,9 @@ class CellDistribution:
     elongation : float
         Largest ratio of the axes; the longer one lies along the traction.
     square_share : float
-        Share of the adhesions that are squares of 1 to 3 whole nodes.
+        Share of the adhesions that are squares of whole nodes.
+    square_side : tuple of int
+        Range of the squares' sides.
     dome_share : float
         Share of the others whose traction falls off towards the rim.
     extent : tuple of float
@@ -44,21 +47,25 @@ class CellDistribution:
         How far outside the field of view adhesions may lie.
     reach : float, optional
         How far an adhesion displaces the gel, over the field's shorter side;
-        None is the half-space. Simulated cells in use, such as those of
-        DL-TFM, were made with a kernel of the field's size, a reach of one
-        half; and no gel's far field is that of a half-space.
+        None is the half-space. Simulated cells in use, those of DL-TFM, were
+        made with a kernel of the field's size, a reach of one half; and no
+        gel's far field is that of a half-space.
+    kernel : {"square", "point"}
+        What a node's traction is; DL-TFM's are point forces.
     """
 
     adhesions: tuple[int, int] = (15, 250)
     semi_axis: tuple[float, float] = (0.5, 4.0)
     elongation: float = 4.0
     square_share: float = 0.4
+    square_side: tuple[int, int] = (1, 3)
     dome_share: float = 0.3
     extent: tuple[float, float] = (0.12, 0.36)
     offset: float = 0.1
     magnitude: tuple[float, float] = (0.01, 0.3)
     margin: int = 0
     reach: float | None = None
+    kernel: Kernel = "square"
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
         """Draw the adhesions of one cell.
@@ -79,7 +86,7 @@ class CellDistribution:
         direction = traction / np.linalg.norm(traction, axis=1, keepdims=True)
         profile = np.where(rng.random(n) < self.dome_share, DOME, ELLIPSE)
         square = rng.random(n) < self.square_share
-        side = rng.integers(1, 4, n)[square]
+        side = rng.integers(*self.square_side, n, endpoint=True)[square]
         # On whole nodes: an even square's middle lies between two of them.
         position[square] = np.round(position[square]) + 0.5 * (side % 2 == 0)[:, None]
         semi_axes[square] = side[:, None] / 2
@@ -94,6 +101,7 @@ class CellDistribution:
             is_balanced=True,
             margin=self.margin,
             reach=self.reach,
+            kernel=self.kernel,
         )
 
     def _positions(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
-from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.physics.raster import Kernel, raster_displacement
 from napari_vit_tfm.synthesis.fields import Array, padded
 
 _SUBSAMPLES = 4
@@ -47,6 +47,8 @@ class ForcePatches:
     reach : float, optional
         How far a force displaces the gel, over the field's shorter side; None
         is the half-space. See `raster_displacement`.
+    kernel : {"square", "point"}
+        What a node's traction is; see `raster_displacement`.
     """
 
     centre: Array
@@ -57,6 +59,7 @@ class ForcePatches:
     is_balanced: bool = False
     margin: int = 0
     reach: float | None = None
+    kernel: Kernel = "square"
 
     def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
         """Displacement and traction at the nodes, ``(N, H, W, 2)``.
@@ -69,7 +72,7 @@ class ForcePatches:
         Notes
         -----
         The traction is taken as uniform in each node's square, the mean over
-        what covers it; of that the displacement is exact, within reach.
+        what covers it, unless the kernel is "point".
         """
         xp = array_namespace(self.centre)
         m = self.margin
@@ -82,7 +85,7 @@ class ForcePatches:
             for i in (0, 1)
         ]
         reach = np.inf if self.reach is None else self.reach * min(shape)
-        steps = raster_displacement(*field, reach=reach)
+        steps = raster_displacement(*field, kernel=self.kernel, reach=reach)
         view = (slice(None), slice(m, m + shape[0]), slice(m, m + shape[1]))
         displacement, made = (
             xp.stack([part[view] for part in parts], axis=-1)
