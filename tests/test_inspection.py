@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError
 from napari_vit_tfm.inspection import FrameAttention, MapChoice, frame_attention
 from napari_vit_tfm.models import ReconstructionMethod, load
+from napari_vit_tfm.models.original import load_original
 from napari_vit_tfm.patches import PatchGrid
 
 CPU = ReconstructionConfig(model="fttc", device="cpu")
@@ -147,3 +151,31 @@ def test_attention_on_a_resampled_field_says_so() -> None:
     assert "resampled" in notices[0]
     assert attention.map(0, 12, 12).shape == (13, 13)
     assert attention.overlay(0, 12, 12).shape == (40, 40)
+
+
+def test_the_original_network_s_maps_and_overlay(reference: Path) -> None:
+    with np.load(reference / "vit" / "seed_format_vit_expected.npz") as file:
+        displacement, expected = file["displacement"], file["rollout"]
+    method = load_original(
+        reference / "vit" / "seed_format_vit.pth", dtype=torch.float64
+    )
+    fields = np.moveaxis(displacement, 1, -1)
+    attention = frame_attention(
+        DisplacementStack(fields, unit="field"), 0, config=CPU, method=method
+    )
+    assert attention.attention.shape == (12, 8, 169, 169)
+    # Both the stack and what is kept of the maps are float32.
+    np.testing.assert_allclose(attention.rollout, expected, rtol=1e-5)
+    # The original overlay of patch 37: bilinear between the patches' centres.
+    assert attention.grid.index(2, 11) == 37
+    map_ = expected[11, 37].reshape(13, 13)
+    centres = (np.arange(104) + 0.5) / 8 - 0.5
+    mask = map_coordinates(
+        map_ / map_.max(),
+        np.meshgrid(centres, centres, indexing="ij"),
+        order=1,
+        mode="nearest",
+    )
+    weighted = np.hypot(mask * fields[0, ..., 0], mask * fields[0, ..., 1])
+    found = attention.overlay(11, 2, 11, kind="displacement")
+    np.testing.assert_allclose(found, weighted, rtol=1e-4, atol=1e-9)

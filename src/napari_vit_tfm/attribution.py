@@ -52,7 +52,7 @@ def influence_map(
     over nodes and components; :math:`u` in the reference form, in steps of the
     method's grid. It is estimated by `InspectionConfig.n_projections`
     vector-Jacobian products, see `models.influence`. The relative standard
-    error of :math:`I_q` is at most :math:`1 / \sqrt{2 n}` for :math:`n` of them,
+    error of :math:`I_q` is at most about :math:`1 / \sqrt{2 n}` for :math:`n` of them,
     and less the more independent the ways are in which :math:`q` acts on
     :math:`p`; with two products per node of the patch there is none.
 
