@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,3 +86,11 @@ def test_validation_fields_are_fixed_and_as_noisy_as_said() -> None:
     noisy, same = validation_fields(2, 1e-3)
     torch.testing.assert_close(truth, same)
     assert (noisy - clean).std().item() == pytest.approx(1e-3, rel=0.05)
+
+
+def test_a_kind_may_have_noise_of_its_own() -> None:
+    kind = FieldKind((16, 16), noise=NoiseDistribution(clean_share=1.0))
+    quiet = replace(CONFIG, kinds=(kind,), noise=NoiseDistribution(clean_share=0.0))
+    assert not TrainingFields(quiet).batch(0).strength.any()
+    loud = replace(quiet, kinds=(replace(kind, noise=None),))
+    assert TrainingFields(loud).batch(0).strength.all()

@@ -35,6 +35,8 @@ class FieldKind:
         Rows and columns of the grid.
     share : float
         How often a batch is of this kind, relative to the others.
+    noise : NoiseDistribution, optional
+        The noise of this kind's displacements; None is the run's.
     discs, adhesions, cells : distribution, optional
         How they are drawn, one of them; without any, it is the original
         work's discs.
@@ -42,6 +44,7 @@ class FieldKind:
 
     shape: tuple[int, int] = (104, 104)
     share: float = 1.0
+    noise: NoiseDistribution | None = None
     discs: DiscDistribution | None = None
     adhesions: AdhesionDistribution | None = None
     cells: CellDistribution | None = None
@@ -229,9 +232,9 @@ def _without_none(value: Any) -> Any:
 
 def _build_kind(values: Mapping[str, Any]) -> FieldKind:
     values = dict(values)
-    for name, distribution in KINDS.items():
+    for name, part in {**KINDS, "noise": NoiseDistribution}.items():
         if values.get(name) is not None:
-            values[name] = _build(distribution, values[name])
+            values[name] = _build(part, values[name])
     return _build(FieldKind, values)
 
 

@@ -135,7 +135,8 @@ class TrainingFields(IterableDataset[TrainingBatch]):
         rng = np.random.default_rng([config.seed, number])
         share = np.array([kind.share for kind in config.kinds])
         kind = config.kinds[rng.choice(len(share), p=share / share.sum())]
-        strength, length = config.noise.draw(rng, config.batch_size)
+        noise = kind.noise or config.noise
+        strength, length = noise.draw(rng, config.batch_size)
         return TrainingBatch(
             [kind.distribution.draw(rng, kind.shape) for _ in range(config.batch_size)],
             kind.shape,
