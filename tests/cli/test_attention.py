@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import Result
@@ -11,6 +12,12 @@ from napari_vit_tfm.io import read_displacement
 
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an NPZ or HDF5 file."""
+    with np.load(path) if path.suffix == ".npz" else h5py.File(path) as file:
+        return {name: np.asarray(array) for name, array in file.items()}
 
 
 def test_rollout_and_overlay(
@@ -27,6 +34,9 @@ def test_rollout_and_overlay(
         assert (archive["patch_row"], archive["patch_column"]) == (3, 1)
         assert archive["model"] == "small.safetensors"
         assert archive["overlay.units"] == "field"
+        assert archive["overlay.kind"] == "displacement"
+        assert "influence" not in archive
+        assert "faithfulness" not in archive
     assert rollout.shape == (2, 4, 5)
     assert overlay.shape == (2, 32, 40)
     np.testing.assert_allclose(rollout.sum(axis=(1, 2)), 1, rtol=1e-5)
@@ -96,6 +106,89 @@ def test_models_without_attention(
         *("-o", tmp_path / "out.npz", "--model", "fttc"),
     )
     assert "fttc has no attention" in line
+    assert "--influence" in line
+
+
+@pytest.mark.parametrize("ending", ["npz", "h5"])
+def test_influence_and_faithfulness(
+    vit_tfm: Command, displacements: Path, network: Path, tmp_path: Path, ending: str
+) -> None:
+    out, figure = tmp_path / f"attention.{ending}", tmp_path / "attention.png"
+    result = vit_tfm(
+        *("attention", displacements, "--frame", 0, "--patch", "1,2", "-o", out),
+        *("--influence", "--projections", 2, "--faithfulness", "--figure", figure),
+        *("--model", network),
+    )
+    saved = arrays_of(out)
+    assert saved["influence"].shape == saved["reference"].shape == (4, 5)
+    assert np.unravel_index(saved["influence"].argmax(), (4, 5)) == (1, 2)
+    points = saved["faithfulness_share"].size
+    assert saved["faithfulness"].shape == (points,)
+    assert saved["faithfulness"][0] == 0
+    assert saved["faithfulness_random"].shape == (5, points)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert "rank correlation with influence, block by block: " in result.stdout
+    assert "faithfulness: area over random " in result.stdout
+    assert f"figure: {figure}" in result.stdout
+
+
+def test_models_without_attention_have_an_influence(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "influence.npz"
+    result = vit_tfm(
+        *("attention", displacements, "--frame", 0, "--patch", "1,2", "-o", out),
+        *("--influence", "--model", "fttc"),
+    )
+    saved = arrays_of(out)
+    assert "rollout" not in saved
+    assert saved["influence"].shape == (4, 5)
+    assert "no attention" in result.stdout
+    assert "fttc, no weights" in result.stdout
+
+
+def test_other_maps(
+    vit_tfm: Command, displacements: Path, network: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "attention.npz"
+    vit_tfm(
+        *("attention", displacements, "--frame", 0, "--patch", "1,2", "-o", out),
+        *("--source", "attention", "--head", 2, "--direction", "to"),
+        *("--block", 1, "--kind", "weights", "--model", network),
+    )
+    saved = arrays_of(out)
+    assert (saved["block_index"], saved["head_index"]) == (0, 1)
+    assert saved["direction"] == "to"
+    assert saved["attention"].shape == (2, 2, 4, 5)
+    assert 0.9 < saved["overlay"].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--block", 3), "no block 3: small.safetensors has 2"),
+        (("--source", "attention", "--head", 3), "a block has 2"),
+        (("--head", 1), "--head needs --source attention"),
+        (("--figure", "out.jpg"), "does not end with .png"),
+        (("--figure", "nowhere/out.png"), "there is no folder nowhere"),
+    ],
+)
+def test_choices_that_cannot_be(
+    error_of: ErrorOf,
+    displacements: Path,
+    network: Path,
+    tmp_path: Path,
+    options: tuple[str | int, ...],
+    reason: str,
+) -> None:
+    out = tmp_path / "out.npz"
+    line = error_of(
+        *("attention", displacements, "--frame", 0, "--patch", "1,2", "-o", out),
+        *("--model", network),
+        *map(str, options),
+    )
+    assert reason in line
+    assert not out.exists()
 
 
 def test_the_gel_s_thickness_is_used(
