@@ -35,19 +35,19 @@ class FieldKind:
         Rows and columns of the grid.
     share : float
         How often a batch is of this kind, relative to the others.
-    noise : NoiseDistribution, optional
-        The noise of this kind's displacements; None is the run's.
     discs, adhesions, cells : distribution, optional
         How they are drawn, one of them; without any, it is the original
         work's discs.
+    noise : NoiseDistribution, optional
+        The noise of this kind's displacements; None is the run's.
     """
 
     shape: tuple[int, int] = (104, 104)
     share: float = 1.0
-    noise: NoiseDistribution | None = None
     discs: DiscDistribution | None = None
     adhesions: AdhesionDistribution | None = None
     cells: CellDistribution | None = None
+    noise: NoiseDistribution | None = None
 
     @property
     def distribution(self) -> Distribution:
