@@ -121,9 +121,7 @@ def train(
         )
         if trainer.global_step % config.validate_every:
             # The averaged weights of the last step are in place by now.
-            trainer.validate(
-                module, validation, verbose=False, weights_only=True
-            )
+            trainer.validate(module, validation, verbose=False, weights_only=True)
     return best.path if trainer.is_global_zero else None
 
 
