@@ -19,7 +19,7 @@ HEADLESS := yes
 endif
 endif
 
-.PHONY: demo test system
+.PHONY: demo pictures test system
 
 # Reconstructs a stack with the bundled network, saves the tractions and shows
 # them in napari; where there is no display, in a screenshot.
@@ -27,6 +27,12 @@ demo: $(INSTALLED)
 	$(BIN)/vit-tfm demo -o $(DEMO)
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
 		$(DEMO) $(if $(HEADLESS),--screenshot $(DEMO)/demo.png)
+
+# The documentation's pictures of the inspector.
+pictures: $(INSTALLED)
+	$(BIN)/vit-tfm demo -o $(DEMO)
+	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python \
+		-m napari_vit_tfm.napari.pictures $(DEMO) -o docs/pictures
 
 test: $(INSTALLED)
 	$(BIN)/ruff check

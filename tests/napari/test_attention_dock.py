@@ -13,13 +13,16 @@ from napari.utils.interactions import (
     mouse_press_callbacks,
     mouse_release_callbacks,
 )
+from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QThreadPool
+from qtpy.QtGui import QGuiApplication
 
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.inspection import FrameAttention, frame_attention
-from napari_vit_tfm.napari.attention_dock import AttentionDock, color_limits
+from napari_vit_tfm.inspection import ROLLOUT, MapChoice, frame_attention
+from napari_vit_tfm.napari.attention_dock import AttentionDock
 from napari_vit_tfm.napari.attention_layers import AttentionLayers
+from napari_vit_tfm.napari.inspector import CACHED_FRAMES
 from napari_vit_tfm.napari.layers import (
     describe,
     field_layers,
@@ -72,11 +75,43 @@ def inspecting(dock, finish):
 
 
 def named(viewer, name: str) -> Layer:
-    return next(layer for layer in viewer.layers if layer.name == name)
+    return next(layer for layer in viewer.layers if layer.name.startswith(name))
 
 
 def names(viewer) -> list[str]:
     return [layer.name for layer in viewer.layers]
+
+
+def in_even_shares(attention, patch, *, block=1, choice=ROLLOUT, kind="weights"):
+    """The overlay of the original definition, in even shares."""
+    weights = attention.map(block, *patch, choice=choice)
+    drawn = attention.overlay(block, *patch, choice=choice, kind=kind)
+    return drawn * weights.max() * weights.size
+
+
+def choose(dock, patch) -> None:
+    dock.inspector.look_at(patch=patch)
+
+
+def pick(combo, data) -> None:
+    """As a user does it."""
+    index = combo.findData(data)
+    combo.setCurrentIndex(index)
+    combo.activated.emit(index)
+
+
+def hover(viewer, position) -> None:
+    mouse_move_callbacks(
+        viewer,
+        read_only_mouse_event(
+            "mouse_move", position=tuple(position), pos=(0, 0), is_dragging=False
+        ),
+    )
+
+
+def key(viewer, name: str) -> None:
+    """What the key does, whose action the viewer calls with itself."""
+    viewer.keymap[coerce_keybinding(name)](viewer)
 
 
 def press(viewer, position, *, button=1, drag_to=None) -> None:
@@ -121,8 +156,8 @@ def test_a_click_at_any_corner_chooses_its_patch(
     viewer, source, inspecting, patch, place
 ):
     press(viewer, world(source, *place))
-    assert inspecting.patch == patch
-    assert f"patch in row {patch[0]}, column {patch[1]}" in inspecting.text.text()
+    assert inspecting.inspector.shown.patch == patch
+    assert f"patch ({patch[0]}, {patch[1]})" in inspecting.text.text()
 
 
 def test_the_patch_that_was_clicked_is_outlined(viewer, source, inspecting):
@@ -142,26 +177,28 @@ def test_the_patch_that_was_clicked_is_outlined(viewer, source, inspecting):
 @pytest.mark.parametrize("place", [(-0.6, 5), (27, 5), (5, -0.6), (5, 40), (-100, 400)])
 def test_clicks_beside_the_field_choose_nothing(viewer, source, inspecting, place):
     press(viewer, world(source, *place))
-    assert inspecting.patch is None
-    assert inspecting.text.text() == "Click a patch of the grid."
+    assert inspecting.inspector.shown.patch is None
+    assert inspecting.text.text().startswith("Click a patch of the grid")
 
 
 def test_drags_and_other_buttons_choose_nothing(viewer, source, inspecting):
     here, there = world(source, 3, 3), world(source, 14, 20)
     press(viewer, here, drag_to=there)
     press(viewer, here, button=2)
-    assert inspecting.patch is None
+    assert inspecting.inspector.shown.patch is None
     press(viewer, here, drag_to=np.add(here, 0.1))
-    assert inspecting.patch == (0, 0)
+    assert inspecting.inspector.shown.patch == (0, 0)
 
 
 def test_the_map_is_the_rollout_and_lies_over_the_field(
     viewer, source, inspecting, expected
 ):
     press(viewer, world(source, 12, 20))
-    overlay = named(viewer, "attention")
-    assert inspecting.patch == (1, 2)
-    np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
+    overlay = named(viewer, "map")
+    assert inspecting.inspector.shown.patch == (1, 2)
+    np.testing.assert_allclose(
+        overlay.data, in_even_shares(expected(0), (1, 2)), rtol=1e-5
+    )
     for corner in ((0, 0), (26, 39)):
         np.testing.assert_allclose(
             overlay.data_to_world(corner), source.data_to_world((0, *corner))[1:]
@@ -169,47 +206,193 @@ def test_the_map_is_the_rollout_and_lies_over_the_field(
     assert overlay.units == source.units[1:]
 
 
-def test_block_and_kind_change_the_map_in_place(viewer, inspecting, expected):
-    inspecting.choose_patch(1, 2)
-    overlay = named(viewer, "attention")
-    before = names(viewer)
-    assert (inspecting.block.minimum(), inspecting.block.maximum()) == (1, 2)
-    assert inspecting.block.value() == 2
-    inspecting.block.setValue(1)
-    np.testing.assert_allclose(overlay.data, expected(0).overlay(0, 1, 2), rtol=1e-5)
+def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
+    choose(inspecting, (1, 2))
+    overlay, layers = named(viewer, "map"), len(viewer.layers)
+    controls = inspecting.controls
+    slider = controls.block.slider
+    assert (slider.minimum(), slider.maximum(), slider.value()) == (1, 2, 2)
+
+    def assert_shown(**options) -> None:
+        right = in_even_shares(expected(0), (1, 2), **options)
+        np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+
+    slider.setValue(1)
+    assert_shown(block=0)
     assert "after block 1 of 2" in inspecting.text.text()
-    inspecting.kind.setCurrentIndex(inspecting.kind.findData("displacement"))
-    weighted = expected(0).overlay(0, 1, 2, kind="displacement")
-    np.testing.assert_allclose(overlay.data, weighted, rtol=1e-5)
-    assert len(viewer.layers) == len(before)
+    pick(controls.kind, "displacement")
+    assert_shown(block=0, kind="displacement")
+    pick(controls.kind, "weights")
+    assert not controls.head.isEnabled()
+    pick(controls.map, "attention")
+    assert_shown(block=0, choice=MapChoice("attention"))
+    assert "mean of 2 heads" in inspecting.text.text()
+    pick(controls.head, 1)
+    assert_shown(block=0, choice=MapChoice("attention", 1))
+    assert "head 2 of 2" in inspecting.text.text()
+    pick(controls.direction, "to")
+    assert_shown(block=0, choice=MapChoice("attention", 1, "to"))
+    assert "look at it" in inspecting.text.text()
+    # Rollout has no heads.
+    pick(controls.map, "rollout")
+    assert_shown(block=0, choice=MapChoice("rollout", None, "to"))
+    assert len(viewer.layers) == layers
     assert overlay in viewer.layers
 
 
-def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
-    inspecting.choose_patch(1, 2)
+def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacement):
     overlay = named(viewer, "attention")
+    longest = displacement.magnitude().max()
+    for patch in ((0, 0), (1, 2)):
+        for block in (0, 1):
+            inspecting.inspector.look_at(patch=patch, block=block, kind="weights")
+            assert overlay.contrast_limits == [0, 4]
+            assert overlay.colorbar.visible
+            assert "end at 4 even shares" in inspecting.text.text()
+    inspecting.inspector.look_at(kind="displacement")
+    np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
+    # The original's own scale: up to the map's maximum.
+    pick(inspecting.controls.scale, "peak")
+    np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
+    right = expected(0).overlay(1, 1, 2, kind="displacement")
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    inspecting.inspector.look_at(kind="weights")
+    assert overlay.contrast_limits == [0, 1]
+    np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
+    assert "map's own maximum" in inspecting.text.text()
+
+
+def test_the_sentence_gives_the_numbers(inspecting, expected):
+    choose(inspecting, (1, 2))
+    weights = expected(0).map(1, 1, 2)
+    others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
+    text = inspecting.text.text()
+    assert f"has {weights[1, 2]:.1%} itself" in text
+    assert f"{others.min():.2%} to {others.max():.2%}" in text
+    assert "even share is 5.00%" in text
+    assert "number 7" in text
+
+
+def test_playing_goes_round_the_blocks(inspecting, qtbot):
+    choose(inspecting, (1, 2))
+    block = inspecting.controls.block
+    block.step()
+    assert inspecting.inspector.shown.block == 0
+    block._timer.setInterval(1)
+    block.play.click()
+    qtbot.waitUntil(lambda: inspecting.inspector.shown.block == 1)
+    inspecting.switch.setChecked(False)
+    assert not block.play.isChecked()
+    assert not block._timer.isActive()
+
+
+def test_the_patch_under_the_mouse_is_outlined_and_named(viewer, source, inspecting):
+    outline = named(viewer, "patch under the mouse")
+    assert not outline.visible
+    hover(viewer, world(source, 12, 20))
+    assert outline.visible
+    np.testing.assert_allclose(outline.data[:, 0].min(axis=0), (7.5, 15.5))
+    viewer.status = "displacement [0 12 20]: 0.1"
+    assert viewer.status.startswith("patch (1, 2), number 7")
+    assert viewer.status.endswith("displacement [0 12 20]: 0.1")
+    viewer.status = {"layer_base": "a", "coordinates": " [0 12 20]: 0.1"}
+    assert viewer.status.startswith("patch (1, 2), number 7")
+    choose(inspecting, (0, 0))
+    viewer.status = "again"
+    assert "even shares" in viewer.status
+    hover(viewer, world(source, -20, 20))
+    assert not outline.visible
+    viewer.status = "beside the field"
+    assert viewer.status == "beside the field"
+
+
+def test_a_mouse_that_leaves_the_canvas_points_at_nothing(viewer, source, inspecting):
+    viewer.mouse_over_canvas = True
+    hover(viewer, world(source, 12, 20))
+    assert named(viewer, "patch under the mouse").visible
+    viewer.mouse_over_canvas = False
+    assert not named(viewer, "patch under the mouse").visible
+
+
+def test_keys_switch_move_and_leave(viewer, dock, finish):
+    arrow = coerce_keybinding("Left")
+    assert arrow not in viewer.keymap
+    key(viewer, "A")
+    finish(dock)
+    assert dock.switch.isChecked()
+    key(viewer, "Left")
+    assert dock.inspector.shown.patch == (ROWS // 2, COLUMNS // 2)
+    key(viewer, "Left")
+    key(viewer, "Up")
+    assert dock.inspector.shown.patch == (ROWS // 2 - 1, COLUMNS // 2 - 1)
+    for _ in range(7):
+        key(viewer, "Right")
+        key(viewer, "Down")
+    assert dock.inspector.shown.patch == (ROWS - 1, COLUMNS - 1)
+    key(viewer, "Escape")
+    assert not dock.switch.isChecked()
+    assert arrow not in viewer.keymap
+    key(viewer, "A")
+    assert dock.switch.isChecked()
+
+
+def test_keys_are_given_back(viewer, dock, finish):
+    called = []
+    dock.hide()
+    viewer.bind_key("Left", lambda _viewer: called.append("left"))
+    viewer.bind_key("A", lambda _viewer: called.append("a"))
+    dock.show()
+    dock.switch.setChecked(True)
+    key(viewer, "Left")
+    dock.hide()
+    key(viewer, "Left")
+    key(viewer, "A")
+    assert called == ["left", "a"]
+    finish(dock)
+
+
+def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
     viewer.dims.set_current_step(0, 2)
+    # The map of another frame is not shown for this one's.
+    assert not overlay.visible
     finish(inspecting)
-    np.testing.assert_allclose(overlay.data, expected(2).overlay(1, 1, 2), rtol=1e-5)
+    right = in_even_shares(expected(2), (1, 2))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    assert overlay.visible
     assert "Frame 2" in inspecting.text.text()
     viewer.dims.set_current_step(0, 0)
     # Kept from before: no worker is needed.
     assert not inspecting.is_busy
-    np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
+    right = in_even_shares(expected(0), (1, 2))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
-def test_only_the_last_frame_that_was_asked_for_is_shown(
-    viewer, inspecting, finish, expected
+def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
+    viewer, source, inspecting, finish, expected
 ):
-    inspecting.choose_patch(0, 0)
     overlay = named(viewer, "attention")
     seen = []
-    overlay.events.data.connect(lambda: seen.append(overlay.data))
-    viewer.dims.set_current_step(0, 1)
-    viewer.dims.set_current_step(0, 2)
+    overlay.events.set_data.connect(lambda: seen.append(overlay.data.copy()))
+    for frame, column in ((1, 3), (2, 12), (1, 20), (2, 28)):
+        viewer.dims.set_current_step(0, frame)
+        press(viewer, world(source, 3, column))
     finish(inspecting)
-    (shown,) = seen
-    np.testing.assert_allclose(shown, expected(2).overlay(1, 0, 0), rtol=1e-5)
+    assert inspecting.inspector.shown.patch == (0, 3)
+    right = in_even_shares(expected(2), (0, 3))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    shown = [data for data in seen if data.any()]
+    assert shown
+    for data in shown:
+        np.testing.assert_allclose(data, right, rtol=1e-5)
+
+
+def test_a_click_before_there_are_patches_counts(viewer, source, dock, finish):
+    dock.switch.setChecked(True)
+    press(viewer, world(source, 12, 20))
+    finish(dock)
+    assert dock.inspector.shown.patch == (1, 2)
 
 
 def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
@@ -221,22 +404,54 @@ def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
     assert names(viewer) == before
 
 
-def test_the_cache_stays_small(viewer, inspecting, finish, monkeypatch):
-    monkeypatch.setattr("napari_vit_tfm.napari.attention_dock._CACHED_FRAMES", 2)
-    for frame in (1, 2):
+def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
+    assert CACHED_FRAMES < 6
+    many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
+    viewer.layers.append(Layer.create(*field_layers(many)[0]))
+    inspecting.fields.choose(viewer.layers[-1])
+    for frame in range(6):
         viewer.dims.set_current_step(0, frame)
         finish(inspecting)
-    assert [request.frame for request in inspecting._cache] == [1, 2]
+    kept = [request.frame for request in inspecting.inspector._frames]
+    assert kept == list(range(6))[-CACHED_FRAMES:]
 
 
-def callbacks(viewer) -> tuple[int, int, int]:
-    events = viewer.layers.events
-    watched = (events.inserted, events.removed, events.reordered, events.renamed)
-    return (
-        len(viewer.mouse_drag_callbacks),
-        len(viewer.dims.events.current_step.callbacks),
-        sum(len(event.callbacks) for event in watched),
-    )
+def emitters(viewer) -> list:
+    return [
+        viewer.events,
+        viewer.dims.events,
+        viewer.layers.events,
+        viewer.layers.selection.events,
+        *(layer.events for layer in viewer.layers),
+    ]
+
+
+def callbacks(viewer) -> list[int]:
+    """How many callbacks everything that can be connected to has."""
+    counts = [len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)]
+    counts.append(len(viewer.keymap))
+    for group in emitters(viewer):
+        counts += [len(emitter.callbacks) for emitter in group.emitters.values()]
+    return counts
+
+
+def test_opening_and_closing_ten_times_leaves_no_callback(
+    viewer, source, dock, finish, traction
+):
+    show_tractions(viewer.layers, traction, source)
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (0, 0))
+    dock.hide()
+    before, layers = callbacks(viewer), names(viewer)
+    for number in range(10):
+        dock.show()
+        assert sum(callbacks(viewer)) > sum(before)
+        choose(dock, (number % ROWS, 1))
+        hover(viewer, world(source, 3, 3))
+        dock.hide()
+        assert callbacks(viewer) == before
+        assert names(viewer) == layers
 
 
 def test_switching_off_takes_everything_away(viewer, dock, finish):
@@ -244,79 +459,197 @@ def test_switching_off_takes_everything_away(viewer, dock, finish):
     for _ in range(2):
         dock.switch.setChecked(True)
         finish(dock)
-        dock.choose_patch(0, 0)
-        assert names(viewer) == [*layers, "attention", "patches", "chosen patch"]
-        assert callbacks(viewer) > before
+        choose(dock, (0, 0))
+        assert len(names(viewer)) == len(layers) + 4
+        assert sum(callbacks(viewer)) > sum(before)
         dock.switch.setChecked(False)
         assert callbacks(viewer) == before
         assert names(viewer) == layers
 
 
-def test_hiding_the_dock_takes_everything_away_and_showing_brings_it_back(
+def test_hiding_the_dock_takes_its_layers_away_and_showing_brings_them_back(
     viewer, inspecting
 ):
-    inspecting.choose_patch(0, 0)
-    layers, watched = names(viewer), callbacks(viewer)
+    choose(inspecting, (0, 0))
+    layers = names(viewer)
     inspecting.hide()
-    hidden = zip(callbacks(viewer), watched, strict=True)
-    assert all(fewer < more for fewer, more in hidden)
-    assert "attention" not in names(viewer)
+    assert len(names(viewer)) == len(layers) - 4
     inspecting.show()
     assert names(viewer) == layers
-    assert callbacks(viewer) == watched
     assert inspecting.switch.isChecked()
+    assert inspecting.inspector.shown.patch == (0, 0)
 
 
 def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
-    before = callbacks(viewer)
+    before = list(viewer.mouse_drag_callbacks)
     dock.switch.setChecked(True)
     finish(dock)
-    dock.choose_patch(0, 0)
+    choose(dock, (0, 0))
     viewer.layers.clear()
     assert not dock.switch.isChecked()
     assert len(viewer.layers) == 0
-    assert callbacks(viewer) == before
-    assert not dock.block.isEnabled()
+    assert viewer.mouse_drag_callbacks == before
+    assert not dock.controls.isEnabled()
     assert dock.text.text()
 
 
-@pytest.mark.parametrize("name", ["attention", "patches", "chosen patch"])
+def test_of_a_field_that_loses_one_layer_the_other_is_looked_at(
+    viewer, source, inspecting, finish
+):
+    choose(inspecting, (1, 2))
+    viewer.layers.remove(source)
+    finish(inspecting)
+    assert inspecting.switch.isChecked()
+    assert named(viewer, "map").visible
+    rest = named(viewer, "displacement arrows")
+    press(viewer, rest.data_to_world((0, 3, 3)))
+    assert inspecting.inspector.shown.patch == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["map", "patches", "chosen patch", "patch under"])
 def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name):
-    before = [n for n in names(viewer) if n != "patches"]
-    inspecting.choose_patch(0, 0)
+    choose(inspecting, (0, 0))
     viewer.layers.remove(named(viewer, name))
     assert not inspecting.switch.isChecked()
-    assert names(viewer) == before
+    assert [n.split()[0] for n in names(viewer)] == ["displacement"] * 2
+
+
+def test_clicks_on_tractions_that_lie_elsewhere_choose_too(
+    viewer, source, inspecting, traction, finish
+):
+    image, vectors = show_tractions(viewer.layers, traction, source)
+    finish(inspecting)
+    for layer in (image, vectors):
+        layer.translate = (4, 100, -50)
+    for layer, patch in ((image, (1, 2)), (vectors, (3, 4))):
+        place = layer.data_to_world((0, 8 * patch[0] + 1, 8 * patch[1] + 1))
+        press(viewer, place)
+        assert inspecting.inspector.shown.patch == patch
+        # The map has come along.
+        np.testing.assert_allclose(
+            named(viewer, "map").data_to_world((5, 6)),
+            layer.data_to_world((0, 5, 6))[1:],
+        )
+    press(viewer, world(source, 1, 1))
+    assert inspecting.inspector.shown.patch == (0, 0)
+    np.testing.assert_allclose(
+        named(viewer, "map").data_to_world((5, 6)),
+        source.data_to_world((0, 5, 6))[1:],
+    )
 
 
 def test_the_selection_of_layers_stays(viewer, source, dock, finish):
     viewer.layers.selection = {source}
     dock.switch.setChecked(True)
     finish(dock)
-    dock.choose_patch(0, 0)
+    choose(dock, (0, 0))
     assert viewer.layers.selection == {source}
 
 
-def test_a_model_without_attention_says_so(viewer, dock, finish, caplog):
-    before = names(viewer)
+def test_a_model_without_attention_says_so_and_offers_its_influence(
+    viewer, source, dock, finish, caplog
+):
     dock.model.choose("fttc")
     dock.switch.setChecked(True)
     finish(dock)
     assert "fttc has no attention" in dock.text.text()
-    assert not dock.switch.isChecked()
-    assert names(viewer) == before
+    press(viewer, world(source, 12, 20))
+    assert "influence map" in dock.text.text()
+    assert not named(viewer, "attention").visible
+    dock.test.click()
+    assert dock.test.text() == "Cancel the test"
+    finish(dock)
+    found = dock.inspector.evidence
+    assert found.influence.shape == (ROWS, COLUMNS)
+    assert found.faithfulness.changes
+    overlay = named(viewer, "map")
+    assert overlay.visible
+    assert "as fttc gives it, changes with the displacement" in dock.text.text()
+    assert not dock.test.isEnabled()
+    pick(dock.controls.map, "reference")
+    assert "gel's physics" in dock.text.text()
     assert caplog.text == ""
 
 
+def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
+    choose(inspecting, (1, 2))
+    assert inspecting.inspector.evidence is None
+    inspecting.test.click()
+    finish(inspecting)
+    found = inspecting.inspector.evidence
+    assert len(found.correlations(found.influence)) == 2
+    assert not inspecting.test.isEnabled()
+    pick(inspecting.controls.map, "influence")
+    drawn = named(viewer, "map").data
+    row, column = np.unravel_index(np.argmax(drawn), drawn.shape)
+    assert (row // 8, column // 8) == (1, 2)
+    # Another block is another map, whose faithfulness is not known.
+    inspecting.controls.block.slider.setValue(1)
+    assert inspecting.test.isEnabled()
+    assert inspecting.inspector.findings().faithfulness is None
+    inspecting.test.click()
+    finish(inspecting)
+    assert inspecting.inspector.evidence.block == 0
+    assert inspecting.inspector.evidence.influence is found.influence
+
+
+def test_a_test_can_be_cancelled(inspecting, finish):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    inspecting.test.click()
+    finish(inspecting)
+    assert inspecting.inspector.evidence is None
+    assert inspecting.test.text() == "Test this map"
+    assert inspecting.test.isEnabled()
+
+
+def test_all_maps_are_in_the_gallery(inspecting, qtbot, finish):
+    gallery = inspecting.panel.gallery
+    choose(inspecting, (1, 2))
+    qtbot.waitUntil(lambda: len(gallery.names) == 4)
+    assert gallery.names == ["block 1", "block 2", "influence", "physical reference"]
+    assert gallery.current == 1
+    gallery.clicked.emit(0)
+    assert inspecting.inspector.shown.block == 0
+    qtbot.waitUntil(lambda: gallery.current == 0)
+    # A tile that is empty computes what it would show.
+    gallery.clicked.emit(2)
+    finish(inspecting)
+    assert inspecting.inspector.shown.evidence == "influence"
+    assert inspecting.inspector.evidence is not None
+    qtbot.waitUntil(lambda: gallery.current == 2)
+    assert not inspecting.panel.readout.isHidden()
+
+
+def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
+    choose(inspecting, (1, 2))
+    for ending in (".png", ".npz", ".h5"):
+        path = tmp_path / f"attention{ending}"
+        inspecting.save_as(path)
+        assert path.stat().st_size > 1000
+    with np.load(tmp_path / "attention.npz", allow_pickle=False) as file:
+        rollout = file["rollout"]
+    attention = inspecting.inspector.frame.attention
+    np.testing.assert_allclose(rollout[1], attention.map(1, 1, 2), rtol=1e-6)
+    inspecting.copy.click()
+    image = QGuiApplication.clipboard().image()
+    assert image.width() > 500
+
+
+def test_what_cannot_be_saved_is_told(inspecting, tmp_path, capsys):
+    choose(inspecting, (1, 2))
+    inspecting.save_as(tmp_path / "attention.txt")
+    assert not (tmp_path / "attention.txt").exists()
+
+
 def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
-    inspecting.choose_patch(0, 0)
+    choose(inspecting, (1, 2))
     inspecting.model.choose("fttc")
     finish(inspecting)
     assert "no attention" in inspecting.text.text()
     inspecting.model.choose(str(weights))
-    inspecting.switch.setChecked(True)
     assert not inspecting.is_busy
-    assert "attention" in names(viewer)
+    assert "after block 2 of 2" in inspecting.text.text()
 
 
 def test_without_a_field_there_is_nothing_to_inspect(viewer, dock):
@@ -337,13 +670,13 @@ def test_an_unknown_unit_is_said(viewer, displacement, dock, finish, source):
 
 
 def test_a_field_of_another_size_has_another_grid(viewer, inspecting, finish):
-    inspecting.choose_patch(3, 4)
+    choose(inspecting, (3, 4))
     rng = np.random.default_rng(0)
     small = DisplacementStack(rng.normal(size=(1, 16, 20, 2)), unit="grid")
     viewer.layers.append(Layer.create(*field_layers(small)[0]))
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
-    assert inspecting.patch is None
+    assert inspecting.inspector.shown.patch is None
     lines = named(viewer, "patches")
     assert len(lines.data) == (2 + 1) + (3 + 1)
 
@@ -354,13 +687,13 @@ def test_the_gel_is_that_of_the_computed_tractions(
     soft = dataclasses.replace(traction, poisson=0.3, thickness=4.0)
     assert isinstance(soft, TractionStack)
     show_tractions(viewer.layers, soft, source)
-    inspecting.choose_patch(1, 2)
+    choose(inspecting, (1, 2))
 
     def assert_shown(poisson: float, thickness: float = math.inf) -> None:
         finish(inspecting)
         gel = Substrate(poisson=poisson, thickness=thickness)
-        right = expected(0, substrate=gel).overlay(1, 1, 2)
-        np.testing.assert_allclose(named(viewer, "attention").data, right, rtol=1e-5)
+        right = in_even_shares(expected(0, substrate=gel), (1, 2))
+        np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
     assert_shown(0.3, 4.0)
     # Another run on the same field brings the same layers another stack.
@@ -372,27 +705,27 @@ def test_the_gel_is_that_of_the_computed_tractions(
 
 
 def test_another_unit_is_asked_at_once(viewer, source, inspecting, finish, weights):
-    inspecting.choose_patch(1, 2)
-    before = named(viewer, "attention").data
+    choose(inspecting, (1, 2))
+    before = named(viewer, "map").data.copy()
     new = describe(viewer.layers, source, unit="grid")
     finish(inspecting)
-    assert inspecting._wanted.stack is new
+    assert inspecting.inspector.request.stack is new
     config = ReconstructionConfig(model=str(weights))
-    right = frame_attention(new, 0, config=config).overlay(1, 1, 2, kind="weights")
-    overlay = named(viewer, "attention")
-    assert overlay.data is not before
+    right = in_even_shares(frame_attention(new, 0, config=config), (1, 2))
+    overlay = named(viewer, "map")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    assert overlay.data.shape == before.shape
 
 
 def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
-    inspecting.choose_patch(1, 2)
+    choose(inspecting, (1, 2))
     source.scale = (2, 1.5, 1.2)
     source.translate = (4, 30, -7)
     turn = np.eye(3)
     turn[1:, 1:] = [[0.8, -0.6], [0.6, 0.8]]
     source.rotate = turn
     source.units = ("pixel", "nm", "nm")
-    for name in ("attention", "patches", "chosen patch"):
+    for name in ("map", "patches", "chosen patch", "patch under the mouse"):
         layer = named(viewer, name)
         for corner in ((0, 0), (26, 39)):
             np.testing.assert_allclose(
@@ -404,92 +737,39 @@ def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
 def test_lines_are_as_wide_on_the_canvas_whatever_the_field():
     for shape in ((16, 20), (256, 200)):
         stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
-        source = Layer.create(*field_layers(stack)[0])
-        overlay = AttentionLayers(LayerList([source]), source)
-        overlay.show_grid(PatchGrid(shape))
-        assert overlay.lines.edge_width == pytest.approx(0.002 * max(shape))
+        layers = LayerList([Layer.create(*field_layers(stack)[0])])
+        AttentionLayers(layers, layers[0]).show_grid(PatchGrid(shape))
+        lines = next(layer for layer in layers if layer.name == "patches")
+        assert lines.edge_width == pytest.approx(0.002 * max(shape))
 
 
 def test_weighted_displacements_stand_alone_and_attention_lets_through(
     viewer, inspecting
 ):
-    inspecting.choose_patch(1, 2)
-    overlay = named(viewer, "attention")
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
     faint = overlay.opacity
     assert faint < 1
     assert overlay.colormap.map(0.0)[0, 3] == 0
-    inspecting.kind.setCurrentIndex(inspecting.kind.findData("displacement"))
+    pick(inspecting.controls.kind, "displacement")
     assert overlay.opacity == 1
     assert overlay.colormap.map(0.0)[0, 3] == 1
     # What the user sets then stays.
     overlay.opacity = 0.8
-    inspecting.choose_patch(1, 3)
+    choose(inspecting, (1, 3))
     assert overlay.opacity == pytest.approx(0.8)
-    inspecting.kind.setCurrentIndex(inspecting.kind.findData("weights"))
+    pick(inspecting.controls.kind, "weights")
     assert overlay.opacity == pytest.approx(faint)
     assert overlay.colormap.map(0.0)[0, 3] == 0
 
 
-def test_a_patch_that_attends_elsewhere_lies_on_the_scale():
-    weights = np.array([[0.1, 0.2], [0.3, 0.4]], dtype=np.float32)
-    attention = FrameAttention(
-        attention=np.broadcast_to(weights.ravel(), (1, 1, 4, 4)),
-        rollout=np.broadcast_to(weights.ravel(), (1, 4, 4)),
-        grid=PatchGrid((16, 16)),
-        displacement=np.ones((16, 16, 2), dtype=np.float32),
-    )
-    for patch, high in (((0, 0), 1), ((0, 1), 1), ((1, 1), 0.75)):
-        limits = color_limits(attention, 0, patch, "weights")
-        assert limits == pytest.approx((0.25, high))
-
-
-def test_clicks_in_three_dimensions_are_left_alone(viewer, source, inspecting):
-    event = read_only_mouse_event(
-        "mouse_press",
-        button=1,
-        position=world(source, 3, 3),
-        dims_displayed=[0, 1, 2],
-    )
-    mouse_press_callbacks(viewer, event)
-    mouse_release_callbacks(viewer, event)
-    assert inspecting.patch is None
-
-
-def test_the_scale_of_attention_spans_the_other_patches(viewer, inspecting, expected):
-    inspecting.choose_patch(1, 2)
-    weights = expected(0).map(1, 1, 2)
-    others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
-    limits = named(viewer, "attention").contrast_limits
-    np.testing.assert_allclose(
-        limits, (others.min() / weights.max(), others.max() / weights.max()), rtol=1e-5
-    )
-    text = inspecting.text.text()
-    assert f"{weights[1, 2]:.1%} of the attention" in text
-    assert f"{others.min():.2%} to {others.max():.2%}" in text
-    assert "even share is 5.00%" in text
-
-
-def test_the_scale_of_weighted_displacements_ends_likewise(
-    viewer, inspecting, expected
-):
-    inspecting.kind.setCurrentIndex(inspecting.kind.findData("displacement"))
-    inspecting.choose_patch(1, 2)
-    weights = expected(0).map(1, 1, 2)
-    others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
-    longest = np.linalg.norm(expected(0).displacement, axis=-1).max()
-    np.testing.assert_allclose(
-        named(viewer, "displacement \N{MULTIPLICATION SIGN} attention").contrast_limits,
-        (0, longest * others.max() / weights.max()),
-        rtol=1e-5,
-    )
-
-
-@pytest.mark.parametrize("kind", ["weights", "displacement"])
-def test_maps_without_structure_have_a_scale(kind):
-    even = FrameAttention(
-        attention=np.full((1, 1, 4, 4), 0.25, dtype=np.float32),
-        rollout=np.full((1, 4, 4), 0.25, dtype=np.float32),
-        grid=PatchGrid((16, 16)),
-        displacement=np.zeros((16, 16, 2), dtype=np.float32),
-    )
-    assert color_limits(even, 0, (0, 0), kind) == (0.0, 1.0)
+def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
+    viewer.dims.ndisplay = 3
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch is None
+    assert "two-dimensional" in inspecting.text.text()
+    viewer.dims.ndisplay = 2
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch == (0, 0)
+    viewer.dims.order = (1, 0, 2)
+    assert "two-dimensional" in inspecting.text.text()

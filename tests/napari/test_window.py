@@ -73,12 +73,12 @@ def test_a_real_click_chooses_the_patch_under_it(window, qtbot, weights, patch, 
     finish(dock)
     qtbot.wait(100)
     canvas = window.window._qt_viewer.canvas.native
-    x0, y0, x1, y1 = dock._attention.grid.bounds(*patch)
+    x0, y0, x1, y1 = dock.inspector.frame.grid.bounds(*patch)
     source = window.layers[0]
     middle = source.data_to_world((0, (y0 + y1) / 2, (x0 + x1) / 2))[1:]
     place = on_canvas(window, middle)
     qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
-    assert dock.patch == patch
+    assert dock.inspector.shown.patch == patch
 
 
 def test_a_real_drag_moves_the_picture_and_chooses_nothing(
@@ -96,7 +96,7 @@ def test_a_real_drag_moves_the_picture_and_chooses_nothing(
         qtbot.mouseMove(canvas, start + QPoint(10 * step, 0))
         qtbot.wait(20)
     qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=start + QPoint(50, 0))
-    assert dock.patch is None
+    assert dock.inspector.shown.patch is None
     assert not np.allclose(window.scene.camera.center, before)
 
 
@@ -105,10 +105,42 @@ def test_closing_the_dock_takes_its_overlay_along(window, qtbot, weights, finish
     clean = len(window.layers), len(window.mouse_drag_callbacks)
     dock.switch.setChecked(True)
     finish(dock)
-    dock.choose_patch(0, 0)
-    assert len(window.layers) == clean[0] + 3
+    dock.inspector.look_at(patch=(0, 0))
+    assert len(window.layers) == clean[0] + 4
+    assert dock.panel in window.window.dock_widgets.values()
     window.window.remove_dock_widget(dock)
     assert (len(window.layers), len(window.mouse_drag_callbacks)) == clean
+    assert dock.panel not in window.window.dock_widgets.values()
+
+
+def test_real_keys_and_a_real_mouse_move(window, qtbot, weights, finish):
+    dock = open_dock(window, "Attention", str(weights), qtbot)
+    canvas = window.window._qt_viewer.canvas.native
+    canvas.setFocus()
+    qtbot.keyClick(canvas, Qt.Key.Key_A)
+    finish(dock)
+    assert dock.switch.isChecked()
+    qtbot.wait(100)
+    source = window.layers[0]
+    place = on_canvas(window, source.data_to_world((0, 12, 20))[1:])
+    qtbot.mouseMove(canvas, place - QPoint(3, 3))
+    qtbot.mouseMove(canvas, place)
+    qtbot.waitUntil(lambda: "patch (1, 2), number 7" in str(window.status))
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    assert dock.inspector.shown.patch == (1, 2)
+    frame = window.dims.current_step[0]
+    qtbot.keyClick(canvas, Qt.Key.Key_Right)
+    qtbot.keyClick(canvas, Qt.Key.Key_Up)
+    assert dock.inspector.shown.patch == (0, 3)
+    assert window.dims.current_step[0] == frame
+    gallery = dock.panel.gallery
+    qtbot.waitUntil(lambda: gallery.isVisible() and len(gallery.names) == 4)
+    tile = gallery.tile_rect(0).center().toPoint()
+    qtbot.mouseClick(gallery, Qt.MouseButton.LeftButton, pos=tile)
+    assert dock.inspector.shown.block == 0
+    qtbot.keyClick(canvas, Qt.Key.Key_Escape)
+    assert not dock.switch.isChecked()
+    assert not gallery.isVisible()
 
 
 @pytest.fixture

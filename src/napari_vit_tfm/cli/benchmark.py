@@ -187,6 +187,12 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     help="Files of the published CNN, to compare with.",
 )
 @views_option
+@click.option(
+    "--inspect",
+    is_flag=True,
+    help="Measure, instead, how long the plugin takes from a click on a patch to "
+    "the drawn map, in a window; writes inspect.json.",
+)
 @device_option
 @click.option(
     "-o",
@@ -209,6 +215,7 @@ def command(
     methods: Sequence[str],
     cnns: Sequence[str],
     n_views: int,
+    inspect: bool,
     device: Device,
     output: Path,
     **of_data: Any,
@@ -219,6 +226,11 @@ def command(
     figures (error_against_noise.png, fields.png) into a folder. Options that
     take several values take them with spaces or commas between, or repeated.
     """
+    if inspect:
+        from napari_vit_tfm.cli.inspect_speed import measure_inspection
+
+        measure_inspection(output)
+        return
     if data is None:
         _refuse(of_data)
         known = make_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)

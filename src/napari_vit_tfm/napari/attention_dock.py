@@ -3,63 +3,56 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections import OrderedDict
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Layer
-from napari.qt.threading import create_worker
-from napari.utils.events import Event
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
-    QComboBox,
+    QFileDialog,
     QFormLayout,
+    QHBoxLayout,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QLabeledSlider, QToggleSwitch
+from superqt import QToggleSwitch
 
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import FloatArray, TractionStack
-from napari_vit_tfm.napari.attention_layers import AttentionLayers
+from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.findings import PatchFindings
+from napari_vit_tfm.napari import words
+from napari_vit_tfm.napari.attention_controls import AttentionControls
+from napari_vit_tfm.napari.attention_panel import AttentionPanel
 from napari_vit_tfm.napari.controls import FieldChooser, ModelChooser, text_label
-from napari_vit_tfm.napari.layers import (
-    displacement_stack,
-    frame_at,
-    layer_stack,
-    tractions_of,
+from napari_vit_tfm.napari.inspection_workers import (
+    EvidenceRequest,
+    FrameRequest,
+    gather_evidence,
+    look_at_frame,
 )
-from napari_vit_tfm.napari.workers import (
-    AttentionRequest,
-    MethodCache,
-    attend,
-    in_one_line,
-    is_expected,
-)
-from napari_vit_tfm.patches import OVERLAY_KINDS, OverlayKind, PatchGrid
-from napari_vit_tfm.physics.substrate import Substrate
-
-if TYPE_CHECKING:
-    from napari_vit_tfm.reconstruct import FrameAttention
+from napari_vit_tfm.napari.inspector import Inspector
+from napari_vit_tfm.napari.jobs import LatestJob
+from napari_vit_tfm.napari.maps import Frame
+from napari_vit_tfm.napari.pointer import ARROWS, Keys
+from napari_vit_tfm.napari.taking_along import copy_figure, save
+from napari_vit_tfm.napari.workers import MethodCache, in_one_line, is_expected
 
 logger = logging.getLogger(__name__)
-
-_CACHED_FRAMES = 4
-_CLICK_TOLERANCE_PX = 4
 
 _OFF = (
     "Shows which patches of the displacement field the network used for the "
     "tractions of one patch."
 )
-_KIND_WORDS: dict[OverlayKind, str] = {
-    "weights": "attention",
-    "displacement": "displacement \N{MULTIPLICATION SIGN} attention",
-}
+_NO_FIELD = "There is no displacement field to look at."
+_CLICK = "Click a patch of the grid, or move there with the arrow keys."
+_NOT_A_PLANE = "Patches are looked at in the two-dimensional view of rows and columns."
+_FILES = "Figure (*.png);;NPZ (*.npz);;HDF5 (*.h5)"
+_COMPUTE = "Test this map"
 
 
 class AttentionDock(QWidget):
@@ -75,51 +68,79 @@ class AttentionDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._methods = MethodCache()
-        self._cache: OrderedDict[AttentionRequest, FrameAttention] = OrderedDict()
-        self._worker: Any = None
-        self._computing: AttentionRequest | None = None
-        self._wanted: AttentionRequest | None = None
-        self._attention: FrameAttention | None = None
-        self._source: Layer | None = None
-        self._tractions: list[Layer] = []
-        self._overlay: AttentionLayers | None = None
-        self.patch: tuple[int, int] | None = None
+        self.inspector = Inspector(
+            napari_viewer, ask=self._ask_for_frame, on_change=self.refresh
+        )
+        self._frames = LatestJob[FrameRequest, Frame](
+            partial(look_at_frame, self._methods),
+            on_answer=self.inspector.take_frame,
+            on_error=self._on_frame_error,
+        )
+        self._tests = LatestJob[EvidenceRequest, PatchFindings](
+            partial(gather_evidence, self._methods),
+            on_answer=self.inspector.take_evidence,
+            on_error=self._on_test_error,
+            on_word=self._on_word,
+        )
+        self._word = ""
+        self._on_key = Keys(napari_viewer, {"A": self.toggle})
+        self._inspecting_keys = Keys(
+            napari_viewer,
+            {"Escape": self._leave, **{key: self._mover(key) for key in ARROWS}},
+        )
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
         self._build()
         self._lay_out()
         self._connect_widgets()
+        self.refresh()
 
     def _build(self) -> None:
-        self.switch = QToggleSwitch("Inspect attention")
+        self.switch = QToggleSwitch("Inspect attention (A)")
+        self.switch.setToolTip("Key A switches on and off, Esc leaves.")
         self.fields = FieldChooser(self._viewer.layers)
         self.model = ModelChooser()
-        self.block = QLabeledSlider(Qt.Orientation.Horizontal)
-        self.block.setRange(1, 1)
-        self.block.setEnabled(False)
-        self.kind = QComboBox()
-        for kind in OVERLAY_KINDS:
-            self.kind.addItem(_KIND_WORDS[kind], kind)
-        self.text = text_label(6)
-        self.text.setText(_OFF)
+        self.controls = AttentionControls()
+        self.text = text_label(7)
+        self.test = QPushButton(_COMPUTE)
+        self.test.setToolTip(
+            "Computes the influence map, the physical reference, their rank "
+            "correlation with the rollout, and how the traction changes as patches "
+            "are hidden."
+        )
+        self.save = QPushButton("Save\N{HORIZONTAL ELLIPSIS}")
+        self.save.setToolTip("A figure (PNG), or all its numbers (NPZ, HDF5).")
+        self.copy = QPushButton("Copy figure")
+        self.panel = AttentionPanel(self)
+        self.panel.hide()
 
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Displacement", self.fields)
         form.addRow("Model", self.model)
-        form.addRow("Block", self.block)
-        form.addRow("Show", self.kind)
         layout = QVBoxLayout(self)
         layout.addWidget(self.switch)
         layout.addLayout(form)
+        layout.addWidget(self.controls)
         layout.addWidget(self.text)
+        layout.addWidget(self.test)
+        take_along = QHBoxLayout()
+        take_along.addWidget(self.save)
+        take_along.addWidget(self.copy)
+        layout.addLayout(take_along)
         layout.addStretch()
 
     def _connect_widgets(self) -> None:
         self.switch.toggled.connect(self._on_switched)
         self.fields.chosen.connect(self._on_choice)
         self.model.chosen.connect(self._on_choice)
-        self.block.valueChanged.connect(self._draw)
-        self.kind.currentIndexChanged.connect(self._draw)
+        self.controls.changed.connect(self._on_controls)
+        self.panel.gallery.clicked.connect(self._on_tile)
+        self.test.clicked.connect(self._on_test)
+        self.save.clicked.connect(self._on_save)
+        self.copy.clicked.connect(self._on_copy)
+        self._later.timeout.connect(self._refresh_panel)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the layers while the dock is seen."""
@@ -127,12 +148,13 @@ class AttentionDock(QWidget):
         self.bind()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Take overlay and callbacks away while the dock is not seen."""
+        """Take layers, keys and callbacks away while the dock is not seen."""
         super().hideEvent(event)
         self.unbind()
 
     def bind(self) -> None:
         """Watch the viewer's layers, and go on inspecting if the switch is on."""
+        self._on_key.bind()
         self.fields.bind()
         if self.switch.isChecked():
             self._start()
@@ -141,308 +163,182 @@ class AttentionDock(QWidget):
         """Stop inspecting and watching; the switch stays as it is."""
         self._stop()
         self.fields.unbind()
+        self._on_key.unbind()
 
     @property
     def is_busy(self) -> bool:
-        """Whether an attention is being computed."""
-        return self._worker is not None
+        """Whether something is being computed."""
+        return self._frames.is_busy or self._tests.is_busy
 
     # Inspecting: from switching on to switching off
+
+    def toggle(self) -> None:
+        """Switch on what is off, and off what is on."""
+        self.switch.setChecked(not self.switch.isChecked())
+
+    def _leave(self) -> None:
+        self.switch.setChecked(False)
+
+    def _mover(self, key: str) -> Callable[[], None]:
+        rows, columns = ARROWS[key]
+        return lambda: self.inspector.move(rows, columns)
 
     def _on_switched(self, on: bool) -> None:
         if on:
             self._start()
         else:
             self._stop()
-            self.text.setText(_OFF)
 
     def _on_choice(self) -> None:
-        if self._source is not None or self.switch.isChecked():
-            self._stop()
+        if self.switch.isChecked():
             self._start()
 
     def _start(self) -> None:
         source = self.fields.layer()
         if source is None:
-            self._give_up("There is no displacement field to look at.")
+            self._give_up(_NO_FIELD)
             return
-        self._source = source
-        self._overlay = AttentionLayers(self._viewer.layers, source)
-        self._viewer.mouse_drag_callbacks.append(self._on_mouse)
-        self._viewer.dims.events.current_step.connect(self._request)
-        self._viewer.layers.events.inserted.connect(self._on_tractions_changed)
-        self._viewer.layers.events.removed.connect(self._on_layer_removed)
-        source.events.metadata.connect(self._request)
-        for event in _geometry_events(source):
-            event.connect(self._on_moved)
-        self._watch_tractions()
-        self._request()
-
-    def _stop(self) -> None:
-        if self._source is None or self._overlay is None:
-            return
-        self._viewer.mouse_drag_callbacks.remove(self._on_mouse)
-        self._viewer.dims.events.current_step.disconnect(self._request)
-        self._viewer.layers.events.inserted.disconnect(self._on_tractions_changed)
-        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self._source.events.metadata.disconnect(self._request)
-        for event in _geometry_events(self._source):
-            event.disconnect(self._on_moved)
-        self._unwatch_tractions()
-        self._overlay.remove()
-        self._source = self._overlay = self._attention = self._wanted = None
-        self.block.setEnabled(False)
-
-    def _give_up(self, why: str) -> None:
-        self._stop()
-        with QSignalBlocker(self.switch):
-            self.switch.setChecked(False)
-        self.text.setText(why)
-
-    def _on_layer_removed(self, event: Event) -> None:
-        if event.value is self._source:
-            self._give_up("The displacement layer was removed.")
-        elif self._overlay is not None and event.value in self._overlay:
-            self._give_up(_OFF)
-        else:
-            self._on_tractions_changed()
-
-    def _on_tractions_changed(self) -> None:
-        """Ask anew, since the gel is that of the tractions that are there now."""
-        self._unwatch_tractions()
-        self._watch_tractions()
-        self._request()
-
-    def _watch_tractions(self) -> None:
-        assert self._source is not None
-        found = tractions_of(self._viewer.layers, self._source)
-        self._tractions = [layer for layer in found if layer is not None]
-        for layer in self._tractions:
-            layer.events.metadata.connect(self._request)
-
-    def _unwatch_tractions(self) -> None:
-        for layer in self._tractions:
-            layer.events.metadata.disconnect(self._request)
-        self._tractions = []
-
-    def _on_moved(self) -> None:
-        assert self._overlay is not None
-        self._overlay.follow()
-        self._request()
-
-    # Computing
-
-    def _request(self) -> None:
-        """Show the attention of the frame that the viewer is at, or compute it."""
-        if self._source is None:
-            return
-        stack = displacement_stack(self._source)
-        assert stack is not None
-        frame = frame_at(self._source, self._viewer.dims.point)
+        self._tests.cancel()
+        if not self.inspector.is_on:
+            self._inspecting_keys.bind()
+            self.panel.open(self._viewer)
         config = ReconstructionConfig(
             model=self.model.model(), heads=self.model.heads()
         )
-        request = AttentionRequest(stack, frame, self._substrate(), config)
-        # Layers that come and go announce the frame anew.
-        if request == self._wanted:
-            return
-        self._wanted = request
-        if self._wanted in self._cache:
-            self._cache.move_to_end(self._wanted)
-            self._show(self._cache[self._wanted])
+        self.inspector.start(source, config)
+        self.refresh()
+
+    def _stop(self) -> None:
+        self._tests.cancel()
+        self.inspector.stop()
+        self._free()
+        self.refresh()
+
+    def _free(self) -> None:
+        """Give keys and window back."""
+        if self._inspecting_keys.are_bound:
+            self._inspecting_keys.unbind()
+            self.panel.close_dock()
+            self.controls.block.stop()
+
+    def _give_up(self, why: str) -> None:
+        self._tests.cancel()
+        self.inspector.stop(why)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring controls, text, gallery and readout in line with the inspector."""
+        inspector = self.inspector
+        if inspector.problem:
+            # It has ended by itself.
+            self._free()
+            with QSignalBlocker(self.switch):
+                self.switch.setChecked(False)
+        self.controls.setEnabled(inspector.is_on)
+        self.controls.refresh(inspector.shown, inspector.frame)
+        self.text.setText(self._sentence())
+        self.test.setText("Cancel the test" if self._tests.is_awaited else _COMPUTE)
+        self.test.setEnabled(
+            self._tests.is_awaited or inspector.evidence_request() is not None
+        )
+        for button in (self.save, self.copy):
+            button.setEnabled(inspector.shown.patch is not None and inspector.is_on)
+        # The gallery can wait until the map is drawn.
+        self._later.start()
+
+    def _refresh_panel(self) -> None:
+        if self.inspector.is_on:
+            self.panel.refresh(self.inspector)
+
+    def _sentence(self) -> str:
+        """What is seen, or what to do to see something."""
+        inspector = self.inspector
+        frame, view = inspector.frame, inspector.shown
+        if not inspector.is_on:
+            return inspector.problem or _OFF
+        if not inspector.sees_plane:
+            return _NOT_A_PLANE
+        if frame is None:
+            assert inspector.request is not None
+            return f"Computing the attention of frame {inspector.request.frame}…"
+        none = "" if frame.attention else f"{words.no_attention(frame)} "
+        if view.patch is None:
+            return f"{none}{_CLICK}"
+        weights = inspector.weights()
+        if self._tests.is_awaited:
+            return f"{none}{words.patch_words(frame.grid, view.patch)}: {self._word}…"
+        if weights is None:
+            patch = words.patch_words(frame.grid, view.patch)
+            return f"{none}Press “{_COMPUTE}” for the influence map of {patch}."
+        return none + words.sentence(frame, view, weights)
+
+    # What the user chooses
+
+    def _on_controls(self, changes: dict[str, Any]) -> None:
+        self.inspector.look_at(**changes)
+
+    def _on_tile(self, number: int) -> None:
+        tile = self.inspector.tiles()[number]
+        self.inspector.look_at(block=tile.view.block, evidence=tile.view.evidence)
+        if tile.weights is None and not self._tests.is_awaited:
+            self._on_test()
+
+    def _on_test(self) -> None:
+        if self._tests.is_awaited:
+            self._tests.cancel()
         else:
-            self.text.setText(f"Computing the attention of frame {frame}…")
-            self._compute()
+            request = self.inspector.evidence_request()
+            if request is not None:
+                self._word = "starting"
+                self._tests.ask(request)
+        self.refresh()
 
-    def _substrate(self) -> Substrate:
-        """The gel of the tractions that were computed from the field, if any."""
-        for layer in self._tractions:
-            stack = layer_stack(layer)
-            if isinstance(stack, TractionStack) and stack.poisson is not None:
-                thickness = stack.thickness or math.inf
-                return Substrate(poisson=stack.poisson, thickness=thickness)
-        return Substrate()
-
-    def _compute(self) -> None:
-        # One worker at a time: what is wanted by then comes next.
-        if self._worker is not None:
-            return
-        self._computing = self._wanted
-        self._worker = create_worker(
-            attend,
-            self._wanted,
-            self._methods,
-            _start_thread=False,
-            _ignore_errors=True,
+    def _on_save(self) -> None:
+        name, chosen = QFileDialog.getSaveFileName(
+            self, "Save what is known about the patch", "attention.png", _FILES
         )
-        self._worker.returned.connect(self._on_returned)
-        self._worker.errored.connect(self._on_errored)
-        self._worker.finished.connect(self._on_finished)
-        self._worker.start()
+        if name:
+            # A name without an ending gets the chosen one.
+            ending = chosen.rpartition("*")[2].rstrip(")")
+            self.save_as(Path(name if Path(name).suffix else name + ending))
 
-    def _on_returned(self, answer: tuple[AttentionRequest, FrameAttention]) -> None:
-        request, attention = answer
-        self._cache[request] = attention
-        while len(self._cache) > _CACHED_FRAMES:
-            self._cache.popitem(last=False)
-        if request == self._wanted:
-            self._show(attention)
-
-    def _on_errored(self, error: Exception) -> None:
-        if self._computing != self._wanted:
+    def save_as(self, path: Path) -> None:
+        """Save the figure, or its numbers, by the name's ending."""
+        findings = self.inspector.findings()
+        if findings is None:
             return
-        if not is_expected(error):
-            logger.error("computing the attention failed", exc_info=error)
-        self._give_up(in_one_line(error))
-        show_error(in_one_line(error))
+        try:
+            save(path, findings)
+        except (FieldError, OSError) as error:
+            show_error(in_one_line(error))
 
-    def _on_finished(self) -> None:
-        self._worker = self._computing = None
-        if self._wanted is not None and self._wanted not in self._cache:
-            self._compute()
+    def _on_copy(self) -> None:
+        findings = self.inspector.findings()
+        if findings is not None:
+            copy_figure(findings)
 
-    # Showing
+    # Computing
 
-    def _show(self, attention: FrameAttention) -> None:
-        assert self._overlay is not None
-        self._attention = attention
-        self._overlay.show_grid(attention.grid)
-        blocks = len(attention.rollout)
-        if self.block.maximum() != blocks:
-            with QSignalBlocker(self.block):
-                self.block.setRange(1, blocks)
-                self.block.setValue(blocks)
-        self.block.setEnabled(True)
-        self._draw()
+    def _ask_for_frame(self, request: FrameRequest) -> None:
+        self._frames.ask(request)
 
-    def _draw(self) -> None:
-        """Bring overlay and text in line with patch, block and kind."""
-        attention, overlay = self._attention, self._overlay
-        if attention is None or overlay is None:
-            return
-        grid = attention.grid
-        if self.patch is None or not _inside(self.patch, grid):
-            self.patch = None
-            self.text.setText("Click a patch of the grid.")
-            return
-        block, kind = self.block.value() - 1, self.kind.currentData()
-        overlay.show_map(
-            attention.overlay(block, *self.patch, kind=kind),
-            grid=grid,
-            patch=self.patch,
-            limits=color_limits(attention, block, self.patch, kind),
-            kind=kind,
-            name=_KIND_WORDS[kind],
-        )
-        self.text.setText(self._sentence(attention))
+    def _on_word(self, _request: EvidenceRequest, word: str) -> None:
+        self._word = word
+        self.text.setText(self._sentence())
 
-    def _sentence(self, attention: FrameAttention) -> str:
-        """What is seen, for somebody who does not know the method."""
-        assert self.patch is not None
-        assert self._wanted is not None
-        row, column = self.patch
-        block, blocks = self.block.value(), attention.n_blocks
-        weights = attention.map(block - 1, row, column)
-        shares = weights / weights.sum()
-        others = _others(shares, self.patch)
-        seen = (
-            "Bright patches are where the network looked"
-            if self.kind.currentData() == "weights"
-            else "Bright displacements are those the network looked at"
-        )
-        return (
-            f"Frame {self._wanted.frame}, patch in row {row}, column {column}, after "
-            f"block {block} of {blocks}. {seen} for the tractions in the outlined "
-            f"patch. It keeps {shares[row, column]:.1%} of the attention; every other "
-            f"patch gets {others.min():.2%} to {others.max():.2%}, where an even share "
-            f"is {1 / weights.size:.2%}."
-        )
+    def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
+        if request == self.inspector.request:
+            self._give_up(_tell(error))
 
-    # Clicking
-
-    def _on_mouse(self, viewer: Any, event: Any) -> Generator[None, None, None]:
-        """Take a press without a drag as a click; drags go on moving the picture."""
-        if event.button != 1 or len(event.dims_displayed) != 2:
-            return
-        pressed = tuple(event.pos)
-        dragged = False
-        yield
-        while event.type == "mouse_move":
-            dragged |= math.dist(pressed, event.pos) > _CLICK_TOLERANCE_PX
-            yield
-        if not dragged:
-            self.click(event.position)
-
-    def click(self, position: tuple[float, ...]) -> None:
-        """Choose the patch at a position in the world; outside it is no click.
-
-        Parameters
-        ----------
-        position : tuple of float
-            In the viewer's coordinates.
-        """
-        if self._source is None or self._attention is None:
-            return
-        row, column = self._source.world_to_data(position)[-2:]
-        patch = self._attention.grid.patch_at(x=float(column), y=float(row))
-        if patch is not None:
-            self.choose_patch(*patch)
-
-    def choose_patch(self, row: int, column: int) -> None:
-        """Show the attention of a patch.
-
-        Parameters
-        ----------
-        row, column : int
-            The patch, counted from zero. One that the grid does not have is
-            no choice.
-        """
-        self.patch = (row, column)
-        self._draw()
+    def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
+        _tell(error)
+        self.refresh()
 
 
-def color_limits(
-    attention: FrameAttention, block: int, patch: tuple[int, int], kind: OverlayKind
-) -> tuple[float, float]:
-    """Values at the ends of the colour scale of a patch's map.
-
-    A patch usually keeps by far the most attention itself, since the rollout
-    adds the identity for every block. The scale therefore ends at the other
-    patches' highest attention: on one that reaches to the patch itself they
-    would all look alike. It begins at the lowest attention of all patches.
-
-    Parameters
-    ----------
-    attention : FrameAttention
-        The frame's attention.
-    block : int
-        The block, counted from zero.
-    patch : tuple of int
-        Row and column of the patch.
-    kind : {"weights", "displacement"}
-        What the map shows.
-    """
-    weights = attention.map(block, *patch)
-    peak = weights.max()
-    low = float(weights.min() / peak)
-    high = float(_others(weights, patch).max() / peak)
-    if kind == "displacement":
-        u = attention.displacement
-        low, high = 0.0, high * float(np.hypot(u[..., 0], u[..., 1]).max())
-    return (low, high) if high > low else (0.0, high or 1.0)
-
-
-def _others(weights: FloatArray, patch: tuple[int, int]) -> FloatArray:
-    is_other = np.ones(weights.shape, dtype=bool)
-    is_other[patch] = False
-    return weights[is_other]
-
-
-def _geometry_events(layer: Layer) -> tuple[Any, ...]:
-    events = layer.events
-    moves = (events.scale, events.translate, events.rotate, events.shear)
-    return (*moves, events.affine, events.units)
-
-
-def _inside(patch: tuple[int, int], grid: PatchGrid) -> bool:
-    return 0 <= patch[0] < grid.rows and 0 <= patch[1] < grid.columns
+def _tell(error: Exception) -> str:
+    """Tell the user about an error, and the log about one nobody thought of."""
+    if not is_expected(error):
+        logger.error("the inspection failed", exc_info=error)
+    words = in_one_line(error)
+    show_error(words)
+    return words

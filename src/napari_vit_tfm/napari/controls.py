@@ -50,7 +50,7 @@ class FieldChooser(QComboBox):
         self._layers = layers
         self._listed: list[Layer] = []
         self._announced: Layer | None = None
-        _may_shrink(self)
+        may_shrink(self)
         self.setPlaceholderText("no displacement field")
         self.currentIndexChanged.connect(self._announce)
 
@@ -116,7 +116,7 @@ class ModelChooser(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._combo = QComboBox()
-        _may_shrink(self._combo)
+        may_shrink(self._combo)
         for name in MODEL_NAMES:
             self._combo.addItem(_MODEL_WORDS[name], name)
         self._combo.addItem("weights from a file…", None)
@@ -225,8 +225,8 @@ def text_label(lines: int) -> QLabel:
     return label
 
 
-def _may_shrink(combo: QComboBox) -> None:
-    # A long layer name must not widen the dock.
+def may_shrink(combo: QComboBox) -> None:
+    """Let a combo box be narrower than its texts, so that they widen no dock."""
     combo.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )

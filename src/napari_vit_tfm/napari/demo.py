@@ -128,7 +128,7 @@ def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
     while dock.is_busy and not deadline.hasExpired():
         QApplication.processEvents()
         QThread.msleep(10)
-    dock.click(position)
+    dock.inspector.click(position)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -445,6 +445,22 @@ def tractions_of(
     return image, vectors
 
 
+def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
+    """The layers of a displacement field and of the tractions computed from it.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        All layers of the viewer.
+    member : Layer
+        One that shows the displacements or the tractions, there or removed.
+    """
+    tag = _tag(member)
+    run = tag.source or tag.field_id
+    tags = ((layer, field_tag(layer)) for layer in layers)
+    return [layer for layer, one in tags if one and run in (one.field_id, one.source)]
+
+
 def show_tractions(
     layers: MutableSequence[Layer],
     stack: TractionStack,

@@ -1,0 +1,428 @@
+"""What is inspected: it follows the viewer, keeps the answers, draws the layers.
+
+No Qt: what has to be computed is asked for, and handed in when it is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.utils.events import Event
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.findings import Map, PatchFindings
+from napari_vit_tfm.inspection import Patch
+from napari_vit_tfm.napari import maps, words
+from napari_vit_tfm.napari.attention_layers import AttentionLayers
+from napari_vit_tfm.napari.inspection_workers import (
+    EvidenceRequest,
+    FrameRequest,
+    findings_of,
+)
+from napari_vit_tfm.napari.layers import (
+    displacement_stack,
+    frame_at,
+    layer_stack,
+    layers_of_run,
+)
+from napari_vit_tfm.napari.maps import Frame, Picture, Tile, View
+from napari_vit_tfm.napari.pointer import Pointer, Position, shows_plane
+from napari_vit_tfm.napari.recent import RecentAnswers
+from napari_vit_tfm.physics.substrate import Substrate
+
+CACHED_FRAMES = 4
+CACHED_EVIDENCE = 32
+
+
+class Inspector:
+    """The patch, block and frame that are looked at, over a run's layers.
+
+    A run is a displacement field with the tractions computed from it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer; watched between `start` and `stop`.
+    ask : callable, keyword-only
+        Asked for a frame that is not known; `take_frame` takes the answer.
+    on_change : callable, keyword-only
+        Called when something else is to be seen.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        *,
+        ask: Callable[[FrameRequest], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._viewer = viewer
+        self._ask = ask
+        self._on_change = on_change
+        self._pointer = Pointer(
+            viewer, on_move=self.hover, on_click=self.click, on_leave=self._leave
+        )
+        self._frames = RecentAnswers[FrameRequest, Frame](CACHED_FRAMES)
+        self._evidence = RecentAnswers[tuple[FrameRequest, Patch], PatchFindings](
+            CACHED_EVIDENCE
+        )
+        self._config = ReconstructionConfig()
+        self._source: Layer | None = None
+        self._run: list[Layer] = []
+        self._overlay: AttentionLayers | None = None
+        self._longest = 0.0
+        self._clicked: Position | None = None
+        self._pointed_at: Patch | None = None
+        self._said = ""
+        self.request: FrameRequest | None = None
+        self.frame: Frame | None = None
+        self.view = View()
+        self.problem = ""
+
+    # From start to stop
+
+    @property
+    def is_on(self) -> bool:
+        """Whether something is inspected."""
+        return self._overlay is not None
+
+    def start(self, source: Layer, config: ReconstructionConfig) -> None:
+        """Inspect the run of a displacement layer.
+
+        Parameters
+        ----------
+        source : Layer
+            Shows displacements.
+        config : ReconstructionConfig
+            Model and device.
+        """
+        if self.is_on and source is self._source and config == self._config:
+            return
+        self.stop()
+        self._source, self._config = source, config
+        self._overlay = AttentionLayers(self._viewer.layers, source)
+        self._pointer.bind()
+        for event, callback in self._events():
+            event.connect(callback)
+        # Last of all, since the window shows what was said last.
+        self._viewer.events.status.connect(self._name_patch, position="last")
+        self._watch_run()
+        self._look()
+
+    def stop(self, problem: str = "") -> None:
+        """Inspect nothing, and take everything away.
+
+        Parameters
+        ----------
+        problem : str
+            Why it is so, if nobody asked for it.
+        """
+        self.problem = problem
+        if self._overlay is None:
+            return
+        self._pointer.unbind()
+        for event, callback in self._events():
+            event.disconnect(callback)
+        self._viewer.events.status.disconnect(self._name_patch)
+        self._unwatch_run()
+        overlay, self._overlay = self._overlay, None
+        overlay.remove()
+        self._source = self.request = self.frame = None
+        self._clicked = self._pointed_at = None
+
+    def _events(self) -> list[tuple[Any, Callable[..., None]]]:
+        dims, layers = self._viewer.dims.events, self._viewer.layers.events
+        return [
+            (dims.current_step, self._look),
+            (dims.ndisplay, self._show),
+            (dims.order, self._show),
+            (layers.inserted, self._on_inserted),
+            (layers.removed, self._on_removed),
+        ]
+
+    def _watch_run(self) -> None:
+        assert self._source is not None
+        self._run = layers_of_run(self._viewer.layers, self._source)
+        for layer in self._run:
+            layer.events.metadata.connect(self._look)
+            for event in _geometry_events(layer):
+                event.connect(self._on_moved)
+
+    def _unwatch_run(self) -> None:
+        for layer in self._run:
+            layer.events.metadata.disconnect(self._look)
+            for event in _geometry_events(layer):
+                event.disconnect(self._on_moved)
+        self._run = []
+
+    def _on_inserted(self) -> None:
+        self._unwatch_run()
+        self._watch_run()
+        self._look()
+
+    def _on_removed(self, event: Event) -> None:
+        overlay = self._overlay
+        assert overlay is not None
+        if event.value in overlay:
+            self.stop("One of its layers was removed: the inspection has ended.")
+            self._on_change()
+            return
+        if event.value in self._run:
+            self._unwatch_run()
+            self._run = layers_of_run(self._viewer.layers, event.value)
+            rest = [one for one in self._run if displacement_stack(one) is not None]
+            self._run = []
+            if not rest:
+                self.stop("The displacement layer was removed.")
+                self._on_change()
+                return
+            if event.value is self._source:
+                self._source = rest[0]
+            if event.value is overlay.base:
+                overlay.move_to(rest[0])
+            self._watch_run()
+            self._look()
+
+    def _on_moved(self) -> None:
+        assert self._overlay is not None
+        self._overlay.follow()
+        self._look()
+
+    # Frames and answers
+
+    def _look(self) -> None:
+        """Show the frame that the viewer is at, or ask for it."""
+        if self._source is None:
+            return
+        stack = displacement_stack(self._source)
+        assert stack is not None
+        number = frame_at(self._source, self._viewer.dims.point)
+        request = FrameRequest(stack, number, self._substrate(), self._config)
+        # Layers that come and go announce the frame anew.
+        if request == self.request:
+            return
+        if self.request is None or stack is not self.request.stack:
+            self._longest = float(stack.magnitude().max())
+        self.request = request
+        self.frame = self._frames.get(request)
+        self._show()
+        if self.frame is None:
+            self._ask(request)
+
+    def _substrate(self) -> Substrate:
+        """The gel of the tractions that were computed from the field, if any."""
+        for layer in self._run:
+            stack = layer_stack(layer)
+            if isinstance(stack, TractionStack) and stack.poisson is not None:
+                thickness = stack.thickness or math.inf
+                return Substrate(poisson=stack.poisson, thickness=thickness)
+        return Substrate()
+
+    def take_frame(self, request: FrameRequest, frame: Frame) -> None:
+        """Keep a frame, and show it if it is the one that is looked at."""
+        self._frames.keep(request, frame)
+        if request == self.request:
+            self.frame = frame
+            self._show()
+
+    def take_evidence(self, request: EvidenceRequest, evidence: PatchFindings) -> None:
+        """Keep a patch's evidence, and show it if it is of what is looked at."""
+        self._evidence.keep((request.frame, evidence.patch), evidence)
+        if request.frame == self.request and evidence.patch == self.shown.patch:
+            self._show()
+
+    def evidence_request(self) -> EvidenceRequest | None:
+        """What to ask for to have the map tested; None where it is tested."""
+        view = self.shown
+        if self.request is None or self.frame is None or view.patch is None:
+            return None
+        known = self.evidence
+        if maps.are_tested(view, known):
+            return None
+        return EvidenceRequest(self.request, view, self.frame, known)
+
+    @property
+    def evidence(self) -> PatchFindings | None:
+        """Evidence on the chosen patch, where it has been computed."""
+        patch = self.shown.patch
+        if self.request is None or patch is None:
+            return None
+        return self._evidence.get((self.request, patch))
+
+    def findings(self) -> PatchFindings | None:
+        """All that is known about the chosen patch, to be taken along."""
+        view, known = self.shown, self.evidence
+        if self.request is None or self.frame is None or view.patch is None:
+            return None
+        found = findings_of(self.request, view, self.frame)
+        if known is None:
+            return found
+        tested = known.faithfulness if maps.are_tested(view, known) else None
+        return replace(
+            found,
+            influence=known.influence,
+            reference=known.reference,
+            faithfulness=tested,
+        )
+
+    def forget(self) -> None:
+        """Forget all answers, and what is shown by them."""
+        self._frames.forget()
+        self._evidence.forget()
+        self.request = self.frame = None
+
+    # What is seen
+
+    @property
+    def shown(self) -> View:
+        """The view, as far as the frame has it."""
+        return self.view if self.frame is None else self.view.on(self.frame)
+
+    def look_at(self, **changes: Any) -> None:
+        """Change the view.
+
+        Parameters
+        ----------
+        **changes
+            Attributes of `View`.
+        """
+        self.view = replace(self.view, **changes)
+        self._show()
+
+    def move(self, rows: int, columns: int) -> None:
+        """Choose the patch some rows down and columns to the right."""
+        if self.frame is not None:
+            patch = self.shown.moved(rows, columns, self.frame.grid).patch
+            self.look_at(patch=patch)
+
+    def weights(self) -> Map | None:
+        """The map that is looked at, where there is one."""
+        if self.frame is None:
+            return None
+        return maps.weights(self.frame, self.shown, self.evidence)
+
+    def tiles(self) -> list[Tile]:
+        """All maps of the chosen patch; none where none is chosen."""
+        if self.frame is None or self.shown.patch is None:
+            return []
+        return maps.tiles(self.frame, self.shown, self.evidence)
+
+    def picture(self) -> Picture | None:
+        """The map as it is drawn over the field."""
+        weights = self.weights()
+        if weights is None or self.frame is None:
+            return None
+        return self.draw(weights)
+
+    def draw(self, weights: Map) -> Picture:
+        """Draw any map of the frame as the view says."""
+        assert self.frame is not None
+        return maps.picture(
+            weights,
+            self.frame,
+            kind=self.view.kind,
+            scale=self.view.scale,
+            longest=self._longest,
+        )
+
+    def _show(self) -> None:
+        overlay = self._overlay
+        if overlay is None:
+            return
+        drawn = None
+        if self.frame is not None:
+            overlay.show_grid(self.frame.grid)
+            if self._clicked is not None:
+                clicked, self._clicked = self._clicked, None
+                self.click(clicked)
+                return
+            drawn = self.picture()
+        overlay.choose(self.shown.patch)
+        if drawn is None:
+            overlay.hide_map()
+        else:
+            overlay.show_map(drawn, kind=self.view.kind, name=f"map ({drawn.title})")
+        self._on_change()
+
+    # The mouse
+
+    def click(self, position: Position) -> None:
+        """Choose the patch at a position in the world; outside it is no click.
+
+        Parameters
+        ----------
+        position : tuple of float
+            In the viewer's coordinates.
+        """
+        if self.frame is None:
+            # It counts as soon as there are patches.
+            self._clicked = position
+            self._look()
+            return
+        hit = self._hit(position)
+        if hit is None or self._overlay is None:
+            return
+        layer, patch = hit
+        if layer is not self._overlay.base:
+            self._overlay.move_to(layer)
+        self.look_at(patch=patch)
+
+    def hover(self, position: Position) -> None:
+        """Outline the patch at a position in the world."""
+        hit = self._hit(position)
+        self._point_at(None if hit is None else hit[1])
+
+    def _leave(self) -> None:
+        self._point_at(None)
+
+    def _point_at(self, patch: Patch | None) -> None:
+        if self._overlay is not None and patch != self._pointed_at:
+            self._pointed_at = patch
+            self._overlay.point_at(patch)
+
+    def _hit(self, position: Position) -> tuple[Layer, Patch] | None:
+        """The run's layer and the patch at a position.
+
+        Where several layers lie, the one that is active counts, then the one
+        that the map lies over, then the uppermost.
+        """
+        if self.frame is None or self._overlay is None:
+            return None
+        active = self._viewer.layers.selection.active
+        base = self._overlay.base
+        candidates = [layer for layer in (active, base) if layer in self._run]
+        candidates += [layer for layer in reversed(self._run) if layer.visible]
+        for layer in candidates:
+            row, column = layer.world_to_data(position)[-2:]
+            patch = self.frame.grid.patch_at(x=float(column), y=float(row))
+            if patch is not None:
+                return layer, patch
+        return None
+
+    def _name_patch(self, event: Event) -> None:
+        """Name the patch under the mouse in the status bar, before its value."""
+        # What is said here is announced, too.
+        if self._pointed_at is None or self.frame is None or event.value == self._said:
+            return
+        named = words.status(self.frame, self._pointed_at, self.weights())
+        said = event.value
+        rest = said if isinstance(said, str) else said["coordinates"]
+        self._said = f"{named}    {rest}"
+        self._viewer.status = self._said
+
+    @property
+    def sees_plane(self) -> bool:
+        """Whether the viewer shows what patches can be chosen in."""
+        return shows_plane(self._viewer)
+
+
+def _geometry_events(layer: Layer) -> tuple[Any, ...]:
+    events = layer.events
+    moves = (events.scale, events.translate, events.rotate, events.shear)
+    return (*moves, events.affine, events.units)

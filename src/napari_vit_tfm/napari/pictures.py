@@ -1,0 +1,105 @@
+"""The documentation's pictures of the inspector in use.
+
+``python -m napari_vit_tfm.napari.pictures DIR -o PICTURES`` opens the fields
+that ``vit-tfm demo -o DIR`` has written, uses the inspector as a user does, in
+a small window, and saves ``inspector.png``, ``inspector-displacement.png`` and
+``inspector-influence.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import napari
+from qtpy.QtCore import QThread
+from qtpy.QtWidgets import QApplication
+
+from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.napari.attention_dock import AttentionDock
+from napari_vit_tfm.napari.demo import inspect_strongest, read_fields, show_fields
+
+_PLUGIN = "napari-vit-tfm"
+_WINDOW = (1280, 800)
+_PATIENCE_S = 600
+
+
+def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> None:
+    """Use the inspector and save what it looks like.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Shows displacements and tractions.
+    dock : AttentionDock
+        Its attention dock, switched off.
+    folder : Path
+        Where the pictures go.
+    """
+    inspector = dock.inspector
+    inspect_strongest(viewer, dock)
+    viewer.canvas.overlays.scale_bar.visible = True
+    viewer.reset_view(margin=0.12)
+    _save(viewer, folder / "inspector.png")
+    inspector.look_at(kind="displacement", block=1)
+    _save(viewer, folder / "inspector-displacement.png")
+    inspector.look_at(kind="weights", block=inspector.shown.block)
+    dock.test.click()
+    _wait(lambda: not dock.is_busy)
+    inspector.look_at(evidence="influence")
+    _save(viewer, folder / "inspector-influence.png")
+
+
+def _save(viewer: napari.Viewer, path: Path) -> None:
+    started = perf_counter()
+    _wait(lambda: perf_counter() - started > 1)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    print(f"picture: {path}")
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    started = perf_counter()
+    while not ready() and perf_counter() - started < _PATIENCE_S:
+        QApplication.processEvents()
+        QThread.msleep(10)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Save the pictures.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of the command line's.
+
+    Returns
+    -------
+    int
+        0, or 2 if the files are not there or hold something else.
+    """
+    parser = argparse.ArgumentParser(prog="python -m napari_vit_tfm.napari.pictures")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURES")
+    options = parser.parse_args(arguments)
+    try:
+        fields = read_fields(options.folder)
+    except FieldError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options.output.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    show_fields(viewer, fields)
+    viewer.window.resize(*_WINDOW)
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
+    # The dock watches the layers from when it is seen.
+    QApplication.processEvents()
+    take_pictures(viewer, dock, options.output)
+    viewer.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""A viewer's mouse and keys, as what they mean for a grid of patches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from napari.components import ViewerModel
+
+_CLICK_TOLERANCE_PX = 4
+
+ARROWS: Mapping[str, tuple[int, int]] = {
+    "Up": (-1, 0),
+    "Down": (1, 0),
+    "Left": (0, -1),
+    "Right": (0, 1),
+}
+"""Keys, and by how many rows and columns they move a patch."""
+
+Position = tuple[float, ...]
+
+
+def shows_plane(viewer: ViewerModel) -> bool:
+    """Whether a viewer shows rows and columns, in two dimensions."""
+    dims = viewer.dims
+    return dims.ndisplay == 2 and tuple(dims.displayed) == (
+        dims.ndim - 2,
+        dims.ndim - 1,
+    )
+
+
+class Pointer:
+    """The mouse over a viewer's canvas: where it is, and clicks.
+
+    A click is a press without a drag, so that dragging goes on moving the
+    picture. Views in three dimensions, or of other axes than rows and columns,
+    are left alone.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer; listened to between `bind` and `unbind`.
+    on_move, on_click : callable, keyword-only
+        Told the position in the world.
+    on_leave : callable, keyword-only
+        Called when the mouse leaves the canvas.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        *,
+        on_move: Callable[[Position], None],
+        on_click: Callable[[Position], None],
+        on_leave: Callable[[], None],
+    ) -> None:
+        self._viewer = viewer
+        self._on_move = on_move
+        self._on_click = on_click
+        self._on_leave = on_leave
+
+    def bind(self) -> None:
+        """Listen to the mouse."""
+        self._viewer.mouse_move_callbacks.append(self._moved)
+        self._viewer.mouse_drag_callbacks.append(self._pressed)
+        self._viewer.events.mouse_over_canvas.connect(self._crossed_edge)
+
+    def unbind(self) -> None:
+        """Stop listening."""
+        self._viewer.mouse_move_callbacks.remove(self._moved)
+        self._viewer.mouse_drag_callbacks.remove(self._pressed)
+        self._viewer.events.mouse_over_canvas.disconnect(self._crossed_edge)
+
+    def _moved(self, viewer: ViewerModel, event: Any) -> None:
+        if shows_plane(viewer):
+            self._on_move(tuple(event.position))
+
+    def _crossed_edge(self) -> None:
+        if not self._viewer.mouse_over_canvas:
+            self._on_leave()
+
+    def _pressed(self, viewer: ViewerModel, event: Any) -> Generator[None, None, None]:
+        if event.button != 1 or not shows_plane(viewer):
+            return
+        pressed = tuple(event.pos)
+        dragged = False
+        yield
+        while event.type == "mouse_move":
+            dragged |= math.dist(pressed, event.pos) > _CLICK_TOLERANCE_PX
+            yield
+        if not dragged:
+            self._on_click(tuple(event.position))
+
+
+class Keys:
+    """Keys of a viewer that mean something else for a while.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    actions : mapping of str to callable
+        What each key does between `bind` and `unbind`.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, actions: Mapping[str, Callable[[], None]]
+    ) -> None:
+        self._viewer = viewer
+        self._ours = {key: _of_viewer(action) for key, action in actions.items()}
+        self._theirs: dict[str, Any] = {}
+
+    @property
+    def are_bound(self) -> bool:
+        """Whether the keys mean something else now."""
+        return bool(self._theirs)
+
+    def bind(self) -> None:
+        """Take the keys."""
+        for key, ours in self._ours.items():
+            self._theirs[key] = self._viewer.bind_key(key, ours, overwrite=True)
+
+    def unbind(self) -> None:
+        """Give the keys back to whoever had them before."""
+        for key, ours in self._ours.items():
+            theirs = self._theirs.pop(key)
+            now = self._viewer.bind_key(key, None)
+            # Somebody may have taken it in the meantime.
+            restored = theirs if now is ours else now
+            if restored is not None:
+                self._viewer.bind_key(key, restored, overwrite=True)
+
+
+def _of_viewer(action: Callable[[], None]) -> Callable[[ViewerModel], None]:
+    def act(_viewer: ViewerModel) -> None:
+        action()
+
+    return act

@@ -1,0 +1,140 @@
+"""Is the attention telling the truth? Two small plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_vit_tfm.findings import CHOSEN, PatchFindings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's, which the colour-blind can tell apart, as bright as a dark
+# window needs.
+_STYLES = {
+    CHOSEN: ("the map", "#56B4E9", "o"),
+    "influence": ("influence", "#E69F00", "s"),
+    "reference": ("physical reference", "#CC79A7", "^"),
+}
+_WIDTH, _HEIGHT = 440, 150
+_DPI = 100
+_TEXT_POINTS = 7
+
+
+class Readout(QWidget):
+    """Rank correlations block by block, and faithfulness curves.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: PatchFindings | None = None
+        self._canvas: Any = None
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self.setMinimumSize(_WIDTH, _HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.hide()
+
+    def show_evidence(self, evidence: PatchFindings | None) -> None:
+        """Plot the evidence on a patch, or nothing.
+
+        Parameters
+        ----------
+        evidence : PatchFindings, optional
+            What is known about the patch.
+        """
+        if evidence is self._shown:
+            return
+        self._shown = evidence
+        self.setVisible(evidence is not None)
+        if evidence is None:
+            return
+        figure = self._figure()
+        figure.clear()
+        left, right = figure.subplots(1, 2)
+        _correlations(left, evidence)
+        _curves(right, evidence)
+        colour = self.palette().windowText().color().name()
+        for axes in (left, right):
+            _restyle(axes, colour)
+        handles, labels = right.get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=4,
+            fontsize=_TEXT_POINTS,
+            frameon=False,
+            labelcolor="linecolor",
+        )
+        self._canvas.draw()
+
+    def _figure(self) -> Any:
+        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+        from matplotlib.figure import Figure
+
+        if self._canvas is None:
+            figure = Figure(
+                figsize=(_WIDTH / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
+            )
+            figure.set_facecolor("none")
+            self._canvas = FigureCanvasQTAgg(figure)  # type: ignore[no-untyped-call]
+            self._canvas.setStyleSheet("background: transparent;")
+            self._layout.addWidget(self._canvas)
+        return self._canvas.figure
+
+
+def _correlations(axes: Axes, evidence: PatchFindings) -> None:
+    """How alike the map and the evidence rank the patches, block by block."""
+    axes.set_title("the map's rank correlation with", fontsize=_TEXT_POINTS + 1)
+    axes.set_ylim(-1, 1)
+    axes.axhline(0, color="0.5", lw=0.6)
+    if evidence.attention is None:
+        axes.text(0.5, 0.75, "no attention", ha="center", transform=axes.transAxes)
+        return
+    blocks = [block + 1 for block in evidence.blocks]
+    for name in ("influence", "reference"):
+        label, colour, marker = _STYLES[name]
+        values = evidence.correlations(getattr(evidence, name))
+        axes.plot(blocks, values, color=colour, marker=marker, ms=3, label=label)
+    axes.set_xlabel("block")
+    axes.set_xticks(blocks)
+
+
+def _curves(axes: Axes, evidence: PatchFindings) -> None:
+    """How the traction changes as patches are hidden."""
+    found = evidence.faithfulness
+    assert found is not None
+    axes.set_title("change of the traction, hiding by", fontsize=_TEXT_POINTS + 1)
+    percent = 100 * found.shares
+    styles = dict(_STYLES)
+    if evidence.attention is None:
+        styles[CHOSEN] = _STYLES["influence"]
+    else:
+        _, colour, marker = _STYLES[CHOSEN]
+        styles[CHOSEN] = f"the map, block {evidence.block + 1}", colour, marker
+    low, high = found.random.min(axis=0), found.random.max(axis=0)
+    axes.fill_between(percent, low, high, color="0.6", alpha=0.5, lw=0)
+    axes.plot(percent, found.random.mean(axis=0), color="0.7", ls="--", label="chance")
+    for name, values in found.changes.items():
+        label, colour, marker = styles[name]
+        axes.plot(percent, values, color=colour, marker=marker, ms=2, label=label)
+    axes.set_xlabel("patches hidden (%)")
+    axes.set_ylim(bottom=0)
+
+
+def _restyle(axes: Axes, colour: str) -> None:
+    axes.set_facecolor("none")
+    axes.tick_params(colors=colour, labelsize=_TEXT_POINTS)
+    axes.xaxis.label.set(color=colour, fontsize=_TEXT_POINTS)
+    axes.title.set_color(colour)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(colour)
