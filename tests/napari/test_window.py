@@ -27,10 +27,11 @@ def window(window_viewer, npe2pm, displacement, qtbot):
         window_viewer.dims.set_current_step(0, 0)
         window_viewer.window.resize(1200, 900)
         yield window_viewer
-        for dock in list(window_viewer.window.dock_widgets):
-            window_viewer.window.remove_dock_widget(
-                window_viewer.window.dock_widgets[dock].parent()
-            )
+        docks = window_viewer.window.dock_widgets
+        for name in list(docks):
+            # One dock may take another along.
+            if name in docks:
+                window_viewer.window.remove_dock_widget(docks[name].parent())
 
 
 def open_dock(window, name, weights, qtbot):

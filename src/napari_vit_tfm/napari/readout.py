@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vit_tfm.findings import CHOSEN, PatchFindings
 
@@ -35,9 +36,10 @@ class Readout(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: PatchFindings | None = None
-        self._canvas: Any = None
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._label = QLabel()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label)
         self.setMinimumSize(_WIDTH, _HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.hide()
@@ -56,8 +58,16 @@ class Readout(QWidget):
         self.setVisible(evidence is not None)
         if evidence is None:
             return
-        figure = self._figure()
-        figure.clear()
+        self._label.setPixmap(self._plots(evidence))
+
+    def _plots(self, evidence: PatchFindings) -> QPixmap:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(
+            figsize=(_WIDTH / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
+        )
+        figure.set_facecolor("none")
         left, right = figure.subplots(1, 2)
         _correlations(left, evidence)
         _curves(right, evidence)
@@ -74,21 +84,12 @@ class Readout(QWidget):
             frameon=False,
             labelcolor="linecolor",
         )
-        self._canvas.draw()
-
-    def _figure(self) -> Any:
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        if self._canvas is None:
-            figure = Figure(
-                figsize=(_WIDTH / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
-            )
-            figure.set_facecolor("none")
-            self._canvas = FigureCanvasQTAgg(figure)  # type: ignore[no-untyped-call]
-            self._canvas.setStyleSheet("background: transparent;")
-            self._layout.addWidget(self._canvas)
-        return self._canvas.figure
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        width, height = canvas.get_width_height()
+        pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        layout = QImage.Format.Format_RGBA8888
+        return QPixmap.fromImage(QImage(pixels, width, height, 4 * width, layout))
 
 
 def _correlations(axes: Axes, evidence: PatchFindings) -> None:
