@@ -20,12 +20,12 @@ from napari_vit_tfm.fields import (
     TractionStack,
 )
 from napari_vit_tfm.physics import Substrate, fttc, periodic_component
-from napari_vit_tfm.reconstruct import Notify, load_method, reconstruct
+from napari_vit_tfm.reconstruct import Notify, check_grid, load_method, reconstruct
 
 ZERO = "zero"
 """Name under which predicting no traction at all is scored."""
 
-WHOLE_FIELD_METRICS: Mapping[
+_WHOLE_FIELD_METRICS: Mapping[
     str, Callable[[npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]]
 ] = {
     "sum_of_squared_errors": metrics.sum_of_squared_errors,
@@ -33,7 +33,7 @@ WHOLE_FIELD_METRICS: Mapping[
 }
 """The scores of whole fields, by the name they have in files."""
 
-ADHESION_METRICS: Mapping[
+_ADHESION_METRICS: Mapping[
     str,
     Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]],
 ] = {
@@ -47,7 +47,7 @@ ADHESION_METRICS: Mapping[
 }
 """The scores that need a segmentation, by the name they have in files."""
 
-METRIC_NAMES = (*WHOLE_FIELD_METRICS, *ADHESION_METRICS)
+METRIC_NAMES = (*_WHOLE_FIELD_METRICS, *_ADHESION_METRICS)
 """All scores, in the order of tables."""
 
 Scores = Mapping[str, npt.NDArray[np.float64]]
@@ -154,10 +154,13 @@ def evaluate(
     ------
     FieldError
         If displacement, truth and segmentation do not belong together, Young's
-        modulus is missing, or a method cannot be loaded or used.
+        modulus or the noise levels are missing, or a method cannot be loaded or
+        does not take the grid, which is found out before any of them runs.
     """
     config = config or ReconstructionConfig()
     substrate = substrate or Substrate()
+    if not sigmas:
+        raise FieldError("there is no noise level to compare the methods at")
     known = dimensionless(truth, substrate)
     if known.shape != displacement.data.shape:
         raise FieldError(
@@ -166,9 +169,13 @@ def evaluate(
         )
     patches = connected_patches(known) if segmentation is None else segmentation
     noisy = {sigma: with_noise(displacement, sigma, seed) for sigma in sigmas}
+    # All before the first runs: what cannot be used is not found out hours later.
+    solvers = {
+        model: _solver(model, displacement, substrate, config, on_notice)
+        for model in (*methods, ZERO)
+    }
     results = []
-    for model in dict.fromkeys((*methods, ZERO)):
-        solver, own_name = _solver(model, substrate, config, on_notice)
+    for model, (solver, own_name) in solvers.items():
         name = (names or {}).get(model, own_name)
         # Whatever is set up once, memory or kernels, is not the method's time.
         solver(_first_batch(noisy[sigmas[0]], config), known[: config.batch_size])
@@ -204,8 +211,8 @@ def scores_of(
     dict of str to array of shape (N,)
         By the metrics' names, in the order of `METRIC_NAMES`.
     """
-    scores = {name: of(traction, truth) for name, of in WHOLE_FIELD_METRICS.items()}
-    for name, at_adhesions in ADHESION_METRICS.items():
+    scores = {name: of(traction, truth) for name, of in _WHOLE_FIELD_METRICS.items()}
+    for name, at_adhesions in _ADHESION_METRICS.items():
         scores[name] = at_adhesions(traction, truth, segmentation)
     return scores
 
@@ -229,7 +236,7 @@ def with_noise(stack: DisplacementStack, sigma: float, seed: int) -> Displacemen
         In the unit "field".
     """
     in_field_units = stack.in_grid_steps() / np.float32(stack.grid_shape[1] - 1)
-    white = np.random.default_rng(seed).standard_normal(stack.data.shape)
+    white = np.random.default_rng([seed, 1]).standard_normal(stack.data.shape)
     noisy = (in_field_units + sigma * white).astype(np.float32)
     return DisplacementStack(noisy, unit="field", spacing=stack.spacing)
 
@@ -328,6 +335,7 @@ def fttc_oracle(
 
 def _solver(
     model: str,
+    displacement: DisplacementStack,
     substrate: Substrate,
     config: ReconstructionConfig,
     on_notice: Notify | None,
@@ -338,6 +346,7 @@ def _solver(
     if model == ORACLE:
         return partial(fttc_oracle, substrate=substrate), ORACLE
     method = load_method(replace(config, model=model))
+    check_grid(displacement, method)
     gel = Substrate(poisson=substrate.poisson, thickness=substrate.thickness)
 
     def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:

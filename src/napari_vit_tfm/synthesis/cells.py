@@ -120,7 +120,7 @@ class CellDistribution:
         middle = np.array([width - 1, height - 1]) / 2
         centre = middle + rng.uniform(-self.offset, self.offset, 2) * min(shape)
         position = centre + np.maximum(rim * (1 - depth), 1.0)[:, None] * outward
-        # Whole patches stay on the nodes that carry tractions.
+        # Most patches lie whole on the nodes that carry tractions.
         inset = 3.0
         low, high = inset - self.margin, np.array([width, height]) - 1 - inset
         return np.clip(position, low, high + self.margin), -outward

@@ -78,10 +78,11 @@ class ForcePatches:
         m = self.margin
         canvas = (shape[0] + 2 * m, shape[1] + 2 * m)
         rows, columns, cover = self._covers()
-        traction = self._tractions(rows, columns, cover)
         index, there = _places(rows + m, columns + m, canvas)
+        cover = cover * there
+        traction = self._tractions(rows, columns, cover)
         field = [
-            _sum_at(index, cover * there * traction[..., i, None, None], canvas)
+            _sum_at(index, cover * traction[..., i, None, None], canvas)
             for i in (0, 1)
         ]
         reach = np.inf if self.reach is None else self.reach * min(shape)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _VALIDATION_SEED = 20_000
 _NOISE_MARGIN = 48
+_STREAM = 1
+"""Keeps these random numbers apart from those of `synthesise` for the same seed."""
 _Pattern = TypeVar("_Pattern", bound=ForcePattern)
 
 
@@ -132,7 +134,7 @@ class TrainingFields(IterableDataset[TrainingBatch]):
     def batch(self, number: int) -> TrainingBatch:
         """Batch `number`, always the same."""
         config = self.config
-        rng = np.random.default_rng([config.seed, number])
+        rng = np.random.default_rng([config.seed, number, _STREAM])
         share = np.array([kind.share for kind in config.kinds])
         kind = config.kinds[rng.choice(len(share), p=share / share.sum())]
         noise = kind.noise or config.noise
@@ -161,7 +163,7 @@ def validation_fields(n: int, sigma: float) -> tuple[Tensor, Tensor]:
     displacement, traction : tensors of shape (n, 2, 104, 104)
     """
     clean = synthesise(n, seed=_VALIDATION_SEED)
-    rng = np.random.default_rng(_VALIDATION_SEED)
+    rng = np.random.default_rng([_VALIDATION_SEED, _STREAM])
     white = rng.standard_normal(clean.displacement.shape, dtype=np.float32)
     noisy = clean.displacement + np.float32(sigma) * white
     return to_tensor(noisy), to_tensor(clean.traction)
