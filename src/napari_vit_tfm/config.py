@@ -64,8 +64,8 @@ class ReconstructionConfig:
     batch_size : int
         Frames per batch; halved while the GPU's memory does not hold it.
     n_views : int
-        4 averages the bundled network's tractions of the field and of its
-        mirror images, which takes four times as long; 1 does not.
+        4 averages the tractions of the field and of its mirror images, for
+        networks of this project; 1 does not, and takes a quarter of the time.
     """
 
     model: str = BUNDLED_MODEL

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.tensors import to_tensor
 from napari_vit_tfm.models.views import mean_over_views, mirrored
+from napari_vit_tfm.models.weights import save_network
 from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.reconstruct import reconstruct
 from napari_vit_tfm.synthesis import AdhesionDistribution, synthesise
 
 AXES = [(), (-1,), (-2,), (-1, -2)]
@@ -50,3 +58,30 @@ def test_four_views_obey_the_symmetry_and_one_is_the_network_itself() -> None:
             mean_over_views(lopsided, mirrored(field, axes), n_views=4),
             mirrored(mean, axes),
         )
+
+
+def test_the_views_are_those_of_the_configuration(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    size = PhysicsViTConfig(
+        width=16, depth=1, heads=2, mlp_ratio=1, channels=8, refinement_layers=1
+    )
+    save_network(tmp_path / "net.safetensors", PhysicsViT(size), training={})
+    field = synthesise(1, seed=0, shape=(24, 32)).displacement
+    upside_down = field[:, ::-1] * np.float32([1, -1])
+
+    def solved(displacement: np.ndarray, n_views: int) -> np.ndarray:
+        config = ReconstructionConfig(
+            model=str(tmp_path / "net.safetensors"), device="cpu", n_views=n_views
+        )
+        return reconstruct(
+            DisplacementStack(displacement, unit="field"), config=config
+        ).data
+
+    def asymmetry(n_views: int) -> float:
+        back = solved(upside_down, n_views)[:, ::-1] * np.float32([1, -1])
+        one = solved(field, n_views)
+        return float(np.abs(back - one).max() / np.abs(one).max())
+
+    assert asymmetry(4) < 1e-4
+    assert asymmetry(1) > 1e-3
+    assert not np.allclose(solved(field, 1), solved(field, 4), rtol=1e-3)

@@ -43,8 +43,8 @@ views_option = click.option(
     type=click.Choice(N_VIEWS),
     default=ReconstructionConfig.n_views,
     show_default=True,
-    help="Average the bundled network's tractions of the field and of its mirror "
-    "images: 4 is more accurate, 1 four times as fast.",
+    help="Average the tractions of the field and of its mirror images, for networks "
+    "of this project: 4 is more accurate, 1 four times as fast.",
 )
 poisson_option = click.option(
     "--poisson",

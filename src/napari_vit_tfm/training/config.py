@@ -105,7 +105,7 @@ class TrainingConfig:
     learning_rate, weight_decay, gradient_clip : float
         AdamW at its peak rate; the gradient's largest norm.
     warmup_steps : int
-        Steps of linear warm-up before the cosine to zero.
+        Steps of linear warm-up, while the cosine to zero has begun.
     ema_decay : float
         Decay of the weights' moving average, which is what is kept.
     validate_every, validation_fields : int
