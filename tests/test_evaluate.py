@@ -19,6 +19,7 @@ from napari_vit_tfm.evaluate import (
     with_noise,
 )
 from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+from napari_vit_tfm.models.fttc import BayesianFTTCMethod
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.synthesis import SyntheticStack, synthesise
 
@@ -154,6 +155,48 @@ def test_what_does_not_belong_together(
     displacement, truth = known
     with pytest.raises(FieldError, match="do not belong together"):
         evaluate(displacement, TractionStack(truth.data[:2]), methods=["fttc"])
+
+
+@pytest.mark.parametrize(
+    ("methods", "sigmas", "reason"),
+    [
+        (["fttc", "nothere"], [0.0], "no model 'nothere'"),
+        (["fttc"], [], "no noise level"),
+    ],
+)
+def test_what_cannot_be_compared_is_told_before_anything_runs(
+    known: tuple[DisplacementStack, TractionStack],
+    methods: list[str],
+    sigmas: list[float],
+    reason: str,
+) -> None:
+    told: list[tuple[str, float]] = []
+    with pytest.raises(FieldError, match=reason):
+        evaluate(
+            *known,
+            methods=methods,
+            sigmas=sigmas,
+            config=CPU,
+            on_result=lambda *what: told.append(what),
+        )
+    assert told == []
+
+
+def test_a_grid_that_a_method_does_not_take_is_told_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BayesianFTTCMethod, "grid", (32, 32))
+    made = synthesise(1, seed=0, shape=(32, 40))
+    told: list[tuple[str, float]] = []
+    with pytest.raises(FieldError, match="square fields only"):
+        evaluate(
+            DisplacementStack(made.displacement, unit="field"),
+            TractionStack(made.traction),
+            methods=["fttc", "bayesian-fttc"],
+            config=CPU,
+            on_result=lambda *what: told.append(what),
+        )
+    assert told == []
 
 
 def test_methods_may_be_called_something_else(
