@@ -21,7 +21,7 @@ from napari_vit_tfm.evaluate import (
 )
 from napari_vit_tfm.io.writing import replacing
 
-HEADINGS: Mapping[str, str] = MappingProxyType(
+_HEADINGS: Mapping[str, str] = MappingProxyType(
     {
         "sum_of_squared_errors": "squared error",
         "relative_squared_error": "relative",
@@ -36,7 +36,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
 )
 """How tables call the metrics."""
 
-BY_FIELD = ("sum_of_squared_errors", "dtma", "direction_error_degrees")
+_BY_FIELD = ("sum_of_squared_errors", "dtma", "direction_error_degrees")
 """Metrics that the Markdown lists field by field; the CSV file has all."""
 
 _EXPLAINED = """\
@@ -134,9 +134,9 @@ def as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
     """The whole report: summary, ratios, times, and the errors field by field."""
     parts = [summary_as_markdown(results, origin), "## Field by field"]
     for sigma in results[0].samples:
-        for metric in BY_FIELD:
+        for metric in _BY_FIELD:
             parts += [
-                f"### {_level(sigma)}: {HEADINGS[metric]}",
+                f"### {_level(sigma)}: {_HEADINGS[metric]}",
                 _by_field(results, sigma, metric),
             ]
     return "\n\n".join(parts) + "\n"
@@ -171,7 +171,7 @@ def _summary_table(results: Sequence[MethodScores], sigma: float) -> str:
         [result.name, *(_mean(result.samples[sigma][name]) for name in METRIC_NAMES)]
         for result in results
     ]
-    return _table(["method", *(HEADINGS[name] for name in METRIC_NAMES)], rows)
+    return _table(["method", *(_HEADINGS[name] for name in METRIC_NAMES)], rows)
 
 
 def _ratios(results: Sequence[MethodScores], origin: Origin) -> str:
