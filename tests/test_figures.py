@@ -62,7 +62,7 @@ def test_zero_is_a_line_of_its_own(results: list[MethodScores]) -> None:
 
 @pytest.mark.parametrize("sigmas", [(0.0,), (1e-3,), (1e-4, 1e-2)])
 def test_any_noise_levels_and_an_error_of_zero(
-    results: list[MethodScores], sigmas: tuple[float, ...], tmp_path: Path
+    sigmas: tuple[float, ...], tmp_path: Path
 ) -> None:
     perfect = dict.fromkeys(METRIC_NAMES, np.zeros(4))
     some = [

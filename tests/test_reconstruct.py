@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_vit_tfm.config import MODEL_NAMES, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError
-from napari_vit_tfm.models import ReconstructionMethod, load
+from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.reconstruct import Cancelled, reconstruct, resolve_device
 from napari_vit_tfm.synthesis import synthesise

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.training import TrainingConfig
     from napari_vit_tfm.training.measure import Throughput
 
-POSITIVE = click.IntRange(min=1)
+COUNT = click.IntRange(min=1)
 
 
 @click.command("train")
@@ -45,7 +45,7 @@ POSITIVE = click.IntRange(min=1)
 @device_option
 @click.option(
     "--devices",
-    type=POSITIVE,
+    type=COUNT,
     default=1,
     show_default=True,
     metavar="N",
@@ -53,7 +53,7 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option(
     "--nodes",
-    type=POSITIVE,
+    type=COUNT,
     default=1,
     show_default=True,
     metavar="N",
@@ -61,7 +61,7 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option(
     "--measure",
-    type=POSITIVE,
+    type=COUNT,
     metavar="STEPS",
     help="Train nothing: time so many steps, and write throughput.json.",
 )
