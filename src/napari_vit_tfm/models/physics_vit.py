@@ -4,12 +4,11 @@ The displacement field is divided by its own root mean square, so the network
 is exactly linear in amplitude; Tikhonov solutions at several regularisations
 stand beside it as input; a convolutional stem at half resolution keeps the
 detail that 8 x 8 patches lose; and the output is a correction to one of the
-Tikhonov solutions. The encoder sees one token per patch and has no length of
-its own, so any grid goes through at its own resolution.
-
-Under autocast only the encoder's blocks compute in reduced precision, and their
-residual stream stays as it is: the inversion amplifies whatever displacements,
-Tikhonov solutions and full-resolution features are rounded by.
+Tikhonov solutions. What this estimate leaves of the displacement unexplained
+is computed from the physics and leads to a further correction, as in unrolled
+methods (Adler and Oektem, Learned primal-dual reconstruction, IEEE Trans. Med.
+Imaging 2018). The encoder sees one token per patch and has no length of its
+own, so any grid goes through at its own resolution.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from torch.nn import functional
 from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.models.layers import Block, attention_of
 from napari_vit_tfm.models.precision import without_autocast
-from napari_vit_tfm.physics.tikhonov import fttc
+from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 
 _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF
@@ -45,9 +45,13 @@ class PhysicsViTConfig:
         Feature maps of the convolutions at half resolution.
     stem_layers, decoder_layers : int
         Residual convolutions before and after the encoder.
+    refinements, refinement_layers : int
+        How often the estimate is corrected by what it leaves unexplained, and
+        the residual convolutions of each correction.
     regularisations : tuple of float
-        Tikhonov parameters of the input's FTTC solutions, in squared grid
-        steps; the output corrects the middle one.
+        Tikhonov parameters of the FTTC solutions, in squared grid steps, at
+        least one; the output corrects the one in the middle, of an even number
+        the larger.
     traction_scale : float
         Typical traction ``t / E`` over typical displacement in grid steps.
     """
@@ -59,7 +63,9 @@ class PhysicsViTConfig:
     channels: int = 48
     stem_layers: int = 2
     decoder_layers: int = 3
-    regularisations: tuple[float, ...] = (0.1, 1.0, 10.0)
+    refinements: int = 1
+    refinement_layers: int = 3
+    regularisations: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
     traction_scale: float = 0.07
 
     @classmethod
@@ -86,6 +92,50 @@ class ResidualConvolution(nn.Module):
         hidden = functional.gelu(self.conv1(functional.gelu(maps)))
         out: Tensor = maps + self.conv2(hidden)
         return out
+
+
+class Head(nn.Sequential):
+    """Feature maps at half resolution to a correction of the traction."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.GELU(),
+            nn.Conv2d(channels, 2 * _HALF**2, 3, padding=1),
+            nn.PixelShuffle(_HALF),
+        )
+
+
+class Refinement(nn.Module):
+    """A correction by what an estimate leaves unexplained.
+
+    Parameters
+    ----------
+    channels : int
+        Feature maps at half resolution.
+    n_inputs : int
+        Maps of the residual at full resolution.
+    layers : int
+        Residual convolutions.
+    """
+
+    def __init__(self, channels: int, n_inputs: int, layers: int) -> None:
+        super().__init__()
+        self.embed = nn.Sequential(
+            nn.PixelUnshuffle(_HALF),
+            nn.Conv2d(n_inputs * _HALF**2, channels, 3, padding=1),
+        )
+        self.layers = nn.Sequential(
+            *(ResidualConvolution(channels) for _ in range(layers))
+        )
+        self.head = Head(channels)
+        # At first it corrects nothing.
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, hidden: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature maps and maps of the residual to feature maps and correction."""
+        hidden = self.layers(hidden + self.embed(residual))
+        return hidden, self.head(hidden)
 
 
 class PhysicsViT(nn.Module):
@@ -122,9 +172,11 @@ class PhysicsViT(nn.Module):
         self.decoder = nn.Sequential(
             nn.Conv2d(c + c_tokens, c, 3, padding=1),
             *(ResidualConvolution(c) for _ in range(config.decoder_layers)),
-            nn.GELU(),
-            nn.Conv2d(c, 2 * _HALF**2, 3, padding=1),
-            nn.PixelShuffle(_HALF),
+        )
+        self.head = Head(c)
+        self.refinements = nn.ModuleList(
+            Refinement(c, 2 * n_solutions + 4, config.refinement_layers)
+            for _ in range(config.refinements)
         )
 
     def forward(self, displacement: Tensor) -> Tensor:
@@ -140,16 +192,22 @@ class PhysicsViT(nn.Module):
         tensor of shape (N, 2, H, W)
         """
         with without_autocast(displacement):
-            amplitude, inputs, solution = self._inputs(displacement)
-            maps = self.stem(inputs)
+            amplitude, steps = self._normalised(displacement)
+            solutions = self._solutions(steps)
+            maps = self.stem(self._inputs(steps, solutions))
             embedded = self._embed(maps)
         tokens = embedded.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens)
         with without_autocast(displacement):
-            correction = self._correction(tokens, maps, embedded.shape[-2:])
-        height, width = displacement.shape[-2:]
-        out: Tensor = amplitude * (solution + correction[..., :height, :width])
+            hidden = self._decoded(tokens, maps, embedded.shape[-2:])
+            base = solutions[len(solutions) // 2]
+            traction = self._corrected(base, self.head(hidden))
+            for refinement in self.refinements:
+                residual = self._residual(steps, traction)
+                hidden, correction = refinement(hidden, residual)
+                traction = self._corrected(traction, correction)
+        out: Tensor = amplitude * traction
         return out
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
@@ -161,8 +219,9 @@ class PhysicsViT(nn.Module):
             ``P`` patches of the field padded to whole patches, row by row.
         """
         with without_autocast(displacement):
-            _, inputs, _ = self._inputs(displacement)
-            tokens = self._embed(self.stem(inputs)).flatten(2).transpose(1, 2)
+            _, steps = self._normalised(displacement)
+            maps = self.stem(self._inputs(steps, self._solutions(steps)))
+            tokens = self._embed(maps).flatten(2).transpose(1, 2)
         return attention_of(self.blocks, tokens)
 
     def _embed(self, maps: Tensor) -> Tensor:
@@ -170,33 +229,49 @@ class PhysicsViT(nn.Module):
         out: Tensor = embedded + self.position(embedded)
         return out
 
-    def _correction(self, tokens: Tensor, maps: Tensor, grid: torch.Size) -> Tensor:
-        """What is added to the base solution, on the field padded to patches."""
+    def _decoded(self, tokens: Tensor, maps: Tensor, grid: torch.Size) -> Tensor:
+        """Feature maps at half resolution, of the field padded to patches."""
         features = self.unembed(self.norm(tokens)).transpose(1, 2).unflatten(2, grid)
         features = functional.pixel_shuffle(features, _TOKEN_STRIDE)
-        correction: Tensor = self.decoder(torch.cat([maps, features], dim=1))
-        return correction * self.config.traction_scale
+        hidden: Tensor = self.decoder(torch.cat([maps, features], dim=1))
+        return hidden
 
-    def _inputs(self, displacement: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Amplitude, the stem's input padded to whole patches, base solution."""
-        height, width = displacement.shape[-2:]
-        steps = displacement * (width - 1)
+    def _corrected(self, traction: Tensor, correction: Tensor) -> Tensor:
+        height, width = traction.shape[-2:]
+        scaled = correction[..., :height, :width] * self.config.traction_scale
+        return traction + scaled
+
+    def _normalised(self, displacement: Tensor) -> tuple[Tensor, Tensor]:
+        """Root mean square in grid steps, and the displacement divided by it."""
+        steps = displacement * (displacement.shape[-1] - 1)
         amplitude = steps.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        steps = steps / torch.where(amplitude > 0, amplitude, 1.0)
-        solutions = [
-            torch.stack(
-                fttc(
-                    steps[:, 0],
-                    steps[:, 1],
-                    regularisation=regularisation,
-                ),
-                dim=1,
-            )
+        return amplitude, steps / torch.where(amplitude > 0, amplitude, 1.0)
+
+    def _solutions(self, steps: Tensor) -> list[Tensor]:
+        """FTTC's solutions, from little regularisation to much."""
+        x, y = periodic_component(steps).unbind(dim=1)
+        return [
+            torch.stack(fttc(x, y, regularisation=regularisation), dim=1)
             for regularisation in self.config.regularisations
         ]
-        scaled = [solution / self.config.traction_scale for solution in solutions]
+
+    def _inputs(self, steps: Tensor, solutions: list[Tensor]) -> Tensor:
+        """The stem's input."""
         inside = torch.ones_like(steps[:, :1])
-        inputs = torch.cat([steps, *scaled, inside], dim=1)
+        return self._padded([steps, *map(self._in_scale, solutions), inside])
+
+    def _residual(self, steps: Tensor, traction: Tensor) -> Tensor:
+        """What an estimate leaves unexplained, as displacement and traction."""
+        made = torch.stack(raster_displacement(*traction.unbind(dim=1)), dim=1)
+        tractions = [*self._solutions(steps - made), traction]
+        return self._padded([steps - made, *map(self._in_scale, tractions)])
+
+    def _in_scale(self, traction: Tensor) -> Tensor:
+        return traction / self.config.traction_scale
+
+    @staticmethod
+    def _padded(maps: list[Tensor]) -> Tensor:
+        """Maps side by side, on whole patches."""
+        height, width = maps[0].shape[-2:]
         padding = (0, -width % PATCH_SIZE, 0, -height % PATCH_SIZE)
-        base = solutions[len(solutions) // 2]
-        return amplitude, functional.pad(inputs, padding), base
+        return functional.pad(torch.cat(maps, dim=1), padding)
