@@ -10,25 +10,40 @@ import pytest
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.evaluate import evaluate
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.synthesis import CellDistribution, synthesise
+from napari_vit_tfm.io import read_displacement, read_traction
+from napari_vit_tfm.metrics import relative_squared_error
+from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.reconstruct import reconstruct
+from napari_vit_tfm.synthesis import AdhesionDistribution, CellDistribution, synthesise
+
+
+def scores(
+    displacement: np.ndarray,
+    traction: np.ndarray,
+    *,
+    sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3),
+    segmentation: np.ndarray | None = None,
+) -> list[dict[str, float]]:
+    """Mean scores of the bundled network for every noise level."""
+    vit, _ = evaluate(
+        DisplacementStack(displacement, unit="field"),
+        TractionStack(traction),
+        methods=["vit"],
+        segmentation=segmentation,
+        sigmas=sigmas,
+        config=ReconstructionConfig(device="cpu"),
+    )
+    return list(vit.noise.values())
 
 
 def errors(
     displacement: np.ndarray,
     traction: np.ndarray,
-    *,
-    score: str = "relative_squared_error",
     sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3),
 ) -> list[float]:
-    """Mean score of the bundled network for every noise level."""
-    vit, _ = evaluate(
-        DisplacementStack(displacement, unit="field"),
-        TractionStack(traction),
-        methods=["vit"],
-        sigmas=sigmas,
-        config=ReconstructionConfig(device="cpu"),
-    )
-    return [scores[score] for scores in vit.noise.values()]
+    """Mean relative squared errors."""
+    found = scores(displacement, traction, sigmas=sigmas)
+    return [score["relative_squared_error"] for score in found]
 
 
 @pytest.mark.parametrize(
@@ -37,18 +52,48 @@ def errors(
 )
 def test_discs(shape: tuple[int, int], bounds: list[float]) -> None:
     made = synthesise(6, seed=77, shape=shape)
-    assert np.all(np.array(errors(made.displacement, made.traction)) < bounds)
+    found = errors(made.displacement, made.traction)
+    assert np.all(np.array(found) < bounds)
 
 
-def test_cells() -> None:
-    made = synthesise(6, seed=77, distribution=CellDistribution())
-    found = errors(made.displacement, made.traction, sigmas=(0.0, 1e-5))
-    assert np.all(np.array(found) < [0.0036, 0.0092])
+@pytest.mark.parametrize(
+    ("cell", "bounds"),
+    [
+        (CellDistribution(), [0.0036, 0.0092]),
+        (CellDistribution(kernel="point", reach=0.495), [0.01, 0.02]),
+    ],
+)
+def test_cells(cell: CellDistribution, bounds: list[float]) -> None:
+    made = synthesise(6, seed=77, distribution=cell)
+    found = errors(made.displacement, made.traction, (0.0, 1e-5))
+    assert np.all(np.array(found) < bounds)
+
+
+def test_adhesions() -> None:
+    made = synthesise(6, seed=77, distribution=AdhesionDistribution())
+    found = errors(made.displacement, made.traction, (0.0, 1e-5))
+    assert np.all(np.array(found) < [0.02, 0.04])
 
 
 def test_the_reference_discs(reference: Path) -> None:
     with np.load(reference / "discs_dev.npz") as file:
-        found = errors(
-            file["displacement"], file["traction"], score="sum_of_squared_errors"
-        )
-    assert np.all(np.array(found) < [0.6, 0.7, 3.5])
+        fields = [file[k][:24] for k in ("displacement", "traction", "segmentation")]
+    found = scores(fields[0], fields[1], segmentation=fields[2])
+    squared = [score["sum_of_squared_errors"] for score in found]
+    assert np.all(np.array(squared) < [0.6, 0.7, 3.5])
+    assert abs(found[1]["dtma"]) < 0.06
+    assert found[1]["direction_error_degrees"] < 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "bound"), [("generic/MLData0018", 0.012), ("neuron/MLData0001", 0.015)]
+)
+def test_the_cells_of_dl_tfm(cell: str, bound: float, reference: Path) -> None:
+    stem = reference / "fields" / cell
+    displacement = read_displacement(f"{stem}.mat", unit="grid")
+    traction = read_traction(f"{stem}_trac.mat").data
+    gel = Substrate(young=10_670, poisson=0.45)
+    config = ReconstructionConfig(device="cpu")
+    found = reconstruct(displacement, substrate=gel, config=config).data
+    error = float(relative_squared_error(found, traction)[0])
+    assert error < bound
