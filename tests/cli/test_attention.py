@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from napari_vit_tfm.io import read_displacement
+from napari_vit_tfm.io import read_displacement, write_arrays
 
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
@@ -189,6 +189,20 @@ def test_choices_that_cannot_be(
     )
     assert reason in line
     assert not out.exists()
+
+
+def test_the_gel_is_what_the_file_says_unless_told(
+    vit_tfm: Command, displacements: Path, network: Path, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "gel.h5", tmp_path / "out.npz"
+    data = read_displacement(displacements).data
+    write_arrays(path, {"u": data}, {"u": {"units": "field", "poisson": 0.2}})
+    arguments = ("attention", path, "--frame", 0, "--patch", "1,1", "-o", out)
+    arguments += ("--model", network)
+    assert "gel: Poisson ratio 0.2\n" in vit_tfm(*arguments).stdout
+    by_file = np.load(out)["rollout"]
+    assert "gel: Poisson ratio 0.49\n" in vit_tfm(*arguments, "--poisson", 0.49).stdout
+    assert not np.array_equal(np.load(out)["rollout"], by_file)
 
 
 def test_the_gel_s_thickness_is_used(

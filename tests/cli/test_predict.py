@@ -47,6 +47,33 @@ def test_tractions_in_pascal(
     assert result.stderr == ""
 
 
+def test_the_gel_is_what_the_file_says_unless_told(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    data = read_displacement(displacements).data
+    path, out = tmp_path / "gel.h5", tmp_path / "out.h5"
+    said = {"units": "field", "young_pa": 700.0, "poisson": 0.3, "spacing_um": 0.5}
+    write_arrays(path, {"u": data}, {"u": {**said, "thickness_um": 9.0}})
+    by_file = vit_tfm("predict", path, "-o", out, *FTTC)
+    found = read_traction(out)
+    assert (found.young, found.poisson, found.thickness) == (700, 0.3, 9)
+    assert "gel: Young's modulus 700 Pa, Poisson ratio 0.3, 9 um thick" in (
+        by_file.stdout
+    )
+    vit_tfm(
+        *("predict", displacements, "-o", tmp_path / "b.h5", "--spacing", 0.5, *FTTC),
+        *("--young", 700, "--poisson", 0.3, "--thickness", 9),
+    )
+    np.testing.assert_array_equal(found.data, read_traction(tmp_path / "b.h5").data)
+    told = vit_tfm("predict", path, "-o", out, "--poisson", 0.45, *FTTC)
+    assert read_traction(out).poisson == 0.45
+    assert "Poisson ratio 0.45" in told.stdout
+    write_arrays(path, {"u": data}, {"u": {**said, "poisson": "soft"}})
+    assert "poisson = 'soft'" in error_of("predict", path, "-o", out, *FTTC)
+    write_arrays(path, {"u": data}, {"u": {**said, "poisson": 0.7}})
+    assert "between 0 and 0.5" in error_of("predict", path, "-o", out, *FTTC)
+
+
 def test_without_young_it_is_dimensionless(
     vit_tfm: Command, displacements: Path, tmp_path: Path
 ) -> None:

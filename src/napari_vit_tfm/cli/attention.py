@@ -156,8 +156,8 @@ def command(
     projections: int,
     with_faithfulness: bool,
     figure: Path | None,
-    poisson: float,
-    thickness: float,
+    poisson: float | None,
+    thickness: float | None,
     config: ReconstructionConfig,
 ) -> None:
     """Follow what one patch of one frame attends to, block by block.
@@ -170,15 +170,13 @@ def command(
     without attention, too.
     """
     from napari_vit_tfm.attention_figures import findings_figure
-    from napari_vit_tfm.cli.run import checked_output, note
+    from napari_vit_tfm.cli.run import checked_output, gel_in_words, note
     from napari_vit_tfm.figures import write_png
     from napari_vit_tfm.findings import inspect_patch, write_findings
-    from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruct import load_method
 
     target = checked_output(output, source.path)
-    substrate = Substrate(poisson=poisson, thickness=thickness)
-    stack = source.read(on_layer=substrate.is_layer)
+    stack, substrate = source.read_on_gel(poisson=poisson, thickness=thickness)
     method = load_method(config)
     asked_for = with_influence or with_faithfulness
     _check_choice(method, map_source, head, block, asked_for)
@@ -203,6 +201,7 @@ def command(
         raise FieldError(f"{source.path}: {error}, counted from 0") from error
     write_findings(target, findings)
     _report(target, findings)
+    click.echo(f"gel: {gel_in_words(substrate)}")
     if figure is not None:
         write_png(figure, findings_figure(findings))
         click.echo(f"figure: {figure}")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.cli.options import DisplacementSource
+from napari_vit_tfm.cli.run import gel_in_words
 from napari_vit_tfm.fields import FieldError
 
 if TYPE_CHECKING:
@@ -124,21 +125,12 @@ def read_fields(
         known,
         read_segmentation(source),
         substrate,
-        f"{_counted(known.n_frames)} of {data.path.name} ({_gel(substrate)})",
+        f"{_counted(known.n_frames)} of {data.path.name} ({gel_in_words(substrate)})",
     )
 
 
 def _said(values: Mapping[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _gel(substrate: Substrate) -> str:
-    parts = [f"Poisson ratio {substrate.poisson:g}"]
-    if substrate.young is not None:
-        parts.insert(0, f"Young's modulus {substrate.young:g} Pa")
-    if substrate.is_layer:
-        parts.append(f"{substrate.thickness:g} um thick")
-    return ", ".join(parts)
 
 
 def _counted(n: int) -> str:

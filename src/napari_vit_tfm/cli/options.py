@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -23,9 +23,20 @@ from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit, FieldErr
 
 if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack
+    from napari_vit_tfm.physics.substrate import Substrate
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)
+
+_LAYER_NEEDS_SPACING = (
+    "a gel of finite thickness needs the distance between neighbouring vectors in "
+    "micrometres: --spacing UM"
+)
+_GEL_ATTRIBUTES = {
+    "young": "young_pa",
+    "poisson": "poisson",
+    "thickness": "thickness_um",
+}
 
 output_file = click.option(
     "-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write."
@@ -49,18 +60,16 @@ views_option = click.option(
 poisson_option = click.option(
     "--poisson",
     type=click.FloatRange(0, 0.5),
-    default=REFERENCE_POISSON,
-    show_default=True,
     metavar="NU",
-    help="Poisson ratio of the gel.",
+    help="Poisson ratio of the gel; without it what the file says, or "
+    f"{REFERENCE_POISSON}.",
 )
 thickness_option = click.option(
     "--thickness",
     type=POSITIVE,
-    default=math.inf,
-    show_default="infinite",
     metavar="UM",
-    help="Thickness of the gel on its rigid base, in micrometres; needs the spacing.",
+    help="Thickness of the gel on its rigid base, in micrometres; needs the spacing. "
+    "Without it what the file says, or infinite.",
 )
 
 
@@ -123,13 +132,51 @@ class DisplacementSource:
                 "micrometres: --pixel-size UM"
             )
         elif on_layer and stack.spacing is None:
-            missing = (
-                "a gel of finite thickness needs the distance between "
-                "neighbouring vectors in micrometres: --spacing UM"
-            )
+            missing = _LAYER_NEEDS_SPACING
         if missing is not None:
             raise FieldError(f"{self.path}: {missing}")
         return stack
+
+    def read_on_gel(self, **told: float | None) -> tuple[DisplacementStack, Substrate]:
+        """Read the stack and the gel it lies on.
+
+        Parameters
+        ----------
+        **told : float, optional
+            `young`, `poisson` and `thickness` as the user said them; of those
+            that are None, what the file says, or what the reference gel has.
+
+        Raises
+        ------
+        FieldError
+            As `read`, or if there is no such gel.
+        """
+        from napari_vit_tfm.physics.substrate import Substrate
+
+        stack = self.read()
+        said = stack.metadata.get("attributes", {})
+        gel = {
+            name: self._said(said, _GEL_ATTRIBUTES[name]) if value is None else value
+            for name, value in told.items()
+        }
+        known = {name: value for name, value in gel.items() if value is not None}
+        try:
+            substrate = Substrate(**known)
+        except FieldError as error:
+            raise FieldError(f"{self.path}: {error}") from error
+        if substrate.is_layer and stack.spacing is None:
+            raise FieldError(f"{self.path}: {_LAYER_NEEDS_SPACING}")
+        return stack, substrate
+
+    def _said(self, attributes: Mapping[str, Any], name: str) -> float | None:
+        """A number of the file's; NaN is how this package writes what is not known."""
+        try:
+            number = float(attributes.get(name, math.nan))
+        except (TypeError, ValueError):
+            raise FieldError(
+                f"{self.path}: says {name} = {attributes[name]!r}, expected a number"
+            ) from None
+        return None if math.isnan(number) else number
 
 
 def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,7 +26,8 @@ from napari_vit_tfm.config import ReconstructionConfig
     "--young",
     type=POSITIVE,
     metavar="PA",
-    help="Young's modulus of the gel in Pa; without it the result is t/E.",
+    help="Young's modulus of the gel in Pa; without it what the file says, or the "
+    "result is t/E.",
 )
 @poisson_option
 @thickness_option
@@ -44,8 +45,8 @@ def command(
     source: DisplacementSource,
     output: Path,
     young: float | None,
-    poisson: float,
-    thickness: float,
+    poisson: float | None,
+    thickness: float | None,
     config: ReconstructionConfig,
     batch_size: int,
 ) -> None:
@@ -53,14 +54,20 @@ def command(
 
     Writes the array `traction`, (T, H, W, 2), as HDF5 (.h5) or NPZ (.npz).
     """
-    from napari_vit_tfm.cli.run import checked_output, described, timed_run
+    from napari_vit_tfm.cli.run import (
+        checked_output,
+        described,
+        gel_in_words,
+        timed_run,
+    )
     from napari_vit_tfm.io import write_traction
-    from napari_vit_tfm.physics.substrate import Substrate
 
     target = checked_output(output, source.path)
-    substrate = Substrate(young=young, poisson=poisson, thickness=thickness)
-    stack = source.read(on_layer=substrate.is_layer)
+    stack, substrate = source.read_on_gel(
+        young=young, poisson=poisson, thickness=thickness
+    )
     run = timed_run(stack, substrate, replace(config, batch_size=batch_size))
     write_traction(target, run.traction)
     click.echo(f"tractions: {target} ({described(run.traction)})")
+    click.echo(f"gel: {gel_in_words(substrate)}")
     run.report()

@@ -120,6 +120,16 @@ def checked_output(output: Path, source: Path) -> Path:
     return target
 
 
+def gel_in_words(substrate: Substrate) -> str:
+    """What is known of a gel; infinitely thick where nothing else is said."""
+    parts = [f"Poisson ratio {substrate.poisson:g}"]
+    if substrate.young is not None:
+        parts.insert(0, f"Young's modulus {substrate.young:g} Pa")
+    if substrate.is_layer:
+        parts.append(f"{substrate.thickness:g} um thick")
+    return ", ".join(parts)
+
+
 def described(stack: DisplacementStack | TractionStack) -> str:
     """Frames, grid and unit of a stack."""
     height, width = stack.grid_shape

@@ -82,8 +82,7 @@ class ForcePatches:
         cover = cover * there
         traction = self._tractions(rows, columns, cover)
         field = [
-            _sum_at(index, cover * traction[..., i, None, None], canvas)
-            for i in (0, 1)
+            _sum_at(index, cover * traction[..., i, None, None], canvas) for i in (0, 1)
         ]
         reach = np.inf if self.reach is None else self.reach * min(shape)
         steps = raster_displacement(*field, kernel=self.kernel, reach=reach)
