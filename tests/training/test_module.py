@@ -17,3 +17,16 @@ def test_the_rate_warms_up_and_falls_to_zero(tiny: TrainingConfig) -> None:
     assert max(rates) == pytest.approx(1.0, abs=0.05)
     assert rates.index(max(rates)) in range(8, 12)
     assert rates[100] == pytest.approx(0, abs=1e-12)
+
+
+def test_matrices_are_moved_by_muon(tiny: TrainingConfig) -> None:
+    module = TrainingModule(tiny)
+    name_of = {id(p): name for name, p in module.named_parameters()}
+    matrices, rest = (
+        {name_of[id(p)] for p in group["params"]}
+        for group in module.configure_optimizers().param_groups
+    )
+    assert matrices | rest == set(name_of.values())
+    assert {"network.head.1.weight", "network.blocks.0.attn.qkv.weight"} <= matrices
+    assert {"network.position.weight", "network.norm.weight"} <= rest
+    assert not [name for name in matrices if name.endswith("bias")]

@@ -138,9 +138,9 @@ def test_a_longer_run_goes_on_from_the_end(
     assert TrainingConfig.from_toml(run / "config.toml") == longer
     saved = checkpoint(run)
     assert saved["global_step"] == 8
-    (group,) = saved["optimizer_states"][0]["param_groups"]
     expected = 0.02 * TrainingModule(longer).rate_factor(7)
-    assert (group["lr"], group["weight_decay"]) == pytest.approx((expected, 0.5))
+    for group in saved["optimizer_states"][0]["param_groups"]:
+        assert (group["lr"], group["weight_decay"]) == pytest.approx((expected, 0.5))
 
 
 def test_nothing_to_resume(tmp_path: Path, tiny: TrainingConfig) -> None:
@@ -220,6 +220,25 @@ def test_a_run_starts_from_weights(tmp_path: Path, tiny: TrainingConfig) -> None
         train(other, output=tmp_path / "third", start=first)
 
 
+@pytest.mark.parametrize("refinements", [0, 1])
+def test_a_run_may_add_refinements(
+    tmp_path: Path, tiny: TrainingConfig, refinements: int
+) -> None:
+    small = replace(tiny, network=replace(tiny.network, refinements=refinements))
+    first = load_network(train(small, output=tmp_path / "first"))
+    more = replace(tiny, network=replace(tiny.network, refinements=2))
+    still = replace(more, learning_rate=0.0)
+    second = load_network(train(still, output=tmp_path / "second", start=first))
+    displacement = torch.rand(1, 2, 24, 32)
+    torch.testing.assert_close(
+        second.network(displacement), first.network(displacement)
+    )
+    moved = load_network(train(more, output=tmp_path / "third", start=first))
+    assert moved.network.refinements[1].head[1].weight.abs().sum() > 0
+    with pytest.raises(FieldError, match="refinements 2 instead of 1"):
+        train(tiny, output=tmp_path / "fourth", start=second)
+
+
 def test_what_a_run_starts_from() -> None:
     assert isinstance(starting_weights("vit"), PhysicsViTMethod)
     with pytest.raises(FieldError, match="cannot start from fttc"):
@@ -264,7 +283,8 @@ def test_two_processes_share_a_step(tmp_path: Path, tiny: TrainingConfig) -> Non
     assert done.stdout.count("weights: ") == 1
     # Each has drawn a batch of its own, and both gradients count.
     lit.seed_everything(config.seed, verbose=False)
-    network = TrainingModule(config).network
+    module = TrainingModule(config)
+    network = module.network
     for number in range(2):
         batch = TrainingFields(config).batch(number).to(torch.device("cpu"))
         displacement, truth = batch.fields()
@@ -273,11 +293,14 @@ def test_two_processes_share_a_step(tmp_path: Path, tiny: TrainingConfig) -> Non
         (loss / 2).backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
     state = checkpoint(tmp_path / "run")["optimizer_states"][0]["state"]
-    for index, parameter in enumerate(network.parameters()):
-        expected = 0.1 * parameter.grad
-        torch.testing.assert_close(
-            state[index]["exp_avg"], expected, rtol=1e-4, atol=1e-7
-        )
+    matrices, rest = (
+        group["params"] for group in module.configure_optimizers().param_groups
+    )
+    for index, parameter in enumerate([*matrices, *rest]):
+        is_matrix = index < len(matrices)
+        momentum = state[index]["momentum_buffer" if is_matrix else "exp_avg"]
+        expected = (0.05 if is_matrix else 0.1) * parameter.grad
+        torch.testing.assert_close(momentum, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_what_is_logged(tmp_path: Path, tiny: TrainingConfig) -> None:

@@ -128,7 +128,10 @@ class Refinement(nn.Module):
             *(ResidualConvolution(channels) for _ in range(layers))
         )
         self.head = Head(channels)
-        # At first it corrects nothing.
+        self.correct_nothing()
+
+    def correct_nothing(self) -> None:
+        """Let the head begin anew."""
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 

@@ -103,7 +103,7 @@ class TrainingConfig:
     precision : {"32", "bf16-mixed", "16-mixed"}
         What the encoder's blocks compute in.
     learning_rate, weight_decay, gradient_clip : float
-        AdamW at its peak rate; the gradient's largest norm.
+        Muon and AdamW at their peak rate; the gradient's largest norm.
     warmup_steps : int
         Steps of linear warm-up, while the cosine to zero has begun.
     ema_decay : float

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning as lit
 import torch
+from pytorch_optimizer import Muon
 from torch import Tensor
 
 from napari_vit_tfm.models.physics_vit import PhysicsViT
@@ -91,11 +92,24 @@ class TrainingModule(lit.LightningModule):
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; `on_train_batch_start` sets its rate."""
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
+        """Muon for the matrices, AdamW for the rest.
+
+        `on_train_batch_start` sets their rate, one for both: Muon's steps are
+        scaled to have the size of AdamW's (Jordan et al., Muon, 2024; Liu et al.,
+        Muon is scalable for LLM training, 2025).
+        """
+        # A filter of its own for every channel has no matrix to speak of.
+        depthwise = {id(parameter) for parameter in self.network.position.parameters()}
+        matrices: list[Tensor] = []
+        rest: list[Tensor] = []
+        for parameter in self.network.parameters():
+            is_matrix = parameter.ndim > 1 and id(parameter) not in depthwise
+            (matrices if is_matrix else rest).append(parameter)
+        return Muon(
+            [
+                {"params": matrices, "use_muon": True, "use_adjusted_lr": True},
+                {"params": rest, "use_muon": False, "betas": (0.9, 0.999)},
+            ]
         )
 
     def rate_factor(self, step: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from napari_vit_tfm.config import Device
 from napari_vit_tfm.fields import FieldError
-from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
+from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refinement
 from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load
 from napari_vit_tfm.models.weights import PhysicsViTMethod
@@ -53,7 +53,8 @@ def train(
         configuration it is as if the run had not stopped; another one holds
         from here on.
     start : PhysicsViTMethod, keyword-only, optional
-        Weights to start from, instead of random ones.
+        Weights to start from, instead of random ones. The network may have
+        more refinements than they; those begin as ones that correct nothing.
     device : {"auto", "cpu", "cuda", "mps"}, keyword-only
         ``auto`` is the GPU where there is one.
     devices, nodes : int, keyword-only
@@ -196,9 +197,8 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
     if "network" not in saved:
         raise FieldError(f"{checkpoint}: not a checkpoint that vit-tfm train has made")
     step = int(saved["global_step"])
-    _check_same_network(
-        PhysicsViTConfig.from_dict(saved["network"]), config, f"{checkpoint}"
-    )
+    found = PhysicsViTConfig.from_dict(saved["network"])
+    _check_same_network(found, config.network, f"{checkpoint}")
     if step >= config.steps:
         raise FieldError(
             f"the run is over: {step} of {config.steps} steps are done; "
@@ -211,16 +211,33 @@ def _module(config: TrainingConfig, start: PhysicsViTMethod | None) -> TrainingM
     lit.seed_everything(config.seed, verbose=False)
     module = TrainingModule(config)
     if start is not None:
-        _check_same_network(start.network.config, config, start.name)
-        module.network.load_state_dict(start.network.state_dict())
+        _begin_from(start.network, module.network, start.name)
         module.start = {"model": start.name, "sha256": start.sha256}
     return module
 
 
+def _begin_from(start: PhysicsViT, network: PhysicsViT, name: str) -> None:
+    """Give a network the weights of another, which may have fewer refinements.
+
+    Each further refinement begins with the features of the last one, and
+    corrects nothing yet.
+    """
+    n_there = len(start.refinements)
+    n_wanted = max(n_there, len(network.refinements))
+    grown = replace(start.config, refinements=n_wanted)
+    _check_same_network(grown, network.config, name)
+    network.load_state_dict(start.state_dict(), strict=n_wanted == n_there)
+    for refinement in network.refinements[n_there:]:
+        assert isinstance(refinement, Refinement)
+        if n_there:
+            refinement.load_state_dict(start.refinements[-1].state_dict())
+        refinement.correct_nothing()
+
+
 def _check_same_network(
-    found: PhysicsViTConfig, config: TrainingConfig, where: str
+    found: PhysicsViTConfig, expected: PhysicsViTConfig, where: str
 ) -> None:
-    wanted = asdict(config.network)
+    wanted = asdict(expected)
     differences = [
         f"{name} {value} instead of {wanted[name]}"
         for name, value in asdict(found).items()
