@@ -21,6 +21,9 @@ BUNDLED_MODEL = "vit"
 MODEL_NAMES = (BUNDLED_MODEL, "fttc", "bayesian-fttc")
 """Methods that need no file."""
 
+FIELD_KINDS = ("discs", "adhesions", "cells")
+"""What is made where displacements with known tractions are asked for."""
+
 ORACLE = "fttc-oracle"
 """FTTC at its best, which only somebody who knows the truth can choose."""
 
@@ -93,7 +96,7 @@ class BenchmarkConfig:
 
     methods: tuple[str, ...] = (*MODEL_NAMES, ORACLE)
     sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3)
-    kind: str = "discs"
+    kind: str = FIELD_KINDS[0]
     n_fields: int = 64
     seed: int = 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.synthesis import DiscDistribution, Discs, synthesise
 from napari_vit_tfm.synthesis.fields import render
 
@@ -27,7 +28,7 @@ def test_shapes_and_types() -> None:
     assert stack.displacement.shape == stack.traction.shape == (3, 40, 56, 2)
     assert stack.segmentation.shape == (3, 40, 56)
     assert stack.displacement.dtype == stack.traction.dtype == np.float32
-    assert stack.segmentation.dtype == np.uint8
+    assert stack.segmentation.dtype == np.uint16
 
 
 def test_discs_keep_their_ranges_and_distances() -> None:
@@ -48,6 +49,21 @@ def test_discs_keep_their_ranges_and_distances() -> None:
     # Redrawing the limit for every disc gives about 18, not 30.
     assert 15 < np.mean(counts) < 20
     assert min(counts) >= 10
+
+
+def test_more_discs_than_a_byte_counts() -> None:
+    count = 300
+    small = DiscDistribution(count=(count, count), radius=(0.004, 0.005), margin=0.0)
+    stack = synthesise(1, seed=0, distribution=small, shape=(160, 160))
+    assert stack.segmentation.max() == count
+    np.testing.assert_array_equal(
+        stack.segmentation > 0, np.any(stack.traction != 0, axis=-1)
+    )
+
+
+def test_a_field_without_room_for_its_discs() -> None:
+    with pytest.raises(FieldError, match="do not fit into 16 x 200 vectors"):
+        synthesise(1, seed=0, shape=(16, 200))
 
 
 def test_the_segmentation_names_each_disc_where_its_traction_is() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_vit_tfm.config import FIELD_KINDS
 from napari_vit_tfm.synthesis import (
     KINDS,
     AdhesionDistribution,
@@ -118,6 +119,7 @@ def test_a_joined_batch_in_torch_is_the_fields_one_by_one(
 
 
 def test_every_kind_has_patches_with_tractions() -> None:
+    assert tuple(KINDS) == FIELD_KINDS
     for distribution in KINDS.values():
         pattern = distribution().draw(np.random.default_rng(1), (48, 64))
         displacement, traction = pattern.on_grid((48, 64))

@@ -22,6 +22,7 @@ from napari_vit_tfm.cli.options import (
 )
 from napari_vit_tfm.cli.run import note
 from napari_vit_tfm.config import (
+    FIELD_KINDS,
     ORACLE,
     REFERENCE_POISSON,
     BenchmarkConfig,
@@ -55,21 +56,6 @@ class _ListCommand(click.Command):
                     repeated.append(option)
             repeated.append(argument)
         return super().parse_args(ctx, repeated)
-
-
-class _Kind(click.ParamType[str]):
-    """A distribution's name; the distributions are imported only to check it."""
-
-    name = "kind"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        from napari_vit_tfm.synthesis import KINDS
-
-        if value not in KINDS:
-            self.fail(f"{value!r} is not one of {', '.join(KINDS)}", param, ctx)
-        return value
 
 
 def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
@@ -136,11 +122,10 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option(
     "--kind",
-    type=_Kind(),
+    type=click.Choice(FIELD_KINDS),
     default=BenchmarkConfig.kind,
     show_default=True,
-    metavar="KIND",
-    help="Fields to make, one of the kinds of vit-tfm synthesize.",
+    help="Fields to make, as vit-tfm synthesize does.",
 )
 @click.option(
     "-n",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import output_file
-from napari_vit_tfm.config import REFERENCE_POISSON
+from napari_vit_tfm.config import FIELD_KINDS, REFERENCE_POISSON
 
 
 @click.command("synthesize")
@@ -28,8 +28,8 @@ from napari_vit_tfm.config import REFERENCE_POISSON
 )
 @click.option(
     "--kind",
-    type=click.Choice(["discs", "adhesions", "cells"]),
-    default="discs",
+    type=click.Choice(FIELD_KINDS),
+    default=FIELD_KINDS[0],
     show_default=True,
     help="Discs, the original work's fields; elongated adhesions anywhere, pulled "
     "along their long axis; or contractile cells with many small adhesions and "

@@ -20,7 +20,7 @@ class AdhesionDistribution:
     Parameters
     ----------
     count : tuple of int
-        Range of their number, drawn log-uniformly; at most 255.
+        Range of their number, drawn log-uniformly.
     semi_axis : tuple of float
         Range of the longer semi-axis, drawn log-uniformly.
     elongation : float

@@ -25,7 +25,7 @@ class CellDistribution:
     Parameters
     ----------
     adhesions : tuple of int
-        Range of their number, drawn log-uniformly; at most 255.
+        Range of their number, drawn log-uniformly.
     semi_axis : tuple of float
         Range of an adhesion's longer semi-axis, drawn log-uniformly.
     elongation : float

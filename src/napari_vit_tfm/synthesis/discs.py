@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
+from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.physics.disc import disc_displacement
 from napari_vit_tfm.synthesis.fields import Array, grid_nodes, padded
 
@@ -56,15 +57,15 @@ class Discs:
         sums = xp.matmul(xp.moveaxis(flat, 1, 2), traction)
         return displacement, xp.reshape(sums, displacement.shape)
 
-    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the disc at each node, ``(N, H, W)``; 0 is background."""
         inside = _inside(
             *grid_nodes(shape),
             self.centre.astype(np.float32),
             self.radius.astype(np.float32),
         )
-        number = np.arange(1, self.radius.shape[1] + 1, dtype=np.uint8)
-        numbers: npt.NDArray[np.uint8] = np.max(
+        number = np.arange(1, self.radius.shape[1] + 1, dtype=np.uint16)
+        numbers: npt.NDArray[np.uint16] = np.max(
             inside * number[:, None, None], axis=1, initial=0
         )
         return numbers
@@ -96,7 +97,7 @@ class DiscDistribution:
     ----------
     count : tuple of float
         A disc is added while the number of discs is below a number drawn
-        uniformly from this range, anew for each disc; at most 255.
+        uniformly from this range, anew for each disc.
     radius : tuple of float
         Range of the radii, drawn uniformly.
     magnitude : float
@@ -121,6 +122,11 @@ class DiscDistribution:
         shape : tuple of int
             Rows and columns of the grid.
 
+        Raises
+        ------
+        FieldError
+            If the field is too flat for the largest discs.
+
         Notes
         -----
         A disc is kept if its centre is farther from every other centre than
@@ -128,11 +134,17 @@ class DiscDistribution:
         overlapped by small ones.
         """
         aspect = (shape[0] - 1) / (shape[1] - 1)
+        room = 2 * (self.radius[1] + self.margin)
+        if room > min(1.0, aspect):
+            raise FieldError(
+                f"discs of radius {self.radius[1]:g} at least {self.margin:g} from the "
+                f"border do not fit into {shape[0]} x {shape[1]} vectors"
+            )
         centres = np.empty((0, 2))
         radii: list[float] = []
         # In a crowded field most discs are rejected; give up in the end.
         for _ in range(10_000):
-            if len(radii) >= min(rng.uniform(*self.count), 255):
+            if len(radii) >= rng.uniform(*self.count):
                 break
             radius = rng.uniform(*self.radius)
             low = radius + self.margin

@@ -35,7 +35,7 @@ class SyntheticStack:
 
     displacement: FloatArray
     traction: FloatArray
-    segmentation: npt.NDArray[np.uint8]
+    segmentation: npt.NDArray[np.uint16]
 
     def on_gel(
         self, *, young: float, spacing: float
@@ -95,7 +95,7 @@ class ForcePattern(Protocol):
         """
         ...
 
-    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the patch at each node, ``(N, H, W)``; 0 is background.
 
         Where patches overlap it is the later one's. numpy only.

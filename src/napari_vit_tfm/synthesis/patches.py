@@ -93,15 +93,14 @@ class ForcePatches:
         )
         return displacement / (shape[1] - 1), made
 
-    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the patch at each node, ``(N, H, W)``; 0 is background."""
         rows, columns, cover = self._covers()
         index, there = _places(rows, columns, shape)
         number = np.arange(1, cover.shape[1] + 1)[:, None, None]
-        numbers = np.zeros(len(cover) * shape[0] * shape[1], dtype=np.uint8)
-        np.maximum.at(
-            numbers, index.ravel(), (number * (cover > 0) * there).ravel().astype("u1")
-        )
+        numbers = np.zeros(len(cover) * shape[0] * shape[1], dtype=np.uint16)
+        covering = (number * (cover > 0) * there).astype(np.uint16)
+        np.maximum.at(numbers, index.ravel(), covering.ravel())
         return numbers.reshape(-1, *shape)
 
     @classmethod
