@@ -47,8 +47,8 @@ MAP_DIRECTIONS: tuple[MapDirection, ...] = get_args(MapDirection)
 """What a patch attends to, or which patches attend to it."""
 
 
-N_VIEWS = (1, 4)
-"""A field as it is, or with its mirror images."""
+N_VIEWS = (1, 4, 8)
+"""A field as it is, with its mirror images, or with those along the diagonal, too."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ class ReconstructionConfig:
     batch_size : int
         Frames per batch; halved while the GPU's memory does not hold it.
     n_views : int
-        4 averages the tractions of the field and of its mirror images, for
-        networks of this project; 1 does not, and takes a quarter of the time.
+        Of a field's mirror images, how many a network of this project sees, to
+        average what it makes of them; one of `N_VIEWS`. Time grows in
+        proportion.
     """
 
     model: str = BUNDLED_MODEL

@@ -12,7 +12,7 @@ from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.tensors import to_tensor
-from napari_vit_tfm.models.views import mean_over_views, mirrored
+from napari_vit_tfm.models.views import mean_over_views, mirrored, transposed
 from napari_vit_tfm.models.weights import save_network
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.reconstruct import reconstruct
@@ -34,6 +34,17 @@ def test_a_mirrored_traction_makes_the_mirrored_displacement(
     torch.testing.assert_close(mirrored(mirrored(traction, axes), axes), traction)
 
 
+def test_a_transposed_traction_makes_the_transposed_displacement() -> None:
+    made = synthesise(2, seed=0, shape=(24, 32), distribution=AdhesionDistribution())
+    displacement, traction = to_tensor(made.displacement), to_tensor(made.traction)
+    found = torch.stack(raster_displacement(*transposed(traction).unbind(1)), dim=1)
+    assert found.shape == (2, 2, 32, 24)
+    torch.testing.assert_close(
+        found / 31, transposed(displacement), atol=1e-6, rtol=1e-4
+    )
+    assert torch.equal(transposed(transposed(traction)), traction)
+
+
 def test_the_first_column_becomes_the_last_and_x_turns_around() -> None:
     field = torch.zeros(1, 2, 3, 4)
     field[0, :, 1, 0] = torch.tensor([5.0, 7.0])
@@ -46,18 +57,39 @@ def lopsided(displacement: torch.Tensor) -> torch.Tensor:
     return displacement.cumsum(-1).square() + displacement[..., :1, :]
 
 
-def test_four_views_obey_the_symmetry_and_one_is_the_network_itself() -> None:
+@pytest.mark.parametrize("n_views", [4, 8])
+def test_views_obey_the_symmetry_and_one_is_the_network_itself(n_views: int) -> None:
     field = torch.randn(2, 2, 8, 10, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
         mean_over_views(lopsided, field, n_views=1), lopsided(field)
     )
-    mean = mean_over_views(lopsided, field, n_views=4)
+    mean = mean_over_views(lopsided, field, n_views=n_views)
     assert not torch.allclose(mean, lopsided(field))
     for axes in AXES:
         torch.testing.assert_close(
-            mean_over_views(lopsided, mirrored(field, axes), n_views=4),
+            mean_over_views(lopsided, mirrored(field, axes), n_views=n_views),
             mirrored(mean, axes),
         )
+
+
+def test_what_is_right_in_every_view_stays_right_in_their_mean() -> None:
+    made = synthesise(1, seed=0, shape=(24, 32), distribution=AdhesionDistribution())
+    displacement, traction = to_tensor(made.displacement), to_tensor(made.traction)
+
+    def known(view: torch.Tensor) -> torch.Tensor:
+        """The traction, for whoever asks in a displacement that it makes."""
+        candidates = [traction, transposed(traction)]
+        candidates = [mirrored(t, axes) for t in candidates for axes in AXES]
+        for t in candidates:
+            made = torch.stack(raster_displacement(*t.unbind(1)), dim=1)
+            made = made / (made.shape[-1] - 1)
+            if made.shape == view.shape and torch.allclose(made, view, atol=1e-6):
+                return t
+        raise AssertionError("a displacement that no mirror image of the field has")
+
+    torch.testing.assert_close(
+        mean_over_views(known, displacement, n_views=8), traction
+    )
 
 
 def test_the_views_are_those_of_the_configuration(tmp_path: Path) -> None:

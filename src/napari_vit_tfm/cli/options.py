@@ -55,7 +55,7 @@ views_option = click.option(
     default=ReconstructionConfig.n_views,
     show_default=True,
     help="Average the tractions of the field and of its mirror images, for networks "
-    "of this project: 4 is more accurate, 1 four times as fast.",
+    "of this project: more are more accurate, and take as many times as long.",
 )
 poisson_option = click.option(
     "--poisson",

@@ -1,4 +1,4 @@
-"""Mirror images: a network's answers to them, averaged."""
+"""Views: a network's answers to a field's mirror images, averaged."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_VIEWS: dict[int, tuple[tuple[int, ...], ...]] = {
-    1: ((),),
-    4: ((), (-1,), (-2,), (-1, -2)),
+_MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-1, -2))
+"""The axes along which a view is mirrored."""
+
+_VIEWS = {
+    1: [((), False)],
+    4: [(axes, False) for axes in _MIRRORS],
+    8: [(axes, turned) for turned in (False, True) for axes in _MIRRORS],
 }
-"""By the number of views, the axes along which each is mirrored."""
+"""By the number of views, the axes along which each is mirrored, and whether its
+rows and columns change places before."""
 
 
 def mirrored(fields: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -33,6 +38,21 @@ def mirrored(fields: Tensor, axes: tuple[int, ...]) -> Tensor:
     return out * sign[:, None, None]
 
 
+def transposed(fields: Tensor) -> Tensor:
+    """Mirror vector fields along the diagonal: x becomes y, and y becomes x.
+
+    Parameters
+    ----------
+    fields : tensor of shape (N, 2, H, W)
+        Components ``(x, y)``.
+
+    Returns
+    -------
+    tensor of shape (N, 2, W, H)
+    """
+    return fields.transpose(-1, -2).flip(1)
+
+
 def mean_over_views(
     solve: Callable[[Tensor], Tensor], displacement: Tensor, *, n_views: int
 ) -> Tensor:
@@ -40,22 +60,29 @@ def mean_over_views(
 
     A gel has no left and no right, so the traction of a mirrored displacement
     is the mirrored traction. A network has learnt that, but not exactly; what
-    differs is error, and some of it averages out. With four views the mean
-    obeys the symmetry to the last bit but rounding.
+    differs is error, and some of it averages out. The mean obeys the symmetry
+    to the last bit but rounding.
 
     Parameters
     ----------
     solve : callable
-        Maps displacements to tractions, both ``(N, 2, H, W)``.
+        Maps displacements ``u / L`` to tractions ``t / E``.
     displacement : tensor of shape (N, 2, H, W)
+        In fractions of the field's width.
     n_views : int, keyword-only
-        1, the field as it is, or 4: `config.N_VIEWS`.
+        One of `config.N_VIEWS`: 1, the field as it is; 4, its images along both
+        axes, too; 8, those of the field mirrored along the diagonal, too.
 
     Returns
     -------
     tensor of shape (N, 2, H, W)
     """
+    height, width = displacement.shape[-2:]
+    # The transposed field's width is the field's height.
+    of_the_height = displacement * ((width - 1) / (height - 1))
     total = torch.zeros_like(displacement)
-    for axes in _VIEWS[n_views]:
-        total = total + mirrored(solve(mirrored(displacement, axes)), axes)
+    for axes, turned in _VIEWS[n_views]:
+        view = transposed(of_the_height) if turned else displacement
+        traction = mirrored(solve(mirrored(view, axes)), axes)
+        total = total + (transposed(traction) if turned else traction)
     return total / n_views

@@ -27,7 +27,8 @@ class PhysicsViTMethod(NetworkMethod):
     Attributes
     ----------
     n_views : int
-        Mirror images of each field whose tractions are averaged, 1 or 4.
+        Mirror images of each field whose tractions are averaged; one of
+        `config.N_VIEWS`.
     """
 
     network: PhysicsViT
