@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.faithfulness import Faithfulness
+from napari_vit_tfm.fields import UNIT_LABELS, FieldError
 from napari_vit_tfm.figures import COLOURS, GREY
 from napari_vit_tfm.findings import CHOSEN, Map, PatchFindings, sentence
 from napari_vit_tfm.patches import PatchGrid
@@ -32,13 +33,6 @@ _DECADES = 3
 _WIDTH = 11.0
 _TEXT = 8
 _CHOSEN_PATCH = "#ff4d9d"
-_UNITS = {
-    None: "unit not named",
-    "um": "\N{MICRO SIGN}m",
-    "grid": "grid steps",
-    "px": "camera pixels",
-    "field": "field widths",
-}
 
 
 def findings_figure(findings: PatchFindings) -> Figure:
@@ -56,6 +50,12 @@ def findings_figure(findings: PatchFindings) -> Figure:
         the displacements as arrows, and the maps of all blocks; below, as far
         as it was computed, influence, physical reference, the rank correlation
         with both, and the faithfulness curve.
+
+    Raises
+    ------
+    FieldError
+        If nothing has been computed: a method without attention, and neither
+        influence nor faithfulness.
     """
     from matplotlib.figure import Figure
 
@@ -67,6 +67,11 @@ def findings_figure(findings: PatchFindings) -> Figure:
         heights.append(4.9 * aspect + 1.2)
     if has_evidence:
         heights.append(2.3 * aspect + 1.0)
+    if not heights:
+        raise FieldError(
+            f"{findings.model} has no attention to draw, and nothing else is known "
+            "about the patch yet"
+        )
     figure = Figure(figsize=(_WIDTH, sum(heights) + 0.6), layout="constrained")
     figure.suptitle(
         "\n".join(textwrap.wrap(sentence(findings), 135)),
@@ -100,7 +105,7 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings) -> None:
         label, limit = f"even shares, 1/{weights.size} each", SHARES_SHOWN
         colours = style.attention_colormap
     else:
-        unit = _UNITS[findings.stack.unit]
+        unit = UNIT_LABELS[findings.stack.unit]
         label = f"displacement ({unit}) \N{MULTIPLICATION SIGN} even shares"
         colours = style.displacement_colormap
         limit = SHARES_SHOWN / 2 * float(_length(findings.displacement).max()) or 1.0

@@ -22,6 +22,17 @@ DISPLACEMENT_UNITS: tuple[DisplacementUnit, ...] = get_args(DisplacementUnit)
 TractionUnit = Literal["Pa", "1"]
 TRACTION_UNITS: tuple[TractionUnit, ...] = get_args(TractionUnit)
 
+UNIT_LABELS: Mapping[DisplacementUnit | TractionUnit | None, str] = {
+    "um": "\N{MICRO SIGN}m",
+    "grid": "grid steps",
+    "px": "pixels",
+    "field": "field widths",
+    "Pa": "Pa",
+    "1": "t/E",
+    None: "unit not known",
+}
+"""Units as they are written in names and labels."""
+
 FloatArray = npt.NDArray[np.float32]
 
 

@@ -233,6 +233,8 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
     pick(controls.direction, "to")
     assert_shown(block=0, choice=MapChoice("attention", 1, "to"))
     assert "look at it" in inspecting.text.text()
+    column = expected(0).map(0, 1, 2, choice=MapChoice("attention", 1, "to"))
+    assert f"is {column[1, 2]:.1%} of what it has" in inspecting.text.text()
     # Rollout has no heads.
     pick(controls.map, "rollout")
     assert_shown(block=0, choice=MapChoice("rollout", None, "to"))
@@ -251,11 +253,13 @@ def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacemen
             assert "end at 4 even shares" in inspecting.text.text()
     inspecting.inspector.look_at(kind="displacement")
     np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
+    assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} even shares)")
     # The original's own scale: up to the map's maximum.
     pick(inspecting.controls.scale, "peak")
     np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
     right = expected(0).overlay(1, 1, 2, kind="displacement")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    assert "end at the longest displacement" in inspecting.text.text()
     inspecting.inspector.look_at(kind="weights")
     assert overlay.contrast_limits == [0, 1]
     np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
@@ -422,6 +426,7 @@ def emitters(viewer) -> list:
         viewer.dims.events,
         viewer.layers.events,
         viewer.layers.selection.events,
+        viewer.canvas.grid.events,
         *(layer.events for layer in viewer.layers),
     ]
 
@@ -507,11 +512,23 @@ def test_of_a_field_that_loses_one_layer_the_other_is_looked_at(
 
 
 @pytest.mark.parametrize("name", ["map", "patches", "chosen patch", "patch under"])
-def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name):
+def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name, qtbot):
     choose(inspecting, (0, 0))
     viewer.layers.remove(named(viewer, name))
     assert not inspecting.switch.isChecked()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
     assert [n.split()[0] for n in names(viewer)] == ["displacement"] * 2
+
+
+@pytest.mark.parametrize("among", [("map", "patches"), ("",)])
+def test_layers_may_be_removed_together(viewer, inspecting, among, qtbot):
+    choose(inspecting, (0, 0))
+    doomed = [layer for layer in viewer.layers if layer.name.startswith(among)]
+    viewer.layers.selection = set(doomed)
+    viewer.layers.remove_selected()
+    left = 0 if among == ("",) else 2
+    qtbot.waitUntil(lambda: len(viewer.layers) == left)
+    assert not inspecting.switch.isChecked()
 
 
 def test_clicks_on_tractions_that_lie_elsewhere_choose_too(
@@ -556,6 +573,9 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     press(viewer, world(source, 12, 20))
     assert "influence map" in dock.text.text()
     assert not named(viewer, "attention").visible
+    # There is nothing to draw yet.
+    assert not dock.save.isEnabled()
+    assert not dock.copy.isEnabled()
     dock.test.click()
     assert dock.test.text() == "Cancel the test"
     finish(dock)
@@ -564,6 +584,9 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     assert found.faithfulness.changes
     overlay = named(viewer, "map")
     assert overlay.visible
+    assert dock.save.isEnabled()
+    dock.copy.click()
+    assert QGuiApplication.clipboard().image().width() > 500
     assert "as fttc gives it, changes with the displacement" in dock.text.text()
     assert not dock.test.isEnabled()
     pick(dock.controls.map, "reference")
@@ -591,6 +614,48 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     finish(inspecting)
     assert inspecting.inspector.evidence.block == 0
     assert inspecting.inspector.evidence.influence is found.influence
+
+
+def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    assert "number 7" in inspecting.text.text()
+    assert inspecting.text.text().endswith("…")
+    choose(inspecting, (2, 3))
+    assert "number 13: from which patches" in inspecting.text.text()
+    assert inspecting.test.text() == "Cancel the test"
+    finish(inspecting)
+    assert inspecting.test.text() == "Test this map"
+    assert inspecting.test.isEnabled()
+    assert inspecting.inspector.evidence is None
+    choose(inspecting, (1, 2))
+    assert inspecting.inspector.evidence is not None
+    assert not inspecting.test.isEnabled()
+
+
+def test_the_readout_is_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
+    readout = inspecting.panel.readout
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    finish(inspecting)
+    qtbot.waitUntil(lambda: not readout.isHidden())
+    of_rollout = readout._label.pixmap().toImage()
+    pick(inspecting.controls.map, "attention")
+    pick(inspecting.controls.direction, "to")
+
+    def shown() -> MapChoice:
+        return readout._shown.choice
+
+    qtbot.waitUntil(lambda: shown() == MapChoice("attention", None, "to"))
+    # Its correlations, and no curve: this map has not been tested.
+    assert readout._shown.influence is not None
+    assert readout._shown.faithfulness is None
+    assert readout._label.pixmap().toImage() != of_rollout
+    pick(inspecting.controls.direction, "from")
+    pick(inspecting.controls.map, "rollout")
+    qtbot.waitUntil(lambda: shown() == ROLLOUT)
+    assert readout._shown.faithfulness is not None
+    assert readout._label.pixmap().toImage() == of_rollout
 
 
 def test_a_test_can_be_cancelled(inspecting, finish):
@@ -773,3 +838,13 @@ def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
     assert inspecting.inspector.shown.patch == (0, 0)
     viewer.dims.order = (1, 0, 2)
     assert "two-dimensional" in inspecting.text.text()
+
+
+def test_layers_in_a_grid_are_left_alone_and_said(viewer, source, inspecting):
+    viewer.canvas.grid.enabled = True
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch is None
+    assert "not in a grid" in inspecting.text.text()
+    viewer.canvas.grid.enabled = False
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch == (0, 0)

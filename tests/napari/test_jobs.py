@@ -69,7 +69,7 @@ def test_a_cancelled_request_has_no_answer(make, answers, qtbot):
     qtbot.waitUntil(started.is_set)
     job.cancel()
     assert job.is_busy
-    assert not job.is_awaited
+    assert job.awaited is None
     job.ask("short")
     qtbot.waitUntil(lambda: not job.is_busy)
     assert ("long", "long") not in answers

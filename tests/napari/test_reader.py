@@ -65,12 +65,13 @@ def test_matlab_files_come_with_the_outline_in_rows_and_columns(tmp_path, viewer
     path = tmp_path / "cell.mat"
     outline = {"brdx": np.array([5, 8, 8]), "brdy": np.array([10, 10, 14])}
     scipy.io.savemat(path, {"dspl": displacement, **outline})
-    image, vectors, shapes = viewer.open(path, plugin="napari-vit-tfm")
+    image, shapes, vectors = viewer.open(path, plugin="napari-vit-tfm")
     assert image.data.shape == (1, 30, 20)
     assert image.data[0, 9, 4] == 1
     np.testing.assert_array_equal(shapes.data[0], [(9, 4), (9, 7), (13, 7)])
     assert image.name == "displacement magnitude (unit not known)"
     assert vectors.data[:, 1, 1].max() == 0
+    assert viewer.layers.selection.active is vectors
 
 
 @pytest.mark.parametrize(

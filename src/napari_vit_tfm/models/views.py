@@ -10,7 +10,7 @@ from torch import Tensor
 _MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-1, -2))
 """The axes along which a view is mirrored."""
 
-_VIEWS = {
+_VIEWS: dict[int, list[tuple[tuple[int, ...], bool]]] = {
     1: [((), False)],
     4: [(axes, False) for axes in _MIRRORS],
     8: [(axes, turned) for turned in (False, True) for axes in _MIRRORS],

@@ -70,4 +70,7 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _outlined(layers: list[LayerData]) -> list[LayerData]:
-    return [*layers, *outline_layer(layers)]
+    # The last layer becomes the active one, and shapes have uses of their own for
+    # the inspector's keys.
+    *below, arrows = layers
+    return [*below, *outline_layer(layers), arrows]

@@ -50,7 +50,10 @@ _OFF = (
 )
 _NO_FIELD = "There is no displacement field to look at."
 _CLICK = "Click a patch of the grid, or move there with the arrow keys."
-_NOT_A_PLANE = "Patches are looked at in the two-dimensional view of rows and columns."
+_NOT_A_PLANE = (
+    "Patches are looked at in the two-dimensional view of rows and columns, with "
+    "the layers over each other, not in a grid."
+)
 _FILES = "Figure (*.png);;NPZ (*.npz);;HDF5 (*.h5)"
 _COMPUTE = "Test this map"
 
@@ -69,7 +72,10 @@ class AttentionDock(QWidget):
         self._viewer = napari_viewer
         self._methods = MethodCache()
         self.inspector = Inspector(
-            napari_viewer, ask=self._ask_for_frame, on_change=self.refresh
+            napari_viewer,
+            ask=self._ask_for_frame,
+            on_change=self.refresh,
+            later=_call_later,
         )
         self._frames = LatestJob[FrameRequest, Frame](
             partial(look_at_frame, self._methods),
@@ -237,12 +243,11 @@ class AttentionDock(QWidget):
         self.controls.setEnabled(inspector.is_on)
         self.controls.refresh(inspector.shown, inspector.frame)
         self.text.setText(self._sentence())
-        self.test.setText("Cancel the test" if self._tests.is_awaited else _COMPUTE)
-        self.test.setEnabled(
-            self._tests.is_awaited or inspector.evidence_request() is not None
-        )
+        is_testing = self._tests.awaited is not None
+        self.test.setText("Cancel the test" if is_testing else _COMPUTE)
+        self.test.setEnabled(is_testing or inspector.evidence_request() is not None)
         for button in (self.save, self.copy):
-            button.setEnabled(inspector.shown.patch is not None and inspector.is_on)
+            button.setEnabled(inspector.weights() is not None)
         # The gallery can wait until the map is drawn.
         self._later.start()
 
@@ -265,7 +270,8 @@ class AttentionDock(QWidget):
         if view.patch is None:
             return f"{none}{_CLICK}"
         weights = inspector.weights()
-        if self._tests.is_awaited:
+        tested = self._tests.awaited
+        if tested is not None and tested.is_of(inspector.request, view):
             return f"{none}{words.patch_words(frame.grid, view.patch)}: {self._word}…"
         if weights is None:
             patch = words.patch_words(frame.grid, view.patch)
@@ -280,11 +286,11 @@ class AttentionDock(QWidget):
     def _on_tile(self, number: int) -> None:
         tile = self.inspector.tiles()[number]
         self.inspector.look_at(block=tile.view.block, evidence=tile.view.evidence)
-        if tile.weights is None and not self._tests.is_awaited:
+        if tile.weights is None and self._tests.awaited is None:
             self._on_test()
 
     def _on_test(self) -> None:
-        if self._tests.is_awaited:
+        if self._tests.awaited is not None:
             self._tests.cancel()
         else:
             request = self.inspector.evidence_request()
@@ -333,6 +339,12 @@ class AttentionDock(QWidget):
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
         _tell(error)
         self.refresh()
+
+
+def _call_later(action: Callable[[], None]) -> None:
+    """Call once the event loop is back."""
+    # A bound method by itself would not be kept alive until then.
+    QTimer.singleShot(0, lambda: action())
 
 
 def _tell(error: Exception) -> str:

@@ -61,7 +61,7 @@ class AttentionPanel(QWidget):
     def refresh(self, inspector: Inspector) -> None:
         """Show what an inspector looks at."""
         frame, view = inspector.frame, inspector.shown
-        self.readout.show_evidence(inspector.evidence)
+        self.readout.show_findings(inspector.findings())
         tiles = inspector.tiles()
         if frame is None or view.patch is None:
             shape = (1, 1) if frame is None else frame.grid.field_shape

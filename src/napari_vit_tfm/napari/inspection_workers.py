@@ -61,6 +61,10 @@ class EvidenceRequest:
     found: Frame = field(compare=False, repr=False)
     known: PatchFindings | None = field(compare=False, repr=False, default=None)
 
+    def is_of(self, frame: FrameRequest | None, view: View) -> bool:
+        """Whether it is about the patch of a frame that a view looks at."""
+        return self.frame == frame and self.view.patch == view.patch
+
 
 def look_at_frame(
     methods: MethodCache, request: FrameRequest, is_cancelled: Callable[[], bool]

@@ -53,6 +53,8 @@ class Inspector:
         Asked for a frame that is not known; `take_frame` takes the answer.
     on_change : callable, keyword-only
         Called when something else is to be seen.
+    later : callable, keyword-only
+        Calls what it is given once the current event is dealt with.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class Inspector:
         *,
         ask: Callable[[FrameRequest], None],
         on_change: Callable[[], None],
+        later: Callable[[Callable[[], None]], None],
     ) -> None:
         self._viewer = viewer
         self._ask = ask
+        self._later = later
         self._on_change = on_change
         self._pointer = Pointer(
             viewer, on_move=self.hover, on_click=self.click, on_leave=self._leave
@@ -123,18 +127,31 @@ class Inspector:
         problem : str
             Why it is so, if nobody asked for it.
         """
+        overlay = self._end(problem)
+        if overlay is not None:
+            overlay.remove()
+
+    def _end_by_removal(self, problem: str) -> None:
+        """Stop while layers are being removed, and leave that to be done first."""
+        overlay = self._end(problem)
+        assert overlay is not None
+        self._later(overlay.remove)
+        self._on_change()
+
+    def _end(self, problem: str) -> AttentionLayers | None:
+        """Inspect nothing; return the layers that are still to be taken away."""
         self.problem = problem
         if self._overlay is None:
-            return
+            return None
         self._pointer.unbind()
         for event, callback in self._events():
             event.disconnect(callback)
         self._viewer.events.status.disconnect(self._name_patch)
         self._unwatch_run()
         overlay, self._overlay = self._overlay, None
-        overlay.remove()
         self._source = self.request = self.frame = None
         self._clicked = self._pointed_at = None
+        return overlay
 
     def _events(self) -> list[tuple[Any, Callable[..., None]]]:
         dims, layers = self._viewer.dims.events, self._viewer.layers.events
@@ -142,6 +159,7 @@ class Inspector:
             (dims.current_step, self._look),
             (dims.ndisplay, self._show),
             (dims.order, self._show),
+            (self._viewer.canvas.grid.events.enabled, self._show),
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
         ]
@@ -170,8 +188,9 @@ class Inspector:
         overlay = self._overlay
         assert overlay is not None
         if event.value in overlay:
-            self.stop("One of its layers was removed: the inspection has ended.")
-            self._on_change()
+            self._end_by_removal(
+                "One of its layers was removed: the inspection has ended."
+            )
             return
         if event.value in self._run:
             self._unwatch_run()
@@ -179,8 +198,7 @@ class Inspector:
             rest = [one for one in self._run if displacement_stack(one) is not None]
             self._run = []
             if not rest:
-                self.stop("The displacement layer was removed.")
-                self._on_change()
+                self._end_by_removal("The displacement layer was removed.")
                 return
             if event.value is self._source:
                 self._source = rest[0]
@@ -236,6 +254,8 @@ class Inspector:
         self._evidence.keep((request.frame, evidence.patch), evidence)
         if request.frame == self.request and evidence.patch == self.shown.patch:
             self._show()
+        else:
+            self._on_change()
 
     def evidence_request(self) -> EvidenceRequest | None:
         """What to ask for to have the map tested; None where it is tested."""

@@ -55,9 +55,9 @@ class LatestJob(Generic[Request, Answer]):
         return self._worker is not None
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether somebody still waits for an answer."""
-        return self._current is not None or self._next is not None
+    def awaited(self) -> Request | None:
+        """The request whose answer somebody still waits for."""
+        return self._current if self._next is None else self._next
 
     def ask(self, request: Request) -> None:
         """Compute an answer now, or after the one that is being computed."""

@@ -24,7 +24,12 @@ from napari.layers import Image, Layer, Vectors
 from napari.utils import Colormap
 
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.fields import (
+    UNIT_LABELS,
+    DisplacementStack,
+    FloatArray,
+    TractionStack,
+)
 
 KEY = "napari_vit_tfm"
 """Where a layer's metadata keep its `FieldTag`."""
@@ -33,16 +38,6 @@ _OUTLINE_OF = "napari_vit_tfm_outline_of"
 
 Stack = DisplacementStack | TractionStack
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
-
-_UNIT_WORDS = {
-    "um": "µm",
-    "grid": "grid steps",
-    "px": "pixels",
-    "field": "field widths",
-    "Pa": "Pa",
-    "1": "t/E",
-    None: "unit not known",
-}
 
 # High enough for the eight numbers that some ranges get.
 _COLORBAR_SIZE = (18.0, 150.0)
@@ -94,7 +89,7 @@ class FieldTag:
     @property
     def layer_name(self) -> str:
         """Name of the layer, such as ``traction magnitude (Pa)``."""
-        return f"{self.quantity} {self.part} ({unit_in_words(self.stack)})"
+        return f"{self.quantity} {self.part} ({UNIT_LABELS[self.stack.unit]})"
 
     def has_named(self, layer: Layer) -> bool:
         """Whether a layer has this name and not one that the user gave.
@@ -103,11 +98,6 @@ class FieldTag:
         """
         pattern = re.escape(self.layer_name) + r"( \[\d+\])?"
         return re.fullmatch(pattern, layer.name) is not None
-
-
-def unit_in_words(stack: Stack) -> str:
-    """The stack's unit as it is written in names and labels."""
-    return _UNIT_WORDS[stack.unit]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.fields import DisplacementStack, FloatArray
+from napari_vit_tfm.fields import UNIT_LABELS, DisplacementStack, FloatArray
 from napari_vit_tfm.findings import Map, PatchFindings
 from napari_vit_tfm.inspection import FrameAttention, MapChoice, Patch
 from napari_vit_tfm.patches import OverlayKind, PatchGrid, overlay
@@ -250,7 +250,8 @@ def picture(
     if kind == "weights":
         return Picture(data, (0.0, high), unit)
     high = (DISPLACEMENTS_SHOWN if scale == "share" else 1.0) * longest
-    return Picture(data, (0.0, high or 1.0), f"displacement {_TIMES} {unit}")
+    length = UNIT_LABELS[frame.stack.unit]
+    return Picture(data, (0.0, high or 1.0), f"{length} {_TIMES} {unit}")
 
 
 def coloured(

@@ -22,20 +22,19 @@ Position = tuple[float, ...]
 
 
 def shows_plane(viewer: ViewerModel) -> bool:
-    """Whether a viewer shows rows and columns, in two dimensions."""
+    """Whether a viewer shows rows and columns, in two dimensions, layer over layer."""
     dims = viewer.dims
-    return dims.ndisplay == 2 and tuple(dims.displayed) == (
-        dims.ndim - 2,
-        dims.ndim - 1,
-    )
+    are_rows_and_columns = tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+    is_grid = viewer.canvas.grid.enabled
+    return dims.ndisplay == 2 and are_rows_and_columns and not is_grid
 
 
 class Pointer:
     """The mouse over a viewer's canvas: where it is, and clicks.
 
     A click is a press without a drag, so that dragging goes on moving the
-    picture. Views in three dimensions, or of other axes than rows and columns,
-    are left alone.
+    picture. Views in three dimensions, of other axes than rows and columns, or of
+    the layers beside each other, are left alone.
 
     Parameters
     ----------

@@ -44,21 +44,20 @@ class Readout(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.hide()
 
-    def show_evidence(self, evidence: PatchFindings | None) -> None:
-        """Plot the evidence on a patch, or nothing.
+    def show_findings(self, findings: PatchFindings | None) -> None:
+        """Plot what the map of a patch was held against, or nothing.
 
         Parameters
         ----------
-        evidence : PatchFindings, optional
-            What is known about the patch.
+        findings : PatchFindings, optional
+            What is known about the patch and the map that is looked at.
         """
-        if evidence is self._shown:
-            return
-        self._shown = evidence
-        self.setVisible(evidence is not None)
-        if evidence is None:
-            return
-        self._label.setPixmap(self._plots(evidence))
+        if findings is not None and findings.influence is None:
+            findings = None
+        before, self._shown = self._shown, findings
+        self.setVisible(findings is not None)
+        if findings is not None and not (before and _look_alike(before, findings)):
+            self._label.setPixmap(self._plots(findings))
 
     def _plots(self, evidence: PatchFindings) -> QPixmap:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -74,7 +73,8 @@ class Readout(QWidget):
         colour = self.palette().windowText().color().name()
         for axes in (left, right):
             _restyle(axes, colour)
-        handles, labels = right.get_legend_handles_labels()
+        explained = right if evidence.faithfulness else left
+        handles, labels = explained.get_legend_handles_labels()
         figure.legend(
             handles,
             labels,
@@ -90,6 +90,16 @@ class Readout(QWidget):
         pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
         layout = QImage.Format.Format_RGBA8888
         return QPixmap.fromImage(QImage(pixels, width, height, 4 * width, layout))
+
+
+def _look_alike(one: PatchFindings, other: PatchFindings) -> bool:
+    """Whether two findings have the same plots."""
+    arrays = ("attention", "influence", "reference", "faithfulness")
+    return (one.patch, one.choice, one.block) == (
+        other.patch,
+        other.choice,
+        other.block,
+    ) and all(getattr(one, name) is getattr(other, name) for name in arrays)
 
 
 def _correlations(axes: Axes, evidence: PatchFindings) -> None:
@@ -112,8 +122,17 @@ def _correlations(axes: Axes, evidence: PatchFindings) -> None:
 def _curves(axes: Axes, evidence: PatchFindings) -> None:
     """How the traction changes as patches are hidden."""
     found = evidence.faithfulness
-    assert found is not None
     axes.set_title("change of the traction, hiding by", fontsize=_TEXT_POINTS + 1)
+    if found is None:
+        axes.text(
+            *(0.5, 0.5),
+            "this map is not tested",
+            ha="center",
+            transform=axes.transAxes,
+            fontsize=_TEXT_POINTS + 1,
+        )
+        axes.set(xticks=[], yticks=[])
+        return
     percent = 100 * found.shares
     styles = dict(_STYLES)
     if evidence.attention is None:

@@ -33,6 +33,7 @@ from napari_vit_tfm import io
 from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import (
     DISPLACEMENT_UNITS,
+    UNIT_LABELS,
     DisplacementStack,
     FieldError,
     TractionStack,
@@ -50,7 +51,6 @@ from napari_vit_tfm.napari.layers import (
     layer_stack,
     show_tractions,
     tractions_of,
-    unit_in_words,
 )
 from napari_vit_tfm.napari.workers import (
     MethodCache,
@@ -495,7 +495,7 @@ def _summary(result: Result) -> str:
     number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
         f"{frames} in {result.seconds:.1f} s, {rate:.2g} a second. "
-        f"Largest traction: {number} {unit_in_words(stack)}.",
+        f"Largest traction: {number} {UNIT_LABELS[stack.unit]}.",
         *result.notices,
     ]
     return "\n".join(lines)

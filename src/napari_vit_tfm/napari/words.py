@@ -91,19 +91,27 @@ def _numbers(view: View, weights: Map) -> str:
     others = np.delete(
         weights.ravel(), view.patch[0] * weights.shape[1] + view.patch[1]
     )
-    return (
-        f"It has {weights[view.patch]:.1%} itself, every other patch "
-        f"{others.min():.2%} to {others.max():.2%}; an even share is "
-        f"{1 / weights.size:.2%}."
-    )
+    even = f"an even share is {1 / weights.size:.2%}."
+    span = f"{others.min():.2%} to {others.max():.2%}"
+    if view.evidence is None and view.maps.direction == "to":
+        return (
+            f"It is {weights[view.patch]:.1%} of what it has itself, and {span} of "
+            f"what every other patch has; {even}"
+        )
+    return f"It has {weights[view.patch]:.1%} itself, every other patch {span}; {even}"
 
 
 def _scale(view: View) -> str:
-    if view.scale == "peak":
-        return "The colours end at the map's own maximum."
     if view.kind == "displacement":
+        if view.scale == "peak":
+            return (
+                "Drawn is the displacement times the map over its maximum; the colours "
+                "end at the longest displacement of all frames."
+            )
         return (
             "Drawn is the displacement times the even shares; the colours end at "
             f"{DISPLACEMENTS_SHOWN:g} times the longest displacement of all frames."
         )
+    if view.scale == "peak":
+        return "The colours end at the map's own maximum."
     return f"The colours end at {SHARES_SHOWN:g} even shares."
