@@ -28,9 +28,11 @@ demo: $(INSTALLED)
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
 		$(DEMO) $(if $(HEADLESS),--screenshot $(DEMO)/demo.png)
 
-# The documentation's pictures of the inspector.
+# The documentation's pictures.
 pictures: $(INSTALLED)
 	$(BIN)/vit-tfm demo -o $(DEMO)
+	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
+		$(DEMO) --screenshot docs/pictures/demo.png
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python \
 		-m napari_vit_tfm.napari.pictures $(DEMO) -o docs/pictures
 
