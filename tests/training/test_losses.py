@@ -41,6 +41,18 @@ def test_magnitudes_too_high_and_too_low_do_not_cancel(truth: Tensor) -> None:
     torch.testing.assert_close(magnitude_error(traction, truth), torch.full((2,), 0.5))
 
 
+def test_weak_adhesions_count_as_much_as_strong_ones_unless_very_weak() -> None:
+    truth = torch.zeros(1, 2, 2, 2)
+    truth[0, 0] = torch.tensor([[10.0, 1.0], [1.0, 0.0]])
+    traction = truth.clone()
+    traction[0, 0, 0, 1] = 0.0  # one of three is missing
+    torch.testing.assert_close(magnitude_error(traction, truth), torch.tensor([1 / 3]))
+    truth[0, 0, 0, 1] = 0.1  # mean 3.7, a twentieth of which is 0.185
+    torch.testing.assert_close(
+        magnitude_error(traction, truth), torch.tensor([0.1 / 0.185 / 3])
+    )
+
+
 def test_the_background_is_where_no_traction_is(truth: Tensor) -> None:
     traction = 7 * truth
     traction[:, 1, 3, 3] = torch.tensor([-9.0, 18.0])

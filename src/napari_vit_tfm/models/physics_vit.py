@@ -13,6 +13,7 @@ own, so any grid goes through at its own resolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,6 +30,8 @@ from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 
 _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF
+_INSIDE = 2.0
+"""Logit with which a node counts as inside an adhesion before anything is learnt."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class PhysicsViTConfig:
     channels: int = 48
     stem_layers: int = 2
     decoder_layers: int = 3
-    refinements: int = 1
+    refinements: int = 2
     refinement_layers: int = 3
     regularisations: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
     traction_scale: float = 0.07
@@ -95,18 +98,22 @@ class ResidualConvolution(nn.Module):
 
 
 class Head(nn.Sequential):
-    """Feature maps at half resolution to a correction of the traction."""
+    """Feature maps at half resolution to maps at full resolution."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, n_outputs: int) -> None:
         super().__init__(
             nn.GELU(),
-            nn.Conv2d(channels, 2 * _HALF**2, 3, padding=1),
+            nn.Conv2d(channels, n_outputs * _HALF**2, 3, padding=1),
             nn.PixelShuffle(_HALF),
         )
 
 
 class Refinement(nn.Module):
     """A correction by what an estimate leaves unexplained.
+
+    It adds to the traction, and then multiplies it node by node: an adhesion has
+    an edge, and whether a node is inside is another question than how strong the
+    traction is. At first it does neither.
 
     Parameters
     ----------
@@ -127,7 +134,7 @@ class Refinement(nn.Module):
         self.layers = nn.Sequential(
             *(ResidualConvolution(channels) for _ in range(layers))
         )
-        self.head = Head(channels)
+        self.head = Head(channels, 3)
         self.correct_nothing()
 
     def correct_nothing(self) -> None:
@@ -135,10 +142,23 @@ class Refinement(nn.Module):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, hidden: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature maps and maps of the residual to feature maps and correction."""
+    def forward(
+        self, hidden: Tensor, residual: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Feature maps and maps of the residual to what corrects the traction.
+
+        Returns
+        -------
+        hidden : tensor of shape (N, C, h, w)
+            Feature maps.
+        summand : tensor of shape (N, 2, 2 h, 2 w)
+        factor : tensor of shape (N, 1, 2 h, 2 w)
+            Between 0 and 1.14; 1 where the head is zero.
+        """
         hidden = self.layers(hidden + self.embed(residual))
-        return hidden, self.head(hidden)
+        summand, inside = self.head(hidden).split([2, 1], dim=1)
+        factor = torch.sigmoid(inside + _INSIDE) * (1 + math.exp(-_INSIDE))
+        return hidden, summand, factor
 
 
 class PhysicsViT(nn.Module):
@@ -176,7 +196,7 @@ class PhysicsViT(nn.Module):
             nn.Conv2d(c + c_tokens, c, 3, padding=1),
             *(ResidualConvolution(c) for _ in range(config.decoder_layers)),
         )
-        self.head = Head(c)
+        self.head = Head(c, 2)
         self.refinements = nn.ModuleList(
             Refinement(c, 2 * n_solutions + 4, config.refinement_layers)
             for _ in range(config.refinements)
@@ -208,8 +228,9 @@ class PhysicsViT(nn.Module):
             traction = self._corrected(base, self.head(hidden))
             for refinement in self.refinements:
                 residual = self._residual(steps, traction)
-                hidden, correction = refinement(hidden, residual)
-                traction = self._corrected(traction, correction)
+                hidden, summand, factor = refinement(hidden, residual)
+                traction = self._corrected(traction, summand)
+                traction = traction * factor[..., : steps.shape[-2], : steps.shape[-1]]
         out: Tensor = amplitude * traction
         return out
 

@@ -18,7 +18,7 @@ from napari_vit_tfm.models.base import ModelError, NetworkMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views
 
-_FORMAT = "napari-vit-tfm physics ViT 2"
+_FORMAT = "napari-vit-tfm physics ViT 3"
 
 
 class PhysicsViTMethod(NetworkMethod):

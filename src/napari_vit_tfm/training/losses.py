@@ -11,6 +11,8 @@ _EPSILON = 1e-6
 _LEAST_TRACTION = 0.01
 """Least ``t / E`` that an error is related to, over the displacement in grid steps:
 about a tenth of what forces inside the field make."""
+_WEAK = 0.05
+"""Least magnitude that an error is related to, over the mean at the adhesions."""
 
 
 def traction_loss(
@@ -90,12 +92,13 @@ def background_magnitude(traction: Tensor, truth: Tensor) -> Tensor:
 
 
 def magnitude_error(traction: Tensor, truth: Tensor) -> Tensor:
-    """Error of the magnitude at the adhesions over the magnitude there.
+    """Error of the magnitude at the adhesions, relative to it node by node.
 
-    ``sum_adhesions ||t| - |t_true|| / sum_adhesions |t_true|``: what the
-    deviation of traction magnitude at adhesions (DTMA) of Huang et al., Sci.
-    Rep. 2019, is for patches, but node by node and without a sign, so that
-    errors do not make up for each other.
+    ``mean_adhesions (||t| - |t_true|| / |t_true|)``: what the deviation of
+    traction magnitude at adhesions (DTMA) of Huang et al., Sci. Rep. 2019, is
+    for patches, but node by node and without a sign, so that errors do not make
+    up for each other. As there, an adhesion weighs no less for being weak, down
+    to a twentieth of the mean magnitude at the field's adhesions.
 
     Parameters
     ----------
@@ -108,7 +111,8 @@ def magnitude_error(traction: Tensor, truth: Tensor) -> Tensor:
     magnitude = _magnitude(truth)
     error = (_magnitude(traction) - magnitude).abs()
     inside = magnitude > 0
-    return _mean(error, inside) / _no_zero(_mean(magnitude, inside))
+    least = _WEAK * _mean(magnitude, inside)[:, None, None]
+    return _mean(error / _no_zero(magnitude.maximum(least)), inside)
 
 
 def _magnitude(traction: Tensor) -> Tensor:
