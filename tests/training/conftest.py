@@ -21,6 +21,7 @@ def tiny() -> TrainingConfig:
             channels=8,
             stem_layers=0,
             decoder_layers=1,
+            refinements=1,
             refinement_layers=1,
         ),
         kinds=(FieldKind((24, 24), 1.0, DiscDistribution(count=(3, 6))),),

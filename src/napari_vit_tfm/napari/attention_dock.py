@@ -196,7 +196,8 @@ class AttentionDock(QWidget):
             self._stop()
 
     def _on_choice(self) -> None:
-        if self.switch.isChecked():
+        # A removal is the inspector's to deal with: it may be one of several.
+        if self.switch.isChecked() and not self.inspector.has_lost_its_layer:
             self._start()
 
     def _start(self) -> None:

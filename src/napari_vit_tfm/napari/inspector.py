@@ -96,6 +96,11 @@ class Inspector:
         """Whether something is inspected."""
         return self._overlay is not None
 
+    @property
+    def has_lost_its_layer(self) -> bool:
+        """Whether the layer that is inspected is just being removed."""
+        return self._source is not None and self._source not in self._viewer.layers
+
     def start(self, source: Layer, config: ReconstructionConfig) -> None:
         """Inspect the run of a displacement layer.
 
