@@ -154,7 +154,8 @@ def _restyle(axes: Axes, colour: str) -> None:
     axes.set_facecolor("none")
     axes.tick_params(colors=colour, labelsize=_TEXT_POINTS)
     axes.xaxis.label.set(color=colour, fontsize=_TEXT_POINTS)
-    axes.title.set_color(colour)
+    for text in (axes.title, *axes.texts):
+        text.set_color(colour)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(colour)
