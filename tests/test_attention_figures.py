@@ -11,7 +11,7 @@ import pytest
 
 from napari_vit_tfm.attention_figures import SHARES_SHOWN, findings_figure
 from napari_vit_tfm.faithfulness import Faithfulness
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import DisplacementStack, FieldError
 from napari_vit_tfm.figures import write_png
 from napari_vit_tfm.findings import CHOSEN, PatchFindings
 from napari_vit_tfm.inspection import FrameAttention
@@ -136,6 +136,11 @@ def test_without_attention_there_is_the_evidence_alone(make: Make) -> None:
     assert "block" not in said
     assert "rank correlation" not in said
     assert "influence: how" in said
+
+
+def test_where_nothing_is_known_there_is_nothing_to_draw(make: Make) -> None:
+    with pytest.raises(FieldError, match="no attention to draw"):
+        findings_figure(make(0))
 
 
 def test_it_is_written(make: Make, tmp_path: Path) -> None:

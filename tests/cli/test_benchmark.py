@@ -193,7 +193,8 @@ def test_what_cannot_be_done(
     error_of: Callable[..., str], data: Path, tmp_path: Path
 ) -> None:
     out = ("-o", tmp_path / "out")
-    assert "discs" in error_of("benchmark", "--kind", "stars", *out)
+    refused = error_of("benchmark", "--kind", "stars", *out)
+    assert "'discs', 'adhesions', 'cells'" in refused
     assert "'--noise'" in error_of("benchmark", "--noise", "0,loud", *out)
     assert "no noise level" in error_of("benchmark", "--noise", "", *out)
     assert "--young is about --data" in error_of("benchmark", "--young", 3, *out)
