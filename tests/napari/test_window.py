@@ -107,7 +107,7 @@ def test_closing_the_dock_takes_its_overlay_along(window, qtbot, weights, finish
     dock.switch.setChecked(True)
     finish(dock)
     dock.inspector.look_at(patch=(0, 0))
-    assert len(window.layers) == clean[0] + 4
+    assert len(window.layers) == clean[0] + 3
     assert dock.panel in window.window.dock_widgets.values()
     window.window.remove_dock_widget(dock)
     assert (len(window.layers), len(window.mouse_drag_callbacks)) == clean

@@ -57,6 +57,9 @@ _NOT_A_PLANE = (
 _FILES = "Figure (*.png);;NPZ (*.npz);;HDF5 (*.h5)"
 _COMPUTE = "Test this map"
 
+_DRAWN_MS = 30
+"""By then the map is drawn, and there is time for what is less urgent."""
+
 
 class AttentionDock(QWidget):
     """Click a patch, see where the network looked for its tractions.
@@ -96,6 +99,7 @@ class AttentionDock(QWidget):
         )
         self._later = QTimer(self)
         self._later.setSingleShot(True)
+        self._later.setInterval(_DRAWN_MS)
         self._build()
         self._lay_out()
         self._connect_widgets()

@@ -1,4 +1,4 @@
-"""The inspector's layers: map, patch grid, the chosen patch, the one pointed at."""
+"""The inspector's layers: the map, the patches, and the outlines of some of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ from napari_vit_tfm.napari.layers import plane_geometry_of, show_colorbar
 from napari_vit_tfm.napari.maps import Picture
 from napari_vit_tfm.patches import OverlayKind, PatchGrid
 
-_CHOSEN = "#ff4d9d"
-_POINTED_AT = "#ffffff"
+_LINES = "#ffffff"
+_LINE_WIDTH = 0.002
+"""Of the patches' borders, as a fraction of the field's longer side."""
+
+_OUTLINES = {"pointed at": (255, 255, 255), "chosen": (255, 77, 157)}
+"""Colours of outlines, in the order in which they lie over each other."""
+
+_OUTLINE_WIDTH = 0.005
+_OUTLINE_PIXELS = 512
+"""At most so many pixels along the field's longer side, and four a vector."""
 
 # What is drawn lies where it lay: neither extent nor thumbnail change with it.
 _PICTURE_ONLY = {"thumbnail": False, "highlight": False, "extent": False}
@@ -47,13 +55,16 @@ class AttentionLayers:
         self._grid: PatchGrid | None = None
         self._kind: OverlayKind | None = None
         self._map: Image | None = None
-        self._lines: dict[str, Vectors] = {}
+        self._lines: Vectors | None = None
+        self._outlines: Image | None = None
+        self._outlined: dict[str, Patch | None] = {}
 
     def __contains__(self, layer: Layer) -> bool:
         return layer in self._own()
 
     def _own(self) -> list[Layer]:
-        return [] if self._map is None else [self._map, *self._lines.values()]
+        layers = (self._map, self._lines, self._outlines)
+        return [layer for layer in layers if layer is not None]
 
     @property
     def base(self) -> Layer:
@@ -73,16 +84,9 @@ class AttentionLayers:
         self.remove()
         self._grid = grid
         self._map = self._image()
-        nowhere = np.zeros((4, 2, 2))
-        self._lines = {
-            "grid": self._line_layer(grid.lines(), "patches", _POINTED_AT, 0.002, 0.4),
-            "pointed at": self._line_layer(
-                nowhere, "patch under the mouse", _POINTED_AT, 0.004, 0.9
-            ),
-            "chosen": self._line_layer(nowhere, "chosen patch", _CHOSEN, 0.006, 1.0),
-        }
-        for layer in self._own():
-            layer.visible = layer is self._lines["grid"]
+        self._map.visible = False
+        self._lines = self._line_layer()
+        self._outlines = self._outline_layer()
         # What the user has selected stays selected.
         selected = set(self._layers.selection)
         self._layers.extend(self._own())
@@ -121,8 +125,18 @@ class AttentionLayers:
             image.visible = True
             show_colorbar(image)
 
+    def blank_map(self) -> None:
+        """Let the field be seen alone until the next map is known.
+
+        A layer that is hidden and shown again has its colour bar's programs
+        compiled anew, which takes longer than most maps do.
+        """
+        if self._map is not None and self._map.visible:
+            self._map.data[:] = np.nan
+            self._map.refresh(**_PICTURE_ONLY)
+
     def hide_map(self) -> None:
-        """Show no map."""
+        """Show no map, nor its colours."""
         if self._map is not None:
             self._map.visible = False
 
@@ -135,16 +149,17 @@ class AttentionLayers:
         self._outline("pointed at", patch)
 
     def _outline(self, which: str, patch: Patch | None) -> None:
-        layer = self._lines.get(which)
-        if layer is None:
+        image = self._outlines
+        if image is None or patch == self._outlined.get(which):
             return
-        if patch is not None:
-            assert self._grid is not None
-            # In place: as many lines as before, somewhere else.
-            layer.data[:] = _border(self._grid, patch)
-            layer.refresh(**_PICTURE_ONLY)
-        if layer.visible != (patch is not None):
-            layer.visible = patch is not None
+        assert self._grid is not None
+        self._outlined[which] = patch
+        image.data[:] = 0
+        for name, colour in _OUTLINES.items():
+            outlined = self._outlined.get(name)
+            if outlined is not None:
+                _draw_border(image.data, self._grid, outlined, colour)
+        image.refresh(**_PICTURE_ONLY)
 
     def move_to(self, base: Layer) -> None:
         """Lay them over another layer of the same field."""
@@ -165,8 +180,9 @@ class AttentionLayers:
         for layer in self._own():
             if layer in self._layers:
                 self._layers.remove(layer)
-        self._map = self._grid = self._kind = None
-        self._lines = {}
+        self._map = self._lines = self._outlines = None
+        self._grid = self._kind = None
+        self._outlined = {}
 
     def _image(self) -> Image:
         assert self._grid is not None
@@ -184,27 +200,34 @@ class AttentionLayers:
             return _fading(self._config.attention_colormap)
         return ensure_colormap(self._config.displacement_colormap)
 
-    def _line_layer(
-        self,
-        segments: npt.NDArray[np.float64],
-        name: str,
-        color: str,
-        width: float,
-        opacity: float,
-    ) -> Vectors:
-        """Lines whose width is a fraction of the field's longer side.
-
-        They are then as wide on the canvas whatever the field's size.
-        """
+    def _line_layer(self) -> Vectors:
+        """Lines, equally wide on the canvas whatever the field's size."""
         assert self._grid is not None
         return Vectors(
-            segments,
-            name=name,
+            self._grid.lines(),
+            name="patches",
             vector_style="line",
-            edge_color=color,
-            edge_width=width * max(self._grid.field_shape),
-            opacity=opacity,
+            edge_color=_LINES,
+            edge_width=_LINE_WIDTH * max(self._grid.field_shape),
+            opacity=0.4,
             blending="translucent_no_depth",
+            **plane_geometry_of(self._base),
+        )
+
+    def _outline_layer(self) -> Image:
+        """An image, since lines that move have their programs compiled anew."""
+        assert self._grid is not None
+        rows, columns = self._grid.field_shape
+        finer = _outline_pixels_per_vector(self._grid)
+        first = (1 / finer - 1) / 2
+        return Image(
+            np.zeros((rows * finer, columns * finer, 4), dtype=np.uint8),
+            rgb=True,
+            name="outlines",
+            scale=(1 / finer, 1 / finer),
+            translate=(first, first),
+            blending="translucent_no_depth",
+            interpolation2d="linear",
             **plane_geometry_of(self._base),
         )
 
@@ -217,10 +240,25 @@ def _fading(name: str) -> Colormap:
     return Colormap(colors, name=f"{name}, fading")
 
 
-def _border(grid: PatchGrid, patch: Patch) -> npt.NDArray[np.float64]:
-    """Border of a patch, four lines of start and vector, each ``(row, column)``."""
-    x0, y0, x1, y1 = grid.bounds(*patch)
-    across, down = (0.0, x1 - x0), (y1 - y0, 0.0)
-    return np.array(
-        [[(y0, x0), across], [(y1, x0), across], [(y0, x0), down], [(y0, x1), down]]
+def _outline_pixels_per_vector(grid: PatchGrid) -> int:
+    return min(max(_OUTLINE_PIXELS // max(grid.field_shape), 1), 4)
+
+
+def _draw_border(
+    pixels: npt.NDArray[np.uint8],
+    grid: PatchGrid,
+    patch: Patch,
+    colour: tuple[int, int, int],
+) -> None:
+    """Draw a patch's border, inside the patch, into an image of the field."""
+    finer = _outline_pixels_per_vector(grid)
+    width = max(round(_OUTLINE_WIDTH * max(grid.field_shape) * finer), 1)
+    left, top, right, bottom = (
+        round((edge + 0.5) * finer) for edge in grid.bounds(*patch)
     )
+    # What is transparent nearby is of the same colour, for a smooth edge.
+    near = pixels[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
+    near[near[..., 3] == 0] = (*colour, 0)
+    inside = pixels[top:bottom, left:right]
+    for side in (np.s_[:width], np.s_[-width:]):
+        inside[side] = inside[:, side] = (*colour, 255)

@@ -2,7 +2,8 @@
 
 ``python -m napari_vit_tfm.napari.inspection_speed DIR`` opens napari with an
 example time-lapse, clicks patches as a mouse does, and writes medians to
-``DIR/inspect.json``. It needs a display, a virtual one will do.
+``DIR/inspect.json``. Time begins as the button is let go: before, it might
+become a drag. It needs a display, a virtual one will do.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from typing import Any
 import napari
 import numpy as np
 from napari.layers import Layer
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.config import BUNDLED_MODEL
@@ -80,6 +80,8 @@ class Stopwatch:
             If it does not appear.
         """
         drawn: list[float] = []
+        waiting, patience = QEventLoop(), QTimer()
+        patience.timeout.connect(waiting.quit)
         inspector = self._dock.inspector
 
         def on_draw(_event: object) -> None:
@@ -92,21 +94,37 @@ class Stopwatch:
             # Drawing is over when the driver says so, not when it is ordered.
             self._scene.context.finish()
             drawn.append(perf_counter())
+            waiting.quit()
 
         self._scene.events.draw.connect(on_draw, position="last")
         started = perf_counter()
         try:
             act()
-            while not drawn:
-                QApplication.processEvents()
-                if perf_counter() - started > _PATIENCE_S:
-                    raise TimeoutError(f"the map of patch {patch} does not appear")
+            if not drawn:
+                patience.start(_PATIENCE_S * 1000)
+                waiting.exec()
         finally:
+            patience.stop()
             self._scene.events.draw.disconnect(on_draw)
+        if not drawn:
+            raise TimeoutError(f"the map of patch {patch} does not appear")
         return (drawn[0] - started) * 1000
 
-    def click(self, source: Layer, patch: Patch) -> Callable[[], None]:
-        """A click in the middle of a patch, as the mouse makes it."""
+    def press(self, source: Layer, patch: Patch) -> Callable[[], None]:
+        """Press the mouse in the middle of a patch.
+
+        Parameters
+        ----------
+        source : Layer
+            A layer of the field.
+        patch : tuple of int
+            Row and column of the patch.
+
+        Returns
+        -------
+        callable
+            Lets the button go: only now is it a click and not a drag.
+        """
         frame = self._dock.inspector.frame
         assert frame is not None
         x0, y0, x1, y1 = frame.grid.bounds(*patch)
@@ -115,9 +133,9 @@ class Stopwatch:
         middle = np.array([self.native.height(), self.native.width()]) / 2
         row, column = middle + (np.array(world) - camera.center[-2:]) * camera.zoom
         place = QPoint(round(column), round(row))
-        return lambda: _test.mouseClick(
-            self.native, Qt.MouseButton.LeftButton, pos=place
-        )
+        left = Qt.MouseButton.LeftButton
+        _test.mousePress(self.native, left, pos=place)
+        return lambda: _test.mouseRelease(self.native, left, pos=place)
 
 
 def measure(n_clicks: int) -> dict[str, Any]:
@@ -166,21 +184,22 @@ def _click_around(
     patches = [divmod(int(number), grid.columns) for number in order]
     last = blocks - 1
     # The first map of all also makes the graphics card's programs.
-    watch.until_drawn(watch.click(source, patches[-1]), patch=patches[-1], block=last)
+    watch.until_drawn(watch.press(source, patches[-1]), patch=patches[-1], block=last)
     _settle()
     first, same = [], []
     for number, patch in enumerate(patches[:n_clicks]):
         viewer.dims.set_current_step(0, number % _N_FRAMES)
         _wait(lambda: not dock.is_busy)
-        click = watch.click(source, patch)
+        release = watch.press(source, patch)
         # As if it had not been computed as soon as it was seen.
         inspector.forget()
         _settle()
-        first.append(watch.until_drawn(click, patch=patch, block=last))
+        first.append(watch.until_drawn(release, patch=patch, block=last))
         _settle()
     for patch in patches[n_clicks : 2 * n_clicks]:
-        click = watch.click(source, patch)
-        same.append(watch.until_drawn(click, patch=patch, block=last))
+        release = watch.press(source, patch)
+        _settle()
+        same.append(watch.until_drawn(release, patch=patch, block=last))
         _settle()
     slider, patch = dock.controls.block.slider, patches[2 * n_clicks - 1]
     for number in range(n_clicks if blocks > 1 else 0):

@@ -301,6 +301,8 @@ class Inspector:
         self._frames.forget()
         self._evidence.forget()
         self.request = self.frame = None
+        if self._overlay is not None:
+            self._overlay.blank_map()
 
     # What is seen
 
@@ -369,7 +371,9 @@ class Inspector:
                 return
             drawn = self.picture()
         overlay.choose(self.shown.patch)
-        if drawn is None:
+        if self.frame is None:
+            overlay.blank_map()
+        elif drawn is None:
             overlay.hide_map()
         else:
             overlay.show_map(drawn, kind=self.view.kind, name=f"map ({drawn.title})")
