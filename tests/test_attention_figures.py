@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_vit_tfm.attention_figures import SHARES_SHOWN, findings_figure
+from napari_vit_tfm.attention_figures import findings_figure
 from napari_vit_tfm.faithfulness import Faithfulness
 from napari_vit_tfm.fields import DisplacementStack, FieldError
 from napari_vit_tfm.figures import write_png
 from napari_vit_tfm.findings import CHOSEN, PatchFindings
 from napari_vit_tfm.inspection import FrameAttention
+from napari_vit_tfm.overlays import SHARES_SHOWN
 from napari_vit_tfm.patches import PatchGrid
 
 Make = Callable[..., PatchFindings]
@@ -27,7 +28,7 @@ def make() -> Make:
     def of(
         n_blocks: int = 6,
         *,
-        evidence: bool = False,
+        with_evidence: bool = False,
         spacing: float | None = 0.5,
         field: float = 1.0,
         **values: Any,
@@ -46,7 +47,7 @@ def make() -> Make:
                 stack.data[0],
             )
             values = {"block": n_blocks - 1, **values}
-        if evidence:
+        if with_evidence:
             shares = np.linspace(0, 1, 5)
             curves = {CHOSEN: shares, "reference": shares**2}
             random = np.stack([shares**3, shares**4])
@@ -72,6 +73,16 @@ def texts(figure: Any) -> str:
     return "\n".join(found)
 
 
+def gallery(figure: Any) -> list[Any]:
+    """The blocks' tiles."""
+    titled = [(axes, axes.get_title()) for axes in figure.get_axes()]
+    return [
+        axes
+        for axes, title in titled
+        if title.startswith("block ") and "over the field" not in title
+    ]
+
+
 @pytest.mark.parametrize("n_blocks", [1, 2, 6, 12])
 def test_every_block_has_a_tile_and_the_shown_one_is_marked(
     make: Make, n_blocks: int
@@ -86,10 +97,8 @@ def test_every_block_has_a_tile_and_the_shown_one_is_marked(
 
 def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> None:
     findings = make(4)
-    figure = findings_figure(findings)
-    tiles = [
-        axes for axes in figure.get_axes() if axes.get_title().startswith("block ")
-    ]
+    tiles = gallery(findings_figure(findings))
+    assert len(tiles) == 4
     for block, axes in enumerate(tiles):
         (image,) = axes.images
         shown = np.asarray(image.get_array())
@@ -100,6 +109,10 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
         assert image.get_clim() == (0, SHARES_SHOWN)
         (outline,) = axes.patches
         assert outline.get_bbox().bounds == (23.5, 7.5, 8, 8)
+    for axes in gallery(findings_figure(make(4, scale="peak"))):
+        (image,) = axes.images
+        assert np.asarray(image.get_array()).max() == pytest.approx(1)
+        assert image.get_clim() == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,8 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
     [
         ({}, "5 \N{MICRO SIGN}m"),
         ({"spacing": None}, "5 grid steps"),
-        ({"kind": "displacement"}, "displacement (\N{MICRO SIGN}m)"),
+        ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even"),
+        ({"scale": "peak"}, "the map's maximum"),
         ({"field": 0.0}, "over the field"),
         ({"field": 0.0, "kind": "displacement"}, "over the field"),
     ],
@@ -119,7 +133,7 @@ def test_scale_and_units(make: Make, values: dict[str, Any], words: str) -> None
 
 
 def test_the_evidence(make: Make) -> None:
-    said = texts(findings_figure(make(evidence=True)))
+    said = texts(findings_figure(make(with_evidence=True)))
     for words in (
         "influence: how",
         "physical reference: how",
@@ -130,19 +144,40 @@ def test_the_evidence(make: Make) -> None:
         assert words in said
 
 
+@pytest.mark.parametrize("kind", ["weights", "displacement"])
+@pytest.mark.parametrize("scale", ["share", "peak"])
+@pytest.mark.parametrize("evidence", [None, "influence", "reference"])
+def test_the_map_over_the_field_is_the_one_that_is_shown(
+    make: Make, evidence: str | None, kind: str, scale: str
+) -> None:
+    findings = make(2, with_evidence=True, evidence=evidence, kind=kind, scale=scale)
+    figure = findings_figure(findings)
+    drawn = findings.picture()
+    assert drawn is not None
+    left = figure.get_axes()[0]
+    name = {None: "block 2", "reference": "physical reference"}.get(evidence, evidence)
+    assert left.get_title().startswith(f"{name} over the field")
+    (image,) = left.images
+    np.testing.assert_array_equal(image.get_array(), drawn.data)
+    assert image.get_clim() == drawn.limits
+    assert ("shown left" in texts(figure)) == (evidence is None)
+
+
 def test_without_attention_there_is_the_evidence_alone(make: Make) -> None:
-    said = texts(findings_figure(make(0, evidence=True)))
+    findings = make(0, with_evidence=True, evidence="influence")
+    said = texts(findings_figure(findings))
     assert "small has no attention" in said
+    assert "influence over the field" in said
     assert "block" not in said
     assert "rank correlation" not in said
     assert "influence: how" in said
 
 
 def test_where_nothing_is_known_there_is_nothing_to_draw(make: Make) -> None:
-    with pytest.raises(FieldError, match="no attention to draw"):
+    with pytest.raises(FieldError, match="map that is to be shown"):
         findings_figure(make(0))
 
 
 def test_it_is_written(make: Make, tmp_path: Path) -> None:
-    write_png(tmp_path / "found.png", findings_figure(make(evidence=True)), dpi=50)
+    write_png(tmp_path / "found.png", findings_figure(make(with_evidence=True)), dpi=50)
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")

@@ -14,15 +14,16 @@ from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.findings import (
     CHOSEN,
+    EVIDENCE,
     PatchFindings,
     inspect_patch,
-    sentence,
     write_findings,
 )
 from napari_vit_tfm.inspection import FrameAttention, MapChoice
 from napari_vit_tfm.models.fttc import FTTCMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import PhysicsViTMethod
+from napari_vit_tfm.overlays import overlay
 from napari_vit_tfm.patches import PatchGrid
 from napari_vit_tfm.physics import Substrate
 
@@ -107,6 +108,12 @@ def test_the_file_is_enough_to_draw_it_again(
     np.testing.assert_array_equal(saved["faithfulness_random"], curves.random)
     assert saved["faithfulness.advantage"] == curves.advantage(CHOSEN)
     assert saved["influence_correlation"].shape == (2,)
+    assert (saved["shown"], saved["scale"]) == ("map", "share")
+    np.testing.assert_array_equal(
+        saved["influence_overlay"],
+        overlay(saved["influence"], saved["displacement"], grid=grid),
+    )
+    assert saved["reference_overlay.units"] == "1"
 
 
 def test_a_method_without_attention(stack: DisplacementStack, tmp_path: Path) -> None:
@@ -120,7 +127,9 @@ def test_a_method_without_attention(stack: DisplacementStack, tmp_path: Path) ->
         on_progress=lambda what, done, total: steps.append(f"{what} {done}/{total}"),
     )
     assert found.attention is None
-    assert "fttc has no attention" in sentence(found)
+    assert found.evidence == "influence"
+    assert found.shown is not None
+    np.testing.assert_allclose(found.shown * found.influence.sum(), found.influence)
     assert steps[:2] == [
         "following the traction back 1/2",
         "following the traction back 2/2",
@@ -134,22 +143,37 @@ def test_a_method_without_attention(stack: DisplacementStack, tmp_path: Path) ->
         assert "rollout" not in file
         assert "influence_correlation" not in file
         assert file["influence"].shape == (3, 3)
+        assert file["influence_overlay"].shape == (17, 24)
+        assert file.attrs["shown"] == "influence"
         assert np.isfinite(file["faithfulness"].attrs["spread"])
 
 
-def test_a_sentence_for_every_choice(found: PatchFindings) -> None:
-    where = "Frame 1, patch (2, 0), number 6: "
-    for choice, words in {
-        MapChoice(): "gathered what it holds after block 2 of 2 of small",
-        MapChoice(direction="to"): "which patches have gathered from it",
-        MapChoice("attention"): "what it looks at in block 2 of 2 of small alone "
-        "(mean of 4 heads)",
-        MapChoice("attention", 0, "to"): "which patches look at it in block 2 of 2 of "
-        "small alone (head 1 of 4)",
-    }.items():
-        said = sentence(replace(found, choice=choice))
-        assert said.startswith(where)
-        assert words in said
+def test_what_is_shown_is_in_shares(found: PatchFindings) -> None:
+    assert found.shown is not None
+    np.testing.assert_array_equal(found.shown, found.map(1))
+    for evidence in EVIDENCE:
+        one = replace(found, evidence=evidence)
+        assert one.shown is not None
+        assert one.shown.sum() == pytest.approx(1)
+        unknown = replace(one, influence=None, reference=None)
+        assert unknown.shown is None
+        assert unknown.picture() is None
+    still = replace(found, evidence="influence", influence=np.zeros((3, 3)))
+    assert still.shown is not None
+    assert not still.shown.any()
+
+
+def test_the_colours_of_displacements_end_at_the_longest_of_all_frames(
+    found: PatchFindings,
+) -> None:
+    longest = found.stack.magnitude().max()
+    assert longest > found.stack.magnitude()[found.frame].max()
+    drawn = replace(found, kind="displacement").picture()
+    assert drawn is not None
+    assert drawn.limits == pytest.approx((0, 2 * longest))
+    given = replace(found, kind="displacement").picture(longest=3.0)
+    assert given is not None
+    assert given.limits == (0, 6)
 
 
 def test_what_is_not_there_is_said_before_anything_is_computed(

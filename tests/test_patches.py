@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vit_tfm.patches import PatchGrid, overlay, resample_nodes
+from napari_vit_tfm.patches import PatchGrid, resample_nodes
 
 
 def test_the_agreed_indices() -> None:
@@ -86,39 +86,6 @@ def test_no_such_patch() -> None:
     for row, column in ((13, 0), (0, 13), (-1, 0), (0, -1)):
         with pytest.raises(IndexError, match="no patch"):
             grid.index(row, column)
-
-
-def test_overlay_of_weights_peaks_over_its_patch() -> None:
-    grid = PatchGrid((20, 44))
-    weights = np.zeros((grid.rows, grid.columns))
-    weights[1, 3] = 0.02
-    drawn = overlay(weights, np.zeros((20, 44, 2)), grid=grid)
-    assert drawn.shape == (20, 44)
-    assert drawn.dtype == np.float32
-    row, column = np.unravel_index(drawn.argmax(), drawn.shape)
-    assert grid.patch_at(column, row) == (1, 3)
-    # Bilinear between patch centres: at the centre of four nodes, 15/16 per axis.
-    assert drawn.max() == pytest.approx((15 / 16) ** 2, rel=1e-5)
-    assert drawn[11, 10] == 0
-
-
-def test_overlay_with_displacement_is_the_weighted_magnitude() -> None:
-    grid = PatchGrid((16, 16))
-    displacement = np.zeros((16, 16, 2))
-    displacement[..., 0], displacement[..., 1] = 3.0, 4.0
-    weights = np.array([[1.0, 0.0], [0.5, 0.25]])
-    plain = overlay(weights, displacement, grid=grid)
-    weighted = overlay(weights, displacement, grid=grid, kind="displacement")
-    np.testing.assert_allclose(weighted, 5 * plain, rtol=1e-6)
-
-
-def test_overlay_of_a_resampled_field_covers_the_field() -> None:
-    grid = PatchGrid((160, 160), model_shape=(104, 104))
-    weights = np.zeros((13, 13))
-    weights[12, 0] = 1
-    drawn = overlay(weights, np.zeros((160, 160, 2)), grid=grid)
-    assert drawn.shape == (160, 160)
-    assert drawn[-1, 0] == drawn.max() == 1
 
 
 def test_resampling_keeps_the_border_and_linear_fields() -> None:

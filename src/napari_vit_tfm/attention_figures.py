@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.captions import caption
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.faithfulness import Faithfulness
-from napari_vit_tfm.fields import UNIT_LABELS, FieldError
+from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.figures import COLOURS, GREY
-from napari_vit_tfm.findings import CHOSEN, Map, PatchFindings, sentence
+from napari_vit_tfm.findings import (
+    CHOSEN,
+    EVIDENCE,
+    EVIDENCE_WORDS,
+    Evidence,
+    Map,
+    PatchFindings,
+)
+from napari_vit_tfm.overlays import SHARES_SHOWN, Picture
 from napari_vit_tfm.patches import PatchGrid
 
 if TYPE_CHECKING:
@@ -24,11 +33,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
-SHARES_SHOWN = 4.0
-"""Where the colours of maps end, in even shares."""
-
 _DECADES = 3
 """How far down the logarithmic colours of influence and reference reach."""
+
+_EVIDENCE_TITLES: dict[Evidence, tuple[str, str]] = {
+    "influence": (
+        "influence: how the traction in the\npatch changes with displacements",
+        "t/E per grid step",
+    ),
+    "reference": (
+        "physical reference: how a force in\nthe patch displaces the gel",
+        "grid steps per t/E",
+    ),
+}
+"""Titles and units."""
 
 _WIDTH = 11.0
 _TEXT = 8
@@ -46,79 +64,76 @@ def findings_figure(findings: PatchFindings) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Above, for a method with attention, the chosen map over the field with
-        the displacements as arrows, and the maps of all blocks; below, as far
-        as it was computed, influence, physical reference, the rank correlation
-        with both, and the faithfulness curve.
+        Above, the map that is shown over the field with the displacements as
+        arrows, and, for a method with attention, the maps of all blocks; below,
+        as far as it was computed, influence, physical reference, the rank
+        correlation with both, and the faithfulness curve.
 
     Raises
     ------
     FieldError
-        If nothing has been computed: a method without attention, and neither
-        influence nor faithfulness.
+        If the map that is shown has not been computed.
     """
     from matplotlib.figure import Figure
 
+    drawn = findings.picture()
+    if drawn is None:
+        raise FieldError(
+            f"{findings.model}: the map that is to be shown has not been computed"
+        )
     aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
-    has_attention = findings.attention is not None
+    heights = [4.9 * aspect + 1.2]
     has_evidence = findings.influence is not None or findings.faithfulness is not None
-    heights = []
-    if has_attention:
-        heights.append(4.9 * aspect + 1.2)
     if has_evidence:
         heights.append(2.3 * aspect + 1.0)
-    if not heights:
-        raise FieldError(
-            f"{findings.model} has no attention to draw, and nothing else is known "
-            "about the patch yet"
-        )
     figure = Figure(figsize=(_WIDTH, sum(heights) + 0.6), layout="constrained")
     figure.suptitle(
-        "\n".join(textwrap.wrap(sentence(findings), 135)),
+        "\n".join(textwrap.wrap(caption(findings), 135)),
         x=0.01,
         ha="left",
         fontsize=_TEXT + 2,
     )
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
-    below = list(parts[:, 0])
-    if has_attention:
-        left, right = below.pop(0).subfigures(1, 2, width_ratios=[1, 1.15])
-        _draw_overlay(left, findings)
+    above = parts[0, 0]
+    if findings.attention is None:
+        _draw_overlay(above, findings, drawn)
+    else:
+        left, right = above.subfigures(1, 2, width_ratios=[1, 1.15])
+        _draw_overlay(left, findings, drawn)
         _draw_gallery(right, findings)
     if has_evidence:
-        _draw_evidence(below.pop(0), findings)
+        _draw_evidence(parts[1, 0], findings)
     return figure
 
 
-def _draw_overlay(figure: SubFigure, findings: PatchFindings) -> None:
-    """The chosen map over the field, with its displacements."""
-    assert findings.attention is not None
+def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) -> None:
+    """The map that is shown over the field, with its displacements."""
     style = DisplayConfig()
+    of_weights = findings.kind == "weights"
     axes = figure.subplots()
-    weights = findings.map(findings.block)
-    drawn = findings.attention.overlay(
-        findings.block, *findings.patch, kind=findings.kind, choice=findings.choice
+    low, high = drawn.limits
+    image = axes.imshow(
+        drawn.data,
+        cmap=style.attention_colormap if of_weights else style.displacement_colormap,
+        vmin=low,
+        vmax=high,
+        origin="upper",
     )
-    # From the map's maximum to even shares, which mean the same in every map.
-    drawn = drawn * np.float32(weights.max() * weights.size)
-    if findings.kind == "weights":
-        label, limit = f"even shares, 1/{weights.size} each", SHARES_SHOWN
-        colours = style.attention_colormap
-    else:
-        unit = UNIT_LABELS[findings.stack.unit]
-        label = f"displacement ({unit}) \N{MULTIPLICATION SIGN} even shares"
-        colours = style.displacement_colormap
-        limit = SHARES_SHOWN / 2 * float(_length(findings.displacement).max()) or 1.0
-    image = axes.imshow(drawn, cmap=colours, vmin=0, vmax=limit, origin="upper")
-    if findings.kind == "weights":
+    if of_weights:
         _draw_arrows(axes, findings.displacement, style.arrow_stride)
     _outline(axes, findings.grid, findings.patch, 2.0)
     _no_ticks(axes)
     _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing)
-    _bar(figure, image, axes, label)
-    arrows = "arrows: displacement; " if findings.kind == "weights" else ""
+    _bar(figure, image, axes, drawn.title)
+    name = (
+        f"block {findings.block + 1}"
+        if findings.evidence is None
+        else EVIDENCE_WORDS[findings.evidence]
+    )
+    arrows = "arrows: displacement; " if of_weights else ""
     axes.set_title(
-        f"over the field ({arrows}outlined: the chosen patch)", fontsize=_TEXT + 1
+        f"{name} over the field ({arrows}outlined: the chosen patch)",
+        fontsize=_TEXT + 1,
     )
 
 
@@ -128,38 +143,38 @@ def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
     columns = math.ceil(math.sqrt(len(blocks)))
     rows = math.ceil(len(blocks) / columns)
     grid = figure.subplots(rows, columns, squeeze=False)
+    of_peak = findings.scale == "peak"
     image = None
     for axes in grid.flat[len(blocks) :]:
         axes.set_axis_off()
     for block, axes in zip(blocks, grid.flat, strict=False):
-        shares = findings.map(block)
-        shares = shares * shares.size
+        weights = findings.map(block)
         image = _draw_patches(
             axes,
             findings,
-            shares,
+            weights / weights.max() if of_peak else weights * weights.size,
             cmap=DisplayConfig().attention_colormap,
             vmin=0,
-            vmax=SHARES_SHOWN,
+            vmax=1 if of_peak else SHARES_SHOWN,
         )
-        shown = block == findings.block
+        shown = findings.evidence is None and block == findings.block
         axes.set_title(
             f"block {block + 1}" + (", shown left" if shown else ""),
             fontsize=_TEXT,
             fontweight="bold" if shown else "normal",
         )
     assert image is not None
-    _bar(figure, image, list(grid.flat), f"even shares, 1/{findings.map(0).size} each")
+    n_patches = findings.map(0).size
+    values = "each map's maximum" if of_peak else f"even shares, 1/{n_patches} each"
+    _bar(figure, image, list(grid.flat), values)
 
 
 def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
-    known: list[tuple[Map, str, str]] = []
-    if findings.influence is not None:
-        title = "influence: how the traction in the\npatch changes with displacements"
-        known.append((findings.influence, title, "t/E per grid step"))
-    if findings.reference is not None:
-        title = "physical reference: how a force in\nthe patch displaces the gel"
-        known.append((findings.reference, title, "grid steps per t/E"))
+    known = [
+        (evidence, map_, *_EVIDENCE_TITLES[evidence])
+        for evidence in EVIDENCE
+        if (map_ := getattr(findings, evidence)) is not None
+    ]
     has_attention = findings.attention is not None
     n_plots = int(has_attention and bool(known)) + int(
         findings.faithfulness is not None
@@ -172,15 +187,16 @@ def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
             width_ratios=[1.0] * len(known) + [1.15] * n_plots,
         ).flat
     )
-    for map_, title, unit in known:
+    for evidence, map_, title, unit in known:
         axes = panels.pop(0)
         image = _draw_patches(axes, findings, map_, **_logarithmic(map_))
-        axes.set_title(title, fontsize=_TEXT)
+        weight = "bold" if evidence == findings.evidence else "normal"
+        axes.set_title(title, fontsize=_TEXT, fontweight=weight)
         _bar(figure, image, axes, unit)
     if has_attention and known:
         _draw_correlations(panels.pop(0), findings)
     if findings.faithfulness is not None:
-        first = "the map shown" if has_attention else "influence"
+        first = f"block {findings.block + 1}" if has_attention else "influence"
         _draw_faithfulness(panels.pop(0), findings.faithfulness, first)
 
 

@@ -1,4 +1,4 @@
-"""What has been found out about a patch: in words, and as a file.
+"""What has been found out about a patch: gathered, drawn, and as a file.
 
 Everything that a figure of it needs is in the file, so that it can be drawn
 again without the network and without the displacement file.
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,14 @@ from napari_vit_tfm.inspection import (
     patch_grid,
 )
 from napari_vit_tfm.io import write_arrays
-from napari_vit_tfm.patches import OverlayKind, PatchGrid
+from napari_vit_tfm.overlays import (
+    OverlayKind,
+    OverlayScale,
+    Picture,
+    overlay,
+    picture,
+)
+from napari_vit_tfm.patches import PatchGrid
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruct import Notify, load_method
 
@@ -45,6 +52,15 @@ CHOSEN = "map"
 """The shown map's name among the maps of a faithfulness curve."""
 
 Map = npt.NDArray[np.floating]
+
+Evidence = Literal["influence", "reference"]
+"""What an attention map can be held against."""
+
+EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
+EVIDENCE_WORDS: dict[Evidence, str] = {
+    "influence": "influence",
+    "reference": "physical reference",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +87,12 @@ class PatchFindings:
         The block that is shown, counted from zero.
     choice : MapChoice
         Which of its maps.
+    evidence : {"influence", "reference"}, optional
+        What is shown instead of a block's map.
     kind : {"weights", "displacement"}
         How it is drawn over the field.
+    scale : {"share", "peak"}
+        Where its colours end, as for `overlays.picture`.
     influence, reference : arrays of shape (rows, columns), optional
         See `attribution.influence_map` and `attribution.physical_reference`.
     faithfulness : Faithfulness, optional
@@ -90,7 +110,9 @@ class PatchFindings:
     attention: FrameAttention | None = None
     block: int = 0
     choice: MapChoice = ROLLOUT
+    evidence: Evidence | None = None
     kind: OverlayKind = "weights"
+    scale: OverlayScale = "share"
     influence: Map | None = None
     reference: Map | None = None
     faithfulness: Faithfulness | None = None
@@ -111,12 +133,53 @@ class PatchFindings:
         assert self.attention is not None
         return self.attention.map(block, *self.patch, choice=self.choice)
 
+    @property
+    def shown(self) -> Map | None:
+        """The map that is shown, in shares; None as long as it is not known.
+
+        What a patch attends to has the sum 1, and so have influence and
+        physical reference here.
+        """
+        if self.evidence is None:
+            return None if self.attention is None else self.map(self.block)
+        found: Map | None = getattr(self, self.evidence)
+        return None if found is None else _as_shares(found)
+
+    def picture(self, *, longest: float | None = None) -> Picture | None:
+        """The map that is shown, drawn over the field; None where it is not known.
+
+        Parameters
+        ----------
+        longest : float, keyword-only, optional
+            Longest displacement of all frames; None looks for it.
+        """
+        shown = self.shown
+        if shown is None:
+            return None
+        if longest is None:
+            longest = float(self.stack.magnitude().max())
+        return picture(
+            shown,
+            self.displacement,
+            grid=self.grid,
+            kind=self.kind,
+            scale=self.scale,
+            unit=self.stack.unit,
+            longest=longest,
+        )
+
     def correlations(self, other: Map) -> list[float]:
         """Rank correlation of the chosen map with another, block by block."""
         return [
             rank_correlation(self.map(block), other, patch=self.patch)
             for block in self.blocks
         ]
+
+
+def _as_shares(map_: Map) -> Map:
+    total = map_.sum()
+    shares: Map = map_ / total if total > 0 else map_
+    return shares
 
 
 def inspect_patch(
@@ -223,6 +286,8 @@ def inspect_patch(
         )
         reference = physical_reference(grid, patch)
         known = replace(known, influence=influence, reference=reference)
+        if not method.has_attention:
+            known = replace(known, evidence="influence")
     if with_faithfulness:
         curves = faithfulness(
             stack,
@@ -252,32 +317,6 @@ def _maps_to_test(known: PatchFindings) -> dict[str, Map]:
     return {CHOSEN: known.map(known.block), **others}
 
 
-def sentence(findings: PatchFindings) -> str:
-    """What is looked at, for somebody who does not know the method."""
-    row, column = findings.patch
-    number = findings.grid.index(row, column)
-    patch = f"Frame {findings.frame}, patch ({row}, {column}), number {number}"
-    if findings.attention is None:
-        return f"{patch}. {findings.model} has no attention."
-    choice, attention = findings.choice, findings.attention
-    block = f"block {findings.block + 1} of {attention.n_blocks}"
-    of_model = f"{block} of {findings.model}"
-    if choice.source == "rollout":
-        gathered = {
-            "from": "from which patches it has gathered what it holds",
-            "to": "which patches have gathered from it",
-        }
-        what = gathered[choice.direction]
-        return f"{patch}: {what} after {of_model} (attention rollout)."
-    looks = {"from": "what it looks at", "to": "which patches look at it"}
-    heads = (
-        f"mean of {attention.n_heads} heads"
-        if choice.head is None
-        else f"head {choice.head + 1} of {attention.n_heads}"
-    )
-    return f"{patch}: {looks[choice.direction]} in {of_model} alone ({heads})."
-
-
 def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> None:
     """Write everything needed to draw a patch's maps again.
 
@@ -298,16 +337,21 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
         "": _of_file(findings),
         "displacement": {"units": findings.stack.unit},
     }
+    weighted = findings.kind == "displacement"
+    units = findings.stack.unit if weighted else "1"
+    of_overlay = {"units": units, "kind": findings.kind}
     if findings.attention is not None:
         arrays |= _attention_arrays(findings)
-        weighted = findings.kind == "displacement"
-        units = findings.stack.unit if weighted else "1"
-        attributes["overlay"] = {"units": units, "kind": findings.kind}
+        attributes["overlay"] = of_overlay
         attributes[""] |= _of_choice(findings)
-    for name in ("influence", "reference"):
+    for name in EVIDENCE:
         map_ = getattr(findings, name)
         if map_ is not None:
             arrays[name] = map_
+            arrays[f"{name}_overlay"] = overlay(
+                map_, findings.displacement, grid=findings.grid, kind=findings.kind
+            )
+            attributes[f"{name}_overlay"] = of_overlay
             if findings.attention is not None:
                 arrays[f"{name}_correlation"] = findings.correlations(map_)
     if findings.faithfulness is not None:
@@ -325,6 +369,8 @@ def _of_file(findings: PatchFindings) -> dict[str, Any]:
         "frame": findings.frame,
         "patch_row": findings.patch[0],
         "patch_column": findings.patch[1],
+        "shown": findings.evidence or "map",
+        "scale": findings.scale,
         "patch_size": findings.grid.patch_size,
         "model_rows": findings.grid.shape[0],
         "model_columns": findings.grid.shape[1],

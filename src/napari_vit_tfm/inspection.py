@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError, FloatArray
-from napari_vit_tfm.patches import OverlayKind, PatchGrid, overlay
+from napari_vit_tfm.overlays import OverlayKind, overlay
+from napari_vit_tfm.patches import PatchGrid
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruct import (
     Notify,

@@ -1,4 +1,4 @@
-"""The grid of patches over a field: from a point to a patch to a picture.
+"""The grid of patches over a field: from a point to a patch.
 
 Positions are those of the vector grid: node ``k`` lies at ``k``, so a field of
 ``W`` columns covers ``-0.5`` to ``W - 0.5``.
@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import zoom
-from skimage.transform import resize
 
 from napari_vit_tfm.config import PATCH_SIZE
-
-OverlayKind = Literal["weights", "displacement"]
-OVERLAY_KINDS: tuple[OverlayKind, ...] = get_args(OverlayKind)
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -169,47 +162,6 @@ class PatchGrid:
         step = self._nodes_per_model_node(axis)
         inner = [(k * self.patch_size - 0.5) * step for k in range(1, count)]
         return [-0.5, *inner, self.field_shape[axis] - 0.5]
-
-
-def overlay(
-    weights: npt.ArrayLike,
-    displacement: npt.NDArray[np.floating],
-    *,
-    grid: PatchGrid,
-    kind: OverlayKind = "weights",
-) -> FloatArray:
-    """A map over patches, drawn over the field.
-
-    Parameters
-    ----------
-    weights : array of shape (rows, columns)
-        Attention of one patch, not negative.
-    displacement : array of shape (H, W, 2)
-        The frame's displacement vectors.
-    grid : PatchGrid, keyword-only
-        The patches.
-    kind : {"weights", "displacement"}, keyword-only
-        ``weights``: the map divided by its maximum and resized bilinearly to
-        the field. ``displacement``: that map times the displacement vectors,
-        as magnitude; the form of the original work.
-
-    Returns
-    -------
-    array of shape (H, W)
-        Dimensionless (0 to 1), or in the displacement's unit.
-    """
-    weights = np.asarray(weights, dtype=np.float64)
-    peak = weights.max()
-    scaled = weights / peak if peak > 0 else weights
-    covered = (grid.rows * grid.patch_size, grid.columns * grid.patch_size)
-    smooth: npt.NDArray[np.floating] = resize(  # type: ignore[no-untyped-call]
-        scaled, covered, order=1, mode="edge", anti_aliasing=False
-    )[: grid.shape[0], : grid.shape[1]]
-    if grid.shape != grid.field_shape:
-        smooth = resample_nodes(smooth, grid.field_shape)
-    if kind == "displacement":
-        smooth = smooth * np.hypot(displacement[..., 0], displacement[..., 1])
-    return smooth.astype(np.float32)
 
 
 def resample_nodes(

@@ -28,7 +28,7 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.inspection import MapChoice
-from napari_vit_tfm.patches import OVERLAY_KINDS, OverlayKind
+from napari_vit_tfm.overlays import OVERLAY_KINDS, OverlayKind
 
 if TYPE_CHECKING:
     from napari_vit_tfm.findings import PatchFindings

@@ -17,9 +17,10 @@ from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QToolButton, QWidget
 from superqt import QLabeledSlider
 
+from napari_vit_tfm.findings import EVIDENCE, EVIDENCE_WORDS
 from napari_vit_tfm.inspection import MapChoice
 from napari_vit_tfm.napari.controls import may_shrink
-from napari_vit_tfm.napari.maps import EVIDENCE, EVIDENCE_WORDS, Frame, View
+from napari_vit_tfm.napari.maps import Frame, View
 
 _PLAY_MS = 700
 

@@ -22,10 +22,10 @@ from qtpy.QtWidgets import (
 )
 from superqt import QToggleSwitch
 
+from napari_vit_tfm import captions
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.findings import PatchFindings
-from napari_vit_tfm.napari import words
 from napari_vit_tfm.napari.attention_controls import AttentionControls
 from napari_vit_tfm.napari.attention_panel import AttentionPanel
 from napari_vit_tfm.napari.controls import FieldChooser, ModelChooser, text_label
@@ -271,17 +271,17 @@ class AttentionDock(QWidget):
         if frame is None:
             assert inspector.request is not None
             return f"Computing the attention of frame {inspector.request.frame}…"
-        none = "" if frame.attention else f"{words.no_attention(frame)} "
-        if view.patch is None:
+        findings = inspector.findings()
+        none = "" if frame.attention else f"{captions.no_attention(frame.model)} "
+        if findings is None:
             return f"{none}{_CLICK}"
-        weights = inspector.weights()
+        patch = captions.patch_words(frame.grid, findings.patch)
         tested = self._tests.awaited
         if tested is not None and tested.is_of(inspector.request, view):
-            return f"{none}{words.patch_words(frame.grid, view.patch)}: {self._word}…"
-        if weights is None:
-            patch = words.patch_words(frame.grid, view.patch)
+            return f"{none}{patch}: {self._word}…"
+        if findings.shown is None:
             return f"{none}Press “{_COMPUTE}” for the influence map of {patch}."
-        return none + words.sentence(frame, view, weights)
+        return captions.caption(findings)
 
     # What the user chooses
 
@@ -290,8 +290,9 @@ class AttentionDock(QWidget):
 
     def _on_tile(self, number: int) -> None:
         tile = self.inspector.tiles()[number]
-        self.inspector.look_at(block=tile.view.block, evidence=tile.view.evidence)
-        if tile.weights is None and self._tests.awaited is None:
+        shows = tile.findings
+        self.inspector.look_at(block=shows.block, evidence=shows.evidence)
+        if shows.shown is None and self._tests.awaited is None:
             self._on_test()
 
     def _on_test(self) -> None:

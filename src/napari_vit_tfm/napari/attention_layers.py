@@ -12,8 +12,8 @@ from napari.utils.colormaps import ensure_colormap
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.inspection import Patch
 from napari_vit_tfm.napari.layers import plane_geometry_of, show_colorbar
-from napari_vit_tfm.napari.maps import Picture
-from napari_vit_tfm.patches import OverlayKind, PatchGrid
+from napari_vit_tfm.overlays import OverlayKind, Picture
+from napari_vit_tfm.patches import PatchGrid
 
 _LINES = "#ffffff"
 _LINE_WIDTH = 0.002

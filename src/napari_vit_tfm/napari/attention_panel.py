@@ -76,7 +76,7 @@ class AttentionPanel(QWidget):
         colours = ensure_colormap(name).colors
         images = []
         for tile in tiles:
-            drawn = None if tile.weights is None else inspector.draw(tile.weights)
+            drawn = inspector.draw(tile.findings)
             pixels = None if drawn is None else coloured(drawn, colours)
             images.append(TileImage(tile.name, pixels))
             if drawn is not None:
@@ -86,7 +86,7 @@ class AttentionPanel(QWidget):
                 )
         rows, columns = frame.grid.field_shape
         x0, y0, x1, y1 = frame.grid.bounds(*view.patch)
-        current = [tile.view for tile in tiles].index(view)
+        current = [tile.is_current for tile in tiles].index(True)
         self.gallery.show_tiles(
             images,
             current=current,

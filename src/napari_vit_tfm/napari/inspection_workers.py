@@ -209,5 +209,7 @@ def findings_of(request: FrameRequest, view: View, frame: Frame) -> PatchFinding
         attention=frame.attention,
         block=view.block if frame.attention else 0,
         choice=view.maps,
+        evidence=view.evidence,
         kind=view.kind,
+        scale=view.scale,
     )

@@ -14,11 +14,12 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.events import Event
 
+from napari_vit_tfm import captions
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.findings import Map, PatchFindings
 from napari_vit_tfm.inspection import Patch
-from napari_vit_tfm.napari import maps, words
+from napari_vit_tfm.napari import maps
 from napari_vit_tfm.napari.attention_layers import AttentionLayers
 from napari_vit_tfm.napari.inspection_workers import (
     EvidenceRequest,
@@ -31,9 +32,10 @@ from napari_vit_tfm.napari.layers import (
     layer_stack,
     layers_of_run,
 )
-from napari_vit_tfm.napari.maps import Frame, Picture, Tile, View
+from napari_vit_tfm.napari.maps import Frame, Tile, View
 from napari_vit_tfm.napari.pointer import Pointer, Position, shows_plane
 from napari_vit_tfm.napari.recent import RecentAnswers
+from napari_vit_tfm.overlays import Picture
 from napari_vit_tfm.physics.substrate import Substrate
 
 CACHED_FRAMES = 4
@@ -330,33 +332,17 @@ class Inspector:
 
     def weights(self) -> Map | None:
         """The map that is looked at, where there is one."""
-        if self.frame is None:
-            return None
-        return maps.weights(self.frame, self.shown, self.evidence)
+        findings = self.findings()
+        return None if findings is None else findings.shown
 
     def tiles(self) -> list[Tile]:
         """All maps of the chosen patch; none where none is chosen."""
-        if self.frame is None or self.shown.patch is None:
-            return []
-        return maps.tiles(self.frame, self.shown, self.evidence)
+        findings = self.findings()
+        return [] if findings is None else maps.tiles(findings)
 
-    def picture(self) -> Picture | None:
-        """The map as it is drawn over the field."""
-        weights = self.weights()
-        if weights is None or self.frame is None:
-            return None
-        return self.draw(weights)
-
-    def draw(self, weights: Map) -> Picture:
-        """Draw any map of the frame as the view says."""
-        assert self.frame is not None
-        return maps.picture(
-            weights,
-            self.frame,
-            kind=self.view.kind,
-            scale=self.view.scale,
-            longest=self._longest,
-        )
+    def draw(self, findings: PatchFindings) -> Picture | None:
+        """Draw a map of the frame over it, where the map is known."""
+        return findings.picture(longest=self._longest)
 
     def _show(self) -> None:
         overlay = self._overlay
@@ -369,7 +355,8 @@ class Inspector:
                 clicked, self._clicked = self._clicked, None
                 self.click(clicked)
                 return
-            drawn = self.picture()
+            findings = self.findings()
+            drawn = None if findings is None else self.draw(findings)
         overlay.choose(self.shown.patch)
         if self.frame is None:
             overlay.blank_map()
@@ -439,7 +426,7 @@ class Inspector:
         # What is said here is announced, too.
         if self._pointed_at is None or self.frame is None or event.value == self._said:
             return
-        named = words.status(self.frame, self._pointed_at, self.weights())
+        named = captions.share_words(self.frame.grid, self._pointed_at, self.weights())
         said = event.value
         rest = said if isinstance(said, str) else said["coordinates"]
         self._said = f"{named}    {rest}"

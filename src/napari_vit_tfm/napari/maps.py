@@ -1,39 +1,21 @@
-"""Which map of which patch is looked at, as a picture and in words.
+"""Which map of which patch is looked at.
 
-No Qt, no layer, no viewer: arrays and choices in, arrays and sentences out.
+No Qt, no layer, no viewer.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.fields import UNIT_LABELS, DisplacementStack, FloatArray
-from napari_vit_tfm.findings import Map, PatchFindings
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.findings import EVIDENCE, EVIDENCE_WORDS, Evidence, PatchFindings
 from napari_vit_tfm.inspection import FrameAttention, MapChoice, Patch
-from napari_vit_tfm.patches import OverlayKind, PatchGrid, overlay
-
-Evidence = Literal["influence", "reference"]
-EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
-EVIDENCE_WORDS: dict[Evidence, str] = {
-    "influence": "influence",
-    "reference": "physical reference",
-}
-
-Scale = Literal["share", "peak"]
-SCALES: tuple[Scale, ...] = get_args(Scale)
-
-SHARES_SHOWN = 4.0
-"""Where the fixed colour scale ends, in even shares."""
-
-DISPLACEMENTS_SHOWN = 2.0
-"""Where that of weighted displacements ends, in longest displacements."""
-
-_TIMES = "\N{MULTIPLICATION SIGN}"
+from napari_vit_tfm.overlays import OverlayKind, OverlayScale, Picture
+from napari_vit_tfm.patches import PatchGrid
 
 LAST_BLOCK = sys.maxsize
 
@@ -55,9 +37,7 @@ class View:
     kind : {"weights", "displacement"}
         How the map is drawn.
     scale : {"share", "peak"}
-        ``share``: in even shares, one over the number of patches, so that
-        colours mean the same for every patch, block and frame. ``peak``:
-        divided by the map's maximum.
+        Where its colours end, as for `overlays.picture`.
     """
 
     patch: Patch | None = None
@@ -65,7 +45,7 @@ class View:
     evidence: Evidence | None = None
     maps: MapChoice = field(default_factory=MapChoice)
     kind: OverlayKind = "weights"
-    scale: Scale = "share"
+    scale: OverlayScale = "share"
 
     def on(self, frame: Frame) -> View:
         """The nearest view that a frame has."""
@@ -127,7 +107,7 @@ class Frame:
         return self.attention.n_heads if self.attention else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tile:
     """One of the maps that can be looked at.
 
@@ -135,34 +115,15 @@ class Tile:
     ----------
     name : str
         What it is.
-    view : View
-        Looks at it.
-    weights : array of shape (rows, columns), optional
-        The map, where it is known.
+    findings : PatchFindings
+        Shows it.
+    is_current : bool
+        Whether it is what is looked at.
     """
 
     name: str
-    view: View
-    weights: Map | None
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A map over the field, and the ends of its colour scale.
-
-    Parameters
-    ----------
-    data : array of shape (H, W)
-        What is drawn.
-    limits : tuple of float
-        Values at the ends of the scale.
-    title : str
-        What the values are, with their unit.
-    """
-
-    data: FloatArray
-    limits: tuple[float, float]
-    title: str
+    findings: PatchFindings
+    is_current: bool
 
 
 def contains(grid: PatchGrid, patch: Patch) -> bool:
@@ -170,40 +131,24 @@ def contains(grid: PatchGrid, patch: Patch) -> bool:
     return 0 <= patch[0] < grid.rows and 0 <= patch[1] < grid.columns
 
 
-def weights(frame: Frame, view: View, evidence: PatchFindings | None) -> Map | None:
-    """The map that a view looks at, or None as long as it is not known.
+def tiles(findings: PatchFindings) -> list[Tile]:
+    """Every map of a patch: that of each block, and the evidence.
 
     Parameters
     ----------
-    frame : Frame
-        The frame.
-    view : View
-        One that the frame has.
-    evidence : PatchFindings, optional
-        Influence and physical reference of the view's patch, where known.
+    findings : PatchFindings
+        What is known about the patch, and what of it is looked at.
     """
-    if view.patch is None:
-        return None
-    if view.evidence is None:
-        assert frame.attention is not None
-        return frame.attention.map(view.block, *view.patch, choice=view.maps)
-    return None if evidence is None else as_shares(getattr(evidence, view.evidence))
-
-
-def tiles(frame: Frame, view: View, evidence: PatchFindings | None) -> list[Tile]:
-    """Every map of the view's patch: that of each block, and the evidence.
-
-    Parameters
-    ----------
-    frame, view, evidence
-        As for `weights`.
-    """
-    views = [
-        (f"block {block + 1}", replace(view, block=block, evidence=None))
-        for block in range(frame.n_blocks)
+    all_maps = [
+        (f"block {block + 1}", replace(findings, block=block, evidence=None))
+        for block in findings.blocks
     ]
-    views += [(EVIDENCE_WORDS[e], replace(view, evidence=e)) for e in EVIDENCE]
-    return [Tile(name, one, weights(frame, one, evidence)) for name, one in views]
+    all_maps += [(EVIDENCE_WORDS[e], replace(findings, evidence=e)) for e in EVIDENCE]
+    looked_at = findings.block, findings.evidence
+    return [
+        Tile(name, one, (one.block, one.evidence) == looked_at)
+        for name, one in all_maps
+    ]
 
 
 def are_tested(view: View, evidence: PatchFindings | None) -> bool:
@@ -213,45 +158,6 @@ def are_tested(view: View, evidence: PatchFindings | None) -> bool:
     if view.evidence is not None or evidence.attention is None:
         return True
     return (evidence.block, evidence.choice) == (view.block, view.maps)
-
-
-def as_shares(map_: Map) -> Map:
-    """A map that is not negative, divided by its sum."""
-    total = map_.sum()
-    shares: Map = map_ / total if total > 0 else map_
-    return shares
-
-
-def picture(
-    weights: Map, frame: Frame, *, kind: OverlayKind, scale: Scale, longest: float
-) -> Picture:
-    """Draw a map over the field, on a fixed colour scale.
-
-    Parameters
-    ----------
-    weights : array of shape (rows, columns)
-        The map, not negative.
-    frame : Frame
-        The frame that it belongs to.
-    kind : {"weights", "displacement"}, keyword-only
-        As for `patches.overlay`.
-    scale : {"share", "peak"}, keyword-only
-        As for `View`: ``peak`` is `patches.overlay` as it is, ``share`` the
-        same map in even shares.
-    longest : float, keyword-only
-        Longest displacement of all frames.
-    """
-    displacement = frame.stack.data[frame.number]
-    data = overlay(weights, displacement, grid=frame.grid, kind=kind)
-    high, unit = 1.0, "the map's maximum"
-    if scale == "share":
-        data = data * np.float32(float(weights.max()) * weights.size)
-        high, unit = SHARES_SHOWN, "even shares"
-    if kind == "weights":
-        return Picture(data, (0.0, high), unit)
-    high = (DISPLACEMENTS_SHOWN if scale == "share" else 1.0) * longest
-    length = UNIT_LABELS[frame.stack.unit]
-    return Picture(data, (0.0, high or 1.0), f"{length} {_TIMES} {unit}")
 
 
 def coloured(

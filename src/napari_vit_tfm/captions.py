@@ -1,0 +1,115 @@
+"""What is seen of a patch, in words, for somebody who does not know the method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_vit_tfm.findings import Map, PatchFindings
+from napari_vit_tfm.inspection import Patch
+from napari_vit_tfm.overlays import DISPLACEMENTS_SHOWN, SHARES_SHOWN
+from napari_vit_tfm.patches import PatchGrid
+
+
+def patch_words(grid: PatchGrid, patch: Patch) -> str:
+    """A patch by its row, column and number."""
+    return f"patch ({patch[0]}, {patch[1]}), number {grid.index(*patch)}"
+
+
+def share_words(grid: PatchGrid, patch: Patch, weights: Map | None) -> str:
+    """A patch, and what it has of a map, where there is one."""
+    words = patch_words(grid, patch)
+    if weights is None:
+        return words
+    shares = weights[patch] * weights.size
+    return f"{words}: {shares:.2f} even shares"
+
+
+def no_attention(model: str) -> str:
+    """Say that a model has none; what can be looked at nevertheless."""
+    return (
+        f"{model} has no attention to look at, but what its tractions depend on can "
+        "be computed."
+    )
+
+
+def caption(findings: PatchFindings) -> str:
+    """What is shown of a patch, its numbers, and where the colours end.
+
+    Parameters
+    ----------
+    findings : PatchFindings
+        Of a patch whose map is known.
+    """
+    weights = findings.shown
+    assert weights is not None
+    said = [_subject(findings), _numbers(findings, weights), _scale(findings)]
+    if findings.attention is None:
+        said.insert(0, f"{findings.model} has no attention.")
+    return " ".join(said)
+
+
+def _subject(findings: PatchFindings) -> str:
+    patch = patch_words(findings.grid, findings.patch)
+    where = f"Frame {findings.frame}, {patch}"
+    if findings.evidence == "influence":
+        return (
+            f"{where}: how much the traction there, as {findings.model} gives it, "
+            "changes with the displacement in each patch."
+        )
+    if findings.evidence == "reference":
+        return (
+            f"{where}: how strongly a force there displaces each patch. This is the "
+            "gel's physics, without any network."
+        )
+    assert findings.attention is not None
+    choice, n_heads = findings.choice, findings.attention.n_heads
+    block = (
+        f"block {findings.block + 1} of {findings.attention.n_blocks} of "
+        f"{findings.model}"
+    )
+    if choice.source == "rollout":
+        what = {
+            "from": "from which patches it has gathered its information",
+            "to": "which patches have gathered information from it",
+        }[choice.direction]
+        return f"{where}: {what} after {block} (rollout)."
+    what = {
+        "from": "what this patch looks at",
+        "to": "which patches look at it",
+    }[choice.direction]
+    heads = (
+        f"mean of {n_heads} heads"
+        if choice.head is None
+        else f"head {choice.head + 1} of {n_heads}"
+    )
+    return f"{where}: {what} in {block} alone ({heads})."
+
+
+def _numbers(findings: PatchFindings, weights: Map) -> str:
+    own = weights[findings.patch]
+    others = np.delete(weights.ravel(), findings.grid.index(*findings.patch))
+    even = f"an even share is {1 / weights.size:.2%}."
+    span = f"{others.min():.2%} to {others.max():.2%}"
+    if findings.evidence is None and findings.choice.direction == "to":
+        return (
+            f"It is {own:.1%} of what it has itself, and {span} of what every other "
+            f"patch has; {even}"
+        )
+    return f"It has {own:.1%} itself, every other patch {span}; {even}"
+
+
+def _scale(findings: PatchFindings) -> str:
+    of_share = findings.scale == "share"
+    if findings.kind == "displacement":
+        drawn, times = (
+            ("the even shares", f"{DISPLACEMENTS_SHOWN:g} times ")
+            if of_share
+            else ("the map over its maximum", "")
+        )
+        return (
+            f"Drawn is the displacement times {drawn}; the colours end at {times}the "
+            "longest displacement of all frames."
+        )
+    if of_share:
+        return f"The colours end at {SHARES_SHOWN:g} even shares."
+    return "The colours end at the map's own maximum."

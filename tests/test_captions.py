@@ -1,0 +1,94 @@
+"""What is seen, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.captions import caption, share_words
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.findings import PatchFindings
+from napari_vit_tfm.inspection import FrameAttention, MapChoice
+from napari_vit_tfm.patches import PatchGrid
+
+# 20 x 27 vectors: 3 x 4 patches.
+GRID = PatchGrid((20, 27))
+
+
+@pytest.fixture
+def found() -> PatchFindings:
+    """Made-up attention of two blocks and three heads."""
+    rng = np.random.default_rng(0)
+    attention = rng.dirichlet(np.ones(12), size=(2, 3, 12)).astype(np.float32)
+    stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing=1)
+    maps = FrameAttention(attention, attention.mean(axis=1), GRID, stack.data[1])
+    return PatchFindings(stack, 1, (1, 2), GRID, "small", "", attention=maps, block=1)
+
+
+def test_patches_have_numbers_and_shares() -> None:
+    even = np.full((3, 4), 1 / 12)
+    assert share_words(GRID, (2, 1), None) == "patch (2, 1), number 9"
+    words = "patch (2, 1), number 9: 1.00 even shares"
+    assert share_words(GRID, (2, 1), even) == words
+
+
+def test_every_map_has_its_words(found: PatchFindings) -> None:
+    for choice, words in {
+        MapChoice(): "from which patches it has gathered its information after block "
+        "2 of 2 of small (rollout)",
+        MapChoice(direction="to"): "which patches have gathered information from it",
+        MapChoice("attention"): "what this patch looks at in block 2 of 2 of small "
+        "alone (mean of 3 heads)",
+        MapChoice("attention", 0, "to"): "which patches look at it in block 2 of 2 of "
+        "small alone (head 1 of 3)",
+    }.items():
+        said = caption(replace(found, choice=choice))
+        assert said.startswith("Frame 1, patch (1, 2), number 6: ")
+        assert words in said
+    even = np.ones((3, 4))
+    said = caption(replace(found, evidence="influence", influence=even))
+    assert "as small gives it, changes with the displacement" in said
+    said = caption(replace(found, evidence="reference", reference=even))
+    assert "without any network" in said
+
+
+def test_the_numbers_are_those_of_the_map(found: PatchFindings) -> None:
+    weights = found.map(1)
+    others = np.delete(weights.ravel(), 6)
+    said = caption(found)
+    assert f"It has {weights[1, 2]:.1%} itself" in said
+    assert f"every other patch {others.min():.2%} to {others.max():.2%}" in said
+    assert "an even share is 8.33%" in said
+    to = replace(found, choice=MapChoice("attention", 2, "to"))
+    assert f"It is {to.map(1)[1, 2]:.1%} of what it has itself" in caption(to)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "The colours end at 4 even shares."),
+        ({"scale": "peak"}, "The colours end at the map's own maximum."),
+        (
+            {"kind": "displacement"},
+            "Drawn is the displacement times the even shares; the colours end at 2 "
+            "times the longest displacement of all frames.",
+        ),
+        (
+            {"kind": "displacement", "scale": "peak"},
+            "Drawn is the displacement times the map over its maximum; the colours "
+            "end at the longest displacement of all frames.",
+        ),
+    ],
+)
+def test_where_the_colours_end_is_said(
+    found: PatchFindings, values: dict[str, str], words: str
+) -> None:
+    assert caption(replace(found, **values)).endswith(words)  # type: ignore[arg-type]
+
+
+def test_that_there_is_no_attention_is_said_first(found: PatchFindings) -> None:
+    even = np.ones((3, 4))
+    bare = replace(found, attention=None, evidence="influence", influence=even)
+    assert caption(bare).startswith("small has no attention. Frame 1, ")
