@@ -408,6 +408,32 @@ def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
         np.testing.assert_allclose(data, right, rtol=1e-5)
 
 
+def test_a_frame_that_cannot_be_used_is_passed_over(
+    viewer, source, inspecting, finish, displacement, expected
+):
+    data = displacement.data.copy()
+    data[1, 3, 5] = np.nan
+    holed = DisplacementStack(data, unit="um", spacing=0.5)
+    viewer.layers.append(Layer.create(*field_layers(holed)[0]))
+    inspecting.fields.choose(viewer.layers[-1])
+    finish(inspecting)
+    choose(inspecting, (1, 2))
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert inspecting.switch.isChecked()
+    assert "frame 1 holds vectors that are not finite" in inspecting.text.text()
+    assert np.isnan(named(viewer, "map").data).all()
+    assert not inspecting.test.isEnabled()
+    # A click there is none that waits for a frame.
+    press(viewer, world(source, 3, 3))
+    assert not inspecting.is_busy
+    viewer.dims.set_current_step(0, 2)
+    finish(inspecting)
+    assert inspecting.inspector.shown.patch == (1, 2)
+    right = in_even_shares(expected(2), (1, 2))
+    np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
+
+
 def test_a_click_before_there_are_patches_counts(viewer, source, dock, finish):
     dock.switch.setChecked(True)
     press(viewer, world(source, 12, 20))
@@ -457,19 +483,20 @@ def callbacks(viewer) -> list[int]:
 
 
 def test_opening_and_closing_ten_times_leaves_no_callback(
-    viewer, source, dock, finish, traction
+    viewer, source, weights, qtbot, finish, traction
 ):
     show_tractions(viewer.layers, traction, source)
-    dock.switch.setChecked(True)
-    finish(dock)
-    choose(dock, (0, 0))
-    dock.hide()
     before, layers = callbacks(viewer), names(viewer)
+    dock = AttentionDock(viewer)
+    qtbot.addWidget(dock)
+    dock.model.choose(str(weights))
+    dock.switch.setChecked(True)
     for number in range(10):
         dock.show()
-        assert sum(callbacks(viewer)) > sum(before)
+        finish(dock)
         choose(dock, (number % ROWS, 1))
         hover(viewer, world(source, 3, 3))
+        assert sum(callbacks(viewer)) > sum(before)
         dock.hide()
         assert callbacks(viewer) == before
         assert names(viewer) == layers

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from qtpy.QtCore import QPointF, Qt
+from qtpy.QtWidgets import QToolTip
 
 from napari_vit_tfm.napari.gallery import Gallery, TileImage, columns_for
 
@@ -52,6 +53,13 @@ def test_a_click_names_its_tile(gallery, qtbot):
             qtbot.mouseClick(gallery, Qt.MouseButton.LeftButton, pos=place)
         assert caught.args == [number]
     assert gallery.tile_at(QPointF(699, 159)) is None
+
+
+def test_a_mouse_that_rests_on_a_tile_is_told_its_whole_name(gallery, qtbot):
+    qtbot.mouseMove(gallery, gallery.tile_rect(0).center().toPoint())
+    qtbot.mouseMove(gallery, gallery.tile_rect(1).center().toPoint())
+    qtbot.waitUntil(lambda: QToolTip.text() == "block 2")
+    assert gallery.cursor().shape() == Qt.CursorShape.PointingHandCursor
 
 
 def test_pictures_and_the_chosen_patch_are_drawn_upright(gallery):

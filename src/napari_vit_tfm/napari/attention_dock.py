@@ -24,7 +24,7 @@ from superqt import QToggleSwitch
 
 from napari_vit_tfm import captions
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.fields import FieldError, FrameError
 from napari_vit_tfm.findings import PatchFindings
 from napari_vit_tfm.napari.attention_controls import AttentionControls
 from napari_vit_tfm.napari.attention_panel import AttentionPanel
@@ -270,7 +270,8 @@ class AttentionDock(QWidget):
             return _NOT_A_PLANE
         if frame is None:
             assert inspector.request is not None
-            return f"Computing the attention of frame {inspector.request.frame}…"
+            computing = f"Computing the attention of frame {inspector.request.frame}…"
+            return inspector.failure or computing
         findings = inspector.findings()
         none = "" if frame.attention else f"{captions.no_attention(frame.model)} "
         if findings is None:
@@ -339,7 +340,9 @@ class AttentionDock(QWidget):
         self.text.setText(self._sentence())
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
-        if request == self.inspector.request:
+        if isinstance(error, FrameError):
+            self.inspector.take_failure(request, in_one_line(error))
+        elif request == self.inspector.request:
             self._give_up(_tell(error))
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:

@@ -50,13 +50,10 @@ class TileImage:
         What stands over it.
     pixels : array of shape (H, W, 3), optional
         Its picture; None for one that is not known yet.
-    tip : str
-        What a mouse that rests on it is told.
     """
 
     name: str
     pixels: Pixels | None
-    tip: str = ""
 
 
 def columns_for(n: int, width: float, height: float, *, aspect: float) -> int:
@@ -301,7 +298,7 @@ class Gallery(QWidget):
             self.clicked.emit(number)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Show a hand over what can be clicked, and its tip."""
+        """Show a hand over what can be clicked, and its name in full."""
         assert event is not None
         number = self.tile_at(event.position())
         if number is None:
@@ -310,7 +307,7 @@ class Gallery(QWidget):
         else:
             self.setCursor(Qt.CursorShape.PointingHandCursor)
             QToolTip.showText(
-                event.globalPosition().toPoint(), self._tiles[number].tip, self
+                event.globalPosition().toPoint(), self._tiles[number].name, self
             )
 
     def leaveEvent(self, event: QEvent | None) -> None:

@@ -90,6 +90,7 @@ class Inspector:
         self.frame: Frame | None = None
         self.view = View()
         self.problem = ""
+        self.failure = ""
 
     # From start to stop
 
@@ -235,6 +236,7 @@ class Inspector:
         if self.request is None or stack is not self.request.stack:
             self._longest = float(stack.magnitude().max())
         self.request = request
+        self.failure = ""
         self.frame = self._frames.get(request)
         self._show()
         if self.frame is None:
@@ -254,6 +256,13 @@ class Inspector:
         self._frames.keep(request, frame)
         if request == self.request:
             self.frame = frame
+            self._show()
+
+    def take_failure(self, request: FrameRequest, why: str) -> None:
+        """Say why a frame cannot be looked at, if it is the one; others may be."""
+        if request == self.request:
+            self.failure = why
+            self._clicked = None
             self._show()
 
     def take_evidence(self, request: EvidenceRequest, evidence: PatchFindings) -> None:
@@ -377,9 +386,10 @@ class Inspector:
             In the viewer's coordinates.
         """
         if self.frame is None:
-            # It counts as soon as there are patches.
-            self._clicked = position
-            self._look()
+            if not self.failure:
+                # It counts as soon as there are patches.
+                self._clicked = position
+                self._look()
             return
         hit = self._hit(position)
         if hit is None or self._overlay is None:
