@@ -188,6 +188,8 @@ def test_the_patch_that_was_clicked_is_outlined(viewer, source, inspecting):
     press(viewer, world(source, 3, 3))
     patch = corners(source, (-0.5, -0.5), (7.5, 7.5))
     np.testing.assert_allclose(outlined(viewer, CHOSEN), patch)
+    # The mouse is where it clicked: no other patch is outlined as if it were there.
+    assert outlined(viewer, POINTED_AT) is None
 
 
 @pytest.mark.parametrize("place", [(-0.6, 5), (27, 5), (5, -0.6), (5, 40), (-100, 400)])
@@ -406,6 +408,20 @@ def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
     assert shown
     for data in shown:
         np.testing.assert_allclose(data, right, rtol=1e-5)
+
+
+def test_without_a_unit_the_dock_says_where_to_give_it(viewer, inspecting, finish):
+    nameless = DisplacementStack(np.ones((1, 27, 40, 2)))
+    viewer.layers.append(Layer.create(*field_layers(nameless)[0]))
+    inspecting.fields.choose(viewer.layers[-1])
+    assert not inspecting.switch.isChecked()
+    assert "unit is not known" in inspecting.text.text()
+    assert "Traction dock" in inspecting.text.text()
+    assert "patches" not in names(viewer)
+    describe(viewer.layers, viewer.layers[-1], unit="grid")
+    inspecting.switch.setChecked(True)
+    finish(inspecting)
+    assert inspecting.inspector.frame is not None
 
 
 def test_a_frame_that_cannot_be_used_is_passed_over(

@@ -37,6 +37,7 @@ from napari_vit_tfm.napari.inspection_workers import (
 )
 from napari_vit_tfm.napari.inspector import Inspector
 from napari_vit_tfm.napari.jobs import LatestJob
+from napari_vit_tfm.napari.layers import displacement_stack
 from napari_vit_tfm.napari.maps import Frame
 from napari_vit_tfm.napari.pointer import ARROWS, Keys
 from napari_vit_tfm.napari.taking_along import copy_figure, save
@@ -49,6 +50,10 @@ _OFF = (
     "tractions of one patch."
 )
 _NO_FIELD = "There is no displacement field to look at."
+_WHERE_TO_SAY = (
+    "Unit, pixel size and vector spacing are set in the Traction dock "
+    "(Plugins > napari-vit-tfm > Traction)."
+)
 _CLICK = "Click a patch of the grid, or move there with the arrow keys."
 _NOT_A_PLANE = (
     "Patches are looked at in the two-dimensional view of rows and columns, with "
@@ -208,6 +213,13 @@ class AttentionDock(QWidget):
         source = self.fields.layer()
         if source is None:
             self._give_up(_NO_FIELD)
+            return
+        stack = displacement_stack(source)
+        assert stack is not None
+        try:
+            stack.grid_steps_per_unit()
+        except FieldError as error:
+            self._give_up(f"{in_one_line(error).capitalize()}. {_WHERE_TO_SAY}")
             return
         self._tests.cancel()
         if not self.inspector.is_on:

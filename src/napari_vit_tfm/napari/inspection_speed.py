@@ -111,7 +111,7 @@ class Stopwatch:
         return (drawn[0] - started) * 1000
 
     def press(self, source: Layer, patch: Patch) -> Callable[[], None]:
-        """Press the mouse in the middle of a patch.
+        """Move the mouse to the middle of a patch and press.
 
         Parameters
         ----------
@@ -134,6 +134,7 @@ class Stopwatch:
         row, column = middle + (np.array(world) - camera.center[-2:]) * camera.zoom
         place = QPoint(round(column), round(row))
         left = Qt.MouseButton.LeftButton
+        _test.mouseMove(self.native, place)
         _test.mousePress(self.native, left, pos=place)
         return lambda: _test.mouseRelease(self.native, left, pos=place)
 

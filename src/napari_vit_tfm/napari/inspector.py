@@ -397,6 +397,8 @@ class Inspector:
         layer, patch = hit
         if layer is not self._overlay.base:
             self._overlay.move_to(layer)
+        # The last move before a press is not always announced.
+        self._point_at(patch)
         self.look_at(patch=patch)
 
     def hover(self, position: Position) -> None:

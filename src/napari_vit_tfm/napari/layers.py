@@ -40,7 +40,7 @@ Stack = DisplacementStack | TractionStack
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
 # High enough for the eight numbers that some ranges get.
-_COLORBAR_SIZE = (18.0, 150.0)
+_COLORBAR_SIZE = (12.0, 120.0)
 
 # Neither colour occurs in the colormap of the magnitude underneath, and short
 # arrows fade, so that the long ones are seen first.
@@ -496,9 +496,15 @@ def show_tractions(
 
 
 def show_colorbar(image: Image) -> None:
-    """Show what an image's colours mean, in little of the canvas."""
-    image.colorbar.size = _COLORBAR_SIZE
-    image.colorbar.visible = True
+    """Show what an image's colours mean.
+
+    In a small window the bar lies over the field: it is small, and the field
+    shines through around it.
+    """
+    bar = image.colorbar
+    bar.size, bar.tick_length, bar.font_size = _COLORBAR_SIZE, 4, 8
+    bar.color, bar.box_color = "white", (0, 0, 0, 0.4)
+    bar.visible = True
 
 
 def _above_field(layers: Sequence[Layer], source: Layer) -> int:
