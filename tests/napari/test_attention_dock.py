@@ -868,7 +868,7 @@ def test_lines_are_as_wide_on_the_canvas_whatever_the_field():
         layers = LayerList([Layer.create(*field_layers(stack)[0])])
         AttentionLayers(layers, layers[0]).show_grid(PatchGrid(shape))
         lines = next(layer for layer in layers if layer.name == "patches")
-        assert lines.edge_width == pytest.approx(0.002 * max(shape))
+        assert lines.edge_width == pytest.approx(0.003 * max(shape))
 
 
 def test_weighted_displacements_stand_alone_and_attention_lets_through(

@@ -16,7 +16,7 @@ from napari_vit_tfm.overlays import OverlayKind, Picture
 from napari_vit_tfm.patches import PatchGrid
 
 _LINES = "#ffffff"
-_LINE_WIDTH = 0.002
+_LINE_WIDTH = 0.003
 """Of the patches' borders, as a fraction of the field's longer side."""
 
 _OUTLINES = {"pointed at": (255, 255, 255), "chosen": (255, 77, 157)}
