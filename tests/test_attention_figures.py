@@ -14,7 +14,7 @@ from napari_vit_tfm.faithfulness import Faithfulness
 from napari_vit_tfm.fields import DisplacementStack, FieldError
 from napari_vit_tfm.figures import write_png
 from napari_vit_tfm.findings import CHOSEN, PatchFindings
-from napari_vit_tfm.inspection import FrameAttention
+from napari_vit_tfm.inspection import FrameAttention, MapChoice
 from napari_vit_tfm.overlays import SHARES_SHOWN
 from napari_vit_tfm.patches import PatchGrid
 
@@ -118,18 +118,35 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "5 \N{MICRO SIGN}m"),
+        # A fifth of 39 steps of half a micrometre is 3.9.
+        ({}, "2 \N{MICRO SIGN}m"),
         ({"spacing": None}, "5 grid steps"),
         ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even"),
-        ({"scale": "peak"}, "the map's maximum"),
-        ({"field": 0.0}, "over the field"),
-        ({"field": 0.0, "kind": "displacement"}, "over the field"),
+        ({"scale": "peak"}, "the map over its maximum"),
     ],
 )
 def test_scale_and_units(make: Make, values: dict[str, Any], words: str) -> None:
-    # A fifth of 39 steps of half a micrometre is 3.9.
-    words = words.replace("5 \N{MICRO SIGN}m", "2 \N{MICRO SIGN}m")
     assert words in texts(findings_figure(make(**values)))
+
+
+@pytest.mark.parametrize("kind", ["weights", "displacement"])
+def test_a_field_without_displacement_is_drawn(make: Make, kind: str) -> None:
+    axes = findings_figure(make(field=0.0, kind=kind)).get_axes()[0]
+    assert axes.images[0].get_clim() == (0, 4 if kind == "weights" else 1)
+    assert not axes.collections
+
+
+def test_the_tiles_say_which_maps_they_are(make: Make) -> None:
+    for choice, words in {
+        MapChoice(): "attention rollout, all blocks so far: what the patch attends to",
+        MapChoice("attention", 1, "to"): "attention of the block alone, head 2 of 2: "
+        "which patches attend to it",
+    }.items():
+        figure = findings_figure(
+            make(with_evidence=True, choice=choice, evidence="influence")
+        )
+        titles = [part.get_suptitle() for top in figure.subfigs for part in top.subfigs]
+        assert words in titles
 
 
 def test_the_evidence(make: Make) -> None:

@@ -91,4 +91,4 @@ def test_where_the_colours_end_is_said(
 def test_that_there_is_no_attention_is_said_first(found: PatchFindings) -> None:
     even = np.ones((3, 4))
     bare = replace(found, attention=None, evidence="influence", influence=even)
-    assert caption(bare).startswith("small has no attention. Frame 1, ")
+    assert caption(bare).startswith("small has no attention to look at. ")

@@ -108,6 +108,7 @@ def test_the_file_is_enough_to_draw_it_again(
     np.testing.assert_array_equal(saved["faithfulness_random"], curves.random)
     assert saved["faithfulness.advantage"] == curves.advantage(CHOSEN)
     assert saved["influence_correlation"].shape == (2,)
+    assert saved["displacement.longest"] == found.stack.longest()
     assert (saved["shown"], saved["scale"]) == ("map", "share")
     np.testing.assert_array_equal(
         saved["influence_overlay"],
@@ -166,7 +167,7 @@ def test_what_is_shown_is_in_shares(found: PatchFindings) -> None:
 def test_the_colours_of_displacements_end_at_the_longest_of_all_frames(
     found: PatchFindings,
 ) -> None:
-    longest = found.stack.magnitude().max()
+    longest = found.stack.longest()
     assert longest > found.stack.magnitude()[found.frame].max()
     drawn = replace(found, kind="displacement").picture()
     assert drawn is not None

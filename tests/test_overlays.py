@@ -67,7 +67,15 @@ def test_in_even_shares_an_even_map_is_one_everywhere() -> None:
     lengths = np.linalg.norm(displacement, axis=-1)
     np.testing.assert_allclose(weighted.data, lengths, rtol=1e-5)
     assert weighted.limits == (0, 4.0)
-    assert weighted.title == ("\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even shares")
+    assert weighted.title == "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even shares"
+
+
+def test_in_even_shares_a_map_keeps_its_shares() -> None:
+    # Four patches of equal shares in a row: no interpolation between them.
+    weights = np.repeat([[0.5], [0.25], [0.25]], 4, axis=1) / 4
+    _, drawn = draw(weights)
+    np.testing.assert_allclose(drawn.data[0], 0.5 / 4 * N, rtol=1e-6)
+    np.testing.assert_allclose(drawn.data[-1], 0.25 / 4 * N, rtol=1e-6)
 
 
 def test_the_original_scale_ends_at_the_maximum() -> None:
@@ -76,6 +84,7 @@ def test_the_original_scale_ends_at_the_maximum() -> None:
     _, drawn = draw(weights, scale="peak")
     assert 0.8 < drawn.data.max() <= 1
     assert drawn.limits == (0, 1)
+    assert drawn.title == "the map over its maximum"
     _, weighted = draw(weights, scale="peak", kind="displacement")
     assert weighted.limits == (0, 2)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.captions import caption
+from napari_vit_tfm.captions import caption, choice_words
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.faithfulness import Faithfulness
 from napari_vit_tfm.fields import FieldError
@@ -48,6 +48,12 @@ _EVIDENCE_TITLES: dict[Evidence, tuple[str, str]] = {
 }
 """Titles and units."""
 
+_CURVES = {
+    "influence": (EVIDENCE_WORDS["influence"], COLOURS[1], "s"),
+    "reference": (EVIDENCE_WORDS["reference"], COLOURS[2], "^"),
+}
+"""Label, colour and marker."""
+
 _WIDTH = 11.0
 _TEXT = 8
 _CHOSEN_PATCH = "#ff4d9d"
@@ -79,7 +85,8 @@ def findings_figure(findings: PatchFindings) -> Figure:
     drawn = findings.picture()
     if drawn is None:
         raise FieldError(
-            f"{findings.model}: the map that is to be shown has not been computed"
+            f"{findings.model}: the map that is to be shown has not been computed; "
+            "have the influence computed, too"
         )
     aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
     heights = [4.9 * aspect + 1.2]
@@ -124,7 +131,8 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
     _outline(axes, findings.grid, findings.patch, 2.0)
     _no_ticks(axes)
     _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing)
-    _bar(figure, image, axes, drawn.title)
+    extend = "max" if drawn.data.max() > high else "neither"
+    _bar(figure, image, axes, drawn.title, extend=extend)
     name = (
         f"block {findings.block + 1}"
         if findings.evidence is None
@@ -139,6 +147,9 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
 
 def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
     """The chosen map in every block, patch by patch, on one scale."""
+    assert findings.attention is not None
+    words = choice_words(findings.choice, findings.attention.n_heads)
+    figure.suptitle(words, fontsize=_TEXT + 1)
     blocks = findings.blocks
     columns = math.ceil(math.sqrt(len(blocks)))
     rows = math.ceil(len(blocks) / columns)
@@ -166,7 +177,8 @@ def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
     assert image is not None
     n_patches = findings.map(0).size
     values = "each map's maximum" if of_peak else f"even shares, 1/{n_patches} each"
-    _bar(figure, image, list(grid.flat), values)
+    extend = "neither" if of_peak else "max"
+    _bar(figure, image, list(grid.flat), values, extend=extend)
 
 
 def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
@@ -192,7 +204,7 @@ def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
         image = _draw_patches(axes, findings, map_, **_logarithmic(map_))
         weight = "bold" if evidence == findings.evidence else "normal"
         axes.set_title(title, fontsize=_TEXT, fontweight=weight)
-        _bar(figure, image, axes, unit)
+        _bar(figure, image, axes, unit, extend="min")
     if has_attention and known:
         _draw_correlations(panels.pop(0), findings)
     if findings.faithfulness is not None:
@@ -224,14 +236,11 @@ def _draw_patches(
 
 def _draw_correlations(axes: Axes, findings: PatchFindings) -> None:
     ordinals = [block + 1 for block in findings.blocks]
-    for name, colour, marker in (
-        ("influence", COLOURS[1], "s"),
-        ("reference", COLOURS[2], "^"),
-    ):
+    for name in EVIDENCE:
         other = getattr(findings, name)
         if other is not None:
+            label, colour, marker = _CURVES[name]
             values = findings.correlations(other)
-            label = {"reference": "physical reference"}.get(name, name)
             axes.plot(ordinals, values, color=colour, marker=marker, ms=4, label=label)
     axes.axhline(0, color=GREY, lw=0.8, ls=":")
     axes.set_ylim(-1, 1)
@@ -247,11 +256,7 @@ def _draw_faithfulness(axes: Axes, found: Faithfulness, first: str) -> None:
     low, high = found.random.min(axis=0), found.random.max(axis=0)
     axes.fill_between(percent, low, high, color="0.85", lw=0)
     axes.plot(percent, found.random.mean(axis=0), "--", color=GREY, label="random")
-    looks = {
-        CHOSEN: (first, COLOURS[0], "o"),
-        "influence": ("influence", COLOURS[1], "s"),
-        "reference": ("physical reference", COLOURS[2], "^"),
-    }
+    looks = {CHOSEN: (first, COLOURS[0], "o"), **_CURVES}
     for name, changes in found.changes.items():
         label, colour, marker = looks[name]
         axes.plot(percent, changes, color=colour, marker=marker, ms=3, label=label)
@@ -342,15 +347,15 @@ def _round_number(value: float) -> float:
     return max(factor * power for factor in (1, 2, 5) if factor * power <= value)
 
 
-def _bar(figure: SubFigure, image: AxesImage, axes: Any, label: str) -> None:
-    from matplotlib.colors import LogNorm
-
-    logarithmic = isinstance(image.norm, LogNorm)
+def _bar(
+    figure: SubFigure, image: AxesImage, axes: Any, label: str, *, extend: str
+) -> None:
+    """A colour bar, pointed where values lie beyond its end."""
     bar = figure.colorbar(
         image,
         ax=axes,
         orientation="horizontal",
-        extend="min" if logarithmic else "max",
+        extend=extend,
         shrink=0.7,
         aspect=30,
         pad=0.06,

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_vit_tfm.config import MapDirection
 from napari_vit_tfm.findings import Map, PatchFindings
-from napari_vit_tfm.inspection import Patch
+from napari_vit_tfm.inspection import MapChoice, Patch
 from napari_vit_tfm.overlays import DISPLACEMENTS_SHOWN, SHARES_SHOWN
 from napari_vit_tfm.patches import PatchGrid
+
+DIRECTION_WORDS: dict[MapDirection, str] = {
+    "from": "what the patch attends to",
+    "to": "which patches attend to it",
+}
 
 
 def patch_words(grid: PatchGrid, patch: Patch) -> str:
@@ -25,11 +31,25 @@ def share_words(grid: PatchGrid, patch: Patch, weights: Map | None) -> str:
 
 
 def no_attention(model: str) -> str:
-    """Say that a model has none; what can be looked at nevertheless."""
-    return (
-        f"{model} has no attention to look at, but what its tractions depend on can "
-        "be computed."
-    )
+    """Say that a model has none."""
+    return f"{model} has no attention to look at."
+
+
+def choice_words(choice: MapChoice, n_heads: int) -> str:
+    """Which of a patch's maps are looked at, whatever the block.
+
+    Parameters
+    ----------
+    choice : MapChoice
+        The maps.
+    n_heads : int
+        Heads of a block.
+    """
+    source = {
+        "rollout": "attention rollout, all blocks so far",
+        "attention": f"attention of the block alone, {_heads(choice, n_heads)}",
+    }[choice.source]
+    return f"{source}: {DIRECTION_WORDS[choice.direction]}"
 
 
 def caption(findings: PatchFindings) -> str:
@@ -39,12 +59,17 @@ def caption(findings: PatchFindings) -> str:
     ----------
     findings : PatchFindings
         Of a patch whose map is known.
+
+    Returns
+    -------
+    str
+        A few sentences.
     """
     weights = findings.shown
     assert weights is not None
     said = [_subject(findings), _numbers(findings, weights), _scale(findings)]
     if findings.attention is None:
-        said.insert(0, f"{findings.model} has no attention.")
+        said.insert(0, no_attention(findings.model))
     return " ".join(said)
 
 
@@ -77,12 +102,13 @@ def _subject(findings: PatchFindings) -> str:
         "from": "what this patch looks at",
         "to": "which patches look at it",
     }[choice.direction]
-    heads = (
-        f"mean of {n_heads} heads"
-        if choice.head is None
-        else f"head {choice.head + 1} of {n_heads}"
-    )
-    return f"{where}: {what} in {block} alone ({heads})."
+    return f"{where}: {what} in {block} alone ({_heads(choice, n_heads)})."
+
+
+def _heads(choice: MapChoice, n_heads: int) -> str:
+    if choice.head is None:
+        return f"mean of {n_heads} heads"
+    return f"head {choice.head + 1} of {n_heads}"
 
 
 def _numbers(findings: PatchFindings, weights: Map) -> str:

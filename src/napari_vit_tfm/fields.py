@@ -82,6 +82,11 @@ class _VectorStack:
         lengths: FloatArray = np.hypot(self.data[..., 0], self.data[..., 1])
         return lengths
 
+    def longest(self) -> float:
+        """Length of the longest vector of all frames; those in holes do not count."""
+        lengths = self.magnitude()
+        return float(lengths.max(where=np.isfinite(lengths), initial=0.0))
+
 
 @dataclass(frozen=True, eq=False)
 class DisplacementStack(_VectorStack):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
 
 CHOSEN = "map"
-"""The shown map's name among the maps of a faithfulness curve."""
+"""Name of the block's chosen map among the maps of a faithfulness curve."""
 
 Map = npt.NDArray[np.floating]
 
@@ -96,8 +96,9 @@ class PatchFindings:
     influence, reference : arrays of shape (rows, columns), optional
         See `attribution.influence_map` and `attribution.physical_reference`.
     faithfulness : Faithfulness, optional
-        With a curve for `CHOSEN`, the map that is shown (the influence, where
-        there is no attention), and perhaps for "influence" and "reference".
+        With a curve for `CHOSEN`, the chosen map of the block (the influence,
+        where there is no attention), and perhaps for "influence" and
+        "reference".
     """
 
     stack: DisplacementStack
@@ -151,13 +152,18 @@ class PatchFindings:
         Parameters
         ----------
         longest : float, keyword-only, optional
-            Longest displacement of all frames; None looks for it.
+            Longest displacement of all frames, in the stack's unit; None looks
+            for it.
+
+        Returns
+        -------
+        Picture, or None where the map is not known
         """
         shown = self.shown
         if shown is None:
             return None
         if longest is None:
-            longest = float(self.stack.magnitude().max())
+            longest = self.stack.longest()
         return picture(
             shown,
             self.displacement,
@@ -293,7 +299,7 @@ def inspect_patch(
             stack,
             frame,
             patch,
-            _maps_to_test(known),
+            maps_to_test(known),
             substrate=substrate,
             config=config,
             method=method,
@@ -305,12 +311,10 @@ def inspect_patch(
     return known
 
 
-def _maps_to_test(known: PatchFindings) -> dict[str, Map]:
-    """The map that is shown, or the influence; beside it what else is known."""
-    others = {
-        name: map_
-        for name in ("influence", "reference")
-        if (map_ := getattr(known, name)) is not None
+def maps_to_test(known: PatchFindings) -> dict[str, Map]:
+    """The chosen map of the block, or the influence; beside it what else is known."""
+    others: dict[str, Map] = {
+        name: map_ for name in EVIDENCE if (map_ := getattr(known, name)) is not None
     }
     if known.attention is None:
         return {CHOSEN: others.pop("influence"), **others}
@@ -335,7 +339,10 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
     arrays: dict[str, npt.ArrayLike] = {"displacement": findings.displacement}
     attributes: dict[str, dict[str, Any]] = {
         "": _of_file(findings),
-        "displacement": {"units": findings.stack.unit},
+        "displacement": {
+            "units": findings.stack.unit,
+            "longest": findings.stack.longest(),
+        },
     }
     weighted = findings.kind == "displacement"
     units = findings.stack.unit if weighted else "1"

@@ -157,7 +157,7 @@ class FrameAttention:
         kind: OverlayKind = "weights",
         choice: MapChoice = ROLLOUT,
     ) -> FloatArray:
-        """The map drawn over the field, ``(H, W)``; see `patches.overlay`."""
+        """The map drawn over the field, ``(H, W)``; see `overlays.overlay`."""
         weights = self.map(block, row, column, choice=choice)
         return overlay(weights, self.displacement, grid=self.grid, kind=kind)
 

@@ -58,7 +58,7 @@ def overlay(
     Parameters
     ----------
     weights : array of shape (rows, columns)
-        Attention of one patch, not negative.
+        A map of one patch, not negative.
     displacement : array of shape (H, W, 2)
         The frame's displacement vectors.
     grid : PatchGrid, keyword-only
@@ -110,11 +110,15 @@ def picture(
     unit : str, keyword-only
         The displacement's; None where nobody knows it.
     longest : float, keyword-only
-        Longest displacement of all frames, at which the colours of weighted
-        displacements end, or at twice that.
+        Longest displacement of all frames, in `unit`: the colours of weighted
+        displacements end there, or at twice that.
+
+    Returns
+    -------
+    Picture
     """
     data = overlay(weights, displacement, grid=grid, kind=kind)
-    high, values = 1.0, "the map's maximum"
+    high, values = 1.0, "the map over its maximum"
     if scale == "share":
         data = data * np.float32(float(weights.max()) * weights.size)
         high, values = SHARES_SHOWN, "even shares"

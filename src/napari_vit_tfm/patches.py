@@ -50,6 +50,10 @@ class PatchGrid:
         """Number of columns of patches; the last may reach beyond the field."""
         return math.ceil(self.shape[1] / self.patch_size)
 
+    def has(self, row: int, column: int) -> bool:
+        """Whether there is such a patch."""
+        return 0 <= row < self.rows and 0 <= column < self.columns
+
     def index(self, row: int, column: int) -> int:
         """Number of a patch, counted row by row from zero.
 
@@ -58,7 +62,7 @@ class PatchGrid:
         IndexError
             If there is no such patch.
         """
-        if not (0 <= row < self.rows and 0 <= column < self.columns):
+        if not self.has(row, column):
             raise IndexError(
                 f"no patch ({row}, {column}): the field has "
                 f"{self.rows} rows and {self.columns} columns of patches"

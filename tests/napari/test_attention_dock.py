@@ -19,7 +19,9 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.findings import EVIDENCE
 from napari_vit_tfm.inspection import ROLLOUT, MapChoice, frame_attention
+from napari_vit_tfm.napari import attention_dock
 from napari_vit_tfm.napari.attention_dock import AttentionDock
 from napari_vit_tfm.napari.attention_layers import AttentionLayers
 from napari_vit_tfm.napari.inspector import CACHED_FRAMES
@@ -380,7 +382,10 @@ def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
     # The map of another frame is not shown for this one's.
     assert np.isnan(overlay.data).all()
     assert overlay.colormap.map([np.nan])[0, 3] == 0
+    inspecting.inspector.look_at(kind="displacement")
     finish(inspecting)
+    assert overlay.colormap.map([np.nan])[0, 3] == 0
+    inspecting.inspector.look_at(kind="weights")
     right = in_even_shares(expected(2), (1, 2))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     assert "Frame 2" in inspecting.text.text()
@@ -410,20 +415,6 @@ def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
         np.testing.assert_allclose(data, right, rtol=1e-5)
 
 
-def test_without_a_unit_the_dock_says_where_to_give_it(viewer, inspecting, finish):
-    nameless = DisplacementStack(np.ones((1, 27, 40, 2)))
-    viewer.layers.append(Layer.create(*field_layers(nameless)[0]))
-    inspecting.fields.choose(viewer.layers[-1])
-    assert not inspecting.switch.isChecked()
-    assert "unit is not known" in inspecting.text.text()
-    assert "Traction dock" in inspecting.text.text()
-    assert "patches" not in names(viewer)
-    describe(viewer.layers, viewer.layers[-1], unit="grid")
-    inspecting.switch.setChecked(True)
-    finish(inspecting)
-    assert inspecting.inspector.frame is not None
-
-
 def test_a_frame_that_cannot_be_used_is_passed_over(
     viewer, source, inspecting, finish, displacement, expected
 ):
@@ -434,10 +425,16 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
     choose(inspecting, (1, 2))
+    # A hole has no length.
+    inspecting.inspector.look_at(kind="displacement")
+    longest = np.nanmax(holed.magnitude())
+    np.testing.assert_allclose(named(viewer, "map").contrast_limits, (0, 2 * longest))
+    assert np.isfinite(viewer.layers[2].contrast_limits).all()
+    inspecting.inspector.look_at(kind="weights")
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
     assert inspecting.switch.isChecked()
-    assert "frame 1 holds vectors that are not finite" in inspecting.text.text()
+    assert "Frame 1 holds vectors that are not finite" in inspecting.text.text()
     assert np.isnan(named(viewer, "map").data).all()
     assert not inspecting.test.isEnabled()
     # A click there is none that waits for a frame.
@@ -448,6 +445,37 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     assert inspecting.inspector.shown.patch == (1, 2)
     right = in_even_shares(expected(2), (1, 2))
     np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
+    # What is said of one frame is not said of another.
+    viewer.dims.set_current_step(0, 1)
+    viewer.dims.set_current_step(0, 0)
+    finish(inspecting)
+    assert "not finite" not in inspecting.text.text()
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert "not finite" in inspecting.text.text()
+
+
+def test_a_map_that_was_hidden_is_never_that_of_another_frame(
+    viewer, inspecting, finish
+):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
+    overlay.visible = False
+    viewer.dims.set_current_step(0, 1)
+    overlay.visible = True
+    assert np.isnan(overlay.data).all()
+    finish(inspecting)
+    assert not np.isnan(overlay.data).any()
+    # Nor that of a block, where an influence is looked at that is not known.
+    inspecting.inspector.look_at(evidence="influence")
+    assert np.isnan(overlay.data).all()
+
+
+def test_a_click_on_a_gallery_that_is_behind_is_none(inspecting):
+    choose(inspecting, (1, 2))
+    inspecting.inspector.look_at(patch=None)
+    inspecting.panel.gallery.clicked.emit(3)
+    assert inspecting.inspector.shown.evidence is None
 
 
 def test_a_click_before_there_are_patches_counts(viewer, source, dock, finish):
@@ -671,10 +699,21 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     inspecting.controls.block.slider.setValue(1)
     assert inspecting.test.isEnabled()
     assert inspecting.inspector.findings().faithfulness is None
+    # Not even while the influence is looked at.
+    pick(inspecting.controls.map, "influence")
+    assert inspecting.inspector.findings().block == 0
+    assert inspecting.inspector.findings().faithfulness is None
     inspecting.test.click()
     finish(inspecting)
     assert inspecting.inspector.evidence.block == 0
-    assert inspecting.inspector.evidence.influence is found.influence
+    again = inspecting.inspector.evidence
+    assert again.influence is found.influence
+    # Random orders are the same for every map.
+    assert again.faithfulness.random is found.faithfulness.random
+    for name in EVIDENCE:
+        np.testing.assert_allclose(
+            again.faithfulness.changes[name], found.faithfulness.changes[name]
+        )
 
 
 def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
@@ -762,10 +801,14 @@ def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
     assert image.width() > 500
 
 
-def test_what_cannot_be_saved_is_told(inspecting, tmp_path, capsys):
+def test_what_cannot_be_saved_is_told(inspecting, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(attention_dock, "show_error", told.append)
     choose(inspecting, (1, 2))
     inspecting.save_as(tmp_path / "attention.txt")
     assert not (tmp_path / "attention.txt").exists()
+    assert len(told) == 1
+    assert ".h5" in told[0]
 
 
 def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
@@ -785,26 +828,40 @@ def test_without_a_field_there_is_nothing_to_inspect(viewer, dock):
     assert "no displacement field" in dock.text.text()
 
 
-def test_an_unknown_unit_is_said(viewer, displacement, dock, finish, source):
+def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
+    viewer, displacement, dock, finish, source
+):
     other = dataclasses.replace(displacement, unit=None)
     viewer.layers.append(Layer.create(*field_layers(other)[0]))
     dock.fields.choose(viewer.layers[-1])
     dock.switch.setChecked(True)
-    finish(dock)
+    press(viewer, world(source, 3, 3))
     assert "unit is not known" in dock.text.text()
-    assert not dock.switch.isChecked()
+    assert "Traction dock" in dock.text.text()
+    assert not dock.is_busy
+    describe(viewer.layers, viewer.layers[2], unit="px")
+    assert "need the pixel size" in dock.text.text()
+    describe(viewer.layers, viewer.layers[2], unit="grid")
+    finish(dock)
+    assert dock.inspector.frame is not None
+    assert dock.text.text().startswith("Click a patch")
 
 
 def test_a_field_of_another_size_has_another_grid(viewer, inspecting, finish):
     choose(inspecting, (3, 4))
     rng = np.random.default_rng(0)
-    small = DisplacementStack(rng.normal(size=(1, 16, 20, 2)), unit="grid")
+    small = DisplacementStack(rng.normal(size=(2, 16, 20, 2)), unit="grid")
     viewer.layers.append(Layer.create(*field_layers(small)[0]))
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
     assert inspecting.inspector.shown.patch is None
     lines = named(viewer, "patches")
     assert len(lines.data) == (2 + 1) + (3 + 1)
+    # The patch that was chosen is not there in any frame, known or not.
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert inspecting.inspector.frame is not None
+    assert outlined(viewer, CHOSEN) is None
 
 
 def test_the_gel_is_that_of_the_computed_tractions(
@@ -860,6 +917,40 @@ def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
                 layer.data_to_world(corner), source.data_to_world((0, *corner))[1:]
             )
         assert layer.units == source.units[1:]
+
+
+@pytest.mark.parametrize(
+    ("shape", "model_shape"),
+    [
+        ((160, 160), None),
+        ((256, 17), None),
+        ((256, 200), None),
+        ((160, 160), (104, 104)),
+        ((20, 50), (104, 104)),
+    ],
+)
+def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_shape):
+    stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
+    layers = LayerList([Layer.create(*field_layers(stack)[0])])
+    overlay = AttentionLayers(layers, layers[0])
+    grid = PatchGrid(shape, model_shape)
+    overlay.show_grid(grid)
+    for patch in ((0, 0), (grid.rows // 2, 1), (grid.rows - 1, grid.columns - 1)):
+        overlay.choose(patch)
+        overlay.point_at(patch)
+        image = next(layer for layer in layers if layer.name == "outlines")
+        # The mouse is in the chosen patch: the chosen one's outline is above.
+        assert not (image.data == (*POINTED_AT, 255)).all(axis=-1).any()
+        drawn = (image.data == (*CHOSEN, 255)).all(axis=-1)
+        found = np.argwhere(drawn)
+        y0, x0 = image.data_to_world(found.min(axis=0) - 0.5)
+        y1, x1 = image.data_to_world(found.max(axis=0) + 0.5)
+        pixel = 0.5 * image.scale[0]
+        np.testing.assert_allclose(
+            (x0, y0, x1, y1), grid.bounds(*patch), atol=pixel + 1e-6
+        )
+        rows, columns = np.ptp(found, axis=0) + 1
+        assert min(rows, columns) < 3 or drawn.sum() < rows * columns
 
 
 def test_lines_are_as_wide_on_the_canvas_whatever_the_field():

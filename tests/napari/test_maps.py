@@ -3,13 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.findings import PatchFindings
 from napari_vit_tfm.inspection import FrameAttention, MapChoice
 from napari_vit_tfm.napari import maps
+from napari_vit_tfm.napari.inspection_workers import FrameRequest, findings_of
 from napari_vit_tfm.napari.maps import Frame, View
 from napari_vit_tfm.overlays import Picture
 from napari_vit_tfm.patches import PatchGrid
+from napari_vit_tfm.physics.substrate import Substrate
 
 # 20 x 27 vectors: 3 x 4 patches, the lowest of four rows, the last of three columns.
 GRID = PatchGrid((20, 27))
@@ -21,15 +24,15 @@ def frame() -> Frame:
     rng = np.random.default_rng(0)
     attention = rng.random((2, 3, N, N), dtype=np.float32)
     attention /= attention.sum(axis=-1, keepdims=True)
-    displacement = rng.normal(size=(2, 20, 27, 2)).astype(np.float32)
-    stack = DisplacementStack(displacement, unit="um", spacing=1)
-    found = FrameAttention(attention, attention.mean(axis=1), GRID, displacement[1])
-    return Frame(1, stack, GRID, "vit", "0" * 64, found)
+    found = FrameAttention(
+        attention, attention.mean(axis=1), GRID, np.zeros((20, 27, 2), np.float32)
+    )
+    return Frame(GRID, "vit", "0" * 64, found)
 
 
 @pytest.fixture
-def without_attention(frame) -> Frame:
-    return Frame(1, frame.stack, GRID, "fttc", "", None)
+def without_attention() -> Frame:
+    return Frame(GRID, "fttc", "", None)
 
 
 def test_a_view_is_brought_to_what_a_frame_has(frame, without_attention):
@@ -64,14 +67,10 @@ def test_colours_run_from_end_to_end():
 
 
 def known(frame, view) -> PatchFindings:
-    view = view.on(frame)
-    return PatchFindings(
-        *(frame.stack, frame.number, view.patch, frame.grid, frame.model, ""),
-        attention=frame.attention,
-        block=view.block,
-        choice=view.maps,
-        evidence=view.evidence,
-    )
+    rng = np.random.default_rng(0)
+    stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing=1)
+    request = FrameRequest(stack, 1, Substrate(), ReconstructionConfig())
+    return findings_of(request, view.on(frame), frame)
 
 
 def test_there_is_a_tile_for_every_block_and_for_the_evidence(frame):
@@ -95,3 +94,20 @@ def test_without_attention_only_the_evidence_is_left(without_attention):
     assert findings.shown is None
     tiles = maps.tiles(findings)
     assert [tile.name for tile in tiles] == ["influence", "physical reference"]
+
+
+def test_a_map_is_tested_with_its_block_and_its_choice_alone(frame, without_attention):
+    at_first = View(patch=(1, 2), block=0)
+    tested = known(frame, at_first)
+    assert maps.is_tested(at_first, tested)
+    assert not maps.is_tested(at_first, None)
+    for other in (
+        View(patch=(1, 2), block=1),
+        View(patch=(1, 2), block=1, evidence="influence"),
+        View(patch=(1, 2), block=0, maps=MapChoice("attention")),
+    ):
+        assert not maps.is_tested(other, tested)
+    # Without attention it is the influence that is tested, whatever is looked at.
+    of_influence = known(without_attention, View(patch=(1, 2)))
+    view = View(patch=(1, 2), evidence="reference")
+    assert maps.is_tested(view, of_influence)

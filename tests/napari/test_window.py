@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -189,6 +190,22 @@ def test_the_demo_saves_a_picture_of_its_window(folder):
     # The outline of the chosen patch, and nothing else, is of this pink.
     pink = np.abs(pixels - (255, 77, 157)).max(axis=-1) < 12
     assert pink.sum() > 50
+
+
+@pytest.mark.usefixtures("needs_display")
+def test_the_inspector_is_timed_in_a_window(tmp_path):
+    module = "napari_vit_tfm.napari.inspection_speed"
+    command = [sys.executable, "-m", module, str(tmp_path), "--clicks", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "inspect.json").read_text(encoding="utf-8"))
+    # Clicks in two frames; then as many clicks as steps of the slider.
+    assert len(found["first_click_all_ms"]) == 2
+    assert len(found["same_frame_all_ms"]) == 4
+    for name in ("first_click", "same_frame"):
+        values = found[f"{name}_all_ms"]
+        assert found[f"{name}_ms"] == pytest.approx(np.median(values))
+        assert min(values) > 0
 
 
 def test_the_demo_without_files_ends_with_one_line(tmp_path):

@@ -247,7 +247,7 @@ def _progress() -> Callable[[str, int, int], None] | None:
 def _report(target: Path, findings: PatchFindings) -> None:
     """Tell what was found out, and where it is."""
     from napari_vit_tfm.cli.run import SHORT_SHA256
-    from napari_vit_tfm.findings import CHOSEN
+    from napari_vit_tfm.findings import CHOSEN, EVIDENCE
 
     row, column = findings.patch
     grid = findings.grid
@@ -257,7 +257,7 @@ def _report(target: Path, findings: PatchFindings) -> None:
         f"{grid.rows} x {grid.columns} in frame {findings.frame}, {blocks})"
     )
     if findings.influence is not None and findings.attention is not None:
-        for name in ("influence", "reference"):
+        for name in EVIDENCE:
             values = findings.correlations(getattr(findings, name))
             listed = ", ".join(f"{value:.2f}" for value in values)
             click.echo(f"rank correlation with {name}, block by block: {listed}")

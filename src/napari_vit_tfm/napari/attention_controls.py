@@ -17,6 +17,7 @@ from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QToolButton, QWidget
 from superqt import QLabeledSlider
 
+from napari_vit_tfm.captions import DIRECTION_WORDS
 from napari_vit_tfm.findings import EVIDENCE, EVIDENCE_WORDS
 from napari_vit_tfm.inspection import MapChoice
 from napari_vit_tfm.napari.controls import may_shrink
@@ -29,10 +30,6 @@ _MAP_WORDS: dict[str, str] = {
     "attention": "attention of the block alone",
     "influence": EVIDENCE_WORDS["influence"],
     "reference": EVIDENCE_WORDS["reference"],
-}
-_DIRECTION_WORDS = {
-    "from": "what the patch attends to",
-    "to": "which patches attend to it",
 }
 _KIND_WORDS = {
     "weights": "weights",
@@ -122,7 +119,7 @@ class AttentionControls(QWidget):
         self._view = View()
         self.block = PlayedSlider()
         self.map = _combo(_MAP_WORDS)
-        self.direction = _combo(_DIRECTION_WORDS)
+        self.direction = _combo(DIRECTION_WORDS)
         self.head = _combo({})
         self.kind = _combo(_KIND_WORDS)
         self.scale = _combo(_SCALE_WORDS)

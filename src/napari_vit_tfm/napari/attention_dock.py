@@ -37,7 +37,6 @@ from napari_vit_tfm.napari.inspection_workers import (
 )
 from napari_vit_tfm.napari.inspector import Inspector
 from napari_vit_tfm.napari.jobs import LatestJob
-from napari_vit_tfm.napari.layers import displacement_stack
 from napari_vit_tfm.napari.maps import Frame
 from napari_vit_tfm.napari.pointer import ARROWS, Keys
 from napari_vit_tfm.napari.taking_along import copy_figure, save
@@ -46,14 +45,15 @@ from napari_vit_tfm.napari.workers import MethodCache, in_one_line, is_expected
 logger = logging.getLogger(__name__)
 
 _OFF = (
-    "Shows which patches of the displacement field the network used for the "
-    "tractions of one patch."
+    "Shows which patches of the displacement field the network looked at for the "
+    "tractions of one patch, and tests whether these are the ones that matter."
 )
 _NO_FIELD = "There is no displacement field to look at."
 _WHERE_TO_SAY = (
     "Unit, pixel size and vector spacing are set in the Traction dock "
     "(Plugins > napari-vit-tfm > Traction)."
 )
+_STILL = "What its tractions depend on can still be computed."
 _CLICK = "Click a patch of the grid, or move there with the arrow keys."
 _NOT_A_PLANE = (
     "Patches are looked at in the two-dimensional view of rows and columns, with "
@@ -120,8 +120,8 @@ class AttentionDock(QWidget):
         self.test = QPushButton(_COMPUTE)
         self.test.setToolTip(
             "Computes the influence map, the physical reference, their rank "
-            "correlation with the rollout, and how the traction changes as patches "
-            "are hidden."
+            "correlation with the map of each block, and how the traction changes as "
+            "patches are hidden."
         )
         self.save = QPushButton("Save\N{HORIZONTAL ELLIPSIS}")
         self.save.setToolTip("A figure (PNG), or all its numbers (NPZ, HDF5).")
@@ -214,13 +214,6 @@ class AttentionDock(QWidget):
         if source is None:
             self._give_up(_NO_FIELD)
             return
-        stack = displacement_stack(source)
-        assert stack is not None
-        try:
-            stack.grid_steps_per_unit()
-        except FieldError as error:
-            self._give_up(f"{in_one_line(error).capitalize()}. {_WHERE_TO_SAY}")
-            return
         self._tests.cancel()
         if not self.inspector.is_on:
             self._inspecting_keys.bind()
@@ -265,8 +258,9 @@ class AttentionDock(QWidget):
         self.test.setEnabled(is_testing or inspector.evidence_request() is not None)
         for button in (self.save, self.copy):
             button.setEnabled(inspector.weights() is not None)
-        # The gallery can wait until the map is drawn.
-        self._later.start()
+        # The gallery can wait until the map is drawn, but not for ever.
+        if not self._later.isActive():
+            self._later.start()
 
     def _refresh_panel(self) -> None:
         if self.inspector.is_on:
@@ -281,11 +275,14 @@ class AttentionDock(QWidget):
         if not inspector.sees_plane:
             return _NOT_A_PLANE
         if frame is None:
-            assert inspector.request is not None
+            if inspector.request is None:
+                return _CLICK
             computing = f"Computing the attention of frame {inspector.request.frame}…"
             return inspector.failure or computing
         findings = inspector.findings()
-        none = "" if frame.attention else f"{captions.no_attention(frame.model)} "
+        none = ""
+        if frame.attention is None:
+            none = f"{captions.no_attention(frame.model)} {_STILL} "
         if findings is None:
             return f"{none}{_CLICK}"
         patch = captions.patch_words(frame.grid, findings.patch)
@@ -302,8 +299,11 @@ class AttentionDock(QWidget):
         self.inspector.look_at(**changes)
 
     def _on_tile(self, number: int) -> None:
-        tile = self.inspector.tiles()[number]
-        shows = tile.findings
+        tiles = self.inspector.tiles()
+        if number >= len(tiles):
+            # The gallery is a little behind.
+            return
+        shows = tiles[number].findings
         self.inspector.look_at(block=shows.block, evidence=shows.evidence)
         if shows.shown is None and self._tests.awaited is None:
             self._on_test()
@@ -345,7 +345,14 @@ class AttentionDock(QWidget):
     # Computing
 
     def _ask_for_frame(self, request: FrameRequest) -> None:
-        self._frames.ask(request)
+        try:
+            request.stack.grid_steps_per_unit()
+        except FieldError as error:
+            # Asked again as soon as it is said.
+            why = _as_sentences(error, _WHERE_TO_SAY)
+            self.inspector.take_failure(request, why)
+        else:
+            self._frames.ask(request)
 
     def _on_word(self, _request: EvidenceRequest, word: str) -> None:
         self._word = word
@@ -353,7 +360,7 @@ class AttentionDock(QWidget):
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
         if isinstance(error, FrameError):
-            self.inspector.take_failure(request, in_one_line(error))
+            self.inspector.take_failure(request, _as_sentences(error))
         elif request == self.inspector.request:
             self._give_up(_tell(error))
 
@@ -366,6 +373,12 @@ def _call_later(action: Callable[[], None]) -> None:
     """Call once the event loop is back."""
     # A bound method by itself would not be kept alive until then.
     QTimer.singleShot(0, lambda: action())
+
+
+def _as_sentences(error: Exception, hint: str = "") -> str:
+    """An error's message as prose, and what there is to do about it."""
+    words = in_one_line(error)
+    return f"{words[:1].upper()}{words[1:]}. {hint}".rstrip()
 
 
 def _tell(error: Exception) -> str:

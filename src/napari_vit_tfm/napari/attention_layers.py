@@ -26,7 +26,7 @@ _OUTLINE_WIDTH = 0.005
 _OUTLINE_PIXELS = 512
 """At most so many pixels along the field's longer side, and four a vector."""
 
-# What is drawn lies where it lay: neither extent nor thumbnail change with it.
+# What is drawn lies where it lay, and a thumbnail takes longer than it is worth.
 _PICTURE_ONLY = {"thumbnail": False, "highlight": False, "extent": False}
 
 
@@ -131,12 +131,14 @@ class AttentionLayers:
         A layer that is hidden and shown again has its colour bar's programs
         compiled anew, which takes longer than most maps do.
         """
-        if self._map is not None and self._map.visible:
+        if self._map is not None:
+            # Also where the user has hidden it: what comes back is not stale.
             self._map.data[:] = np.nan
             self._map.refresh(**_PICTURE_ONLY)
 
     def hide_map(self) -> None:
         """Show no map, nor its colours."""
+        self.blank_map()
         if self._map is not None:
             self._map.visible = False
 
@@ -150,9 +152,13 @@ class AttentionLayers:
 
     def _outline(self, which: str, patch: Patch | None) -> None:
         image = self._outlines
-        if image is None or patch == self._outlined.get(which):
+        if image is None:
             return
         assert self._grid is not None
+        if patch is not None and not self._grid.has(*patch):
+            patch = None
+        if patch == self._outlined.get(which):
+            return
         self._outlined[which] = patch
         image.data[:] = 0
         for name, colour in _OUTLINES.items():
@@ -241,7 +247,7 @@ def _fading(name: str) -> Colormap:
 
 
 def _outline_pixels_per_vector(grid: PatchGrid) -> int:
-    return min(max(_OUTLINE_PIXELS // max(grid.field_shape), 1), 4)
+    return min(_OUTLINE_PIXELS // max(grid.field_shape), 4)
 
 
 def _draw_border(
@@ -252,10 +258,12 @@ def _draw_border(
 ) -> None:
     """Draw a patch's border, inside the patch, into an image of the field."""
     finer = _outline_pixels_per_vector(grid)
-    width = max(round(_OUTLINE_WIDTH * max(grid.field_shape) * finer), 1)
     left, top, right, bottom = (
         round((edge + 0.5) * finer) for edge in grid.bounds(*patch)
     )
+    width = round(_OUTLINE_WIDTH * max(grid.field_shape) * finer)
+    # Of a narrow patch, too, the inside is seen.
+    width = max(min(width, (right - left) // 4, (bottom - top) // 4), 1)
     # What is transparent nearby is of the same colour, for a smooth edge.
     near = pixels[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
     near[near[..., 3] == 0] = (*colour, 0)

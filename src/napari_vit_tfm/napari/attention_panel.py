@@ -74,16 +74,17 @@ class AttentionPanel(QWidget):
             else self._config.displacement_colormap
         )
         colours = ensure_colormap(name).colors
-        images = []
-        for tile in tiles:
-            drawn = inspector.draw(tile.findings)
-            pixels = None if drawn is None else coloured(drawn, colours)
-            images.append(TileImage(tile.name, pixels))
-            if drawn is not None:
-                low, high = drawn.limits
-                self.gallery.show_scale(
-                    colours, (f"{low:.3g}", f"{high:.3g}"), drawn.title
-                )
+        pictures = [inspector.draw(tile.findings) for tile in tiles]
+        images = [
+            TileImage(tile.name, None if drawn is None else coloured(drawn, colours))
+            for tile, drawn in zip(tiles, pictures, strict=True)
+        ]
+        known = next((drawn for drawn in pictures if drawn is not None), None)
+        if known is None:
+            self.gallery.hide_scale()
+        else:
+            ends = f"{known.limits[0]:.3g}", f"{known.limits[1]:.3g}"
+            self.gallery.show_scale(colours, ends, known.title)
         rows, columns = frame.grid.field_shape
         x0, y0, x1, y1 = frame.grid.bounds(*view.patch)
         current = [tile.is_current for tile in tiles].index(True)

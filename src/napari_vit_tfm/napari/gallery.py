@@ -147,6 +147,11 @@ class Gallery(QWidget):
         self._colours, self._ends, self._title = colours, ends, title
         self.update()
 
+    def hide_scale(self) -> None:
+        """Show no scale, as long as there is nothing in colours."""
+        self._title = ""
+        self.update()
+
     @property
     def names(self) -> list[str]:
         """What the tiles are called."""
@@ -202,7 +207,8 @@ class Gallery(QWidget):
             return
         for number in range(len(self._tiles)):
             self._paint_tile(painter, number)
-        self._paint_scale(painter)
+        if self._title:
+            self._paint_scale(painter)
 
     def _paint_tile(self, painter: QPainter, number: int) -> None:
         tile, image, rect = (

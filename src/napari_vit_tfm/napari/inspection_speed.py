@@ -181,7 +181,8 @@ def _click_around(
     assert inspector.frame is not None
     grid, blocks = inspector.frame.grid, inspector.frame.n_blocks
     rng = np.random.default_rng(0)
-    order = rng.permutation(grid.rows * grid.columns)[: 2 * n_clicks + 1]
+    # All patches once, then again.
+    order = np.resize(rng.permutation(grid.rows * grid.columns), 2 * n_clicks + 1)
     patches = [divmod(int(number), grid.columns) for number in order]
     last = blocks - 1
     # The first map of all also makes the graphics card's programs.

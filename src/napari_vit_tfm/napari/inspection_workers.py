@@ -12,7 +12,7 @@ from typing import Any
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.findings import CHOSEN, Map, PatchFindings
+from napari_vit_tfm.findings import PatchFindings, maps_to_test
 from napari_vit_tfm.napari.maps import Frame, View
 from napari_vit_tfm.napari.workers import MethodCache, RunError
 from napari_vit_tfm.physics.substrate import Substrate
@@ -99,8 +99,6 @@ def look_at_frame(
         method=method,
     )
     return Frame(
-        number=request.frame,
-        stack=request.stack,
         grid=found.grid,
         model=method.name,
         model_sha256=method.sha256,
@@ -165,23 +163,27 @@ def _evidence(
     }
     before = request.known
     place = asked.stack, asked.frame, findings.patch
-    influence: Map
-    reference: Map
+    random = None
     if before is None:
         yield "following the traction back to the displacements"
-        influence = influence_map(*place, **options)
-        reference = physical_reference(findings.grid, findings.patch)
+        findings = replace(
+            findings,
+            influence=influence_map(*place, **options),
+            reference=physical_reference(findings.grid, findings.patch),
+        )
     else:
-        assert before.influence is not None
-        assert before.reference is not None
-        influence, reference = before.influence, before.reference
-    findings = replace(findings, influence=influence, reference=reference)
-    tested = {CHOSEN: influence, "reference": reference}
-    if findings.attention is not None:
-        tested = {CHOSEN: findings.map(findings.block), "influence": influence}
-        tested["reference"] = reference
+        assert before.faithfulness is not None
+        random = before.faithfulness.random
+        findings = replace(
+            findings, influence=before.influence, reference=before.reference
+        )
     yield "hiding patches, and looking how the traction changes"
-    curves = faithfulness(*place, tested, **options)
+    curves = faithfulness(
+        *place,
+        maps_to_test(findings),
+        random=random,
+        **options,
+    )
     return replace(findings, faithfulness=curves)
 
 

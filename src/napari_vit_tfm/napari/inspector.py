@@ -234,13 +234,13 @@ class Inspector:
         if request == self.request:
             return
         if self.request is None or stack is not self.request.stack:
-            self._longest = float(stack.magnitude().max())
+            self._longest = stack.longest()
         self.request = request
         self.failure = ""
         self.frame = self._frames.get(request)
-        self._show()
         if self.frame is None:
             self._ask(request)
+        self._show()
 
     def _substrate(self) -> Substrate:
         """The gel of the tractions that were computed from the field, if any."""
@@ -274,12 +274,12 @@ class Inspector:
             self._on_change()
 
     def evidence_request(self) -> EvidenceRequest | None:
-        """What to ask for to have the map tested; None where it is tested."""
+        """What to ask for to have the block's map tested; None where it is."""
         view = self.shown
         if self.request is None or self.frame is None or view.patch is None:
             return None
         known = self.evidence
-        if maps.are_tested(view, known):
+        if maps.is_tested(view, known):
             return None
         return EvidenceRequest(self.request, view, self.frame, known)
 
@@ -299,7 +299,7 @@ class Inspector:
         found = findings_of(self.request, view, self.frame)
         if known is None:
             return found
-        tested = known.faithfulness if maps.are_tested(view, known) else None
+        tested = known.faithfulness if maps.is_tested(view, known) else None
         return replace(
             found,
             influence=known.influence,
@@ -312,8 +312,8 @@ class Inspector:
         self._frames.forget()
         self._evidence.forget()
         self.request = self.frame = None
-        if self._overlay is not None:
-            self._overlay.blank_map()
+        self.failure = ""
+        self._show()
 
     # What is seen
 

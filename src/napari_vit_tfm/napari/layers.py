@@ -282,7 +282,7 @@ def _arrows_tag(tag: FieldTag, drawn: Arrows) -> FieldTag:
 
 
 def _limits(lengths: FloatArray) -> tuple[float, float]:
-    return 0.0, float(lengths.max()) or 1.0
+    return 0.0, float(lengths.max(where=np.isfinite(lengths), initial=0.0)) or 1.0
 
 
 def outline_layer(shown: Sequence[LayerData]) -> list[LayerData]:

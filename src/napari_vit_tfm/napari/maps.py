@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.findings import EVIDENCE, EVIDENCE_WORDS, Evidence, PatchFindings
 from napari_vit_tfm.inspection import FrameAttention, MapChoice, Patch
 from napari_vit_tfm.overlays import OverlayKind, OverlayScale, Picture
@@ -50,7 +49,7 @@ class View:
     def on(self, frame: Frame) -> View:
         """The nearest view that a frame has."""
         patch, evidence, maps = self.patch, self.evidence, self.maps
-        if patch is not None and not contains(frame.grid, patch):
+        if patch is not None and not frame.grid.has(*patch):
             patch = None
         if frame.attention is None:
             evidence = evidence or "influence"
@@ -77,10 +76,6 @@ class Frame:
 
     Parameters
     ----------
-    number : int
-        The frame, counted from zero.
-    stack : DisplacementStack
-        The displacements that it is one of.
     grid : PatchGrid
         The patches.
     model, model_sha256 : str
@@ -89,8 +84,6 @@ class Frame:
         None for a model that has none.
     """
 
-    number: int
-    stack: DisplacementStack
     grid: PatchGrid
     model: str
     model_sha256: str
@@ -126,11 +119,6 @@ class Tile:
     is_current: bool
 
 
-def contains(grid: PatchGrid, patch: Patch) -> bool:
-    """Whether a grid has a patch."""
-    return 0 <= patch[0] < grid.rows and 0 <= patch[1] < grid.columns
-
-
 def tiles(findings: PatchFindings) -> list[Tile]:
     """Every map of a patch: that of each block, and the evidence.
 
@@ -151,11 +139,11 @@ def tiles(findings: PatchFindings) -> list[Tile]:
     ]
 
 
-def are_tested(view: View, evidence: PatchFindings | None) -> bool:
-    """Whether the faithfulness that is known is that of the view's map."""
+def is_tested(view: View, evidence: PatchFindings | None) -> bool:
+    """Whether the faithfulness that is known is that of the view's block and map."""
     if evidence is None:
         return False
-    if view.evidence is not None or evidence.attention is None:
+    if evidence.attention is None:
         return True
     return (evidence.block, evidence.choice) == (view.block, view.maps)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_vit_tfm.findings import CHOSEN, PatchFindings
+from napari_vit_tfm.findings import CHOSEN, EVIDENCE, EVIDENCE_WORDS, PatchFindings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # window needs.
 _STYLES = {
     CHOSEN: ("the map", "#56B4E9", "o"),
-    "influence": ("influence", "#E69F00", "s"),
-    "reference": ("physical reference", "#CC79A7", "^"),
+    "influence": (EVIDENCE_WORDS["influence"], "#E69F00", "s"),
+    "reference": (EVIDENCE_WORDS["reference"], "#CC79A7", "^"),
 }
 _WIDTH, _HEIGHT = 440, 150
 _DPI = 100
@@ -111,7 +111,7 @@ def _correlations(axes: Axes, evidence: PatchFindings) -> None:
         axes.text(0.5, 0.75, "no attention", ha="center", transform=axes.transAxes)
         return
     blocks = [block + 1 for block in evidence.blocks]
-    for name in ("influence", "reference"):
+    for name in EVIDENCE:
         label, colour, marker = _STYLES[name]
         values = evidence.correlations(getattr(evidence, name))
         axes.plot(blocks, values, color=colour, marker=marker, ms=3, label=label)
