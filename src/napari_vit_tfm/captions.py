@@ -35,6 +35,14 @@ def no_attention(model: str) -> str:
     return f"{model} has no attention to look at."
 
 
+def other_tractions(shown_by: str, model: str) -> str:
+    """Say that the tractions that are shown are not those that are explained."""
+    return (
+        f"The tractions shown were computed by {shown_by}; this is about those of "
+        f"{model}."
+    )
+
+
 def choice_words(choice: MapChoice, n_heads: int) -> str:
     """Which of a patch's maps are looked at, whatever the block.
 

@@ -40,10 +40,6 @@ class FieldError(ValueError):
     """A field cannot be used as it is; the message says why and what to do."""
 
 
-class FrameError(FieldError):
-    """One frame of a field cannot be used; others may be."""
-
-
 def _as_stack(data: npt.ArrayLike) -> FloatArray:
     array = np.asarray(data, dtype=np.float32)
     if array.ndim == 3:

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
-from napari_vit_tfm.fields import (
-    DisplacementStack,
-    FieldError,
-    FloatArray,
-    FrameError,
-)
+from napari_vit_tfm.fields import DisplacementStack, FieldError, FloatArray
 from napari_vit_tfm.overlays import OverlayKind, overlay
 from napari_vit_tfm.patches import PatchGrid
 from napari_vit_tfm.physics.substrate import Substrate
@@ -213,8 +208,7 @@ def prepare_frame(
     Raises
     ------
     FieldError
-        If the field cannot be used, or there is no such frame; a FrameError if
-        only this frame cannot be used.
+        If the field cannot be used, or there is no such frame.
     """
     config = config or ReconstructionConfig()
     method = method or load_method(config)
@@ -222,7 +216,7 @@ def prepare_frame(
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
     if not np.isfinite(stack.data[frame]).all():
-        raise FrameError(
+        raise FieldError(
             f"frame {frame} holds vectors that are not finite; fill them first"
         )
     if is_resampled(stack, method) and on_notice is not None:

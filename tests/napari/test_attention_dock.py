@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from napari.components import LayerList
 from napari.layers import Layer
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils._test_utils import read_only_mouse_event
 from napari.utils.interactions import (
     mouse_move_callbacks,
@@ -47,6 +48,14 @@ def source(viewer, displacement) -> Layer:
     viewer.layers.extend(layers)
     viewer.dims.set_current_step(0, 0)
     return layers[0]
+
+
+def beside(viewer, source, stack) -> Layer:
+    """Another field, with its frames where the first one has them."""
+    layer = Layer.create(*field_layers(stack)[0])
+    layer.scale, layer.translate = source.scale, source.translate
+    viewer.layers.append(layer)
+    return layer
 
 
 @pytest.fixture
@@ -338,6 +347,24 @@ def test_a_mouse_that_leaves_the_canvas_points_at_nothing(viewer, source, inspec
     assert outlined(viewer, POINTED_AT) is None
 
 
+def test_the_status_follows_the_map_under_a_mouse_that_rests(
+    viewer, source, inspecting, expected
+):
+    hover(viewer, world(source, 12, 20))
+    viewer.status = "[0 12 20]"
+
+    def shares(patch, block):
+        weights = expected(0).map(block, *patch)
+        return f": {weights[1, 2] * weights.size:.2f} even shares    [0 12 20]"
+
+    choose(inspecting, (1, 2))
+    assert viewer.status.endswith(shares((1, 2), 1))
+    key(viewer, "Left")
+    assert viewer.status.endswith(shares((1, 1), 1))
+    inspecting.controls.block.slider.setValue(1)
+    assert viewer.status.endswith(shares((1, 1), 0))
+
+
 def test_keys_switch_move_and_leave(viewer, dock, finish):
     arrow = coerce_keybinding("Left")
     assert arrow not in viewer.keymap
@@ -421,7 +448,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     data = displacement.data.copy()
     data[1, 3, 5] = np.nan
     holed = DisplacementStack(data, unit="um", spacing=0.5)
-    viewer.layers.append(Layer.create(*field_layers(holed)[0]))
+    beside(viewer, source, holed)
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
     choose(inspecting, (1, 2))
@@ -436,6 +463,8 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     assert inspecting.switch.isChecked()
     assert "Frame 1 holds vectors that are not finite" in inspecting.text.text()
     assert np.isnan(named(viewer, "map").data).all()
+    shown = {layer.name.split()[0] for layer in viewer.layers if layer.visible}
+    assert shown == {"displacement"}
     assert not inspecting.test.isEnabled()
     # A click there is none that waits for a frame.
     press(viewer, world(source, 3, 3))
@@ -453,6 +482,38 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
     assert "not finite" in inspecting.text.text()
+
+
+def test_a_frame_that_the_field_does_not_have_is_not_shown(
+    viewer, source, inspecting, finish, displacement
+):
+    choose(inspecting, (1, 2))
+    many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
+    beside(viewer, source, many)
+    viewer.dims.set_current_step(0, 4)
+    assert "a frame that this field does not have" in inspecting.text.text()
+    assert not named(viewer, "map").visible
+    assert not named(viewer, "patches").visible
+    press(viewer, world(source, 3, 3))
+    key(viewer, "Left")
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert named(viewer, "map").visible
+    assert named(viewer, "patches").visible
+    assert inspecting.inspector.shown.patch == (1, 2)
+
+
+def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
+    overlay.visible = False
+    choose(inspecting, (1, 3))
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert not overlay.visible
+    overlay.visible = True
+    right = in_even_shares(expected(1), (1, 3))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
 def test_a_map_that_was_hidden_is_never_that_of_another_frame(
@@ -497,7 +558,7 @@ def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
 def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
     assert CACHED_FRAMES < 6
     many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
-    viewer.layers.append(Layer.create(*field_layers(many)[0]))
+    beside(viewer, source, many)
     inspecting.fields.choose(viewer.layers[-1])
     for frame in range(6):
         viewer.dims.set_current_step(0, frame)
@@ -660,13 +721,13 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     finish(dock)
     assert "fttc has no attention" in dock.text.text()
     press(viewer, world(source, 12, 20))
-    assert "influence map" in dock.text.text()
+    assert "for the influence of patch (1, 2)" in dock.text.text()
     assert not named(viewer, "attention").visible
     # There is nothing to draw yet.
     assert not dock.save.isEnabled()
     assert not dock.copy.isEnabled()
     dock.test.click()
-    assert dock.test.text() == "Cancel the test"
+    assert dock.test.text().startswith("Cancel the test of patch")
     finish(dock)
     found = dock.inspector.evidence
     assert found.influence.shape == (ROWS, COLUMNS)
@@ -716,6 +777,39 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
         )
 
 
+def test_tests_of_several_maps_are_kept(inspecting, finish):
+    choose(inspecting, (1, 2))
+    curves = []
+    for block in (1, 0):
+        inspecting.inspector.look_at(block=block)
+        inspecting.test.click()
+        finish(inspecting)
+        curves.append(inspecting.inspector.findings().faithfulness)
+    assert curves[0] is not curves[1]
+    inspecting.inspector.look_at(block=1)
+    assert inspecting.inspector.findings().faithfulness is curves[0]
+    assert not inspecting.test.isEnabled()
+
+
+def test_other_layers_places_do_not_cancel_a_test(viewer, source, inspecting, finish):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    viewer.layers.move(0, 2)
+    finish(inspecting)
+    assert inspecting.inspector.evidence is not None
+
+
+def test_tractions_of_another_model_are_said_to_be(
+    viewer, source, inspecting, finish, traction
+):
+    choose(inspecting, (1, 2))
+    assert "tractions shown" not in inspecting.text.text()
+    by_fttc = dataclasses.replace(traction, model="fttc", model_sha256="")
+    show_tractions(viewer.layers, by_fttc, source)
+    finish(inspecting)
+    assert "shown were computed by fttc" in inspecting.text.text()
+
+
 def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
     choose(inspecting, (1, 2))
     inspecting.test.click()
@@ -723,7 +817,7 @@ def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
     assert inspecting.text.text().endswith("…")
     choose(inspecting, (2, 3))
     assert "number 13: from which patches" in inspecting.text.text()
-    assert inspecting.test.text() == "Cancel the test"
+    assert inspecting.test.text() == "Cancel the test of patch (1, 2), number 7"
     finish(inspecting)
     assert inspecting.test.text() == "Test this map"
     assert inspecting.test.isEnabled()
@@ -832,7 +926,7 @@ def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
     viewer, displacement, dock, finish, source
 ):
     other = dataclasses.replace(displacement, unit=None)
-    viewer.layers.append(Layer.create(*field_layers(other)[0]))
+    beside(viewer, source, other)
     dock.fields.choose(viewer.layers[-1])
     dock.switch.setChecked(True)
     press(viewer, world(source, 3, 3))
@@ -847,11 +941,11 @@ def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
     assert dock.text.text().startswith("Click a patch")
 
 
-def test_a_field_of_another_size_has_another_grid(viewer, inspecting, finish):
+def test_a_field_of_another_size_has_another_grid(viewer, source, inspecting, finish):
     choose(inspecting, (3, 4))
     rng = np.random.default_rng(0)
     small = DisplacementStack(rng.normal(size=(2, 16, 20, 2)), unit="grid")
-    viewer.layers.append(Layer.create(*field_layers(small)[0]))
+    beside(viewer, source, small)
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
     assert inspecting.inspector.shown.patch is None
@@ -982,6 +1076,31 @@ def test_weighted_displacements_stand_alone_and_attention_lets_through(
     assert overlay.colormap.map(0.0)[0, 3] == 0
 
 
+def test_a_layer_that_lies_apart_and_is_removed_leaves_the_map_to_the_others(
+    viewer, source, qtbot, weights, finish, traction
+):
+    # As a plugin's dock gets the viewer, and by it the layers.
+    dock = AttentionDock(PublicOnlyProxy(viewer))
+    qtbot.addWidget(dock)
+    dock.model.choose(str(weights))
+    dock.show()
+    dock.switch.setChecked(True)
+    finish(dock)
+    image, _ = show_tractions(viewer.layers, traction, source)
+    image.translate = np.add(source.translate, (0, 0, 100))
+    finish(dock)
+    viewer.layers.selection.active = image
+    press(viewer, world(image, 3, 3))
+    overlay = named(viewer, "map")
+    place = image.data_to_world((0, 0, 0))[1:]
+    np.testing.assert_allclose(overlay.data_to_world((0, 0)), place)
+    viewer.layers.remove(image)
+    place = source.data_to_world((0, 0, 0))[1:]
+    np.testing.assert_allclose(overlay.data_to_world((0, 0)), place)
+    finish(dock)
+    dock.hide()
+
+
 def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
     viewer.dims.ndisplay = 3
     press(viewer, world(source, 3, 3))
@@ -992,6 +1111,12 @@ def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
     assert inspecting.inspector.shown.patch == (0, 0)
     viewer.dims.order = (1, 0, 2)
     assert "two-dimensional" in inspecting.text.text()
+    assert not named(viewer, "map").visible
+    key(viewer, "Right")
+    assert inspecting.inspector.shown.patch == (0, 0)
+    viewer.dims.order = (0, 1, 2)
+    assert named(viewer, "map").visible
+    assert not np.isnan(named(viewer, "map").data).any()
 
 
 def test_layers_in_a_grid_are_left_alone_and_said(viewer, source, inspecting):

@@ -293,8 +293,10 @@ def test_the_frame_is_the_layers_own(viewer, source):
     # Frames lie 2 apart, from 4 on.
     assert frame_at(source, (4, 0, 0)) == 0
     assert frame_at(source, (6.4, 0, 0)) == 1
-    assert frame_at(source, (100, 0, 0)) == 2
-    assert frame_at(source, (-7, 0, 0)) == 0
+    assert frame_at(source, (8.9, 0, 0)) == 2
+    # Another field may be longer.
+    assert frame_at(source, (100, 0, 0)) is None
+    assert frame_at(source, (-7, 0, 0)) is None
 
 
 @pytest.mark.parametrize("rotate", [0.0, 30.0])

@@ -94,20 +94,3 @@ def test_without_attention_only_the_evidence_is_left(without_attention):
     assert findings.shown is None
     tiles = maps.tiles(findings)
     assert [tile.name for tile in tiles] == ["influence", "physical reference"]
-
-
-def test_a_map_is_tested_with_its_block_and_its_choice_alone(frame, without_attention):
-    at_first = View(patch=(1, 2), block=0)
-    tested = known(frame, at_first)
-    assert maps.is_tested(at_first, tested)
-    assert not maps.is_tested(at_first, None)
-    for other in (
-        View(patch=(1, 2), block=1),
-        View(patch=(1, 2), block=1, evidence="influence"),
-        View(patch=(1, 2), block=0, maps=MapChoice("attention")),
-    ):
-        assert not maps.is_tested(other, tested)
-    # Without attention it is the influence that is tested, whatever is looked at.
-    of_influence = known(without_attention, View(patch=(1, 2)))
-    view = View(patch=(1, 2), evidence="reference")
-    assert maps.is_tested(view, of_influence)

@@ -24,8 +24,8 @@ from superqt import QToggleSwitch
 
 from napari_vit_tfm import captions
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import FieldError, FrameError
-from napari_vit_tfm.findings import PatchFindings
+from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.findings import EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.napari.attention_controls import AttentionControls
 from napari_vit_tfm.napari.attention_panel import AttentionPanel
 from napari_vit_tfm.napari.controls import FieldChooser, ModelChooser, text_label
@@ -206,21 +206,27 @@ class AttentionDock(QWidget):
 
     def _on_choice(self) -> None:
         # A removal is the inspector's to deal with: it may be one of several.
-        if self.switch.isChecked() and not self.inspector.has_lost_its_layer:
-            self._start()
+        if self.switch.isChecked():
+            if not self.inspector.has_lost_its_layer:
+                self._start()
+        else:
+            # Why it ended may no longer be true.
+            self._stop()
 
     def _start(self) -> None:
         source = self.fields.layer()
         if source is None:
             self._give_up(_NO_FIELD)
             return
+        config = ReconstructionConfig(
+            model=self.model.model(), heads=self.model.heads()
+        )
+        if self.inspector.looks_at(source, config):
+            return
         self._tests.cancel()
         if not self.inspector.is_on:
             self._inspecting_keys.bind()
             self.panel.open(self._viewer)
-        config = ReconstructionConfig(
-            model=self.model.model(), heads=self.model.heads()
-        )
         self.inspector.start(source, config)
         self.refresh()
 
@@ -253,9 +259,10 @@ class AttentionDock(QWidget):
         self.controls.setEnabled(inspector.is_on)
         self.controls.refresh(inspector.shown, inspector.frame)
         self.text.setText(self._sentence())
-        is_testing = self._tests.awaited is not None
-        self.test.setText("Cancel the test" if is_testing else _COMPUTE)
-        self.test.setEnabled(is_testing or inspector.evidence_request() is not None)
+        awaited = self._tests.awaited
+        self.test.setText(_COMPUTE if awaited is None else _cancel(awaited))
+        can_test = inspector.evidence_request() is not None
+        self.test.setEnabled(can_test or awaited is not None)
         for button in (self.save, self.copy):
             button.setEnabled(inspector.weights() is not None)
         # The gallery can wait until the map is drawn, but not for ever.
@@ -275,9 +282,10 @@ class AttentionDock(QWidget):
         if not inspector.sees_plane:
             return _NOT_A_PLANE
         if frame is None:
-            if inspector.request is None:
-                return _CLICK
-            computing = f"Computing the attention of frame {inspector.request.frame}…"
+            request = inspector.request
+            computing = _CLICK
+            if request is not None:
+                computing = f"Computing the attention of frame {request.frame}…"
             return inspector.failure or computing
         findings = inspector.findings()
         none = ""
@@ -290,8 +298,15 @@ class AttentionDock(QWidget):
         if tested is not None and tested.is_of(inspector.request, view):
             return f"{none}{patch}: {self._word}…"
         if findings.shown is None:
-            return f"{none}Press “{_COMPUTE}” for the influence map of {patch}."
-        return captions.caption(findings)
+            assert findings.evidence is not None
+            what = EVIDENCE_WORDS[findings.evidence]
+            return f"{none}Press “{_COMPUTE}” for the {what} of {patch}."
+        said = captions.caption(findings)
+        if inspector.tractions_by:
+            said += " " + captions.other_tractions(
+                inspector.tractions_by, findings.model
+            )
+        return said
 
     # What the user chooses
 
@@ -359,7 +374,8 @@ class AttentionDock(QWidget):
         self.text.setText(self._sentence())
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
-        if isinstance(error, FrameError):
+        if is_expected(error):
+            # Another frame, model or field may do.
             self.inspector.take_failure(request, _as_sentences(error))
         elif request == self.inspector.request:
             self._give_up(_tell(error))
@@ -367,6 +383,12 @@ class AttentionDock(QWidget):
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
         _tell(error)
         self.refresh()
+
+
+def _cancel(request: EvidenceRequest) -> str:
+    assert request.view.patch is not None
+    patch = captions.patch_words(request.found.grid, request.view.patch)
+    return f"Cancel the test of {patch}"
 
 
 def _call_later(action: Callable[[], None]) -> None:

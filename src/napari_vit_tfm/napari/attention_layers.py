@@ -58,6 +58,8 @@ class AttentionLayers:
         self._lines: Vectors | None = None
         self._outlines: Image | None = None
         self._outlined: dict[str, Patch | None] = {}
+        self._is_ours_to_show = True
+        self._aside: list[Layer] = []
 
     def __contains__(self, layer: Layer) -> bool:
         return layer in self._own()
@@ -121,8 +123,10 @@ class AttentionLayers:
             image.name = name
         if image.visible:
             image.refresh(**_PICTURE_ONLY)
-        else:
+        elif self._is_ours_to_show:
+            # What the user has hidden stays hidden.
             image.visible = True
+            self._is_ours_to_show = False
             show_colorbar(image)
 
     def blank_map(self) -> None:
@@ -139,8 +143,23 @@ class AttentionLayers:
     def hide_map(self) -> None:
         """Show no map, nor its colours."""
         self.blank_map()
-        if self._map is not None:
+        if self._map is not None and self._map.visible:
             self._map.visible = False
+            self._is_ours_to_show = True
+
+    def set_aside(self) -> None:
+        """Show nothing until `bring_back`."""
+        self.blank_map()
+        shown = [layer for layer in self._own() if layer.visible]
+        self._aside += shown
+        for layer in shown:
+            layer.visible = False
+
+    def bring_back(self) -> None:
+        """Show what was set aside."""
+        shown, self._aside = self._aside, []
+        for layer in shown:
+            layer.visible = True
 
     def choose(self, patch: Patch | None) -> None:
         """Outline the chosen patch, or none."""
@@ -189,6 +208,7 @@ class AttentionLayers:
         self._map = self._lines = self._outlines = None
         self._grid = self._kind = None
         self._outlined = {}
+        self._is_ours_to_show, self._aside = True, []
 
     def _image(self) -> Image:
         assert self._grid is not None

@@ -16,9 +16,10 @@ from napari.utils.events import Event
 
 from napari_vit_tfm import captions
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.faithfulness import Faithfulness
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.findings import Map, PatchFindings
-from napari_vit_tfm.inspection import Patch
+from napari_vit_tfm.inspection import ROLLOUT, MapChoice, Patch
 from napari_vit_tfm.napari import maps
 from napari_vit_tfm.napari.attention_layers import AttentionLayers
 from napari_vit_tfm.napari.inspection_workers import (
@@ -31,6 +32,7 @@ from napari_vit_tfm.napari.layers import (
     frame_at,
     layer_stack,
     layers_of_run,
+    show_same_field,
 )
 from napari_vit_tfm.napari.maps import Frame, Tile, View
 from napari_vit_tfm.napari.pointer import Pointer, Position, shows_plane
@@ -40,6 +42,11 @@ from napari_vit_tfm.physics.substrate import Substrate
 
 CACHED_FRAMES = 4
 CACHED_EVIDENCE = 32
+
+_NO_SUCH_FRAME = "The viewer is at a frame that this field does not have."
+
+Tested = tuple[FrameRequest, Patch, int, MapChoice]
+"""Frame, patch, block and map of a faithfulness curve."""
 
 
 class Inspector:
@@ -78,6 +85,7 @@ class Inspector:
         self._evidence = RecentAnswers[tuple[FrameRequest, Patch], PatchFindings](
             CACHED_EVIDENCE
         )
+        self._curves = RecentAnswers[Tested, Faithfulness](CACHED_EVIDENCE)
         self._config = ReconstructionConfig()
         self._source: Layer | None = None
         self._run: list[Layer] = []
@@ -85,7 +93,7 @@ class Inspector:
         self._longest = 0.0
         self._clicked: Position | None = None
         self._pointed_at: Patch | None = None
-        self._said = ""
+        self._said = self._rest = ""
         self.request: FrameRequest | None = None
         self.frame: Frame | None = None
         self.view = View()
@@ -104,6 +112,14 @@ class Inspector:
         """Whether the layer that is inspected is just being removed."""
         return self._source is not None and self._source not in self._viewer.layers
 
+    def looks_at(self, source: Layer, config: ReconstructionConfig) -> bool:
+        """Whether a layer's field is inspected, by a model."""
+        return (
+            self._source is not None
+            and show_same_field(source, self._source)
+            and config == self._config
+        )
+
     def start(self, source: Layer, config: ReconstructionConfig) -> None:
         """Inspect the run of a displacement layer.
 
@@ -114,8 +130,6 @@ class Inspector:
         config : ReconstructionConfig
             Model and device.
         """
-        if self.is_on and source is self._source and config == self._config:
-            return
         self.stop()
         self._source, self._config = source, config
         self._overlay = AttentionLayers(self._viewer.layers, source)
@@ -208,9 +222,10 @@ class Inspector:
             if not rest:
                 self._end_by_removal("The displacement layer was removed.")
                 return
-            if event.value is self._source:
+            # A viewer gives plugins layers in disguise: equal, but not the same.
+            if event.value == self._source:
                 self._source = rest[0]
-            if event.value is overlay.base:
+            if event.value == overlay.base:
                 overlay.move_to(rest[0])
             self._watch_run()
             self._look()
@@ -229,6 +244,11 @@ class Inspector:
         stack = displacement_stack(self._source)
         assert stack is not None
         number = frame_at(self._source, self._viewer.dims.point)
+        if number is None:
+            self.request = self.frame = None
+            self.failure = _NO_SUCH_FRAME
+            self._show()
+            return
         request = FrameRequest(stack, number, self._substrate(), self._config)
         # Layers that come and go announce the frame anew.
         if request == self.request:
@@ -267,7 +287,9 @@ class Inspector:
 
     def take_evidence(self, request: EvidenceRequest, evidence: PatchFindings) -> None:
         """Keep a patch's evidence, and show it if it is of what is looked at."""
+        assert evidence.faithfulness is not None
         self._evidence.keep((request.frame, evidence.patch), evidence)
+        self._curves.keep(_tested(request.frame, evidence), evidence.faithfulness)
         if request.frame == self.request and evidence.patch == self.shown.patch:
             self._show()
         else:
@@ -275,13 +297,12 @@ class Inspector:
 
     def evidence_request(self) -> EvidenceRequest | None:
         """What to ask for to have the block's map tested; None where it is."""
-        view = self.shown
-        if self.request is None or self.frame is None or view.patch is None:
+        findings = self.findings()
+        if findings is None or findings.faithfulness is not None:
             return None
-        known = self.evidence
-        if maps.is_tested(view, known):
-            return None
-        return EvidenceRequest(self.request, view, self.frame, known)
+        assert self.request is not None
+        assert self.frame is not None
+        return EvidenceRequest(self.request, self.shown, self.frame, self.evidence)
 
     @property
     def evidence(self) -> PatchFindings | None:
@@ -299,18 +320,18 @@ class Inspector:
         found = findings_of(self.request, view, self.frame)
         if known is None:
             return found
-        tested = known.faithfulness if maps.is_tested(view, known) else None
         return replace(
             found,
             influence=known.influence,
             reference=known.reference,
-            faithfulness=tested,
+            faithfulness=self._curves.get(_tested(self.request, found)),
         )
 
     def forget(self) -> None:
         """Forget all answers, and what is shown by them."""
         self._frames.forget()
         self._evidence.forget()
+        self._curves.forget()
         self.request = self.frame = None
         self.failure = ""
         self._show()
@@ -335,7 +356,7 @@ class Inspector:
 
     def move(self, rows: int, columns: int) -> None:
         """Choose the patch some rows down and columns to the right."""
-        if self.frame is not None:
+        if self.frame is not None and self.sees_plane:
             patch = self.shown.moved(rows, columns, self.frame.grid).patch
             self.look_at(patch=patch)
 
@@ -357,6 +378,11 @@ class Inspector:
         overlay = self._overlay
         if overlay is None:
             return
+        if not self.sees_plane or self.failure:
+            overlay.set_aside()
+            self._on_change()
+            return
+        overlay.bring_back()
         drawn = None
         if self.frame is not None:
             overlay.show_grid(self.frame.grid)
@@ -373,6 +399,7 @@ class Inspector:
             overlay.hide_map()
         else:
             overlay.show_map(drawn, kind=self.view.kind, name=f"map ({drawn.title})")
+        self._say_patch()
         self._on_change()
 
     # The mouse
@@ -436,18 +463,43 @@ class Inspector:
     def _name_patch(self, event: Event) -> None:
         """Name the patch under the mouse in the status bar, before its value."""
         # What is said here is announced, too.
-        if self._pointed_at is None or self.frame is None or event.value == self._said:
+        if event.value != self._said:
+            said = event.value
+            self._rest = said if isinstance(said, str) else said["coordinates"]
+            self._say_patch()
+
+    def _say_patch(self) -> None:
+        if self._pointed_at is None or self.frame is None:
             return
         named = captions.share_words(self.frame.grid, self._pointed_at, self.weights())
-        said = event.value
-        rest = said if isinstance(said, str) else said["coordinates"]
-        self._said = f"{named}    {rest}"
+        self._said = f"{named}    {self._rest}"
         self._viewer.status = self._said
+
+    @property
+    def tractions_by(self) -> str:
+        """The model of the tractions that are there, if it is another."""
+        for layer in self._run:
+            stack = layer_stack(layer)
+            if (
+                isinstance(stack, TractionStack)
+                and stack.model
+                and self.frame is not None
+                and (stack.model, stack.model_sha256)
+                != (self.frame.model, self.frame.model_sha256)
+            ):
+                return stack.model
+        return ""
 
     @property
     def sees_plane(self) -> bool:
         """Whether the viewer shows what patches can be chosen in."""
         return shows_plane(self._viewer)
+
+
+def _tested(request: FrameRequest, findings: PatchFindings) -> Tested:
+    """What a patch's faithfulness is that of; without attention, of the influence."""
+    choice = ROLLOUT if findings.attention is None else findings.choice
+    return request, findings.patch, findings.block, choice
 
 
 def _geometry_events(layer: Layer) -> tuple[Any, ...]:

@@ -207,10 +207,13 @@ def plane_geometry_of(layer: Layer) -> dict[str, Any]:
     }
 
 
-def frame_at(layer: Layer, point: Iterable[float]) -> int:
-    """The frame of a field's layer that a viewer at a point in the world shows."""
+def frame_at(layer: Layer, point: Iterable[float]) -> int | None:
+    """The frame of a field's layer that a viewer at a point in the world shows.
+
+    None where the field has none: another one may be longer.
+    """
     frame = round(float(layer.world_to_data(tuple(point))[-3]))
-    return min(max(frame, 0), len(layer_stack(layer).data) - 1)
+    return frame if 0 <= frame < layer_stack(layer).n_frames else None
 
 
 def field_layers(

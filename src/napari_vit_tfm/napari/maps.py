@@ -139,15 +139,6 @@ def tiles(findings: PatchFindings) -> list[Tile]:
     ]
 
 
-def is_tested(view: View, evidence: PatchFindings | None) -> bool:
-    """Whether the faithfulness that is known is that of the view's block and map."""
-    if evidence is None:
-        return False
-    if evidence.attention is None:
-        return True
-    return (evidence.block, evidence.choice) == (view.block, view.maps)
-
-
 def coloured(
     drawn: Picture, colours: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.uint8]:
