@@ -54,7 +54,7 @@ def make() -> Make:
             values |= {
                 "influence": generator.random((3, 5)),
                 "reference": generator.random((3, 5)),
-                "faithfulness": Faithfulness(shares, curves, random),
+                "faithfulness": Faithfulness(shares, curves, random, 0.5),
             }
         return PatchFindings(
             *(stack, 0, (1, 3), grid, "small", ""), attention=attention, **values
@@ -66,7 +66,8 @@ def make() -> Make:
 def texts(figure: Any) -> str:
     """All titles and labels."""
     figure.canvas.draw()
-    found = [figure.get_suptitle()]
+    heading, *_ = figure.subfigs
+    found = [text.get_text().replace("\n", " ") for text in heading.texts]
     for axes in figure.get_axes():
         found += [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
         found += [text.get_text() for text in axes.texts]
@@ -122,7 +123,7 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
         ({}, "2 \N{MICRO SIGN}m"),
         ({"spacing": None}, "5 grid steps"),
         ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even"),
-        ({"scale": "peak"}, "the map over its maximum"),
+        ({"scale": "peak"}, "share of the maximum"),
     ],
 )
 def test_scale_and_units(make: Make, values: dict[str, Any], words: str) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm.captions import caption, share_words
+from napari_vit_tfm.faithfulness import Faithfulness
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.findings import PatchFindings
+from napari_vit_tfm.findings import CHOSEN, PatchFindings
 from napari_vit_tfm.inspection import FrameAttention, MapChoice
 from napari_vit_tfm.patches import PatchGrid
 
@@ -77,8 +78,8 @@ def test_the_numbers_are_those_of_the_map(found: PatchFindings) -> None:
         ),
         (
             {"kind": "displacement", "scale": "peak"},
-            "Drawn is the displacement times the map over its maximum; the colours "
-            "end at the longest displacement of all frames.",
+            "Drawn is the displacement times the map's share of its maximum; the "
+            "colours end at the longest displacement of all frames.",
         ),
     ],
 )
@@ -92,3 +93,32 @@ def test_that_there_is_no_attention_is_said_first(found: PatchFindings) -> None:
     even = np.ones((3, 4))
     bare = replace(found, attention=None, evidence="influence", influence=even)
     assert caption(bare).startswith("small has no attention to look at. ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([0.0, 0.9, 1.0], "changes the traction sooner than hiding them at random"),
+        ([0.0, 0.3, 1.0], "changes the traction no sooner and no later than"),
+        ([0.0, 0.0, 1.0], "changes the traction later than hiding"),
+    ],
+)
+def test_a_test_ends_with_a_verdict(
+    found: PatchFindings, changes: list[float], words: str
+) -> None:
+    # Random curves whose areas differ by a tenth.
+    random = np.array([[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]])
+    shares = np.array([0.0, 0.5, 1.0])
+    curves = Faithfulness(shares, {CHOSEN: np.array(changes)}, random, 0.5)
+    assert "Tested" not in caption(found)
+    said = caption(replace(found, faithfulness=curves))
+    assert f"in the order of the map of block 2 {words}" in said
+    assert f"area over random {curves.advantage(CHOSEN):+.2f}" in said
+    assert "hardly any" not in said
+    weak = replace(curves, strength=0.012)
+    said = caption(replace(found, faithfulness=weak))
+    assert "hardly any traction in this patch, 1.2% of that in the strongest" in said
+    even = np.ones((3, 4))
+    bare = replace(found, attention=None, evidence="influence", influence=even)
+    said = caption(replace(bare, faithfulness=curves))
+    assert "in the order of the influence" in said

@@ -12,6 +12,7 @@ from torch import Tensor
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.faithfulness import Faithfulness, faithfulness, hide
 from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.inspection import prepare_frame
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.fttc import FTTCMethod
 from napari_vit_tfm.reconstruct import Cancelled
@@ -74,6 +75,8 @@ def test_the_curve_jumps_when_the_patch_that_matters_is_hidden(
         assert not changes[:jump].any()
         assert np.all(changes[jump:] > 0.5)
     assert found.changes["first"].max() < 2
+    # There is no traction anywhere else.
+    assert found.strength == 1
     # A map that knows is better than chance, one that puts it last is worse.
     assert found.advantage("first") > found.spread > 0
     last = in_order([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11], 12)
@@ -111,14 +114,32 @@ def test_random_orders_are_the_same_again_and_a_flat_map_is_one_of_them(
     assert abs(first.advantage("flat")) < 4 * first.spread
 
 
+def test_the_strength_is_the_patch_s_part_of_the_largest_traction(
+    stack: DisplacementStack,
+) -> None:
+    method = FTTCMethod(regularisation=0.1)
+    found = faithfulness(
+        *(stack, 0, (1, 1), {"flat": np.ones((4, 3))}),
+        config=CPU,
+        method=method,
+        inspection=InspectionConfig(n_shares=3, n_random=1),
+    )
+    prepared = prepare_frame(stack, 0, config=CPU, method=method)
+    traction = method.traction(prepared.displacement)[0].double().numpy()
+    squares = np.square(traction).sum(axis=0).reshape(4, 8, 3, 8).sum(axis=(1, 3))
+    expected = np.sqrt(squares[1, 1] / squares.max())
+    assert 0 < expected < 1
+    assert found.strength == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_advantage_is_an_area() -> None:
     shares = np.array([0.0, 0.5, 1.0])
     random = np.array([[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]])
-    found = Faithfulness(shares, {"map": np.array([0.0, 0.9, 1.0])}, random)
+    found = Faithfulness(shares, {"map": np.array([0.0, 0.9, 1.0])}, random, 1.0)
     # A triangle over the mean, 0.3, at the middle.
     assert found.advantage("map") == pytest.approx(0.6 / 2)
     assert found.spread == pytest.approx(np.std([-0.05, 0.05], ddof=1))
-    assert np.isnan(Faithfulness(shares, {}, random[:1]).spread)
+    assert np.isnan(Faithfulness(shares, {}, random[:1], 1.0).spread)
 
 
 def test_batches_progress_and_cancelling(stack: DisplacementStack) -> None:

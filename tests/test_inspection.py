@@ -63,13 +63,13 @@ def test_overlays_are_those_of_the_map(attention: FrameAttention) -> None:
 
 
 def test_maps_that_are_not_there(attention: FrameAttention) -> None:
-    with pytest.raises(IndexError, match="no block 2: there are 2"):
+    with pytest.raises(IndexError, match=r"no block 2 \(counted from 0\): there are 2"):
         attention.map(2, 0, 0)
     with pytest.raises(IndexError, match="no block -1"):
         attention.map(-1, 0, 0)
     with pytest.raises(IndexError, match="2 rows and 3 columns"):
         attention.map(0, 2, 0)
-    with pytest.raises(IndexError, match="no head 3: a block has 3"):
+    with pytest.raises(IndexError, match=r"no head 3 \(counted from 0\): a block"):
         attention.map(0, 0, 0, choice=MapChoice(source="attention", head=3))
     with pytest.raises(ValueError, match="has no heads"):
         MapChoice(source="rollout", head=0)

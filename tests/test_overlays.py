@@ -84,7 +84,7 @@ def test_the_original_scale_ends_at_the_maximum() -> None:
     _, drawn = draw(weights, scale="peak")
     assert 0.8 < drawn.data.max() <= 1
     assert drawn.limits == (0, 1)
-    assert drawn.title == "the map over its maximum"
+    assert drawn.title == "share of the maximum"
     _, weighted = draw(weights, scale="peak", kind="displacement")
     assert weighted.limits == (0, 2)
 

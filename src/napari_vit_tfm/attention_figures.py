@@ -89,27 +89,23 @@ def findings_figure(findings: PatchFindings) -> Figure:
             "have the influence computed, too"
         )
     aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
-    heights = [4.9 * aspect + 1.2]
+    words = textwrap.wrap(caption(findings), 135)
+    heights = [0.2 * len(words) + 0.1, 4.9 * aspect + 1.2]
     has_evidence = findings.influence is not None or findings.faithfulness is not None
     if has_evidence:
-        heights.append(2.3 * aspect + 1.0)
-    figure = Figure(figsize=(_WIDTH, sum(heights) + 0.6), layout="constrained")
-    figure.suptitle(
-        "\n".join(textwrap.wrap(caption(findings), 135)),
-        x=0.01,
-        ha="left",
-        fontsize=_TEXT + 2,
-    )
+        heights.append(max(2.3 * aspect, 1.2) + 1.0)
+    figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
-    above = parts[0, 0]
+    heading, above, *below = parts[:, 0]
+    heading.text(0.01, 0.95, "\n".join(words), va="top", fontsize=_TEXT + 2)
     if findings.attention is None:
         _draw_overlay(above, findings, drawn)
     else:
         left, right = above.subfigures(1, 2, width_ratios=[1, 1.15])
         _draw_overlay(left, findings, drawn)
         _draw_gallery(right, findings)
-    if has_evidence:
-        _draw_evidence(parts[1, 0], findings)
+    for part in below:
+        _draw_evidence(part, findings)
     return figure
 
 
@@ -138,11 +134,8 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
         if findings.evidence is None
         else EVIDENCE_WORDS[findings.evidence]
     )
-    arrows = "arrows: displacement; " if of_weights else ""
-    axes.set_title(
-        f"{name} over the field ({arrows}outlined: the chosen patch)",
-        fontsize=_TEXT + 1,
-    )
+    arrows = ", arrows: displacement" if of_weights else ""
+    axes.set_title(f"{name} over the field{arrows}", fontsize=_TEXT + 1)
 
 
 def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
@@ -367,7 +360,7 @@ def _bar(
 def _plain(axes: Axes) -> None:
     axes.tick_params(labelsize=_TEXT)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=_TEXT - 1, frameon=False, loc="upper left")
+    axes.legend(fontsize=_TEXT - 1, frameon=False, loc="best")
 
 
 def _no_ticks(axes: Axes) -> None:

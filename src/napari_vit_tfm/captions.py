@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from napari_vit_tfm.config import MapDirection
-from napari_vit_tfm.findings import Map, PatchFindings
+from napari_vit_tfm.faithfulness import Faithfulness
+from napari_vit_tfm.findings import CHOSEN, Map, PatchFindings
 from napari_vit_tfm.inspection import MapChoice, Patch
 from napari_vit_tfm.overlays import DISPLACEMENTS_SHOWN, SHARES_SHOWN
 from napari_vit_tfm.patches import PatchGrid
@@ -14,6 +15,12 @@ DIRECTION_WORDS: dict[MapDirection, str] = {
     "from": "what the patch attends to",
     "to": "which patches attend to it",
 }
+
+_BEYOND_CHANCE = 2.0
+"""How many times the spread of random orders is no chance."""
+
+_HARDLY_ANY = 0.05
+"""Below this strength of a patch's traction its relative changes say little."""
 
 
 def patch_words(grid: PatchGrid, patch: Patch) -> str:
@@ -78,6 +85,8 @@ def caption(findings: PatchFindings) -> str:
     said = [_subject(findings), _numbers(findings, weights), _scale(findings)]
     if findings.attention is None:
         said.insert(0, no_attention(findings.model))
+    if findings.faithfulness is not None:
+        said.append(_verdict(findings, findings.faithfulness))
     return " ".join(said)
 
 
@@ -113,6 +122,30 @@ def _subject(findings: PatchFindings) -> str:
     return f"{where}: {what} in {block} alone ({_heads(choice, n_heads)})."
 
 
+def _verdict(findings: PatchFindings, found: Faithfulness) -> str:
+    """What the test of a map has shown."""
+    tested = (
+        "the influence"
+        if findings.attention is None
+        else f"the map of block {findings.block + 1}"
+    )
+    advantage, spread = found.advantage(CHOSEN), found.spread
+    when = "no sooner and no later"
+    if abs(advantage) > _BEYOND_CHANCE * spread:
+        when = "sooner" if advantage > 0 else "later"
+    said = (
+        f"Tested: hiding patches in the order of {tested} changes the traction "
+        f"{when} than hiding them at random (area over random {advantage:+.2f}, "
+        f"random orders spread by {spread:.2f})."
+    )
+    if found.strength < _HARDLY_ANY:
+        said += (
+            f" But there is hardly any traction in this patch, {found.strength:.1%} "
+            "of that in the strongest one: its changes say little."
+        )
+    return said
+
+
 def _heads(choice: MapChoice, n_heads: int) -> str:
     if choice.head is None:
         return f"mean of {n_heads} heads"
@@ -138,7 +171,7 @@ def _scale(findings: PatchFindings) -> str:
         drawn, times = (
             ("the even shares", f"{DISPLACEMENTS_SHOWN:g} times ")
             if of_share
-            else ("the map over its maximum", "")
+            else ("the map's share of its maximum", "")
         )
         return (
             f"Drawn is the displacement times {drawn}; the colours end at {times}the "

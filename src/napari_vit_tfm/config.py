@@ -27,7 +27,8 @@ FIELD_KINDS = ("discs", "adhesions", "cells")
 ORACLE = "fttc-oracle"
 """FTTC at its best, which only somebody who knows the truth can choose."""
 
-MODEL_ENDINGS = (".safetensors", ".pth", ".pt", ".h5", ".hdf5")
+ORIGINAL_ENDINGS = (".pth", ".pt")
+MODEL_ENDINGS = (".safetensors", *ORIGINAL_ENDINGS, ".h5", ".hdf5")
 """Endings of files that models are read from."""
 
 Device = Literal["auto", "cpu", "cuda", "mps"]

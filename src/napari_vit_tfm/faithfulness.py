@@ -48,11 +48,15 @@ class Faithfulness:
         Relative change, hiding in the order of each map.
     random : array of shape (orders, points)
         The same in random orders.
+    strength : float
+        Root mean square of the patch's traction over that of the patch where it
+        is largest: relative changes of next to nothing say little.
     """
 
     shares: FloatArray
     changes: Mapping[str, FloatArray]
     random: FloatArray
+    strength: float
 
     def advantage(self, name: str) -> float:
         """Area between a map's curve and the mean of the random ones.
@@ -155,7 +159,7 @@ def faithfulness(
     ranked = [_ranking(np.asarray(map_), others, generator) for map_ in maps.values()]
     counts = _counts(len(others), inspection.n_shares)
     orders = ranked if random is not None else ranked + shuffled
-    curves = _changes(
+    curves, strength = _changes(
         prepared,
         patch,
         orders,
@@ -168,6 +172,7 @@ def faithfulness(
         counts / len(others),
         dict(zip(maps, curves, strict=False)),
         curves[len(ranked) :] if random is None else random,
+        strength,
     )
 
 
@@ -243,14 +248,16 @@ def _changes(
     batch_size: int,
     on_progress: Callable[[int, int], None] | None,
     is_cancelled: Callable[[], bool] | None,
-) -> FloatArray:
-    """Relative changes of the patch's traction, ``(orders, points)``."""
+) -> tuple[FloatArray, float]:
+    """Relative changes of the patch's traction, ``(orders, points)``; its strength."""
     field = np.moveaxis(prepared.displacement[0].double().cpu().numpy(), 0, -1)
     # Nothing hidden and everything hidden are the same in every order.
     ends, between = (0, counts[-1]), counts[1:-1]
     hidden = [orders[0][:count] for count in ends]
     hidden += [order[:count] for order in orders for count in between]
-    solve = _solver(prepared, patch)
+    solve = _solver(prepared)
+    rows, columns = prepared.grid.nodes(*patch)
+    strength = 0.0
     tractions: list[FloatArray] = []
     for start in range(0, len(hidden), batch_size):
         if is_cancelled is not None and is_cancelled():
@@ -259,7 +266,10 @@ def _changes(
             hide(field, _node_mask(prepared.grid, gone))
             for gone in hidden[start : start + batch_size]
         ]
-        tractions.extend(solve(np.stack(batch)))
+        found = solve(np.stack(batch))
+        if start == 0:
+            strength = _strength(prepared.grid, patch, found[0])
+        tractions.extend(found[:, :, rows, columns])
         if on_progress is not None:
             on_progress(len(tractions), len(hidden))
     undisturbed = tractions[0]
@@ -270,13 +280,20 @@ def _changes(
             "no change of it could be measured"
         )
     changes = np.array(
-        [np.sqrt(np.square(found - undisturbed).mean()) for found in tractions]
+        [np.sqrt(np.square(one - undisturbed).mean()) for one in tractions]
     )
     changes /= size
     curves = np.empty((len(orders), len(counts)))
     curves[:, 0], curves[:, -1] = changes[:2]
     curves[:, 1:-1] = changes[2:].reshape(len(orders), len(between))
-    return curves
+    return curves, strength
+
+
+def _strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
+    """A patch's part in a traction ``(2, h, w)``, from 0 to 1."""
+    squares = grid.sums(np.square(traction).sum(axis=0))
+    largest = squares.max()
+    return float(np.sqrt(squares[patch] / largest)) if largest > 0 else 0.0
 
 
 def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:
@@ -287,22 +304,18 @@ def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:
     return nodes[: grid.shape[0], : grid.shape[1]]
 
 
-def _solver(
-    prepared: PreparedFrame, patch: Patch
-) -> Callable[[FloatArray], FloatArray]:
-    """Displacements ``(n, H, W, 2)`` to the chosen patch's tractions."""
+def _solver(prepared: PreparedFrame) -> Callable[[FloatArray], FloatArray]:
+    """Displacements ``(n, H, W, 2)`` to tractions ``(n, 2, h, w)``."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32
     from napari_vit_tfm.models.tensors import to_tensor
 
     traction = prepared.method.differentiable_at(prepared.displacement)
-    rows, columns = prepared.grid.nodes(*patch)
 
     def solve(displacement: FloatArray) -> FloatArray:
         inputs = to_tensor(displacement).to(prepared.displacement)
         with torch.inference_mode(), full_float32():
-            found = traction(inputs)[:, :, rows, columns]
-        return found.double().cpu().numpy()
+            return traction(inputs).double().cpu().numpy()
 
     return solve

@@ -366,6 +366,7 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
         attributes["faithfulness"] = {
             "advantage": findings.faithfulness.advantage(CHOSEN),
             "spread": findings.faithfulness.spread,
+            "strength": findings.faithfulness.strength,
         }
     write_arrays(path, arrays, attributes)
 

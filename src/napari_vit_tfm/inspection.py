@@ -126,11 +126,11 @@ class FrameAttention:
         patch = self.grid.index(row, column)
         if not 0 <= block < self.n_blocks:
             raise IndexError(
-                f"no block {block}: there are {self.n_blocks}, counted from 0"
+                f"no block {block} (counted from 0): there are {self.n_blocks}"
             )
         if choice.head is not None and not 0 <= choice.head < self.n_heads:
             raise IndexError(
-                f"no head {choice.head}: a block has {self.n_heads}, counted from 0"
+                f"no head {choice.head} (counted from 0): a block has {self.n_heads}"
             )
         if choice.source == "rollout":
             matrices = self.rollout[block][np.newaxis]

@@ -118,7 +118,7 @@ def picture(
     Picture
     """
     data = overlay(weights, displacement, grid=grid, kind=kind)
-    high, values = 1.0, "the map over its maximum"
+    high, values = 1.0, "share of the maximum"
     if scale == "share":
         data = data * np.float32(float(weights.max()) * weights.size)
         high, values = SHARES_SHOWN, "even shares"

@@ -64,7 +64,7 @@ class PatchGrid:
         """
         if not self.has(row, column):
             raise IndexError(
-                f"no patch ({row}, {column}): the field has "
+                f"no patch ({row}, {column}), counted from 0: the field has "
                 f"{self.rows} rows and {self.columns} columns of patches"
             )
         return row * self.columns + column

@@ -167,6 +167,9 @@ def test_other_maps(
     ("options", "reason"),
     [
         (("--block", 3), "no block 3: small.safetensors has 2"),
+        (("--source", "attention", "--head", 5), "no head 4 (counted from 0): a block"),
+        (("--model", "fttc", "--influence", "--head", 2), "fttc has no attention"),
+        (("--model", "fttc", "--influence", "--block", 1), "fttc has no attention"),
         (("--source", "attention", "--head", 3), "a block has 2"),
         (("--head", 1), "--head needs --source attention"),
         (("--figure", "out.jpg"), "does not end with .png"),

@@ -17,6 +17,7 @@ from napari.utils.interactions import (
 from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog
 
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
@@ -306,7 +307,7 @@ def test_the_sentence_gives_the_numbers(inspecting, expected):
     assert "number 7" in text
 
 
-def test_playing_goes_round_the_blocks(inspecting, qtbot):
+def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
     choose(inspecting, (1, 2))
     block = inspecting.controls.block
     block.step()
@@ -314,6 +315,15 @@ def test_playing_goes_round_the_blocks(inspecting, qtbot):
     block._timer.setInterval(1)
     block.play.click()
     qtbot.waitUntil(lambda: inspecting.inspector.shown.block == 1)
+    # Another frame lets it run on, another kind of map does not.
+    viewer.dims.set_current_step(0, 1)
+    assert block.play.isChecked()
+    finish(inspecting)
+    assert block.play.isChecked()
+    pick(inspecting.controls.map, "influence")
+    assert not block.play.isChecked()
+    assert inspecting.inspector.shown.evidence == "influence"
+    block.play.click()
     inspecting.switch.setChecked(False)
     assert not block.play.isChecked()
     assert not block._timer.isActive()
@@ -501,6 +511,19 @@ def test_a_frame_that_the_field_does_not_have_is_not_shown(
     assert named(viewer, "map").visible
     assert named(viewer, "patches").visible
     assert inspecting.inspector.shown.patch == (1, 2)
+
+
+def test_a_model_that_cannot_be_loaded_is_waited_out(
+    inspecting, finish, weights, tmp_path, expected
+):
+    choose(inspecting, (1, 2))
+    inspecting.model.choose(str(tmp_path / "missing.safetensors"))
+    finish(inspecting)
+    assert inspecting.switch.isChecked()
+    assert "missing.safetensors" in inspecting.text.text()
+    inspecting.model.choose(str(weights))
+    finish(inspecting)
+    assert "after block 2 of 2" in inspecting.text.text()
 
 
 def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
@@ -893,6 +916,14 @@ def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
     inspecting.copy.click()
     image = QGuiApplication.clipboard().image()
     assert image.width() > 500
+
+
+def test_the_save_button(inspecting, tmp_path, monkeypatch):
+    choose(inspecting, (1, 2))
+    answer = (str(tmp_path / "cell 0.5um"), "NumPy (*.npz)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    inspecting.save.click()
+    assert (tmp_path / "cell 0.5um.npz").exists()
 
 
 def test_what_cannot_be_saved_is_told(inspecting, tmp_path, monkeypatch):

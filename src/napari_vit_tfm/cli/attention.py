@@ -198,7 +198,7 @@ def command(
             on_notice=note,
         )
     except IndexError as error:
-        raise FieldError(f"{source.path}: {error}, counted from 0") from error
+        raise FieldError(f"{source.path}: {error}") from error
     write_findings(target, findings)
     _report(target, findings)
     click.echo(f"gel: {gel_in_words(substrate)}")
@@ -215,6 +215,10 @@ def _check_choice(
     asked_for: bool,
 ) -> None:
     """Raise a FieldError for what a method does not have, in the user's counting."""
+    if not method.has_attention and (block is not None or head is not None):
+        raise FieldError(
+            f"{method.name} has no attention: --block and --head choose from nothing"
+        )
     if not method.has_attention:
         if not asked_for:
             raise FieldError(
@@ -266,6 +270,9 @@ def _report(target: Path, findings: PatchFindings) -> None:
         click.echo(
             f"faithfulness: area over random {found.advantage(CHOSEN):+.3f}, "
             f"random orders spread by {found.spread:.3f}"
+        )
+        click.echo(
+            f"traction in the patch: {found.strength:.1%} of that in the strongest one"
         )
     sha256 = findings.model_sha256[:SHORT_SHA256]
     weights = f"sha256 {sha256}" if sha256 else "no weights"

@@ -41,6 +41,29 @@ _SCALE_WORDS = {
 }
 
 
+_BLOCK_TIP = (
+    "The network looks several times, block after block. Later blocks work with what "
+    "earlier ones have gathered."
+)
+_MAP_TIP = (
+    "Attention rollout: how much of each patch has reached the chosen one, through "
+    "all blocks so far. Attention of the block alone: where this one block looks. "
+    "Influence: how much the tractions change with the displacements of each patch. "
+    "Physical reference: how far a force in the chosen patch moves the gel in each "
+    "patch, whatever the network does."
+)
+_HEAD_TIP = "Every block looks with several heads at once, each at something else."
+_DIRECTION_TIP = "Where the chosen patch looks, or from where it is looked at."
+_KIND_TIP = (
+    "Weights: the map itself. With the displacement: bright only where the network "
+    "looked and the gel moved."
+)
+_SCALE_TIP = (
+    "One even share is what each patch would have if all had the same. On this scale "
+    "maps can be compared; up to their own maxima they cannot."
+)
+
+
 class PlayedSlider(QWidget):
     """A slider from 1, and a button that lets it run round and round.
 
@@ -132,6 +155,15 @@ class AttentionControls(QWidget):
         form.addRow("Direction", self.direction)
         form.addRow("Draw", self.kind)
         form.addRow("Colours", self.scale)
+        for control, tip in (
+            (self.block, _BLOCK_TIP),
+            (self.map, _MAP_TIP),
+            (self.head, _HEAD_TIP),
+            (self.direction, _DIRECTION_TIP),
+            (self.kind, _KIND_TIP),
+            (self.scale, _SCALE_TIP),
+        ):
+            control.setToolTip(tip)
         self.block.valueChanged.connect(self._on_block)
         self.map.activated.connect(self._on_map)
         self.head.activated.connect(self._on_maps)
@@ -150,9 +182,15 @@ class AttentionControls(QWidget):
             The frame; None as long as it is not known.
         """
         self._view = view
-        blocks = 0 if frame is None else frame.n_blocks
-        heads = 0 if frame is None else frame.n_heads
         of_block = view.evidence is None
+        self.map.setEnabled(frame is not None)
+        if not of_block:
+            # Playing would leave the map that was asked for.
+            self.block.stop()
+        if frame is None:
+            # Soon there is the next one; until then all stays as it is.
+            return
+        blocks, heads = frame.n_blocks, frame.n_heads
         self._list_heads(heads)
         self.block.show_value(min(view.block + 1, max(blocks, 1)), blocks)
         self._enable_maps(attention=blocks > 0)
@@ -161,7 +199,6 @@ class AttentionControls(QWidget):
         _choose(self.direction, view.maps.direction)
         _choose(self.kind, view.kind)
         _choose(self.scale, view.scale)
-        self.map.setEnabled(frame is not None)
         self.head.setEnabled(of_block and heads > 0 and view.maps.source == "attention")
         self.direction.setEnabled(of_block and blocks > 0)
 

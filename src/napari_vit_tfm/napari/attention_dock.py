@@ -13,7 +13,6 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QPushButton,
@@ -29,6 +28,7 @@ from napari_vit_tfm.findings import EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.napari.attention_controls import AttentionControls
 from napari_vit_tfm.napari.attention_panel import AttentionPanel
 from napari_vit_tfm.napari.controls import FieldChooser, ModelChooser, text_label
+from napari_vit_tfm.napari.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.inspection_workers import (
     EvidenceRequest,
     FrameRequest,
@@ -59,7 +59,7 @@ _NOT_A_PLANE = (
     "Patches are looked at in the two-dimensional view of rows and columns, with "
     "the layers over each other, not in a grid."
 )
-_FILES = "Figure (*.png);;NPZ (*.npz);;HDF5 (*.h5)"
+_FILES = {"Figure": (".png",), "NumPy": (".npz",), "HDF5": (".h5", ".hdf5")}
 _COMPUTE = "Test this map"
 
 _DRAWN_MS = 30
@@ -334,13 +334,11 @@ class AttentionDock(QWidget):
         self.refresh()
 
     def _on_save(self) -> None:
-        name, chosen = QFileDialog.getSaveFileName(
+        path = ask_where_to_save(
             self, "Save what is known about the patch", "attention.png", _FILES
         )
-        if name:
-            # A name without an ending gets the chosen one.
-            ending = chosen.rpartition("*")[2].rstrip(")")
-            self.save_as(Path(name if Path(name).suffix else name + ending))
+        if path is not None:
+            self.save_as(path)
 
     def save_as(self, path: Path) -> None:
         """Save the figure, or its numbers, by the name's ending."""

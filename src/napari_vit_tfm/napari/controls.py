@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vit_tfm.config import MODEL_ENDINGS, MODEL_NAMES
+from napari_vit_tfm.config import MODEL_ENDINGS, MODEL_NAMES, ORIGINAL_ENDINGS
 from napari_vit_tfm.napari.layers import displacement_layers, show_same_field
 
 _MODEL_WORDS = {
@@ -143,8 +143,8 @@ class ModelChooser(QWidget):
 
     def heads(self) -> int | None:
         """Number of attention heads of a file's network; None for the usual."""
-        from_file = self.model() not in MODEL_NAMES
-        return (self._heads.value() or None) if from_file else None
+        is_asked_for = _is_original(self.model())
+        return (self._heads.value() or None) if is_asked_for else None
 
     def choose(self, model: str) -> None:
         """Choose a method by its name, or a file by its path."""
@@ -153,7 +153,7 @@ class ModelChooser(QWidget):
             index = self._combo.count() - 1
             self._combo.insertItem(index, Path(model).name, model)
         self._combo.setCurrentIndex(index)
-        self._heads.setVisible(model not in MODEL_NAMES)
+        self._heads.setVisible(_is_original(model))
         if index != self._index:
             self._index = index
             self.chosen.emit()
@@ -166,6 +166,11 @@ class ModelChooser(QWidget):
                 self, "Weights of a network", "", f"Models ({endings});;All files (*)"
             )
         self.choose(model or self.model())
+
+
+def _is_original(model: str) -> bool:
+    """Whether a model is a file of the original format."""
+    return Path(model).suffix.lower() in ORIGINAL_ENDINGS
 
 
 class NumberSpin(QDoubleSpinBox):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -59,6 +60,13 @@ class Readout(QWidget):
         if findings is not None and not (before and _look_alike(before, findings)):
             self._label.setPixmap(self._plots(findings))
 
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Write in the new colour when the theme changes."""
+        super().changeEvent(event)
+        changes = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
+        if self._shown is not None and event is not None and event.type() in changes:
+            self._label.setPixmap(self._plots(self._shown))
+
     def _plots(self, evidence: PatchFindings) -> QPixmap:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -105,11 +113,11 @@ def _look_alike(one: PatchFindings, other: PatchFindings) -> bool:
 def _correlations(axes: Axes, evidence: PatchFindings) -> None:
     """How alike the map and the evidence rank the patches, block by block."""
     axes.set_title("the map's rank correlation with", fontsize=_TEXT_POINTS + 1)
+    if evidence.attention is None:
+        _say(axes, "no attention")
+        return
     axes.set_ylim(-1, 1)
     axes.axhline(0, color="0.5", lw=0.6)
-    if evidence.attention is None:
-        axes.text(0.5, 0.75, "no attention", ha="center", transform=axes.transAxes)
-        return
     blocks = [block + 1 for block in evidence.blocks]
     for name in EVIDENCE:
         label, colour, marker = _STYLES[name]
@@ -124,14 +132,7 @@ def _curves(axes: Axes, evidence: PatchFindings) -> None:
     found = evidence.faithfulness
     axes.set_title("change of the traction, hiding by", fontsize=_TEXT_POINTS + 1)
     if found is None:
-        axes.text(
-            *(0.5, 0.5),
-            "this map is not tested",
-            ha="center",
-            transform=axes.transAxes,
-            fontsize=_TEXT_POINTS + 1,
-        )
-        axes.set(xticks=[], yticks=[])
+        _say(axes, "this map is not tested")
         return
     percent = 100 * found.shares
     styles = dict(_STYLES)
@@ -142,12 +143,24 @@ def _curves(axes: Axes, evidence: PatchFindings) -> None:
         styles[CHOSEN] = f"the map, block {evidence.block + 1}", colour, marker
     low, high = found.random.min(axis=0), found.random.max(axis=0)
     axes.fill_between(percent, low, high, color="0.6", alpha=0.5, lw=0)
-    axes.plot(percent, found.random.mean(axis=0), color="0.7", ls="--", label="chance")
+    axes.plot(percent, found.random.mean(axis=0), color="0.7", ls="--", label="random")
     for name, values in found.changes.items():
         label, colour, marker = styles[name]
         axes.plot(percent, values, color=colour, marker=marker, ms=2, label=label)
     axes.set_xlabel("patches hidden (%)")
     axes.set_ylim(bottom=0)
+
+
+def _say(axes: Axes, words: str) -> None:
+    """Words instead of a plot."""
+    axes.text(
+        *(0.5, 0.5),
+        words,
+        ha="center",
+        transform=axes.transAxes,
+        fontsize=_TEXT_POINTS + 1,
+    )
+    axes.set(xticks=[], yticks=[])
 
 
 def _restyle(axes: Axes, colour: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,9 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -45,6 +42,7 @@ from napari_vit_tfm.napari.controls import (
     PositiveSpin,
     text_label,
 )
+from napari_vit_tfm.napari.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.layers import (
     describe,
     displacement_stack,
@@ -66,6 +64,8 @@ from napari_vit_tfm.physics.substrate import Substrate
 logger = logging.getLogger(__name__)
 
 _PA_PER_KPA = 1000.0
+
+_FILES = {"HDF5": (".h5", ".hdf5"), "NumPy": (".npz",)}
 
 _UNIT_CHOICES = {
     "um": "µm",
@@ -437,25 +437,9 @@ class TractionDock(QWidget):
         return None
 
     def _on_save_clicked(self) -> None:
-        path, kind = QFileDialog.getSaveFileName(
-            self, "Save tractions", "traction.h5", "HDF5 (*.h5);;NumPy (*.npz)"
-        )
-        if not path:
-            return
-        file = path
-        if Path(path).suffix.lower() not in io.WRITTEN_ENDINGS:
-            file += ".npz" if "npz" in kind else ".h5"
-        # The dialogue has asked about the name as it was typed.
-        if file == path or not Path(file).exists() or self._may_replace(file):
-            self.save(file)
-
-    def _may_replace(self, file: str) -> bool:
-        answer = QMessageBox.question(
-            self,
-            "Save tractions",
-            f"{Path(file).name} is there already. Replace it?",
-        )
-        return answer == QMessageBox.StandardButton.Yes
+        path = ask_where_to_save(self, "Save tractions", "traction.h5", _FILES)
+        if path is not None:
+            self.save(str(path))
 
     def save(self, path: str) -> None:
         """Save the tractions of the chosen field; the message says how it went.
