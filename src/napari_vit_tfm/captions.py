@@ -140,10 +140,15 @@ def _verdict(findings: PatchFindings, found: Faithfulness) -> str:
     )
     if found.strength < _HARDLY_ANY:
         said += (
-            f" But there is hardly any traction in this patch, {found.strength:.1%} "
-            "of that in the strongest one: its changes say little."
+            " But there is hardly any traction in this patch, "
+            f"{_percent(found.strength)} of that in the strongest one: its changes say "
+            "little."
         )
     return said
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 
 def _heads(choice: MapChoice, n_heads: int) -> str:
