@@ -1061,8 +1061,7 @@ def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_sha
     grid = PatchGrid(shape, model_shape)
     overlay.show_grid(grid)
     for patch in ((0, 0), (grid.rows // 2, 1), (grid.rows - 1, grid.columns - 1)):
-        overlay.choose(patch)
-        overlay.point_at(patch)
+        overlay.outline(chosen=patch, pointed_at=patch)
         image = next(layer for layer in layers if layer.name == "outlines")
         # The mouse is in the chosen patch: the chosen one's outline is above.
         assert not (image.data == (*POINTED_AT, 255)).all(axis=-1).any()

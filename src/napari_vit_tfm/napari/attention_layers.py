@@ -19,11 +19,10 @@ _LINES = "#ffffff"
 _LINE_WIDTH = 0.003
 """Of the patches' borders, as a fraction of the field's longer side."""
 
-_OUTLINES = {"pointed at": (255, 255, 255), "chosen": (255, 77, 157)}
-"""Colours of outlines, in the order in which they lie over each other."""
-
+_CHOSEN = (255, 77, 157)
+_POINTED_AT = (255, 255, 255)
 _OUTLINE_WIDTH = 0.005
-_OUTLINE_PIXELS = 512
+_OUTLINE_PIXELS = 320
 """At most so many pixels along the field's longer side, and four a vector."""
 
 # What is drawn lies where it lay, and a thumbnail takes longer than it is worth.
@@ -57,7 +56,7 @@ class AttentionLayers:
         self._map: Image | None = None
         self._lines: Vectors | None = None
         self._outlines: Image | None = None
-        self._outlined: dict[str, Patch | None] = {}
+        self._outlined: tuple[Patch | None, ...] = (None, None)
         self._is_ours_to_show = True
         self._aside: list[Layer] = []
 
@@ -161,29 +160,26 @@ class AttentionLayers:
         for layer in shown:
             layer.visible = True
 
-    def choose(self, patch: Patch | None) -> None:
-        """Outline the chosen patch, or none."""
-        self._outline("chosen", patch)
+    def outline(self, *, chosen: Patch | None, pointed_at: Patch | None) -> None:
+        """Outline the chosen patch and the one under the mouse, where there are any.
 
-    def point_at(self, patch: Patch | None) -> None:
-        """Outline the patch under the mouse, or none."""
-        self._outline("pointed at", patch)
-
-    def _outline(self, which: str, patch: Patch | None) -> None:
-        image = self._outlines
-        if image is None:
+        Parameters
+        ----------
+        chosen, pointed_at : tuple of int, keyword-only, optional
+            Row and column; one that the grid does not have is no patch.
+        """
+        image, grid = self._outlines, self._grid
+        if image is None or grid is None:
             return
-        assert self._grid is not None
-        if patch is not None and not self._grid.has(*patch):
-            patch = None
-        if patch == self._outlined.get(which):
+        wanted = pointed_at, chosen
+        outlined = tuple(one if one and grid.has(*one) else None for one in wanted)
+        if outlined == self._outlined:
             return
-        self._outlined[which] = patch
+        self._outlined = outlined
         image.data[:] = 0
-        for name, colour in _OUTLINES.items():
-            outlined = self._outlined.get(name)
-            if outlined is not None:
-                _draw_border(image.data, self._grid, outlined, colour)
+        for patch, colour in zip(outlined, (_POINTED_AT, _CHOSEN), strict=True):
+            if patch is not None:
+                _draw_border(image.data, grid, patch, colour)
         image.refresh(**_PICTURE_ONLY)
 
     def move_to(self, base: Layer) -> None:
@@ -207,7 +203,7 @@ class AttentionLayers:
                 self._layers.remove(layer)
         self._map = self._lines = self._outlines = None
         self._grid = self._kind = None
-        self._outlined = {}
+        self._outlined = (None, None)
         self._is_ours_to_show, self._aside = True, []
 
     def _image(self) -> Image:

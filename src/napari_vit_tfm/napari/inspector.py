@@ -392,7 +392,7 @@ class Inspector:
                 return
             findings = self.findings()
             drawn = None if findings is None else self.draw(findings)
-        overlay.choose(self.shown.patch)
+        overlay.outline(chosen=self.shown.patch, pointed_at=self._pointed_at)
         if self.frame is None:
             overlay.blank_map()
         elif drawn is None:
@@ -425,7 +425,7 @@ class Inspector:
         if layer is not self._overlay.base:
             self._overlay.move_to(layer)
         # The last move before a press is not always announced.
-        self._point_at(patch)
+        self._pointed_at = patch
         self.look_at(patch=patch)
 
     def hover(self, position: Position) -> None:
@@ -439,7 +439,7 @@ class Inspector:
     def _point_at(self, patch: Patch | None) -> None:
         if self._overlay is not None and patch != self._pointed_at:
             self._pointed_at = patch
-            self._overlay.point_at(patch)
+            self._overlay.outline(chosen=self.shown.patch, pointed_at=patch)
 
     def _hit(self, position: Position) -> tuple[Layer, Patch] | None:
         """The run's layer and the patch at a position.
