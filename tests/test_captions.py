@@ -112,7 +112,7 @@ def test_a_test_ends_with_a_verdict(
     curves = Faithfulness(shares, {CHOSEN: np.array(changes)}, random, 0.5)
     assert "Tested" not in caption(found)
     said = caption(replace(found, faithfulness=curves))
-    assert f"in the order of the map of block 2 {words}" in said
+    assert f"in the order of the rollout after block 2 {words}" in said
     assert f"area over random {curves.advantage(CHOSEN):+.2f}" in said
     assert "hardly any" not in said
     weak = replace(curves, strength=0.012)
@@ -122,3 +122,11 @@ def test_a_test_ends_with_a_verdict(
     bare = replace(found, attention=None, evidence="influence", influence=even)
     said = caption(replace(bare, faithfulness=curves))
     assert "in the order of the influence" in said
+    choice = MapChoice("attention", 0, "to")
+    said = caption(replace(found, faithfulness=curves, choice=choice))
+    assert "the attention of block 2 (head 1 of 3), seen from the others" in said
+    # One random order does not tell what is chance.
+    single = replace(curves, random=random[:1])
+    said = caption(replace(found, faithfulness=single))
+    assert "for the rollout after block 2 the area over random is" in said
+    assert "nan" not in said

@@ -132,6 +132,22 @@ def test_the_strength_is_the_patch_s_part_of_the_largest_traction(
     assert found.strength == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_patch_that_is_cut_is_as_strong_as_its_traction() -> None:
+    class Even(Toy):
+        def traction(self, displacement: Tensor) -> Tensor:
+            return torch.ones_like(displacement)
+
+    data = np.random.default_rng(0).normal(size=(1, 27, 20, 2))
+    found = faithfulness(
+        DisplacementStack(data, unit="grid"),
+        *(0, (3, 2), {"flat": np.ones((4, 3))}),
+        config=CPU,
+        method=Even(0, 0),
+        inspection=InspectionConfig(n_shares=3, n_random=1),
+    )
+    assert found.strength == pytest.approx(1)
+
+
 def test_the_advantage_is_an_area() -> None:
     shares = np.array([0.0, 0.5, 1.0])
     random = np.array([[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]])

@@ -106,6 +106,7 @@ def test_the_file_is_enough_to_draw_it_again(
     np.testing.assert_array_equal(saved["faithfulness"], curves.changes[CHOSEN])
     np.testing.assert_array_equal(saved["faithfulness_share"], curves.shares)
     np.testing.assert_array_equal(saved["faithfulness_random"], curves.random)
+    assert saved["faithfulness.strength"] == curves.strength
     assert saved["faithfulness.advantage"] == curves.advantage(CHOSEN)
     assert saved["influence_correlation"].shape == (2,)
     assert saved["displacement.longest"] == found.stack.longest()

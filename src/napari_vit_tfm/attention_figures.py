@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -264,7 +264,7 @@ def _draw_faithfulness(axes: Axes, found: Faithfulness, first: str) -> None:
         f"(random orders spread by {found.spread:.2f})",
         fontsize=_TEXT,
     )
-    _plain(axes)
+    _plain(axes, legend="upper left")
 
 
 def _logarithmic(map_: Map) -> dict[str, Any]:
@@ -357,10 +357,10 @@ def _bar(
     bar.ax.tick_params(labelsize=_TEXT)
 
 
-def _plain(axes: Axes) -> None:
+def _plain(axes: Axes, *, legend: Literal["best", "upper left"] = "best") -> None:
     axes.tick_params(labelsize=_TEXT)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=_TEXT - 1, frameon=False, loc="best")
+    axes.legend(fontsize=_TEXT - 1, frameon=False, loc=legend)
 
 
 def _no_ticks(axes: Axes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from napari_vit_tfm.config import MapDirection
@@ -45,8 +47,7 @@ def no_attention(model: str) -> str:
 def other_tractions(shown_by: str, model: str) -> str:
     """Say that the tractions that are shown are not those that are explained."""
     return (
-        f"The tractions shown were computed by {shown_by}; this is about those of "
-        f"{model}."
+        f"This is about tractions of {model}; those shown were computed by {shown_by}."
     )
 
 
@@ -124,12 +125,10 @@ def _subject(findings: PatchFindings) -> str:
 
 def _verdict(findings: PatchFindings, found: Faithfulness) -> str:
     """What the test of a map has shown."""
-    tested = (
-        "the influence"
-        if findings.attention is None
-        else f"the map of block {findings.block + 1}"
-    )
+    tested = _tested(findings)
     advantage, spread = found.advantage(CHOSEN), found.spread
+    if not math.isfinite(spread):
+        return f"Tested: for {tested} the area over random is {advantage:+.2f}."
     when = "no sooner and no later"
     if abs(advantage) > _BEYOND_CHANCE * spread:
         when = "sooner" if advantage > 0 else "later"
@@ -145,6 +144,19 @@ def _verdict(findings: PatchFindings, found: Faithfulness) -> str:
             "little."
         )
     return said
+
+
+def _tested(findings: PatchFindings) -> str:
+    """The map whose order patches were hidden in."""
+    if findings.attention is None:
+        return "the influence"
+    block, choice = f"block {findings.block + 1}", findings.choice
+    if choice.source == "rollout":
+        words = f"the rollout after {block}"
+    else:
+        heads = _heads(choice, findings.attention.n_heads)
+        words = f"the attention of {block} ({heads})"
+    return words if choice.direction == "from" else f"{words}, seen from the others"
 
 
 def _percent(share: float) -> str:

@@ -269,7 +269,8 @@ def _changes(
         found = solve(np.stack(batch))
         if start == 0:
             strength = _strength(prepared.grid, patch, found[0])
-        tractions.extend(found[:, :, rows, columns])
+        # A view would keep the whole field.
+        tractions.extend(found[:, :, rows, columns].copy())
         if on_progress is not None:
             on_progress(len(tractions), len(hidden))
     undisturbed = tractions[0]
@@ -291,7 +292,8 @@ def _changes(
 
 def _strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
     """A patch's part in a traction ``(2, h, w)``, from 0 to 1."""
-    squares = grid.sums(np.square(traction).sum(axis=0))
+    nodes = grid.sums(np.ones(traction.shape[1:]))
+    squares = grid.sums(np.square(traction).sum(axis=0)) / nodes
     largest = squares.max()
     return float(np.sqrt(squares[patch] / largest)) if largest > 0 else 0.0
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +130,7 @@ def test_influence_and_faithfulness(
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert "rank correlation with influence, block by block: " in result.stdout
     assert "faithfulness: area over random " in result.stdout
+    assert re.search(r"traction in the patch: \d+\.\d% of that", result.stdout)
     assert f"figure: {figure}" in result.stdout
 
 
@@ -167,7 +169,10 @@ def test_other_maps(
     ("options", "reason"),
     [
         (("--block", 3), "no block 3: small.safetensors has 2"),
-        (("--source", "attention", "--head", 5), "no head 4 (counted from 0): a block"),
+        (
+            ("--source", "attention", "--head", 5),
+            "no head 5: each block of small",
+        ),
         (("--model", "fttc", "--influence", "--head", 2), "fttc has no attention"),
         (("--model", "fttc", "--influence", "--block", 1), "fttc has no attention"),
         (("--source", "attention", "--head", 3), "a block has 2"),

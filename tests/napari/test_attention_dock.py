@@ -373,6 +373,17 @@ def test_the_status_follows_the_map_under_a_mouse_that_rests(
     assert viewer.status.endswith(shares((1, 1), 1))
     inspecting.controls.block.slider.setValue(1)
     assert viewer.status.endswith(shares((1, 1), 0))
+    # Where no patches are seen, none is named.
+    viewer.dims.ndisplay = 3
+    assert viewer.status == "[0 12 20]"
+    viewer.status = "in 3D"
+    assert viewer.status == "in 3D"
+    viewer.dims.ndisplay = 2
+    hover(viewer, world(source, 12, 20))
+    viewer.status = "[0 12 20]"
+    assert viewer.status.startswith("patch (1, 2)")
+    inspecting.switch.setChecked(False)
+    assert viewer.status == "[0 12 20]"
 
 
 def test_keys_switch_move_and_leave(viewer, dock, finish):
@@ -500,7 +511,9 @@ def test_a_frame_that_the_field_does_not_have_is_not_shown(
     choose(inspecting, (1, 2))
     many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
     beside(viewer, source, many)
+    inspecting.controls.block.play.click()
     viewer.dims.set_current_step(0, 4)
+    assert not inspecting.controls.block.play.isChecked()
     assert "a frame that this field does not have" in inspecting.text.text()
     assert not named(viewer, "map").visible
     assert not named(viewer, "patches").visible
@@ -539,6 +552,18 @@ def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
+def test_who_shows_the_map_before_there_is_one_has_it_with_its_colours(
+    viewer, inspecting
+):
+    overlay = named(viewer, "attention")
+    overlay.visible = True
+    choose(inspecting, (1, 2))
+    assert overlay.colorbar.visible
+    overlay.visible = False
+    choose(inspecting, (1, 3))
+    assert not overlay.visible
+
+
 def test_a_map_that_was_hidden_is_never_that_of_another_frame(
     viewer, inspecting, finish
 ):
@@ -567,6 +592,18 @@ def test_a_click_before_there_are_patches_counts(viewer, source, dock, finish):
     press(viewer, world(source, 12, 20))
     finish(dock)
     assert dock.inspector.shown.patch == (1, 2)
+
+
+def test_a_click_beside_the_field_before_there_are_patches_is_none(
+    viewer, source, inspecting, finish, expected
+):
+    choose(inspecting, (1, 2))
+    viewer.dims.set_current_step(0, 1)
+    press(viewer, world(source, -100, -100))
+    finish(inspecting)
+    assert inspecting.text.text().startswith("Frame 1, patch (1, 2)")
+    right = in_even_shares(expected(1), (1, 2))
+    np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
 
 def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
@@ -662,6 +699,7 @@ def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
     finish(dock)
     choose(dock, (0, 0))
     viewer.layers.clear()
+    assert "was removed" in dock.text.text() or "has ended" in dock.text.text()
     assert not dock.switch.isChecked()
     assert len(viewer.layers) == 0
     assert viewer.mouse_drag_callbacks == before
@@ -826,11 +864,20 @@ def test_tractions_of_another_model_are_said_to_be(
     viewer, source, inspecting, finish, traction
 ):
     choose(inspecting, (1, 2))
-    assert "tractions shown" not in inspecting.text.text()
-    by_fttc = dataclasses.replace(traction, model="fttc", model_sha256="")
-    show_tractions(viewer.layers, by_fttc, source)
-    finish(inspecting)
-    assert "shown were computed by fttc" in inspecting.text.text()
+    assert "were computed by" not in inspecting.text.text()
+    frame = inspecting.inspector.frame
+    for model, sha256, said in (
+        ("fttc", "", "those shown were computed by fttc"),
+        (frame.model, "1" * 64, "were computed by other weights of that name"),
+        (frame.model, frame.model_sha256, ""),
+    ):
+        other = dataclasses.replace(traction, model=model, model_sha256=sha256)
+        show_tractions(viewer.layers, other, source)
+        finish(inspecting)
+        choose(inspecting, (0, 0))
+        choose(inspecting, (1, 2))
+        assert said in inspecting.text.text()
+        assert ("were computed by" in inspecting.text.text()) is bool(said)
 
 
 def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
@@ -946,11 +993,14 @@ def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
     assert "after block 2 of 2" in inspecting.text.text()
 
 
-def test_without_a_field_there_is_nothing_to_inspect(viewer, dock):
+def test_without_a_field_there_is_nothing_to_inspect(viewer, dock, displacement):
     viewer.layers.clear()
     dock.switch.setChecked(True)
     assert not dock.switch.isChecked()
     assert "no displacement field" in dock.text.text()
+    # Until there is one.
+    viewer.layers.append(Layer.create(*field_layers(displacement)[0]))
+    assert "no displacement field" not in dock.text.text()
 
 
 def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(

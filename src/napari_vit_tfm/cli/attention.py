@@ -215,19 +215,24 @@ def _check_choice(
     asked_for: bool,
 ) -> None:
     """Raise a FieldError for what a method does not have, in the user's counting."""
-    if not method.has_attention and (block is not None or head is not None):
-        raise FieldError(
-            f"{method.name} has no attention: --block and --head choose from nothing"
-        )
     if not method.has_attention:
         if not asked_for:
             raise FieldError(
                 f"{method.name} has no attention to look at; "
                 "--influence works for every model"
             )
+        if block is not None or head is not None:
+            raise FieldError(
+                f"{method.name} has no attention: there is nothing for --block and "
+                "--head to choose from"
+            )
         return
     if block is not None and block > method.n_blocks:
         raise FieldError(f"no block {block}: {method.name} has {method.n_blocks}")
+    if head is not None and head > method.n_heads:
+        raise FieldError(
+            f"no head {head}: each block of {method.name} has {method.n_heads}"
+        )
     if head is not None and source == "rollout":
         raise FieldError(
             "--head needs --source attention: rollout takes the mean of all heads"

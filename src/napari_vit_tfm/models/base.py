@@ -46,6 +46,11 @@ class ReconstructionMethod(ABC):
         return 0
 
     @property
+    def n_heads(self) -> int:
+        """Attention heads of a block; 0 for methods without attention."""
+        return 0
+
+    @property
     def has_attention(self) -> bool:
         """Whether `attention` can be asked for."""
         return self.n_blocks > 0

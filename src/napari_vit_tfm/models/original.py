@@ -278,6 +278,11 @@ class OriginalMethod(NetworkMethod):
         """Number of blocks with attention."""
         return self.network.config.depth
 
+    @property
+    def n_heads(self) -> int:
+        """Attention heads of a block."""
+        return self.network.config.heads
+
     def traction(self, displacement: Tensor) -> Tensor:
         """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``.
 

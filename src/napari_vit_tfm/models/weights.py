@@ -48,6 +48,11 @@ class PhysicsViTMethod(NetworkMethod):
         """Number of blocks with attention."""
         return len(self.network.blocks)
 
+    @property
+    def n_heads(self) -> int:
+        """Attention heads of a block."""
+        return self.network.config.heads
+
     def attention(self, displacement: Tensor) -> list[Tensor]:
         """Softmax attention of one field, not mirrored: ``(heads, P, P)`` per block."""
         return self.network.attention(displacement)

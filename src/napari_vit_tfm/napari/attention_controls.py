@@ -55,8 +55,8 @@ _MAP_TIP = (
 _HEAD_TIP = "Every block looks with several heads at once, each at something else."
 _DIRECTION_TIP = "Where the chosen patch looks, or from where it is looked at."
 _KIND_TIP = (
-    "Weights: the map itself. With the displacement: bright only where the network "
-    "looked and the gel moved."
+    "Weights: the map itself. With the displacement: bright only where the map is high "
+    "and the gel moved."
 )
 _SCALE_TIP = (
     "One even share is what each patch would have if all had the same. On this scale "
@@ -188,7 +188,7 @@ class AttentionControls(QWidget):
             # Playing would leave the map that was asked for.
             self.block.stop()
         if frame is None:
-            # Soon there is the next one; until then all stays as it is.
+            # Mostly the next one comes soon; until then all stays as it is.
             return
         blocks, heads = frame.n_blocks, frame.n_heads
         self._list_heads(heads)

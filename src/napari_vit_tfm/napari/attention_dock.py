@@ -209,8 +209,8 @@ class AttentionDock(QWidget):
         if self.switch.isChecked():
             if not self.inspector.has_lost_its_layer:
                 self._start()
-        else:
-            # Why it ended may no longer be true.
+        elif self.inspector.problem == _NO_FIELD:
+            # No longer true.
             self._stop()
 
     def _start(self) -> None:
@@ -258,6 +258,8 @@ class AttentionDock(QWidget):
                 self.switch.setChecked(False)
         self.controls.setEnabled(inspector.is_on)
         self.controls.refresh(inspector.shown, inspector.frame)
+        if inspector.failure or not inspector.sees_plane:
+            self.controls.block.stop()
         self.text.setText(self._sentence())
         awaited = self._tests.awaited
         self.test.setText(_COMPUTE if awaited is None else _cancel(awaited))
@@ -375,8 +377,10 @@ class AttentionDock(QWidget):
         if is_expected(error):
             # Another frame, model or field may do.
             self.inspector.take_failure(request, _as_sentences(error))
-        elif request == self.inspector.request:
-            self._give_up(_tell(error))
+            return
+        why = _tell(error)
+        if request == self.inspector.request:
+            self._give_up(why)
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
         _tell(error)

@@ -120,13 +120,13 @@ class AttentionLayers:
             image.contrast_limits = picture.limits
         if image.name != name:
             image.name = name
+        if self._is_ours_to_show:
+            # From then on, what the user hides stays hidden.
+            self._is_ours_to_show = False
+            image.visible = True
+            show_colorbar(image)
         if image.visible:
             image.refresh(**_PICTURE_ONLY)
-        elif self._is_ours_to_show:
-            # What the user has hidden stays hidden.
-            image.visible = True
-            self._is_ours_to_show = False
-            show_colorbar(image)
 
     def blank_map(self) -> None:
         """Let the field be seen alone until the next map is known.

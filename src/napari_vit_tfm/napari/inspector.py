@@ -171,6 +171,7 @@ class Inspector:
         self._viewer.events.status.disconnect(self._name_patch)
         self._unwatch_run()
         overlay, self._overlay = self._overlay, None
+        self._fall_silent()
         self._source = self.request = self.frame = None
         self._clicked = self._pointed_at = None
         return overlay
@@ -380,6 +381,7 @@ class Inspector:
             return
         if not self.sees_plane or self.failure:
             overlay.set_aside()
+            self._fall_silent()
             self._on_change()
             return
         overlay.bring_back()
@@ -388,8 +390,7 @@ class Inspector:
             overlay.show_grid(self.frame.grid)
             if self._clicked is not None:
                 clicked, self._clicked = self._clicked, None
-                self.click(clicked)
-                return
+                self._aim(clicked)
             findings = self.findings()
             drawn = None if findings is None else self.draw(findings)
         overlay.outline(chosen=self.shown.patch, pointed_at=self._pointed_at)
@@ -418,15 +419,21 @@ class Inspector:
                 self._clicked = position
                 self._look()
             return
+        if self._aim(position):
+            self._show()
+
+    def _aim(self, position: Position) -> bool:
+        """Choose the patch at a position, if there is one."""
         hit = self._hit(position)
         if hit is None or self._overlay is None:
-            return
+            return False
         layer, patch = hit
-        if layer is not self._overlay.base:
+        if layer != self._overlay.base:
             self._overlay.move_to(layer)
         # The last move before a press is not always announced.
         self._pointed_at = patch
-        self.look_at(patch=patch)
+        self.view = replace(self.view, patch=patch)
+        return True
 
     def hover(self, position: Position) -> None:
         """Outline the patch at a position in the world."""
@@ -475,19 +482,26 @@ class Inspector:
         self._said = f"{named}    {self._rest}"
         self._viewer.status = self._said
 
+    def _fall_silent(self) -> None:
+        """Name no patch in the status bar until the mouse moves again."""
+        self._pointed_at = None
+        if self._said and self._viewer.status == self._said:
+            self._viewer.status = self._rest
+        self._said = self._rest = ""
+
     @property
     def tractions_by(self) -> str:
-        """The model of the tractions that are there, if it is another."""
+        """Whose tractions are there, if they are not those of the model."""
         for layer in self._run:
             stack = layer_stack(layer)
-            if (
-                isinstance(stack, TractionStack)
-                and stack.model
-                and self.frame is not None
-                and (stack.model, stack.model_sha256)
-                != (self.frame.model, self.frame.model_sha256)
-            ):
-                return stack.model
+            if not isinstance(stack, TractionStack) or self.frame is None:
+                continue
+            has_same_name = stack.model == self.frame.model
+            has_same_weights = stack.model_sha256 == self.frame.model_sha256
+            # Classical methods have no weights to tell them by.
+            is_same = has_same_weights and (has_same_name or stack.model_sha256)
+            if stack.model and not is_same:
+                return "other weights of that name" if has_same_name else stack.model
         return ""
 
     @property

@@ -37,6 +37,7 @@ class Readout(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: PatchFindings | None = None
+        self._colour = ""
         self._label = QLabel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -64,8 +65,13 @@ class Readout(QWidget):
         """Write in the new colour when the theme changes."""
         super().changeEvent(event)
         changes = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
-        if self._shown is not None and event is not None and event.type() in changes:
+        if event is None or event.type() not in changes or self._shown is None:
+            return
+        if self._text_colour() != self._colour:
             self._label.setPixmap(self._plots(self._shown))
+
+    def _text_colour(self) -> str:
+        return self.palette().windowText().color().name()
 
     def _plots(self, evidence: PatchFindings) -> QPixmap:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -78,7 +84,7 @@ class Readout(QWidget):
         left, right = figure.subplots(1, 2)
         _correlations(left, evidence)
         _curves(right, evidence)
-        colour = self.palette().windowText().color().name()
+        self._colour = colour = self._text_colour()
         for axes in (left, right):
             _restyle(axes, colour)
         explained = right if evidence.faithfulness else left
