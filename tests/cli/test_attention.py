@@ -169,13 +169,9 @@ def test_other_maps(
     ("options", "reason"),
     [
         (("--block", 3), "no block 3: small.safetensors has 2"),
-        (
-            ("--source", "attention", "--head", 5),
-            "no head 5: each block of small",
-        ),
         (("--model", "fttc", "--influence", "--head", 2), "fttc has no attention"),
         (("--model", "fttc", "--influence", "--block", 1), "fttc has no attention"),
-        (("--source", "attention", "--head", 3), "a block has 2"),
+        (("--source", "attention", "--head", 3), "no head 3: each block of small"),
         (("--head", 1), "--head needs --source attention"),
         (("--figure", "out.jpg"), "does not end with .png"),
         (("--figure", "nowhere/out.png"), "there is no folder nowhere"),
