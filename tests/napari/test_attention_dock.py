@@ -358,7 +358,7 @@ def test_a_mouse_that_leaves_the_canvas_points_at_nothing(viewer, source, inspec
 
 
 def test_the_status_follows_the_map_under_a_mouse_that_rests(
-    viewer, source, inspecting, expected
+    viewer, source, inspecting, expected, qtbot
 ):
     hover(viewer, world(source, 12, 20))
     viewer.status = "[0 12 20]"
@@ -368,11 +368,11 @@ def test_the_status_follows_the_map_under_a_mouse_that_rests(
         return f": {weights[1, 2] * weights.size:.2f} even shares    [0 12 20]"
 
     choose(inspecting, (1, 2))
-    assert viewer.status.endswith(shares((1, 2), 1))
+    qtbot.waitUntil(lambda: viewer.status.endswith(shares((1, 2), 1)))
     key(viewer, "Left")
-    assert viewer.status.endswith(shares((1, 1), 1))
+    qtbot.waitUntil(lambda: viewer.status.endswith(shares((1, 1), 1)))
     inspecting.controls.block.slider.setValue(1)
-    assert viewer.status.endswith(shares((1, 1), 0))
+    qtbot.waitUntil(lambda: viewer.status.endswith(shares((1, 1), 0)))
     # Where no patches are seen, none is named.
     viewer.dims.ndisplay = 3
     assert viewer.status == "[0 12 20]"

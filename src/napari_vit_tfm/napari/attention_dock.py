@@ -155,7 +155,7 @@ class AttentionDock(QWidget):
         self.test.clicked.connect(self._on_test)
         self.save.clicked.connect(self._on_save)
         self.copy.clicked.connect(self._on_copy)
-        self._later.timeout.connect(self._refresh_panel)
+        self._later.timeout.connect(self._refresh_rest)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the layers while the dock is seen."""
@@ -267,12 +267,13 @@ class AttentionDock(QWidget):
         self.test.setEnabled(can_test or awaited is not None)
         for button in (self.save, self.copy):
             button.setEnabled(inspector.weights() is not None)
-        # The gallery can wait until the map is drawn, but not for ever.
+        # The rest can wait until the map is drawn, but not for ever.
         if not self._later.isActive():
             self._later.start()
 
-    def _refresh_panel(self) -> None:
+    def _refresh_rest(self) -> None:
         if self.inspector.is_on:
+            self.inspector.name_patch()
             self.panel.refresh(self.inspector)
 
     def _sentence(self) -> str:

@@ -137,7 +137,7 @@ class Inspector:
         for event, callback in self._events():
             event.connect(callback)
         # Last of all, since the window shows what was said last.
-        self._viewer.events.status.connect(self._name_patch, position="last")
+        self._viewer.events.status.connect(self._on_status, position="last")
         self._watch_run()
         self._look()
 
@@ -168,7 +168,7 @@ class Inspector:
         self._pointer.unbind()
         for event, callback in self._events():
             event.disconnect(callback)
-        self._viewer.events.status.disconnect(self._name_patch)
+        self._viewer.events.status.disconnect(self._on_status)
         self._unwatch_run()
         overlay, self._overlay = self._overlay, None
         self._fall_silent()
@@ -400,7 +400,6 @@ class Inspector:
             overlay.hide_map()
         else:
             overlay.show_map(drawn, kind=self.view.kind, name=f"map ({drawn.title})")
-        self._say_patch()
         self._on_change()
 
     # The mouse
@@ -467,15 +466,16 @@ class Inspector:
                 return layer, patch
         return None
 
-    def _name_patch(self, event: Event) -> None:
-        """Name the patch under the mouse in the status bar, before its value."""
+    def _on_status(self, event: Event) -> None:
+        """Name the patch before what the viewer says of the place."""
         # What is said here is announced, too.
         if event.value != self._said:
             said = event.value
             self._rest = said if isinstance(said, str) else said["coordinates"]
-            self._say_patch()
+            self.name_patch()
 
-    def _say_patch(self) -> None:
+    def name_patch(self) -> None:
+        """Name the patch under the mouse in the status bar, with what it has now."""
         if self._pointed_at is None or self.frame is None:
             return
         named = captions.share_words(self.frame.grid, self._pointed_at, self.weights())
