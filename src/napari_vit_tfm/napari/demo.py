@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,8 @@ from napari_vit_tfm.napari.layers import (
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1600, 1000)
-_PATIENCE_S = 300
+_PATIENCE_S = 600
+_SETTLE_MS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +125,38 @@ def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
     frame, position = strongest(traction)
     viewer.dims.set_current_step(0, frame)
     dock.switch.setChecked(True)
+    wait_until(lambda: not dock.is_busy)
+    dock.inspector.click(position)
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Let the window go on until something is so, or for some minutes.
+
+    Parameters
+    ----------
+    ready : callable
+        Whether it is so.
+    """
     deadline = QDeadlineTimer(_PATIENCE_S * 1000)
-    while dock.is_busy and not deadline.hasExpired():
+    while not (ready() or deadline.hasExpired()):
         QApplication.processEvents()
         QThread.msleep(10)
-    dock.inspector.click(position)
+
+
+def save_picture(viewer: napari.Viewer, path: Path) -> None:
+    """Save a picture of the window once it has settled.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    path : Path
+        The PNG file.
+    """
+    settled = QDeadlineTimer(_SETTLE_MS)
+    wait_until(settled.hasExpired)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    print(f"picture: {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -166,9 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.screenshot is None:
         napari.run()
         return 0
-    QApplication.processEvents()
-    viewer.screenshot(str(options.screenshot), canvas_only=False, flash=False)
-    print(f"picture of the window: {options.screenshot}")
+    save_picture(viewer, options.screenshot)
     viewer.close()
     return 0
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 
 import napari
-from qtpy.QtCore import QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.napari.attention_dock import AttentionDock
-from napari_vit_tfm.napari.demo import inspect_strongest, read_fields, show_fields
+from napari_vit_tfm.napari.demo import (
+    inspect_strongest,
+    read_fields,
+    save_picture,
+    show_fields,
+    wait_until,
+)
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1280, 800)
-_PATIENCE_S = 600
 
 
 def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> None:
@@ -43,28 +46,14 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     inspect_strongest(viewer, dock)
     viewer.canvas.overlays.scale_bar.visible = True
     viewer.reset_view(margin=0.12)
-    _save(viewer, folder / "inspector.png")
+    save_picture(viewer, folder / "inspector.png")
     inspector.look_at(kind="displacement", block=1)
-    _save(viewer, folder / "inspector-displacement.png")
+    save_picture(viewer, folder / "inspector-displacement.png")
     inspector.look_at(kind="weights", block=inspector.shown.block)
     dock.test.click()
-    _wait(lambda: not dock.is_busy)
+    wait_until(lambda: not dock.is_busy)
     inspector.look_at(evidence="influence")
-    _save(viewer, folder / "inspector-influence.png")
-
-
-def _save(viewer: napari.Viewer, path: Path) -> None:
-    started = perf_counter()
-    _wait(lambda: perf_counter() - started > 1)
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
-    print(f"picture: {path}")
-
-
-def _wait(ready: Callable[[], bool]) -> None:
-    started = perf_counter()
-    while not ready() and perf_counter() - started < _PATIENCE_S:
-        QApplication.processEvents()
-        QThread.msleep(10)
+    save_picture(viewer, folder / "inspector-influence.png")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
