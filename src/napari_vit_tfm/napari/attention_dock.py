@@ -273,7 +273,7 @@ class AttentionDock(QWidget):
 
     def _refresh_rest(self) -> None:
         if self.inspector.is_on:
-            self.inspector.name_patch()
+            self.inspector.status.refresh()
             self.panel.refresh(self.inspector)
 
     def _sentence(self) -> str:

@@ -35,7 +35,12 @@ from napari_vit_tfm.napari.layers import (
     show_same_field,
 )
 from napari_vit_tfm.napari.maps import Frame, Tile, View
-from napari_vit_tfm.napari.pointer import Pointer, Position, shows_plane
+from napari_vit_tfm.napari.pointer import (
+    Pointer,
+    Position,
+    StatusLine,
+    shows_plane,
+)
 from napari_vit_tfm.napari.recent import RecentAnswers
 from napari_vit_tfm.overlays import Picture
 from napari_vit_tfm.physics.substrate import Substrate
@@ -81,6 +86,7 @@ class Inspector:
         self._pointer = Pointer(
             viewer, on_move=self.hover, on_click=self.click, on_leave=self._leave
         )
+        self.status = StatusLine(viewer, self._patch_words)
         self._frames = RecentAnswers[FrameRequest, Frame](CACHED_FRAMES)
         self._evidence = RecentAnswers[tuple[FrameRequest, Patch], PatchFindings](
             CACHED_EVIDENCE
@@ -93,7 +99,6 @@ class Inspector:
         self._longest = 0.0
         self._clicked: Position | None = None
         self._pointed_at: Patch | None = None
-        self._said = self._rest = ""
         self.request: FrameRequest | None = None
         self.frame: Frame | None = None
         self.view = View()
@@ -136,8 +141,7 @@ class Inspector:
         self._pointer.bind()
         for event, callback in self._events():
             event.connect(callback)
-        # Last of all, since the window shows what was said last.
-        self._viewer.events.status.connect(self._on_status, position="last")
+        self.status.bind()
         self._watch_run()
         self._look()
 
@@ -168,10 +172,9 @@ class Inspector:
         self._pointer.unbind()
         for event, callback in self._events():
             event.disconnect(callback)
-        self._viewer.events.status.disconnect(self._on_status)
+        self.status.unbind()
         self._unwatch_run()
         overlay, self._overlay = self._overlay, None
-        self._fall_silent()
         self._source = self.request = self.frame = None
         self._clicked = self._pointed_at = None
         return overlay
@@ -381,7 +384,8 @@ class Inspector:
             return
         if not self.sees_plane or self.failure:
             overlay.set_aside()
-            self._fall_silent()
+            self._pointed_at = None
+            self.status.clear()
             self._on_change()
             return
         overlay.bring_back()
@@ -466,28 +470,11 @@ class Inspector:
                 return layer, patch
         return None
 
-    def _on_status(self, event: Event) -> None:
-        """Name the patch before what the viewer says of the place."""
-        # What is said here is announced, too.
-        if event.value != self._said:
-            said = event.value
-            self._rest = said if isinstance(said, str) else said["coordinates"]
-            self.name_patch()
-
-    def name_patch(self) -> None:
-        """Name the patch under the mouse in the status bar, with what it has now."""
+    def _patch_words(self) -> str:
+        """The patch under the mouse, and what it has of the map."""
         if self._pointed_at is None or self.frame is None:
-            return
-        named = captions.share_words(self.frame.grid, self._pointed_at, self.weights())
-        self._said = f"{named}    {self._rest}"
-        self._viewer.status = self._said
-
-    def _fall_silent(self) -> None:
-        """Name no patch in the status bar until the mouse moves again."""
-        self._pointed_at = None
-        if self._said and self._viewer.status == self._said:
-            self._viewer.status = self._rest
-        self._said = self._rest = ""
+            return ""
+        return captions.share_words(self.frame.grid, self._pointed_at, self.weights())
 
     @property
     def tractions_by(self) -> str:

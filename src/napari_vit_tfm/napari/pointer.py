@@ -1,4 +1,4 @@
-"""A viewer's mouse and keys, as what they mean for a grid of patches."""
+"""A viewer's mouse, keys and status, as what they mean for a grid of patches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from napari.components import ViewerModel
+from napari.utils.events import Event
 
 _CLICK_TOLERANCE_PX = 4
 
@@ -90,6 +91,53 @@ class Pointer:
             yield
         if not dragged:
             self._on_click(tuple(event.position))
+
+
+class StatusLine:
+    """Words in a viewer's status bar, before what it says of the place itself.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer; its status is watched between `bind` and `unbind`.
+    words : callable
+        Returns the words; empty where there is nothing to say.
+    """
+
+    def __init__(self, viewer: ViewerModel, words: Callable[[], str]) -> None:
+        self._viewer = viewer
+        self._words = words
+        self._said = self._of_viewer = ""
+
+    def bind(self) -> None:
+        """Speak before the viewer."""
+        # Last of all, since the window shows what was said last.
+        self._viewer.events.status.connect(self._on_status, position="last")
+
+    def unbind(self) -> None:
+        """Let the viewer speak alone."""
+        self._viewer.events.status.disconnect(self._on_status)
+        self.clear()
+
+    def _on_status(self, event: Event) -> None:
+        said = event.value
+        # What is said here is announced, too.
+        if said != self._said:
+            self._of_viewer = said if isinstance(said, str) else said["coordinates"]
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Say it anew: the words may be others now."""
+        words = self._words()
+        if words:
+            self._said = f"{words}    {self._of_viewer}"
+            self._viewer.status = self._said
+
+    def clear(self) -> None:
+        """Leave what the viewer has said, until it says something else."""
+        if self._said and self._viewer.status == self._said:
+            self._viewer.status = self._of_viewer
+        self._said = self._of_viewer = ""
 
 
 class Keys:
