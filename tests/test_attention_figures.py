@@ -178,6 +178,8 @@ def test_the_map_over_the_field_is_the_one_that_is_shown(
     (image,) = left.images
     np.testing.assert_array_equal(image.get_array(), drawn.data)
     assert image.get_clim() == drawn.limits
+    beyond = drawn.data.max() > drawn.limits[1]
+    assert image.colorbar.extend == ("max" if beyond else "neither")
     assert ("shown left" in texts(figure)) == (evidence is None)
 
 

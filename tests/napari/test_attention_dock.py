@@ -15,8 +15,8 @@ from napari.utils.interactions import (
     mouse_release_callbacks,
 )
 from napari.utils.key_bindings import coerce_keybinding
-from qtpy.QtCore import QThreadPool
-from qtpy.QtGui import QGuiApplication
+from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtGui import QColor, QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
@@ -580,6 +580,19 @@ def test_a_map_that_was_hidden_is_never_that_of_another_frame(
     assert np.isnan(overlay.data).all()
 
 
+def test_the_gallery_is_not_put_off_by_what_comes_after(inspecting, qtbot):
+    choose(inspecting, (1, 2))
+    inspecting._later.stop()
+    inspecting._later.setTimerType(Qt.TimerType.PreciseTimer)
+    inspecting._later.setInterval(60_000)
+    inspecting.refresh()
+    qtbot.wait(20)
+    left = inspecting._later.remainingTime()
+    assert 0 < left < 60_000
+    inspecting.refresh()
+    assert inspecting._later.remainingTime() <= left
+
+
 def test_a_click_on_a_gallery_that_is_behind_is_none(inspecting):
     choose(inspecting, (1, 2))
     inspecting.inspector.look_at(patch=None)
@@ -775,14 +788,20 @@ def test_the_selection_of_layers_stays(viewer, source, dock, finish):
 
 
 def test_a_model_without_attention_says_so_and_offers_its_influence(
-    viewer, source, dock, finish, caplog
+    viewer, source, dock, finish, caplog, qtbot
 ):
-    dock.model.choose("fttc")
+    # The scale of a model before is not left standing.
     dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (0, 0))
+    qtbot.waitUntil(lambda: dock.panel.gallery.has_scale)
+    dock.model.choose("fttc")
     finish(dock)
     assert "fttc has no attention" in dock.text.text()
     press(viewer, world(source, 12, 20))
     assert "for the influence of patch (1, 2)" in dock.text.text()
+    qtbot.waitUntil(lambda: len(dock.panel.gallery.names) == 2)
+    assert not dock.panel.gallery.has_scale
     assert not named(viewer, "attention").visible
     # There is nothing to draw yet.
     assert not dock.save.isEnabled()
@@ -792,6 +811,7 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     finish(dock)
     found = dock.inspector.evidence
     assert found.influence.shape == (ROWS, COLUMNS)
+    qtbot.waitUntil(lambda: dock.panel.gallery.has_scale)
     assert found.faithfulness.changes
     overlay = named(viewer, "map")
     assert overlay.visible
@@ -920,6 +940,37 @@ def test_the_readout_is_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
     qtbot.waitUntil(lambda: shown() == ROLLOUT)
     assert readout._shown.faithfulness is not None
     assert readout._label.pixmap().toImage() == of_rollout
+
+
+def test_the_plots_are_drawn_anew_in_another_theme_only(
+    inspecting, finish, qtbot, monkeypatch
+):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    finish(inspecting)
+    readout = inspecting.panel.readout
+    qtbot.waitUntil(lambda: not readout.isHidden())
+    drawn = []
+    plots = readout._plots
+    monkeypatch.setattr(readout, "_plots", lambda *_: drawn.append(1) or plots(*_))
+    readout.setStyleSheet("QWidget { background: gray }")
+    assert not drawn
+    palette = readout.palette()
+    palette.setColor(palette.ColorRole.WindowText, QColor("orange"))
+    readout.setStyleSheet("")
+    readout.setPalette(palette)
+    assert drawn == [1]
+
+
+def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
+    inspecting, finish, viewer, caplog
+):
+    before = inspecting.inspector.request
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    inspecting._on_frame_error(before, ZeroDivisionError("boom"))
+    assert "the inspection failed" in caplog.text
+    assert inspecting.switch.isChecked()
 
 
 def test_a_test_can_be_cancelled(inspecting, finish):

@@ -84,6 +84,21 @@ def test_pictures_and_the_chosen_patch_are_drawn_upright(gallery):
     assert any(blue > 100 for _, _, blue in around)
 
 
+def test_a_scale_that_no_tile_has_is_not_shown(gallery):
+    def beside_the_tiles():
+        right = gallery.tile_rect(2).right()
+        shown = gallery.grab().toImage()
+        ratio = gallery.devicePixelRatioF()
+        columns = range(int((right + 8) * ratio), shown.width())
+        return {
+            shown.pixelColor(x, y).rgb() for x in columns for y in range(shown.height())
+        }
+
+    assert len(beside_the_tiles()) > 2
+    gallery.hide_scale()
+    assert len(beside_the_tiles()) == 1
+
+
 def test_without_tiles_there_is_a_hint(gallery):
     gallery.show_tiles([], current=-1, outline=None, field_shape=(1, 1))
     assert gallery.names == []

@@ -265,8 +265,9 @@ class AttentionDock(QWidget):
         self.test.setText(_COMPUTE if awaited is None else _cancel(awaited))
         can_test = inspector.evidence_request() is not None
         self.test.setEnabled(can_test or awaited is not None)
+        is_known = inspector.weights() is not None
         for button in (self.save, self.copy):
-            button.setEnabled(inspector.weights() is not None)
+            button.setEnabled(is_known)
         # The rest can wait until the map is drawn, but not for ever.
         if not self._later.isActive():
             self._later.start()
@@ -305,10 +306,9 @@ class AttentionDock(QWidget):
             what = EVIDENCE_WORDS[findings.evidence]
             return f"{none}Press “{_COMPUTE}” for the {what} of {patch}."
         said = captions.caption(findings)
-        if inspector.tractions_by:
-            said += " " + captions.other_tractions(
-                inspector.tractions_by, findings.model
-            )
+        others = inspector.tractions_by
+        if others:
+            said += f" {captions.other_tractions(others, findings.model)}"
         return said
 
     # What the user chooses

@@ -153,6 +153,11 @@ class Gallery(QWidget):
         self.update()
 
     @property
+    def has_scale(self) -> bool:
+        """Whether it is shown what the colours mean."""
+        return bool(self._title)
+
+    @property
     def names(self) -> list[str]:
         """What the tiles are called."""
         return [tile.name for tile in self._tiles]
@@ -207,7 +212,7 @@ class Gallery(QWidget):
             return
         for number in range(len(self._tiles)):
             self._paint_tile(painter, number)
-        if self._title:
+        if self.has_scale:
             self._paint_scale(painter)
 
     def _paint_tile(self, painter: QPainter, number: int) -> None:
