@@ -1,0 +1,87 @@
+"""Measurement noise for test fields: white, or shared by neighbouring nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import convolve1d
+
+FloatArray = npt.NDArray[np.float32]
+
+_REACH = 5
+"""Steps after which a Gaussian of one step is cut off."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A level of noise.
+
+    Parameters
+    ----------
+    share : float
+        Standard deviation of each component over the field's root mean square
+        about its mean.
+    is_correlated : bool
+        Convolved with a Gaussian of one step's standard deviation.
+    """
+
+    share: float
+    is_correlated: bool = False
+
+
+NOISES: Mapping[str, Noise] = {
+    "0": Noise(0.0),
+    "1%": Noise(0.01),
+    "5%": Noise(0.05),
+    "20%": Noise(0.2),
+    "60%": Noise(0.6),
+    "5% correlated": Noise(0.05, is_correlated=True),
+}
+"""Levels of noise by name."""
+
+
+def with_noise(displacement: FloatArray, level: str, *, seed: int) -> FloatArray:
+    """Add noise to displacements.
+
+    Parameters
+    ----------
+    displacement : array of shape (n, H, W, 2)
+        In any unit.
+    level : str
+        One of `NOISES`.
+    seed : int, keyword-only
+        Seed of the random numbers.
+
+    Returns
+    -------
+    array of shape (n, H, W, 2)
+        In the same unit.
+    """
+    noise = NOISES[level]
+    if noise.share == 0:
+        return displacement
+    rng = np.random.default_rng([seed, crc32(level.encode())])
+    n, height, width, _ = displacement.shape
+    if noise.is_correlated:
+        # Wider than the field, so that one border knows nothing of the other.
+        size = (n, height + 2 * _REACH, width + 2 * _REACH, 2)
+        drawn = _correlated(rng.standard_normal(size))
+    else:
+        drawn = rng.standard_normal(displacement.shape)
+    about_mean = displacement - displacement.mean(axis=(1, 2), keepdims=True)
+    power = np.square(about_mean, dtype=np.float64).mean(axis=(1, 2, 3), keepdims=True)
+    noisy = displacement + noise.share * np.sqrt(power) * drawn
+    return np.asarray(noisy, dtype=np.float32)
+
+
+def _correlated(white: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """White noise convolved with a Gaussian, of the same strength; less border."""
+    weights = np.exp(-0.5 * np.arange(-_REACH, _REACH + 1) ** 2)
+    weights /= np.sqrt(np.square(weights).sum())
+    inner = slice(_REACH, -_REACH)
+    smooth = convolve1d(convolve1d(white, weights, axis=1), weights, axis=2)
+    return np.asarray(smooth[:, inner, inner])
