@@ -277,7 +277,7 @@ def mixture(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def _continuous(rng: np.random.Generator, canvas: Canvas) -> FloatArray:
-    roughness = rng.uniform(3, 5) if rng.random() < 0.3 else 0.0
+    roughness = rng.uniform(1.6, 3) if rng.random() < 0.3 else 0.0
     return random_field(rng, canvas, log_between(rng, 2, 15), roughness=roughness)
 
 
