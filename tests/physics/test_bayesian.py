@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import multivariate_normal
 
 from napari_vit_tfm.physics.bayesian import (
@@ -18,9 +19,17 @@ from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 from napari_vit_tfm.synthesis import synthesise
 
 
+def prior_of(variance: float, length: float) -> Prior:
+    return Prior(np.array(variance), np.array(length))
+
+
+def noise_of(variance: float) -> Noise:
+    return Noise(np.array(variance), np.array(0.0), np.array(True))
+
+
 def test_the_evidence_is_the_density_of_the_displacement() -> None:
     """Against the covariance matrix of all nodes, by columns of the response."""
-    shape, prior, noise = (5, 7), Prior(0.3, 0.0), Noise(0.2, 0.0)
+    shape, prior, noise = (3, 7), prior_of(0.3, 0.0), noise_of(0.2)
     nodes = shape[0] * shape[1]
     # The mean is no part of the spectrum: tractions and noise have none.
     identity = np.eye(2 * nodes).reshape(-1, 2, *shape)
@@ -46,14 +55,14 @@ def test_the_evidence_is_the_density_of_the_displacement() -> None:
     assert first[0] - second[0] == pytest.approx(first[1] - second[1])
 
 
-@pytest.mark.parametrize("prior", [Prior(0.02, 0.0), Prior(0.5, 4.0)])
+@pytest.mark.parametrize("prior", [prior_of(0.02, 0.0), prior_of(0.5, 4.0)])
 def test_the_prior_that_made_the_tractions_is_found(prior: Prior) -> None:
     shape = (64, 80)
     k_y, k_x = (2 * np.pi * np.fft.fftfreq(n) for n in shape)
     gain = np.sqrt(prior.power(np.hypot(k_y[:, None], k_x)))
     white = np.random.default_rng(0).normal(size=(4, *shape))
     t_x, t_y = np.fft.ifft2(np.fft.fft2(white[:2]) * gain).real
-    noise = Noise(0.01, 0.0)
+    noise = noise_of(0.01)
     u_x, u_y = displacement_of(t_x, t_y, pad=False)
     field = spectrum(u_x + 0.1 * white[2], u_y + 0.1 * white[3])
     found = most_probable_prior(field, noise=noise)
@@ -107,3 +116,24 @@ def test_zeros_and_a_drift_have_no_traction_and_noise_hardly_any() -> None:
     found = np.square(bayesian_fttc(*noise)).mean()
     unregularised = np.square(fttc(*noise, regularisation=0)).mean()
     assert found < 0.01 * unregularised
+
+
+def test_many_fields_at_once_and_tensors() -> None:
+    made = synthesise(3, seed=3, shape=(40, 56)).displacement.astype(float) * 55.0
+    made[0] += 0.2 * np.random.default_rng(0).normal(size=made[0].shape)
+    made[1] = 0
+    x, y = made[..., 0], made[..., 1]
+    together = np.stack(bayesian_fttc(x, y))
+    alone = np.stack([bayesian_fttc(*pair) for pair in zip(x, y, strict=True)], axis=1)
+    np.testing.assert_allclose(together, alone, atol=1e-12)
+    tensors = bayesian_fttc(torch.from_numpy(x), torch.from_numpy(y))
+    np.testing.assert_allclose(torch.stack(tensors).numpy(), together, atol=1e-10)
+
+
+@pytest.mark.parametrize("step", [0.05, 0.25])
+def test_rounded_displacements_are_regularised(step: float) -> None:
+    made = synthesise(2, seed=3)
+    for field, truth in zip(made.displacement * 103.0, made.traction, strict=True):
+        rounded = np.round(field.astype(float) / step) * step
+        found = np.stack(bayesian_fttc(rounded[..., 0], rounded[..., 1]), axis=-1)
+        assert np.square(found - truth).sum() < 0.3 * np.square(truth).sum()

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from napari_vit_tfm.io import read_displacement, read_traction
 from napari_vit_tfm.physics.disc import disc_displacement
-from napari_vit_tfm.physics.raster import (
-    point_displacement,
-    raster_displacement,
-    square_displacement,
-)
+from napari_vit_tfm.physics.raster import raster_displacement, square_displacement
 
 
 @pytest.mark.parametrize("poisson", [0.0, 0.49])
@@ -67,40 +60,40 @@ def test_a_large_disc_on_the_raster_is_the_closed_form() -> None:
     assert np.square(found - expected).sum() < 1e-4 * np.square(expected).sum()
 
 
-def test_a_reach_cuts_the_displacement_off() -> None:
-    traction = np.zeros((2, 33, 41))
-    traction[0, 16, 20] = 1.0
-    whole = np.stack(raster_displacement(*traction))
-    near = np.stack(raster_displacement(*traction, reach=5))
-    inside = np.zeros((33, 41), dtype=bool)
-    inside[11:22, 15:26] = True
-    np.testing.assert_allclose(near[:, inside], whole[:, inside], atol=1e-12)
-    np.testing.assert_allclose(near[:, ~inside], 0, atol=1e-12)
-    assert np.abs(whole[0, ~inside]).min() > 1e-3
-
-
-def test_from_afar_a_square_is_a_point() -> None:
-    x, y = np.array([0.0, 1.0, 9.0]), np.array([0.0, 1.0, -7.0])
-    square, point = square_displacement(x, y), point_displacement(x, y)
-    for i, (a, b) in enumerate(zip(square, point, strict=True)):
-        assert b[2] == pytest.approx(a[2], rel=2e-3)
-        assert b[1] == pytest.approx(a[1], rel=0.1)
-        assert b[0] == pytest.approx(0.928 * a[0], abs=1e-12), i
-
-
-@pytest.mark.parametrize("cell", ["generic/MLData0018", "neuron/MLData0001"])
-def test_the_cells_of_dl_tfm_are_cut_off_point_forces(
-    cell: str, reference: Path
-) -> None:
-    stem = reference / "fields" / cell
-    displacement = read_displacement(f"{stem}.mat", unit="grid").data[0]
-    traction = read_traction(f"{stem}_trac.mat").data[0] / 10_670
-    made = raster_displacement(
-        traction[..., 0].astype(float),
-        traction[..., 1].astype(float),
-        poisson=0.45,
-        kernel="point",
-        reach=len(traction) // 2 - 1,
+def test_small_squares_are_those_of_a_finer_grid() -> None:
+    traction = np.random.default_rng(1).normal(size=(2, 3 * 7, 3 * 9))
+    fine = np.stack(raster_displacement(*traction)) / 3
+    at_nodes = raster_displacement(*traction, oversampling=3)
+    np.testing.assert_allclose(at_nodes, fine[:, 1::3, 1::3], atol=1e-12)
+    tensors = raster_displacement(
+        *torch.from_numpy(traction.astype(np.float32)), oversampling=3
     )
-    error = np.square(np.stack(made, axis=-1) - displacement).sum()
-    assert error < 1e-8 * np.square(displacement).sum()
+    np.testing.assert_allclose(torch.stack(tensors).numpy(), at_nodes, atol=1e-5)
+
+
+def test_a_window_averages_the_displacement_around_a_node() -> None:
+    traction = np.random.default_rng(1).normal(size=(2, 3 * 8, 3 * 9))
+    fine = np.stack(raster_displacement(*traction)) / 3
+
+    def mean(low: int, high: int) -> np.ndarray:
+        """Over squares low to high around the nodes that have them all."""
+        steps = range(low, high + 1)
+        parts = [
+            fine[:, 3 + 1 + i : -3 + i : 3, 3 + 1 + j : -3 + j : 3]
+            for i in steps
+            for j in steps
+        ]
+        return np.mean(parts, axis=0)
+
+    whole = np.stack(raster_displacement(*traction, oversampling=3, window=1.0))
+    np.testing.assert_allclose(whole[:, 1:-1, 1:-1], mean(-1, 1), atol=1e-12)
+    # A window of two steps ends in the middle of squares.
+    wide = np.stack(raster_displacement(*traction, oversampling=3, window=5 / 3))
+    np.testing.assert_allclose(wide[:, 1:-1, 1:-1], mean(-2, 2), atol=1e-12)
+    between = np.stack(raster_displacement(*traction, oversampling=3, window=4 / 3))
+    assert np.ptp(wide) < np.ptp(between) < np.ptp(whole)
+
+
+def test_the_node_must_be_the_middle_of_a_square() -> None:
+    with pytest.raises(ValueError, match="odd, not 2"):
+        raster_displacement(np.zeros((4, 4)), np.zeros((4, 4)), oversampling=2)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import array_namespace, device
 
 from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
-    FloatArray,
     Gains,
     Response,
     filter_modes,
@@ -28,7 +28,12 @@ CORRELATION_LENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Lengths, in grid steps, among which the evidence decides."""
 
 
-@dataclass(frozen=True)
+_STRENGTHS = np.geomspace(1e-10, 1, 81)
+"""Strengths of the tractions, over the most that there can be, among which the
+evidence decides: down to less than any noise hides."""
+
+
+@dataclass(frozen=True, eq=False)
 class Prior:
     """Gaussian tractions, correlated as ``exp(-distance / length)``.
 
@@ -36,37 +41,53 @@ class Prior:
 
     Parameters
     ----------
-    variance : float
+    variance : array of shape (...)
         Power per mode and direction of the longest waves of ``t / E``; for
         length 0, the variance of each component.
-    length : float
+    length : array of shape (...)
         Correlation length in grid steps; 0 is uncorrelated, Huang et al.'s
         prior, which makes Tikhonov's solution of the posterior mean.
     """
 
-    variance: float
-    length: float
+    variance: Array
+    length: Array
 
     def power(self, k: Array) -> Array:
-        """Power per mode and direction at wave numbers ``k``."""
-        return self.variance * (1 + np.square(k * self.length)) ** -1.5
+        """Power per mode and direction at wave numbers ``k`` (numpy).
+
+        Returns
+        -------
+        array of shape (..., *k.shape)
+        """
+        xp = array_namespace(self.variance)
+        squared = xp.asarray(
+            np.square(k), dtype=self.variance.dtype, device=device(self.variance)
+        )
+        field = (..., *[None] * squared.ndim)
+        return self.variance[field] * (1 + squared * self.length[field] ** 2) ** -1.5
 
 
-def log_evidence(field: Spectrum, *, variance: FloatArray) -> float:
-    """Logarithm of the probability of a displacement, up to a constant.
+def log_evidence(field: Spectrum, *, variance: Array) -> Array:
+    """Logarithm of the probability of displacements, up to a constant.
 
     ``-1/2 sum [log v + |u|^2 / v]`` over modes and directions.
 
     Parameters
     ----------
     field : Spectrum
-        The displacement.
-    variance : array of shape (2, K), keyword-only
-        Variance ``v`` of its modes: the noise's, and that of the tractions
+        The displacements.
+    variance : array of shape (..., 2, K), keyword-only
+        Variance ``v`` of their modes: the noise's, and that of the tractions
         times the gel's squared response.
+
+    Returns
+    -------
+    array of shape (...)
     """
-    terms = field.count * np.log(variance) + field.power / variance
-    return -0.5 * float(terms.sum())
+    xp = array_namespace(variance)
+    count = xp.asarray(field.count, dtype=variance.dtype, device=device(variance))
+    terms = count * xp.log(variance) + field.power / variance
+    return -0.5 * xp.sum(terms, axis=(-2, -1))
 
 
 def most_probable_prior(
@@ -76,14 +97,14 @@ def most_probable_prior(
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
 ) -> Prior:
-    """The prior under which a displacement is most probable.
+    """The prior under which displacements are most probable, field by field.
 
     Parameters
     ----------
     field : Spectrum
-        The displacement; not zero everywhere.
+        The displacements.
     noise : Noise, keyword-only
-        Of the displacement.
+        Of the displacements.
     response : callable, keyword-only
         The gel; without it the reference gel.
     lengths : sequence of float, keyword-only
@@ -92,35 +113,56 @@ def most_probable_prior(
     Returns
     -------
     Prior
-        Its variance is found to within a sixth.
+        Its variance is found to within a sixth; zero for a field of zeros.
     """
-    squared = np.square(np.stack(response(field.k)))
-    of_noise = noise.power(field.k)
-    best, most = Prior(0.0, 0.0), -np.inf
+    xp = array_namespace(field.power)
+
+    def as_array(values: Array) -> Array:
+        return xp.asarray(values, dtype=field.power.dtype, device=device(field.power))
+
+    squared = as_array(np.square(np.stack(response(field.k))))
+    count, strengths = as_array(field.count), as_array(_STRENGTHS)
+    empty = xp.sum(field.power, axis=(-2, -1)) == 0
+    # Any power will do for a field without.
+    power = xp.where(empty[..., None, None], 1.0, field.power)
+    of_noise = noise.power(field.k)[..., None, None, :]
+    found = Spectrum(field.k, field.count, power[..., None, :, :])
+    best, variance, chosen = None, None, None
     for length in lengths:
-        unit = squared * Prior(1.0, length).power(field.k)
-        # All that there is, were it not for the noise; and down from there to
-        # less than any noise hides.
-        largest = float((field.power / unit).sum() / (2 * field.count.sum()))
-        for strength in largest * np.geomspace(1e-10, 1, 81):
-            evidence = log_evidence(field, variance=of_noise + strength * unit)
-            if evidence > most:
-                best, most = Prior(float(strength), length), evidence
-    return best
+        shape = Prior(as_array(1.0), as_array(length)).power(field.k)
+        unit = squared * shape
+        # All that there is, were it not for the noise.
+        largest = xp.sum(power / unit, axis=(-2, -1)) / (2 * xp.sum(count))
+        candidates = largest[..., None] * strengths
+        evidence = log_evidence(
+            found, variance=of_noise + candidates[..., None, None] * unit
+        )
+        most = xp.max(evidence, axis=-1)
+        place = xp.argmax(evidence, axis=-1)
+        strength = xp.take_along_axis(candidates, place[..., None], axis=-1)[..., 0]
+        if best is None:
+            best, variance = most, strength
+            chosen = xp.full(most.shape, length, dtype=most.dtype, device=device(most))
+            continue
+        better = most > best
+        best = xp.where(better, most, best)
+        variance = xp.where(better, strength, variance)
+        chosen = xp.where(better, length, chosen)
+    return Prior(xp.where(empty, 0.0, variance), chosen)
 
 
 def bayesian_fttc(
-    x: FloatArray,
-    y: FloatArray,
+    x: Array,
+    y: Array,
     *,
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Array, Array]:
     """Most probable traction, under the prior of most evidence.
 
     Parameters
     ----------
-    x, y : arrays of shape (H, W)
+    x, y : arrays of shape (..., H, W)
         Displacement in grid steps, components along columns and rows, as
         measured: the jumps at its border are taken away in here.
     response : callable, keyword-only
@@ -131,7 +173,7 @@ def bayesian_fttc(
 
     Returns
     -------
-    x, y : arrays of shape (H, W)
+    x, y : arrays of shape (..., H, W)
         Traction ``t / E``. A uniform displacement makes none.
 
     Notes
@@ -148,8 +190,8 @@ def bayesian_fttc(
 
 
 def bayesian_gains(
-    x: FloatArray,
-    y: FloatArray,
+    x: Array,
+    y: Array,
     *,
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
@@ -164,19 +206,49 @@ def bayesian_gains(
     Returns
     -------
     callable
-        For `halfspace.filter_modes` of the field's periodic component. Zero
-        for a field of zeros.
+        For `halfspace.filter_modes` of the fields' periodic components.
     """
     noise = estimate_noise(x, y)
     field = spectrum(periodic_component(x), periodic_component(y))
-    if not field.power.any():
-        return lambda k: (np.zeros_like(k), np.zeros_like(k))
     prior = most_probable_prior(field, noise=noise, response=response, lengths=lengths)
+    return posterior_gains(noise, prior, response=response)
+
+
+def posterior_gains(
+    noise: Noise, prior: Prior, *, response: Response = REFERENCE_RESPONSE
+) -> Gains:
+    """The filter from displacement to the most probable traction.
+
+    Parameters
+    ----------
+    noise : Noise
+        Of the displacement.
+    prior : Prior
+        Of the tractions.
+    response : callable, keyword-only
+        The gel; without it the reference gel.
+
+    Returns
+    -------
+    callable
+        For `halfspace.filter_modes` of the fields' periodic components. Zero
+        for a prior without variance.
+    """
 
     def gains(k: Array) -> tuple[Array, Array]:
         safe = np.where(k > 0, k, 1.0)
-        ratio = noise.power(safe) / prior.power(safe)
-        along, across = (g / (g * g + ratio) for g in response(safe))
-        return np.where(k > 0, along, 0.0), np.where(k > 0, across, 0.0)
+        xp = array_namespace(prior.variance)
+        allowed = prior.power(safe)
+        pulling = allowed > 0
+        ratio = noise.power(safe) / xp.where(pulling, allowed, 1.0)
+        moving = xp.asarray(k > 0, device=device(ratio))
+        along, across = (
+            xp.where(pulling & moving, g / (g * g + ratio), 0.0)
+            for g in (
+                xp.asarray(part, dtype=ratio.dtype, device=device(ratio))
+                for part in response(safe)
+            )
+        )
+        return along, across
 
     return gains

@@ -10,7 +10,7 @@ are grid steps, wave numbers radians per grid step, tractions ``t / E``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,9 @@ def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array,
         Components along columns and rows; numpy or torch, real.
     gains : callable
         Maps wave numbers (rad per step, numpy, zero included) to the
-        longitudinal and the transverse factor; at zero, the mean, the two
-        should agree.
+        longitudinal and the transverse factor, the same for all fields or each
+        field's own, ``(..., H, W // 2 + 1)``; at zero, the mean, the two should
+        agree.
     pad : bool, keyword-only
         Whether the field is surrounded by zeros, half a field on each side,
         or continues periodically.
@@ -54,41 +55,68 @@ def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array,
     xp = array_namespace(x, y)
     height, width = x.shape[-2:]
     full = (2 * height, 2 * width) if pad else (height, width)
-    along_x, along_y, across = (
-        xp.asarray(values, dtype=x.dtype, device=device(x))
-        for values in _mode_matrix(full, gains)
-    )
     axes = (-2, -1)
     hat_x, hat_y = (
         xp.fft.rfftn(x, s=full, axes=axes),
         xp.fft.rfftn(y, s=full, axes=axes),
     )
-    hats = (along_x * hat_x + across * hat_y, across * hat_x + along_y * hat_y)
+    hats = scaled_modes(hat_x, hat_y, full, gains)
     out_x, out_y = (
         xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width] for hat in hats
     )
     return out_x, out_y
 
 
-def _mode_matrix(
-    shape: tuple[int, int], gains: Gains
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The symmetric 2 x 2 matrix of every wave vector: xx, yy, xy."""
+def scaled_modes(
+    hat_x: Array, hat_y: Array, shape: tuple[int, int], gains: Gains
+) -> tuple[Array, Array]:
+    """Scale the longitudinal and transverse parts of a field that is transformed.
+
+    Parameters
+    ----------
+    hat_x, hat_y : arrays of shape (..., H, W // 2 + 1)
+        Real transforms of the components.
+    shape : tuple of int
+        Rows and columns of the field, ``(H, W)``.
+    gains : callable
+        As for `filter_modes`.
+
+    Returns
+    -------
+    hat_x, hat_y : arrays of shape (..., H, W // 2 + 1)
+    """
+    xp = array_namespace(hat_x, hat_y)
+    real = xp.real(hat_x).dtype
+    k, *constants = _directions(shape)
+    n_x, n_y, coupled = (
+        xp.asarray(part, dtype=real, device=device(hat_x)) for part in constants
+    )
+    longitudinal, transverse = (
+        xp.asarray(gain, dtype=real, device=device(hat_x)) for gain in gains(k)
+    )
+    difference = longitudinal - transverse
+    mixed = difference * n_x * n_y * coupled
+    return (
+        (transverse + difference * n_x**2) * hat_x + mixed * hat_y,
+        mixed * hat_x + (transverse + difference * n_y**2) * hat_y,
+    )
+
+
+@lru_cache(maxsize=32)
+def _directions(shape: tuple[int, int]) -> tuple[FloatArray, ...]:
+    """Wave numbers, unit wave vectors, and where the components may mix."""
     k_x = 2 * np.pi * np.fft.rfftfreq(shape[1])[None, :]
     k_y = 2 * np.pi * np.fft.fftfreq(shape[0])[:, None]
     k = np.hypot(k_x, k_y)
-    longitudinal, transverse = gains(k)
-    k[0, 0] = 1.0
-    n_x, n_y = k_x / k, k_y / k
-    difference = longitudinal - transverse
-    mixed = difference * n_x * n_y
+    safe = np.where(k > 0, k, 1.0)
     # The folding frequency stands for both signs of a component: what the two
     # mix into each other cancels.
+    coupled = np.ones(k.shape)
     if shape[1] % 2 == 0:
-        mixed[:, -1] = 0
+        coupled[:, -1] = 0
     if shape[0] % 2 == 0:
-        mixed[shape[0] // 2, :] = 0
-    return transverse + difference * n_x**2, transverse + difference * n_y**2, mixed
+        coupled[shape[0] // 2, :] = 0
+    return k, k_x / safe, k_y / safe, coupled
 
 
 def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:

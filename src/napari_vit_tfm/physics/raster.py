@@ -1,19 +1,22 @@
-"""Displacement of any traction pattern on the nodes of a grid.
+"""Displacement of any traction pattern at the nodes of a grid.
 
-A traction that is uniform in the square around every node displaces the
-surface by a convolution with the displacement of one such square, which is
-known in closed form. By zero-padded Fourier transforms this is exact: no
-periodic images, no approximation of the half-space. Lengths are grid steps.
+A traction that is uniform in small squares displaces the surface by a
+convolution with the displacement of one such square, which is known in closed
+form. By zero-padded Fourier transforms this is exact: no periodic images, no
+approximation of the half-space. The squares may be smaller than the grid's
+step, and the displacement may be averaged over a window, as image correlation
+measures it. Lengths are grid steps.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
+from scipy import ndimage
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 
@@ -74,63 +77,52 @@ def _times_asinh(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.where(a == 0, 0.0, a * np.arcsinh(b / safe))
 
 
-def point_displacement(
-    x: npt.ArrayLike, y: npt.ArrayLike, *, poisson: float = REFERENCE_POISSON
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Displacement by a point force, unit traction on a unit square.
-
-    Parameters
-    ----------
-    x, y : arrays
-        Position relative to the force, in sides of the square.
-    poisson : float, keyword-only
-        Poisson ratio of the half-space.
+@lru_cache(maxsize=128)
+def _kernels(
+    shape: tuple[int, int],
+    poisson: float,
+    oversampling: int,
+    window: float,
+    is_single: bool,
+) -> npt.NDArray[np.complexfloating[Any, Any]]:
+    """Transforms of one square's displacement on the doubled grid.
 
     Returns
     -------
-    xx, yy, xy : arrays
-        As of `square_displacement`. At the force itself, where a point's
-        displacement is infinite, a part of the square's.
-
-    Notes
-    -----
-    This is how the simulated cells that come with DL-TFM were made: with the
-    part below, and a `reach` of half the field less a step, it explains their
-    displacement to better than 1e-6.
+    array of shape (s * s, 3, 2 H, W + 1)
+        For each of the squares that make up a node's, row by row; components
+        xx, yy, xy.
     """
-    x, y = np.broadcast_arrays(
-        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    s = oversampling
+    # Fine steps around a square, with room for the window's average.
+    room = int(np.ceil(s * window / 2)) + s
+    y, x = (np.arange(-s * n - room, s * n + room + 1) for n in shape)
+    fine = [part / s for part in square_displacement(x, y[:, None], poisson=poisson)]
+    weights = _window_weights(s * window)
+    for axis in (0, 1):
+        fine = [ndimage.convolve1d(part, weights, axis=axis) for part in fine]
+    row, column = (
+        np.rint(np.fft.fftfreq(2 * n, 1 / (2 * n))).astype(int) for n in shape
     )
-    r = np.hypot(x, y)
-    at = r == 0
-    r = np.where(at, 1.0, r)
-    scale = (1 + poisson) / np.pi
-    own = _OWN_SHARE * scale * 2 * np.arcsinh(1.0) * (2 - poisson)
-    return (
-        np.where(at, own, scale * ((1 - poisson) / r + poisson * x**2 / r**3)),
-        np.where(at, own, scale * ((1 - poisson) / r + poisson * y**2 / r**3)),
-        scale * poisson * x * y / r**3,
-    )
+    middle = (s - 1) // 2
+    parts = []
+    for a in range(s):
+        for b in range(s):
+            at_row = s * row + middle - a + s * shape[0] + room
+            at_column = s * column + middle - b + s * shape[1] + room
+            parts.append(
+                [np.fft.rfft2(part[np.ix_(at_row, at_column)]) for part in fine]
+            )
+    return np.array(parts, dtype=np.complex64 if is_single else np.complex128)
 
 
-Kernel = Literal["square", "point"]
-"""Whether a node's traction is spread over its square, or a point force."""
-
-_OWN_SHARE = 0.928
-_DISPLACEMENTS = {"square": square_displacement, "point": point_displacement}
-
-
-@lru_cache(maxsize=32)
-def _kernels(
-    shape: tuple[int, int], poisson: float, kernel: Kernel, reach: float
-) -> tuple[npt.NDArray[np.complex128], ...]:
-    """Transforms of one node's displacement on the doubled grid."""
-    height, width = (2 * n for n in shape)
-    y = np.fft.fftfreq(height, 1 / height)[:, None]
-    x = np.fft.fftfreq(width, 1 / width)[None, :]
-    parts = _DISPLACEMENTS[kernel](x, y, poisson=poisson)
-    near = np.maximum(np.abs(x), np.abs(y)) <= reach
-    return tuple(np.fft.rfft2(part * near) for part in parts)
+def _window_weights(width: float) -> FloatArray:
+    """Shares of squares of side one in an interval around the middle of one."""
+    half = max(width, 1e-9) / 2
+    n = int(np.ceil(half - 0.5)) if half > 0.5 else 0
+    edges = np.clip(np.arange(-n, n + 2) - 0.5, -half, half)
+    shares = np.diff(edges)
+    return np.asarray(shares / shares.sum())
 
 
 def raster_displacement(
@@ -138,40 +130,50 @@ def raster_displacement(
     y: Array,
     *,
     poisson: float = REFERENCE_POISSON,
-    kernel: Kernel = "square",
-    reach: float = np.inf,
+    oversampling: int = 1,
+    window: float = 0.0,
 ) -> tuple[Array, Array]:
-    """Displacement of the surface under a traction given at the nodes.
+    """Displacement of the surface under a traction given in squares.
 
     Parameters
     ----------
-    x, y : arrays of shape (..., H, W)
-        Traction ``t / E`` along columns and rows; numpy or torch.
+    x, y : arrays of shape (..., s H, s W)
+        Traction ``t / E`` along columns and rows, uniform in squares of side
+        ``1 / s``; numpy or torch.
     poisson : float, keyword-only
         Poisson ratio of the half-space.
-    kernel : {"square", "point"}, keyword-only
-        `square_displacement`, a traction uniform around each node, or
-        `point_displacement`.
-    reach : float, keyword-only
-        How far a node displaces others, in steps along either axis. Infinite is
-        the half-space; simulations that convolve with a kernel of finite size
-        cut the displacement off.
+    oversampling : int, keyword-only
+        The squares along either side of a node's own square, ``s``; odd, so that
+        the node is the middle of one.
+    window : float, keyword-only
+        Side of the square around a node over which the displacement is
+        averaged, in grid steps; 0 is the displacement at the node.
 
     Returns
     -------
     x, y : arrays of shape (..., H, W)
         Displacement at the nodes, in grid steps.
     """
+    if oversampling % 2 == 0:
+        raise ValueError(f"the oversampling must be odd, not {oversampling}")
     xp = array_namespace(x, y)
-    height, width = x.shape[-2:]
+    s = oversampling
+    height, width = x.shape[-2] // s, x.shape[-1] // s
     full, axes = (2 * height, 2 * width), (-2, -1)
-    hat_x, hat_y = (xp.fft.rfftn(part, s=full, axes=axes) for part in (x, y))
-    xx, yy, xy = (
-        xp.asarray(part, dtype=hat_x.dtype, device=device(x))
-        for part in _kernels((height, width), poisson, kernel, reach)
-    )
+    is_single = x.dtype == xp.float32
+    kernels = _kernels((height, width), poisson, s, window, is_single)
+    out_x, out_y = None, None
+    for number, kernel in enumerate(kernels):
+        a, b = divmod(number, s)
+        hat_x, hat_y = (
+            xp.fft.rfftn(part[..., a::s, b::s], s=full, axes=axes) for part in (x, y)
+        )
+        xx, yy, xy = xp.asarray(kernel, device=device(x))
+        made_x, made_y = xx * hat_x + xy * hat_y, xy * hat_x + yy * hat_y
+        out_x = made_x if out_x is None else out_x + made_x
+        out_y = made_y if out_y is None else out_y + made_y
     out_x, out_y = (
         xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width]
-        for hat in (xx * hat_x + xy * hat_y, xy * hat_x + yy * hat_y)
+        for hat in (out_x, out_y)
     )
     return out_x, out_y

@@ -9,6 +9,7 @@ from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
     FloatArray,
+    Gains,
     Response,
     filter_modes,
 )
@@ -88,13 +89,34 @@ def fttc(
     Butler et al., Am. J. Physiol. Cell Physiol. 2002; Sabass et al., Biophys.
     J. 2008.
     """
+    gains = tikhonov_gains(regularisation, response=response)
+    return filter_modes(x, y, gains, pad=False)
+
+
+def tikhonov_gains(
+    regularisation: float, *, response: Response = REFERENCE_RESPONSE
+) -> Gains:
+    """The filter from displacement to traction that `fttc` applies.
+
+    Parameters
+    ----------
+    regularisation : float
+        Weight of the penalty, in squared grid steps; not negative.
+    response : callable, keyword-only
+        The gel; without it the reference gel.
+
+    Returns
+    -------
+    callable
+        For `halfspace.filter_modes`; zero for the mean.
+    """
 
     def gains(k: Array) -> tuple[Array, Array]:
         responses = response(np.where(k > 0, k, 1.0))
         along, across = (g / (g * g + regularisation) for g in responses)
         return np.where(k > 0, along, 0.0), np.where(k > 0, across, 0.0)
 
-    return filter_modes(x, y, gains, pad=False)
+    return gains
 
 
 def choose_regularisation(
