@@ -21,7 +21,19 @@ BUNDLED_MODEL = "vit"
 MODEL_NAMES = (BUNDLED_MODEL, "fttc", "bayesian-fttc")
 """Methods that need no file."""
 
-FIELD_KINDS = ("discs", "adhesions", "cells")
+FIELD_KINDS = (
+    "discs",
+    "adhesions",
+    "cells",
+    "pads",
+    "fibres",
+    "colony",
+    "band",
+    "layer",
+    "front",
+    "spots",
+    "mixture",
+)
 """What is made where displacements with known tractions are asked for."""
 
 ORACLE = "fttc-oracle"

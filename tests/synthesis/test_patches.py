@@ -10,15 +10,21 @@ import pytest
 import torch
 
 from napari_vit_tfm.config import FIELD_KINDS
+from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.synthesis import (
     KINDS,
     AdhesionDistribution,
     CellDistribution,
+    ColonyDistribution,
     DiscDistribution,
     Distribution,
+    FibreDistribution,
     ForcePatches,
+    LayerDistribution,
+    PadDistribution,
 )
 from napari_vit_tfm.synthesis.patches import (
+    BELL,
     DOME,
     ELLIPSE,
     RECTANGLE,
@@ -37,7 +43,7 @@ def _patch(**changes: Any) -> ForcePatches:
     return ForcePatches(**(values | changes))
 
 
-@pytest.mark.parametrize("profile", [ELLIPSE, DOME, RECTANGLE])
+@pytest.mark.parametrize("profile", [ELLIPSE, DOME, RECTANGLE, BELL])
 def test_the_force_is_the_mean_traction_times_the_area(profile: float) -> None:
     _, traction = _patch(profile=np.array([[profile]])).on_grid((28, 24))
     area = 24.0 * 2 if profile == RECTANGLE else np.pi * 12
@@ -61,6 +67,29 @@ def test_a_dome_is_highest_in_the_middle() -> None:
     assert traction[14, 10] == pytest.approx(0.6, rel=0.05)
     assert traction[14, 10] == traction.max()
     assert traction[14, 15] < 0.3
+
+
+def test_a_bell_has_no_edge() -> None:
+    bell = np.array([[BELL]])
+    traction = _patch(profile=bell).on_grid((28, 24))[1][0, ..., 0]
+    assert traction[14, 10] == pytest.approx(0.9, rel=0.07)
+    assert traction[14, 15] < 0.1
+
+
+def test_a_displacement_is_not_made_on_the_grid_it_is_measured_on() -> None:
+    small = _patch(semi_axes=np.full((1, 1, 2), 0.5))
+    displacement, traction = small.on_grid((28, 24))
+    on_the_grid = raster_displacement(*np.moveaxis(traction[0], -1, 0))
+    error = displacement[0, ..., 0] * 23 - on_the_grid[0]
+    assert np.abs(error).max() > 0.02 * np.abs(displacement[..., 0] * 23).max()
+    far = np.abs(error[:4]).max() / np.abs(on_the_grid[0][:4]).max()
+    assert far < 1e-3
+
+
+def test_a_window_flattens_the_displacement_and_leaves_the_traction() -> None:
+    sharp, wide = (_patch().on_grid((28, 24), window=w) for w in (0.0, 3.0))
+    np.testing.assert_array_equal(sharp[1], wide[1])
+    assert wide[0].max() < 0.99 * sharp[0].max()
 
 
 def test_the_segmentation_numbers_what_is_covered() -> None:
@@ -95,6 +124,10 @@ def test_a_margin_brings_forces_from_outside() -> None:
     [
         DiscDistribution(count=(4, 9), margin=-0.1),
         AdhesionDistribution(margin=8),
+        PadDistribution(count=(3, 9), semi_axis=(1.0, 5.0)),
+        FibreDistribution(margin=4),
+        ColonyDistribution(),
+        LayerDistribution(),
         CellDistribution(adhesions=(10, 30), offset=0.5, margin=8),
     ],
 )
@@ -126,7 +159,8 @@ def test_every_kind_has_patches_with_tractions() -> None:
         numbers = pattern.segmentation((48, 64))
         assert displacement.shape == traction.shape == (1, 48, 64, 2)
         assert numbers.max() > 0
-        assert np.all(numbers[np.abs(traction).sum(axis=-1) > 0] > 0)
+        magnitude = np.hypot(traction[..., 0], traction[..., 1])
+        assert np.all(numbers[magnitude > 0.2 * magnitude.max()] > 0)
 
 
 @pytest.mark.parametrize("n", [2, 12])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
-from napari_vit_tfm.synthesis import DiscDistribution
 from napari_vit_tfm.training import FieldKind, TrainingConfig
 
 
@@ -24,7 +23,7 @@ def tiny() -> TrainingConfig:
             refinements=1,
             refinement_layers=1,
         ),
-        kinds=(FieldKind((24, 24), 1.0, DiscDistribution(count=(3, 6))),),
+        kinds=(FieldKind("discs", {"count": (3, 6)}, shapes=((24, 24),)),),
         steps=6,
         batch_size=2,
         warmup_steps=2,

@@ -47,7 +47,9 @@ def test_the_network_is_what_the_file_says_and_else_the_given_one() -> None:
     [
         ("stepps = 3", "stepps"),
         ("[network]\nlayers = 3", "layers"),
-        ("[[kinds]]\ndiscs = {size = 1}", "size"),
+        ("[[kinds]]\noptions = {size = 1}", "DiscDistribution has no size"),
+        ("[[kinds]]\nkind = 'dots'", "one of discs, .*, not 'dots'"),
+        ("[[kinds]]\noptions = {margin = 'a'}", "margin is 'a'"),
         ("steps = = 3", "not a TOML file"),
         ("[loss]\nbackgrund = 1", "backgrund"),
         ("loss = 1", "loss"),

@@ -9,22 +9,31 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vit_tfm.synthesis import (
-    AdhesionDistribution,
-    DiscDistribution,
-    NoiseDistribution,
-)
+from napari_vit_tfm.synthesis import NoiseDistribution
 from napari_vit_tfm.training.config import FieldKind, TrainingConfig
-from napari_vit_tfm.training.data import TrainingFields, validation_fields
+from napari_vit_tfm.training.data import (
+    TrainingFields,
+    validation_fields,
+    validation_kinds,
+)
 
 CONFIG = TrainingConfig(
     batch_size=3,
     kinds=(
-        FieldKind((24, 24), 0.5, DiscDistribution(count=(3, 6))),
-        FieldKind((16, 32), 0.5, adhesions=AdhesionDistribution(count=(3, 6))),
+        FieldKind("discs", {"count": (3, 6)}, shapes=((24, 24),)),
+        FieldKind(
+            "adhesions",
+            {"count": (3, 6), "semi_axis": (0.6, 3.0)},
+            shapes=((16, 32), (16, 24)),
+            windows=(0.0, 2.0),
+        ),
     ),
     noise=NoiseDistribution(
-        strength=(0.05, 0.1), clean_share=0.5, correlated_share=0.0
+        strength=(0.05, 0.1),
+        clean_share=0.5,
+        correlated_share=0.0,
+        distorted_share=0.0,
+        rounded_share=0.0,
     ),
 )
 CPU = torch.device("cpu")
@@ -33,23 +42,27 @@ CPU = torch.device("cpu")
 def test_a_batch_is_what_it_was_drawn_as() -> None:
     fields = TrainingFields(CONFIG)
     shapes = set()
-    for number in range(6):
+    for number in range(60):
         batch = fields.batch(number).to(CPU)
         displacement, traction = batch.fields()
         assert displacement.dtype == traction.dtype == torch.float32
         assert displacement.shape == traction.shape == (3, 2, *batch.shape)
-        shapes.add(batch.shape)
+        shapes.add((batch.shape, batch.window))
         for i, pattern in enumerate(fields.batch(number).patterns):
             u, t = (
                 torch.as_tensor(f[0]).movedim(-1, 0)
-                for f in pattern.on_grid(batch.shape)
+                for f in pattern.on_grid(batch.shape, window=batch.window)
             )
             torch.testing.assert_close(traction[i], t.float(), atol=1e-5, rtol=1e-5)
-            noise = (displacement[i] - u).std() / u.square().mean().sqrt()
-            assert noise.item() == pytest.approx(
-                batch.strength[i].item(), rel=0.1, abs=1e-4
+            about_mean = u - u.mean(dim=(1, 2), keepdim=True)
+            noise = (displacement[i] - u).square().mean() / about_mean.square().mean()
+            assert noise.sqrt().item() == pytest.approx(
+                batch.noise.strength[i].item(), rel=0.15, abs=1e-4
             )
-    assert shapes == {(24, 24), (16, 32)}
+    assert shapes == {
+        ((24, 24), 0.0),
+        *(((16, width), window) for width in (24, 32) for window in (0.0, 2.0)),
+    }
 
 
 def test_a_batch_depends_on_seed_and_number_alone() -> None:
@@ -82,15 +95,27 @@ def test_a_batch_travels_between_processes() -> None:
 
 
 def test_validation_fields_are_fixed_and_as_noisy_as_said() -> None:
-    clean, truth = validation_fields(2, 0.0)
-    noisy, same = validation_fields(2, 1e-3)
+    discs = CONFIG.kinds[0]
+    clean, truth = validation_fields(discs, 2, 0.0)
+    noisy, same = validation_fields(discs, 2, 0.1)
     torch.testing.assert_close(truth, same)
-    assert (noisy - clean).std().item() == pytest.approx(1e-3, rel=0.05)
+    noise = (noisy - clean).square().mean(dim=(1, 2, 3))
+    share = noise / clean.var(dim=(2, 3), correction=0).mean(dim=1)
+    torch.testing.assert_close(share.sqrt(), torch.full((2,), 0.1), rtol=0.1, atol=0)
+
+
+def test_a_run_is_validated_on_the_first_kind_of_each_name() -> None:
+    other = replace(CONFIG.kinds[0], shapes=((32, 32),))
+    config = replace(CONFIG, kinds=(*CONFIG.kinds, other))
+    assert validation_kinds(config) == {
+        "discs": CONFIG.kinds[0],
+        "adhesions": CONFIG.kinds[1],
+    }
 
 
 def test_a_kind_may_have_noise_of_its_own() -> None:
-    kind = FieldKind((16, 16), noise=NoiseDistribution(clean_share=1.0))
+    kind = FieldKind(shapes=((16, 16),), noise=NoiseDistribution(clean_share=1.0))
     quiet = replace(CONFIG, kinds=(kind,), noise=NoiseDistribution(clean_share=0.0))
-    assert not TrainingFields(quiet).batch(0).strength.any()
+    assert not TrainingFields(quiet).batch(0).noise.strength.any()
     loud = replace(quiet, kinds=(replace(kind, noise=None),))
-    assert TrainingFields(loud).batch(0).strength.all()
+    assert TrainingFields(loud).batch(0).noise.strength.all()

@@ -91,7 +91,9 @@ def test_gradients_are_finite_everywhere(truth: Tensor, factor: float) -> None:
 
 def test_where_all_forces_lie_outside_the_error_is_related_to_displacement() -> None:
     zero = torch.zeros(1, 2, 4, 5)
-    displacement = torch.full_like(zero, 0.25)  # a grid step, four to a width
+    # A grid step up or down, four to a width; its mean makes no difference.
+    displacement = 7 + torch.tensor([0.25, -0.25]).repeat(10)[:20].view(1, 1, 4, 5)
+    displacement = displacement.expand(1, 2, 4, 5)
     config = LossConfig(exponent=1.0, background=1.0, adhesions=1.0)
     assert traction_loss(zero, zero, displacement, config).item() < 1e-5
     wrong = torch.full_like(zero, 0.02)

@@ -88,7 +88,7 @@ def errors(monkeypatch: Patch) -> list[float]:
     def step(
         self: TrainingModule, batch: Any, index: int, dataloader_idx: int = 0
     ) -> None:
-        name = f"validation/sum_of_squared_errors_{dataloader_idx}"
+        name = f"validation/{dataloader_idx}"
         error = given[0] if dataloader_idx < 2 else given.pop(0)
         self.log(name, error, add_dataloader_idx=False, batch_size=1)
 
@@ -230,9 +230,9 @@ def test_a_run_may_add_refinements(
     still = replace(more, learning_rate=0.0)
     second = load_network(train(still, output=tmp_path / "second", start=first))
     displacement = torch.rand(1, 2, 24, 32)
-    torch.testing.assert_close(
-        second.network(displacement), first.network(displacement)
-    )
+    before = first.network(displacement)
+    difference = (second.network(displacement) - before).square().sum()
+    assert difference < 0.01 * before.square().sum()
     moved = load_network(train(more, output=tmp_path / "third", start=first))
     assert moved.network.refinements[1].head[1].weight.abs().sum() > 0
     with pytest.raises(FieldError, match="refinements 2 instead of 1"):
@@ -313,7 +313,7 @@ def test_what_is_logged(tmp_path: Path, tiny: TrainingConfig) -> None:
         "train/loss",
         "train/relative_error",
         "train/learning_rate",
-        "validation/score",
-        "validation/sum_of_squared_errors_0.0001",
+        "score",
+        "validation/discs_0.05",
     }
     assert list((tmp_path / "logs").rglob("events*"))

@@ -2,23 +2,49 @@
 
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution
+from napari_vit_tfm.synthesis.continuous import (
+    BandDistribution,
+    ColonyDistribution,
+    FineTractions,
+    FrontDistribution,
+    LayerDistribution,
+    MixtureDistribution,
+    SpotDistribution,
+)
 from napari_vit_tfm.synthesis.discs import DiscDistribution, Discs
 from napari_vit_tfm.synthesis.draw import KINDS, synthesise
+from napari_vit_tfm.synthesis.fibres import FibreDistribution
 from napari_vit_tfm.synthesis.fields import Distribution, ForcePattern, SyntheticStack
-from napari_vit_tfm.synthesis.noise import NoiseDistribution, add_noise, correlated
+from napari_vit_tfm.synthesis.noise import (
+    NoiseDistribution,
+    NoiseParameters,
+    add_noise,
+    correlated,
+)
+from napari_vit_tfm.synthesis.pads import PadDistribution
 from napari_vit_tfm.synthesis.patches import ForcePatches
 from napari_vit_tfm.synthesis.timelapse import contracting_cell, disc_timelapse
 
 __all__ = [
     "KINDS",
     "AdhesionDistribution",
+    "BandDistribution",
     "CellDistribution",
+    "ColonyDistribution",
     "DiscDistribution",
     "Discs",
     "Distribution",
+    "FibreDistribution",
+    "FineTractions",
     "ForcePatches",
     "ForcePattern",
+    "FrontDistribution",
+    "LayerDistribution",
+    "MixtureDistribution",
     "NoiseDistribution",
+    "NoiseParameters",
+    "PadDistribution",
+    "SpotDistribution",
     "SyntheticStack",
     "add_noise",
     "contracting_cell",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vit_tfm.synthesis.patches import DOME, ELLIPSE, ForcePatches
+from napari_vit_tfm.synthesis.patches import BELL, DOME, ELLIPSE, ForcePatches
 from napari_vit_tfm.synthesis.random import log_uniform
 
 
@@ -25,8 +25,11 @@ class AdhesionDistribution:
         Range of the longer semi-axis, drawn log-uniformly.
     elongation : float
         Largest ratio of the axes, drawn uniformly from 1.
-    dome_share : float
-        Share of the adhesions whose traction falls off towards the rim.
+    dome_share, bell_share : float
+        Shares of the adhesions whose traction falls off towards the rim, to an
+        edge, and smoothly.
+    is_pulled : bool
+        Whether the traction is along the long axis; else in any direction.
     magnitude : float
         Largest mean traction ``t / E``; drawn uniformly from 0.
     margin : int
@@ -37,6 +40,8 @@ class AdhesionDistribution:
     semi_axis: tuple[float, float] = (0.6, 8.0)
     elongation: float = 6.0
     dome_share: float = 0.3
+    bell_share: float = 0.0
+    is_pulled: bool = True
     magnitude: float = 0.3
     margin: int = 0
 
@@ -52,16 +57,25 @@ class AdhesionDistribution:
         """
         n = round(log_uniform(rng, self.count, 1)[0])
         low, high = -self.margin, np.array(shape[::-1]) - 1 + self.margin
-        longer = log_uniform(rng, self.semi_axis, n)
+        # Large ones first: they are laid out together, see `ForcePatches`.
+        longer = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
         shorter = np.maximum(longer / rng.uniform(1, self.elongation, n), 0.3)
         angle = rng.uniform(0, 2 * np.pi, n)
         direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         magnitude = rng.uniform(0, self.magnitude, n)
+        shares = [self.dome_share, self.bell_share]
+        profile = rng.choice(
+            [DOME, BELL, ELLIPSE], n, p=[*shares, max(0.0, 1 - sum(shares))]
+        )
+        pull = direction
+        if not self.is_pulled:
+            turned = rng.uniform(0, 2 * np.pi, n)
+            pull = np.stack([np.cos(turned), np.sin(turned)], axis=1)
         return ForcePatches(
             centre=rng.uniform(low, high, (n, 2))[None],
             semi_axes=np.stack([np.maximum(longer, shorter), shorter], axis=1)[None],
             direction=direction[None],
-            profile=np.where(rng.random(n) < self.dome_share, DOME, ELLIPSE)[None],
-            traction=(magnitude[:, None] * direction)[None],
+            profile=profile[None],
+            traction=(magnitude[:, None] * pull)[None],
             margin=self.margin,
         )

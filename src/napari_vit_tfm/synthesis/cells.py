@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.physics.raster import Kernel
 from napari_vit_tfm.synthesis.patches import DOME, ELLIPSE, RECTANGLE, ForcePatches
 from napari_vit_tfm.synthesis.random import log_uniform
 
@@ -45,13 +44,6 @@ class CellDistribution:
         Range of the typical traction ``t / E``, drawn log-uniformly.
     margin : int
         How far outside the field of view adhesions may lie.
-    reach : float, optional
-        How far an adhesion displaces the gel, over the field's shorter side;
-        None is the half-space. Simulated cells in use, those of DL-TFM, were
-        made with a kernel of the field's size, a reach of one half; and no
-        gel's far field is that of a half-space.
-    kernel : {"square", "point"}
-        What a node's traction is; DL-TFM's are point forces.
     """
 
     adhesions: tuple[int, int] = (15, 250)
@@ -64,8 +56,6 @@ class CellDistribution:
     offset: float = 0.1
     magnitude: tuple[float, float] = (0.01, 0.3)
     margin: int = 0
-    reach: float | None = None
-    kernel: Kernel = "square"
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
         """Draw the adhesions of one cell.
@@ -80,7 +70,8 @@ class CellDistribution:
         n = round(log_uniform(rng, self.adhesions, 1)[0])
         position, inward = self._positions(rng, n, shape)
         traction = self._tractions(rng, inward)
-        longer = log_uniform(rng, self.semi_axis, n)
+        # Large ones first: they are laid out together, see `ForcePatches`.
+        longer = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
         shorter = np.maximum(longer / rng.uniform(1, self.elongation, n), 0.3)
         semi_axes = np.stack([np.maximum(longer, shorter), shorter], axis=1)
         direction = traction / np.linalg.norm(traction, axis=1, keepdims=True)
@@ -100,8 +91,6 @@ class CellDistribution:
             traction=traction[None],
             is_balanced=True,
             margin=self.margin,
-            reach=self.reach,
-            kernel=self.kernel,
         )
 
     def _positions(

@@ -33,18 +33,29 @@ class Discs:
     radius: Array
     traction: Array
 
-    def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+    def on_grid(
+        self, shape: tuple[int, int], *, window: float = 0.0
+    ) -> tuple[Array, Array]:
         """Displacement and traction at the nodes, ``(N, H, W, 2)``.
 
         Parameters
         ----------
         shape : tuple of int
             Rows and columns; the columns span the field's width.
+        window : float, keyword-only
+            Zero: the closed form is that of the nodes themselves.
+
+        Raises
+        ------
+        FieldError
+            For another window.
 
         Notes
         -----
         The displacement is exact. Where discs overlap, tractions add up.
         """
+        if window:
+            raise FieldError("discs are measured at the nodes: their window is 0")
         xp = array_namespace(self.centre)
         x, y = (xp.asarray(n, device=device(self.centre)) for n in grid_nodes(shape))
         centre, radius, traction = (

@@ -8,13 +8,31 @@ import numpy as np
 
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution
+from napari_vit_tfm.synthesis.continuous import (
+    BandDistribution,
+    ColonyDistribution,
+    FrontDistribution,
+    LayerDistribution,
+    MixtureDistribution,
+    SpotDistribution,
+)
 from napari_vit_tfm.synthesis.discs import DiscDistribution
+from napari_vit_tfm.synthesis.fibres import FibreDistribution
 from napari_vit_tfm.synthesis.fields import Distribution, SyntheticStack, render
+from napari_vit_tfm.synthesis.pads import PadDistribution
 
 KINDS: Mapping[str, type[Distribution]] = {
     "discs": DiscDistribution,
     "adhesions": AdhesionDistribution,
     "cells": CellDistribution,
+    "pads": PadDistribution,
+    "fibres": FibreDistribution,
+    "colony": ColonyDistribution,
+    "band": BandDistribution,
+    "layer": LayerDistribution,
+    "front": FrontDistribution,
+    "spots": SpotDistribution,
+    "mixture": MixtureDistribution,
 }
 """Distributions by name."""
 

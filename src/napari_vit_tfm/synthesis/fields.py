@@ -81,13 +81,18 @@ class ForcePattern(Protocol):
     is what is computed from them.
     """
 
-    def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+    def on_grid(
+        self, shape: tuple[int, int], *, window: float = 0.0
+    ) -> tuple[Array, Array]:
         """Displacement ``u / L`` and traction ``t / E`` at the nodes.
 
         Parameters
         ----------
         shape : tuple of int
             Rows and columns of the grid.
+        window : float, keyword-only
+            Side of the square around a node that its displacement is averaged
+            over, in grid steps, as image correlation does; 0 is the node's own.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Measurement noise, white or correlated."""
+"""What a measurement adds: noise, distortion, rounding."""
 
 from __future__ import annotations
 
@@ -12,6 +12,39 @@ from napari_vit_tfm.synthesis.fields import Array
 from napari_vit_tfm.synthesis.random import log_uniform
 
 FloatArray = npt.NDArray[np.float64]
+
+
+_SLOW = 10.0
+"""Length, in grid steps, over which the strength of uneven noise varies."""
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseParameters:
+    """What is added to each of N fields; numpy or torch.
+
+    Parameters
+    ----------
+    strength : array of shape (N,)
+        Standard deviation of the noise over the root mean square of the field
+        about its mean.
+    length : array of shape (N,)
+        Correlation length in grid steps; see `correlated`.
+    unevenness : array of shape (N,)
+        Standard deviation of the logarithm of the noise's strength in the field.
+    distortion : array of shape (N, 2, 5)
+        Linear and quadratic displacement of the whole field, components ``(x,
+        y)``: factors of x, y, x^2, xy, y^2, over the field's root mean square,
+        where x and y go from -1 to 1.
+    rounding : array of shape (N,)
+        Step that displacements are rounded to, over the field's root mean square;
+        0 is none.
+    """
+
+    strength: Array
+    length: Array
+    unevenness: Array
+    distortion: Array
+    rounding: Array
 
 
 @dataclass(frozen=True)
@@ -31,20 +64,43 @@ class NoiseDistribution:
         Range of the correlation length in grid steps, drawn log-uniformly; see
         `correlated`. A step or two is what overlapping interrogation windows
         give; longer ones are distortions such as drift and swelling.
+    uneven_share : float
+        Share of the noisy fields whose noise is stronger in places.
+    distorted_share : float
+        Share of the fields that are distorted as a whole, as by a lens or by a
+        turn of the stage.
+    distortion : float
+        Largest distortion, over the field's root mean square.
+    rounded_share : float
+        Share of the fields whose displacements are rounded.
+    rounding : tuple of float
+        Range of the step over the field's root mean square, drawn log-uniformly.
     """
 
-    strength: tuple[float, float] = (0.01, 0.5)
+    strength: tuple[float, float] = (0.003, 1.0)
     clean_share: float = 0.2
     correlated_share: float = 0.3
     length: tuple[float, float] = (0.4, 16.0)
+    uneven_share: float = 0.15
+    distorted_share: float = 0.1
+    distortion: float = 0.3
+    rounded_share: float = 0.03
+    rounding: tuple[float, float] = (0.02, 0.5)
 
-    def draw(self, rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
-        """Strength and correlation length for each of `n` fields."""
+    def draw(self, rng: np.random.Generator, n: int) -> NoiseParameters:
+        """What is added to each of `n` fields."""
         strength = log_uniform(rng, self.strength, n)
         strength[rng.random(n) < self.clean_share] = 0
         length = log_uniform(rng, self.length, n)
         length[rng.random(n) >= self.correlated_share] = 0
-        return strength, length
+        unevenness = rng.uniform(0.2, 1.0, n) * (rng.random(n) < self.uneven_share)
+        distortion = rng.normal(0, 1 / 3, (n, 2, 5)) * rng.uniform(
+            0, self.distortion, (n, 1, 1)
+        )
+        distortion[rng.random(n) >= self.distorted_share] = 0
+        rounding = log_uniform(rng, self.rounding, n)
+        rounding[rng.random(n) >= self.rounded_share] = 0
+        return NoiseParameters(strength, length, unevenness, distortion, rounding)
 
 
 def correlated(white: Array, length: Array) -> Array:
@@ -80,29 +136,53 @@ def correlated(white: Array, length: Array) -> Array:
     return xp.fft.irfftn(half * hat, s=(height, width), axes=(-2, -1))
 
 
-def add_noise(
-    displacement: Array, white: Array, *, strength: Array, length: Array
-) -> Array:
-    """Add noise to fields, relative to their root mean square.
+def add_noise(displacement: Array, white: Array, noise: NoiseParameters) -> Array:
+    """Add to fields what a measurement adds.
 
     Parameters
     ----------
     displacement : array of shape (N, 2, H, W)
         Clean fields, in any unit; numpy or torch.
-    white : array of shape (N, 2, H or more, W or more)
-        Independent standard normal numbers. What is beyond the field is cut
-        off once it is correlated, so that the noise is not periodic.
-    strength : array of shape (N,), keyword-only
-        Standard deviation over the field's root mean square.
-    length : array of shape (N,), keyword-only
-        Correlation length in grid steps; see `correlated`.
+    white : array of shape (N, 3, H or more, W or more)
+        Independent standard normal numbers, for either component and for the
+        noise's unevenness. What is beyond the field is cut off once it is
+        correlated, so that the noise is not periodic.
+    noise : NoiseParameters
+        What is added.
 
     Returns
     -------
     array of shape (N, 2, H, W)
     """
     xp = array_namespace(displacement)
-    power = xp.mean(displacement * displacement, axis=(1, 2, 3), keepdims=True)
+    axes = (1, 2, 3)
+    about_mean = displacement - xp.mean(displacement, axis=(2, 3), keepdims=True)
+    rms = xp.sqrt(xp.mean(about_mean * about_mean, axis=axes, keepdims=True))
     height, width = displacement.shape[-2:]
-    noise = correlated(white, length[:, None])[..., :height, :width]
-    return displacement + strength[:, None, None, None] * xp.sqrt(power) * noise
+
+    def by_field(values: Array) -> Array:
+        return values[:, None, None, None]
+
+    made = correlated(white[:, :2], noise.length[:, None])[..., :height, :width]
+    slow = xp.full_like(noise.length, _SLOW)[:, None]
+    uneven = correlated(white[:, 2:], slow)[..., :height, :width]
+    weight = xp.exp(by_field(noise.unevenness) * uneven)
+    weight = weight / xp.sqrt(xp.mean(weight * weight, axis=axes, keepdims=True))
+    made = by_field(noise.strength) * weight * made + _distortion(displacement, noise)
+    noisy = displacement + rms * made
+    step = by_field(noise.rounding) * rms
+    safe = xp.where(step > 0, step, 1.0)
+    return xp.where(step > 0, xp.round(noisy / safe) * step, noisy)
+
+
+def _distortion(displacement: Array, noise: NoiseParameters) -> Array:
+    """Distortion over the fields' root mean squares, ``(N, 2, H, W)``."""
+    xp = array_namespace(displacement)
+    height, width = displacement.shape[-2:]
+    like = {"dtype": displacement.dtype, "device": device(displacement)}
+    y = xp.linspace(-1, 1, height, **like)[:, None]
+    x = xp.linspace(-1, 1, width, **like)[None, :]
+    flat = 0 * x * y
+    terms = xp.stack([x + flat, y + flat, x * x + flat, x * y, y * y + flat])
+    factors = noise.distortion[..., None, None]
+    return xp.sum(factors * terms, axis=2)

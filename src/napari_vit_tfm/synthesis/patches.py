@@ -1,4 +1,4 @@
-"""Force patches of any size and direction, laid onto the grid."""
+"""Force patches of any size and direction, laid onto squares finer than the grid."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
-from napari_vit_tfm.physics.raster import Kernel, raster_displacement
 from napari_vit_tfm.synthesis.fields import Array, padded
+from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
 
-_SUBSAMPLES = 4
-"""Points along either side of a node's square that ask whether it is covered."""
+_SUBSAMPLES = 2
+"""Points along either side of a square that ask whether it is covered."""
 
-ELLIPSE, DOME, RECTANGLE = 0.0, 1.0, 2.0
+_CHUNK = 16
+"""Patches that are laid out together, on windows as large as the largest needs."""
+
+ELLIPSE, DOME, RECTANGLE, BELL = 0.0, 1.0, 2.0, 3.0
 """Profiles: a uniform ellipse, an ellipse whose traction falls off from the middle
-to the rim as ``2 (1 - r^2)``, a uniform rectangle."""
+to the rim as ``2 (1 - r^2)``, a uniform rectangle, and an ellipse whose traction
+falls off without an edge, as ``3 (1 - r^2)^2``."""
 
 
 @dataclass(frozen=True)
 class ForcePatches:
-    """Patches that cover parts of the nodes' squares; lengths in grid steps.
+    """Patches of traction; lengths in grid steps.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ class ForcePatches:
     direction : array of shape (N, D, 2)
         Unit vectors ``(x, y)``.
     profile : array of shape (N, D)
-        `ELLIPSE`, `DOME` or `RECTANGLE`.
+        `ELLIPSE`, `DOME`, `RECTANGLE` or `BELL`.
     traction : array of shape (N, D, 2)
         Mean traction ``t / E``, ``(x, y)``.
     is_balanced : bool
@@ -44,11 +48,6 @@ class ForcePatches:
     margin : int
         How many nodes around the field patches may lie on; what is farther
         out is left away.
-    reach : float, optional
-        How far a force displaces the gel, over the field's shorter side; None
-        is the half-space. See `raster_displacement`.
-    kernel : {"square", "point"}
-        What a node's traction is; see `raster_displacement`.
     """
 
     centre: Array
@@ -58,44 +57,64 @@ class ForcePatches:
     traction: Array
     is_balanced: bool = False
     margin: int = 0
-    reach: float | None = None
-    kernel: Kernel = "square"
 
-    def on_grid(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+    def on_grid(
+        self, shape: tuple[int, int], *, window: float = 0.0
+    ) -> tuple[Array, Array]:
         """Displacement and traction at the nodes, ``(N, H, W, 2)``.
 
         Parameters
         ----------
         shape : tuple of int
             Rows and columns.
-
-        Notes
-        -----
-        The traction is taken as uniform in each node's square, the mean over
-        what covers it, unless the kernel is "point".
+        window : float, keyword-only
+            Side of the square that a displacement is averaged over, in steps.
         """
-        xp = array_namespace(self.centre)
-        m = self.margin
-        canvas = (shape[0] + 2 * m, shape[1] + 2 * m)
-        rows, columns, cover = self._covers()
-        index, there = _places(rows + m, columns + m, canvas)
-        cover = cover * there
-        traction = self._tractions(rows, columns, cover)
-        field = [
-            _sum_at(index, cover * traction[..., i, None, None], canvas) for i in (0, 1)
-        ]
-        reach = np.inf if self.reach is None else self.reach * min(shape)
-        steps = raster_displacement(*field, kernel=self.kernel, reach=reach)
-        view = (slice(None), slice(m, m + shape[0]), slice(m, m + shape[1]))
-        displacement, made = (
-            xp.stack([part[view] for part in parts], axis=-1)
-            for parts in (steps, field)
+        return measured(
+            *self.fine_traction(shape), shape, margin=self.margin, window=window
         )
-        return displacement / (shape[1] - 1), made
+
+    def fine_traction(self, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Traction in squares of a third of a step, margin included.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns of the grid.
+
+        Returns
+        -------
+        x, y : arrays of shape (N, 3 (H + 2 margin), 3 (W + 2 margin))
+        """
+        xp, s, m = array_namespace(self.centre), OVERSAMPLING, self.margin
+        canvas = (s * (shape[0] + 2 * m), s * (shape[1] + 2 * m))
+        laid = []
+        for start in range(0, self.profile.shape[1], _CHUNK):
+            rows, columns, cover = self._covers(slice(start, start + _CHUNK), s)
+            index, there = _places(rows + s * m, columns + s * m, canvas)
+            laid.append((rows, columns, index, cover * there))
+        traction = self._tractions(laid)
+        x, y = (
+            xp.zeros(
+                (self.profile.shape[0], *canvas),
+                dtype=traction.dtype,
+                device=device(traction),
+            )
+            for _ in range(2)
+        )
+        for number, (_, _, index, cover) in enumerate(laid):
+            part = traction[:, number * _CHUNK : (number + 1) * _CHUNK, :]
+            x, y = (
+                total + _sum_at(index, cover * part[..., i, None, None], canvas)
+                for i, total in enumerate((x, y))
+            )
+        return x, y
 
     def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the patch at each node, ``(N, H, W)``; 0 is background."""
-        rows, columns, cover = self._covers()
+        everything = slice(0, self.profile.shape[1])
+        rows, columns, cover = self._covers(everything, OVERSAMPLING)
+        rows, columns = rows // OVERSAMPLING, columns // OVERSAMPLING
         index, there = _places(rows, columns, shape)
         number = np.arange(1, cover.shape[1] + 1)[:, None, None]
         numbers = np.zeros(len(cover) * shape[0] * shape[1], dtype=np.uint16)
@@ -120,28 +139,39 @@ class ForcePatches:
             traction=joined("traction", 0.0),
         )
 
-    def _covers(self) -> tuple[Array, Array, Array]:
-        """Rows, columns, and how much of each node's square a patch covers.
+    def _covers(self, chosen: slice, scale: int) -> tuple[Array, Array, Array]:
+        """Rows, columns, and how much of each square a patch covers.
+
+        Parameters
+        ----------
+        chosen : slice
+            Which patches.
+        scale : int
+            Squares along either side of a node's own.
 
         Returns
         -------
         rows : array of shape (N, D, K, 1)
         columns : array of shape (N, D, 1, K)
+            Counted in squares; those of the first node begin at zero.
         cover : array of shape (N, D, K, K)
-            From 0 to 1; up to 2 in the middle of a dome.
+            From 0 to 1; more in the middle of a dome.
         """
         xp, place = array_namespace(self.centre), device(self.centre)
+        # The middle of the first node's own squares.
+        centre = self.centre[:, chosen, :] * scale + (scale - 1) / 2
+        semi_axes = self.semi_axes[:, chosen, :] * scale
         # A rectangle's corner is farther out than its semi-axes.
-        reach = int(np.ceil(1.5 * float(xp.max(self.semi_axes)))) + 1
+        reach = int(np.ceil(1.5 * float(xp.max(semi_axes)))) + 1
         window = xp.arange(-reach, reach + 2, device=place)
-        corner = xp.floor(self.centre)
+        corner = xp.floor(centre)
         fine = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
         points = (np.arange(-reach, reach + 2)[:, None] + fine).ravel()
-        points = xp.asarray(points, dtype=self.centre.dtype, device=place)
+        points = xp.asarray(points, dtype=centre.dtype, device=place)
         dx, dy = (
-            points - (self.centre - corner)[..., i, None] for i in (0, 1)
+            points - (centre - corner)[..., i, None] for i in (0, 1)
         )  # (N, D, K * subsamples)
-        weight = self._weight(dx[..., None, :], dy[..., :, None], xp)
+        weight = self._weight(dx[..., None, :], dy[..., :, None], semi_axes, chosen, xp)
         n, k = _SUBSAMPLES, 2 * reach + 2
         cover = xp.mean(
             xp.reshape(weight, (*weight.shape[:2], k, n, k, n)), axis=(-3, -1)
@@ -151,11 +181,13 @@ class ForcePatches:
         columns = corner[..., 0, None, None] + window[None, :]
         return rows, columns, cover
 
-    def _weight(self, dx: Array, dy: Array, xp: Any) -> Array:
+    def _weight(
+        self, dx: Array, dy: Array, semi_axes: Array, chosen: slice, xp: Any
+    ) -> Array:
         """Traction over the patch's mean at points relative to its centre."""
-        x, y = (self.direction[..., i, None, None] for i in (0, 1))
-        a, b = (self.semi_axes[..., i, None, None] for i in (0, 1))
-        profile = self.profile[..., None, None]
+        x, y = (self.direction[:, chosen, i, None, None] for i in (0, 1))
+        a, b = (semi_axes[..., i, None, None] for i in (0, 1))
+        profile = self.profile[:, chosen, None, None]
         along, across = (dx * x + dy * y) / a, (dy * x - dx * y) / b
         squared = along * along + across * across
         uniform = xp.astype(
@@ -167,19 +199,27 @@ class ForcePatches:
             < 1,
             dx.dtype,
         )
-        return uniform * xp.where(profile == DOME, 2 * (1 - squared), 1.0)
+        falling = xp.where(profile == DOME, 2 * (1 - squared), 1.0)
+        falling = xp.where(profile == BELL, 3 * (1 - squared) ** 2, falling)
+        return uniform * falling
 
-    def _tractions(self, rows: Array, columns: Array, cover: Array) -> Array:
+    def _tractions(self, laid: Sequence[tuple[Array, ...]]) -> Array:
         if not self.is_balanced:
             return self.traction
-        xp = array_namespace(cover)
-        area = xp.sum(cover, axis=(-2, -1))
-        safe = xp.where(area > 0, area, 1.0)
-        position = [
-            xp.sum(cover * xp.astype(where, cover.dtype), axis=(-2, -1)) / safe
-            for where in (columns, rows)
-        ]
-        return balance_forces(xp.stack(position, axis=-1), area, self.traction)
+        xp = array_namespace(self.traction)
+        areas, positions = [], []
+        for rows, columns, _, cover in laid:
+            area = xp.sum(cover, axis=(-2, -1))
+            safe = xp.where(area > 0, area, 1.0)
+            position = [
+                xp.sum(cover * xp.astype(where, cover.dtype), axis=(-2, -1)) / safe
+                for where in (columns, rows)
+            ]
+            areas.append(area)
+            positions.append(xp.stack(position, axis=-1))
+        return balance_forces(
+            xp.concat(positions, axis=1), xp.concat(areas, axis=1), self.traction
+        )
 
 
 def balance_forces(position: Array, area: Array, traction: Array) -> Array:

@@ -18,9 +18,10 @@ from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.models.weights import save_network
 from napari_vit_tfm.training.module import TrainingModule
 
-_ERRORS = "validation/sum_of_squared_errors_"
-SCORE = "validation/score"
-"""Mean logarithm of the validation errors over the noise levels; low is good."""
+_ERRORS = "validation/"
+SCORE = "score"
+"""Mean logarithm of the validation errors over kinds of fields and noise levels; low
+is good."""
 
 
 class KeepBest(Callback):
@@ -73,12 +74,9 @@ class KeepBest(Callback):
             stale = step - self.step >= config.patience * config.validate_every
             trainer.should_stop = trainer.should_stop or stale
         if trainer.is_global_zero:
-            shown = ", ".join(f"{error:.4g} at {s}" for s, error in errors.items())
-            print(
-                f"step {step}: score {score:.4f}{' (best)' if is_best else ''}, "
-                f"errors {shown}",
-                flush=True,
-            )
+            shown = ", ".join(f"{name} {error:.3g}" for name, error in errors.items())
+            best = " (best)" if is_best else ""
+            print(f"step {step}: score {score:.4f}{best}; {shown}", flush=True)
 
     def _write(self, module: TrainingModule, errors: dict[str, float]) -> None:
         training = {

@@ -13,16 +13,39 @@ import tomli_w
 from napari_vit_tfm.config import PRECISIONS, Precision
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
-from napari_vit_tfm.synthesis import (
-    KINDS,
-    AdhesionDistribution,
-    CellDistribution,
-    DiscDistribution,
-    Distribution,
-    NoiseDistribution,
-)
+from napari_vit_tfm.synthesis import KINDS, Distribution, NoiseDistribution
 
 _T = TypeVar("_T")
+
+
+def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
+    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise FieldError(
+            f"{cls.__name__} has no {', '.join(unknown)}; "
+            f"it has {', '.join(sorted(known))}"
+        )
+    plain = {name: _as_tuples(value) for name, value in values.items()}
+    # Every field has a default, and with it an example of what it takes.
+    example = cls()
+    for name, value in plain.items():
+        wanted = type(getattr(example, name))
+        if wanted is type(None) or (wanted is dict and isinstance(value, Mapping)):
+            continue
+        if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
+            raise FieldError(
+                f"{cls.__name__}: {name} is {value!r}, "
+                f"not of the type {wanted.__name__}"
+            )
+    return cls(**plain)
+
+
+def _as_tuples(value: Any) -> Any:
+    """Lists, as TOML and JSON give them, as the tuples that a configuration has."""
+    if isinstance(value, list | tuple):
+        return tuple(_as_tuples(item) for item in value)
+    return value
 
 
 @dataclass(frozen=True)
@@ -31,38 +54,49 @@ class FieldKind:
 
     Parameters
     ----------
-    shape : tuple of int
-        Rows and columns of the grid.
+    kind : str
+        Name of the distribution that the fields are drawn from, one of
+        `synthesis.KINDS`.
+    options : mapping
+        Parameters of the distribution that are not its defaults.
+    shapes : tuple of tuples of int
+        Rows and columns of the grids; a batch has one of them.
+    windows : tuple of float
+        Sides of the square that displacements are averaged over, in grid steps; a
+        batch has one of them. Discs are measured at the nodes, with 0.
     share : float
         How often a batch is of this kind, relative to the others.
-    discs, adhesions, cells : distribution, optional
-        How they are drawn, one of them; without any, it is the original
-        work's discs.
     noise : NoiseDistribution, optional
         The noise of this kind's displacements; None is the run's.
+
+    Raises
+    ------
+    FieldError
+        If there is no such kind, or no such parameter of it.
     """
 
-    shape: tuple[int, int] = (104, 104)
+    kind: str = "discs"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shapes: tuple[tuple[int, int], ...] = ((104, 104),)
+    windows: tuple[float, ...] = (0.0,)
     share: float = 1.0
-    discs: DiscDistribution | None = None
-    adhesions: AdhesionDistribution | None = None
-    cells: CellDistribution | None = None
     noise: NoiseDistribution | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise FieldError(
+                f"a kind of field is one of {', '.join(KINDS)}, not {self.kind!r}"
+            )
+        # As they are when they come from a file.
+        options = {name: _as_tuples(value) for name, value in self.options.items()}
+        object.__setattr__(self, "options", options)
+        # Whatever is wrong with them is said now, not steps later.
+        _ = self.distribution
 
     @property
     def distribution(self) -> Distribution:
-        """What the fields are drawn from.
-
-        Raises
-        ------
-        FieldError
-            If several are given.
-        """
-        given = [getattr(self, name) for name in KINDS]
-        given = [distribution for distribution in given if distribution is not None]
-        if len(given) > 1:
-            raise FieldError(f"a kind of field is one of {', '.join(KINDS)}")
-        return given[0] if given else DiscDistribution()
+        """What the fields are drawn from."""
+        return _build(KINDS[self.kind], self.options)
 
 
 @dataclass(frozen=True)
@@ -109,7 +143,8 @@ class TrainingConfig:
     ema_decay : float
         Decay of the weights' moving average, which is what is kept.
     validate_every, validation_fields : int
-        Steps between validations; number of fixed disc fields.
+        Steps between validations; number of fixed fields of every kind and at every
+        noise level.
     patience : int
         Validations without a better score after which the run stops; 0 for
         never.
@@ -139,7 +174,7 @@ class TrainingConfig:
     warmup_steps: int = 200
     ema_decay: float = 0.998
     validate_every: int = 250
-    validation_fields: int = 32
+    validation_fields: int = 8
     patience: int = 0
     checkpoint_every: int = 250
     seed: int = 0
@@ -232,30 +267,6 @@ def _without_none(value: Any) -> Any:
 
 def _build_kind(values: Mapping[str, Any]) -> FieldKind:
     values = dict(values)
-    for name, part in {**KINDS, "noise": NoiseDistribution}.items():
-        if values.get(name) is not None:
-            values[name] = _build(part, values[name])
+    if values.get("noise") is not None:
+        values["noise"] = _build(NoiseDistribution, values["noise"])
     return _build(FieldKind, values)
-
-
-def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
-    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise FieldError(
-            f"{cls.__name__} has no {', '.join(unknown)}; "
-            f"it has {', '.join(sorted(known))}"
-        )
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    # Every field has a default, and with it an example of what it takes.
-    example = cls()
-    for name, value in plain.items():
-        wanted = type(getattr(example, name))
-        if wanted is type(None):
-            continue
-        if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
-            raise FieldError(
-                f"{cls.__name__}: {name} is {value!r}, "
-                f"not of the type {wanted.__name__}"
-            )
-    return cls(**plain)

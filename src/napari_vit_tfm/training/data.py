@@ -18,16 +18,21 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vit_tfm.models.tensors import to_tensor
-from napari_vit_tfm.synthesis import ForcePattern, add_noise, synthesise
+from napari_vit_tfm.synthesis import (
+    ForcePattern,
+    NoiseParameters,
+    add_noise,
+    synthesise,
+)
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.training.config import TrainingConfig
+    from napari_vit_tfm.training.config import FieldKind, TrainingConfig
 
 _VALIDATION_SEED = 20_000
 _NOISE_MARGIN = 48
 _STREAM = 1
 """Keeps these random numbers apart from those of `synthesise` for the same seed."""
-_Pattern = TypeVar("_Pattern", bound=ForcePattern)
+_Arrays = TypeVar("_Arrays", bound=ForcePattern | NoiseParameters)
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,18 @@ class TrainingBatch:
         One of each field, arrays of one field; or all in one.
     shape : tuple of int
         Rows and columns of the grid.
-    strength, length : tensors of shape (N,)
-        The noise's; see `add_noise`.
+    window : float
+        Side of the square that a displacement is averaged over, in grid steps.
+    noise : NoiseParameters
+        What the measurement adds; tensors.
     seed : int
         Of the noise.
     """
 
     patterns: Sequence[ForcePattern]
     shape: tuple[int, int]
-    strength: Tensor
-    length: Tensor
+    window: float
+    noise: NoiseParameters
     seed: int
 
     def to(self, device: torch.device, **_kwargs: Any) -> TrainingBatch:
@@ -64,13 +71,14 @@ class TrainingBatch:
         return replace(
             self,
             patterns=[_as_tensors(pattern, device) for pattern in patterns],
-            strength=self.strength.to(device),
-            length=self.length.to(device),
+            noise=_as_tensors(self.noise, device),
         )
 
     def fields(self) -> tuple[Tensor, Tensor]:
         """Noisy displacements ``u / L`` and tractions ``t / E``, ``(N, 2, H, W)``."""
-        made = [pattern.on_grid(self.shape) for pattern in self.patterns]
+        made = [
+            pattern.on_grid(self.shape, window=self.window) for pattern in self.patterns
+        ]
         displacement, traction = (
             torch.cat(parts).movedim(-1, 1).contiguous()
             for parts in zip(*made, strict=True)
@@ -78,17 +86,15 @@ class TrainingBatch:
         generator = torch.Generator(displacement.device).manual_seed(self.seed)
         shape = [n + _NOISE_MARGIN for n in displacement.shape[-2:]]
         white = torch.randn(
-            (*displacement.shape[:2], *shape),
+            (len(displacement), 3, *shape),
             generator=generator,
             device=displacement.device,
         )
-        noisy: Tensor = add_noise(
-            displacement, white, strength=self.strength, length=self.length
-        )
+        noisy: Tensor = add_noise(displacement, white, self.noise)
         return noisy, traction
 
 
-def _as_tensors(pattern: _Pattern, device: torch.device) -> _Pattern:
+def _as_tensors(pattern: _Arrays, device: torch.device) -> _Arrays:
     arrays = {
         field.name: torch.as_tensor(value, dtype=torch.float32, device=device)
         for field in fields(pattern)  # type: ignore[arg-type]
@@ -137,33 +143,52 @@ class TrainingFields(IterableDataset[TrainingBatch]):
         rng = np.random.default_rng([config.seed, number, _STREAM])
         share = np.array([kind.share for kind in config.kinds])
         kind = config.kinds[rng.choice(len(share), p=share / share.sum())]
-        noise = kind.noise or config.noise
-        strength, length = noise.draw(rng, config.batch_size)
+        noise = (kind.noise or config.noise).draw(rng, config.batch_size)
+        shape = kind.shapes[rng.integers(len(kind.shapes))]
+        window = kind.windows[rng.integers(len(kind.windows))]
+        distribution = kind.distribution
         return TrainingBatch(
-            [kind.distribution.draw(rng, kind.shape) for _ in range(config.batch_size)],
-            kind.shape,
-            torch.as_tensor(strength, dtype=torch.float32),
-            torch.as_tensor(length, dtype=torch.float32),
+            [distribution.draw(rng, shape) for _ in range(config.batch_size)],
+            shape,
+            window,
+            noise,
             int(rng.integers(2**63)),
         )
 
 
-def validation_fields(n: int, sigma: float) -> tuple[Tensor, Tensor]:
-    """Fixed fields of the original distribution, with white noise.
+def validation_kinds(config: TrainingConfig) -> dict[str, FieldKind]:
+    """The first of a run's kinds of each name: what it is validated on."""
+    first: dict[str, FieldKind] = {}
+    for kind in config.kinds:
+        first.setdefault(kind.kind, kind)
+    return first
+
+
+def validation_fields(kind: FieldKind, n: int, noise: float) -> tuple[Tensor, Tensor]:
+    """Fixed fields of one kind, with white noise.
 
     Parameters
     ----------
+    kind : FieldKind
+        How the fields are drawn; on the first of its grids, measured at the nodes.
     n : int
         Number of fields.
-    sigma : float
-        Standard deviation of the noise in the reference form.
+    noise : float
+        Standard deviation over the field's root mean square about its mean.
 
     Returns
     -------
-    displacement, traction : tensors of shape (n, 2, 104, 104)
+    displacement, traction : tensors of shape (n, 2, H, W)
     """
-    clean = synthesise(n, seed=_VALIDATION_SEED)
-    rng = np.random.default_rng([_VALIDATION_SEED, _STREAM])
-    white = rng.standard_normal(clean.displacement.shape, dtype=np.float32)
-    noisy = clean.displacement + np.float32(sigma) * white
-    return to_tensor(noisy), to_tensor(clean.traction)
+    made = synthesise(
+        n,
+        seed=_VALIDATION_SEED,
+        shape=kind.shapes[0],
+        distribution=kind.distribution,
+    )
+    displacement, traction = to_tensor(made.displacement), to_tensor(made.traction)
+    generator = torch.Generator().manual_seed(_VALIDATION_SEED)
+    white = torch.randn(displacement.shape, generator=generator)
+    about_mean = displacement - displacement.mean(dim=(2, 3), keepdim=True)
+    rms = about_mean.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return displacement + noise * rms * white, traction

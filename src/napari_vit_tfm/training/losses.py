@@ -36,6 +36,7 @@ def traction_loss(
     tensor of shape (N,)
     """
     steps = displacement * (displacement.shape[-1] - 1)
+    steps = steps - steps.mean(dim=(2, 3), keepdim=True)
     least = (_LEAST_TRACTION * steps).square().sum(dim=_FIELD)
     error = relative_squared_error(traction, truth, least=least)
     weighted = (error + _EPSILON) ** config.exponent

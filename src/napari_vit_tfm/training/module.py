@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import lightning as lit
@@ -14,11 +15,11 @@ from torch import Tensor
 from napari_vit_tfm.models.physics_vit import PhysicsViT
 from napari_vit_tfm.models.precision import without_autocast
 from napari_vit_tfm.training.config import TrainingConfig
-from napari_vit_tfm.training.data import TrainingBatch
+from napari_vit_tfm.training.data import TrainingBatch, validation_kinds
 from napari_vit_tfm.training.losses import relative_squared_error, traction_loss
 
-VALIDATION_SIGMAS = (0.0, 1e-4, 1e-3)
-"""Noise of the validation fields, in the reference form."""
+VALIDATION_NOISE = (0.0, 0.05, 0.3)
+"""Noise of the validation fields, over their root mean square."""
 
 
 class TrainingModule(lit.LightningModule):
@@ -31,6 +32,8 @@ class TrainingModule(lit.LightningModule):
 
     Attributes
     ----------
+    validation_sets : list of tuples
+        Kind and noise of the fields that it is validated on.
     start : mapping, optional
         Name and SHA-256 of the weights the run started from; kept in its
         checkpoints.
@@ -40,6 +43,7 @@ class TrainingModule(lit.LightningModule):
         super().__init__()
         self.config = config
         self.network = PhysicsViT(config.network)
+        self.validation_sets = list(product(validation_kinds(config), VALIDATION_NOISE))
         self.start: Mapping[str, str] | None = None
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
@@ -77,14 +81,13 @@ class TrainingModule(lit.LightningModule):
     def validation_step(
         self, batch: tuple[Tensor, Tensor], _index: int, dataloader_idx: int = 0
     ) -> None:
-        """Mean sum of squared errors on fixed disc fields, in full precision."""
+        """Mean relative squared error on fixed fields, in full precision."""
         displacement, truth = batch
         with without_autocast(displacement):
-            traction = self.network(displacement)
-            error = (traction - truth).square().sum(dim=(1, 2, 3))
-        sigma = VALIDATION_SIGMAS[dataloader_idx]
+            error = relative_squared_error(self.network(displacement), truth)
+        kind, noise = self.validation_sets[dataloader_idx]
         self.log(
-            f"validation/sum_of_squared_errors_{sigma:g}",
+            f"validation/{kind}_{noise:g}",
             error.mean(),
             batch_size=len(truth),
             add_dataloader_idx=False,

@@ -22,8 +22,12 @@ from napari_vit_tfm.models.weights import PhysicsViTMethod
 from napari_vit_tfm.reconstruct import resolve_device
 from napari_vit_tfm.training.callbacks import KeepBest, KeepCheckpoint
 from napari_vit_tfm.training.config import TrainingConfig
-from napari_vit_tfm.training.data import TrainingFields, validation_fields
-from napari_vit_tfm.training.module import VALIDATION_SIGMAS, TrainingModule
+from napari_vit_tfm.training.data import (
+    TrainingFields,
+    validation_fields,
+    validation_kinds,
+)
+from napari_vit_tfm.training.module import TrainingModule
 
 CONFIG_NAME = "config.toml"
 """The run's configuration in its folder."""
@@ -112,7 +116,7 @@ def train(
         if trainer.is_global_zero:
             output.mkdir(parents=True, exist_ok=True)
             (output / CONFIG_NAME).write_text(config.to_toml(), encoding="utf-8")
-        validation = _validation_loaders(config)
+        validation = _validation_loaders(config, module.validation_sets)
         trainer.fit(
             module,
             training_loader(config, trainer, start=first_step),
@@ -250,11 +254,16 @@ def _check_same_network(
         )
 
 
-def _validation_loaders(config: TrainingConfig) -> list[DataLoader[Any]]:
+def _validation_loaders(
+    config: TrainingConfig, sets: list[tuple[str, float]]
+) -> list[DataLoader[Any]]:
+    kinds = validation_kinds(config)
     return [
         DataLoader(
-            TensorDataset(*validation_fields(config.validation_fields, sigma)),
+            TensorDataset(
+                *validation_fields(kinds[kind], config.validation_fields, noise)
+            ),
             batch_size=config.batch_size,
         )
-        for sigma in VALIDATION_SIGMAS
+        for kind, noise in sets
     ]

@@ -1,0 +1,473 @@
+"""Continuous tractions: colonies, bands along an edge, layers, fronts, mixtures.
+
+Traction that varies smoothly inside a cell, or goes on beyond the field of view,
+is what spread cells, colonies and monolayers make. It is drawn on squares of a
+third of a grid step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage
+
+from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
+from napari_vit_tfm.synthesis.cells import CellDistribution
+from napari_vit_tfm.synthesis.fibres import FibreDistribution
+from napari_vit_tfm.synthesis.fields import Array
+from napari_vit_tfm.synthesis.patches import ForcePatches
+from napari_vit_tfm.synthesis.random import log_uniform
+from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
+
+FloatArray = npt.NDArray[np.float32]
+
+_REGION = 0.1
+"""Least magnitude, over the largest, that counts as a region of traction."""
+
+
+@dataclass(frozen=True)
+class FineTractions:
+    """Tractions that are given square by square.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (N, 3 (H + 2 margin), 3 (W + 2 margin))
+        Traction ``t / E`` in squares of a third of a grid step.
+    margin : int
+        How many nodes around the field have traction, too.
+    """
+
+    x: Array
+    y: Array
+    margin: int = 0
+
+    def on_grid(
+        self, shape: tuple[int, int], *, window: float = 0.0
+    ) -> tuple[Array, Array]:
+        """Displacement and traction at the nodes, ``(N, H, W, 2)``.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns: those the tractions were drawn for.
+        window : float, keyword-only
+            Side of the square that a displacement is averaged over, in steps.
+        """
+        return measured(self.x, self.y, shape, margin=self.margin, window=window)
+
+    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
+        """Number of the region of traction at each node, ``(N, H, W)``.
+
+        Regions are connected nodes with a tenth of the largest traction or more;
+        0 is background.
+        """
+        _, traction = self.on_grid(shape)
+        numbers = np.zeros(traction.shape[:-1], dtype=np.uint16)
+        for one, regions in zip(traction, numbers, strict=True):
+            magnitude = np.hypot(one[..., 0], one[..., 1])
+            ndimage.label(magnitude > _REGION * magnitude.max(), output=regions)
+        return numbers
+
+    @classmethod
+    def join(cls, patterns: Sequence[Self]) -> Self:
+        """The fields of several patterns as one."""
+        x, y = (np.concatenate([getattr(p, name) for p in patterns]) for name in "xy")
+        return cls(x, y, patterns[0].margin)
+
+
+class _Canvas:
+    """Squares of a field and its margin, with their positions in grid steps."""
+
+    def __init__(self, shape: tuple[int, int], margin: int) -> None:
+        self.view = shape
+        self.margin = margin
+        y, x = (
+            (np.arange(OVERSAMPLING * (n + 2 * margin)) - 1) / OVERSAMPLING - margin
+            for n in shape
+        )
+        self.x = x.astype(np.float32)[None, :]
+        self.y = y.astype(np.float32)[:, None]
+        self.shape = (y.size, x.size)
+        k_y = 2 * np.pi * OVERSAMPLING * np.fft.fftfreq(y.size)[:, None]
+        k_x = 2 * np.pi * OVERSAMPLING * np.fft.rfftfreq(x.size)[None, :]
+        self.k_squared = (k_x**2 + k_y**2).astype(np.float32)
+
+    def random(
+        self, rng: np.random.Generator, n: int, length: float, tail: float
+    ) -> FloatArray:
+        """Random fields of mean square one, ``(n, *shape)``.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        n : int
+            How many.
+        length : float
+            Correlation length in grid steps.
+        tail : float
+            The power falls off as ``(1 + k^2 length^2 / tail)^-tail``; infinite is
+            a Gaussian, two is rough.
+        """
+        scaled = self.k_squared * np.float32(length**2)
+        if np.isinf(tail):
+            amplitude = np.exp(-scaled / 2)
+        else:
+            amplitude = (1 + scaled / tail) ** (-tail / 2)
+        shape = (n, *amplitude.shape)
+        white = rng.standard_normal((2, *shape), dtype=np.float32)
+        made = fft.irfft2((white[0] + 1j * white[1]) * amplitude, s=self.shape)
+        scale = np.sqrt(np.square(made).mean(axis=(-2, -1), keepdims=True))
+        return np.asarray(made / scale, dtype=np.float32)
+
+    def position(self, rng: np.random.Generator, spread: float) -> tuple[float, float]:
+        """A place in the field; `spread` one is anywhere in it, two also outside."""
+        height, width = self.view
+        return (
+            width * (0.5 + spread * rng.uniform(-0.5, 0.5)),
+            height * (0.5 + spread * rng.uniform(-0.5, 0.5)),
+        )
+
+    def pattern(self, x: FloatArray, y: FloatArray, strength: float) -> FineTractions:
+        """Tractions with a root mean square of `strength` where there are some."""
+        square = x * x + y * y
+        largest = float(square.max())
+        there = square > 1e-4 * largest
+        scale = strength / np.sqrt(float(square[there].mean())) if largest else 0.0
+        x, y = (np.asarray(part * scale, dtype=np.float32)[None] for part in (x, y))
+        return FineTractions(x, y, self.margin)
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """A closed curve around a middle: inside, and how far from the rim."""
+
+    depth: FloatArray
+    """Distance to the rim along the radius, in grid steps; negative outside."""
+    inward_x: FloatArray
+    inward_y: FloatArray
+    angle: FloatArray
+    radius: float
+
+
+def _draw_outline(
+    rng: np.random.Generator,
+    canvas: _Canvas,
+    extent: tuple[float, float],
+    spread: float,
+) -> _Outline:
+    radius = float(log_uniform(rng, extent, 1)[0]) * min(canvas.view)
+    x0, y0 = canvas.position(rng, spread)
+    stretch = np.exp(rng.uniform(0, 0.6))
+    tilt = rng.uniform(0, np.pi)
+    dx, dy = canvas.x - np.float32(x0), canvas.y - np.float32(y0)
+    along = np.cos(tilt) * dx + np.sin(tilt) * dy
+    across = np.cos(tilt) * dy - np.sin(tilt) * dx
+    distance = np.hypot(along / np.float32(stretch), across * np.float32(stretch))
+    angle = np.arctan2(across, along).astype(np.float32)
+    rim = np.ones(canvas.shape, dtype=np.float32)
+    roughness = rng.uniform(0, 0.5)
+    for order in range(2, 8):
+        share = roughness * rng.normal() / order
+        rim += np.float32(share) * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
+    rim = np.maximum(rim, 0.2)
+    far = np.maximum(np.hypot(dx, dy), 1e-3)
+    return _Outline(
+        np.float32(radius) * rim - distance, -dx / far, -dy / far, angle, radius
+    )
+
+
+def _soft_mask(depth: FloatArray, softness: float) -> FloatArray:
+    """From 0 outside to 1 inside, over a rim of this width in grid steps."""
+    inside = np.clip(depth / max(softness, 1e-3) + 0.5, 0.0, 1.0)
+    return np.asarray(inside * inside * (3 - 2 * inside), dtype=np.float32)
+
+
+def _balanced(
+    x: FloatArray, y: FloatArray, weight: FloatArray, canvas: _Canvas
+) -> tuple[FloatArray, FloatArray]:
+    """Take force and torque away by a rigid motion's tractions, weighted."""
+    total = float(weight.sum())
+    if total <= 0:
+        return x, y
+    px = canvas.x - float((weight * canvas.x).sum()) / total
+    py = canvas.y - float((weight * canvas.y).sum()) / total
+    x = x - weight * (float(x.sum()) / total)
+    y = y - weight * (float(y.sum()) / total)
+    lever = float((weight * (px * px + py * py)).sum())
+    turn = float((px * y - py * x).sum()) / lever
+    return x + weight * turn * py, y - weight * turn * px
+
+
+def _strength(rng: np.random.Generator) -> float:
+    return float(log_uniform(rng, (0.01, 0.2), 1)[0])
+
+
+@dataclass(frozen=True)
+class ColonyDistribution:
+    """Random continuous tractions inside cells of any shape.
+
+    Parameters
+    ----------
+    cells : tuple of int
+        Range of the number of cells.
+    extent : tuple of float
+        Range of a cell's mean radius over the field's shorter side.
+    length : tuple of float
+        Range of the tractions' correlation length in grid steps.
+    softness : tuple of float
+        Range of the rim's width in grid steps.
+    balanced_share : float
+        Share of the cells whose net force and torque vanish.
+    pull : float
+        Largest weight of a mean traction inwards beside the random one.
+    spread : float
+        How far from the field's middle cells may be: 1 is anywhere in it.
+    margin : int
+        How many nodes outside the field of view have traction, too.
+    """
+
+    cells: tuple[int, int] = (1, 3)
+    extent: tuple[float, float] = (0.08, 0.45)
+    length: tuple[float, float] = (0.7, 20.0)
+    softness: tuple[float, float] = (0.3, 12.0)
+    balanced_share: float = 0.5
+    pull: float = 1.0
+    spread: float = 0.7
+    margin: int = 8
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
+        """Draw the tractions of one field of `shape` rows and columns."""
+        canvas = _Canvas(shape, self.margin)
+        total = np.zeros((2, *canvas.shape), dtype=np.float32)
+        for _ in range(rng.integers(*self.cells, endpoint=True)):
+            outline = _draw_outline(rng, canvas, self.extent, self.spread)
+            softness = float(log_uniform(rng, self.softness, 1)[0])
+            mask = _soft_mask(outline.depth, min(softness, outline.radius))
+            length = float(log_uniform(rng, self.length, 1)[0])
+            x, y = canvas.random(rng, 2, length, rng.choice([2.0, 4.0, np.inf]))
+            pull = np.float32(rng.uniform(0, self.pull) * (rng.random() < 0.5))
+            x, y = (
+                (x + pull * outline.inward_x) * mask,
+                (y + pull * outline.inward_y) * mask,
+            )
+            if rng.random() < self.balanced_share:
+                x, y = _balanced(x, y, mask, canvas)
+            total += np.float32(np.exp(rng.normal(0, 0.5))) * np.stack([x, y])
+        return canvas.pattern(total[0], total[1], _strength(rng))
+
+
+@dataclass(frozen=True)
+class BandDistribution:
+    """A continuous band along a cell's edge that pulls inwards, unevenly.
+
+    Parameters
+    ----------
+    extent : tuple of float
+        Range of the cell's mean radius over the field's shorter side.
+    width : tuple of float
+        Range of the band's width in grid steps.
+    balanced_share : float
+        Share of the cells whose net force and torque vanish.
+    spread : float
+        How far from the field's middle the cell may be: 1 is anywhere in it.
+    margin : int
+        How many nodes outside the field of view have traction, too.
+    """
+
+    extent: tuple[float, float] = (0.12, 0.45)
+    width: tuple[float, float] = (0.7, 10.0)
+    balanced_share: float = 0.6
+    spread: float = 0.4
+    margin: int = 8
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
+        """Draw the tractions of one field of `shape` rows and columns."""
+        canvas = _Canvas(shape, self.margin)
+        outline = _draw_outline(rng, canvas, self.extent, self.spread)
+        width = float(log_uniform(rng, self.width, 1)[0])
+        inset = rng.uniform(0.5, 2.0) * width
+        away = (outline.depth - np.float32(inset)) / np.float32(width)
+        if rng.random() < 0.7:
+            band = np.exp(-np.square(away) / 2)
+        else:
+            band = (np.abs(away) < 0.5).astype(np.float32)
+        uneven = np.ones(canvas.shape, dtype=np.float32)
+        for order in range(1, 6):
+            share = np.float32(rng.normal(0, 0.4))
+            uneven += share * np.cos(order * outline.angle + rng.uniform(0, 2 * np.pi))
+        length = float(log_uniform(rng, (2.0, 15.0), 1)[0])
+        rough, turn = canvas.random(rng, 2, length, np.inf)
+        uneven = np.maximum(uneven, 0) * np.exp(np.float32(rng.uniform(0, 0.7)) * rough)
+        turn = np.float32(rng.uniform(0, 0.5)) * turn
+        cos, sin = np.cos(turn), np.sin(turn)
+        pull = band * uneven
+        x = pull * (cos * outline.inward_x - sin * outline.inward_y)
+        y = pull * (sin * outline.inward_x + cos * outline.inward_y)
+        if rng.random() < self.balanced_share:
+            x, y = _balanced(x, y, pull, canvas)
+        return canvas.pattern(x, y, _strength(rng))
+
+
+@dataclass(frozen=True)
+class LayerDistribution:
+    """A confluent layer: tractions everywhere, also beyond the border.
+
+    Parameters
+    ----------
+    length : tuple of float
+        Range of the tractions' correlation length in grid steps.
+    uneven : float
+        Largest strength of a slow variation of the magnitude.
+    margin : float
+        How far the layer goes on beyond the border, over the field's longer side.
+    """
+
+    length: tuple[float, float] = (1.0, 20.0)
+    uneven: float = 1.0
+    margin: float = 0.5
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
+        """Draw the tractions of one field of `shape` rows and columns."""
+        canvas = _Canvas(shape, round(self.margin * max(shape)))
+        length = float(log_uniform(rng, self.length, 1)[0])
+        x, y = canvas.random(rng, 2, length, rng.choice([2.0, 4.0, np.inf]))
+        slow = canvas.random(rng, 1, rng.uniform(8, 25), np.inf)[0]
+        uneven = np.exp(np.float32(rng.uniform(0, self.uneven)) * slow)
+        return canvas.pattern(x * uneven, y * uneven, _strength(rng))
+
+
+@dataclass(frozen=True)
+class FrontDistribution:
+    """A layer with a free edge; its cells pull most at the edge.
+
+    Parameters
+    ----------
+    decay : tuple of float
+        Range of the length over which the traction falls off behind the edge, in
+        grid steps.
+    length : tuple of float
+        Range of the random part's correlation length in grid steps.
+    margin : float
+        How far the layer goes on beyond the border, over the field's longer side.
+    """
+
+    decay: tuple[float, float] = (2.0, 25.0)
+    length: tuple[float, float] = (1.5, 15.0)
+    margin: float = 0.4
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
+        """Draw the tractions of one field of `shape` rows and columns."""
+        canvas = _Canvas(shape, round(self.margin * max(shape)))
+        angle = rng.uniform(0, 2 * np.pi)
+        normal = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        x0, y0 = canvas.position(rng, 0.8)
+        behind = normal[0] * (canvas.x - np.float32(x0)) + normal[1] * (
+            canvas.y - np.float32(y0)
+        )
+        wave = canvas.random(rng, 1, rng.uniform(6, 20), np.inf)[0]
+        behind = behind + np.float32(rng.uniform(0, 5)) * wave
+        mask = _soft_mask(behind, float(log_uniform(rng, (0.3, 5.0), 1)[0]))
+        decay = float(log_uniform(rng, self.decay, 1)[0])
+        length = float(log_uniform(rng, self.length, 1)[0])
+        x, y, rough = canvas.random(rng, 3, length, rng.choice([4.0, np.inf]))
+        pull = np.exp(-np.maximum(behind, 0) / np.float32(decay))
+        pull = pull * np.exp(np.float32(rng.uniform(0, 0.8)) * rough)
+        noise = np.float32(rng.uniform(0, 0.6))
+        x = (pull * normal[0] + noise * x * (0.3 + pull)) * mask
+        y = (pull * normal[1] + noise * y * (0.3 + pull)) * mask
+        return canvas.pattern(x, y, _strength(rng))
+
+
+@dataclass(frozen=True)
+class MixtureDistribution:
+    """Several kinds of tractions in one field.
+
+    Parameters
+    ----------
+    parts : tuple of int
+        Range of the number of kinds.
+    weight : tuple of float
+        Range of a kind's root mean square traction, beside the others'; drawn
+        log-uniformly.
+    margin : int
+        How many nodes outside the field of view have traction, too.
+    """
+
+    parts: tuple[int, int] = (2, 3)
+    weight: tuple[float, float] = (0.15, 1.0)
+    margin: int = 16
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
+        """Draw the tractions of one field of `shape` rows and columns."""
+        m = self.margin
+        kinds: list[Any] = [
+            ColonyDistribution(margin=m),
+            BandDistribution(margin=m),
+            AdhesionDistribution(margin=m),
+            AdhesionDistribution(margin=m, bell_share=0.8, dome_share=0.1),
+            AdhesionDistribution(margin=m, semi_axis=(0.5, 2.0), is_pulled=False),
+            CellDistribution(margin=m),
+            FibreDistribution(margin=m),
+        ]
+        n = rng.integers(*self.parts, endpoint=True)
+        chosen = rng.choice(len(kinds), n, replace=False)
+        return _sum_of(rng, [kinds[i] for i in chosen], shape, m, self.weight)
+
+
+@dataclass(frozen=True)
+class SpotDistribution:
+    """Point-like adhesions on top of a continuous traction.
+
+    Parameters
+    ----------
+    spots : AdhesionDistribution
+        The adhesions; of its margin nothing is taken.
+    weight : tuple of float
+        Range of the root mean square traction of either part beside the other's.
+    margin : int
+        How many nodes outside the field of view have traction, too.
+    """
+
+    spots: AdhesionDistribution = field(
+        default_factory=lambda: AdhesionDistribution(
+            count=(5, 60), semi_axis=(0.5, 2.5), elongation=2.0, is_pulled=False
+        )
+    )
+    weight: tuple[float, float] = (0.3, 1.0)
+    margin: int = 8
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
+        """Draw the tractions of one field of `shape` rows and columns."""
+        continuous = ColonyDistribution(margin=self.margin, length=(2.0, 20.0))
+        spots = AdhesionDistribution(
+            **{**vars(self.spots), "margin": self.margin},
+        )
+        return _sum_of(rng, [continuous, spots], shape, self.margin, self.weight)
+
+
+def _sum_of(
+    rng: np.random.Generator,
+    kinds: Sequence[Any],
+    shape: tuple[int, int],
+    margin: int,
+    weight: tuple[float, float],
+) -> FineTractions:
+    """Tractions of several kinds, each with a root mean square of its own."""
+    total = None
+    for kind in kinds:
+        pattern = kind.draw(rng, shape)
+        if isinstance(pattern, ForcePatches):
+            parts = np.concatenate(pattern.fine_traction(shape))
+        else:
+            parts = np.concatenate([pattern.x, pattern.y])
+        scale = np.sqrt(np.square(parts).mean())
+        share = float(log_uniform(rng, weight, 1)[0]) / max(float(scale), 1e-12)
+        total = parts * share if total is None else total + parts * share
+    assert total is not None
+    canvas = _Canvas(shape, margin)
+    return canvas.pattern(total[0], total[1], _strength(rng))

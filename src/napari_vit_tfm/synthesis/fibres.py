@@ -1,0 +1,77 @@
+"""Thin fibres: pairs of small spots that pull towards each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_vit_tfm.synthesis.patches import BELL, DOME, ELLIPSE, ForcePatches
+from napari_vit_tfm.synthesis.random import log_uniform
+
+
+@dataclass(frozen=True)
+class FibreDistribution:
+    """How contractile fibres are drawn; lengths are grid steps.
+
+    Each has a spot of traction at either end, of the same force, along the fibre.
+
+    Parameters
+    ----------
+    count : tuple of int
+        Range of the number of fibres, drawn log-uniformly.
+    length : tuple of float
+        Range of a fibre's length, drawn log-uniformly.
+    semi_axis : tuple of float
+        Range of a spot's semi-axis across the fibre, drawn log-uniformly.
+    elongation : float
+        Largest ratio of a spot's axes; the longer one lies along the fibre.
+    order : float
+        How far fibres may turn away from the field's main direction, in radians,
+        at least; each field draws its own from there to any direction.
+    magnitude : tuple of float
+        Range of the traction ``t / E``, drawn log-uniformly.
+    margin : int
+        How far outside the field of view they may lie.
+    """
+
+    count: tuple[int, int] = (1, 40)
+    length: tuple[float, float] = (4.0, 50.0)
+    semi_axis: tuple[float, float] = (0.4, 2.0)
+    elongation: float = 5.0
+    order: float = 0.1
+    magnitude: tuple[float, float] = (0.03, 0.4)
+    margin: int = 0
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
+        """Draw the fibres of one field.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        shape : tuple of int
+            Rows and columns of the grid.
+        """
+        n = round(log_uniform(rng, self.count, 1)[0])
+        size = np.array(shape[::-1])
+        spread = log_uniform(rng, (self.order, np.pi), 1)[0]
+        angle = rng.uniform(0, np.pi) + rng.uniform(-spread, spread, n)
+        along = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        length = np.minimum(log_uniform(rng, self.length, n), 0.7 * min(shape))
+        low, high = -self.margin, size - 1 + self.margin
+        inset = np.minimum(length / 3, (size.min() - 1) / 3)[:, None]
+        middle = rng.uniform(low + inset, high - inset)
+        across = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
+        axes = np.stack([across * rng.uniform(1, self.elongation, n), across], axis=1)
+        magnitude = log_uniform(rng, self.magnitude, n)[:, None]
+        profile = rng.choice([ELLIPSE, DOME, BELL], n)
+        ends = 0.5 * length[:, None] * along
+        return ForcePatches(
+            centre=np.concatenate([middle - ends, middle + ends])[None],
+            semi_axes=np.concatenate([axes, axes])[None],
+            direction=np.concatenate([along, along])[None],
+            profile=np.concatenate([profile, profile])[None],
+            traction=np.concatenate([magnitude * along, -magnitude * along])[None],
+            margin=self.margin,
+        )

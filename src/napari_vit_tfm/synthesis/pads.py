@@ -1,0 +1,19 @@
+"""Smooth pads of traction, round and long, of all sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
+
+
+@dataclass(frozen=True)
+class PadDistribution(AdhesionDistribution):
+    """Adhesions without an edge, pulled in any direction; see the base class."""
+
+    count: tuple[int, int] = (2, 50)
+    semi_axis: tuple[float, float] = (1.0, 14.0)
+    elongation: float = 3.0
+    dome_share: float = 0.25
+    bell_share: float = 0.75
+    is_pulled: bool = False
