@@ -112,6 +112,23 @@ def test_the_oracle_inverts_its_own_gel() -> None:
     assert errors[1] > 1.2 * errors[0]
 
 
+def test_the_oracle_does_not_see_a_drift() -> None:
+    # Rounded, so that adding the drift loses nothing.
+    made = synthesise(1, seed=1, shape=(40, 40))
+    steps = np.round(made.displacement * 39 * 2**12) / 2**12
+    longest = np.ceil(np.abs(steps).max())
+    found = [
+        fttc_oracle(
+            DisplacementStack(steps + drift, unit="grid"),
+            made.traction,
+            substrate=Substrate(),
+        )
+        for drift in (0.0, 50 * longest * np.array([1.0, -1.0]))
+    ]
+    size = np.abs(found[0]).max()
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6 * size)
+
+
 def test_the_same_seed_gives_the_same_scores(
     known: tuple[DisplacementStack, TractionStack],
 ) -> None:

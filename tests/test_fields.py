@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+from napari_vit_tfm.fields import (
+    DisplacementStack,
+    FieldError,
+    TractionStack,
+    drift_of,
+    without_drift,
+)
 
 ONES = np.ones((2, 11, 21, 2))
 
@@ -63,3 +69,34 @@ def test_one_frame_is_a_stack_of_one() -> None:
 def test_no_such_traction(values: dict[str, object]) -> None:
     with pytest.raises(FieldError):
         TractionStack(ONES, **values)
+
+
+def test_a_drift_is_frame_by_frame_and_component_by_component() -> None:
+    rng = np.random.default_rng(0)
+    rest = rng.normal(size=(2, 11, 21, 2))
+    rest -= rest.mean(axis=(1, 2), keepdims=True)
+    drift = np.array([[3.0, -50.0], [0.0, 7.0]])
+    data = (rest + drift[:, None, None]).astype(np.float32)
+    np.testing.assert_allclose(drift_of(data), drift, atol=1e-6)
+    left = without_drift(data)
+    assert left.dtype == np.float32
+    # What the large drift has cost, it has cost in `data`.
+    np.testing.assert_allclose(left, rest, atol=2 * np.spacing(np.float32(50)))
+    assert np.abs(drift_of(left)).max() < 1e-7
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (256, 256)])
+def test_nothing_is_left_of_a_mere_drift(shape: tuple[int, int]) -> None:
+    data = np.full((1, *shape, 2), [0.1, -123.456], dtype=np.float32)
+    assert not without_drift(data).any()
+    assert not without_drift(np.zeros_like(data)).any()
+
+
+def test_the_drift_of_tractions_has_a_vector_for_every_frame() -> None:
+    stack = TractionStack(ONES, drift=[[1, 2], [3, 4]])  # type: ignore[arg-type]
+    assert stack.drift is not None
+    assert stack.drift.dtype == np.float64
+    assert TractionStack(ONES).drift is None
+    for shape in [(2,), (1, 2), (2, 3)]:
+        with pytest.raises(FieldError, match=r"shape \(2, 2\)"):
+            TractionStack(ONES, drift=np.zeros(shape))

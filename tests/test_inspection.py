@@ -122,6 +122,27 @@ def test_only_the_frame_looked_at_has_to_be_finite() -> None:
         frame_attention(stack, 1, config=config)
 
 
+def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
+    # Rounded, so that adding the drift loses nothing.
+    still = np.round(random_stack(2, (24, 40)).data * 2**10) / 2**10
+    drifting = still + np.array([[[[0.0, 0.0]]], [[[250.0, -180.0]]]])
+    config = ReconstructionConfig(device="cpu")
+    notices: list[str] = []
+    found = [
+        frame_attention(
+            DisplacementStack(data, unit="grid"),
+            frame,
+            config=config,
+            on_notice=notices.append,
+        )
+        for data, frame in [(drifting, 0), (still, 1), (drifting, 1)]
+    ]
+    assert len(notices) == 1
+    assert notices[0].startswith("taken off: a drift of up to 308 grid steps")
+    np.testing.assert_allclose(found[2].attention, found[1].attention, atol=1e-6)
+    np.testing.assert_allclose(found[2].rollout, found[1].rollout, atol=1e-6)
+
+
 class Looking(ReconstructionMethod):
     """Attends evenly, on the grid of the original networks."""
 

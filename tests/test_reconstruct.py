@@ -88,6 +88,85 @@ def test_components_and_axes_reach_the_model_in_their_order() -> None:
     np.testing.assert_array_equal(seen.data, data)
 
 
+def rounded_discs(n: int = 2) -> np.ndarray:
+    """Discs in grid steps, rounded, so that adding a drift to them loses nothing."""
+    steps = synthesise(n, seed=1, shape=(40, 56)).displacement * 55
+    return np.round(steps * 2**12) / 2**12
+
+
+@pytest.mark.parametrize(
+    "gel",
+    [
+        Substrate(),
+        Substrate(poisson=0.3),
+        Substrate(young=5000.0, poisson=0.45, thickness=3.0),
+    ],
+)
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> None:
+    still = rounded_discs()
+    longest = np.ceil(np.hypot(still[..., 0], still[..., 1]).max())
+    drift = 50 * longest * np.array([[1.0, 0.0], [-0.75, 1.25]])
+    config = ReconstructionConfig(model=model, device="cpu")
+    notices: list[str] = []
+    before, after = (
+        reconstruct(
+            DisplacementStack(data, unit="um", spacing=0.5),
+            substrate=gel,
+            config=config,
+            on_notice=notices.append,
+        )
+        for data in (still * 0.5, (still + drift[:, None, None]) * 0.5)
+    )
+    assert len(notices) == 1
+    assert notices[0].startswith("taken off: a drift of up to")
+    size = np.abs(before.data).max()
+    np.testing.assert_allclose(after.data, before.data, atol=1e-5 * size)
+    assert before.drift is not None
+    assert after.drift is not None
+    np.testing.assert_allclose(before.drift, still.mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(after.drift - before.drift, drift, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("gel", [Substrate(), Substrate(poisson=0.3, thickness=9.0)])
+def test_zeros_and_a_mere_drift_have_no_traction(model: str, gel: Substrate) -> None:
+    data = np.zeros((2, 33, 40, 2), dtype=np.float32)
+    data[1] = [0.1, -123.456]
+    config = ReconstructionConfig(model=model, device="cpu")
+    notices: list[str] = []
+    found = reconstruct(
+        DisplacementStack(data, unit="grid", spacing=0.7),
+        substrate=gel,
+        config=config,
+        on_notice=notices.append,
+    )
+    assert not found.data.any()
+    np.testing.assert_array_equal(found.drift, data[:, 0, 0])
+    assert "drift of up to 123 grid steps and nothing else" in notices[0]
+
+
+def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
+    still, notices = rounded_discs(), []
+    still -= still.mean(axis=(1, 2), keepdims=True)
+    drift = np.array([[0.0, 0.0], [30.0, -40.0]])[:, None, None]
+    stack = DisplacementStack(still + drift, unit="grid")
+    seen = reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
+    np.testing.assert_allclose(seen.data * 55, stack.data, rtol=1e-6)
+    assert seen.drift is None
+    (notice,) = notices
+    assert notice.startswith("echo gets the field as it is, with a drift of up to 50")
+    assert "times the rest" in notice
+    assert "subtract the mean" in notice
+
+
+def test_forces_that_do_not_balance_are_no_drift() -> None:
+    notices: list[str] = []
+    stack = DisplacementStack(synthesise(100, seed=1).displacement, unit="field")
+    reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
+    assert notices == []
+
+
 def test_batches_progress_and_metadata() -> None:
     method, calls = Echo(), []
     stack = random_stack(5)

@@ -58,6 +58,42 @@ def _check_positive(name: str, value: float | None) -> None:
         raise FieldError(f"{name} must be a positive number, not {value}")
 
 
+def drift_of(data: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Mean vector of every frame, to which a drift of the microscope's stage adds.
+
+    Parameters
+    ----------
+    data : array of shape (T, H, W, 2)
+        Displacements, finite.
+
+    Returns
+    -------
+    array of shape (T, 2)
+        Components ``(x, y)``, in the unit of `data`. Summed in double
+        precision, in which the mean of equal vectors is exactly that vector.
+    """
+    means: npt.NDArray[np.float64] = data.mean(axis=(1, 2), dtype=np.float64)
+    return means
+
+
+def without_drift(data: npt.NDArray[np.floating]) -> FloatArray:
+    """Displacements less the mean vector of every frame.
+
+    Parameters
+    ----------
+    data : array of shape (T, H, W, 2)
+        Displacements, finite.
+
+    Returns
+    -------
+    array of shape (T, H, W, 2)
+        In the unit of `data`. The difference is taken in double precision: of
+        a small field on a large drift no more is lost than in `data` itself.
+    """
+    rest: FloatArray = (data - drift_of(data)[:, None, None]).astype(np.float32)
+    return rest
+
+
 class _VectorStack:
     """What stacks of displacements and of tractions have in common."""
 
@@ -186,6 +222,10 @@ class TractionStack(_VectorStack):
         SHA-256 of the method's weights; empty for methods without.
     outline : array of shape (N, 2), optional
         The cell's outline, ``(x, y)`` in grid steps counted from zero.
+    drift : array of shape (T, 2), optional
+        Mean displacement ``(x, y)`` that was taken off every frame before the
+        reconstruction, in steps of the vector grid; kept as float64. None where
+        none was taken off, or where it is not known.
     metadata : mapping
         Whatever else is known.
 
@@ -205,6 +245,7 @@ class TractionStack(_VectorStack):
     model: str = ""
     model_sha256: str = ""
     outline: npt.NDArray[np.float64] | None = None
+    drift: npt.NDArray[np.float64] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -220,3 +261,14 @@ class TractionStack(_VectorStack):
             raise FieldError(
                 f"the thickness must be a positive number, not {self.thickness}"
             )
+        if self.drift is not None:
+            object.__setattr__(self, "drift", self._checked_drift(self.drift))
+
+    def _checked_drift(self, drift: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        array = np.asarray(drift, dtype=np.float64)
+        if array.shape != (self.n_frames, 2):
+            raise FieldError(
+                f"the drift of {self.n_frames} frames has the shape "
+                f"({self.n_frames}, 2), not {array.shape}"
+            )
+        return array

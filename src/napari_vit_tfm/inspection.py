@@ -21,8 +21,8 @@ from napari_vit_tfm.reconstruct import (
     check_grid,
     is_resampled,
     load_method,
+    notices,
     reference_displacement,
-    resampling_notice,
     resolve_device,
 )
 
@@ -219,11 +219,12 @@ def prepare_frame(
         raise FieldError(
             f"frame {frame} holds vectors that are not finite; fill them first"
         )
-    if is_resampled(stack, method) and on_notice is not None:
-        on_notice(resampling_notice(stack, method))
+    frames = slice(frame, frame + 1)
+    if on_notice is not None:
+        for notice in notices(stack, method, frames):
+            on_notice(notice)
     device = resolve_device(config.device)
     method.to(device)
-    frames = slice(frame, frame + 1)
     inputs = reference_displacement(stack, frames, substrate or Substrate(), method)
     return PreparedFrame(method, inputs.to(device), patch_grid(stack, method))
 

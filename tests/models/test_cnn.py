@@ -14,6 +14,8 @@ from napari_vit_tfm.evaluate import evaluate
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.models import ModelError, load
 from napari_vit_tfm.models.cnn import UNet
+from napari_vit_tfm.models.tensors import to_stack, to_tensor
+from napari_vit_tfm.reconstruct import reconstruct
 
 
 def write_keras(path: Path, network: UNet) -> None:
@@ -55,6 +57,25 @@ def test_every_weight_finds_its_place(tmp_path: Path) -> None:
     assert method.grid == (104, 104)
     assert not method.has_attention
     assert len(method.sha256) == 64
+
+
+def test_the_field_is_given_as_it_is_and_a_drift_is_told(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    write_keras(tmp_path / "cnn.h5", UNet((3, 4, 5), 7))
+    method, notices = load(tmp_path / "cnn.h5"), []
+    data = (torch.randn(1, 104, 104, 2) + 50).numpy()
+    found = reconstruct(
+        DisplacementStack(data, unit="field"),
+        config=ReconstructionConfig(device="cpu"),
+        method=method,
+        on_notice=notices.append,
+    )
+    with torch.no_grad():
+        expected = to_stack(method.traction(to_tensor(data)))
+    np.testing.assert_array_equal(found.data, expected)
+    assert found.drift is None
+    (notice,) = notices
+    assert notice.startswith("cnn.h5 gets the field as it is, with a drift of up to")
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

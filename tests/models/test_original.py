@@ -18,10 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
 from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.original import load_original
 from napari_vit_tfm.models.rollout import rollout
+from napari_vit_tfm.models.tensors import to_stack
+from napari_vit_tfm.reconstruct import reconstruct
 
 WIDTH, HIDDEN, DEPTH, SIDE, PATCH = 16, 24, 2, 3, 8
 FIELD = SIDE * PATCH
@@ -179,6 +183,24 @@ def by_functions(weights: dict[str, Tensor], tokens: Tensor) -> Tensor:
             output_padding=1,
         )
     return maps
+
+
+@pytest.mark.parametrize("form", ["linear", "convolutional"])
+def test_the_field_is_given_as_it_is_and_a_drift_is_told(save: Save, form: str) -> None:
+    method, notices = load_original(save(weights_of(form))), []
+    field = displacement(1, dtype=torch.float32) + 50
+    found = reconstruct(
+        DisplacementStack(to_stack(field), unit="field"),
+        config=ReconstructionConfig(device="cpu"),
+        method=method,
+        on_notice=notices.append,
+    )
+    with torch.no_grad():
+        expected = to_stack(method.traction(field))
+    np.testing.assert_array_equal(found.data, expected)
+    assert found.drift is None
+    (notice,) = notices
+    assert notice.startswith("checkpoint.pth gets the field as it is, with a drift of")
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,19 @@ class ReconstructionMethod(ABC):
         The only grid ``(H, W)`` the method takes; None where it takes any.
     patch_size : int
         Side of the attention's patches, in nodes of the grid it works on.
+    ignores_drift : bool
+        Whether the mean displacement of every frame is taken off before the
+        method, or any filter, sees the field. A drift of the microscope's stage
+        adds the same vector everywhere, which says nothing about tractions.
+        False for published networks, which get the field as it is and give
+        their own numbers.
     """
 
     name: str
     sha256: str = ""
     grid: tuple[int, int] | None = None
     patch_size: int = PATCH_SIZE
+    ignores_drift: bool = False
 
     @property
     def n_blocks(self) -> int:

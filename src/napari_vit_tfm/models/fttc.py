@@ -28,6 +28,8 @@ class _FieldByField(ReconstructionMethod):
     With the choices made it is linear.
     """
 
+    ignores_drift = True
+
     def to(self, device: str | torch.device) -> _FieldByField:
         """There is nothing to move: it computes on the CPU."""
         return self

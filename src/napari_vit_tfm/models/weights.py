@@ -32,6 +32,7 @@ class PhysicsViTMethod(NetworkMethod):
     """
 
     network: PhysicsViT
+    ignores_drift = True
     n_views: int = ReconstructionConfig.n_views
 
     def traction(self, displacement: Tensor) -> Tensor:
