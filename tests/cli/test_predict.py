@@ -120,6 +120,29 @@ def test_a_network(
     assert f"sha256 {traction.model_sha256[:12]}, on " in result.stdout
 
 
+def test_a_drift_is_taken_off_and_told(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    still, drifting = tmp_path / "still.h5", tmp_path / "drifting.npz"
+    drift = np.array([[0.0, 0.0], [3.0, -4.0], [1.0, 2.0]])
+    data = read_displacement(displacements).in_grid_steps() * 0.5
+    data -= data.mean(axis=(1, 2), keepdims=True)
+    path = tmp_path / "drifting.h5"
+    said = {"units": "um", "spacing_um": 0.5}
+    write_arrays(path, {"u": data + drift[:, None, None]}, {"u": said})
+    quiet = vit_tfm("predict", displacements, "-o", still, *FTTC)
+    told = vit_tfm("predict", path, "-o", drifting, *FTTC)
+    assert quiet.stderr == ""
+    assert told.stderr.startswith("note: taken off: a drift of up to 5 \xb5m, ")
+    assert told.stderr.count("\n") == 1
+    assert "no traction" in told.stderr
+    before, after = read_traction(still), read_traction(drifting)
+    assert after.drift is not None
+    np.testing.assert_allclose(after.drift, drift / 0.5, atol=1e-5)
+    size = np.abs(before.data).max()
+    np.testing.assert_allclose(after.data, before.data, atol=1e-4 * size)
+
+
 def test_progress_is_for_terminals(
     vit_tfm: Command,
     displacements: Path,
@@ -199,9 +222,9 @@ def test_a_thickness_changes_the_result_and_needs_the_spacing(
     out = tmp_path / "thick.h5", tmp_path / "thin.h5"
     arguments = ("predict", displacements, *FTTC, "-o")
     vit_tfm(*arguments, out[0])
-    vit_tfm(*arguments, out[1], "--thickness", 2, "--spacing", 0.5)
+    vit_tfm(*arguments, out[1], "--thickness", 1, "--spacing", 0.5)
     thick, thin = map(read_traction, out)
-    assert (thick.thickness, thin.thickness) == (math.inf, 2.0)
+    assert (thick.thickness, thin.thickness) == (math.inf, 1.0)
     assert np.abs(thick.data - thin.data).max() > 0.05 * np.abs(thick.data).max()
     line = error_of(*arguments, out[1], "--thickness", 2)
     assert line.endswith("neighbouring vectors in micrometres: --spacing UM")

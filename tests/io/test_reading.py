@@ -119,6 +119,20 @@ def test_memory_that_does_not_suffice(
         read_displacement(path)
 
 
+@pytest.mark.parametrize(
+    "drift", [np.zeros((2, 2)), np.zeros((3, 2), int), np.full((3, 2), np.nan)]
+)
+def test_what_is_not_what_was_taken_off(path: Path, drift: npt.NDArray) -> None:
+    arrays = {"traction": FIELD, "drift": drift}
+    said = {"traction": {"units": "1"}, "drift": {"units": "grid"}}
+    write_arrays(path, arrays, said)
+    with pytest.raises(FieldFileError, match=r"drift .* expected .* shape \(3, 2\)"):
+        read_traction(path)
+    # Somebody else's array of that name, in other units, is left alone.
+    write_arrays(path, arrays, {"traction": {"units": "1"}})
+    assert read_traction(path).drift is None
+
+
 def test_segmentation(path: Path) -> None:
     labels = np.arange(3 * 8 * 9).reshape(3, 8, 9)
     write_arrays(path, {"traction": FIELD, "segmentation": labels}, {})

@@ -15,6 +15,7 @@ from napari_vit_tfm.io import (
     check_output,
     read_displacement,
     read_traction,
+    summarise,
     write_arrays,
     write_traction,
 )
@@ -31,6 +32,7 @@ FULL = TractionStack(
     model="vit",
     model_sha256="ab" * 32,
     outline=np.array([[1.25, 2.0], [5.0, 2.0], [4.0, 6.0]]),
+    drift=np.array([[0.1, -25.0], [0.0, 0.0], [1e-9, 3.0]]),
 )
 
 ENDINGS = ["h5", "hdf5", "npz", "NPZ"]
@@ -45,6 +47,8 @@ def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
     assert back.outline is not None
     assert FULL.outline is not None
     np.testing.assert_array_equal(back.outline, FULL.outline)
+    assert back.drift is not None
+    np.testing.assert_array_equal(back.drift, FULL.drift)
     names = ("unit", "spacing", "young", "poisson", "thickness", "model")
     for name in (*names, "model_sha256"):
         assert getattr(back, name) == getattr(FULL, name), name
@@ -57,7 +61,7 @@ def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
     write_traction(path, TractionStack(FIELD, poisson=0.0))
     back = read_traction(path)
     assert (back.unit, back.spacing, back.young) == ("1", None, None)
-    assert (back.poisson, back.outline) == (0.0, None)
+    assert (back.poisson, back.outline, back.drift) == (0.0, None, None)
     attributes = back.metadata["attributes"]
     assert np.isnan(attributes["spacing_um"])
     assert np.isnan(attributes["young_pa"])
@@ -99,6 +103,8 @@ def test_the_hdf5_form(tmp_path: Path) -> None:
             "model_sha256": "ab" * 32,
             "version": napari_vit_tfm.__version__,
         }
+        assert file["drift"].shape == (3, 2)
+        assert dict(file["drift"].attrs) == {"units": "grid"}
 
 
 def test_the_npz_form(tmp_path: Path) -> None:
@@ -108,6 +114,18 @@ def test_the_npz_form(tmp_path: Path) -> None:
         assert archive["traction"].dtype == np.float32
         assert archive["traction.units"].item() == "Pa"
         assert archive["traction.young_pa"].item() == 10_670.0
+        assert archive["drift"].shape == (3, 2)
+        assert archive["drift.units"].item() == "grid"
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_drift_is_no_vector_field(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    write_traction(path, FULL)
+    summary = summarise(path)
+    assert (summary.displacement, summary.traction) == (None, "traction")
+    with pytest.raises(FieldFileError, match=r"drift .* is no vector field"):
+        read_displacement(path, dataset="drift")
 
 
 @pytest.mark.parametrize("ending", ["h5", "npz"])

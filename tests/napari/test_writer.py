@@ -8,8 +8,9 @@ from napari.layers import Image, Layer
 
 from napari_vit_tfm import io
 from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.napari._reader import read_fields
 from napari_vit_tfm.napari._writer import write_tractions
-from napari_vit_tfm.napari.layers import field_layers, outline_layer
+from napari_vit_tfm.napari.layers import field_layers, layer_stack, outline_layer
 
 
 def create(stack) -> list[Layer]:
@@ -54,6 +55,18 @@ def test_napari_saves_the_tractions_with_the_outline_selected(
     saved = io.read_traction(path)
     np.testing.assert_array_equal(saved.data, traction.data)
     np.testing.assert_array_equal(saved.outline, outline)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz"])
+def test_the_drift_that_was_taken_off_is_saved_and_opened_again(
+    tmp_path, traction, ending
+):
+    drift = np.arange(2.0 * traction.n_frames).reshape(-1, 2)
+    path = str(tmp_path / f"saved{ending}")
+    write_tractions(path, tuples(*create(dataclasses.replace(traction, drift=drift))))
+    for data in read_fields(path):
+        opened = layer_stack(Layer.create(*data))
+        np.testing.assert_array_equal(opened.drift, drift)
 
 
 def test_without_tractions_nothing_is_written(tmp_path, displacement):

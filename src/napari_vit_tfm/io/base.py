@@ -35,6 +35,9 @@ EXPECTED_ARRAY = (
 OUTLINE_NAME = "outline"
 """What the cell's outline is called in the files of this package."""
 
+DRIFT_NAME = "drift"
+"""What the mean displacements taken off are called in the files of this package."""
+
 SEGMENTATION_NAME = "segmentation"
 """What the patches' numbers are called in the files of this package."""
 

@@ -20,6 +20,7 @@ from napari_vit_tfm.fields import (
     TractionUnit,
 )
 from napari_vit_tfm.io.base import (
+    DRIFT_NAME,
     SEGMENTATION_NAME,
     UNIT_SPELLINGS,
     ArrayEntry,
@@ -115,8 +116,9 @@ def read_traction(
     """
     file = look_inside(path)
     entry = choose(file, "traction", dataset=dataset)
+    data = _read_vectors(file, entry)
     return TractionStack(
-        data=_read_vectors(file, entry),
+        data=data,
         unit=_traction_unit(file.path, entry) if unit is None else unit,
         spacing=_known_number(file.path, entry, "spacing_um"),
         young=_known_number(file.path, entry, "young_pa"),
@@ -125,6 +127,7 @@ def read_traction(
         model=str(entry.attributes.get("model", "")),
         model_sha256=str(entry.attributes.get("model_sha256", "")),
         outline=_read_outline(file),
+        drift=_read_drift(file, n_frames=len(data)),
         metadata=_metadata(file, entry),
     )
 
@@ -193,6 +196,33 @@ def _read_vectors(file: OpenedFile, entry: ArrayEntry) -> FloatArray:
 def _read_outline(file: OpenedFile) -> npt.NDArray[np.float64] | None:
     with damage_reported(file.path, file.format.name):
         return file.format.outline(file.path, file.arrays)
+
+
+def _read_drift(file: OpenedFile, *, n_frames: int) -> npt.NDArray[np.float64] | None:
+    """The mean displacements that were taken off, where a file has them.
+
+    An array of this name that is not in grid steps is somebody else's.
+    """
+    entries = [
+        entry
+        for entry in file.arrays
+        if entry.name == DRIFT_NAME and entry.attributes.get("units") == "grid"
+    ]
+    if not entries:
+        return None
+    with damage_reported(file.path, file.format.name):
+        drift = file.format.read(file.path, DRIFT_NAME)
+    expected = (n_frames, 2)
+    if (
+        drift.shape != expected
+        or drift.dtype.kind != "f"
+        or not np.isfinite(drift).all()
+    ):
+        raise FieldFileError(
+            f"{file.path}: {DRIFT_NAME} is not what was taken off: found {drift.dtype} "
+            f"of shape {drift.shape}, expected finite numbers in the shape {expected}"
+        )
+    return drift
 
 
 def _displacement_unit(path: Path, entry: ArrayEntry) -> DisplacementUnit | None:

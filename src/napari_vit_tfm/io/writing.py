@@ -15,6 +15,7 @@ import numpy.typing as npt
 from napari_vit_tfm import __version__
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.io.base import (
+    DRIFT_NAME,
     OUTLINE_NAME,
     Attributes,
     FieldFileError,
@@ -40,7 +41,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``thickness_um``
     (infinite for a half-space), ``model``, ``model_sha256`` and ``version``,
     the package's version. Numbers that are not known are NaN. An outline is
-    the array ``outline``.
+    the array ``outline``; the mean displacements that were taken off are the
+    array ``drift``, ``(T, 2)``, with the attribute ``units``, "grid".
 
     Parameters
     ----------
@@ -68,8 +70,13 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     if traction.outline is not None:
         arrays[OUTLINE_NAME] = traction.outline
     # All are always there, so that whoever reads them need not ask first.
-    attributes = {k: math.nan if v is None else v for k, v in said.items()}
-    write_arrays(path, arrays, {"traction": attributes})
+    attributes = {
+        "traction": {k: math.nan if v is None else v for k, v in said.items()}
+    }
+    if traction.drift is not None:
+        arrays[DRIFT_NAME] = traction.drift
+        attributes[DRIFT_NAME] = {"units": "grid"}
+    write_arrays(path, arrays, attributes)
 
 
 def write_arrays(
