@@ -100,3 +100,11 @@ def test_the_drift_of_tractions_has_a_vector_for_every_frame() -> None:
     for shape in [(2,), (1, 2), (2, 3)]:
         with pytest.raises(FieldError, match=r"shape \(2, 2\)"):
             TractionStack(ONES, drift=np.zeros(shape))
+
+
+def test_the_first_frames_keep_their_drift() -> None:
+    drift = np.array([[1.0, 2.0], [3.0, 4.0]])
+    one = TractionStack(ONES, unit="Pa", drift=drift).first(1)
+    assert (one.n_frames, one.unit) == (1, "Pa")
+    np.testing.assert_array_equal(one.drift, drift[:1])
+    assert TractionStack(ONES).first(5).data.shape == ONES.shape

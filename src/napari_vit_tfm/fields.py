@@ -9,7 +9,7 @@ a regular grid whose ``W`` columns span ``L = (W - 1) * spacing``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -263,6 +263,11 @@ class TractionStack(_VectorStack):
             )
         if self.drift is not None:
             object.__setattr__(self, "drift", self._checked_drift(self.drift))
+
+    def first(self, n: int) -> TractionStack:
+        """The first `n` frames, or all where there are fewer."""
+        drift = None if self.drift is None else self.drift[:n]
+        return replace(self, data=self.data[:n], drift=drift)
 
     def _checked_drift(self, drift: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.asarray(drift, dtype=np.float64)

@@ -49,7 +49,7 @@ class KnownFields:
         return replace(
             self,
             displacement=replace(self.displacement, data=self.displacement.data[:n]),
-            truth=replace(self.truth, data=self.truth.data[:n]),
+            truth=self.truth.first(n),
             segmentation=None if labels is None else labels[:n],
             description=f"the first {n} of {self.description}"
             if n < self.truth.n_frames
