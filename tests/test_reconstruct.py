@@ -314,3 +314,21 @@ def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -
 def test_a_thickness_needs_the_spacing() -> None:
     with pytest.raises(FieldError, match="distance between"):
         reconstruct(random_stack(), substrate=Substrate(thickness=20.0), config=CPU)
+
+
+@pytest.mark.parametrize("model", ["vit", "fttc", "bayesian-fttc"])
+def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(3, 24, 24, 2)).astype(np.float32)
+    data[1:] = 0
+    data[1, :3, :3] = 1.0
+    notices: list[str] = []
+    reconstruct(
+        DisplacementStack(data, unit="grid"),
+        config=ReconstructionConfig(model=model, device="cpu"),
+        on_notice=notices.append,
+    )
+    assert notices == [
+        "the noise of 1 of 3 frames cannot be estimated (first: frame 1): nearly all "
+        f"vectors are the same; {model} takes the others for exact"
+    ]

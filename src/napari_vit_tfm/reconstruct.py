@@ -29,6 +29,7 @@ from napari_vit_tfm.fields import (
     without_drift,
 )
 from napari_vit_tfm.patches import resample_nodes
+from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
 
 if TYPE_CHECKING:
@@ -348,6 +349,42 @@ def notices(
     about_drift = drift_notice(stack, method, frames)
     if about_drift is not None:
         yield about_drift
+    about_noise = noise_notice(stack, method, frames)
+    if about_noise is not None:
+        yield about_noise
+
+
+def noise_notice(
+    stack: DisplacementStack,
+    method: ReconstructionMethod,
+    frames: slice = slice(None),
+) -> str | None:
+    """What the user should know about noise that cannot be estimated; else None.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements.
+    method : ReconstructionMethod
+        What is to reconstruct them.
+    frames : slice
+        Those that are looked at; finite.
+    """
+    if not method.estimates_noise:
+        return None
+    data = stack.data[frames]
+    unknown = [
+        number
+        for number, (x, y) in enumerate(np.moveaxis(data, -1, 1))
+        if np.ptp(x) + np.ptp(y) > 0 and not estimate_noise(x, y).is_known
+    ]
+    if not unknown:
+        return None
+    return (
+        f"the noise of {len(unknown)} of {len(data)} frames cannot be estimated "
+        f"(first: frame {unknown[0]}): nearly all vectors are the same; "
+        f"{method.name} takes the others for exact"
+    )
 
 
 def drift_notice(

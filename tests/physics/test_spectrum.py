@@ -93,11 +93,13 @@ def test_rounding_counts_as_noise(noise: float) -> None:
     assert float(again.variance) == pytest.approx(float(found.variance), rel=0.05)
 
 
-def test_masked_vectors_say_nothing() -> None:
+@pytest.mark.parametrize("drift", [0.0, 0.7])
+def test_masked_vectors_say_nothing(drift: float) -> None:
     clean = synthesise(1, seed=2).displacement[0].astype(float) * 103.0
     noisy = clean + 0.1 * np.random.default_rng(0).normal(size=clean.shape)
     whole = estimate_noise(noisy[..., 0], noisy[..., 1])
     noisy[:, :40] = 0
+    noisy += drift
     masked = estimate_noise(noisy[..., 0], noisy[..., 1])
     assert float(masked.variance) == pytest.approx(float(whole.variance), rel=0.2)
 

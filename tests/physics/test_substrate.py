@@ -71,11 +71,17 @@ def test_the_reference_gel_changes_nothing_and_precision_is_kept() -> None:
     assert Substrate(poisson=0.4).to_reference(field).dtype == np.float32
 
 
-def test_a_drift_stays_what_it_is() -> None:
-    drift = np.full((20, 20, 2), 0.7)
-    found = Substrate(poisson=0.3).to_reference(drift)
-    # Surrounded by zeros a drift has a border; its middle stays.
-    np.testing.assert_allclose(found[10, 10], 0.7, rtol=0.05)
+@pytest.mark.parametrize(
+    "gel", [Substrate(poisson=0.3), Substrate(poisson=0.4, thickness=8.0)]
+)
+def test_a_drift_stays_what_it_is(gel: Substrate) -> None:
+    drift = np.array([0.7, -0.2])
+    found = gel.to_reference(np.broadcast_to(drift, (20, 24, 2)), spacing=1.0)
+    np.testing.assert_allclose(found - drift, 0, atol=1e-12)
+    field = disc_field(0.3)
+    moved = gel.to_reference(field + drift, spacing=1.0)
+    still = gel.to_reference(field, spacing=1.0)
+    np.testing.assert_allclose(moved - drift, still, atol=1e-12)
 
 
 @pytest.mark.parametrize(

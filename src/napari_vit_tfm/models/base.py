@@ -39,6 +39,8 @@ class ReconstructionMethod(ABC):
         adds the same vector everywhere, which says nothing about tractions.
         False for published networks, which get the field as it is and give
         their own numbers.
+    estimates_noise : bool
+        Whether the method regularises by the noise that it finds in the field.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ReconstructionMethod(ABC):
     grid: tuple[int, int] | None = None
     patch_size: int = PATCH_SIZE
     ignores_drift: bool = False
+    estimates_noise: bool = False
 
     @property
     def n_blocks(self) -> int:

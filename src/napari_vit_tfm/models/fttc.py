@@ -29,6 +29,7 @@ class _FieldByField(ReconstructionMethod):
     """
 
     ignores_drift = True
+    estimates_noise = True
 
     def to(self, device: str | torch.device) -> _FieldByField:
         """There is nothing to move: it computes on the CPU."""
@@ -81,6 +82,7 @@ class FTTCMethod(_FieldByField):
 
     def __init__(self, *, regularisation: float | None = None) -> None:
         self.regularisation = regularisation
+        self.estimates_noise = regularisation is None
 
     def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
         regularisation = self.regularisation

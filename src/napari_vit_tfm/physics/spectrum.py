@@ -29,6 +29,8 @@ _MAX_DETAILS = 8192
 _MIN_DETAILS = 64
 _TIES = 0.02
 """Share of equal neighbours above which a field counts as rounded."""
+_SAME = 0.02
+"""Share of equal vectors above which they count as masked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +179,9 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     edge. Differences between neighbours and those between every second node are more
     alike the whiter the noise; their ratio gives its correlation length.
 
-    Vectors that are exactly zero are taken for masked, and say nothing. In
-    displacements that were rounded most differences may be zero; there the
-    rounding counts as noise.
+    Where many vectors are exactly the same, such as zero, they are taken for
+    masked, and say nothing. In displacements that were rounded most differences
+    may be zero; there the rounding counts as noise.
 
     Parameters
     ----------
@@ -200,7 +202,7 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     """
     xp = array_namespace(x, y)
     field = xp.stack([x, y], axis=-3)
-    masked = (x == 0) & (y == 0)
+    masked = _masked(field)
     step = _rounding_step(field, masked)
     field = field + step[..., None, None, None] * _dither(field)
     near, far = (_detail_variance(field, masked, stride) for stride in (1, 2))
@@ -219,6 +221,30 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     of_rounding = step * step / 12
     variance = xp.maximum(variance - of_rounding, of_rounding)
     return Noise(xp.where(is_known, variance, 0.0), length, is_known)
+
+
+def _masked(field: Array) -> Array:
+    """Where displacements ``(..., 2, H, W)`` are the vector that many are.
+
+    A masked vector is often zero, or, once a drift is taken off, the same as all
+    others that are masked.
+
+    Returns
+    -------
+    array of bool, shape (..., H, W)
+    """
+    xp = array_namespace(field)
+    n_nodes = field.shape[-2] * field.shape[-1]
+    n_same = max(1, int(_SAME * n_nodes))
+    equal = xp.all(field[..., 1:] == field[..., :-1], axis=-3)
+    n_equal = xp.sum(xp.astype(equal, xp.int64), axis=(-2, -1))
+    if not bool(xp.any(n_equal >= n_same // 2)):
+        return xp.zeros_like(field[..., 0, :, :], dtype=xp.bool)
+    values = xp.sort(xp.reshape(field, (*field.shape[:-2], -1)), axis=-1)
+    run = xp.astype(values[..., n_same:] == values[..., :-n_same], xp.int64)
+    value = xp.take_along_axis(values, xp.argmax(run, axis=-1)[..., None], axis=-1)
+    frequent = xp.max(run, axis=-1)[..., None, None] > 0
+    return xp.all((field == value[..., None]) & frequent, axis=-3)
 
 
 def _rounding_step(field: Array, masked: Array) -> Array:
