@@ -2,7 +2,7 @@
 
     python benchmarks/kinds.py -n 8 -o DIR
 
-simulates fields of every kind (`napari_vit_tfm.test_fields`, which nothing is
+simulates fields of every kind (`napari_vit_tfm.held_out`, which nothing is
 trained on), adds noise of every level, and reconstructs them with the bundled
 network or given models, with FTTC and with Bayesian FTTC. A method's error is
 the mean over fields of ``sum |t - t_true|^2 / sum |t_true|^2``: 0 is perfect,
@@ -24,11 +24,11 @@ import numpy.typing as npt
 import torch
 
 from napari_vit_tfm.config import BUNDLED_MODEL, N_VIEWS, ReconstructionConfig
+from napari_vit_tfm.held_out import KINDS, NOISES, simulate, with_noise
 from napari_vit_tfm.metrics import relative_squared_error
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.models.tensors import to_stack, to_tensor
 from napari_vit_tfm.reconstruct import load_method
-from napari_vit_tfm.test_fields import KINDS, NOISES, simulate, with_noise
 
 CLASSICAL = ("fttc", "bayesian-fttc")
 SHAPE = (104, 104)

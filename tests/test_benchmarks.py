@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from napari_vit_tfm.test_fields import NOISES
+from napari_vit_tfm.held_out import NOISES
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kinds.py"
 

@@ -18,7 +18,7 @@ HEADLESS = [
     "napari_vit_tfm.patches",
     "napari_vit_tfm.io",
     "napari_vit_tfm.synthesis",
-    "napari_vit_tfm.test_fields",
+    "napari_vit_tfm.held_out",
     "napari_vit_tfm.reconstruct",
     "napari_vit_tfm.inspection",
     "napari_vit_tfm.attribution",

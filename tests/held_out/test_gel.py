@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vit_tfm.held_out.gel import Canvas, Traction, half_space
+from napari_vit_tfm.held_out.shapes import add_spot
 from napari_vit_tfm.physics.disc import disc_displacement
-from napari_vit_tfm.test_fields.gel import Canvas, Traction, half_space
-from napari_vit_tfm.test_fields.shapes import add_spot
 
 DISCS = [((30.3, 20.2), 4.0, (1.0, 0.5)), ((12.0, 31.5), 2.0, (-0.3, 1.0))]
 

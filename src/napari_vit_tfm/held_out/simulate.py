@@ -1,4 +1,4 @@
-"""Random test fields, reproducible by a seed."""
+"""Random held-out fields, reproducible by a seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.test_fields.kinds import KINDS
+from napari_vit_tfm.held_out.kinds import KINDS
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float32]
 def simulate(
     kind: str, n: int, *, seed: int, shape: tuple[int, int] = (104, 104)
 ) -> tuple[FloatArray, FloatArray]:
-    """Draw test fields of one kind.
+    """Draw held-out fields of one kind.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def simulate(
 
     Examples
     --------
-    >>> from napari_vit_tfm.test_fields import simulate
+    >>> from napari_vit_tfm.held_out import simulate
     >>> displacement, traction = simulate("ring", 2, seed=0, shape=(32, 40))
     >>> displacement.shape
     (2, 32, 40, 2)

@@ -1,4 +1,4 @@
-"""What test fields are drawn from: outlines, spots, random fields, balance.
+"""What held-out fields are drawn from: outlines, spots, random fields, balance.
 
 All lengths are steps of the nodes' grid, positions are ``(x, y)``, tractions
 are arrays ``(2, h, w)`` on a canvas' points.
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from napari_vit_tfm.test_fields.gel import FINER, Canvas, FloatArray
+from napari_vit_tfm.held_out.gel import FINER, Canvas, FloatArray
 
 Profile = Literal["sharp", "cosine", "gaussian"]
 Vectors = npt.NDArray[np.float64]

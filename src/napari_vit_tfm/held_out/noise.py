@@ -1,4 +1,4 @@
-"""Measurement noise for test fields: white, or shared by neighbouring nodes."""
+"""Measurement noise for held-out fields: white, or shared by neighbouring nodes."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vit_tfm.test_fields import NOISES, with_noise
+from napari_vit_tfm.held_out import NOISES, with_noise
 
 FIELD = np.random.default_rng(0).normal(7, 1, (2, 64, 80, 2)).astype(np.float32)
 FIELD[1] *= 10

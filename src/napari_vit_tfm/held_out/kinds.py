@@ -1,4 +1,4 @@
-"""The kinds of test fields, each a function that draws one traction.
+"""The kinds of held-out fields, each a function that draws one traction.
 
 Lengths are steps of the nodes' grid. A kind's sizes, numbers, strengths and
 shapes vary widely from field to field, and its overall scale over two decades.
@@ -12,8 +12,8 @@ from math import ceil
 
 import numpy as np
 
-from napari_vit_tfm.test_fields.gel import FINER, Canvas, FloatArray, Traction
-from napari_vit_tfm.test_fields.shapes import (
+from napari_vit_tfm.held_out.gel import FINER, Canvas, FloatArray, Traction
+from napari_vit_tfm.held_out.shapes import (
     Outline,
     Profile,
     Vectors,

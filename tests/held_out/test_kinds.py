@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vit_tfm.held_out import KINDS, simulate
+from napari_vit_tfm.held_out.gel import Canvas
+from napari_vit_tfm.held_out.shapes import Outline, balanced, random_field
 from napari_vit_tfm.physics.halfspace import displacement_of
-from napari_vit_tfm.test_fields import KINDS, simulate
-from napari_vit_tfm.test_fields.gel import Canvas
-from napari_vit_tfm.test_fields.shapes import Outline, balanced, random_field
 
 SHAPE = (40, 48)
 
