@@ -11,8 +11,15 @@ import pytest
 from skimage.io import imread
 
 from napari_vit_tfm.config import ORACLE
-from napari_vit_tfm.evaluate import METRIC_NAMES, ZERO, MethodScores
-from napari_vit_tfm.figures import error_figure, fields_figure, write_png
+from napari_vit_tfm.evaluate import METRIC_NAMES, MethodScores
+from napari_vit_tfm.evaluate_kinds import KindScores
+from napari_vit_tfm.figures import (
+    error_figure,
+    fields_figure,
+    kinds_figure,
+    write_png,
+)
+from napari_vit_tfm.solvers import ZERO
 
 SIGMAS = (0.0, 1e-4, 1e-3)
 METHODS = ("vit", "cnn a", "fttc", ORACLE, ZERO)
@@ -113,6 +120,35 @@ def test_one_method_and_one_level(
     zero = np.zeros_like(truth)
     figure = fields_figure({0.0: zero}, zero, [results[0], results[-1]])
     figure.draw_without_rendering()
+
+
+def test_a_map_of_ratios_is_centred_on_one(tmp_path: Path) -> None:
+    ratios = {("ring", "0"): 30.0, ("ring", "5% correlated"): 1.0, ("pads", "0"): 0.02}
+    ratios["pads", "5% correlated"] = 1.5
+    scores = KindScores(
+        {cell: {"vit": ratio / 4, "fttc": 0.25} for cell, ratio in ratios.items()},
+        method="vit",
+        classical=("fttc",),
+        ms_per_field={},
+    )
+    figure = kinds_figure(scores)
+    axes, bar = figure.axes
+    (image,) = axes.images
+    np.testing.assert_allclose(image.get_array(), [[30, 1], [0.02, 1.5]])
+    assert image.norm(1) == pytest.approx(0.5)
+    figure.draw_without_rendering()
+    written = {text.get_text(): text for text in axes.texts}
+    assert list(written) == ["30.00", "1.00", "0.02", "1.50"]
+    # Legible on the darkest and on the lightest colour.
+    assert [text.get_color() for text in written.values()] == [
+        "white", "black", "white", "black"
+    ]  # fmt: skip
+    bold = [name for name, text in written.items() if text.get_weight() == "bold"]
+    assert bold == ["30.00", "1.50"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ring", "pads"]
+    assert "vit" in bar.get_ylabel()
+    write_png(tmp_path / "kinds.png", figure)
+    assert imread(tmp_path / "kinds.png").std() > 0
 
 
 def test_neither_window_nor_global_state() -> None:

@@ -25,8 +25,11 @@ HEADLESS = [
     "napari_vit_tfm.faithfulness",
     "napari_vit_tfm.findings",
     "napari_vit_tfm.attention_figures",
+    "napari_vit_tfm.solvers",
     "napari_vit_tfm.evaluate",
+    "napari_vit_tfm.evaluate_kinds",
     "napari_vit_tfm.report",
+    "napari_vit_tfm.report_kinds",
     "napari_vit_tfm.figures",
     "napari_vit_tfm.cli",
 ]

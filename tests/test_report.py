@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm.config import ORACLE
-from napari_vit_tfm.evaluate import METRIC_NAMES, ZERO, MethodScores
+from napari_vit_tfm.evaluate import METRIC_NAMES, MethodScores
 from napari_vit_tfm.report import (
     Origin,
     as_json,
@@ -19,6 +19,7 @@ from napari_vit_tfm.report import (
     write_samples,
     write_summary,
 )
+from napari_vit_tfm.solvers import ZERO
 
 ORIGIN = Origin(
     command="vit-tfm benchmark -o out",

@@ -18,7 +18,11 @@ MAX_GRID = 256
 BUNDLED_MODEL = "vit"
 """Name of the network that comes with the package."""
 
-MODEL_NAMES = (BUNDLED_MODEL, "fttc", "bayesian-fttc")
+BAYESIAN_FTTC = "bayesian-fttc"
+CLASSICAL_NAMES = ("fttc", BAYESIAN_FTTC)
+"""Methods without a network, that know nothing which a user does not know."""
+
+MODEL_NAMES = (BUNDLED_MODEL, *CLASSICAL_NAMES)
 """Methods that need no file."""
 
 FIELD_KINDS = (
@@ -35,6 +39,9 @@ FIELD_KINDS = (
     "mixture",
 )
 """What is made where displacements with known tractions are asked for."""
+
+ALL_KINDS = "all"
+"""Stands for every kind of held-out fields, where methods are compared."""
 
 ORACLE = "fttc-oracle"
 """FTTC at its best, which only somebody who knows the truth can choose."""
@@ -113,6 +120,27 @@ class BenchmarkConfig:
     kind: str = FIELD_KINDS[0]
     n_fields: int = 64
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class KindsConfig:
+    """What is compared on held-out fields of all kinds.
+
+    Parameters
+    ----------
+    methods : tuple of str
+        Names of the methods; the first is compared with the classical ones
+        after it.
+    n_fields, seed : int
+        Number of fields of each kind, seed of the fields and of the noise.
+    shape : tuple of int
+        Rows and columns of a field.
+    """
+
+    methods: tuple[str, ...] = MODEL_NAMES
+    n_fields: int = 8
+    seed: int = BenchmarkConfig.seed
+    shape: tuple[int, int] = (104, 104)
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from napari_vit_tfm import metrics
-from napari_vit_tfm.config import ORACLE, BenchmarkConfig, ReconstructionConfig
+from napari_vit_tfm.config import BenchmarkConfig, ReconstructionConfig
 from napari_vit_tfm.fields import (
     DisplacementStack,
     FieldError,
     FloatArray,
     TractionStack,
-    without_drift,
 )
-from napari_vit_tfm.physics import Substrate, fttc, periodic_component
-from napari_vit_tfm.reconstruct import Notify, check_grid, load_method, reconstruct
-
-ZERO = "zero"
-"""Name under which predicting no traction at all is scored."""
+from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.reconstruct import Notify
+from napari_vit_tfm.solvers import ZERO, load_solvers, timed, warm_up
 
 _WHOLE_FIELD_METRICS: Mapping[
     str, Callable[[npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]]
@@ -52,9 +47,6 @@ METRIC_NAMES = (*_WHOLE_FIELD_METRICS, *_ADHESION_METRICS)
 """All scores, in the order of tables."""
 
 Scores = Mapping[str, npt.NDArray[np.float64]]
-Solver = Callable[[DisplacementStack, FloatArray], FloatArray]
-
-_REGULARISATIONS = np.geomspace(1e-3, 1e5, 65)
 
 
 @dataclass(frozen=True)
@@ -171,22 +163,23 @@ def evaluate(
     patches = connected_patches(known) if segmentation is None else segmentation
     noisy = {sigma: with_noise(displacement, sigma, seed) for sigma in sigmas}
     # All before the first runs: what cannot be used is not found out hours later.
-    solvers = {
-        model: _solver(model, displacement, substrate, config, on_notice)
-        for model in (*methods, ZERO)
-    }
+    solvers = load_solvers(
+        [*methods, ZERO],
+        displacement,
+        names=names,
+        substrate=substrate,
+        config=config,
+        on_notice=on_notice,
+    )
     results = []
-    for model, (solver, own_name) in solvers.items():
-        name = (names or {}).get(model, own_name)
-        # Whatever is set up once, memory or kernels, is not the method's time.
-        solver(_first_batch(noisy[sigmas[0]], config), known[: config.batch_size])
+    for name, solver in solvers:
+        warm_up(solver, noisy[sigmas[0]], known, config)
         samples, examples, seconds = {}, {}, 0.0
         for sigma, stack in noisy.items():
             if on_result is not None:
                 on_result(name, sigma)
-            start = time.perf_counter()
-            found = solver(stack, known)
-            seconds += time.perf_counter() - start
+            found, taken = timed(solver, stack, known)
+            seconds += taken
             samples[sigma] = scores_of(found, known, patches)
             if example is not None:
                 examples[sigma] = found[example].copy()
@@ -284,85 +277,3 @@ def median_field(truth: FloatArray) -> int:
     """Number of the field whose summed squared traction is the median one."""
     power = np.square(truth, dtype=np.float64).sum(axis=(1, 2, 3))
     return int(np.argsort(power)[(len(power) - 1) // 2])
-
-
-def fttc_oracle(
-    stack: DisplacementStack, truth: FloatArray, *, substrate: Substrate
-) -> FloatArray:
-    """FTTC at its best: the truth chooses its regularisation and its border.
-
-    For every field, the least sum of squared errors over 65 regularisations
-    from 1e-3 to 1e5 squared grid steps, and over three ways to go on beyond
-    the field's border: periodically, periodically without the jumps (see
-    `periodic_component`), and by zeros, half a field wide on each side. The
-    mean displacement of every field is taken off before. No
-    method that does not know the truth can choose so well; one that beats it
-    beats every way to choose FTTC's regularisation.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        Displacements, ``(N, H, W, 2)``.
-    truth : array of shape (N, H, W, 2)
-        Tractions ``t / E``.
-    substrate : Substrate, keyword-only
-        The gel.
-
-    Returns
-    -------
-    array of shape (N, H, W, 2)
-        Tractions ``t / E``.
-    """
-    height, width = stack.grid_shape
-    # Zeros around a field that has a mean would make tractions at its border.
-    steps = np.float32(stack.grid_steps_per_unit())
-    x, y = np.moveaxis(without_drift(stack.data) * steps, -1, 0)
-    around = ((0, 0), (0, height), (0, width))
-    response = substrate.response(spacing=stack.spacing)
-    best = np.zeros_like(truth)
-    least = metrics.sum_of_squared_errors(best, truth)
-    for field in (
-        (x, y),
-        (periodic_component(x), periodic_component(y)),
-        (np.pad(x, around), np.pad(y, around)),
-    ):
-        for regularisation in _REGULARISATIONS:
-            solution = fttc(
-                *field, regularisation=float(regularisation), response=response
-            )
-            found = np.stack(solution, axis=-1)[:, :height, :width]
-            errors = metrics.sum_of_squared_errors(found, truth)
-            better = errors < least
-            best[better], least[better] = found[better], errors[better]
-    return best
-
-
-def _solver(
-    model: str,
-    displacement: DisplacementStack,
-    substrate: Substrate,
-    config: ReconstructionConfig,
-    on_notice: Notify | None,
-) -> tuple[Solver, str]:
-    """What a method does with displacements and, if it cheats, the truth; its name."""
-    if model == ZERO:
-        return lambda _stack, truth: np.zeros_like(truth), ZERO
-    if model == ORACLE:
-        return partial(fttc_oracle, substrate=substrate), ORACLE
-    method = load_method(replace(config, model=model))
-    check_grid(displacement, method)
-    gel = Substrate(poisson=substrate.poisson, thickness=substrate.thickness)
-
-    def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:
-        found = reconstruct(
-            stack, substrate=gel, config=config, method=method, on_notice=on_notice
-        )
-        return found.data
-
-    return solve, method.name
-
-
-def _first_batch(
-    stack: DisplacementStack, config: ReconstructionConfig
-) -> DisplacementStack:
-    return replace(stack, data=stack.data[: config.batch_size])

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vit_tfm.config import ORACLE, DisplayConfig
-from napari_vit_tfm.evaluate import ZERO, MethodScores
+from napari_vit_tfm.evaluate import MethodScores
+from napari_vit_tfm.evaluate_kinds import KindScores
 from napari_vit_tfm.fields import FloatArray
 from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.solvers import ZERO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +31,9 @@ GREY = "#606060"
 
 _PANEL = 1.75
 """Width of a field, in inches."""
+
+_LARGEST_FACTOR = 8
+"""Ratio at which the colours of a map of ratios end, at most."""
 
 _CLEAN_GAP = 0.8
 """How far left of the weakest noise the clean fields stand, in decades."""
@@ -139,6 +144,62 @@ def fields_figure(
         grid[0], ["displacement", "truth", *(r.name for r in shown)], strict=True
     ):
         axes.set_title(name, fontsize=9)
+    return figure
+
+
+def kinds_figure(scores: KindScores) -> Figure:
+    """A method's error over that of the best classical one, by kind and noise.
+
+    Parameters
+    ----------
+    scores : KindScores
+        Of any kinds and levels of noise.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A map with the ratio in every cell: kinds downwards, noise to the
+        right. Its colours are logarithmic, with 1 in the middle.
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    ratios = scores.ratios()
+    values = np.array([[ratios[k, n] for n in scores.noises] for k in scores.kinds])
+    farthest = float(np.exp(np.abs(np.log(values)).max()))
+    factor = float(np.clip(farthest, 2, _LARGEST_FACTOR))
+    size = 2.8 + 0.75 * values.shape[1], 1.5 + 0.36 * values.shape[0]
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(
+        values, norm=LogNorm(1 / factor, factor), cmap="PuOr_r", aspect="auto"
+    )
+    for (row, column), value in np.ndenumerate(values):
+        red, green, blue, _ = image.to_rgba(value)
+        is_dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
+        axes.annotate(
+            f"{value:.2f}",
+            (column, row),
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="white" if is_dark else "black",
+            fontweight="bold" if value > 1 else "normal",
+        )
+    axes.set_xticks(
+        range(len(scores.noises)),
+        [noise.replace(" ", "\n") for noise in scores.noises],
+    )
+    axes.set_yticks(range(len(scores.kinds)), scores.kinds)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("noise (share of the field's root mean square)")
+    bar = figure.colorbar(image, extend="both" if farthest > factor else "neither")
+    bar.set_label(f"error of {scores.method} / error of the best classical method")
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.minorticks_off()
     return figure
 
 

@@ -15,11 +15,11 @@ import numpy as np
 from napari_vit_tfm.config import ORACLE
 from napari_vit_tfm.evaluate import (
     METRIC_NAMES,
-    ZERO,
     MethodScores,
     mean_of_defined,
 )
 from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.solvers import ZERO
 
 _HEADINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -171,7 +171,7 @@ def _summary_table(results: Sequence[MethodScores], sigma: float) -> str:
         [result.name, *(_mean(result.samples[sigma][name]) for name in METRIC_NAMES)]
         for result in results
     ]
-    return _table(["method", *(_HEADINGS[name] for name in METRIC_NAMES)], rows)
+    return markdown_table(["method", *(_HEADINGS[name] for name in METRIC_NAMES)], rows)
 
 
 def _ratios(results: Sequence[MethodScores], origin: Origin) -> str:
@@ -185,29 +185,31 @@ def _ratios(results: Sequence[MethodScores], origin: Origin) -> str:
     sigmas = list(results[0].samples)
     best = {sigma: min(means[cnn][sigma] for cnn in origin.cnns) for sigma in sigmas}
     rows = [
-        [name, *(_number(of_method[sigma] / best[sigma]) for sigma in sigmas)]
+        [name, *(short_number(of_method[sigma] / best[sigma]) for sigma in sigmas)]
         for name, of_method in means.items()
     ]
-    return _table(["method", *map(_level, sigmas)], rows)
+    return markdown_table(["method", *map(_level, sigmas)], rows)
 
 
 def _times(results: Sequence[MethodScores], origin: Origin) -> str:
     rows = [
-        [result.name, _number(result.ms_per_field)]
+        [result.name, short_number(result.ms_per_field)]
         for result in results
         if result.name != ZERO
     ]
-    return f"On {origin.device}.\n\n" + _table(["method", "ms per field"], rows)
+    return f"On {origin.device}.\n\n" + markdown_table(["method", "ms per field"], rows)
 
 
 def _by_field(results: Sequence[MethodScores], sigma: float, metric: str) -> str:
     columns = [result.samples[sigma][metric] for result in results]
     rows = [
-        [str(field), *(_number(values[field]) for values in columns)]
+        [str(field), *(short_number(values[field]) for values in columns)]
         for field in range(_n_fields(results[0]))
     ]
-    rows.append(["mean", *(_number(mean_of_defined(values)) for values in columns)])
-    return _table(["field", *(result.name for result in results)], rows)
+    rows.append(
+        ["mean", *(short_number(mean_of_defined(values)) for values in columns)]
+    )
+    return markdown_table(["field", *(result.name for result in results)], rows)
 
 
 def _n_fields(result: MethodScores) -> int:
@@ -226,7 +228,7 @@ def _summary(values: np.ndarray) -> list[float]:
 def _mean(values: np.ndarray) -> str:
     """Mean of the fields that have a value, and how many if not all have."""
     defined = int(np.sum(~np.isnan(values)))
-    mean = _number(mean_of_defined(values))
+    mean = short_number(mean_of_defined(values))
     if defined in (0, values.size):
         return mean
     return f"{mean} ({defined} of {values.size})"
@@ -236,13 +238,15 @@ def _level(sigma: float) -> str:
     return "Clean" if sigma == 0 else f"Sigma {sigma:g}"
 
 
-def _number(value: float) -> str:
+def short_number(value: float) -> str:
+    """Three digits, or all before the point; a dash for what is not defined."""
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is words and whose others are numbers."""
     lines = [
         "| " + " | ".join(heads) + " |",
         "|---" + "|---:" * (len(heads) - 1) + "|",

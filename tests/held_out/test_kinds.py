@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -98,3 +101,9 @@ def test_an_outline_is_where_its_depth_vanishes() -> None:
     assert inside.sum() / 16 == pytest.approx(area, rel=0.02)
     out = outline.outward(canvas)
     np.testing.assert_allclose(np.hypot(*out), 1, atol=1e-4)
+
+
+def test_every_kind_is_described() -> None:
+    page = Path(__file__).parents[2] / "docs" / "benchmark.md"
+    described = re.findall(r"^\| `([a-z-]+)` \|", page.read_text(), flags=re.MULTILINE)
+    assert [name for name in described if name in KINDS] == list(KINDS)

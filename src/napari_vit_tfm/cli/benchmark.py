@@ -6,10 +6,12 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.cli.known import KnownFields, make_fields, read_fields
@@ -20,13 +22,16 @@ from napari_vit_tfm.cli.options import (
     device_option,
     views_option,
 )
-from napari_vit_tfm.cli.run import note
+from napari_vit_tfm.cli.run import noting_in
 from napari_vit_tfm.config import (
+    ALL_KINDS,
+    CLASSICAL_NAMES,
     FIELD_KINDS,
     ORACLE,
     REFERENCE_POISSON,
     BenchmarkConfig,
     Device,
+    KindsConfig,
     ReconstructionConfig,
 )
 from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit
@@ -122,18 +127,21 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option(
     "--kind",
-    type=click.Choice(FIELD_KINDS),
+    type=click.Choice([*FIELD_KINDS, ALL_KINDS]),
     default=BenchmarkConfig.kind,
     show_default=True,
-    help="Fields to make, as vit-tfm synthesize does.",
+    help=f"Fields to make, as vit-tfm synthesize does; {ALL_KINDS} stands for "
+    "fields of many kinds that nothing is trained on, each at several levels of "
+    "noise.",
 )
 @click.option(
     "-n",
     "n_fields",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Number of fields to make ({BenchmarkConfig.n_fields} without this option), "
-    "or to take from the beginning of --data (all).",
+    help=f"Number of fields to make ({BenchmarkConfig.n_fields} without this option, "
+    f"{KindsConfig.n_fields} of each kind with --kind {ALL_KINDS}), or to take from "
+    "the beginning of --data (all).",
 )
 @click.option(
     "--seed",
@@ -161,7 +169,9 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     callback=_each(click.STRING),
     metavar="FILE|NAME...",
     help=f"Methods' names and model files. {ORACLE} is FTTC at its best, with the "
-    "regularisation that only the truth can choose.",
+    f"regularisation that only the truth can choose. With --kind {ALL_KINDS} it is "
+    "left out without this option, and the first method is compared with "
+    f"{' and '.join(CLASSICAL_NAMES)}.",
 )
 @click.option(
     "--cnn",
@@ -208,13 +218,25 @@ def command(
     """Score methods on fields whose tractions are known.
 
     Writes tables (benchmark.md, summary.csv, samples.csv, benchmark.json) and
-    figures (error_against_noise.png, fields.png) into a folder. Options that
-    take several values take them with spaces or commas between, or repeated.
+    figures (error_against_noise.png, fields.png) into a folder; with --kind all
+    kinds.md, kinds.json and kinds.png. Options that take several values take
+    them with spaces or commas between, or repeated.
     """
     if inspect:
         from napari_vit_tfm.cli.inspect_speed import measure_inspection
 
         measure_inspection(output)
+        return
+    config = ReconstructionConfig(device=device, n_views=n_views)
+    if kind == ALL_KINDS:
+        from napari_vit_tfm.cli.benchmark_kinds import compare_kinds, fields_in_words
+
+        _refuse_for_all_kinds(ctx, of_data)
+        n_fields = n_fields or KindsConfig.n_fields
+        given = methods if _is_given(ctx, "methods") else KindsConfig.methods
+        names = _names(given, cnns)
+        origin = _origin(ctx, fields_in_words(n_fields), seed, device, names, cnns)
+        compare_kinds(names, n_fields, config, origin, output)
         return
     if data is None:
         _refuse(of_data)
@@ -226,20 +248,23 @@ def command(
         raise click.UsageError("there is no noise level or no method to compare")
     output.mkdir(parents=True, exist_ok=True)
     names = _names(methods, cnns)
-    config = ReconstructionConfig(device=device, n_views=n_views)
+    origin = _origin(ctx, known.description, seed, device, names, cnns)
     results, notices = _evaluated(known, names, sigmas, seed, config)
-    from napari_vit_tfm.report import Origin
+    _write(output, known, results, replace(origin, notices=notices), seed)
 
-    origin = Origin(
-        command=shlex.join(["vit-tfm", "benchmark", *ctx.meta[_ARGUMENTS]]),
-        version=__version__,
-        fields=known.description,
-        seed=seed,
-        device=_device_in_words(device),
-        cnns=[names[cnn] for cnn in cnns],
-        notices=notices,
-    )
-    _write(output, known, results, origin, seed)
+
+def _refuse_for_all_kinds(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
+    for name, option, why in (
+        ("data", "--data", "makes its fields"),
+        ("sigmas", "--noise", "has noise levels of its own"),
+    ):
+        if _is_given(ctx, name):
+            raise click.UsageError(f"--kind {ALL_KINDS} {why}; leave out {option}")
+    _refuse(of_data)
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _refuse(of_data: Mapping[str, Any]) -> None:
@@ -279,6 +304,26 @@ def _names(methods: Sequence[str], cnns: Sequence[str]) -> dict[str, str]:
     return first | of_cnns | of_methods
 
 
+def _origin(
+    ctx: click.Context,
+    fields: str,
+    seed: int,
+    device: Device,
+    names: Mapping[str, str],
+    cnns: Sequence[str],
+) -> Origin:
+    from napari_vit_tfm.report import Origin
+
+    return Origin(
+        command=shlex.join(["vit-tfm", "benchmark", *ctx.meta[_ARGUMENTS]]),
+        version=__version__,
+        fields=fields,
+        seed=seed,
+        device=_device_in_words(device),
+        cnns=[names[cnn] for cnn in cnns],
+    )
+
+
 def _evaluated(
     known: KnownFields,
     names: dict[str, str],
@@ -290,12 +335,6 @@ def _evaluated(
     from napari_vit_tfm.evaluate import evaluate, median_field
 
     notices: list[str] = []
-
-    def tell(message: str) -> None:
-        if message not in notices:
-            notices.append(message)
-            note(message)
-
     results = evaluate(
         known.displacement,
         known.truth,
@@ -308,7 +347,7 @@ def _evaluated(
         config=config,
         example=median_field(known.truth.data),
         on_result=lambda name, sigma: click.echo(f"{name}, sigma {sigma:g}", err=True),
-        on_notice=tell,
+        on_notice=noting_in(notices),
     )
     return results, notices
 

@@ -110,6 +110,17 @@ def note(message: str) -> None:
     click.echo(f"note: {message}", err=True)
 
 
+def noting_in(notices: list[str]) -> Callable[[str], None]:
+    """What notes a message where it is new, and keeps it in a list."""
+
+    def tell(message: str) -> None:
+        if message not in notices:
+            notices.append(message)
+            note(message)
+
+    return tell
+
+
 def checked_output(output: Path, source: Path) -> Path:
     """The file to write, if it can be written and is not the one that is read."""
     from napari_vit_tfm.io import check_output

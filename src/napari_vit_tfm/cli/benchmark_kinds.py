@@ -1,0 +1,74 @@
+"""``vit-tfm benchmark --kind all``: methods on held-out fields of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from napari_vit_tfm.cli.run import noting_in
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.config import ReconstructionConfig
+    from napari_vit_tfm.report import Origin
+
+
+def fields_in_words(n_fields: int) -> str:
+    """Which fields are compared on, for a report."""
+    from napari_vit_tfm.held_out import KINDS, NOISES
+
+    each = "1 field" if n_fields == 1 else f"{n_fields} fields"
+    return f"{each} of each of {len(KINDS)} kinds, at {len(NOISES)} levels of noise"
+
+
+def compare_kinds(
+    names: Mapping[str, str],
+    n_fields: int,
+    config: ReconstructionConfig,
+    origin: Origin,
+    output: Path,
+) -> None:
+    """Compare methods, write ``kinds.md``, ``kinds.json``, ``kinds.png``, and tell.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        What to call each method.
+    n_fields : int
+        Number of fields of each kind.
+    config : ReconstructionConfig
+        Device, number of mirror images.
+    origin : Origin
+        Where the figures come from, the seed of the fields among it.
+    output : Path
+        Folder for the files.
+    """
+    from napari_vit_tfm import figures, report_kinds
+    from napari_vit_tfm.evaluate_kinds import evaluate_kinds
+    from napari_vit_tfm.held_out import KINDS
+    from napari_vit_tfm.io.writing import replacing
+
+    output.mkdir(parents=True, exist_ok=True)
+    notices: list[str] = []
+    scores = evaluate_kinds(
+        methods=list(names),
+        names=names,
+        kinds=list(KINDS),
+        n_fields=n_fields,
+        seed=origin.seed,
+        config=config,
+        on_result=lambda kind, noise: click.echo(f"{kind}, noise {noise}", err=True),
+        on_notice=noting_in(notices),
+    )
+    origin = replace(origin, notices=notices)
+    for name, text in (
+        ("kinds.md", report_kinds.kinds_as_markdown(scores, origin)),
+        ("kinds.json", report_kinds.kinds_as_json(scores)),
+    ):
+        with replacing(output / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    figures.write_png(output / "kinds.png", figures.kinds_figure(scores))
+    click.echo(report_kinds.kinds_summary_as_markdown(scores, origin))
