@@ -18,12 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
-from napari_vit_tfm.models.tensors import to_tensor
-from napari_vit_tfm.physics.tikhonov import fttc
-from napari_vit_tfm.synthesis import CellDistribution, synthesise
+from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Solver
 from napari_vit_tfm.training import FieldKind, LossConfig, TrainingConfig
-from napari_vit_tfm.training.data import TrainingFields
+from napari_vit_tfm.training.data import TrainingFields, validation_fields
 from napari_vit_tfm.training.losses import relative_squared_error, traction_loss
 from napari_vit_tfm.training.module import TrainingModule
 
@@ -35,38 +32,44 @@ NETWORK = PhysicsViTConfig(
     channels=24,
     stem_layers=1,
     decoder_layers=2,
-    refinements=1,
 )
-DISCS = FieldKind(SHAPE, 0.6)
-CELLS = FieldKind(SHAPE, 0.4, cells=CellDistribution())
-LOSS = LossConfig(exponent=0.75, adhesions=0.06)
+DISCS = FieldKind(
+    "discs",
+    {"count": (5, 22), "radius": (0.0163, 0.0817), "margin": 0.0817},
+    shapes=(SHAPE,),
+    share=0.3,
+)
+CELLS = FieldKind("cells", shapes=(SHAPE,), share=0.3)
+COLONIES = FieldKind("colony", shapes=(SHAPE,), share=0.25)
+LAYERS = FieldKind("layer", shapes=(SHAPE,), share=0.15)
+KINDS = (DISCS, CELLS, COLONIES, LAYERS)
+NOISE = (0.0, 0.2)
+LOSS = LossConfig(exponent=0.6, adhesions=0.03)
 
 
 class OneAmplitude(PhysicsViT):
     """Every field divided by the same number, discs' typical displacement."""
 
-    def _normalised(self, displacement: Tensor) -> tuple[Tensor, Tensor]:
-        _, steps = super()._normalised(displacement)
-        typical = torch.full_like(steps[:, :1, :1, :1], 0.35)
-        return typical, displacement * (displacement.shape[-1] - 1) / typical
+    @staticmethod
+    def _normalised(displacement: Tensor) -> tuple[Tensor, Tensor]:
+        amplitude, steps = PhysicsViT._normalised(displacement)
+        typical = torch.full_like(amplitude, 0.35)
+        return typical, steps * amplitude / typical
 
 
 class NoSolutions(PhysicsViT):
-    """No Tikhonov solution, neither as input nor to start from."""
+    """No classical solution, neither as input nor to start from."""
 
-    def _solutions(self, steps: Tensor) -> list[Tensor]:
-        return [torch.zeros_like(steps) for _ in self.config.regularisations]
+    def _solutions(self, solver: Solver, steps: Tensor) -> list[Tensor]:
+        return [torch.zeros_like(part) for part in super()._solutions(solver, steps)]
 
 
-class BorderJumps(PhysicsViT):
-    """Tikhonov solutions of the field as it is, jumps at its border and all."""
+class NoBayesianSolution(PhysicsViT):
+    """The solutions of given regularisations alone."""
 
-    def _solutions(self, steps: Tensor) -> list[Tensor]:
-        x, y = steps.unbind(dim=1)
-        return [
-            torch.stack(fttc(x, y, regularisation=regularisation), dim=1)
-            for regularisation in self.config.regularisations
-        ]
+    def _solutions(self, solver: Solver, steps: Tensor) -> list[Tensor]:
+        *given, bayesian = super()._solutions(solver, steps)
+        return [*given, torch.zeros_like(bayesian)]
 
 
 class TokensOnly(PhysicsViT):
@@ -76,14 +79,29 @@ class TokensOnly(PhysicsViT):
         return super()._decoded(tokens, torch.zeros_like(maps), grid)
 
 
-class OnlySummands(PhysicsViT):
+class NoFactor(PhysicsViT):
     """Refinements that add to the traction and do not multiply it."""
 
     def __init__(self, config: PhysicsViTConfig) -> None:
         super().__init__(config)
         for refinement in self.refinements:
             refinement.register_forward_hook(
-                lambda _module, _inputs, out: (*out[:2], torch.ones_like(out[2]))
+                lambda _module, _inputs, out: (
+                    *out[:2],
+                    torch.ones_like(out[2]),
+                    out[3],
+                )
+            )
+
+
+class NoShare(PhysicsViT):
+    """Refinements that add no share of the Bayesian solution of what is left."""
+
+    def __init__(self, config: PhysicsViTConfig) -> None:
+        super().__init__(config)
+        for refinement in self.refinements:
+            refinement.register_forward_hook(
+                lambda _module, _inputs, out: (*out[:3], torch.zeros_like(out[3]))
             )
 
 
@@ -94,7 +112,7 @@ class Variant:
     name: str
     network: type[PhysicsViT] = PhysicsViT
     size: PhysicsViTConfig = NETWORK
-    kinds: tuple[FieldKind, ...] = (DISCS, CELLS)
+    kinds: tuple[FieldKind, ...] = KINDS
     loss: LossConfig = LOSS
     seed: int = 0
 
@@ -103,12 +121,13 @@ VARIANTS = (
     Variant("everything"),
     Variant("everything, other random numbers", seed=1),
     Variant("one amplitude for all fields", OneAmplitude),
-    Variant("no FTTC solutions", NoSolutions),
-    Variant("FTTC with the border's jumps", BorderJumps),
+    Variant("no classical solutions", NoSolutions),
+    Variant("no Bayesian solution", NoBayesianSolution),
     Variant("no detail beside the tokens", TokensOnly),
     Variant("no refinement", size=replace(NETWORK, refinements=0)),
     Variant("two refinements", size=replace(NETWORK, refinements=2)),
-    Variant("a refinement without factor", OnlySummands),
+    Variant("a refinement without factor", NoFactor),
+    Variant("a refinement without Bayesian share", NoShare),
     Variant("loss without the adhesions' magnitudes", loss=replace(LOSS, adhesions=0)),
     Variant("no encoder block", size=replace(NETWORK, depth=0)),
     Variant("8 encoder blocks", size=replace(NETWORK, depth=8)),
@@ -147,25 +166,29 @@ def trained(variant: Variant, *, steps: int) -> PhysicsViT:
 
 @torch.no_grad()
 def scores(
-    network: PhysicsViT, *, n: int = 48, shape: tuple[int, int] = SHAPE
+    network: PhysicsViT, *, n: int = 24, shape: tuple[int, int] = SHAPE
 ) -> list[float]:
-    """Mean relative squared error: discs clean and noisy, cells clean and noisy."""
-    generator = torch.Generator().manual_seed(0)
+    """Mean relative squared errors, kind by kind, clean and with noise."""
     found = []
-    for kind, noise in ((DISCS, 0.2), (CELLS, 0.05)):
-        made = synthesise(n, seed=900, shape=shape, distribution=kind.distribution)
-        clean, truth = to_tensor(made.displacement), to_tensor(made.traction)
-        rms = clean.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        white = torch.randn(clean.shape, generator=generator)
-        for displacement in (clean, clean + noise * rms * white):
+    for kind in KINDS:
+        if shape != SHAPE:
+            kind = FieldKind(kind.kind, shapes=(shape,))
+        for noise in NOISE:
+            displacement, truth = validation_fields(kind, n, noise)
             traction = torch.cat([network(part) for part in displacement.split(8)])
             found.append(float(relative_squared_error(traction, truth).mean()))
     return found
 
 
 HEADER = (
-    "| | discs, clean | discs, 20% noise | cells, clean | cells, 5% noise |",
-    "|---|---|---|---|---|",
+    "| | "
+    + " | ".join(
+        f"{kind.kind}, {noise:.0%} noise" if noise else f"{kind.kind}, clean"
+        for kind in KINDS
+        for noise in NOISE
+    )
+    + " |",
+    "|---" * (1 + len(KINDS) * len(NOISE)) + "|",
 )
 
 

@@ -41,21 +41,16 @@ def no_blocks(network: PhysicsViT) -> None:
     network.blocks = nn.ModuleList()
 
 
-def with_refinements(n: int) -> Callable[[PhysicsViT], None]:
-    """Only the first `n` refinements."""
-
-    def cut(network: PhysicsViT) -> None:
-        network.refinements = network.refinements[:n]
-
-    return cut
+def no_refinement(network: PhysicsViT) -> None:
+    """The first estimate is the last."""
+    network.refinements = nn.ModuleList()
 
 
 PARTS: dict[str, Callable[[PhysicsViT], None]] = {
     "everything": lambda network: None,
     "no attention": no_attention,
     "no encoder block": no_blocks,
-    "one refinement": with_refinements(1),
-    "no refinement": with_refinements(0),
+    "no refinement": no_refinement,
 }
 
 

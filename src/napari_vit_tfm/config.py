@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args
 
 REFERENCE_POISSON = 0.49
@@ -25,20 +27,22 @@ CLASSICAL_NAMES = ("fttc", BAYESIAN_FTTC)
 MODEL_NAMES = (BUNDLED_MODEL, *CLASSICAL_NAMES)
 """Methods that need no file."""
 
-FIELD_KINDS = (
-    "discs",
-    "adhesions",
-    "cells",
-    "pads",
-    "fibres",
-    "colony",
-    "band",
-    "layer",
-    "front",
-    "spots",
-    "mixture",
+FIELD_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "discs": "the original work's discs of uniform traction",
+        "adhesions": "elongated adhesions anywhere, pulled along their long axis",
+        "cells": "contractile cells with many small adhesions, whose forces balance",
+        "pads": "smooth adhesions of all sizes, pulled in any direction",
+        "fibres": "pairs of small spots that pull towards each other",
+        "colony": "random continuous tractions inside cells of any shape",
+        "band": "a continuous band along a cell's edge that pulls inwards",
+        "layer": "a confluent layer, which goes on beyond the border",
+        "front": "a layer with a free edge, where it pulls most",
+        "spots": "point-like adhesions on top of a continuous traction",
+        "mixture": "several of these kinds in one field",
+    }
 )
-"""What is made where displacements with known tractions are asked for."""
+"""What is made where displacements with known tractions are asked for, in words."""
 
 ALL_KINDS = "all"
 """Stands for every kind of held-out fields, where methods are compared."""
@@ -96,7 +100,7 @@ class ReconstructionConfig:
     heads: int | None = None
     device: Device = "auto"
     batch_size: int = 8
-    n_views: int = 4
+    n_views: int = 1
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class BenchmarkConfig:
 
     methods: tuple[str, ...] = (*MODEL_NAMES, ORACLE)
     sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3)
-    kind: str = FIELD_KINDS[0]
+    kind: str = "discs"
     n_fields: int = 64
     seed: int = 0
 

@@ -7,8 +7,9 @@ import h5py
 import numpy as np
 from click.testing import Result
 
+from napari_vit_tfm.config import FIELD_KINDS
 from napari_vit_tfm.io import read_displacement, read_traction
-from napari_vit_tfm.synthesis import synthesise
+from napari_vit_tfm.synthesis import PadDistribution, synthesise
 
 Command = Callable[..., Result]
 
@@ -43,3 +44,31 @@ def test_wrong_values(error_of: Callable[..., str], tmp_path: Path) -> None:
     assert "'--seed'" in error_of("synthesize", "-n", 1, "--seed", -1, "-o", out)
     assert "Missing option" in error_of("synthesize", "-n", 1, "-o", out)
     assert "ending" in error_of("synthesize", "-n", 1, "--seed", 1, "-o", "out.txt")
+
+
+def test_another_grid_and_a_window(vit_tfm: Command, tmp_path: Path) -> None:
+    out = tmp_path / "fields.h5"
+    run = ("synthesize", "-n", 1, "--seed", 3, "--kind", "pads", "--grid", 32, 40)
+    vit_tfm(*run, "--window", 2, "-o", out)
+    fields = synthesise(
+        1, seed=3, shape=(32, 40), distribution=PadDistribution(), window=2.0
+    )
+    np.testing.assert_array_equal(read_displacement(out).data, fields.displacement)
+    with h5py.File(out) as file:
+        assert file.attrs["window"] == 2
+
+
+def test_the_kinds_are_described_alike_in_the_help_and_the_pages(
+    vit_tfm: Command,
+) -> None:
+    help_text = " ".join(vit_tfm("synthesize", "--help").stdout.split())
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    for name, text in FIELD_KINDS.items():
+        assert f"{name}: {text}" in help_text
+        assert f"| `{name}`" in page
+        assert f"| {text} |" in page
+
+
+def test_discs_have_no_window(error_of: Callable[..., str], tmp_path: Path) -> None:
+    run = ("synthesize", "-n", 1, "--seed", 1, "--window", 1, "-o", tmp_path / "a.h5")
+    assert "discs are measured at the nodes" in error_of(*run)

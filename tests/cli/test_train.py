@@ -120,7 +120,7 @@ def test_the_throughput(vit_tfm: Command, tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text(
         "batch_size = 1\n[network]\nwidth = 16\ndepth = 1\nheads = 2\nchannels = 8\n"
-        "[[kinds]]\nshape = [24, 24]\n"
+        "[[kinds]]\nshapes = [[24, 24]]\noptions = {count = [3, 6]}\n"
     )
     run = ("train", "--config", config, "-o", tmp_path / "run", "--device", "cpu")
     result = vit_tfm(*run, "--measure", "2")

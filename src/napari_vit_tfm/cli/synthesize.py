@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import output_file
-from napari_vit_tfm.config import FIELD_KINDS, REFERENCE_POISSON
+from napari_vit_tfm.config import (
+    FIELD_KINDS,
+    MAX_GRID,
+    MIN_GRID,
+    REFERENCE_POISSON,
+)
 
 
 @click.command("synthesize")
@@ -28,27 +33,53 @@ from napari_vit_tfm.config import FIELD_KINDS, REFERENCE_POISSON
 )
 @click.option(
     "--kind",
-    type=click.Choice(FIELD_KINDS),
-    default=FIELD_KINDS[0],
+    type=click.Choice(list(FIELD_KINDS)),
+    default="discs",
     show_default=True,
-    help="Discs, the original work's fields; elongated adhesions anywhere, pulled "
-    "along their long axis; or contractile cells with many small adhesions and "
-    "balanced forces.",
+    help="; ".join(f"{name}: {text}" for name, text in FIELD_KINDS.items()) + ".",
+)
+@click.option(
+    "--grid",
+    type=click.IntRange(MIN_GRID, MAX_GRID),
+    nargs=2,
+    default=(104, 104),
+    show_default=True,
+    metavar="ROWS COLUMNS",
+    help="Vectors along the field's sides.",
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(0, 8),
+    default=0.0,
+    show_default=True,
+    metavar="STEPS",
+    help="Side of the interrogation window that displacements are averaged over, in "
+    "steps of the grid. Discs are known at the nodes only.",
 )
 @output_file
-def command(*, n_fields: int, seed: int, kind: str, output: Path) -> None:
+def command(
+    *,
+    n_fields: int,
+    seed: int,
+    kind: str,
+    grid: tuple[int, int],
+    window: float,
+    output: Path,
+) -> None:
     """Make displacement fields whose tractions are known.
 
-    Writes `displacement` and `traction`, (N, 104, 104, 2), in fractions of the
-    field's width and of Young's modulus, and `segmentation`, (N, 104, 104),
-    the patches' numbers. They are clean: no noise is added.
+    Writes `displacement` and `traction`, (N, ROWS, COLUMNS, 2), in fractions of the
+    field's width and of Young's modulus, and `segmentation`, (N, ROWS, COLUMNS),
+    the numbers of adhesions or regions. They are clean: no noise is added.
     """
     from napari_vit_tfm import __version__
     from napari_vit_tfm.io import check_output, write_arrays
     from napari_vit_tfm.synthesis import KINDS, synthesise
 
     target = check_output(output)
-    fields = synthesise(n_fields, seed=seed, distribution=KINDS[kind]())
+    fields = synthesise(
+        n_fields, seed=seed, shape=grid, distribution=KINDS[kind](), window=window
+    )
     write_arrays(
         target,
         {
@@ -57,7 +88,12 @@ def command(*, n_fields: int, seed: int, kind: str, output: Path) -> None:
             "segmentation": fields.segmentation,
         },
         {
-            "": {"kind": kind, "seed": seed, "version": __version__},
+            "": {
+                "kind": kind,
+                "seed": seed,
+                "window": window,
+                "version": __version__,
+            },
             "displacement": {"units": "field"},
             "traction": {"units": "1", "poisson": REFERENCE_POISSON},
         },

@@ -1,14 +1,15 @@
 """The bundled network: a Vision Transformer guided by the physics.
 
-The displacement field is divided by its own root mean square, so the network
-is exactly linear in amplitude; Tikhonov solutions at several regularisations
-stand beside it as input; a convolutional stem at half resolution keeps the
-detail that 8 x 8 patches lose; and the output is a correction to one of the
-Tikhonov solutions. What this estimate leaves of the displacement unexplained
-is computed from the physics and leads to a further correction, as in unrolled
-methods (Adler and Oektem, Learned primal-dual reconstruction, IEEE Trans. Med.
-Imaging 2018). The encoder sees one token per patch and has no length of its
-own, so any grid goes through at its own resolution.
+The displacement's mean is taken off, and the field is divided by its root mean
+square, so the network ignores drift and is exactly linear in amplitude. Tikhonov
+solutions at several regularisations and the Bayesian one stand beside it as
+input; a convolutional stem at half resolution keeps the detail that 8 x 8
+patches lose; and the output is a correction to one of the Tikhonov solutions.
+What this estimate leaves of the displacement unexplained is computed from the
+physics and leads to a further correction, as in unrolled methods (Adler and
+Oektem, Learned primal-dual reconstruction, IEEE Trans. Med. Imaging 2018). The
+encoder sees one token per patch and has no length of its own, so any grid goes
+through at its own resolution.
 """
 
 from __future__ import annotations
@@ -25,13 +26,21 @@ from torch.nn import functional
 from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.models.layers import Block, attention_of
 from napari_vit_tfm.models.precision import without_autocast
+from napari_vit_tfm.physics.bayesian import most_probable_prior, posterior_gains
+from napari_vit_tfm.physics.halfspace import Gains, scaled_modes
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
+from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum
+from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
 
 _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF
 _INSIDE = 2.0
 """Logit with which a node counts as inside an adhesion before anything is learnt."""
+_TRUST = -3.0
+"""Logit of the share of the Bayesian solution of what is left unexplained that is
+added before anything is learnt."""
+_LEAST_NOISE = 1e-4
+"""Least noise that is told apart from none, over the displacement."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class PhysicsViTConfig:
     channels: int = 48
     stem_layers: int = 2
     decoder_layers: int = 3
-    refinements: int = 2
+    refinements: int = 1
     refinement_layers: int = 3
     regularisations: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
     traction_scale: float = 0.07
@@ -97,6 +106,54 @@ class ResidualConvolution(nn.Module):
         return out
 
 
+class Solver:
+    """Classical solutions of displacements, with choices made for one batch.
+
+    Noise and prior are estimated from the displacements once; the solutions of
+    what an estimate leaves unexplained are by the same filters.
+
+    Parameters
+    ----------
+    steps : tensor of shape (N, 2, H, W)
+        Displacements in grid steps, without their mean.
+    regularisations : tuple of float
+        Of the Tikhonov solutions, in squared grid steps.
+
+    Attributes
+    ----------
+    knowledge : tensor of shape (N, 2, 1, 1)
+        Logarithms of the noise and of the tractions' correlation length.
+    """
+
+    def __init__(self, steps: Tensor, regularisations: tuple[float, ...]) -> None:
+        with torch.no_grad():
+            x, y = steps.detach().unbind(dim=1)
+            noise = estimate_noise(x, y)
+            parts = periodic_component(x), periodic_component(y)
+            prior = most_probable_prior(spectrum(*parts), noise=noise)
+            level = noise.variance.clamp_min(_LEAST_NOISE**2).log() / 10
+            length = prior.length.add(1).log()
+            self.knowledge = torch.stack([level, length], dim=1)[..., None, None]
+        self._gains: list[Gains] = [
+            *map(tikhonov_gains, regularisations),
+            posterior_gains(noise, prior),
+        ]
+
+    def solutions(self, steps: Tensor) -> list[Tensor]:
+        """Tractions ``t / E``, each ``(N, 2, H, W)``.
+
+        From little Tikhonov regularisation to much; last the Bayesian one.
+        """
+        hat_x, hat_y = torch.fft.rfft2(periodic_component(steps)).unbind(dim=1)
+        shape = (steps.shape[-2], steps.shape[-1])
+        return [
+            torch.fft.irfft2(
+                torch.stack(scaled_modes(hat_x, hat_y, shape, gains), dim=1), s=shape
+            )
+            for gains in self._gains
+        ]
+
+
 class Head(nn.Sequential):
     """Feature maps at half resolution to maps at full resolution."""
 
@@ -111,9 +168,10 @@ class Head(nn.Sequential):
 class Refinement(nn.Module):
     """A correction by what an estimate leaves unexplained.
 
-    It adds to the traction, and then multiplies it node by node: an adhesion has
-    an edge, and whether a node is inside is another question than how strong the
-    traction is. At first it does neither.
+    It adds to the traction, also a share of the Bayesian solution of what is left
+    unexplained, and then multiplies it node by node: an adhesion has an edge, and
+    whether a node is inside is another question than how strong the traction is.
+    At first it does next to nothing.
 
     Parameters
     ----------
@@ -134,7 +192,7 @@ class Refinement(nn.Module):
         self.layers = nn.Sequential(
             *(ResidualConvolution(channels) for _ in range(layers))
         )
-        self.head = Head(channels, 3)
+        self.head = Head(channels, 4)
         self.correct_nothing()
 
     def correct_nothing(self) -> None:
@@ -144,7 +202,7 @@ class Refinement(nn.Module):
 
     def forward(
         self, hidden: Tensor, residual: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Feature maps and maps of the residual to what corrects the traction.
 
         Returns
@@ -154,11 +212,13 @@ class Refinement(nn.Module):
         summand : tensor of shape (N, 2, 2 h, 2 w)
         factor : tensor of shape (N, 1, 2 h, 2 w)
             Between 0 and 1.14; 1 where the head is zero.
+        share : tensor of shape (N, 1, 2 h, 2 w)
+            Between 0 and 1.
         """
         hidden = self.layers(hidden + self.embed(residual))
-        summand, inside = self.head(hidden).split([2, 1], dim=1)
+        summand, inside, trust = self.head(hidden).split([2, 1, 1], dim=1)
         factor = torch.sigmoid(inside + _INSIDE) * (1 + math.exp(-_INSIDE))
-        return hidden, summand, factor
+        return hidden, summand, factor, torch.sigmoid(trust + _TRUST)
 
 
 class PhysicsViT(nn.Module):
@@ -173,8 +233,8 @@ class PhysicsViT(nn.Module):
     def __init__(self, config: PhysicsViTConfig) -> None:
         super().__init__()
         self.config = config
-        n_solutions = len(config.regularisations)
-        n_inputs = 2 + 2 * n_solutions + 1
+        n_solutions = len(config.regularisations) + 1
+        n_inputs = 2 + 2 * n_solutions + 3
         c, width = config.channels, config.width
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(_HALF),
@@ -198,7 +258,7 @@ class PhysicsViT(nn.Module):
         )
         self.head = Head(c, 2)
         self.refinements = nn.ModuleList(
-            Refinement(c, 2 * n_solutions + 4, config.refinement_layers)
+            Refinement(c, 2 + 2 * n_solutions + 2 + 3, config.refinement_layers)
             for _ in range(config.refinements)
         )
 
@@ -214,23 +274,28 @@ class PhysicsViT(nn.Module):
         -------
         tensor of shape (N, 2, H, W)
         """
+        height, width = displacement.shape[-2:]
         with without_autocast(displacement):
             amplitude, steps = self._normalised(displacement)
-            solutions = self._solutions(steps)
-            maps = self.stem(self._inputs(steps, solutions))
+            solver = Solver(steps, self.config.regularisations)
+            solutions = self._solutions(solver, steps)
+            maps = self.stem(self._inputs(steps, solutions, solver))
             embedded = self._embed(maps)
         tokens = embedded.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens)
         with without_autocast(displacement):
             hidden = self._decoded(tokens, maps, embedded.shape[-2:])
-            base = solutions[len(solutions) // 2]
+            base = solutions[len(self.config.regularisations) // 2]
             traction = self._corrected(base, self.head(hidden))
             for refinement in self.refinements:
                 residual = self._residual(steps, traction)
-                hidden, summand, factor = refinement(hidden, residual)
+                solutions = self._solutions(solver, residual)
+                inputs = self._inputs(residual, [*solutions, traction], solver)
+                hidden, summand, factor, share = refinement(hidden, inputs)
                 traction = self._corrected(traction, summand)
-                traction = traction * factor[..., : steps.shape[-2], : steps.shape[-1]]
+                traction = traction + share[..., :height, :width] * solutions[-1]
+                traction = traction * factor[..., :height, :width]
         out: Tensor = amplitude * traction
         return out
 
@@ -244,7 +309,9 @@ class PhysicsViT(nn.Module):
         """
         with without_autocast(displacement):
             _, steps = self._normalised(displacement)
-            maps = self.stem(self._inputs(steps, self._solutions(steps)))
+            solver = Solver(steps, self.config.regularisations)
+            solutions = self._solutions(solver, steps)
+            maps = self.stem(self._inputs(steps, solutions, solver))
             tokens = self._embed(maps).flatten(2).transpose(1, 2)
         return attention_of(self.blocks, tokens)
 
@@ -265,37 +332,36 @@ class PhysicsViT(nn.Module):
         scaled = correction[..., :height, :width] * self.config.traction_scale
         return traction + scaled
 
-    def _normalised(self, displacement: Tensor) -> tuple[Tensor, Tensor]:
-        """Root mean square in grid steps, and the displacement divided by it."""
+    @staticmethod
+    def _normalised(displacement: Tensor) -> tuple[Tensor, Tensor]:
+        """Root mean square in grid steps, and the displacement divided by it.
+
+        Both are of the displacement without its mean.
+        """
         steps = displacement * (displacement.shape[-1] - 1)
+        steps = steps - steps.mean(dim=(2, 3), keepdim=True)
         amplitude = steps.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         return amplitude, steps / torch.where(amplitude > 0, amplitude, 1.0)
 
-    def _solutions(self, steps: Tensor) -> list[Tensor]:
-        """FTTC's solutions, from little regularisation to much."""
-        x, y = periodic_component(steps).unbind(dim=1)
-        return [
-            torch.stack(fttc(x, y, regularisation=regularisation), dim=1)
-            for regularisation in self.config.regularisations
-        ]
-
-    def _inputs(self, steps: Tensor, solutions: list[Tensor]) -> Tensor:
-        """The stem's input."""
-        inside = torch.ones_like(steps[:, :1])
-        return self._padded([steps, *map(self._in_scale, solutions), inside])
-
-    def _residual(self, steps: Tensor, traction: Tensor) -> Tensor:
-        """What an estimate leaves unexplained, as displacement and traction."""
-        made = torch.stack(raster_displacement(*traction.unbind(dim=1)), dim=1)
-        tractions = [*self._solutions(steps - made), traction]
-        return self._padded([steps - made, *map(self._in_scale, tractions)])
-
-    def _in_scale(self, traction: Tensor) -> Tensor:
-        return traction / self.config.traction_scale
+    def _solutions(self, solver: Solver, steps: Tensor) -> list[Tensor]:
+        return solver.solutions(steps)
 
     @staticmethod
-    def _padded(maps: list[Tensor]) -> Tensor:
-        """Maps side by side, on whole patches."""
-        height, width = maps[0].shape[-2:]
+    def _residual(steps: Tensor, traction: Tensor) -> Tensor:
+        """What an estimate leaves of the displacement unexplained, without its mean."""
+        made = torch.stack(raster_displacement(*traction.unbind(dim=1)), dim=1)
+        residual = steps - made
+        return residual - residual.mean(dim=(2, 3), keepdim=True)
+
+    def _inputs(self, steps: Tensor, tractions: list[Tensor], solver: Solver) -> Tensor:
+        """Displacement, tractions, what is known and where the field is.
+
+        On whole patches: beyond the field is zero.
+        """
+        height, width = steps.shape[-2:]
+        scaled = [traction / self.config.traction_scale for traction in tractions]
+        inside = torch.ones_like(steps[:, :1])
+        known = solver.knowledge.expand(-1, -1, height, width)
         padding = (0, -width % PATCH_SIZE, 0, -height % PATCH_SIZE)
-        return functional.pad(torch.cat(maps, dim=1), padding)
+        maps = torch.cat([steps, *scaled, inside, known], dim=1)
+        return functional.pad(maps, padding)

@@ -18,7 +18,7 @@ from napari_vit_tfm.models.base import ModelError, NetworkMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views
 
-_FORMAT = "napari-vit-tfm physics ViT 3"
+_FORMAT = "napari-vit-tfm physics ViT 4"
 
 
 class PhysicsViTMethod(NetworkMethod):
@@ -33,6 +33,7 @@ class PhysicsViTMethod(NetworkMethod):
 
     network: PhysicsViT
     ignores_drift = True
+    estimates_noise = True
     n_views: int = ReconstructionConfig.n_views
 
     def traction(self, displacement: Tensor) -> Tensor:

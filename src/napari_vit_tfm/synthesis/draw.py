@@ -43,6 +43,7 @@ def synthesise(
     seed: int,
     shape: tuple[int, int] = (104, 104),
     distribution: Distribution | None = None,
+    window: float = 0.0,
 ) -> SyntheticStack:
     """Random fields, the same for the same seed.
 
@@ -56,6 +57,9 @@ def synthesise(
         Rows and columns.
     distribution : Distribution, keyword-only, optional
         How they are drawn; None is the original work's discs.
+    window : float, keyword-only
+        Side of the square around a node that its displacement is averaged over, in
+        grid steps.
 
     Returns
     -------
@@ -64,7 +68,9 @@ def synthesise(
     """
     rng = np.random.default_rng(seed)
     distribution = distribution or DiscDistribution()
-    fields = [render(distribution.draw(rng, shape), shape) for _ in range(n)]
+    fields = [
+        render(distribution.draw(rng, shape), shape, window=window) for _ in range(n)
+    ]
     return SyntheticStack(
         np.concatenate([field.displacement for field in fields]),
         np.concatenate([field.traction for field in fields]),

@@ -121,9 +121,11 @@ class Distribution(Protocol):
         ...
 
 
-def render(pattern: ForcePattern, shape: tuple[int, int]) -> SyntheticStack:
-    """The fields of a pattern of numpy arrays, `shape` rows and columns."""
-    displacement, traction = pattern.on_grid(shape)
+def render(
+    pattern: ForcePattern, shape: tuple[int, int], *, window: float = 0.0
+) -> SyntheticStack:
+    """The fields of a pattern of numpy arrays; as `ForcePattern.on_grid`."""
+    displacement, traction = pattern.on_grid(shape, window=window)
     return SyntheticStack(
         displacement.astype(np.float32),
         traction.astype(np.float32),
