@@ -60,7 +60,7 @@ class FibreDistribution:
         along = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         length = np.minimum(log_uniform(rng, self.length, n), 0.7 * min(shape))
         low, high = -self.margin, size - 1 + self.margin
-        inset = np.minimum(length / 3, (size.min() - 1) / 3)[:, None]
+        inset = 0.5 * length[:, None] * np.abs(along)
         middle = rng.uniform(low + inset, high - inset)
         across = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
         axes = np.stack([across * rng.uniform(1, self.elongation, n), across], axis=1)
