@@ -33,8 +33,8 @@ pictures: $(INSTALLED)
 	$(BIN)/vit-tfm demo -o $(DEMO)
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
 		$(DEMO) --screenshot docs/pictures/demo.png
-	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python \
-		-m napari_vit_tfm.napari.pictures $(DEMO) -o docs/pictures
+	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python docs/pictures.py \
+		$(DEMO) -o docs/pictures
 
 test: $(INSTALLED)
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pkgutil import iter_modules
 
 import pytest
 
@@ -13,25 +14,31 @@ HEADLESS = [
     "napari_vit_tfm",
     "napari_vit_tfm.fields",
     "napari_vit_tfm.config",
+    "napari_vit_tfm.resample",
     "napari_vit_tfm.physics",
-    "napari_vit_tfm.metrics",
-    "napari_vit_tfm.patches",
     "napari_vit_tfm.io",
+    "napari_vit_tfm.plotting",
     "napari_vit_tfm.synthesis",
-    "napari_vit_tfm.held_out",
-    "napari_vit_tfm.reconstruct",
-    "napari_vit_tfm.inspection",
-    "napari_vit_tfm.attribution",
-    "napari_vit_tfm.faithfulness",
-    "napari_vit_tfm.findings",
-    "napari_vit_tfm.attention_figures",
-    "napari_vit_tfm.solvers",
-    "napari_vit_tfm.evaluate",
-    "napari_vit_tfm.evaluate_kinds",
-    "napari_vit_tfm.report",
-    "napari_vit_tfm.report_kinds",
-    "napari_vit_tfm.figures",
+    "napari_vit_tfm.reconstruction",
+    "napari_vit_tfm.attention.patches",
+    "napari_vit_tfm.attention.overlay",
+    "napari_vit_tfm.attention.frame",
+    "napari_vit_tfm.attention.influence",
+    "napari_vit_tfm.attention.faithfulness",
+    "napari_vit_tfm.attention.patch",
+    "napari_vit_tfm.attention.captions",
+    "napari_vit_tfm.attention.export",
+    "napari_vit_tfm.attention.figures",
+    "napari_vit_tfm.benchmark.metrics",
+    "napari_vit_tfm.benchmark.held_out",
+    "napari_vit_tfm.benchmark.solvers",
+    "napari_vit_tfm.benchmark.evaluate",
+    "napari_vit_tfm.benchmark.kinds",
+    "napari_vit_tfm.benchmark.tables",
+    "napari_vit_tfm.benchmark.kinds_tables",
+    "napari_vit_tfm.benchmark.figures",
     "napari_vit_tfm.cli",
+    "napari_vit_tfm.cli.main",
 ]
 
 GUI = ["PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "napari", "qtpy", "superqt"]
@@ -74,7 +81,7 @@ def test_training_needs_no_window() -> None:
 
 def test_the_plugin_starts_without_torch() -> None:
     pytest.importorskip("napari")
-    parts = ("_reader", "_writer", "_samples", "traction_dock", "attention_dock")
+    parts = ("_reader", "_writer", "_samples", "traction.dock", "attention.dock")
     import_without(
         ["torch", "lightning"], [f"napari_vit_tfm.napari.{part}" for part in parts]
     )
@@ -89,6 +96,12 @@ def test_an_unwanted_import_is_noticed() -> None:
 def test_public_names_are_there(name: str) -> None:
     assert getattr(napari_vit_tfm, name) is not None
     assert name in dir(napari_vit_tfm)
+
+
+def test_no_public_name_is_a_module_s() -> None:
+    # Importing such a module would put it in the name's place.
+    modules = {module.name for module in iter_modules(napari_vit_tfm.__path__)}
+    assert not modules & set(napari_vit_tfm.__all__)
 
 
 def test_other_names_are_not() -> None:

@@ -3,8 +3,13 @@
 Importing the package costs nothing: the names below are looked up when they
 are first used, and torch, napari and Qt stay out until a function needs them.
 
-The function that reconstructs tractions is not among them, because it bears
-the name of its module: ``from napari_vit_tfm.reconstruct import reconstruct``.
+Displacements in, tractions out::
+
+    import napari_vit_tfm as tfm
+
+    displacement = tfm.read_displacement("cell.h5")
+    traction = tfm.reconstruct(displacement, substrate=tfm.Substrate(young=10_000))
+    tfm.write_traction("traction.h5", traction)
 """
 
 from __future__ import annotations
@@ -17,29 +22,36 @@ if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
     from napari_vit_tfm.io import read_displacement, read_traction, write_traction
     from napari_vit_tfm.physics import Substrate
+    from napari_vit_tfm.reconstruction import Cancelled, load_method, reconstruct
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cancelled",
     "DisplacementStack",
     "FieldError",
     "ReconstructionConfig",
     "Substrate",
     "TractionStack",
     "__version__",
+    "load_method",
     "read_displacement",
     "read_traction",
+    "reconstruct",
     "write_traction",
 ]
 
 _HOME = {
+    "Cancelled": "napari_vit_tfm.reconstruction",
     "DisplacementStack": "napari_vit_tfm.fields",
     "FieldError": "napari_vit_tfm.fields",
     "ReconstructionConfig": "napari_vit_tfm.config",
     "Substrate": "napari_vit_tfm.physics",
     "TractionStack": "napari_vit_tfm.fields",
+    "load_method": "napari_vit_tfm.reconstruction",
     "read_displacement": "napari_vit_tfm.io",
     "read_traction": "napari_vit_tfm.io",
+    "reconstruct": "napari_vit_tfm.reconstruction",
     "write_traction": "napari_vit_tfm.io",
 }
 """The module that each public name lives in."""

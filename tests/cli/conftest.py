@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from napari_vit_tfm.cli import main
+from napari_vit_tfm.cli.main import main
 from napari_vit_tfm.io import write_arrays
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import save_network

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from skimage.io import imread
 
-from napari_vit_tfm import evaluate_kinds, held_out
+from napari_vit_tfm.benchmark import held_out
 from napari_vit_tfm.fields import FieldError
 
 Command = Callable[..., Result]
@@ -59,7 +59,7 @@ def test_what_is_compared_without_further_options(
         asked.update(options)
         raise FieldError("stopped")
 
-    monkeypatch.setattr(evaluate_kinds, "evaluate_kinds", stop)
+    monkeypatch.setattr("napari_vit_tfm.benchmark.kinds.evaluate_kinds", stop)
     assert error_of(*ALL, "-o", tmp_path / "out") == "stopped"
     assert asked["methods"] == ["vit", "fttc", "bayesian-fttc"]
     assert asked["kinds"] == list(held_out.KINDS)

@@ -151,7 +151,7 @@ def test_progress_is_for_terminals(
 ) -> None:
     arguments = ("predict", displacements, "-o", tmp_path / "o.h5", "--batch-size", 2)
     assert vit_tfm(*arguments, *FTTC).stderr == ""
-    monkeypatch.setattr("napari_vit_tfm.cli.run.is_watched", lambda: True)
+    monkeypatch.setattr("napari_vit_tfm.cli.reporting.is_watched", lambda: True)
     assert vit_tfm(*arguments, *FTTC).stderr == "2 of 3 frames\r3 of 3 frames\r"
 
 

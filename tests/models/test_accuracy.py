@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_vit_tfm.benchmark.evaluate import evaluate
+from napari_vit_tfm.benchmark.held_out import KINDS, simulate, with_noise
+from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.evaluate import evaluate
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.held_out import KINDS, simulate, with_noise
 from napari_vit_tfm.io import read_displacement, read_traction
-from napari_vit_tfm.metrics import relative_squared_error
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.reconstruct import reconstruct
+from napari_vit_tfm.reconstruction import reconstruct
 
 CPU = ReconstructionConfig(device="cpu")
 

@@ -25,7 +25,7 @@ from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.original import load_original
 from napari_vit_tfm.models.rollout import rollout
 from napari_vit_tfm.models.tensors import to_stack
-from napari_vit_tfm.reconstruct import reconstruct
+from napari_vit_tfm.reconstruction import reconstruct
 
 WIDTH, HIDDEN, DEPTH, SIDE, PATCH = 16, 24, 2, 3, 8
 FIELD = SIDE * PATCH

@@ -14,7 +14,7 @@ from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views, mirrored, transposed
 from napari_vit_tfm.models.weights import save_network
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.reconstruct import reconstruct
+from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import synthesise
 
 AXES = [(), (-1,), (-2,), (-1, -2)]

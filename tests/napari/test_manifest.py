@@ -33,8 +33,8 @@ import sys
 from napari.components import ViewerModel
 from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
-from napari_vit_tfm.napari.attention_dock import AttentionDock
-from napari_vit_tfm.napari.traction_dock import TractionDock
+from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.traction.dock import TractionDock
 PluginManager.instance().discover()
 app = QApplication([])
 viewer = ViewerModel()

@@ -9,7 +9,7 @@ from napari.utils.notifications import notification_manager
 from napari_vit_tfm import io
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari._reader import get_reader, read_fields
-from napari_vit_tfm.napari.layers import displacement_stack, layer_stack
+from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
 
 
 def write_displacement(path, data, **attributes) -> str:

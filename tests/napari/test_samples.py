@@ -5,9 +5,9 @@ import pytest
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.napari import _samples
-from napari_vit_tfm.napari.layers import displacement_layers
+from napari_vit_tfm.napari.layers.tags import displacement_layers
 from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruct import reconstruct
+from napari_vit_tfm.reconstruction import reconstruct
 
 
 @pytest.mark.parametrize("key", ["discs", "cell"])

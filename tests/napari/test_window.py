@@ -1,21 +1,16 @@
-"""What only a real window shows: docks in it, real mouse events, pictures."""
+"""What only a real window shows: docks in it, real mouse events."""
 
 from __future__ import annotations
-
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from napari.layers import Layer
 from qtpy.QtCore import QPoint, Qt
-from skimage.io import imread
 
-from napari_vit_tfm import io
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.napari import demo
-from napari_vit_tfm.napari.layers import field_layers, layer_stack, tractions_of
+from napari_vit_tfm.napari.layers.drawing import field_layers
+from napari_vit_tfm.napari.layers.runs import tractions_of
+from napari_vit_tfm.napari.layers.tags import layer_stack
 
 PLUGIN = "napari-vit-tfm"
 
@@ -142,74 +137,3 @@ def test_real_keys_and_a_real_mouse_move(window, qtbot, weights, finish):
     qtbot.keyClick(canvas, Qt.Key.Key_Escape)
     assert not dock.switch.isChecked()
     assert not gallery.isVisible()
-
-
-@pytest.fixture
-def folder(tmp_path, displacement, traction):
-    io.write_arrays(
-        tmp_path / "displacement.h5",
-        {"displacement": displacement.data},
-        {"displacement": {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0}},
-    )
-    for name in ("traction.h5", "truth.h5"):
-        io.write_traction(tmp_path / name, traction)
-    return tmp_path
-
-
-def test_the_demo_shows_all_fields_and_a_run_would_update_them(viewer, folder):
-    source = demo.show_fields(viewer, demo.read_fields(folder))
-    assert [layer.name for layer in viewer.layers if layer.visible] == [
-        "traction magnitude (Pa)",
-        "traction arrows (Pa)",
-    ]
-    assert tractions_of(viewer.layers, source) == tuple(viewer.layers[-2:])
-    frame, position = demo.strongest(viewer.layers[-2])
-    lengths = viewer.layers[-2].data
-    assert lengths[frame].max() == lengths.max()
-    at = tuple(int(i) for i in viewer.layers[-2].world_to_data((frame, *position)))
-    assert lengths[at] == lengths.max()
-
-
-def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "napari_vit_tfm.napari.demo", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.mark.usefixtures("needs_display")
-def test_the_demo_saves_a_picture_of_its_window(folder):
-    picture = folder / "demo.png"
-    done = run_demo(folder, "--screenshot", picture)
-    assert done.returncode == 0, done.stderr
-    assert str(picture) in done.stdout
-    pixels = imread(picture)[..., :3].astype(int)
-    assert min(pixels.shape[:2]) > 500
-    # The outline of the chosen patch, and nothing else, is of this pink.
-    pink = np.abs(pixels - (255, 77, 157)).max(axis=-1) < 12
-    assert pink.sum() > 50
-
-
-@pytest.mark.usefixtures("needs_display")
-def test_the_inspector_is_timed_in_a_window(tmp_path):
-    module = "napari_vit_tfm.napari.inspection_speed"
-    command = [sys.executable, "-m", module, str(tmp_path), "--clicks", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "inspect.json").read_text(encoding="utf-8"))
-    # Clicks in two frames; then as many clicks as steps of the slider.
-    assert len(found["first_click_all_ms"]) == 2
-    assert len(found["same_frame_all_ms"]) == 4
-    for name in ("first_click", "same_frame"):
-        values = found[f"{name}_all_ms"]
-        assert found[f"{name}_ms"] == pytest.approx(np.median(values))
-        assert min(values) > 0
-
-
-def test_the_demo_without_files_ends_with_one_line(tmp_path):
-    done = run_demo(tmp_path)
-    assert done.returncode == 2
-    assert "displacement.h5: there is no such file" in done.stderr
-    assert "Traceback" not in done.stderr

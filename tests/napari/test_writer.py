@@ -10,7 +10,8 @@ from napari_vit_tfm import io
 from napari_vit_tfm.fields import FieldError
 from napari_vit_tfm.napari._reader import read_fields
 from napari_vit_tfm.napari._writer import write_tractions
-from napari_vit_tfm.napari.layers import field_layers, layer_stack, outline_layer
+from napari_vit_tfm.napari.layers.drawing import field_layers, outline_layer
+from napari_vit_tfm.napari.layers.tags import layer_stack
 
 
 def create(stack) -> list[Layer]:

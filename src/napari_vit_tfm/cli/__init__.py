@@ -1,5 +1,1 @@
-"""The command ``vit-tfm``: one file per subcommand."""
-
-from napari_vit_tfm.cli.group import main
-
-__all__ = ["main"]
+"""The command ``vit-tfm``: one module per subcommand, and ``main`` for them all."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from napari_vit_tfm.attention.frame import MapChoice
+from napari_vit_tfm.attention.overlay import OVERLAY_KINDS, OverlayKind
 from napari_vit_tfm.cli.options import (
     FILE,
     DisplacementSource,
@@ -27,11 +29,9 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
 )
 from napari_vit_tfm.fields import FieldError
-from napari_vit_tfm.inspection import MapChoice
-from napari_vit_tfm.overlays import OVERLAY_KINDS, OverlayKind
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.findings import PatchFindings
+    from napari_vit_tfm.attention.patch import PatchFindings
     from napari_vit_tfm.models import ReconstructionMethod
 
 
@@ -169,11 +169,12 @@ def command(
     --faithfulness add what the maps can be held against, and work for models
     without attention, too.
     """
-    from napari_vit_tfm.attention_figures import findings_figure
-    from napari_vit_tfm.cli.run import checked_output, gel_in_words, note
-    from napari_vit_tfm.figures import write_png
-    from napari_vit_tfm.findings import inspect_patch, write_findings
-    from napari_vit_tfm.reconstruct import load_method
+    from napari_vit_tfm.attention.export import write_findings
+    from napari_vit_tfm.attention.figures import findings_figure
+    from napari_vit_tfm.attention.patch import inspect_patch
+    from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, note
+    from napari_vit_tfm.plotting import write_png
+    from napari_vit_tfm.reconstruction import load_method
 
     target = checked_output(output, source.path)
     stack, substrate = source.read_on_gel(poisson=poisson, thickness=thickness)
@@ -241,7 +242,7 @@ def _check_choice(
 
 def _progress() -> Callable[[str, int, int], None] | None:
     """Callback that counts what is done in one line; None where nobody watches."""
-    from napari_vit_tfm.cli.run import is_watched
+    from napari_vit_tfm.cli.reporting import is_watched
 
     if not is_watched():
         return None
@@ -255,8 +256,8 @@ def _progress() -> Callable[[str, int, int], None] | None:
 
 def _report(target: Path, findings: PatchFindings) -> None:
     """Tell what was found out, and where it is."""
-    from napari_vit_tfm.cli.run import SHORT_SHA256
-    from napari_vit_tfm.findings import CHOSEN, EVIDENCE
+    from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE
+    from napari_vit_tfm.cli.reporting import SHORT_SHA256
 
     row, column = findings.patch
     grid = findings.grid

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.cli.known import KnownFields, make_fields, read_fields
+from napari_vit_tfm.cli.ground_truth import KnownFields, make_fields, read_fields
 from napari_vit_tfm.cli.options import (
     FILE,
     POSITIVE,
@@ -22,7 +22,7 @@ from napari_vit_tfm.cli.options import (
     device_option,
     views_option,
 )
-from napari_vit_tfm.cli.run import noting_in
+from napari_vit_tfm.cli.reporting import noting_in
 from napari_vit_tfm.config import (
     ALL_KINDS,
     CLASSICAL_NAMES,
@@ -37,8 +37,8 @@ from napari_vit_tfm.config import (
 from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.evaluate import MethodScores
-    from napari_vit_tfm.report import Origin
+    from napari_vit_tfm.benchmark.evaluate import MethodScores
+    from napari_vit_tfm.benchmark.tables import Origin
 
 _LISTS = ("--cnn", "--methods", "--noise")
 _ARGUMENTS = "napari_vit_tfm.arguments"
@@ -182,12 +182,6 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     help="Files of the published CNN, to compare with.",
 )
 @views_option
-@click.option(
-    "--inspect",
-    is_flag=True,
-    help="Measure, instead, how long the plugin takes from a click on a patch to "
-    "the drawn map, in a window; writes inspect.json.",
-)
 @device_option
 @click.option(
     "-o",
@@ -210,7 +204,6 @@ def command(
     methods: Sequence[str],
     cnns: Sequence[str],
     n_views: int,
-    inspect: bool,
     device: Device,
     output: Path,
     **of_data: Any,
@@ -222,11 +215,6 @@ def command(
     kinds.md, kinds.json and kinds.png. Options that take several values take
     them with spaces or commas between, or repeated.
     """
-    if inspect:
-        from napari_vit_tfm.cli.inspect_speed import measure_inspection
-
-        measure_inspection(output)
-        return
     config = ReconstructionConfig(device=device, n_views=n_views)
     if kind == ALL_KINDS:
         from napari_vit_tfm.cli.benchmark_kinds import compare_kinds, fields_in_words
@@ -312,7 +300,7 @@ def _origin(
     names: Mapping[str, str],
     cnns: Sequence[str],
 ) -> Origin:
-    from napari_vit_tfm.report import Origin
+    from napari_vit_tfm.benchmark.tables import Origin
 
     return Origin(
         command=shlex.join(["vit-tfm", "benchmark", *ctx.meta[_ARGUMENTS]]),
@@ -332,7 +320,7 @@ def _evaluated(
     config: ReconstructionConfig,
 ) -> tuple[list[MethodScores], list[str]]:
     """The results, and what was noted on the way, once each."""
-    from napari_vit_tfm.evaluate import evaluate, median_field
+    from napari_vit_tfm.benchmark.evaluate import evaluate, median_field
 
     notices: list[str] = []
     results = evaluate(
@@ -359,20 +347,25 @@ def _write(
     origin: Origin,
     seed: int,
 ) -> None:
-    from napari_vit_tfm import figures, report
-    from napari_vit_tfm.evaluate import dimensionless, median_field, with_noise
+    from napari_vit_tfm.benchmark import figures, tables
+    from napari_vit_tfm.benchmark.evaluate import (
+        dimensionless,
+        median_field,
+        with_noise,
+    )
     from napari_vit_tfm.io.writing import replacing
+    from napari_vit_tfm.plotting import write_png
 
     for name, text in (
-        ("benchmark.md", report.as_markdown(results, origin)),
-        ("benchmark.json", report.as_json(results)),
+        ("benchmark.md", tables.as_markdown(results, origin)),
+        ("benchmark.json", tables.as_json(results)),
     ):
         with replacing(output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    report.write_summary(output / "summary.csv", results)
-    report.write_samples(output / "samples.csv", results)
+    tables.write_summary(output / "summary.csv", results)
+    tables.write_samples(output / "samples.csv", results)
     figure = figures.error_figure(results, n_fields=known.truth.n_frames)
-    figures.write_png(output / "error_against_noise.png", figure)
+    write_png(output / "error_against_noise.png", figure)
     example = median_field(known.truth.data)
     displacement = {
         sigma: with_noise(known.displacement, sigma, seed).data[example]
@@ -380,14 +373,14 @@ def _write(
     }
     truth = dimensionless(known.truth, known.substrate)[example]
     figure = figures.fields_figure(displacement, truth, results)
-    figures.write_png(output / "fields.png", figure)
-    click.echo(report.summary_as_markdown(results, origin))
+    write_png(output / "fields.png", figure)
+    click.echo(tables.summary_as_markdown(results, origin))
 
 
 def _device_in_words(device: Device) -> str:
     import torch
 
-    from napari_vit_tfm.reconstruct import resolve_device
+    from napari_vit_tfm.reconstruction import resolve_device
 
     resolved = resolve_device(device)
     if resolved == "cuda":

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from napari_vit_tfm.cli.run import noting_in
+from napari_vit_tfm.cli.reporting import noting_in
 
 if TYPE_CHECKING:
+    from napari_vit_tfm.benchmark.tables import Origin
     from napari_vit_tfm.config import ReconstructionConfig
-    from napari_vit_tfm.report import Origin
 
 
 def fields_in_words(n_fields: int) -> str:
     """Which fields are compared on, for a report."""
-    from napari_vit_tfm.held_out import KINDS, NOISES
+    from napari_vit_tfm.benchmark.held_out import KINDS, NOISES
 
     each = "1 field" if n_fields == 1 else f"{n_fields} fields"
     return f"{each} of each of {len(KINDS)} kinds, at {len(NOISES)} levels of noise"
@@ -46,10 +46,11 @@ def compare_kinds(
     output : Path
         Folder for the files.
     """
-    from napari_vit_tfm import figures, report_kinds
-    from napari_vit_tfm.evaluate_kinds import evaluate_kinds
-    from napari_vit_tfm.held_out import KINDS
+    from napari_vit_tfm.benchmark import figures, kinds_tables
+    from napari_vit_tfm.benchmark.held_out import KINDS
+    from napari_vit_tfm.benchmark.kinds import evaluate_kinds
     from napari_vit_tfm.io.writing import replacing
+    from napari_vit_tfm.plotting import write_png
 
     output.mkdir(parents=True, exist_ok=True)
     notices: list[str] = []
@@ -65,10 +66,10 @@ def compare_kinds(
     )
     origin = replace(origin, notices=notices)
     for name, text in (
-        ("kinds.md", report_kinds.kinds_as_markdown(scores, origin)),
-        ("kinds.json", report_kinds.kinds_as_json(scores)),
+        ("kinds.md", kinds_tables.kinds_as_markdown(scores, origin)),
+        ("kinds.json", kinds_tables.kinds_as_json(scores)),
     ):
         with replacing(output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    figures.write_png(output / "kinds.png", figures.kinds_figure(scores))
-    click.echo(report_kinds.kinds_summary_as_markdown(scores, origin))
+    write_png(output / "kinds.png", figures.kinds_figure(scores))
+    click.echo(kinds_tables.kinds_summary_as_markdown(scores, origin))

@@ -31,9 +31,9 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     DIR/displacement.h5, DIR/truth.h5 and DIR/traction.h5, and tells the error
     against the truth.
     """
-    from napari_vit_tfm.cli.run import described, timed_run
+    from napari_vit_tfm.benchmark.metrics import sum_of_squared_errors
+    from napari_vit_tfm.cli.reporting import described, timed_run
     from napari_vit_tfm.io import read_displacement, read_traction, write_traction
-    from napari_vit_tfm.metrics import sum_of_squared_errors
     from napari_vit_tfm.physics.substrate import Substrate
 
     output.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ MOST_ARRAYS = 12
 @click.argument("path", type=FILE, metavar="INPUT")
 def command(*, path: Path) -> None:
     """Show what INPUT holds, and how it would be read."""
-    from napari_vit_tfm.cli.run import described, named_model
+    from napari_vit_tfm.cli.reporting import described, named_model
     from napari_vit_tfm.io import (
         FieldFileError,
         read_displacement,

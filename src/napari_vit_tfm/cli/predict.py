@@ -54,7 +54,7 @@ def command(
 
     Writes the array `traction`, (T, H, W, 2), as HDF5 (.h5) or NPZ (.npz).
     """
-    from napari_vit_tfm.cli.run import (
+    from napari_vit_tfm.cli.reporting import (
         checked_output,
         described,
         gel_in_words,

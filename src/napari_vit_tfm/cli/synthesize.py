@@ -7,12 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import output_file
-from napari_vit_tfm.config import (
-    FIELD_KINDS,
-    MAX_GRID,
-    MIN_GRID,
-    REFERENCE_POISSON,
-)
+from napari_vit_tfm.config import FIELD_KINDS, MAX_GRID, MIN_GRID, REFERENCE_POISSON
 
 
 @click.command("synthesize")

@@ -99,7 +99,7 @@ def command(
         raise click.ClickException(
             f"training needs {error.name}: pip install 'napari-vit-tfm[train]'"
         ) from error
-    from napari_vit_tfm.cli.run import is_watched
+    from napari_vit_tfm.cli.reporting import is_watched
 
     if measure and (resume or weights is not None or devices * nodes > 1):
         raise click.UsageError("--measure takes a fresh network on one device")

@@ -8,7 +8,7 @@ from pathlib import Path
 from napari.utils.notifications import show_warning
 
 from napari_vit_tfm import io
-from napari_vit_tfm.napari.layers import LayerData, field_layers, outline_layer
+from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, outline_layer
 
 
 def get_reader(

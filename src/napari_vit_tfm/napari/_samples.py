@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_vit_tfm import synthesis
 from napari_vit_tfm.config import ExampleConfig
-from napari_vit_tfm.napari.layers import LayerData, field_layers
+from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers
 
 KNOWN = "known traction"
 """What tractions that are given are called."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_vit_tfm import io
 from napari_vit_tfm.fields import FieldError, TractionStack
-from napari_vit_tfm.napari.layers import KEY, FieldTag
+from napari_vit_tfm.napari.layers.tags import KEY, FieldTag
 
 
 def write_tractions(

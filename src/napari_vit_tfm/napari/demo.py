@@ -24,13 +24,10 @@ from qtpy.QtWidgets import QApplication
 from napari_vit_tfm import io
 from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
 from napari_vit_tfm.napari._samples import KNOWN
-from napari_vit_tfm.napari.attention_dock import AttentionDock
-from napari_vit_tfm.napari.layers import (
-    field_layers,
-    layer_stack,
-    show_colorbar,
-    show_tractions,
-)
+from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
+from napari_vit_tfm.napari.layers.runs import show_tractions
+from napari_vit_tfm.napari.layers.tags import layer_stack
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1600, 1000)

@@ -12,9 +12,9 @@ from napari_vit_tfm.synthesis.continuous import (
     SpotDistribution,
 )
 from napari_vit_tfm.synthesis.discs import DiscDistribution, Discs
-from napari_vit_tfm.synthesis.draw import KINDS, synthesise
 from napari_vit_tfm.synthesis.fibres import FibreDistribution
 from napari_vit_tfm.synthesis.fields import Distribution, ForcePattern, SyntheticStack
+from napari_vit_tfm.synthesis.force_patches import ForcePatches
 from napari_vit_tfm.synthesis.noise import (
     NoiseDistribution,
     NoiseParameters,
@@ -22,7 +22,7 @@ from napari_vit_tfm.synthesis.noise import (
     correlated,
 )
 from napari_vit_tfm.synthesis.pads import PadDistribution
-from napari_vit_tfm.synthesis.patches import ForcePatches
+from napari_vit_tfm.synthesis.stacks import KINDS, synthesise
 from napari_vit_tfm.synthesis.timelapse import contracting_cell, disc_timelapse
 
 __all__ = [

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vit_tfm.synthesis.patches import BELL, DOME, ELLIPSE, ForcePatches
-from napari_vit_tfm.synthesis.random import log_uniform
+from napari_vit_tfm.synthesis.force_patches import BELL, DOME, ELLIPSE, ForcePatches
+from napari_vit_tfm.synthesis.noise import log_uniform
 
 
 @dataclass(frozen=True)

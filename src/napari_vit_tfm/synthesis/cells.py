@@ -7,8 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.synthesis.patches import DOME, ELLIPSE, RECTANGLE, ForcePatches
-from napari_vit_tfm.synthesis.random import log_uniform
+from napari_vit_tfm.synthesis.force_patches import (
+    DOME,
+    ELLIPSE,
+    RECTANGLE,
+    ForcePatches,
+)
+from napari_vit_tfm.synthesis.noise import log_uniform
 
 FloatArray = npt.NDArray[np.float64]
 

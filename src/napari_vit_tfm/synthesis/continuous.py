@@ -19,8 +19,8 @@ from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution
 from napari_vit_tfm.synthesis.fibres import FibreDistribution
 from napari_vit_tfm.synthesis.fields import Array
-from napari_vit_tfm.synthesis.patches import ForcePatches
-from napari_vit_tfm.synthesis.random import log_uniform
+from napari_vit_tfm.synthesis.force_patches import ForcePatches
+from napari_vit_tfm.synthesis.noise import log_uniform
 from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
 
 FloatArray = npt.NDArray[np.float32]

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
 from napari_vit_tfm.synthesis.fields import Array
-from napari_vit_tfm.synthesis.random import log_uniform
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -186,3 +185,11 @@ def _distortion(displacement: Array, noise: NoiseParameters) -> Array:
     terms = xp.stack([x + flat, y + flat, x * x + flat, x * y, y * y + flat])
     factors = noise.distortion[..., None, None]
     return xp.sum(factors * terms, axis=2)
+
+
+def log_uniform(
+    rng: np.random.Generator, limits: tuple[float, float], size: int
+) -> npt.NDArray[np.float64]:
+    """Numbers whose logarithms are uniform between two positive limits."""
+    low, high = np.log(limits)
+    return np.exp(rng.uniform(low, high, size))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.synthesis.discs import DiscDistribution, Discs
 from napari_vit_tfm.synthesis.fields import SyntheticStack, render
-from napari_vit_tfm.synthesis.patches import balance_forces
+from napari_vit_tfm.synthesis.force_patches import balance_forces
 
 
 def disc_timelapse(

@@ -19,7 +19,7 @@ from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refi
 from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load
 from napari_vit_tfm.models.weights import PhysicsViTMethod
-from napari_vit_tfm.reconstruct import resolve_device
+from napari_vit_tfm.reconstruction import resolve_device
 from napari_vit_tfm.training.callbacks import KeepBest, KeepCheckpoint
 from napari_vit_tfm.training.config import TrainingConfig
 from napari_vit_tfm.training.data import (

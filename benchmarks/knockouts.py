@@ -1,0 +1,74 @@
+"""What the bundled network loses without one of its parts, not trained again.
+
+    python benchmarks/knockouts.py -o knockouts.md
+
+A part that is left out without loss is one that the network does not use. The
+reverse does not hold: trained without it, the network might have done as well;
+`ablation.py` looks at that.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from ablation import HEADER, as_row, scores
+from torch import Tensor, nn
+
+from napari_vit_tfm.config import BUNDLED_MODEL
+from napari_vit_tfm.models.physics_vit import PhysicsViT
+from napari_vit_tfm.training import starting_weights
+
+
+class Nothing(nn.Module):
+    """Zeros in place of what a part adds."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens to zeros."""
+        return torch.zeros_like(tokens)
+
+
+def no_attention(network: PhysicsViT) -> None:
+    """Every token sees itself alone."""
+    for block in network.blocks:
+        block.attn = Nothing()
+
+
+def no_blocks(network: PhysicsViT) -> None:
+    """Tokens go from the embedding to the decoder as they are."""
+    network.blocks = nn.ModuleList()
+
+
+def no_refinement(network: PhysicsViT) -> None:
+    """The first estimate is the last."""
+    network.refinements = nn.ModuleList()
+
+
+PARTS: dict[str, Callable[[PhysicsViT], None]] = {
+    "everything": lambda network: None,
+    "no attention": no_attention,
+    "no encoder block": no_blocks,
+    "no refinement": no_refinement,
+}
+
+
+def main() -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=32, help="fields of each kind")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    lines = list(HEADER)
+    for name, leave_out in PARTS.items():
+        network = starting_weights(BUNDLED_MODEL).network
+        leave_out(network)
+        found = scores(network, n=arguments.n, shape=(104, 104))
+        lines.append(as_row(name, found))
+        print(lines[-1], flush=True)
+    arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,323 @@
+"""Does a map tell which patches a traction depends on? Hide them, and see.
+
+Patches are hidden in the order of a map, those it ranks highest first; the
+sooner the traction in the chosen patch changes, compared with random orders,
+the more the map knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.integrate import trapezoid
+from scipy.sparse.linalg import spsolve
+
+from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
+from napari_vit_tfm.attention.patches import Patch, PatchGrid
+from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruction import Cancelled, Notify
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
+
+FloatArray = npt.NDArray[np.float64]
+Order = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Faithfulness:
+    """How the traction in a patch changes as other patches are hidden.
+
+    Changes are root mean squares over the patch, relative to that of its
+    undisturbed traction.
+
+    Parameters
+    ----------
+    shares : array of shape (points,)
+        Share of the other patches that is hidden, from 0 to 1; denser where
+        few are.
+    changes : mapping of str to array of shape (points,)
+        Relative change, hiding in the order of each map.
+    random : array of shape (orders, points)
+        The same in random orders.
+    strength : float
+        Root mean square of the patch's traction over that of the patch where it
+        is largest: relative changes of next to nothing say little.
+    """
+
+    shares: FloatArray
+    changes: Mapping[str, FloatArray]
+    random: FloatArray
+    strength: float
+
+    def advantage(self, name: str) -> float:
+        """Area between a map's curve and the mean of the random ones.
+
+        Positive where the map puts first what matters more than most; zero is
+        no better than chance.
+        """
+        above = self.changes[name] - self.random.mean(axis=0)
+        return float(trapezoid(above, self.shares))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the area between a random curve and their mean.
+
+        An advantage within about two of it may be chance.
+        """
+        above = self.random - self.random.mean(axis=0)
+        areas = trapezoid(above, self.shares, axis=1)
+        return float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
+
+
+def faithfulness(
+    stack: DisplacementStack,
+    frame: int,
+    patch: Patch,
+    maps: Mapping[str, npt.ArrayLike],
+    *,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+    inspection: InspectionConfig | None = None,
+    random: FloatArray | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    on_notice: Notify | None = None,
+) -> Faithfulness:
+    """Hide patches in the order of maps, and measure how a traction changes.
+
+    The chosen patch itself is never hidden: that its own displacement matters
+    is no news. What hiding is, see `hide`.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements.
+    frame : int
+        Which frame, counted from zero.
+    patch : tuple of int
+        Row and column of the chosen patch.
+    maps : mapping of str to array of shape (rows, columns)
+        Maps of that patch, by name; patches with the same value are in random
+        order.
+    substrate, config, method, on_notice
+        As for `reconstruction.reconstruct`. A method that makes choices for every
+        field, such as FTTC its regularisation, keeps those of this field.
+    inspection : InspectionConfig, keyword-only, optional
+        Number of points and of random orders, and their seed.
+    random : array of shape (orders, points), keyword-only, optional
+        `Faithfulness.random` of an earlier call for the same frame and patch,
+        which is the same whatever the maps are.
+    on_progress : callable, keyword-only, optional
+        Called after every batch with the fields done and those in all.
+    is_cancelled : callable, keyword-only, optional
+        Asked before every batch.
+
+    Returns
+    -------
+    Faithfulness
+
+    Raises
+    ------
+    FieldError
+        If the field cannot be used, there is no such frame, or the patch has no
+        traction whose change could be measured.
+    IndexError
+        If there is no such patch.
+    Cancelled
+        If `is_cancelled` said so.
+
+    Notes
+    -----
+    Samek et al., IEEE Trans. Neural Netw. Learn. Syst. 2017; Petsiuk et al.,
+    RISE, BMVC 2018 (deletion).
+    """
+    config = config or ReconstructionConfig()
+    inspection = inspection or InspectionConfig()
+    prepared = prepare_frame(
+        stack,
+        frame,
+        substrate=substrate,
+        config=config,
+        method=method,
+        on_notice=on_notice,
+    )
+    grid = prepared.grid
+    chosen = grid.index(*patch)
+    generator = np.random.default_rng(inspection.seed)
+    others = np.delete(np.arange(grid.rows * grid.columns), chosen)
+    shuffled = [generator.permutation(others) for _ in range(inspection.n_random)]
+    ranked = [_ranking(np.asarray(map_), others, generator) for map_ in maps.values()]
+    counts = _counts(len(others), inspection.n_shares)
+    orders = ranked if random is not None else ranked + shuffled
+    curves, strength = _changes(
+        prepared,
+        patch,
+        orders,
+        counts,
+        batch_size=config.batch_size,
+        on_progress=on_progress,
+        is_cancelled=is_cancelled,
+    )
+    return Faithfulness(
+        counts / len(others),
+        dict(zip(maps, curves, strict=False)),
+        curves[len(ranked) :] if random is None else random,
+        strength,
+    )
+
+
+def hide(displacement: FloatArray, hidden: npt.NDArray[np.bool_]) -> FloatArray:
+    """Replace displacements by what their surroundings suggest.
+
+    The hidden nodes get the smoothest field that continues the others: the one
+    with the least sum of squared differences between neighbours, a discrete
+    harmonic function. It has no jumps, which the inversion would turn into
+    strong tractions, and no values beyond those around it. Zeros or noise in
+    their place would be information of their own.
+
+    Parameters
+    ----------
+    displacement : array of shape (H, W, ...)
+        Values at the nodes.
+    hidden : array of shape (H, W)
+        Which of them are hidden; not all.
+
+    Returns
+    -------
+    array of shape (H, W, ...)
+    """
+    if not hidden.any():
+        return displacement.copy()
+    laplacian = _laplacian(*hidden.shape)
+    gone, kept = np.flatnonzero(hidden), np.flatnonzero(~hidden)
+    values = displacement.reshape(hidden.size, -1).astype(np.float64)
+    rows = laplacian[gone]
+    values[gone] = spsolve(
+        rows[:, gone].tocsc(),
+        -(rows[:, kept] @ values[kept]),
+        permc_spec="MMD_AT_PLUS_A",
+    ).reshape(len(gone), -1)
+    return values.reshape(displacement.shape)
+
+
+@lru_cache(maxsize=4)
+def _laplacian(height: int, width: int) -> Any:
+    """Graph Laplacian of a grid, nodes row by row."""
+
+    def path(n: int) -> Any:
+        degree = np.full(n, 2.0)
+        degree[[0, -1]] = 1.0
+        near = np.full(n - 1, -1.0)
+        return sparse.diags_array([near, degree, near], offsets=[-1, 0, 1])
+
+    identities = sparse.eye_array(height), sparse.eye_array(width)
+    return (
+        sparse.kron(path(height), identities[1])
+        + sparse.kron(identities[0], path(width))
+    ).tocsr()
+
+
+def _ranking(map_: FloatArray, others: Order, generator: np.random.Generator) -> Order:
+    """The other patches, highest first; ties in random order."""
+    values = map_.ravel()[others]
+    return others[np.lexsort((generator.random(len(others)), -values))]
+
+
+def _counts(n: int, points: int) -> Order:
+    """How many patches are hidden at each point; dense where few are."""
+    shares = np.linspace(0, 1, points) ** 2
+    return np.unique(np.rint(shares * n).astype(np.intp))
+
+
+def _changes(
+    prepared: PreparedFrame,
+    patch: Patch,
+    orders: list[Order],
+    counts: Order,
+    *,
+    batch_size: int,
+    on_progress: Callable[[int, int], None] | None,
+    is_cancelled: Callable[[], bool] | None,
+) -> tuple[FloatArray, float]:
+    """Relative changes of the patch's traction, ``(orders, points)``; its strength."""
+    field = np.moveaxis(prepared.displacement[0].double().cpu().numpy(), 0, -1)
+    # Nothing hidden and everything hidden are the same in every order.
+    ends, between = (0, counts[-1]), counts[1:-1]
+    hidden = [orders[0][:count] for count in ends]
+    hidden += [order[:count] for order in orders for count in between]
+    solve = _solver(prepared)
+    rows, columns = prepared.grid.nodes(*patch)
+    strength = 0.0
+    tractions: list[FloatArray] = []
+    for start in range(0, len(hidden), batch_size):
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        batch = [
+            hide(field, _node_mask(prepared.grid, gone))
+            for gone in hidden[start : start + batch_size]
+        ]
+        found = solve(np.stack(batch))
+        if start == 0:
+            strength = _strength(prepared.grid, patch, found[0])
+        # A view would keep the whole field.
+        tractions.extend(found[:, :, rows, columns].copy())
+        if on_progress is not None:
+            on_progress(len(tractions), len(hidden))
+    undisturbed = tractions[0]
+    size = np.sqrt(np.square(undisturbed).mean())
+    if size == 0:
+        raise FieldError(
+            f"there is no traction in patch {patch[0]},{patch[1]} of this frame: "
+            "no change of it could be measured"
+        )
+    changes = np.array(
+        [np.sqrt(np.square(one - undisturbed).mean()) for one in tractions]
+    )
+    changes /= size
+    curves = np.empty((len(orders), len(counts)))
+    curves[:, 0], curves[:, -1] = changes[:2]
+    curves[:, 1:-1] = changes[2:].reshape(len(orders), len(between))
+    return curves, strength
+
+
+def _strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
+    """A patch's part in a traction ``(2, h, w)``, from 0 to 1."""
+    nodes = grid.sums(np.ones(traction.shape[1:]))
+    squares = grid.sums(np.square(traction).sum(axis=0)) / nodes
+    largest = squares.max()
+    return float(np.sqrt(squares[patch] / largest)) if largest > 0 else 0.0
+
+
+def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:
+    chosen = np.zeros(grid.rows * grid.columns, dtype=bool)
+    chosen[patches] = True
+    size = grid.patch_size
+    nodes = chosen.reshape(grid.rows, grid.columns).repeat(size, 0).repeat(size, 1)
+    return nodes[: grid.shape[0], : grid.shape[1]]
+
+
+def _solver(prepared: PreparedFrame) -> Callable[[FloatArray], FloatArray]:
+    """Displacements ``(n, H, W, 2)`` to tractions ``(n, 2, h, w)``."""
+    import torch
+
+    from napari_vit_tfm.models.precision import full_float32
+    from napari_vit_tfm.models.tensors import to_tensor
+
+    traction = prepared.method.differentiable_at(prepared.displacement)
+
+    def solve(displacement: FloatArray) -> FloatArray:
+        inputs = to_tensor(displacement).to(prepared.displacement)
+        with torch.inference_mode(), full_float32():
+            return traction(inputs).double().cpu().numpy()
+
+    return solve

@@ -1,0 +1,373 @@
+"""Figures of what a patch attended to, and of whether that tells the truth.
+
+Made with matplotlib's objects alone: no window, no global state.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.attention.captions import caption, choice_words
+from napari_vit_tfm.attention.faithfulness import Faithfulness
+from napari_vit_tfm.attention.overlay import SHARES_SHOWN, Picture
+from napari_vit_tfm.attention.patch import (
+    CHOSEN,
+    EVIDENCE,
+    EVIDENCE_WORDS,
+    Evidence,
+    Map,
+    PatchFindings,
+)
+from napari_vit_tfm.attention.patches import PatchGrid
+from napari_vit_tfm.config import DisplayConfig
+from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.plotting import COLOURS, GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.image import AxesImage
+
+_DECADES = 3
+"""How far down the logarithmic colours of influence and reference reach."""
+
+_EVIDENCE_TITLES: dict[Evidence, tuple[str, str]] = {
+    "influence": (
+        "influence: how the traction in the\npatch changes with displacements",
+        "t/E per grid step",
+    ),
+    "reference": (
+        "physical reference: how a force in\nthe patch displaces the gel",
+        "grid steps per t/E",
+    ),
+}
+"""Titles and units."""
+
+_CURVES = {
+    "influence": (EVIDENCE_WORDS["influence"], COLOURS[1], "s"),
+    "reference": (EVIDENCE_WORDS["reference"], COLOURS[2], "^"),
+}
+"""Label, colour and marker."""
+
+_WIDTH = 11.0
+_TEXT = 8
+_CHOSEN_PATCH = "#ff4d9d"
+
+
+def findings_figure(findings: PatchFindings) -> Figure:
+    """Everything that is known about a patch, on one page.
+
+    Parameters
+    ----------
+    findings : PatchFindings
+        What is known.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, the map that is shown over the field with the displacements as
+        arrows, and, for a method with attention, the maps of all blocks; below,
+        as far as it was computed, influence, physical reference, the rank
+        correlation with both, and the faithfulness curve.
+
+    Raises
+    ------
+    FieldError
+        If the map that is shown has not been computed.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = findings.picture()
+    if drawn is None:
+        raise FieldError(
+            f"{findings.model}: the map that is to be shown has not been computed; "
+            "have the influence computed, too"
+        )
+    aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
+    words = textwrap.wrap(caption(findings), 135)
+    heights = [0.2 * len(words) + 0.1, 4.9 * aspect + 1.2]
+    has_evidence = findings.influence is not None or findings.faithfulness is not None
+    if has_evidence:
+        heights.append(max(2.3 * aspect, 1.2) + 1.0)
+    figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+    heading, above, *below = parts[:, 0]
+    heading.text(0.01, 0.95, "\n".join(words), va="top", fontsize=_TEXT + 2)
+    if findings.attention is None:
+        _draw_overlay(above, findings, drawn)
+    else:
+        left, right = above.subfigures(1, 2, width_ratios=[1, 1.15])
+        _draw_overlay(left, findings, drawn)
+        _draw_gallery(right, findings)
+    for part in below:
+        _draw_evidence(part, findings)
+    return figure
+
+
+def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) -> None:
+    """The map that is shown over the field, with its displacements."""
+    style = DisplayConfig()
+    of_weights = findings.kind == "weights"
+    axes = figure.subplots()
+    low, high = drawn.limits
+    image = axes.imshow(
+        drawn.data,
+        cmap=style.attention_colormap if of_weights else style.displacement_colormap,
+        vmin=low,
+        vmax=high,
+        origin="upper",
+    )
+    if of_weights:
+        _draw_arrows(axes, findings.displacement, style.arrow_stride)
+    _outline(axes, findings.grid, findings.patch, 2.0)
+    _no_ticks(axes)
+    _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing)
+    extend = "max" if drawn.data.max() > high else "neither"
+    _bar(figure, image, axes, drawn.title, extend=extend)
+    name = (
+        f"block {findings.block + 1}"
+        if findings.evidence is None
+        else EVIDENCE_WORDS[findings.evidence]
+    )
+    arrows = ", arrows: displacement" if of_weights else ""
+    axes.set_title(f"{name} over the field{arrows}", fontsize=_TEXT + 1)
+
+
+def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
+    """The chosen map in every block, patch by patch, on one scale."""
+    assert findings.attention is not None
+    words = choice_words(findings.choice, findings.attention.n_heads)
+    figure.suptitle(words, fontsize=_TEXT + 1)
+    blocks = findings.blocks
+    columns = math.ceil(math.sqrt(len(blocks)))
+    rows = math.ceil(len(blocks) / columns)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    of_peak = findings.scale == "peak"
+    image = None
+    for axes in grid.flat[len(blocks) :]:
+        axes.set_axis_off()
+    for block, axes in zip(blocks, grid.flat, strict=False):
+        weights = findings.map(block)
+        image = _draw_patches(
+            axes,
+            findings,
+            weights / weights.max() if of_peak else weights * weights.size,
+            cmap=DisplayConfig().attention_colormap,
+            vmin=0,
+            vmax=1 if of_peak else SHARES_SHOWN,
+        )
+        shown = findings.evidence is None and block == findings.block
+        axes.set_title(
+            f"block {block + 1}" + (", shown left" if shown else ""),
+            fontsize=_TEXT,
+            fontweight="bold" if shown else "normal",
+        )
+    assert image is not None
+    n_patches = findings.map(0).size
+    values = "each map's maximum" if of_peak else f"even shares, 1/{n_patches} each"
+    extend = "neither" if of_peak else "max"
+    _bar(figure, image, list(grid.flat), values, extend=extend)
+
+
+def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
+    known = [
+        (evidence, map_, *_EVIDENCE_TITLES[evidence])
+        for evidence in EVIDENCE
+        if (map_ := getattr(findings, evidence)) is not None
+    ]
+    has_attention = findings.attention is not None
+    n_plots = int(has_attention and bool(known)) + int(
+        findings.faithfulness is not None
+    )
+    panels = list(
+        figure.subplots(
+            1,
+            len(known) + n_plots,
+            squeeze=False,
+            width_ratios=[1.0] * len(known) + [1.15] * n_plots,
+        ).flat
+    )
+    for evidence, map_, title, unit in known:
+        axes = panels.pop(0)
+        image = _draw_patches(axes, findings, map_, **_logarithmic(map_))
+        weight = "bold" if evidence == findings.evidence else "normal"
+        axes.set_title(title, fontsize=_TEXT, fontweight=weight)
+        _bar(figure, image, axes, unit, extend="min")
+    if has_attention and known:
+        _draw_correlations(panels.pop(0), findings)
+    if findings.faithfulness is not None:
+        first = f"block {findings.block + 1}" if has_attention else "influence"
+        _draw_faithfulness(panels.pop(0), findings.faithfulness, first)
+
+
+def _draw_patches(
+    axes: Axes, findings: PatchFindings, values: Map, **colours: Any
+) -> AxesImage:
+    """A value per patch, each patch where it lies on the field."""
+    grid = findings.grid
+    x = np.array([grid.bounds(0, c)[0] for c in range(grid.columns)])
+    y = np.array([grid.bounds(r, 0)[1] for r in range(grid.rows)])
+    height, width = grid.field_shape
+    # The patch that each node belongs to; the outermost may be cut.
+    rows = np.searchsorted(y, np.arange(height), side="right") - 1
+    columns = np.searchsorted(x, np.arange(width), side="right") - 1
+    image = axes.imshow(
+        values[np.ix_(rows, columns)],
+        origin="upper",
+        interpolation="nearest",
+        **colours,
+    )
+    _outline(axes, grid, findings.patch, 1.2)
+    _no_ticks(axes)
+    return image
+
+
+def _draw_correlations(axes: Axes, findings: PatchFindings) -> None:
+    ordinals = [block + 1 for block in findings.blocks]
+    for name in EVIDENCE:
+        other = getattr(findings, name)
+        if other is not None:
+            label, colour, marker = _CURVES[name]
+            values = findings.correlations(other)
+            axes.plot(ordinals, values, color=colour, marker=marker, ms=4, label=label)
+    axes.axhline(0, color=GREY, lw=0.8, ls=":")
+    axes.set_ylim(-1, 1)
+    axes.set_xticks(ordinals)
+    axes.set_xlabel("block", fontsize=_TEXT)
+    axes.set_ylabel("rank correlation", fontsize=_TEXT)
+    axes.set_title("does the map rank patches\nlike these do?", fontsize=_TEXT)
+    _plain(axes)
+
+
+def _draw_faithfulness(axes: Axes, found: Faithfulness, first: str) -> None:
+    percent = 100 * found.shares
+    low, high = found.random.min(axis=0), found.random.max(axis=0)
+    axes.fill_between(percent, low, high, color="0.85", lw=0)
+    axes.plot(percent, found.random.mean(axis=0), "--", color=GREY, label="random")
+    looks = {CHOSEN: (first, COLOURS[0], "o"), **_CURVES}
+    for name, changes in found.changes.items():
+        label, colour, marker = looks[name]
+        axes.plot(percent, changes, color=colour, marker=marker, ms=3, label=label)
+    # The upper third is the legend's.
+    axes.set_ylim(
+        0, 1.5 * max(found.random.max(), *map(np.max, found.changes.values()))
+    )
+    axes.set_xlabel("other patches hidden (%)", fontsize=_TEXT)
+    axes.set_ylabel("change of the patch's traction", fontsize=_TEXT)
+    axes.set_title(
+        f"faithfulness: area over random {found.advantage(CHOSEN):+.2f}\n"
+        f"(random orders spread by {found.spread:.2f})",
+        fontsize=_TEXT,
+    )
+    _plain(axes, legend="upper left")
+
+
+def _logarithmic(map_: Map) -> dict[str, Any]:
+    from matplotlib.colors import LogNorm
+
+    peak = float(map_.max()) or 1.0
+    norm = LogNorm(peak / 10**_DECADES, peak, clip=True)
+    return {"cmap": DisplayConfig().displacement_colormap, "norm": norm}
+
+
+def _draw_arrows(
+    axes: Axes, displacement: npt.NDArray[np.floating], stride: int
+) -> None:
+    style = DisplayConfig()
+    height, width = displacement.shape[:2]
+    # No more arrows than can be told apart on the page.
+    stride = max(stride, math.ceil(max(height, width) / 35))
+    y, x = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
+    vectors = displacement[y, x]
+    longest = float(_length(vectors).max())
+    if longest == 0:
+        return
+    scale = style.longest_arrow * stride / longest
+    axes.quiver(
+        x,
+        y,
+        vectors[..., 0] * scale,
+        vectors[..., 1] * scale,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        color="white",
+        width=0.0025,
+        alpha=0.8,
+    )
+
+
+def _outline(
+    axes: Axes, grid: PatchGrid, patch: tuple[int, int], line_width: float
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    x0, y0, x1, y1 = grid.bounds(*patch)
+    axes.add_patch(
+        Rectangle(
+            (x0, y0), x1 - x0, y1 - y0, fill=False, ec=_CHOSEN_PATCH, lw=line_width
+        )
+    )
+
+
+def _scale_bar(axes: Axes, shape: tuple[int, int], spacing: float | None) -> None:
+    """A bar below the field, of a round length near a fifth of its width."""
+    unit, step = (
+        ("grid steps", 1.0) if spacing is None else ("\N{MICRO SIGN}m", spacing)
+    )
+    length = _round_number((shape[1] - 1) * step / 5)
+    y = shape[0] - 0.5 + 0.025 * shape[0]
+    axes.plot([0, length / step], [y, y], color="black", lw=3, clip_on=False)
+    axes.text(
+        length / step + 0.02 * shape[1],
+        y,
+        f"{length:g} {unit}",
+        va="center",
+        fontsize=_TEXT,
+    )
+    axes.set_xlim(-0.5, shape[1] - 0.5)
+    axes.set_ylim(shape[0] - 0.5, -0.5)
+
+
+def _round_number(value: float) -> float:
+    """The largest of 1, 2 or 5 times a power of ten that is not above a number."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= value)
+
+
+def _bar(
+    figure: SubFigure, image: AxesImage, axes: Any, label: str, *, extend: str
+) -> None:
+    """A colour bar, pointed where values lie beyond its end."""
+    bar = figure.colorbar(
+        image,
+        ax=axes,
+        orientation="horizontal",
+        extend=extend,
+        shrink=0.7,
+        aspect=30,
+        pad=0.06,
+    )
+    bar.set_label(label, fontsize=_TEXT)
+    bar.ax.tick_params(labelsize=_TEXT)
+
+
+def _plain(axes: Axes, *, legend: Literal["best", "upper left"] = "best") -> None:
+    axes.tick_params(labelsize=_TEXT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=_TEXT - 1, frameon=False, loc=legend)
+
+
+def _no_ticks(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _length(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    lengths: npt.NDArray[np.floating] = np.hypot(vectors[..., 0], vectors[..., 1])
+    return lengths

@@ -1,0 +1,55 @@
+"""Random held-out fields, reproducible by a seed."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.benchmark.held_out.kinds import KINDS
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def simulate(
+    kind: str, n: int, *, seed: int, shape: tuple[int, int] = (104, 104)
+) -> tuple[FloatArray, FloatArray]:
+    """Draw held-out fields of one kind.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    n : int
+        Number of fields; the first ones are the same for every number.
+    seed : int, keyword-only
+        Seed of the random numbers.
+    shape : tuple of int, keyword-only
+        Rows and columns.
+
+    Returns
+    -------
+    displacement : array of shape (n, H, W, 2)
+        Clean, ``u / L`` with ``L`` the field's width of ``W - 1`` steps; the
+        mean displacement is that of the unbounded gel.
+    traction : array of shape (n, H, W, 2)
+        ``t / E``, the mean over each node's square; of "discs" that of the disc
+        the node is in.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.benchmark.held_out import simulate
+    >>> displacement, traction = simulate("ring", 2, seed=0, shape=(32, 40))
+    >>> displacement.shape
+    (2, 32, 40, 2)
+    """
+    displacement = np.empty((n, *shape, 2), dtype=np.float32)
+    traction = np.empty_like(displacement)
+    for i in range(n):
+        rng = np.random.default_rng([seed, crc32(kind.encode()), i])
+        drawn = KINDS[kind](rng, shape)
+        steps = np.moveaxis(drawn.displacement(), 0, -1)
+        displacement[i] = steps / np.float32(shape[1] - 1)
+        traction[i] = np.moveaxis(drawn.at_nodes(), 0, -1)
+    return displacement, traction

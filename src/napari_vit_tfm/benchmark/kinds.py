@@ -1,0 +1,194 @@
+"""Methods on held-out fields of every kind and every level of noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_vit_tfm.benchmark.held_out import KINDS, NOISES, simulate, with_noise
+from napari_vit_tfm.benchmark.metrics import relative_squared_error
+from napari_vit_tfm.benchmark.solvers import load_solvers, timed, warm_up
+from napari_vit_tfm.config import CLASSICAL_NAMES, KindsConfig, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.reconstruction import Notify
+
+Cell = tuple[str, str]
+"""A kind of fields and a level of noise."""
+
+
+@dataclass(frozen=True)
+class KindScores:
+    """How methods did on each kind of fields at each level of noise.
+
+    Parameters
+    ----------
+    errors : mapping of (str, str) to mapping of str to float
+        For each kind and noise, the mean relative squared error of each method.
+    method : str
+        The method that is compared with the classical ones.
+    classical : tuple of str
+        The classical methods.
+    ms_per_field : mapping of str to float
+        For each method, time per field in milliseconds, everything included
+        but loading and the first batch.
+    """
+
+    errors: Mapping[Cell, Mapping[str, float]]
+    method: str
+    classical: tuple[str, ...]
+    ms_per_field: Mapping[str, float]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of fields, in the order they came."""
+        return list(dict.fromkeys(kind for kind, _ in self.errors))
+
+    @property
+    def noises(self) -> list[str]:
+        """Levels of noise, in the order they came."""
+        return list(dict.fromkeys(noise for _, noise in self.errors))
+
+    def ratios(self, *rivals: str) -> dict[Cell, float]:
+        """The method's error over the least of `rivals`, kind by kind.
+
+        Parameters
+        ----------
+        *rivals : str
+            Names of methods; without any, the classical ones.
+        """
+        rivals = rivals or self.classical
+        return {
+            cell: errors[self.method] / min(errors[rival] for rival in rivals)
+            for cell, errors in self.errors.items()
+        }
+
+
+@dataclass(frozen=True)
+class RatioSummary:
+    """Ratios of errors, summed up.
+
+    Parameters
+    ----------
+    n_cells : int
+        How many there are: kinds times levels of noise.
+    above_1_00, above_1_10 : int
+        How many are above 1, and above 1.1.
+    geometric_mean : float
+        Their geometric mean.
+    worst : float
+        The largest.
+    worst_kind, worst_noise : str
+        Where it is.
+    """
+
+    n_cells: int
+    above_1_00: int
+    above_1_10: int
+    geometric_mean: float
+    worst: float
+    worst_kind: str
+    worst_noise: str
+
+    @classmethod
+    def of(cls, ratios: Mapping[Cell, float]) -> RatioSummary:
+        """Sum up ratios of kinds and levels of noise."""
+        values = np.array(list(ratios.values()))
+        kind, noise = max(ratios, key=lambda cell: ratios[cell])
+        return cls(
+            n_cells=values.size,
+            above_1_00=int((values > 1.0).sum()),
+            above_1_10=int((values > 1.1).sum()),
+            geometric_mean=float(np.exp(np.log(values).mean())),
+            worst=float(values.max()),
+            worst_kind=kind,
+            worst_noise=noise,
+        )
+
+
+def evaluate_kinds(
+    *,
+    methods: Sequence[str] = KindsConfig.methods,
+    names: Mapping[str, str] | None = None,
+    kinds: Sequence[str] = tuple(KINDS),
+    n_fields: int = KindsConfig.n_fields,
+    seed: int = KindsConfig.seed,
+    shape: tuple[int, int] = KindsConfig.shape,
+    config: ReconstructionConfig | None = None,
+    on_result: Callable[[str, str], None] | None = None,
+    on_notice: Notify | None = None,
+) -> KindScores:
+    """Compare a method with the classical ones on held-out fields.
+
+    Parameters
+    ----------
+    methods : sequence of str, keyword-only
+        Registered names and model files: the method that is compared, and
+        others, at least one of them classical.
+    names : mapping of str to str, keyword-only, optional
+        What to call some of the methods, instead of as they are given.
+    kinds : sequence of str, keyword-only
+        Names of `held_out.KINDS`.
+    n_fields, seed : int, keyword-only
+        Number of fields of each kind; seed of the fields and of the noise.
+    shape : tuple of int, keyword-only
+        Rows and columns of a field.
+    config : ReconstructionConfig, keyword-only, optional
+        Device, batch size, number of mirror images.
+    on_result : callable, keyword-only, optional
+        Called with a kind and a level of noise before the methods run on them.
+    on_notice : callable, keyword-only, optional
+        Told, in a sentence, what should be known about the runs.
+
+    Returns
+    -------
+    KindScores
+        For every kind at every level of `held_out.NOISES`.
+
+    Raises
+    ------
+    FieldError
+        If there is no classical method to compare the first one with, or a
+        method cannot be loaded or does not take the grid.
+    """
+    config = config or ReconstructionConfig()
+    rivals = [model for model in methods[1:] if model in CLASSICAL_NAMES]
+    if not rivals:
+        raise FieldError(
+            "there is no classical method to compare the first one with: it needs "
+            f"{' or '.join(CLASSICAL_NAMES)} after it"
+        )
+    shown = {model: (names or {}).get(model, model) for model in methods}
+    solvers = load_solvers(
+        methods,
+        DisplacementStack(np.zeros((1, *shape, 2), dtype=np.float32), unit="field"),
+        names=shown,
+        config=config,
+        on_notice=on_notice,
+    )
+    errors: dict[Cell, dict[str, float]] = {}
+    seconds = dict.fromkeys(shown.values(), 0.0)
+    for kind in kinds:
+        clean, truth = simulate(kind, n_fields, seed=seed, shape=shape)
+        for noise in NOISES:
+            if on_result is not None:
+                on_result(kind, noise)
+            noisy = with_noise(clean, noise, seed=seed)
+            stack = DisplacementStack(noisy, unit="field")
+            if not errors:
+                for _, solver in solvers:
+                    warm_up(solver, stack, truth, config)
+            of_cell = errors[kind, noise] = {}
+            for name, solver in solvers:
+                found, taken = timed(solver, stack, truth)
+                of_cell[name] = float(relative_squared_error(found, truth).mean())
+                seconds[name] += taken
+    return KindScores(
+        errors,
+        method=shown[methods[0]],
+        classical=tuple(shown[model] for model in rivals),
+        ms_per_field={
+            name: 1000 * s / (n_fields * len(errors)) for name, s in seconds.items()
+        },
+    )

@@ -1,0 +1,158 @@
+"""Methods as what makes tractions of displacements, to be compared with the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from napari_vit_tfm.benchmark import metrics
+from napari_vit_tfm.config import ORACLE, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, FloatArray, without_drift
+from napari_vit_tfm.physics import Substrate, fttc, periodic_component
+from napari_vit_tfm.reconstruction import Notify, check_grid, load_method, reconstruct
+
+ZERO = "zero"
+"""Name under which predicting no traction at all is scored."""
+
+Solver = Callable[[DisplacementStack, FloatArray], FloatArray]
+"""Makes tractions ``t / E`` of displacements and, if it cheats, of the truth."""
+
+_REGULARISATIONS = np.geomspace(1e-3, 1e5, 65)
+
+
+def load_solvers(
+    models: Sequence[str],
+    displacement: DisplacementStack,
+    *,
+    names: Mapping[str, str] | None = None,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig,
+    on_notice: Notify | None = None,
+) -> list[tuple[str, Solver]]:
+    """Load methods, and find out whether they take the grid.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Registered names, model files, "zero", or "fttc-oracle".
+    displacement : DisplacementStack
+        A field like those to come.
+    names, substrate, config, on_notice
+        As for `evaluate.evaluate`.
+
+    Returns
+    -------
+    list of tuple of str and callable
+        Each method's name and what it does.
+
+    Raises
+    ------
+    FieldError
+        If a method cannot be loaded or does not take the grid.
+    """
+    substrate = substrate or Substrate()
+    solvers = []
+    for model in models:
+        solver, own_name = _solver(model, displacement, substrate, config, on_notice)
+        solvers.append(((names or {}).get(model, own_name), solver))
+    return solvers
+
+
+def warm_up(
+    solver: Solver,
+    stack: DisplacementStack,
+    truth: FloatArray,
+    config: ReconstructionConfig,
+) -> None:
+    """Run a first batch: what is set up once, memory or kernels, costs time there."""
+    n = config.batch_size
+    solver(replace(stack, data=stack.data[:n]), truth[:n])
+
+
+def timed(
+    solver: Solver, stack: DisplacementStack, truth: FloatArray
+) -> tuple[FloatArray, float]:
+    """Tractions ``t / E``, and how many seconds they took."""
+    start = time.perf_counter()
+    found = solver(stack, truth)
+    return found, time.perf_counter() - start
+
+
+def _solver(
+    model: str,
+    displacement: DisplacementStack,
+    substrate: Substrate,
+    config: ReconstructionConfig,
+    on_notice: Notify | None,
+) -> tuple[Solver, str]:
+    """What a method does, and its own name."""
+    if model == ZERO:
+        return lambda _stack, truth: np.zeros_like(truth), ZERO
+    if model == ORACLE:
+        return partial(fttc_oracle, substrate=substrate), ORACLE
+    method = load_method(replace(config, model=model))
+    check_grid(displacement, method)
+    gel = Substrate(poisson=substrate.poisson, thickness=substrate.thickness)
+
+    def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:
+        found = reconstruct(
+            stack, substrate=gel, config=config, method=method, on_notice=on_notice
+        )
+        return found.data
+
+    return solve, method.name
+
+
+def fttc_oracle(
+    stack: DisplacementStack, truth: FloatArray, *, substrate: Substrate
+) -> FloatArray:
+    """FTTC at its best: the truth chooses its regularisation and its border.
+
+    For every field, the least sum of squared errors over 65 regularisations
+    from 1e-3 to 1e5 squared grid steps, and over three ways to go on beyond
+    the field's border: periodically, periodically without the jumps (see
+    `periodic_component`), and by zeros, half a field wide on each side. The
+    mean displacement of every field is taken off before. No
+    method that does not know the truth can choose so well; one that beats it
+    beats every way to choose FTTC's regularisation.
+
+    Parameters
+    ----------
+    stack : DisplacementStack
+        Displacements, ``(N, H, W, 2)``.
+    truth : array of shape (N, H, W, 2)
+        Tractions ``t / E``.
+    substrate : Substrate, keyword-only
+        The gel.
+
+    Returns
+    -------
+    array of shape (N, H, W, 2)
+        Tractions ``t / E``.
+    """
+    height, width = stack.grid_shape
+    # Zeros around a field that has a mean would make tractions at its border.
+    steps = np.float32(stack.grid_steps_per_unit())
+    x, y = np.moveaxis(without_drift(stack.data) * steps, -1, 0)
+    around = ((0, 0), (0, height), (0, width))
+    response = substrate.response(spacing=stack.spacing)
+    best = np.zeros_like(truth)
+    least = metrics.sum_of_squared_errors(best, truth)
+    for field in (
+        (x, y),
+        (periodic_component(x), periodic_component(y)),
+        (np.pad(x, around), np.pad(y, around)),
+    ):
+        for regularisation in _REGULARISATIONS:
+            solution = fttc(
+                *field, regularisation=float(regularisation), response=response
+            )
+            found = np.stack(solution, axis=-1)[:, :height, :width]
+            errors = metrics.sum_of_squared_errors(found, truth)
+            better = errors < least
+            best[better], least[better] = found[better], errors[better]
+    return best

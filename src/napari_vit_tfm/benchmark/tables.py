@@ -1,0 +1,265 @@
+"""What a comparison of methods found, as tables: Markdown, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from napari_vit_tfm.benchmark.evaluate import (
+    METRIC_NAMES,
+    MethodScores,
+    mean_of_defined,
+)
+from napari_vit_tfm.benchmark.solvers import ZERO
+from napari_vit_tfm.config import ORACLE
+from napari_vit_tfm.io.writing import replacing
+
+_HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "sum_of_squared_errors": "squared error",
+        "relative_squared_error": "relative",
+        "dtma": "DTMA",
+        "dtma_absolute": "abs. DTMA",
+        "dtmb": "DTMB",
+        "snr": "SNR",
+        "dma": "DMA",
+        "direction_error_degrees": "direction (deg)",
+        "direction_cosine": "cosine",
+    }
+)
+"""How tables call the metrics."""
+
+_BY_FIELD = ("sum_of_squared_errors", "dtma", "direction_error_degrees")
+"""Metrics that the Markdown lists field by field; the CSV file has all."""
+
+_EXPLAINED = """\
+Squared error: sum over nodes and components, of tractions `t/E`. Relative: over
+that of predicting zero. At adhesions (Huang et al., Sci. Rep. 9, 539, 2019):
+DTMA, deviation of the mean traction magnitude, signed and, patch by patch,
+absolute; DMA, of the largest; DTMB, traction in the background, where no patch
+is, over that of a patch; SNR, the reconstruction's magnitude at patches over the
+standard deviation of its background; direction, angle between the patch's mean
+traction and the true one, and its cosine. Perfect are 0, SNR without bound, and
+a cosine of 1. Means over fields; in brackets how many of them have a value, where
+not all have, and a dash where none has."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the figures of a report come from.
+
+    Parameters
+    ----------
+    command : str
+        The command that made them.
+    version : str
+        The package's version.
+    fields : str
+        Which fields, in words.
+    seed : int
+        Seed of the noise.
+    device : str
+        What the times were measured on.
+    cnns : collection of str
+        Names of those methods that are the published CNN.
+    notices : sequence of str
+        What should be known about the runs.
+    """
+
+    command: str
+    version: str
+    fields: str
+    seed: int
+    device: str
+    cnns: Collection[str] = ()
+    notices: Sequence[str] = ()
+
+
+def as_json(results: Sequence[MethodScores]) -> str:
+    """The means as JSON: methods, noise levels, metrics, and times.
+
+    ``{"methods": {name: {"noise": {sigma: {metric: value}}, "ms_per_field":
+    value}}}``; what is not defined or not finite is null.
+    """
+    methods = {
+        result.name: {
+            "noise": {
+                f"{sigma:g}": {
+                    name: value if math.isfinite(value) else None
+                    for name, value in scores.items()
+                }
+                for sigma, scores in result.noise.items()
+            },
+            "ms_per_field": result.ms_per_field,
+        }
+        for result in results
+    }
+    return json.dumps({"methods": methods}, indent=2, allow_nan=False) + "\n"
+
+
+def write_samples(path: Path, results: Sequence[MethodScores]) -> None:
+    """Write every metric of every field as CSV, a row per method, noise and field."""
+    rows = (
+        [result.name, f"{sigma:g}", field, *(scores[m][field] for m in METRIC_NAMES)]
+        for result in results
+        for sigma, scores in result.samples.items()
+        for field in range(_n_fields(result))
+    )
+    _write_csv(path, ["method", "sigma", "field", *METRIC_NAMES], rows)
+
+
+def write_summary(path: Path, results: Sequence[MethodScores]) -> None:
+    """Write mean and spread as CSV, a row per method, noise and metric.
+
+    The column ``fields`` counts those for which the metric is defined.
+    """
+    rows = (
+        [result.name, f"{sigma:g}", metric, *_summary(scores[metric])]
+        for result in results
+        for sigma, scores in result.samples.items()
+        for metric in METRIC_NAMES
+    )
+    columns = ["mean", "standard_deviation", "median", "fields"]
+    _write_csv(path, ["method", "sigma", "metric", *columns], rows)
+
+
+def as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
+    """The whole report: summary, ratios, times, and the errors field by field."""
+    parts = [summary_as_markdown(results, origin), "## Field by field"]
+    for sigma in results[0].samples:
+        for metric in _BY_FIELD:
+            parts += [
+                f"### {_level(sigma)}: {_HEADINGS[metric]}",
+                _by_field(results, sigma, metric),
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary_as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
+    """The report without the tables field by field."""
+    said = [
+        f"`{origin.command}`",
+        f"napari-vit-tfm {origin.version}. Fields: {origin.fields}. White noise of "
+        "standard deviation sigma, as a fraction of the field's width, with seed "
+        f"{origin.seed}.",
+        _EXPLAINED,
+        *(f"Note: {notice}." for notice in origin.notices),
+    ]
+    if any(result.name == ORACLE for result in results):
+        said.append(
+            f"`{ORACLE}` is no method but a bound: FTTC with the regularisation and "
+            "the treatment of the border that the known truth favours, field by field."
+        )
+    parts = ["# Methods against the truth", *said]
+    for sigma in results[0].samples:
+        parts += [f"## {_level(sigma)}", _summary_table(results, sigma)]
+    if origin.cnns:
+        parts += ["## Squared error over the better CNN's", _ratios(results, origin)]
+    parts += ["## Time", _times(results, origin)]
+    return "\n\n".join(parts)
+
+
+def _summary_table(results: Sequence[MethodScores], sigma: float) -> str:
+    rows = [
+        [result.name, *(_mean(result.samples[sigma][name]) for name in METRIC_NAMES)]
+        for result in results
+    ]
+    return markdown_table(["method", *(_HEADINGS[name] for name in METRIC_NAMES)], rows)
+
+
+def _ratios(results: Sequence[MethodScores], origin: Origin) -> str:
+    means = {
+        result.name: {
+            sigma: scores["sum_of_squared_errors"]
+            for sigma, scores in result.noise.items()
+        }
+        for result in results
+    }
+    sigmas = list(results[0].samples)
+    best = {sigma: min(means[cnn][sigma] for cnn in origin.cnns) for sigma in sigmas}
+    rows = [
+        [name, *(short_number(of_method[sigma] / best[sigma]) for sigma in sigmas)]
+        for name, of_method in means.items()
+    ]
+    return markdown_table(["method", *map(_level, sigmas)], rows)
+
+
+def _times(results: Sequence[MethodScores], origin: Origin) -> str:
+    rows = [
+        [result.name, short_number(result.ms_per_field)]
+        for result in results
+        if result.name != ZERO
+    ]
+    return f"On {origin.device}.\n\n" + markdown_table(["method", "ms per field"], rows)
+
+
+def _by_field(results: Sequence[MethodScores], sigma: float, metric: str) -> str:
+    columns = [result.samples[sigma][metric] for result in results]
+    rows = [
+        [str(field), *(short_number(values[field]) for values in columns)]
+        for field in range(_n_fields(results[0]))
+    ]
+    rows.append(
+        ["mean", *(short_number(mean_of_defined(values)) for values in columns)]
+    )
+    return markdown_table(["field", *(result.name for result in results)], rows)
+
+
+def _n_fields(result: MethodScores) -> int:
+    return next(iter(result.samples.values()))[METRIC_NAMES[0]].size
+
+
+def _summary(values: np.ndarray) -> list[float]:
+    defined = values[~np.isnan(values)]
+    if not defined.size:
+        return [math.nan, math.nan, math.nan, 0]
+    # Where one is infinite, so is the mean, and there is no spread.
+    spread = defined.std() if np.isfinite(defined).all() else math.nan
+    return [defined.mean(), spread, np.median(defined), defined.size]
+
+
+def _mean(values: np.ndarray) -> str:
+    """Mean of the fields that have a value, and how many if not all have."""
+    defined = int(np.sum(~np.isnan(values)))
+    mean = short_number(mean_of_defined(values))
+    if defined in (0, values.size):
+        return mean
+    return f"{mean} ({defined} of {values.size})"
+
+
+def _level(sigma: float) -> str:
+    return "Clean" if sigma == 0 else f"Sigma {sigma:g}"
+
+
+def short_number(value: float) -> str:
+    """Three digits, or all before the point; a dash for what is not defined."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is words and whose others are numbers."""
+    lines = [
+        "| " + " | ".join(heads) + " |",
+        "|---" + "|---:" * (len(heads) - 1) + "|",
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _write_csv(
+    path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(heads)
+        for row in rows:
+            writer.writerow([f"{v:.9g}" if isinstance(v, float) else v for v in row])

@@ -1,0 +1,57 @@
+"""What is known about a patch, as a file or in the clipboard."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+from qtpy.QtGui import QImage
+from qtpy.QtWidgets import QApplication
+
+from napari_vit_tfm.attention.export import write_findings
+from napari_vit_tfm.attention.patch import PatchFindings
+
+_DPI = 150
+
+
+def save(path: Path, findings: PatchFindings) -> None:
+    """Write a figure, or the numbers that it is drawn from.
+
+    Parameters
+    ----------
+    path : Path
+        The file: a figure if it ends with .png, else HDF5 or NPZ by its ending.
+    findings : PatchFindings
+        What is known.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another.
+    OSError
+        If the file cannot be written.
+    """
+    if path.suffix.lower() == ".png":
+        from napari_vit_tfm.attention.figures import findings_figure
+        from napari_vit_tfm.plotting import write_png
+
+        write_png(path, findings_figure(findings))
+    else:
+        write_findings(path, findings)
+
+
+def copy_figure(findings: PatchFindings) -> None:
+    """Put the figure into the clipboard.
+
+    Parameters
+    ----------
+    findings : PatchFindings
+        What is known.
+    """
+    from napari_vit_tfm.attention.figures import findings_figure
+
+    picture = BytesIO()
+    findings_figure(findings).savefig(picture, format="png", dpi=_DPI)
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    clipboard.setImage(QImage.fromData(picture.getvalue(), "PNG"))

@@ -1,0 +1,185 @@
+"""Is the attention telling the truth? Two small plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_vit_tfm.attention.patch import (
+    CHOSEN,
+    EVIDENCE,
+    EVIDENCE_WORDS,
+    PatchFindings,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's, which the colour-blind can tell apart, as bright as a dark
+# window needs.
+_STYLES = {
+    CHOSEN: ("the map", "#56B4E9", "o"),
+    "influence": (EVIDENCE_WORDS["influence"], "#E69F00", "s"),
+    "reference": (EVIDENCE_WORDS["reference"], "#CC79A7", "^"),
+}
+_WIDTH, _HEIGHT = 440, 150
+_DPI = 100
+_TEXT_POINTS = 7
+
+
+class EvidencePlots(QWidget):
+    """Rank correlations block by block, and faithfulness curves.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: PatchFindings | None = None
+        self._colour = ""
+        self._label = QLabel()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label)
+        self.setMinimumSize(_WIDTH, _HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.hide()
+
+    def show_findings(self, findings: PatchFindings | None) -> None:
+        """Plot what the map of a patch was held against, or nothing.
+
+        Parameters
+        ----------
+        findings : PatchFindings, optional
+            What is known about the patch and the map that is looked at.
+        """
+        if findings is not None and findings.influence is None:
+            findings = None
+        before, self._shown = self._shown, findings
+        self.setVisible(findings is not None)
+        if findings is not None and not (before and _look_alike(before, findings)):
+            self._label.setPixmap(self._plots(findings))
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Write in the new colour when the theme changes."""
+        super().changeEvent(event)
+        changes = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
+        if event is None or event.type() not in changes or self._shown is None:
+            return
+        if self._text_colour() != self._colour:
+            self._label.setPixmap(self._plots(self._shown))
+
+    def _text_colour(self) -> str:
+        return self.palette().windowText().color().name()
+
+    def _plots(self, evidence: PatchFindings) -> QPixmap:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(
+            figsize=(_WIDTH / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
+        )
+        figure.set_facecolor("none")
+        left, right = figure.subplots(1, 2)
+        _correlations(left, evidence)
+        _curves(right, evidence)
+        self._colour = colour = self._text_colour()
+        for axes in (left, right):
+            _restyle(axes, colour)
+        explained = right if evidence.faithfulness else left
+        handles, labels = explained.get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=4,
+            fontsize=_TEXT_POINTS,
+            frameon=False,
+            labelcolor="linecolor",
+        )
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        width, height = canvas.get_width_height()
+        pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        layout = QImage.Format.Format_RGBA8888
+        return QPixmap.fromImage(QImage(pixels, width, height, 4 * width, layout))
+
+
+def _look_alike(one: PatchFindings, other: PatchFindings) -> bool:
+    """Whether two findings have the same plots."""
+    arrays = ("attention", "influence", "reference", "faithfulness")
+    return (one.patch, one.choice, one.block) == (
+        other.patch,
+        other.choice,
+        other.block,
+    ) and all(getattr(one, name) is getattr(other, name) for name in arrays)
+
+
+def _correlations(axes: Axes, evidence: PatchFindings) -> None:
+    """How alike the map and the evidence rank the patches, block by block."""
+    axes.set_title("the map's rank correlation with", fontsize=_TEXT_POINTS + 1)
+    if evidence.attention is None:
+        _say(axes, "no attention")
+        return
+    axes.set_ylim(-1, 1)
+    axes.axhline(0, color="0.5", lw=0.6)
+    blocks = [block + 1 for block in evidence.blocks]
+    for name in EVIDENCE:
+        label, colour, marker = _STYLES[name]
+        values = evidence.correlations(getattr(evidence, name))
+        axes.plot(blocks, values, color=colour, marker=marker, ms=3, label=label)
+    axes.set_xlabel("block")
+    axes.set_xticks(blocks)
+
+
+def _curves(axes: Axes, evidence: PatchFindings) -> None:
+    """How the traction changes as patches are hidden."""
+    found = evidence.faithfulness
+    axes.set_title("change of the traction, hiding by", fontsize=_TEXT_POINTS + 1)
+    if found is None:
+        _say(axes, "this map is not tested")
+        return
+    percent = 100 * found.shares
+    styles = dict(_STYLES)
+    if evidence.attention is None:
+        styles[CHOSEN] = _STYLES["influence"]
+    else:
+        _, colour, marker = _STYLES[CHOSEN]
+        styles[CHOSEN] = f"the map, block {evidence.block + 1}", colour, marker
+    low, high = found.random.min(axis=0), found.random.max(axis=0)
+    axes.fill_between(percent, low, high, color="0.6", alpha=0.5, lw=0)
+    axes.plot(percent, found.random.mean(axis=0), color="0.7", ls="--", label="random")
+    for name, values in found.changes.items():
+        label, colour, marker = styles[name]
+        axes.plot(percent, values, color=colour, marker=marker, ms=2, label=label)
+    axes.set_xlabel("patches hidden (%)")
+    axes.set_ylim(bottom=0)
+
+
+def _say(axes: Axes, words: str) -> None:
+    """Words instead of a plot."""
+    axes.text(
+        *(0.5, 0.5),
+        words,
+        ha="center",
+        transform=axes.transAxes,
+        fontsize=_TEXT_POINTS + 1,
+    )
+    axes.set(xticks=[], yticks=[])
+
+
+def _restyle(axes: Axes, colour: str) -> None:
+    axes.set_facecolor("none")
+    axes.tick_params(colors=colour, labelsize=_TEXT_POINTS)
+    axes.xaxis.label.set(color=colour, fontsize=_TEXT_POINTS)
+    for text in (axes.title, *axes.texts):
+        text.set_color(colour)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(colour)

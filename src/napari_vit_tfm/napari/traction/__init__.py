@@ -1,0 +1,1 @@
+"""The traction dock: from displacements to tractions, computed in a thread."""

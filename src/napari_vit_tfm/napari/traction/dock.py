@@ -1,0 +1,479 @@
+"""The dock that turns displacements into tractions."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.qt.threading import create_worker
+from napari.utils import cancelable_progress
+from napari.utils.events import Event
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vit_tfm import io
+from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.fields import (
+    DISPLACEMENT_UNITS,
+    UNIT_LABELS,
+    DisplacementStack,
+    FieldError,
+    TractionStack,
+)
+from napari_vit_tfm.napari.errors import in_one_line, is_expected
+from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
+from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
+from napari_vit_tfm.napari.method_cache import MethodCache
+from napari_vit_tfm.napari.traction.run import (
+    Result,
+    Run,
+    Update,
+    reconstruct_in_batches,
+)
+from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
+from napari_vit_tfm.napari.widgets.inputs import (
+    FieldChooser,
+    ModelChooser,
+    NumberSpin,
+    PositiveSpin,
+    text_label,
+)
+from napari_vit_tfm.physics.substrate import Substrate
+
+logger = logging.getLogger(__name__)
+
+_PA_PER_KPA = 1000.0
+
+_FILES = {"HDF5": (".h5", ".hdf5"), "NumPy": (".npz",)}
+
+_UNIT_CHOICES = {
+    "um": "µm",
+    "grid": "steps of the vector grid",
+    "px": "camera pixels",
+    "field": "fractions of the field's width",
+}
+_DEVICE_WORDS = {
+    "auto": "automatic",
+    "cpu": "CPU",
+    "cuda": "GPU (CUDA)",
+    "mps": "GPU (Apple)",
+}
+
+
+class TractionDock(QWidget):
+    """Displacements in, tractions out.
+
+    Parameters
+    ----------
+    napari_viewer : ViewerModel
+        The viewer whose layers it works on.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._methods = MethodCache()
+        self._token = 0
+        self._worker: Any = None
+        self._progress: Any = None
+        self._run: Run | None = None
+        self._source: Layer | None = None
+        self._outcome = ""
+        self._typed_gel = Substrate()
+        self._build()
+        self._lay_out()
+        self._connect_widgets()
+        self.refresh()
+
+    def _build(self) -> None:
+        self.fields = FieldChooser(self._viewer.layers)
+        self.unit = QComboBox()
+        self.unit.setPlaceholderText("choose…")
+        for unit in DISPLACEMENT_UNITS:
+            self.unit.addItem(_UNIT_CHOICES[unit], unit)
+        self.unit.setCurrentIndex(-1)
+        self.spacing = PositiveSpin(
+            "µm", "not known", "Distance between neighbouring displacement vectors."
+        )
+        self.pixel_size = PositiveSpin(
+            "µm", "not known", "Size of a camera pixel in the specimen."
+        )
+        self.young = PositiveSpin(
+            "kPa",
+            "not known: gives t/E",
+            "Stiffness of the gel. Tractions are proportional to it.",
+        )
+        self.poisson = NumberSpin(0.5)
+        self.poisson.setSingleStep(0.01)
+        self.poisson.setValue(REFERENCE_POISSON)
+        self.thickness = PositiveSpin(
+            "µm",
+            "infinite",
+            "Thickness of the gel on its rigid base. It matters where it is less "
+            "than the distance over which the cell's displacements reach.",
+        )
+        self.model = ModelChooser()
+        self.device = QComboBox()
+        for device in DEVICES:
+            self.device.addItem(_DEVICE_WORDS[device], device)
+        self.device.setCurrentIndex(DEVICES.index(ReconstructionConfig().device))
+        self.device_in_use = QLabel()
+        self.run_button = QPushButton()
+        self.message = text_label(3)
+        self.save_button = QPushButton("Save tractions…")
+
+    def _lay_out(self) -> None:
+        device = QHBoxLayout()
+        device.addWidget(self.device)
+        device.addWidget(self.device_in_use)
+        self._form = QFormLayout()
+        self._form.setFieldGrowthPolicy(
+            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
+        )
+        self._form.addRow("Displacement", self.fields)
+        self._form.addRow("Its unit", self.unit)
+        self._form.addRow("Pixel size", self.pixel_size)
+        self._form.addRow("Vector spacing", self.spacing)
+        self._form.addRow("Young's modulus", self.young)
+        self._form.addRow("Poisson ratio", self.poisson)
+        self._form.addRow("Gel thickness", self.thickness)
+        self._form.addRow("Model", self.model)
+        self._form.addRow("Device", device)
+        layout = QVBoxLayout(self)
+        layout.addLayout(self._form)
+        layout.addWidget(self.run_button)
+        layout.addWidget(self.message)
+        layout.addWidget(self.save_button)
+        layout.addStretch()
+
+    def _connect_widgets(self) -> None:
+        self.fields.chosen.connect(self._on_field_chosen)
+        self.unit.currentIndexChanged.connect(self._on_unit_chosen)
+        self.spacing.valueChanged.connect(self._on_spacing_typed)
+        self.pixel_size.valueChanged.connect(self._on_pixel_size_typed)
+        self.young.valueChanged.connect(self._on_young_typed)
+        self.poisson.valueChanged.connect(self._on_poisson_typed)
+        self.thickness.valueChanged.connect(self._on_thickness_typed)
+        self.run_button.clicked.connect(self._on_run_clicked)
+        self.save_button.clicked.connect(self._on_save_clicked)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Watch the layers while the dock is seen."""
+        super().showEvent(event)
+        self.bind()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Leave the layers alone while the dock is not seen; a run goes on."""
+        super().hideEvent(event)
+        self.unbind()
+
+    def bind(self) -> None:
+        """Watch the viewer's layers."""
+        self.fields.bind()
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self.refresh()
+
+    def unbind(self) -> None:
+        """Stop watching the viewer's layers."""
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self.fields.unbind()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is going on, one that is being cancelled included."""
+        return self._worker is not None
+
+    @property
+    def _is_cancelled(self) -> bool:
+        """Whether the run that is going on is one whose results are stale."""
+        return self._run is not None and self._run.token != self._token
+
+    def refresh(self) -> None:
+        """Bring buttons and message up to date."""
+        running = self.is_busy
+        problem = self._problem()
+        self.run_button.setText("Cancel" if running else "Run")
+        self.run_button.setEnabled(
+            not self._is_cancelled if running else problem is None
+        )
+        self.save_button.setEnabled(self._traction() is not None)
+        self._show_row(self.pixel_size, self.unit.currentData() == "px")
+        if not running:
+            self.message.setText(problem or self._outcome)
+
+    def _problem(self) -> str | None:
+        """Why nothing can be computed now."""
+        layer = self.fields.layer()
+        stack = None if layer is None else displacement_stack(layer)
+        if stack is None:
+            return (
+                "Drop a displacement file on napari, or take one from "
+                "File > Open Sample."
+            )
+        if stack.unit is None:
+            return "The file does not say the unit of its displacements: choose it."
+        try:
+            stack.grid_steps_per_unit()
+            self._substrate().response(spacing=stack.spacing)
+        except FieldError as error:
+            return in_one_line(error)
+        return None
+
+    def _show_row(self, field: QWidget, shown: bool) -> None:
+        field.setVisible(shown)
+        label = self._form.labelForField(field)
+        if label is not None:
+            label.setVisible(shown)
+
+    # The field and what its numbers mean
+
+    def _on_field_chosen(self) -> None:
+        layer = self.fields.layer()
+        stack = None if layer is None else displacement_stack(layer)
+        if stack is not None:
+            with (
+                QSignalBlocker(self.unit),
+                QSignalBlocker(self.spacing),
+                QSignalBlocker(self.pixel_size),
+            ):
+                known = stack.unit is not None
+                self.unit.setCurrentIndex(
+                    self.unit.findData(stack.unit) if known else -1
+                )
+                self.spacing.setValue(stack.spacing or 0)
+                self.pixel_size.setValue(stack.pixel_size or 0)
+            self._fill_in_gel(stack)
+        self._outcome = ""
+        self.refresh()
+
+    def _fill_in_gel(self, stack: DisplacementStack) -> None:
+        """The gel that the field's file names, else what was typed.
+
+        What another field's file said about its gel says nothing about this
+        one's.
+        """
+        said = stack.metadata.get("attributes", {})
+        young = _number(said.get("young_pa")) or self._typed_gel.young or 0.0
+        poisson = _number(said.get("poisson"), largest=self.poisson.maximum())
+        thickness = _number(said.get("thickness_um")) or self._typed_gel.thickness
+        with (
+            QSignalBlocker(self.young),
+            QSignalBlocker(self.poisson),
+            QSignalBlocker(self.thickness),
+        ):
+            self.young.setValue(young / _PA_PER_KPA)
+            self.poisson.setValue(
+                self._typed_gel.poisson if poisson is None else poisson
+            )
+            self.thickness.setValue(thickness if math.isfinite(thickness) else 0)
+
+    def _on_young_typed(self) -> None:
+        young = self._substrate().young
+        self._typed_gel = dataclasses.replace(self._typed_gel, young=young)
+
+    def _on_poisson_typed(self) -> None:
+        poisson = self.poisson.value()
+        self._typed_gel = dataclasses.replace(self._typed_gel, poisson=poisson)
+
+    def _on_thickness_typed(self) -> None:
+        thickness = self._substrate().thickness
+        self._typed_gel = dataclasses.replace(self._typed_gel, thickness=thickness)
+        # A layer needs the spacing, which may be missing.
+        self.refresh()
+
+    # Only what was changed is said: the others show rounded numbers.
+
+    def _on_unit_chosen(self) -> None:
+        self._describe(unit=self.unit.currentData())
+
+    def _on_spacing_typed(self) -> None:
+        self._describe(spacing=self.spacing.value() or None)
+
+    def _on_pixel_size_typed(self) -> None:
+        self._describe(pixel_size=self.pixel_size.value() or None)
+
+    def _describe(self, **changes: Any) -> None:
+        layer = self.fields.layer()
+        if layer is not None:
+            describe(self._viewer.layers, layer, **changes)
+        self.refresh()
+
+    # Running
+
+    def _on_run_clicked(self) -> None:
+        if not self.is_busy:
+            self.run()
+        else:
+            self._cancel("Cancelled: the layers are as they were.")
+
+    def run(self) -> None:
+        """Start a run with what the dock says; Qt's event loop delivers its result."""
+        layer = self.fields.layer()
+        stack = None if layer is None else displacement_stack(layer)
+        if stack is None or self.is_busy:
+            return
+        self._token += 1
+        self._source = layer
+        self._outcome = ""
+        self._run = Run(self._token, stack, self._substrate(), self._config())
+        self._worker = create_worker(
+            reconstruct_in_batches,
+            self._run,
+            self._methods,
+            _start_thread=False,
+            _ignore_errors=True,
+        )
+        self._worker.yielded.connect(self._on_yielded)
+        self._worker.returned.connect(self._on_returned)
+        self._worker.errored.connect(self._on_errored)
+        self._worker.finished.connect(self._on_finished)
+        # A dock that is destroyed in mid-run takes its run along.
+        self.destroyed.connect(self._worker.quit)
+        self.message.setText("Loading the model…")
+        self.refresh()
+        # napari's progress bars let Qt handle events whenever they change, so
+        # this comes when the dock knows that it is busy.
+        self._progress = cancelable_progress(
+            total=stack.n_frames, desc="computing tractions"
+        )
+        self._worker.start()
+
+    def _substrate(self) -> Substrate:
+        return Substrate(
+            young=self.young.value() * _PA_PER_KPA or None,
+            poisson=self.poisson.value(),
+            thickness=self.thickness.value() or math.inf,
+        )
+
+    def _config(self) -> ReconstructionConfig:
+        return ReconstructionConfig(
+            model=self.model.model(),
+            heads=self.model.heads(),
+            device=self.device.currentData(),
+        )
+
+    def _cancel(self, outcome: str) -> None:
+        # Whatever the worker still has to say is stale from now on.
+        self._token += 1
+        self._outcome = outcome
+        self._worker.quit()
+        self.message.setText("Stopping after this batch…")
+        self.refresh()
+
+    def _on_layer_removed(self, event: Event) -> None:
+        if event.value is self._source and not self._is_cancelled:
+            self._cancel("Cancelled: the displacement layer was removed.")
+        self.refresh()
+
+    def _on_yielded(self, update: Update) -> None:
+        if update.token != self._token:
+            return
+        if self._progress.is_canceled:
+            self._cancel("Cancelled: the layers are as they were.")
+            return
+        self.device_in_use.setText(f"in use: {update.device}")
+        progress = self._progress
+        self.message.setText(f"{update.done} of {progress.total} frames are done.")
+        # Last, since the end of the run may be handled in here.
+        progress.update(update.done - progress.n)
+
+    def _on_returned(self, result: Result) -> None:
+        if result.token != self._token:
+            return
+        assert self._source is not None
+        if self._source not in self._viewer.layers:
+            self._outcome = "Dropped: the displacement layer was removed."
+            return
+        show_tractions(self._viewer.layers, result.traction, self._source)
+        self._outcome = _summary(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        if self._is_cancelled:
+            return
+        if not is_expected(error):
+            logger.error("the run failed", exc_info=error)
+        self._outcome = in_one_line(error)
+        show_error(self._outcome)
+
+    def _on_finished(self) -> None:
+        self.destroyed.disconnect(self._worker.quit)
+        self._worker = self._run = self._source = None
+        self._progress.close()
+        self._progress = None
+        self.refresh()
+
+    # Saving
+
+    def _traction(self) -> TractionStack | None:
+        """The tractions that were computed from the chosen field."""
+        layer = self.fields.layer()
+        shown = () if layer is None else tractions_of(self._viewer.layers, layer)
+        for traction_layer in shown:
+            if traction_layer is not None:
+                stack = layer_stack(traction_layer)
+                assert isinstance(stack, TractionStack)
+                return stack
+        return None
+
+    def _on_save_clicked(self) -> None:
+        path = ask_where_to_save(self, "Save tractions", "traction.h5", _FILES)
+        if path is not None:
+            self.save(str(path))
+
+    def save(self, path: str) -> None:
+        """Save the tractions of the chosen field; the message says how it went.
+
+        Parameters
+        ----------
+        path : str
+            The file, ending with .h5 or .npz.
+        """
+        stack = self._traction()
+        if stack is None:
+            return
+        try:
+            io.write_traction(path, stack)
+        except (FieldError, OSError) as error:
+            self._outcome = in_one_line(error)
+            show_error(self._outcome)
+        else:
+            self._outcome = f"Saved {path}"
+        self.refresh()
+
+
+def _number(said: Any, *, largest: float = math.inf) -> float | None:
+    """A number that a file says; None where it says none, or an impossible one."""
+    try:
+        number = float(np.asarray(said).item())
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and 0 <= number <= largest else None
+
+
+def _summary(result: Result) -> str:
+    stack = result.traction
+    frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
+    rate = stack.n_frames / result.seconds
+    largest = float(stack.magnitude().max())
+    number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
+    lines = [
+        f"{frames} in {result.seconds:.1f} s, {rate:.2g} a second. "
+        f"Largest traction: {number} {UNIT_LABELS[stack.unit]}.",
+        *result.notices,
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,239 @@
+"""The docks' own controls: fields, models, numbers, sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.components import LayerList
+from napari.layers import Layer
+
+# PyQt calls it pyqtSignal, and qtpy renames it without exporting the name.
+from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vit_tfm.config import MODEL_ENDINGS, MODEL_NAMES, ORIGINAL_ENDINGS
+from napari_vit_tfm.napari.layers.tags import displacement_layers, show_same_field
+
+_MODEL_WORDS = {
+    "vit": "Vision Transformer (bundled)",
+    "fttc": "FTTC (classical, no network)",
+    "bayesian-fttc": "Bayesian FTTC (no network)",
+}
+
+
+class FieldChooser(QComboBox):
+    """One of the displacement fields among the viewer's layers.
+
+    Parameters
+    ----------
+    layers : LayerList
+        The viewer's layers; watched between `bind` and `unbind`.
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    chosen = Signal()
+    """Another field is chosen, or none."""
+
+    def __init__(self, layers: LayerList, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layers = layers
+        self._listed: list[Layer] = []
+        self._announced: Layer | None = None
+        may_shrink(self)
+        self.setPlaceholderText("no displacement field")
+        self.currentIndexChanged.connect(self._announce)
+
+    def _events(self) -> tuple[Any, ...]:
+        events = self._layers.events
+        return (events.inserted, events.removed, events.reordered, events.renamed)
+
+    def bind(self) -> None:
+        """Watch the layers, from what they are now."""
+        for event in self._events():
+            event.connect(self.refresh)
+        self.refresh()
+
+    def unbind(self) -> None:
+        """Stop watching the layers."""
+        for event in self._events():
+            event.disconnect(self.refresh)
+
+    def layer(self) -> Layer | None:
+        """The layer of the field that is chosen."""
+        index = self.currentIndex()
+        return self._listed[index] if 0 <= index < len(self._listed) else None
+
+    def choose(self, layer: Layer) -> None:
+        """Choose the field of a layer that is listed."""
+        self.setCurrentIndex(self._listed.index(layer))
+
+    def refresh(self) -> None:
+        """List the fields anew; the choice stays if its field does."""
+        before = self.layer()
+        with QSignalBlocker(self):
+            self._listed = displacement_layers(self._layers)
+            self.clear()
+            self.addItems([layer.name for layer in self._listed])
+            kept = (
+                i
+                for i, layer in enumerate(self._listed)
+                if before is not None and show_same_field(layer, before)
+            )
+            self.setCurrentIndex(next(kept, 0) if self._listed else -1)
+        self.setEnabled(bool(self._listed))
+        self._announce()
+
+    def _announce(self) -> None:
+        layer = self.layer()
+        if layer is not self._announced:
+            self._announced = layer
+            self.chosen.emit()
+
+
+class ModelChooser(QWidget):
+    """A method that comes with the package, or a file of weights.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    chosen = Signal()
+    """Another model is chosen, or another number of heads."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._combo = QComboBox()
+        may_shrink(self._combo)
+        for name in MODEL_NAMES:
+            self._combo.addItem(_MODEL_WORDS[name], name)
+        self._combo.addItem("weights from a file…", None)
+        self._index = 0
+        self._heads = QSpinBox()
+        self._heads.setRange(0, 64)
+        self._heads.setSpecialValueText("as usual for the file")
+        self._heads.setPrefix("attention heads: ")
+        self._heads.setToolTip(
+            "A file of the original format does not say how many attention "
+            "heads its network has."
+        )
+        self._heads.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._combo)
+        layout.addWidget(self._heads)
+        self._combo.activated.connect(self._on_activated)
+        self._heads.valueChanged.connect(self.chosen)
+
+    def model(self) -> str:
+        """Name of the method, or the path of the file."""
+        return str(self._combo.itemData(self._index))
+
+    def heads(self) -> int | None:
+        """Number of attention heads of a file's network; None for the usual."""
+        is_asked_for = _is_original(self.model())
+        return (self._heads.value() or None) if is_asked_for else None
+
+    def choose(self, model: str) -> None:
+        """Choose a method by its name, or a file by its path."""
+        index = self._combo.findData(model)
+        if index < 0:
+            index = self._combo.count() - 1
+            self._combo.insertItem(index, Path(model).name, model)
+        self._combo.setCurrentIndex(index)
+        self._heads.setVisible(_is_original(model))
+        if index != self._index:
+            self._index = index
+            self.chosen.emit()
+
+    def _on_activated(self, index: int) -> None:
+        model = self._combo.itemData(index)
+        if model is None:
+            endings = " ".join(f"*{ending}" for ending in MODEL_ENDINGS)
+            model, _ = QFileDialog.getOpenFileName(
+                self, "Weights of a network", "", f"Models ({endings});;All files (*)"
+            )
+        self.choose(model or self.model())
+
+
+def _is_original(model: str) -> bool:
+    """Whether a model is a file of the original format."""
+    return Path(model).suffix.lower() in ORIGINAL_ENDINGS
+
+
+class NumberSpin(QDoubleSpinBox):
+    """A number that is held more exactly than anybody measures it.
+
+    Parameters
+    ----------
+    largest : float
+        The largest number; the smallest is zero.
+    """
+
+    def __init__(self, largest: float) -> None:
+        super().__init__()
+        self.setRange(0, largest)
+        self.setDecimals(8)
+        # Half-typed numbers mean nothing.
+        self.setKeyboardTracking(False)
+
+    def textFromValue(self, value: float) -> str:
+        """The number without needless zeros."""
+        return self.locale().toString(value, "g", 10)
+
+
+class PositiveSpin(NumberSpin):
+    """A number above zero, or zero for one that is not known.
+
+    Parameters
+    ----------
+    unit : str
+        Its unit.
+    when_zero : str
+        What is written for zero.
+    tip : str
+        What the number is.
+    """
+
+    def __init__(self, unit: str, when_zero: str, tip: str) -> None:
+        super().__init__(1e6)
+        self.setSuffix(f" {unit}")
+        self.setSpecialValueText(when_zero)
+        self.setToolTip(tip)
+        self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+
+
+def text_label(lines: int) -> QLabel:
+    """A label for sentences, which takes its room before it has any.
+
+    Parameters
+    ----------
+    lines : int
+        Lines that must fit: a dock does not grow for a text that comes later.
+    """
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
+    return label
+
+
+def may_shrink(combo: QComboBox) -> None:
+    """Let a combo box be narrower than its texts, so that they widen no dock."""
+    combo.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    combo.setMinimumContentsLength(24)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -1,0 +1,31 @@
+"""Fields on grids of another number of nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import zoom
+
+
+def resample_nodes(
+    field: npt.NDArray[np.floating], shape: tuple[int, int]
+) -> npt.NDArray[np.floating]:
+    """Bring a field to another number of nodes over the same square.
+
+    Linear interpolation between nodes; the outermost nodes coincide.
+
+    Parameters
+    ----------
+    field : array of shape (H, W, ...)
+        Values at the nodes.
+    shape : tuple of int
+        Rows and columns wanted, at least 2 each.
+
+    Returns
+    -------
+    array of shape (*shape, ...)
+    """
+    factors = [new / old for new, old in zip(shape, field.shape, strict=False)]
+    factors += [1.0] * (field.ndim - 2)
+    resampled: npt.NDArray[np.floating] = zoom(field, factors, order=1, mode="nearest")
+    return resampled

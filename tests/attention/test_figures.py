@@ -1,0 +1,203 @@
+"""Figures of a patch: what is on them, at odd sizes, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.attention.faithfulness import Faithfulness
+from napari_vit_tfm.attention.figures import findings_figure
+from napari_vit_tfm.attention.frame import FrameAttention, MapChoice
+from napari_vit_tfm.attention.overlay import SHARES_SHOWN
+from napari_vit_tfm.attention.patch import CHOSEN, PatchFindings
+from napari_vit_tfm.attention.patches import PatchGrid
+from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.plotting import write_png
+
+Make = Callable[..., PatchFindings]
+
+
+@pytest.fixture
+def make() -> Make:
+    """Findings with made-up attention of some blocks on a field of 21 x 40."""
+
+    def of(
+        n_blocks: int = 6,
+        *,
+        with_evidence: bool = False,
+        spacing: float | None = 0.5,
+        field: float = 1.0,
+        **values: Any,
+    ) -> PatchFindings:
+        generator = np.random.default_rng(0)
+        grid = PatchGrid((21, 40))
+        data = field * generator.normal(size=(1, 21, 40, 2))
+        stack = DisplacementStack(data, unit="um", spacing=spacing)
+        attention = None
+        if n_blocks:
+            maps = generator.dirichlet(np.ones(15), size=(n_blocks, 2, 15))
+            attention = FrameAttention(
+                maps.astype(np.float32),
+                maps.mean(axis=1, dtype=np.float32),
+                grid,
+                stack.data[0],
+            )
+            values = {"block": n_blocks - 1, **values}
+        if with_evidence:
+            shares = np.linspace(0, 1, 5)
+            curves = {CHOSEN: shares, "reference": shares**2}
+            random = np.stack([shares**3, shares**4])
+            values |= {
+                "influence": generator.random((3, 5)),
+                "reference": generator.random((3, 5)),
+                "faithfulness": Faithfulness(shares, curves, random, 0.5),
+            }
+        return PatchFindings(
+            *(stack, 0, (1, 3), grid, "small", ""), attention=attention, **values
+        )
+
+    return of
+
+
+def texts(figure: Any) -> str:
+    """All titles and labels."""
+    figure.canvas.draw()
+    heading, *_ = figure.subfigs
+    found = [text.get_text().replace("\n", " ") for text in heading.texts]
+    for axes in figure.get_axes():
+        found += [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
+        found += [text.get_text() for text in axes.texts]
+    return "\n".join(found)
+
+
+def gallery(figure: Any) -> list[Any]:
+    """The blocks' tiles."""
+    titled = [(axes, axes.get_title()) for axes in figure.get_axes()]
+    return [
+        axes
+        for axes, title in titled
+        if title.startswith("block ") and "over the field" not in title
+    ]
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 6, 12])
+def test_every_block_has_a_tile_and_the_shown_one_is_marked(
+    make: Make, n_blocks: int
+) -> None:
+    said = texts(findings_figure(make(n_blocks)))
+    for block in range(1, n_blocks):
+        assert f"block {block}\n" in said
+    assert f"block {n_blocks}, shown left" in said
+    assert f"after block {n_blocks} of {n_blocks} of small" in said
+    assert "even shares, 1/15 each" in said
+
+
+def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> None:
+    findings = make(4)
+    tiles = gallery(findings_figure(findings))
+    assert len(tiles) == 4
+    for block, axes in enumerate(tiles):
+        (image,) = axes.images
+        shown = np.asarray(image.get_array())
+        assert shown.shape == (21, 40)
+        shares = findings.map(block) * 15
+        assert shown[15, 31] == pytest.approx(shares[1, 3])
+        assert shown[20, 0] == pytest.approx(shares[2, 0])
+        assert image.get_clim() == (0, SHARES_SHOWN)
+        (outline,) = axes.patches
+        assert outline.get_bbox().bounds == (23.5, 7.5, 8, 8)
+    for axes in gallery(findings_figure(make(4, scale="peak"))):
+        (image,) = axes.images
+        assert np.asarray(image.get_array()).max() == pytest.approx(1)
+        assert image.get_clim() == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        # A fifth of 39 steps of half a micrometre is 3.9.
+        ({}, "2 \N{MICRO SIGN}m"),
+        ({"spacing": None}, "5 grid steps"),
+        ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even"),
+        ({"scale": "peak"}, "share of the maximum"),
+    ],
+)
+def test_scale_and_units(make: Make, values: dict[str, Any], words: str) -> None:
+    assert words in texts(findings_figure(make(**values)))
+
+
+@pytest.mark.parametrize("kind", ["weights", "displacement"])
+def test_a_field_without_displacement_is_drawn(make: Make, kind: str) -> None:
+    axes = findings_figure(make(field=0.0, kind=kind)).get_axes()[0]
+    assert axes.images[0].get_clim() == (0, 4 if kind == "weights" else 1)
+    assert not axes.collections
+
+
+def test_the_tiles_say_which_maps_they_are(make: Make) -> None:
+    for choice, words in {
+        MapChoice(): "attention rollout, all blocks so far: what the patch attends to",
+        MapChoice("attention", 1, "to"): "attention of the block alone, head 2 of 2: "
+        "which patches attend to it",
+    }.items():
+        figure = findings_figure(
+            make(with_evidence=True, choice=choice, evidence="influence")
+        )
+        titles = [part.get_suptitle() for top in figure.subfigs for part in top.subfigs]
+        assert words in titles
+
+
+def test_the_evidence(make: Make) -> None:
+    said = texts(findings_figure(make(with_evidence=True)))
+    for words in (
+        "influence: how",
+        "physical reference: how",
+        "rank correlation",
+        # The area between x and the mean of its third and fourth powers.
+        "area over random +0.2",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("kind", ["weights", "displacement"])
+@pytest.mark.parametrize("scale", ["share", "peak"])
+@pytest.mark.parametrize("evidence", [None, "influence", "reference"])
+def test_the_map_over_the_field_is_the_one_that_is_shown(
+    make: Make, evidence: str | None, kind: str, scale: str
+) -> None:
+    findings = make(2, with_evidence=True, evidence=evidence, kind=kind, scale=scale)
+    figure = findings_figure(findings)
+    drawn = findings.picture()
+    assert drawn is not None
+    left = figure.get_axes()[0]
+    name = {None: "block 2", "reference": "physical reference"}.get(evidence, evidence)
+    assert left.get_title().startswith(f"{name} over the field")
+    (image,) = left.images
+    np.testing.assert_array_equal(image.get_array(), drawn.data)
+    assert image.get_clim() == drawn.limits
+    beyond = drawn.data.max() > drawn.limits[1]
+    assert image.colorbar.extend == ("max" if beyond else "neither")
+    assert ("shown left" in texts(figure)) == (evidence is None)
+
+
+def test_without_attention_there_is_the_evidence_alone(make: Make) -> None:
+    findings = make(0, with_evidence=True, evidence="influence")
+    said = texts(findings_figure(findings))
+    assert "small has no attention" in said
+    assert "influence over the field" in said
+    assert "block" not in said
+    assert "rank correlation" not in said
+    assert "influence: how" in said
+
+
+def test_where_nothing_is_known_there_is_nothing_to_draw(make: Make) -> None:
+    with pytest.raises(FieldError, match="map that is to be shown"):
+        findings_figure(make(0))
+
+
+def test_it_is_written(make: Make, tmp_path: Path) -> None:
+    write_png(tmp_path / "found.png", findings_figure(make(with_evidence=True)), dpi=50)
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")

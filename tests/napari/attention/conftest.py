@@ -1,0 +1,49 @@
+"""The attention dock beside a field that lies somewhere in the world."""
+
+from __future__ import annotations
+
+import pytest
+from napari.layers import Layer
+
+from napari_vit_tfm.attention.frame import frame_attention
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.layers.drawing import field_layers
+
+
+@pytest.fixture
+def source(viewer, displacement) -> Layer:
+    layers = [Layer.create(*data) for data in field_layers(displacement)]
+    for layer in layers:
+        layer.scale = (2, 0.7, 0.9)
+        layer.translate = (4, -3, 12)
+    viewer.layers.extend(layers)
+    viewer.dims.set_current_step(0, 0)
+    return layers[0]
+
+
+@pytest.fixture
+def dock(viewer, source, qtbot, weights, finish):
+    dock = AttentionDock(viewer)
+    qtbot.addWidget(dock)
+    dock.model.choose(str(weights))
+    dock.show()
+    yield dock
+    finish(dock)
+    dock.hide()
+
+
+@pytest.fixture
+def expected(displacement, weights):
+    def compute(frame: int, **options):
+        config = ReconstructionConfig(model=str(weights))
+        return frame_attention(displacement, frame, config=config, **options)
+
+    return compute
+
+
+@pytest.fixture
+def inspecting(dock, finish):
+    dock.switch.setChecked(True)
+    finish(dock)
+    return dock

@@ -1,0 +1,141 @@
+"""The attention dock: its switch, its texts, and what it leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from napari.layers import Layer
+
+from canvas import COLUMNS, ROWS, beside, choose, hover, names, pick, press, world
+from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.layers.drawing import field_layers
+from napari_vit_tfm.napari.layers.runs import describe, show_tractions
+
+
+def test_the_sentence_gives_the_numbers(inspecting, expected):
+    choose(inspecting, (1, 2))
+    weights = expected(0).map(1, 1, 2)
+    others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
+    text = inspecting.text.text()
+    assert f"has {weights[1, 2]:.1%} itself" in text
+    assert f"{others.min():.2%} to {others.max():.2%}" in text
+    assert "even share is 5.00%" in text
+    assert "number 7" in text
+
+
+def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
+    choose(inspecting, (1, 2))
+    block = inspecting.controls.block
+    block.step()
+    assert inspecting.inspector.shown.block == 0
+    block._timer.setInterval(1)
+    block.play.click()
+    qtbot.waitUntil(lambda: inspecting.inspector.shown.block == 1)
+    # Another frame lets it run on, another kind of map does not.
+    viewer.dims.set_current_step(0, 1)
+    assert block.play.isChecked()
+    finish(inspecting)
+    assert block.play.isChecked()
+    pick(inspecting.controls.map, "influence")
+    assert not block.play.isChecked()
+    assert inspecting.inspector.shown.evidence == "influence"
+    block.play.click()
+    inspecting.switch.setChecked(False)
+    assert not block.play.isChecked()
+    assert not block._timer.isActive()
+
+
+def emitters(viewer) -> list:
+    return [
+        viewer.events,
+        viewer.dims.events,
+        viewer.layers.events,
+        viewer.layers.selection.events,
+        viewer.canvas.grid.events,
+        *(layer.events for layer in viewer.layers),
+    ]
+
+
+def callbacks(viewer) -> list[int]:
+    """How many callbacks everything that can be connected to has."""
+    counts = [len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)]
+    counts.append(len(viewer.keymap))
+    for group in emitters(viewer):
+        counts += [len(emitter.callbacks) for emitter in group.emitters.values()]
+    return counts
+
+
+def test_opening_and_closing_ten_times_leaves_no_callback(
+    viewer, source, weights, qtbot, finish, traction
+):
+    show_tractions(viewer.layers, traction, source)
+    before, layers = callbacks(viewer), names(viewer)
+    dock = AttentionDock(viewer)
+    qtbot.addWidget(dock)
+    dock.model.choose(str(weights))
+    dock.switch.setChecked(True)
+    for number in range(10):
+        dock.show()
+        finish(dock)
+        choose(dock, (number % ROWS, 1))
+        hover(viewer, world(source, 3, 3))
+        assert sum(callbacks(viewer)) > sum(before)
+        dock.hide()
+        assert callbacks(viewer) == before
+        assert names(viewer) == layers
+
+
+def test_switching_off_takes_everything_away(viewer, dock, finish):
+    before, layers = callbacks(viewer), names(viewer)
+    for _ in range(2):
+        dock.switch.setChecked(True)
+        finish(dock)
+        choose(dock, (0, 0))
+        assert len(names(viewer)) == len(layers) + 3
+        assert sum(callbacks(viewer)) > sum(before)
+        dock.switch.setChecked(False)
+        assert callbacks(viewer) == before
+        assert names(viewer) == layers
+
+
+def test_hiding_the_dock_takes_its_layers_away_and_showing_brings_them_back(
+    viewer, inspecting
+):
+    choose(inspecting, (0, 0))
+    layers = names(viewer)
+    inspecting.hide()
+    assert len(names(viewer)) == len(layers) - 3
+    inspecting.show()
+    assert names(viewer) == layers
+    assert inspecting.switch.isChecked()
+    assert inspecting.inspector.shown.patch == (0, 0)
+
+
+def test_without_a_field_there_is_nothing_to_inspect(viewer, dock, displacement):
+    viewer.layers.clear()
+    dock.switch.setChecked(True)
+    assert not dock.switch.isChecked()
+    assert "no displacement field" in dock.text.text()
+    # Until there is one.
+    viewer.layers.append(Layer.create(*field_layers(displacement)[0]))
+    assert "no displacement field" not in dock.text.text()
+
+
+def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
+    viewer, displacement, dock, finish, source
+):
+    other = dataclasses.replace(displacement, unit=None)
+    beside(viewer, source, other)
+    dock.fields.choose(viewer.layers[-1])
+    dock.switch.setChecked(True)
+    press(viewer, world(source, 3, 3))
+    assert "unit is not known" in dock.text.text()
+    assert "Traction dock" in dock.text.text()
+    assert not dock.is_busy
+    describe(viewer.layers, viewer.layers[2], unit="px")
+    assert "need the pixel size" in dock.text.text()
+    describe(viewer.layers, viewer.layers[2], unit="grid")
+    finish(dock)
+    assert dock.inspector.frame is not None
+    assert dock.text.text().startswith("Click a patch")

@@ -1,0 +1,163 @@
+"""Influence, physical reference and faithfulness, on demand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from qtpy.QtGui import QGuiApplication
+
+from canvas import COLUMNS, ROWS, choose, named, pick, press, world
+from napari_vit_tfm.attention.patch import EVIDENCE
+from napari_vit_tfm.napari.layers.runs import show_tractions
+
+
+def test_a_model_without_attention_says_so_and_offers_its_influence(
+    viewer, source, dock, finish, caplog, qtbot
+):
+    # The scale of a model before is not left standing.
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (0, 0))
+    qtbot.waitUntil(lambda: dock.panel.gallery.has_scale)
+    dock.model.choose("fttc")
+    finish(dock)
+    assert "fttc has no attention" in dock.text.text()
+    press(viewer, world(source, 12, 20))
+    assert "for the influence of patch (1, 2)" in dock.text.text()
+    qtbot.waitUntil(lambda: len(dock.panel.gallery.names) == 2)
+    assert not dock.panel.gallery.has_scale
+    assert not named(viewer, "attention").visible
+    # There is nothing to draw yet.
+    assert not dock.save.isEnabled()
+    assert not dock.copy.isEnabled()
+    dock.test.click()
+    assert dock.test.text().startswith("Cancel the test of patch")
+    finish(dock)
+    found = dock.inspector.evidence
+    assert found.influence.shape == (ROWS, COLUMNS)
+    qtbot.waitUntil(lambda: dock.panel.gallery.has_scale)
+    assert found.faithfulness.changes
+    overlay = named(viewer, "map")
+    assert overlay.visible
+    assert dock.save.isEnabled()
+    dock.copy.click()
+    assert QGuiApplication.clipboard().image().width() > 500
+    assert "as fttc gives it, changes with the displacement" in dock.text.text()
+    assert not dock.test.isEnabled()
+    pick(dock.controls.map, "reference")
+    assert "gel's physics" in dock.text.text()
+    assert caplog.text == ""
+
+
+def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
+    choose(inspecting, (1, 2))
+    assert inspecting.inspector.evidence is None
+    inspecting.test.click()
+    finish(inspecting)
+    found = inspecting.inspector.evidence
+    assert len(found.correlations(found.influence)) == 2
+    assert not inspecting.test.isEnabled()
+    pick(inspecting.controls.map, "influence")
+    drawn = named(viewer, "map").data
+    row, column = np.unravel_index(np.argmax(drawn), drawn.shape)
+    assert (row // 8, column // 8) == (1, 2)
+    # Another block is another map, whose faithfulness is not known.
+    inspecting.controls.block.slider.setValue(1)
+    assert inspecting.test.isEnabled()
+    assert inspecting.inspector.findings().faithfulness is None
+    # Not even while the influence is looked at.
+    pick(inspecting.controls.map, "influence")
+    assert inspecting.inspector.findings().block == 0
+    assert inspecting.inspector.findings().faithfulness is None
+    inspecting.test.click()
+    finish(inspecting)
+    assert inspecting.inspector.evidence.block == 0
+    again = inspecting.inspector.evidence
+    assert again.influence is found.influence
+    # Random orders are the same for every map.
+    assert again.faithfulness.random is found.faithfulness.random
+    for name in EVIDENCE:
+        np.testing.assert_allclose(
+            again.faithfulness.changes[name], found.faithfulness.changes[name]
+        )
+
+
+def test_tests_of_several_maps_are_kept(inspecting, finish):
+    choose(inspecting, (1, 2))
+    curves = []
+    for block in (1, 0):
+        inspecting.inspector.look_at(block=block)
+        inspecting.test.click()
+        finish(inspecting)
+        curves.append(inspecting.inspector.findings().faithfulness)
+    assert curves[0] is not curves[1]
+    inspecting.inspector.look_at(block=1)
+    assert inspecting.inspector.findings().faithfulness is curves[0]
+    assert not inspecting.test.isEnabled()
+
+
+def test_other_layers_places_do_not_cancel_a_test(viewer, source, inspecting, finish):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    viewer.layers.move(0, 2)
+    finish(inspecting)
+    assert inspecting.inspector.evidence is not None
+
+
+def test_tractions_of_another_model_are_said_to_be(
+    viewer, source, inspecting, finish, traction
+):
+    choose(inspecting, (1, 2))
+    assert "were computed by" not in inspecting.text.text()
+    frame = inspecting.inspector.frame
+    for model, sha256, said in (
+        ("fttc", "", "those shown were computed by fttc"),
+        (frame.model, "1" * 64, "were computed by other weights of that name"),
+        (frame.model, frame.model_sha256, ""),
+    ):
+        other = dataclasses.replace(traction, model=model, model_sha256=sha256)
+        show_tractions(viewer.layers, other, source)
+        finish(inspecting)
+        choose(inspecting, (0, 0))
+        choose(inspecting, (1, 2))
+        assert said in inspecting.text.text()
+        assert ("were computed by" in inspecting.text.text()) is bool(said)
+
+
+def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    assert "number 7" in inspecting.text.text()
+    assert inspecting.text.text().endswith("…")
+    choose(inspecting, (2, 3))
+    assert "number 13: from which patches" in inspecting.text.text()
+    assert inspecting.test.text() == "Cancel the test of patch (1, 2), number 7"
+    finish(inspecting)
+    assert inspecting.test.text() == "Test this map"
+    assert inspecting.test.isEnabled()
+    assert inspecting.inspector.evidence is None
+    choose(inspecting, (1, 2))
+    assert inspecting.inspector.evidence is not None
+    assert not inspecting.test.isEnabled()
+
+
+def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
+    inspecting, finish, viewer, caplog
+):
+    before = inspecting.inspector.request
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    inspecting._on_frame_error(before, ZeroDivisionError("boom"))
+    assert "the inspection failed" in caplog.text
+    assert inspecting.switch.isChecked()
+
+
+def test_a_test_can_be_cancelled(inspecting, finish):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    inspecting.test.click()
+    finish(inspecting)
+    assert inspecting.inspector.evidence is None
+    assert inspecting.test.text() == "Test this map"
+    assert inspecting.test.isEnabled()

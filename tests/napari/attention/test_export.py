@@ -1,0 +1,42 @@
+"""What is known about a patch, saved."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog
+
+from canvas import choose
+
+
+def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
+    choose(inspecting, (1, 2))
+    for ending in (".png", ".npz", ".h5"):
+        path = tmp_path / f"attention{ending}"
+        inspecting.save_as(path)
+        assert path.stat().st_size > 1000
+    with np.load(tmp_path / "attention.npz", allow_pickle=False) as file:
+        rollout = file["rollout"]
+    attention = inspecting.inspector.frame.attention
+    np.testing.assert_allclose(rollout[1], attention.map(1, 1, 2), rtol=1e-6)
+    inspecting.copy.click()
+    image = QGuiApplication.clipboard().image()
+    assert image.width() > 500
+
+
+def test_the_save_button(inspecting, tmp_path, monkeypatch):
+    choose(inspecting, (1, 2))
+    answer = (str(tmp_path / "cell 0.5um"), "NumPy (*.npz)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    inspecting.save.click()
+    assert (tmp_path / "cell 0.5um.npz").exists()
+
+
+def test_what_cannot_be_saved_is_told(inspecting, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("napari_vit_tfm.napari.attention.dock.show_error", told.append)
+    choose(inspecting, (1, 2))
+    inspecting.save_as(tmp_path / "attention.txt")
+    assert not (tmp_path / "attention.txt").exists()
+    assert len(told) == 1
+    assert ".h5" in told[0]

@@ -1,0 +1,305 @@
+"""Which frame, patch and map are shown, and when they are computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from qtpy.QtCore import QThreadPool
+
+from canvas import (
+    CHOSEN,
+    beside,
+    choose,
+    in_even_shares,
+    key,
+    named,
+    names,
+    outlined,
+    pick,
+    press,
+    world,
+)
+from napari_vit_tfm.attention.frame import MapChoice, frame_attention
+from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES
+from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
+from napari_vit_tfm.physics.substrate import Substrate
+
+
+def test_the_map_is_the_rollout_and_lies_over_the_field(
+    viewer, source, inspecting, expected
+):
+    press(viewer, world(source, 12, 20))
+    overlay = named(viewer, "map")
+    assert inspecting.inspector.shown.patch == (1, 2)
+    np.testing.assert_allclose(
+        overlay.data, in_even_shares(expected(0), (1, 2)), rtol=1e-5
+    )
+    for corner in ((0, 0), (26, 39)):
+        np.testing.assert_allclose(
+            overlay.data_to_world(corner), source.data_to_world((0, *corner))[1:]
+        )
+    assert overlay.units == source.units[1:]
+
+
+def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
+    choose(inspecting, (1, 2))
+    overlay, layers = named(viewer, "map"), len(viewer.layers)
+    controls = inspecting.controls
+    slider = controls.block.slider
+    assert (slider.minimum(), slider.maximum(), slider.value()) == (1, 2, 2)
+
+    def assert_shown(**options) -> None:
+        right = in_even_shares(expected(0), (1, 2), **options)
+        np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+
+    slider.setValue(1)
+    assert_shown(block=0)
+    assert "after block 1 of 2" in inspecting.text.text()
+    pick(controls.kind, "displacement")
+    assert_shown(block=0, kind="displacement")
+    pick(controls.kind, "weights")
+    assert not controls.head.isEnabled()
+    pick(controls.map, "attention")
+    assert_shown(block=0, choice=MapChoice("attention"))
+    assert "mean of 2 heads" in inspecting.text.text()
+    pick(controls.head, 1)
+    assert_shown(block=0, choice=MapChoice("attention", 1))
+    assert "head 2 of 2" in inspecting.text.text()
+    pick(controls.direction, "to")
+    assert_shown(block=0, choice=MapChoice("attention", 1, "to"))
+    assert "look at it" in inspecting.text.text()
+    column = expected(0).map(0, 1, 2, choice=MapChoice("attention", 1, "to"))
+    assert f"is {column[1, 2]:.1%} of what it has" in inspecting.text.text()
+    # Rollout has no heads.
+    pick(controls.map, "rollout")
+    assert_shown(block=0, choice=MapChoice("rollout", None, "to"))
+    assert len(viewer.layers) == layers
+    assert overlay in viewer.layers
+
+
+def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacement):
+    overlay = named(viewer, "attention")
+    longest = displacement.magnitude().max()
+    for patch in ((0, 0), (1, 2)):
+        for block in (0, 1):
+            inspecting.inspector.look_at(patch=patch, block=block, kind="weights")
+            assert overlay.contrast_limits == [0, 4]
+            assert overlay.colorbar.visible
+            assert "end at 4 even shares" in inspecting.text.text()
+    inspecting.inspector.look_at(kind="displacement")
+    np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
+    assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} even shares)")
+    # The original's own scale: up to the map's maximum.
+    pick(inspecting.controls.scale, "peak")
+    np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
+    right = expected(0).overlay(1, 1, 2, kind="displacement")
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    assert "end at the longest displacement" in inspecting.text.text()
+    inspecting.inspector.look_at(kind="weights")
+    assert overlay.contrast_limits == [0, 1]
+    np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
+    assert "map's own maximum" in inspecting.text.text()
+
+
+def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
+    viewer.dims.set_current_step(0, 2)
+    # The map of another frame is not shown for this one's.
+    assert np.isnan(overlay.data).all()
+    assert overlay.colormap.map([np.nan])[0, 3] == 0
+    inspecting.inspector.look_at(kind="displacement")
+    finish(inspecting)
+    assert overlay.colormap.map([np.nan])[0, 3] == 0
+    inspecting.inspector.look_at(kind="weights")
+    right = in_even_shares(expected(2), (1, 2))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    assert "Frame 2" in inspecting.text.text()
+    viewer.dims.set_current_step(0, 0)
+    # Kept from before: no worker is needed.
+    assert not inspecting.is_busy
+    right = in_even_shares(expected(0), (1, 2))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+
+
+def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
+    viewer, source, inspecting, finish, expected
+):
+    overlay = named(viewer, "attention")
+    seen = []
+    overlay.events.set_data.connect(lambda: seen.append(overlay.data.copy()))
+    for frame, column in ((1, 3), (2, 12), (1, 20), (2, 28)):
+        viewer.dims.set_current_step(0, frame)
+        press(viewer, world(source, 3, column))
+    finish(inspecting)
+    assert inspecting.inspector.shown.patch == (0, 3)
+    right = in_even_shares(expected(2), (0, 3))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    shown = [data for data in seen if not np.isnan(data).all()]
+    assert shown
+    for data in shown:
+        np.testing.assert_allclose(data, right, rtol=1e-5)
+
+
+def test_a_frame_that_cannot_be_used_is_passed_over(
+    viewer, source, inspecting, finish, displacement, expected
+):
+    data = displacement.data.copy()
+    data[1, 3, 5] = np.nan
+    holed = DisplacementStack(data, unit="um", spacing=0.5)
+    beside(viewer, source, holed)
+    inspecting.fields.choose(viewer.layers[-1])
+    finish(inspecting)
+    choose(inspecting, (1, 2))
+    # A hole has no length.
+    inspecting.inspector.look_at(kind="displacement")
+    longest = np.nanmax(holed.magnitude())
+    np.testing.assert_allclose(named(viewer, "map").contrast_limits, (0, 2 * longest))
+    assert np.isfinite(viewer.layers[2].contrast_limits).all()
+    inspecting.inspector.look_at(kind="weights")
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert inspecting.switch.isChecked()
+    assert "Frame 1 holds vectors that are not finite" in inspecting.text.text()
+    assert np.isnan(named(viewer, "map").data).all()
+    shown = {layer.name.split()[0] for layer in viewer.layers if layer.visible}
+    assert shown == {"displacement"}
+    assert not inspecting.test.isEnabled()
+    # A click there is none that waits for a frame.
+    press(viewer, world(source, 3, 3))
+    assert not inspecting.is_busy
+    viewer.dims.set_current_step(0, 2)
+    finish(inspecting)
+    assert inspecting.inspector.shown.patch == (1, 2)
+    right = in_even_shares(expected(2), (1, 2))
+    np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
+    # What is said of one frame is not said of another.
+    viewer.dims.set_current_step(0, 1)
+    viewer.dims.set_current_step(0, 0)
+    finish(inspecting)
+    assert "not finite" not in inspecting.text.text()
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert "not finite" in inspecting.text.text()
+
+
+def test_a_frame_that_the_field_does_not_have_is_not_shown(
+    viewer, source, inspecting, finish, displacement
+):
+    choose(inspecting, (1, 2))
+    many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
+    beside(viewer, source, many)
+    inspecting.controls.block.play.click()
+    viewer.dims.set_current_step(0, 4)
+    assert not inspecting.controls.block.play.isChecked()
+    assert "a frame that this field does not have" in inspecting.text.text()
+    assert not named(viewer, "map").visible
+    assert not named(viewer, "patches").visible
+    press(viewer, world(source, 3, 3))
+    key(viewer, "Left")
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert named(viewer, "map").visible
+    assert named(viewer, "patches").visible
+    assert inspecting.inspector.shown.patch == (1, 2)
+
+
+def test_a_model_that_cannot_be_loaded_is_waited_out(
+    inspecting, finish, weights, tmp_path, expected
+):
+    choose(inspecting, (1, 2))
+    inspecting.model.choose(str(tmp_path / "missing.safetensors"))
+    finish(inspecting)
+    assert inspecting.switch.isChecked()
+    assert "missing.safetensors" in inspecting.text.text()
+    inspecting.model.choose(str(weights))
+    finish(inspecting)
+    assert "after block 2 of 2" in inspecting.text.text()
+
+
+def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
+    before = names(viewer)
+    dock.switch.setChecked(True)
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    dock.switch.setChecked(False)
+    finish(dock)
+    assert names(viewer) == before
+
+
+def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
+    assert CACHED_FRAMES < 6
+    many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
+    beside(viewer, source, many)
+    inspecting.fields.choose(viewer.layers[-1])
+    for frame in range(6):
+        viewer.dims.set_current_step(0, frame)
+        finish(inspecting)
+    kept = [request.frame for request in inspecting.inspector._frames]
+    assert kept == list(range(6))[-CACHED_FRAMES:]
+
+
+def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
+    choose(inspecting, (1, 2))
+    inspecting.model.choose("fttc")
+    finish(inspecting)
+    assert "no attention" in inspecting.text.text()
+    inspecting.model.choose(str(weights))
+    assert not inspecting.is_busy
+    assert "after block 2 of 2" in inspecting.text.text()
+
+
+def test_a_field_of_another_size_has_another_grid(viewer, source, inspecting, finish):
+    choose(inspecting, (3, 4))
+    rng = np.random.default_rng(0)
+    small = DisplacementStack(rng.normal(size=(2, 16, 20, 2)), unit="grid")
+    beside(viewer, source, small)
+    inspecting.fields.choose(viewer.layers[-1])
+    finish(inspecting)
+    assert inspecting.inspector.shown.patch is None
+    lines = named(viewer, "patches")
+    assert len(lines.data) == (2 + 1) + (3 + 1)
+    # The patch that was chosen is not there in any frame, known or not.
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert inspecting.inspector.frame is not None
+    assert outlined(viewer, CHOSEN) is None
+
+
+def test_the_gel_is_that_of_the_computed_tractions(
+    viewer, source, inspecting, finish, expected, traction
+):
+    soft = dataclasses.replace(traction, poisson=0.3, thickness=4.0)
+    assert isinstance(soft, TractionStack)
+    show_tractions(viewer.layers, soft, source)
+    choose(inspecting, (1, 2))
+
+    def assert_shown(poisson: float, thickness: float = math.inf) -> None:
+        finish(inspecting)
+        gel = Substrate(poisson=poisson, thickness=thickness)
+        right = in_even_shares(expected(0, substrate=gel), (1, 2))
+        np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
+
+    assert_shown(0.3, 4.0)
+    # Another run on the same field brings the same layers another stack.
+    show_tractions(viewer.layers, dataclasses.replace(traction, poisson=0.4), source)
+    assert_shown(0.4)
+    for layer in tractions_of(viewer.layers, source):
+        viewer.layers.remove(layer)
+    assert_shown(REFERENCE_POISSON)
+
+
+def test_another_unit_is_asked_at_once(viewer, source, inspecting, finish, weights):
+    choose(inspecting, (1, 2))
+    before = named(viewer, "map").data.copy()
+    new = describe(viewer.layers, source, unit="grid")
+    finish(inspecting)
+    assert inspecting.inspector.request.stack is new
+    config = ReconstructionConfig(model=str(weights))
+    right = in_even_shares(frame_attention(new, 0, config=config), (1, 2))
+    overlay = named(viewer, "map")
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+    assert overlay.data.shape == before.shape

@@ -1,0 +1,262 @@
+"""The map, the grid and the outlines over the field."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import LayerList
+from napari.layers import Layer
+from napari.utils._proxies import PublicOnlyProxy
+
+from canvas import (
+    CHOSEN,
+    POINTED_AT,
+    choose,
+    corners,
+    in_even_shares,
+    key,
+    named,
+    names,
+    outlined,
+    pick,
+    press,
+    world,
+)
+from napari_vit_tfm.attention.patches import PatchGrid
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.attention.layers import AttentionLayers
+from napari_vit_tfm.napari.layers.drawing import field_layers
+from napari_vit_tfm.napari.layers.runs import show_tractions
+
+
+def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
+    overlay.visible = False
+    choose(inspecting, (1, 3))
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert not overlay.visible
+    overlay.visible = True
+    right = in_even_shares(expected(1), (1, 3))
+    np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
+
+
+def test_who_shows_the_map_before_there_is_one_has_it_with_its_colours(
+    viewer, inspecting
+):
+    overlay = named(viewer, "attention")
+    overlay.visible = True
+    choose(inspecting, (1, 2))
+    assert overlay.colorbar.visible
+    overlay.visible = False
+    choose(inspecting, (1, 3))
+    assert not overlay.visible
+
+
+def test_a_map_that_was_hidden_is_never_that_of_another_frame(
+    viewer, inspecting, finish
+):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
+    overlay.visible = False
+    viewer.dims.set_current_step(0, 1)
+    overlay.visible = True
+    assert np.isnan(overlay.data).all()
+    finish(inspecting)
+    assert not np.isnan(overlay.data).any()
+    # Nor that of a block, where an influence is looked at that is not known.
+    inspecting.inspector.look_at(evidence="influence")
+    assert np.isnan(overlay.data).all()
+
+
+def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
+    before = list(viewer.mouse_drag_callbacks)
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (0, 0))
+    viewer.layers.clear()
+    assert "was removed" in dock.text.text() or "has ended" in dock.text.text()
+    assert not dock.switch.isChecked()
+    assert len(viewer.layers) == 0
+    assert viewer.mouse_drag_callbacks == before
+    assert not dock.controls.isEnabled()
+    assert dock.text.text()
+
+
+def test_of_a_field_that_loses_one_layer_the_other_is_looked_at(
+    viewer, source, inspecting, finish
+):
+    choose(inspecting, (1, 2))
+    viewer.layers.remove(source)
+    finish(inspecting)
+    assert inspecting.switch.isChecked()
+    assert named(viewer, "map").visible
+    rest = named(viewer, "displacement arrows")
+    press(viewer, rest.data_to_world((0, 3, 3)))
+    assert inspecting.inspector.shown.patch == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["map", "patches", "outlines"])
+def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name, qtbot):
+    choose(inspecting, (0, 0))
+    viewer.layers.remove(named(viewer, name))
+    assert not inspecting.switch.isChecked()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    assert [n.split()[0] for n in names(viewer)] == ["displacement"] * 2
+
+
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("among", [("map", "patches"), ("",)])
+def test_layers_may_be_removed_together(viewer, inspecting, among, step, qtbot):
+    choose(inspecting, (0, 0))
+    doomed = [layer for layer in viewer.layers if layer.name.startswith(among)]
+    # As napari removes what is selected, in any order.
+    for layer in doomed[::step]:
+        viewer.layers.remove(layer)
+    left = 0 if among == ("",) else 2
+    qtbot.waitUntil(lambda: len(viewer.layers) == left)
+    assert not inspecting.switch.isChecked()
+
+
+def test_the_selection_of_layers_stays(viewer, source, dock, finish):
+    viewer.layers.selection = {source}
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (0, 0))
+    assert viewer.layers.selection == {source}
+
+
+def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
+    choose(inspecting, (1, 2))
+    source.scale = (2, 1.5, 1.2)
+    source.translate = (4, 30, -7)
+    turn = np.eye(3)
+    turn[1:, 1:] = [[0.8, -0.6], [0.6, 0.8]]
+    source.rotate = turn
+    source.units = ("pixel", "nm", "nm")
+    patch = corners(source, (7.5, 15.5), (15.5, 23.5))
+    np.testing.assert_allclose(outlined(viewer, CHOSEN), patch)
+    for name in ("map", "patches"):
+        layer = named(viewer, name)
+        for corner in ((0, 0), (26, 39)):
+            np.testing.assert_allclose(
+                layer.data_to_world(corner), source.data_to_world((0, *corner))[1:]
+            )
+        assert layer.units == source.units[1:]
+
+
+@pytest.mark.parametrize(
+    ("shape", "model_shape"),
+    [
+        ((160, 160), None),
+        ((256, 17), None),
+        ((256, 200), None),
+        ((160, 160), (104, 104)),
+        ((20, 50), (104, 104)),
+    ],
+)
+def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_shape):
+    stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
+    layers = LayerList([Layer.create(*field_layers(stack)[0])])
+    overlay = AttentionLayers(layers, layers[0])
+    grid = PatchGrid(shape, model_shape)
+    overlay.show_grid(grid)
+    for patch in ((0, 0), (grid.rows // 2, 1), (grid.rows - 1, grid.columns - 1)):
+        overlay.outline(chosen=patch, pointed_at=patch)
+        image = next(layer for layer in layers if layer.name == "outlines")
+        # The mouse is in the chosen patch: the chosen one's outline is above.
+        assert not (image.data == (*POINTED_AT, 255)).all(axis=-1).any()
+        drawn = (image.data == (*CHOSEN, 255)).all(axis=-1)
+        found = np.argwhere(drawn)
+        y0, x0 = image.data_to_world(found.min(axis=0) - 0.5)
+        y1, x1 = image.data_to_world(found.max(axis=0) + 0.5)
+        pixel = 0.5 * image.scale[0]
+        np.testing.assert_allclose(
+            (x0, y0, x1, y1), grid.bounds(*patch), atol=pixel + 1e-6
+        )
+        rows, columns = np.ptp(found, axis=0) + 1
+        assert min(rows, columns) < 3 or drawn.sum() < rows * columns
+
+
+def test_lines_are_as_wide_on_the_canvas_whatever_the_field():
+    for shape in ((16, 20), (256, 200)):
+        stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
+        layers = LayerList([Layer.create(*field_layers(stack)[0])])
+        AttentionLayers(layers, layers[0]).show_grid(PatchGrid(shape))
+        lines = next(layer for layer in layers if layer.name == "patches")
+        assert lines.edge_width == pytest.approx(0.003 * max(shape))
+
+
+def test_weighted_displacements_stand_alone_and_attention_lets_through(
+    viewer, inspecting
+):
+    choose(inspecting, (1, 2))
+    overlay = named(viewer, "map")
+    faint = overlay.opacity
+    assert faint < 1
+    assert overlay.colormap.map(0.0)[0, 3] == 0
+    pick(inspecting.controls.kind, "displacement")
+    assert overlay.opacity == 1
+    assert overlay.colormap.map(0.0)[0, 3] == 1
+    # What the user sets then stays.
+    overlay.opacity = 0.8
+    choose(inspecting, (1, 3))
+    assert overlay.opacity == pytest.approx(0.8)
+    pick(inspecting.controls.kind, "weights")
+    assert overlay.opacity == pytest.approx(faint)
+    assert overlay.colormap.map(0.0)[0, 3] == 0
+
+
+def test_a_layer_that_lies_apart_and_is_removed_leaves_the_map_to_the_others(
+    viewer, source, qtbot, weights, finish, traction
+):
+    # As a plugin's dock gets the viewer, and by it the layers.
+    dock = AttentionDock(PublicOnlyProxy(viewer))
+    qtbot.addWidget(dock)
+    dock.model.choose(str(weights))
+    dock.show()
+    dock.switch.setChecked(True)
+    finish(dock)
+    image, _ = show_tractions(viewer.layers, traction, source)
+    image.translate = np.add(source.translate, (0, 0, 100))
+    finish(dock)
+    viewer.layers.selection.active = image
+    press(viewer, world(image, 3, 3))
+    overlay = named(viewer, "map")
+    place = image.data_to_world((0, 0, 0))[1:]
+    np.testing.assert_allclose(overlay.data_to_world((0, 0)), place)
+    viewer.layers.remove(image)
+    place = source.data_to_world((0, 0, 0))[1:]
+    np.testing.assert_allclose(overlay.data_to_world((0, 0)), place)
+    finish(dock)
+    dock.hide()
+
+
+def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
+    viewer.dims.ndisplay = 3
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch is None
+    assert "two-dimensional" in inspecting.text.text()
+    viewer.dims.ndisplay = 2
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch == (0, 0)
+    viewer.dims.order = (1, 0, 2)
+    assert "two-dimensional" in inspecting.text.text()
+    assert not named(viewer, "map").visible
+    key(viewer, "Right")
+    assert inspecting.inspector.shown.patch == (0, 0)
+    viewer.dims.order = (0, 1, 2)
+    assert named(viewer, "map").visible
+    assert not np.isnan(named(viewer, "map").data).any()
+
+
+def test_layers_in_a_grid_are_left_alone_and_said(viewer, source, inspecting):
+    viewer.canvas.grid.enabled = True
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch is None
+    assert "not in a grid" in inspecting.text.text()
+    viewer.canvas.grid.enabled = False
+    press(viewer, world(source, 3, 3))
+    assert inspecting.inspector.shown.patch == (0, 0)

@@ -1,0 +1,166 @@
+"""How a field is drawn, and where its layers lie."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.layers import Image, Layer
+
+from napari_vit_tfm.config import DisplayConfig
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.napari.layers.drawing import (
+    arrow_stride,
+    arrows,
+    field_layers,
+    frame_at,
+    outline_layer,
+    plane_geometry_of,
+)
+from napari_vit_tfm.napari.layers.tags import (
+    field_tag,
+)
+
+EVERY = DisplayConfig(arrow_stride=1)
+
+
+def create(*args, **kwargs) -> list[Layer]:
+    return [Layer.create(*data) for data in field_layers(*args, **kwargs)]
+
+
+@pytest.mark.parametrize(
+    ("vector", "direction"), [((1, 0), (0, 0, 1)), ((0, 1), (0, 1, 0))]
+)
+def test_x_points_along_columns_and_y_along_rows(one_vector, vector, direction):
+    stack = DisplacementStack(one_vector(*vector, at=(3, 5)))
+    drawn = arrows(stack, EVERY)
+    (longest,) = np.flatnonzero(drawn.magnitude)
+    start, projection = drawn.data[longest]
+    np.testing.assert_array_equal(start, (0, 3, 5))
+    np.testing.assert_allclose(projection / np.linalg.norm(projection), direction)
+
+
+def test_arrows_start_where_the_magnitude_is(one_vector):
+    stack = DisplacementStack(one_vector(2, -1, at=(3, 5)))
+    image, vectors = create(stack, config=EVERY)
+    (row,), (column,) = np.nonzero(image.data[0])
+    longest = np.argmax(vectors.features["magnitude"])
+    np.testing.assert_array_equal(vectors.data[longest, 0], (0, row, column))
+
+
+def test_an_arrow_is_the_mean_of_its_block_at_its_middle():
+    data = np.zeros((1, 16, 16, 2), dtype=np.float32)
+    data[0, 0:3, 0:3, 0] = 1
+    data[0, 15, 15, 1] = 5
+    drawn = arrows(DisplacementStack(data), DisplayConfig(arrow_stride=3))
+    np.testing.assert_array_equal(drawn.data[0, 0], (0, 1, 1))
+    assert drawn.magnitude[0] == pytest.approx(1)
+    # The last block of 16 = 5 * 3 + 1 is a single vector.
+    np.testing.assert_array_equal(drawn.data[-1, 0], (0, 15, 15))
+    assert drawn.magnitude[-1] == pytest.approx(5)
+
+
+def test_an_adhesion_between_the_blocks_middles_has_an_arrow(one_vector):
+    for at in ((3, 3), (4, 4), (5, 4)):
+        stack = TractionStack(one_vector(9, 0, at=at))
+        assert arrows(stack, DisplayConfig(arrow_stride=3)).magnitude.max() > 0
+
+
+def test_arrows_lengths_compare_over_time_and_the_factor_is_said(traction):
+    drawn = arrows(traction, DisplayConfig())
+    lengths = np.linalg.norm(drawn.data[:, 1], axis=1)
+    np.testing.assert_allclose(
+        lengths, drawn.magnitude * drawn.grid_steps_per_unit, rtol=1e-5, atol=1e-6
+    )
+    assert lengths.max() == pytest.approx(DisplayConfig().longest_arrow * 3)
+    _, vectors = create(traction)
+    tag = field_tag(vectors)
+    assert tag is not None
+    assert tag.grid_steps_per_unit == drawn.grid_steps_per_unit
+
+
+def test_long_time_lapses_have_fewer_arrows():
+    short = TractionStack(np.zeros((2, 100, 100, 2)))
+    long = TractionStack(np.zeros((200, 100, 100, 2)))
+    config = DisplayConfig()
+    assert arrow_stride(short, config) == config.arrow_stride
+    assert len(arrows(long, config).data) <= config.max_arrows
+    assert arrow_stride(long, config) == 4
+
+
+def test_zero_fields_can_be_shown(viewer):
+    viewer.layers.extend(create(TractionStack(np.zeros((2, 20, 20, 2)))))
+    assert viewer.layers[0].contrast_limits == [0, 1]
+
+
+def test_micrometres_where_the_spacing_is_known(displacement):
+    image, vectors = create(displacement)
+    for layer in (image, vectors):
+        np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
+        assert [str(unit) for unit in layer.units] == ["pixel", *["micrometer"] * 2]
+        assert layer.axis_labels == ("frame", "y", "x")
+    assert image.name == "displacement magnitude (µm)"
+    assert vectors.name == "displacement arrows (µm)"
+
+
+def test_grid_steps_where_it_is_not(displacement):
+    unknown = dataclasses.replace(displacement, spacing=None, unit=None)
+    image, _ = create(unknown)
+    np.testing.assert_allclose(image.scale, (1, 1, 1))
+    assert {str(unit) for unit in image.units} == {"pixel"}
+    assert image.name == "displacement magnitude (unit not known)"
+
+
+def test_the_arrows_of_the_frame_are_shown(viewer, displacement):
+    _, vectors = create(displacement)
+    viewer.layers.append(vectors)
+    for frame in range(displacement.n_frames):
+        viewer.dims.set_current_step(0, frame)
+        shown = vectors.data[vectors._view_indices]
+        assert set(shown[:, 0, 0]) == {frame}
+
+
+@pytest.fixture
+def source(viewer, displacement) -> Layer:
+    image, _ = create(displacement)
+    image.scale = (2, 0.7, 0.7)
+    image.translate = (4, -3, 12)
+    viewer.layers.append(image)
+    return image
+
+
+def test_the_frame_is_the_layers_own(viewer, source):
+    # Frames lie 2 apart, from 4 on.
+    assert frame_at(source, (4, 0, 0)) == 0
+    assert frame_at(source, (6.4, 0, 0)) == 1
+    assert frame_at(source, (8.9, 0, 0)) == 2
+    # Another field may be longer.
+    assert frame_at(source, (100, 0, 0)) is None
+    assert frame_at(source, (-7, 0, 0)) is None
+
+
+@pytest.mark.parametrize("rotate", [0.0, 30.0])
+def test_a_plane_lies_where_the_field_lies(viewer, displacement, rotate):
+    image, _ = create(displacement)
+    image.scale, image.translate = (2, 0.7, 0.9), (4, -3, 12)
+    if rotate:
+        turn = np.eye(3)
+        c, s = np.cos(np.deg2rad(rotate)), np.sin(np.deg2rad(rotate))
+        turn[1:, 1:] = [[c, -s], [s, c]]
+        image.rotate = turn
+    plane = Image(image.data[0], **plane_geometry_of(image))
+    for corner in ((0, 0), (26, 0), (0, 39), (26, 39), (3.5, 7.25)):
+        np.testing.assert_allclose(
+            plane.data_to_world(corner), image.data_to_world((1, *corner))[1:]
+        )
+
+
+def test_the_outline_is_drawn_in_rows_and_columns(displacement):
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
+    stack = dataclasses.replace(displacement, outline=outline)
+    ((data, options, kind),) = outline_layer(field_layers(stack))
+    shapes = Layer.create(data, options, kind)
+    np.testing.assert_array_equal(shapes.data[0], outline[:, ::-1])
+    np.testing.assert_allclose(shapes.scale, (0.5, 0.5))
+    assert outline_layer(field_layers(displacement)) == []

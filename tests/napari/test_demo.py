@@ -1,0 +1,69 @@
+"""The window that the demo opens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skimage.io import imread
+
+from napari_vit_tfm import io
+from napari_vit_tfm.napari import demo
+from napari_vit_tfm.napari.layers.runs import tractions_of
+
+
+@pytest.fixture
+def folder(tmp_path, displacement, traction):
+    io.write_arrays(
+        tmp_path / "displacement.h5",
+        {"displacement": displacement.data},
+        {"displacement": {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0}},
+    )
+    for name in ("traction.h5", "truth.h5"):
+        io.write_traction(tmp_path / name, traction)
+    return tmp_path
+
+
+def test_the_demo_shows_all_fields_and_a_run_would_update_them(viewer, folder):
+    source = demo.show_fields(viewer, demo.read_fields(folder))
+    assert [layer.name for layer in viewer.layers if layer.visible] == [
+        "traction magnitude (Pa)",
+        "traction arrows (Pa)",
+    ]
+    assert tractions_of(viewer.layers, source) == tuple(viewer.layers[-2:])
+    frame, position = demo.strongest(viewer.layers[-2])
+    lengths = viewer.layers[-2].data
+    assert lengths[frame].max() == lengths.max()
+    at = tuple(int(i) for i in viewer.layers[-2].world_to_data((frame, *position)))
+    assert lengths[at] == lengths.max()
+
+
+def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "napari_vit_tfm.napari.demo", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("needs_display")
+def test_the_demo_saves_a_picture_of_its_window(folder):
+    picture = folder / "demo.png"
+    done = run_demo(folder, "--screenshot", picture)
+    assert done.returncode == 0, done.stderr
+    assert str(picture) in done.stdout
+    pixels = imread(picture)[..., :3].astype(int)
+    assert min(pixels.shape[:2]) > 500
+    # The outline of the chosen patch, and nothing else, is of this pink.
+    pink = np.abs(pixels - (255, 77, 157)).max(axis=-1) < 12
+    assert pink.sum() > 50
+
+
+def test_the_demo_without_files_ends_with_one_line(tmp_path):
+    done = run_demo(tmp_path)
+    assert done.returncode == 2
+    assert "displacement.h5: there is no such file" in done.stderr
+    assert "Traceback" not in done.stderr

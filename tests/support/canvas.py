@@ -1,0 +1,108 @@
+"""What a user does on a viewer's canvas, and what is then to be seen on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Layer
+from napari.utils._test_utils import read_only_mouse_event
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
+from napari.utils.key_bindings import coerce_keybinding
+
+from napari_vit_tfm.attention.frame import ROLLOUT
+from napari_vit_tfm.napari.layers.drawing import field_layers
+
+# The fields are 27 x 40: 4 x 5 patches, the lowest of three rows.
+ROWS, COLUMNS = 4, 5
+
+
+def beside(viewer, source, stack) -> Layer:
+    """Another field, with its frames where the first one has them."""
+    layer = Layer.create(*field_layers(stack)[0])
+    layer.scale, layer.translate = source.scale, source.translate
+    viewer.layers.append(layer)
+    return layer
+
+
+def named(viewer, name: str) -> Layer:
+    return next(layer for layer in viewer.layers if layer.name.startswith(name))
+
+
+CHOSEN, POINTED_AT = (255, 77, 157), (255, 255, 255)
+
+
+def outlined(viewer, colour):
+    """First and last place of an outline, as far as its pixels reach, or None."""
+    outlines = named(viewer, "outlines")
+    found = np.argwhere((outlines.data == (*colour, 255)).all(axis=-1))
+    if not len(found):
+        return None
+    ends = found.min(axis=0) - 0.5, found.max(axis=0) + 0.5
+    return np.array([outlines.data_to_world(end) for end in ends])
+
+
+def corners(source, *places):
+    return np.array([source.data_to_world((0, *place))[1:] for place in places])
+
+
+def names(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def in_even_shares(attention, patch, *, block=1, choice=ROLLOUT, kind="weights"):
+    """The overlay of the original definition, in even shares."""
+    weights = attention.map(block, *patch, choice=choice)
+    drawn = attention.overlay(block, *patch, choice=choice, kind=kind)
+    return drawn * weights.max() * weights.size
+
+
+def choose(dock, patch) -> None:
+    dock.inspector.look_at(patch=patch)
+
+
+def pick(combo, data) -> None:
+    """As a user does it."""
+    index = combo.findData(data)
+    combo.setCurrentIndex(index)
+    combo.activated.emit(index)
+
+
+def hover(viewer, position) -> None:
+    mouse_move_callbacks(
+        viewer,
+        read_only_mouse_event(
+            "mouse_move", position=tuple(position), pos=(0, 0), is_dragging=False
+        ),
+    )
+
+
+def key(viewer, name: str) -> None:
+    """What the key does, whose action the viewer calls with itself."""
+    viewer.keymap[coerce_keybinding(name)](viewer)
+
+
+def press(viewer, position, *, button=1, drag_to=None) -> None:
+    """A press and a release at a place in the world, in canvas pixels 10 a unit."""
+
+    def event(kind, place, is_dragging=False):
+        return read_only_mouse_event(
+            kind,
+            button=button,
+            position=tuple(place),
+            pos=np.asarray(place)[-2:] * 10,
+            is_dragging=is_dragging,
+        )
+
+    mouse_press_callbacks(viewer, event("mouse_press", position))
+    end = position
+    if drag_to is not None:
+        mouse_move_callbacks(viewer, event("mouse_move", drag_to, is_dragging=True))
+        end = drag_to
+    mouse_release_callbacks(viewer, event("mouse_release", end))
+
+
+def world(source, row: float, column: float) -> tuple[float, ...]:
+    return tuple(source.data_to_world((0, row, column)))

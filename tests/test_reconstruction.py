@@ -1,0 +1,334 @@
+"""Stacks in, tractions out: units, grids, batches, callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.config import MODEL_NAMES, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.models import ReconstructionMethod
+from napari_vit_tfm.physics import Substrate, displacement_of
+from napari_vit_tfm.reconstruction import Cancelled, reconstruct, resolve_device
+from napari_vit_tfm.synthesis import synthesise
+
+CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
+
+
+class Echo(ReconstructionMethod):
+    """Gives back what it is given, so that a test sees what a model sees."""
+
+    name = "echo"
+
+    def __init__(self, grid: tuple[int, int] | None = None) -> None:
+        self.grid = grid
+        self.batches: list[int] = []
+        self.fits = 100
+
+    def to(self, device: str | torch.device) -> Echo:
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        if len(displacement) > self.fits:
+            raise torch.OutOfMemoryError
+        self.batches.append(len(displacement))
+        return displacement
+
+
+def random_stack(
+    n: int = 5, shape: tuple[int, int] = (20, 31), **values: object
+) -> DisplacementStack:
+    data = np.random.default_rng(0).normal(size=(n, *shape, 2))
+    return DisplacementStack(data, **{"unit": "field", **values})
+
+
+def test_known_traction_comes_back_in_pascal_whatever_the_unit() -> None:
+    discs = synthesise(2, seed=1)
+    young, spacing = 8000.0, 0.6
+    width = 103 * spacing
+    forms = [
+        DisplacementStack(discs.displacement, unit="field"),
+        DisplacementStack(discs.displacement * 103, unit="grid"),
+        DisplacementStack(discs.displacement * width, unit="um", spacing=spacing),
+        DisplacementStack(
+            discs.displacement * width / 0.2, unit="px", spacing=spacing, pixel_size=0.2
+        ),
+    ]
+    truth = discs.traction * young
+    found = [
+        reconstruct(stack, substrate=Substrate(young=young), config=CPU)
+        for stack in forms
+    ]
+    for traction in found:
+        assert traction.unit == "Pa"
+        assert traction.data.dtype == np.float32
+        np.testing.assert_allclose(traction.data, found[0].data, rtol=1e-3, atol=0.5)
+        error = np.square(traction.data - truth).sum() / np.square(truth).sum()
+        assert error < 0.25
+    assert found[2].spacing == spacing
+
+
+def test_without_young_s_modulus_it_is_a_ratio() -> None:
+    stack = random_stack()
+    ratio = reconstruct(stack, config=CPU)
+    pascal = reconstruct(stack, substrate=Substrate(young=2000.0), config=CPU)
+    assert ratio.unit == "1"
+    assert ratio.young is None
+    np.testing.assert_allclose(pascal.data, 2000 * ratio.data, rtol=1e-5)
+
+
+def test_components_and_axes_reach_the_model_in_their_order() -> None:
+    data = np.zeros((1, 16, 24, 2), dtype=np.float32)
+    data[0, 3, 20] = [1.0, -2.0]
+    seen = reconstruct(DisplacementStack(data, unit="field"), config=CPU, method=Echo())
+    np.testing.assert_array_equal(seen.data, data)
+
+
+def rounded_discs(n: int = 2) -> np.ndarray:
+    """Discs in grid steps, rounded, so that adding a drift to them loses nothing."""
+    steps = synthesise(n, seed=1, shape=(40, 56)).displacement * 55
+    return np.round(steps * 2**12) / 2**12
+
+
+@pytest.mark.parametrize(
+    "gel",
+    [
+        Substrate(),
+        Substrate(poisson=0.3),
+        Substrate(young=5000.0, poisson=0.45, thickness=3.0),
+    ],
+)
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> None:
+    still = rounded_discs()
+    longest = np.ceil(np.hypot(still[..., 0], still[..., 1]).max())
+    drift = 50 * longest * np.array([[1.0, 0.0], [-0.75, 1.25]])
+    config = ReconstructionConfig(model=model, device="cpu")
+    notices: list[str] = []
+    before, after = (
+        reconstruct(
+            DisplacementStack(data, unit="um", spacing=0.5),
+            substrate=gel,
+            config=config,
+            on_notice=notices.append,
+        )
+        for data in (still * 0.5, (still + drift[:, None, None]) * 0.5)
+    )
+    assert len(notices) == 1
+    assert notices[0].startswith("taken off: a drift of up to")
+    size = np.abs(before.data).max()
+    np.testing.assert_allclose(after.data, before.data, atol=1e-5 * size)
+    assert before.drift is not None
+    assert after.drift is not None
+    np.testing.assert_allclose(before.drift, still.mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(after.drift - before.drift, drift, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("gel", [Substrate(), Substrate(poisson=0.3, thickness=9.0)])
+def test_zeros_and_a_mere_drift_have_no_traction(model: str, gel: Substrate) -> None:
+    data = np.zeros((2, 33, 40, 2), dtype=np.float32)
+    data[1] = [0.1, -123.456]
+    config = ReconstructionConfig(model=model, device="cpu")
+    notices: list[str] = []
+    found = reconstruct(
+        DisplacementStack(data, unit="grid", spacing=0.7),
+        substrate=gel,
+        config=config,
+        on_notice=notices.append,
+    )
+    assert not found.data.any()
+    np.testing.assert_array_equal(found.drift, data[:, 0, 0])
+    assert "drift of up to 123 grid steps and nothing else" in notices[0]
+
+
+def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
+    still, notices = rounded_discs(), []
+    still -= still.mean(axis=(1, 2), keepdims=True)
+    drift = np.array([[0.0, 0.0], [30.0, -40.0]])[:, None, None]
+    stack = DisplacementStack(still + drift, unit="grid")
+    seen = reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
+    np.testing.assert_allclose(seen.data * 55, stack.data, rtol=1e-6)
+    assert seen.drift is None
+    (notice,) = notices
+    assert notice.startswith("echo gets the field as it is, with a drift of up to 50")
+    assert "times the rest" in notice
+    assert "subtract the mean" in notice
+
+
+def test_forces_that_do_not_balance_are_no_drift() -> None:
+    notices: list[str] = []
+    stack = DisplacementStack(synthesise(100, seed=1).displacement, unit="field")
+    reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
+    assert notices == []
+
+
+def test_batches_progress_and_metadata() -> None:
+    method, calls = Echo(), []
+    stack = random_stack(5)
+    traction = reconstruct(
+        stack,
+        substrate=Substrate(poisson=0.49),
+        config=CPU,
+        method=method,
+        on_progress=lambda done, total: calls.append((done, total)),
+    )
+    assert method.batches == [2, 2, 1]
+    assert calls == [(2, 5), (4, 5), (5, 5)]
+    np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
+    assert (traction.model, traction.poisson) == ("echo", 0.49)
+
+
+def test_cancelling_between_batches() -> None:
+    method, done = Echo(), []
+    with pytest.raises(Cancelled):
+        reconstruct(
+            random_stack(5),
+            config=CPU,
+            method=method,
+            on_progress=lambda n, _total: done.append(n),
+            is_cancelled=lambda: bool(done),
+        )
+    assert method.batches == [2]
+
+
+def test_the_gpu_s_short_cut_in_precision_is_off_during_a_run_only() -> None:
+    seen: list[bool] = []
+
+    class Watch(Echo):
+        def traction(self, displacement: Tensor) -> Tensor:
+            seen.append(torch.backends.cudnn.allow_tf32)
+            return displacement
+
+    before = torch.backends.cudnn.allow_tf32
+    reconstruct(random_stack(1), config=CPU, method=Watch())
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_too_large_a_batch_is_halved_and_said() -> None:
+    method, notices = Echo(), []
+    method.fits = 1
+    config = ReconstructionConfig(device="cpu", batch_size=4)
+    stack = random_stack(5)
+    traction = reconstruct(
+        stack, config=config, method=method, on_notice=notices.append
+    )
+    assert method.batches == [1] * 5
+    assert notices == [
+        "out of GPU memory: going on with batches of 2",
+        "out of GPU memory: going on with batches of 1",
+    ]
+    np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
+    method.fits = 0
+    with pytest.raises(FieldError, match="one frame alone"):
+        reconstruct(stack, config=config, method=method)
+
+
+def test_a_model_tied_to_a_grid_gets_a_resampled_field_and_says_so() -> None:
+    notices: list[str] = []
+    y, x = np.mgrid[0:40, 0:40] / 39
+    stack = DisplacementStack(np.stack([x, y], axis=-1), unit="field")
+    traction = reconstruct(
+        stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append
+    )
+    assert len(notices) == 1
+    assert "resampled" in notices[0]
+    np.testing.assert_allclose(traction.data[0], stack.data[0], atol=1e-5)
+    with pytest.raises(FieldError, match="square"):
+        reconstruct(random_stack(), config=CPU, method=Echo((104, 104)))
+
+
+def test_a_model_on_its_own_grid_is_left_alone() -> None:
+    notices: list[str] = []
+    stack = random_stack(1, (104, 104))
+    reconstruct(stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append)
+    assert notices == []
+
+
+def test_another_poisson_ratio_reaches_the_model_corrected() -> None:
+    stack = random_stack(2)
+    seen = reconstruct(
+        stack, substrate=Substrate(poisson=0.3), config=CPU, method=Echo()
+    )
+    expected = Substrate(poisson=0.3).to_reference(stack.data)
+    np.testing.assert_allclose(seen.data, expected, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(seen.data, stack.data, rtol=0.01)
+
+
+def with_nan(stack: DisplacementStack) -> DisplacementStack:
+    data = stack.data.copy()
+    data[3, 2, 1, 0] = np.nan
+    return DisplacementStack(data, unit="field")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: random_stack(1, (15, 40)), "15 x 40"),
+        (lambda: random_stack(1, (16, 257)), "256"),
+        (lambda: random_stack(unit=None), "unit is not known"),
+        (lambda: random_stack(unit="um"), "spacing"),
+        (lambda: with_nan(random_stack()), "frame 3"),
+    ],
+)
+def test_fields_that_cannot_be_used(
+    make: Callable[[], DisplacementStack], reason: str
+) -> None:
+    with pytest.raises(FieldError, match=reason):
+        reconstruct(make(), config=CPU)
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto") in ("cpu", "cuda", "mps")
+    if not torch.cuda.is_available():
+        with pytest.raises(FieldError, match="no cuda device"):
+            resolve_device("cuda")
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -> None:
+    truth = synthesise(2, seed=1).traction.astype(float)
+    # 2 um of gel at 0.5 um spacing.
+    gel = Substrate(poisson=0.45, thickness=2.0)
+    parts = displacement_of(
+        truth[..., 0], truth[..., 1], response=gel.response(spacing=0.5)
+    )
+    stack = DisplacementStack(np.stack(parts, axis=-1), unit="grid", spacing=0.5)
+    config = ReconstructionConfig(model=model, device="cpu")
+
+    def error(substrate: Substrate) -> float:
+        found = reconstruct(stack, substrate=substrate, config=config)
+        assert found.thickness == substrate.thickness
+        return float(np.square(found.data - truth).sum() / np.square(truth).sum())
+
+    assert error(gel) < 0.015
+    assert error(Substrate(poisson=0.45)) > 2 * error(gel)
+
+
+def test_a_thickness_needs_the_spacing() -> None:
+    with pytest.raises(FieldError, match="distance between"):
+        reconstruct(random_stack(), substrate=Substrate(thickness=20.0), config=CPU)
+
+
+@pytest.mark.parametrize("model", ["vit", "fttc", "bayesian-fttc"])
+def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(3, 24, 24, 2)).astype(np.float32)
+    data[1:] = 0
+    data[1, :3, :3] = 1.0
+    notices: list[str] = []
+    reconstruct(
+        DisplacementStack(data, unit="grid"),
+        config=ReconstructionConfig(model=model, device="cpu"),
+        on_notice=notices.append,
+    )
+    assert notices == [
+        "the noise of 1 of 3 frames cannot be estimated (first: frame 1): nearly all "
+        f"vectors are the same; {model} takes the others for exact"
+    ]
