@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_vit_tfm.held_out.gel import FINER, Canvas, Traction
+from napari_vit_tfm.benchmark.held_out.gel import FINER, Canvas, Traction
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.synthesis import (
     BandDistribution,
