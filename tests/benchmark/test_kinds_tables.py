@@ -22,7 +22,6 @@ ORIGIN = Origin(
     seed=5,
     device="cpu",
     cnns=["cnn a"],
-    notices=["something is so"],
 )
 
 
@@ -66,7 +65,6 @@ def test_markdown(scores: KindScores) -> None:
     text = kinds_as_markdown(scores, ORIGIN)
     for said in (f"`{ORIGIN.command}`", "1.2.3", ORIGIN.fields, "seed 5", "On cpu"):
         assert said in text
-    assert "Note: something is so." in text
     assert "whichever errs least of `fttc` and `bayesian-fttc`" in text
     assert "| best classical | 0.986 | 2 of 4 | 1 of 4 | 3.00 (pads, noise 0) |" in text
     assert "| noise | 0 | 5% |" in text

@@ -12,7 +12,6 @@ from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.benchmark.solvers import load_solvers, timed, warm_up
 from napari_vit_tfm.config import CLASSICAL_NAMES, KindsConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FieldError
-from napari_vit_tfm.reconstruction import Notify
 
 Cell = tuple[str, str]
 """A kind of fields and a level of noise."""
@@ -117,7 +116,6 @@ def evaluate_kinds(
     shape: tuple[int, int] = KindsConfig.shape,
     config: ReconstructionConfig | None = None,
     on_result: Callable[[str, str], None] | None = None,
-    on_notice: Notify | None = None,
 ) -> KindScores:
     """Compare a method with the classical ones on held-out fields.
 
@@ -138,8 +136,6 @@ def evaluate_kinds(
         Device, batch size, number of mirror images.
     on_result : callable, keyword-only, optional
         Called with a kind and a level of noise before the methods run on them.
-    on_notice : callable, keyword-only, optional
-        Told, in a sentence, what should be known about the runs.
 
     Returns
     -------
@@ -165,7 +161,6 @@ def evaluate_kinds(
         DisplacementStack(np.zeros((1, *shape, 2), dtype=np.float32), unit="field"),
         names=shown,
         config=config,
-        on_notice=on_notice,
     )
     errors: dict[Cell, dict[str, float]] = {}
     seconds = dict.fromkeys(shown.values(), 0.0)

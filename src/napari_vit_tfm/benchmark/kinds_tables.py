@@ -71,7 +71,6 @@ def kinds_summary_as_markdown(scores: KindScores, origin: Origin) -> str:
         f"napari-vit-tfm {origin.version}. Fields: {origin.fields}, with seed "
         f"{origin.seed}; nothing is trained on such fields.",
         explained,
-        *(f"Note: {notice}." for notice in origin.notices),
         f"## Error of {method} over that of classical methods",
         _summary_table(scores),
         f"## Error of {method} over that of the {BEST_CLASSICAL} method",

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-
-from napari_vit_tfm.cli.reporting import noting_in
 
 if TYPE_CHECKING:
     from napari_vit_tfm.benchmark.tables import Origin
@@ -53,7 +50,6 @@ def compare_kinds(
     from napari_vit_tfm.plotting import write_png
 
     output.mkdir(parents=True, exist_ok=True)
-    notices: list[str] = []
     scores = evaluate_kinds(
         methods=list(names),
         names=names,
@@ -62,9 +58,7 @@ def compare_kinds(
         seed=origin.seed,
         config=config,
         on_result=lambda kind, noise: click.echo(f"{kind}, noise {noise}", err=True),
-        on_notice=noting_in(notices),
     )
-    origin = replace(origin, notices=notices)
     for name, text in (
         ("kinds.md", kinds_tables.kinds_as_markdown(scores, origin)),
         ("kinds.json", kinds_tables.kinds_as_json(scores)),
