@@ -72,6 +72,13 @@ class NoBayesianSolution(PhysicsViT):
         return [*given, torch.zeros_like(bayesian)]
 
 
+class NoMixture(PhysicsViT):
+    """The correction is to one Tikhonov solution, the one in the middle."""
+
+    def _mixture(self, solutions: list[Tensor], logits: Tensor) -> Tensor:
+        return solutions[len(self.config.regularisations) // 2]
+
+
 class TokensOnly(PhysicsViT):
     """No detail beside the tokens: the convolutional stem feeds them alone."""
 
@@ -123,6 +130,7 @@ VARIANTS = (
     Variant("one amplitude for all fields", OneAmplitude),
     Variant("no classical solutions", NoSolutions),
     Variant("no Bayesian solution", NoBayesianSolution),
+    Variant("no mixture of solutions", NoMixture),
     Variant("no detail beside the tokens", TokensOnly),
     Variant("no refinement", size=replace(NETWORK, refinements=0)),
     Variant("two refinements", size=replace(NETWORK, refinements=2)),

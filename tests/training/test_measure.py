@@ -36,7 +36,7 @@ def test_every_rate_is_there(
 def test_the_operations_are_counted_by_hand(tiny: TrainingConfig) -> None:
     ones = torch.ones(2, 2, 24, 32)
     half, maps, tokens, width = 12 * 16, 8, 12, 16
-    decoder = 4 * 15 * maps + 12 * maps + 2 * maps**2 + 8 * maps
+    decoder = 4 * 15 * maps + 12 * maps + 2 * maps**2 + 28 * maps
     refinement = 4 * 17 * maps + 2 * maps**2 + 16 * maps
     convolutions = half * 9 * (decoder + refinement)
     embedding = tokens * (16 * maps * width + 9 * width + 16 * width * maps // 2)

@@ -4,7 +4,8 @@ The displacement's mean is taken off, and the field is divided by its root mean
 square, so the network ignores drift and is exactly linear in amplitude. Tikhonov
 solutions at several regularisations and the Bayesian one stand beside it as
 input; a convolutional stem at half resolution keeps the detail that 8 x 8
-patches lose; and the output is a correction to one of the Tikhonov solutions.
+patches lose; and the output is a correction to a mixture of these solutions, whose
+weights it chooses node by node.
 What this estimate leaves of the displacement unexplained is computed from the
 physics and leads to a further correction, as in unrolled methods (Adler and
 Oektem, Learned primal-dual reconstruction, IEEE Trans. Med. Imaging 2018). The
@@ -36,6 +37,9 @@ _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF
 _INSIDE = 2.0
 """Logit with which a node counts as inside an adhesion before anything is learnt."""
+_MIDDLE = 5.0
+"""Logit of the Tikhonov solution in the middle in the mixture that is corrected,
+over those of the others, before anything is learnt."""
 _TRUST = -3.0
 """Logit of the share of the Bayesian solution of what is left unexplained that is
 added before anything is learnt."""
@@ -62,8 +66,7 @@ class PhysicsViTConfig:
         the residual convolutions of each correction.
     regularisations : tuple of float
         Tikhonov parameters of the FTTC solutions, in squared grid steps, at
-        least one; the output corrects the one in the middle, of an even number
-        the larger.
+        least one.
     traction_scale : float
         Typical traction ``t / E`` over typical displacement in grid steps.
     """
@@ -256,7 +259,7 @@ class PhysicsViT(nn.Module):
             nn.Conv2d(c + c_tokens, c, 3, padding=1),
             *(ResidualConvolution(c) for _ in range(config.decoder_layers)),
         )
-        self.head = Head(c, 2)
+        self.head = Head(c, 2 + n_solutions)
         self.refinements = nn.ModuleList(
             Refinement(c, 2 + 2 * n_solutions + 2 + 3, config.refinement_layers)
             for _ in range(config.refinements)
@@ -286,8 +289,8 @@ class PhysicsViT(nn.Module):
             tokens = block(tokens)
         with without_autocast(displacement):
             hidden = self._decoded(tokens, maps, embedded.shape[-2:])
-            base = solutions[len(self.config.regularisations) // 2]
-            traction = self._corrected(base, self.head(hidden))
+            correction, logits = self.head(hidden).split([2, len(solutions)], dim=1)
+            traction = self._corrected(self._mixture(solutions, logits), correction)
             for refinement in self.refinements:
                 residual = self._residual(steps, traction)
                 solutions = self._solutions(solver, residual)
@@ -326,6 +329,16 @@ class PhysicsViT(nn.Module):
         features = functional.pixel_shuffle(features, _TOKEN_STRIDE)
         hidden: Tensor = self.decoder(torch.cat([maps, features], dim=1))
         return hidden
+
+    def _mixture(self, solutions: list[Tensor], logits: Tensor) -> Tensor:
+        """Classical solutions, weighed node by node."""
+        height, width = solutions[0].shape[-2:]
+        middle = len(self.config.regularisations) // 2
+        start = torch.zeros_like(logits[:1, :, :1, :1])
+        start[:, middle] = _MIDDLE
+        weights = torch.softmax(logits[..., :height, :width] + start, dim=1)
+        mixed = weights.unsqueeze(2) * torch.stack(solutions, dim=1)
+        return mixed.sum(dim=1)
 
     def _corrected(self, traction: Tensor, correction: Tensor) -> Tensor:
         height, width = traction.shape[-2:]
