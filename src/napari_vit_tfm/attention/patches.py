@@ -31,6 +31,21 @@ class PatchGrid:
         the field's own; the outermost nodes of both grids coincide.
     patch_size : int
         Side of a patch, in nodes of the network's grid.
+
+    Examples
+    --------
+    The bundled network's patches on a field of 104 x 104 vectors:
+
+    >>> from napari_vit_tfm.attention.patches import PatchGrid
+    >>> grid = PatchGrid((104, 104))
+    >>> grid.rows, grid.columns
+    (13, 13)
+    >>> grid.patch_at(x=90.0, y=20.0)
+    (2, 11)
+    >>> grid.index(2, 11)
+    37
+    >>> grid.bounds(2, 11)
+    (87.5, 15.5, 95.5, 23.5)
     """
 
     field_shape: tuple[int, int]

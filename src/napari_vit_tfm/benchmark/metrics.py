@@ -61,6 +61,15 @@ def relative_squared_error(traction: npt.ArrayLike, truth: npt.ArrayLike) -> Flo
     -------
     array of shape (...)
         Dimensionless.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.benchmark.metrics import relative_squared_error
+    >>> truth = np.ones((3, 16, 16, 2))
+    >>> found = truth * np.array([1.0, 0.5, 0.0])[:, None, None, None]
+    >>> relative_squared_error(found, truth).tolist()
+    [0.0, 0.25, 1.0]
     """
     truth = np.asarray(truth, dtype=np.float64)
     power = np.square(truth).sum(axis=(-3, -2, -1))

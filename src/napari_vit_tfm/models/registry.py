@@ -35,6 +35,14 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
     ------
     ModelError
         If there is no such method, or the file is not a model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_vit_tfm.models import load
+    >>> method = load("fttc")
+    >>> method.traction(torch.zeros(1, 2, 32, 32)).shape
+    torch.Size([1, 2, 32, 32])
     """
     if str(name_or_path) == BUNDLED_MODEL:
         weights = files("napari_vit_tfm") / "weights" / "vit.safetensors"

@@ -42,6 +42,20 @@ def rollout(attentions: Sequence[Tensor]) -> Tensor:
     References
     ----------
     Abnar & Zuidema, Quantifying Attention Flow in Transformers, ACL 2020.
+
+    Examples
+    --------
+    Two blocks with uniform attention over four patches. That a patch contributes more
+    to itself comes from the residual connection:
+
+    >>> import torch
+    >>> from napari_vit_tfm.models import rollout
+    >>> uniform = torch.full((8, 4, 4), 0.25)
+    >>> rolled = rollout([uniform, uniform])
+    >>> rolled.shape
+    torch.Size([2, 4, 4])
+    >>> rolled[:, 0].tolist()
+    [[0.625, 0.125, 0.125, 0.125], [0.4375, 0.1875, 0.1875, 0.1875]]
     """
     if not attentions:
         raise ValueError("a rollout needs the attention of at least one block")

@@ -7,6 +7,7 @@ from napari_vit_tfm.physics.halfspace import (
     half_space_response,
     layer_response,
 )
+from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.tikhonov import (
@@ -26,4 +27,5 @@ __all__ = [
     "half_space_response",
     "layer_response",
     "periodic_component",
+    "raster_displacement",
 ]

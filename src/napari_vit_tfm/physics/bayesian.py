@@ -184,6 +184,22 @@ def bayesian_fttc(
     the tractions may be correlated; and the jumps at the field's border, which
     the evidence would take for strong tractions, are taken away
     (`periodic_component`).
+
+    Examples
+    --------
+    Two adhesions that pull towards each other, from a noisy displacement:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import bayesian_fttc, displacement_of
+    >>> rng = np.random.default_rng(0)
+    >>> t_x, t_y = np.zeros((2, 64, 64))
+    >>> t_x[28:36, 10:18], t_x[28:36, 46:54] = 0.1, -0.1
+    >>> u_x, u_y = displacement_of(t_x, t_y) + rng.normal(0, 0.01, (2, 64, 64))
+    >>> x, y = bayesian_fttc(u_x, u_y)
+    >>> x.shape
+    (64, 64)
+    >>> float(x[30:34, 12:16].mean().round(2)), float(x[30:34, 48:52].mean().round(2))
+    (0.1, -0.1)
     """
     gains = bayesian_gains(x, y, response=response, lengths=lengths)
     return filter_modes(periodic_component(x), periodic_component(y), gains, pad=False)

@@ -121,6 +121,26 @@ def disc_displacement(
     -----
     Kratz, Moellerherm and Kierfeld, Biophys. J. 2023. Linear interpolation in
     the table adds less than 1e-6 of the disc's largest displacement.
+
+    Examples
+    --------
+    The centre of a disc moves by ``(1 + nu) (2 - nu) R t / E`` along the traction:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import disc_displacement
+    >>> nodes = np.linspace(0, 1, 65)
+    >>> u = disc_displacement(
+    ...     nodes,
+    ...     nodes,
+    ...     centre=np.array([[0.5, 0.5]]),
+    ...     radius=np.array([0.1]),
+    ...     traction=np.array([[0.2, 0.0]]),
+    ...     poisson=0.5,
+    ... )
+    >>> u.shape
+    (65, 65, 2)
+    >>> u[32, 32].round(4).tolist(), round((1 + 0.5) * (2 - 0.5) * 0.1 * 0.2, 4)
+    ([0.045, 0.0], 0.045)
     """
     xp = array_namespace(x, y, centre, radius, traction)
     tables = xp.asarray(_tables(poisson), dtype=x.dtype, device=device(x))

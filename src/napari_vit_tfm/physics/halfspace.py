@@ -133,6 +133,16 @@ def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:
     -------
     longitudinal, transverse : arrays of k's shape
         In grid steps per ``t / E``.
+
+    Examples
+    --------
+    A gel of Poisson ratio 0.5 is half as soft along the wave vector as across it:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import half_space_response
+    >>> along, across = half_space_response(np.array([0.1, 1.0]), poisson=0.5)
+    >>> along.tolist(), across.tolist()
+    ([15.0, 1.5], [30.0, 3.0])
     """
     transverse = 2 * (1 + poisson) / k
     return (1 - poisson) * transverse, transverse
@@ -162,6 +172,18 @@ def layer_response(
     Compare Merkel et al., Biophys. J. 2007, and Trepat et al., Nat. Phys.
     2009. For a thick layer it is the half-space, for a thin one simple shear,
     ``2 (1 + nu) h`` in both directions.
+
+    Examples
+    --------
+    The rigid base holds back long waves; short ones do not reach it:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import half_space_response, layer_response
+    >>> k = np.array([0.01, 3.0])
+    >>> layer = layer_response(k, poisson=0.5, thickness=10.0)
+    >>> half_space = half_space_response(k, poisson=0.5)
+    >>> (layer[1] / half_space[1]).round(2).tolist()
+    [0.1, 1.0]
     """
     # cosh overflows; past q = 30 the layer is a half-space to machine precision.
     q = np.minimum(k * thickness, 30.0)
@@ -197,6 +219,20 @@ def displacement_of(
     x, y : arrays of shape (..., H, W)
         Displacement in grid steps, up to a constant: its mean over the padded
         field is zero.
+
+    Examples
+    --------
+    Balanced tractions hardly move the surface far away from them:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import displacement_of
+    >>> t_x, t_y = np.zeros((2, 32, 32))
+    >>> t_x[14:18, 12:16], t_x[14:18, 16:20] = 0.1, -0.1
+    >>> u_x, u_y = displacement_of(t_x, t_y)
+    >>> u_x.shape
+    (32, 32)
+    >>> bool(np.abs(u_x[0]).max() < 0.1 * np.abs(u_x).max())
+    True
     """
 
     def gains(k: Array) -> tuple[Array, Array]:

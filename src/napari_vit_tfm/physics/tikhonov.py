@@ -39,6 +39,20 @@ def periodic_component(x: Array) -> Array:
     -----
     Moisan, Periodic plus smooth image decomposition, J. Math. Imaging Vis.
     2011.
+
+    Examples
+    --------
+    A field that grows from left to right jumps back at the border. Without the
+    jump it is nearly flat, at its mean:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import periodic_component
+    >>> field = np.tile(np.linspace(0, 1, 64), (64, 1))
+    >>> periodic = periodic_component(field)
+    >>> bool(np.ptp(periodic) < 0.05 * np.ptp(field))
+    True
+    >>> bool(np.isclose(periodic.mean(), field.mean()))
+    True
     """
     xp = array_namespace(x)
     height, width = x.shape[-2:]
@@ -88,6 +102,25 @@ def fttc(
     -----
     Butler et al., Am. J. Physiol. Cell Physiol. 2002; Sabass et al., Biophys.
     J. 2008.
+
+    Examples
+    --------
+    Two adhesions that pull towards each other, from the displacement they make:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import displacement_of, fttc
+    >>> t_x, t_y = np.zeros((2, 32, 32))
+    >>> t_x[12:18, 4:10], t_x[12:18, 22:28] = 0.1, -0.1
+    >>> u_x, u_y = displacement_of(t_x, t_y, pad=False)
+    >>> x, y = fttc(u_x, u_y, regularisation=0.0)
+    >>> bool(np.allclose([x, y], [t_x, t_y]))
+    True
+
+    Regularisation smooths them:
+
+    >>> x, y = fttc(u_x, u_y, regularisation=1.0)
+    >>> bool(np.abs(x).max() < 0.1)
+    True
     """
     gains = tikhonov_gains(regularisation, response=response)
     return filter_modes(x, y, gains, pad=False)
@@ -153,6 +186,22 @@ def choose_regularisation(
     Eldar, IEEE Trans. Signal Process. 2009. It is not generalised
     cross-validation, which estimates the error of the displacement and
     regularises noisy fields too little.
+
+    Examples
+    --------
+    The noisier the field, the more regularisation:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics import choose_regularisation, displacement_of
+    >>> rng = np.random.default_rng(0)
+    >>> t_x, t_y = np.zeros((2, 64, 64))
+    >>> t_x[20:28, 10:18], t_x[20:28, 46:54] = 0.1, -0.1
+    >>> u_x, u_y = displacement_of(t_x, t_y)
+    >>> noise_x, noise_y = rng.normal(size=(2, 64, 64))
+    >>> weak = choose_regularisation(u_x + 0.01 * noise_x, u_y + 0.01 * noise_y)
+    >>> strong = choose_regularisation(u_x + 0.1 * noise_x, u_y + 0.1 * noise_y)
+    >>> strong > 10 * weak
+    True
     """
     noise = estimate_noise(x, y)
     field = spectrum(periodic_component(x), periodic_component(y))

@@ -121,6 +121,18 @@ def correlated(white: Array, length: Array) -> Array:
     -------
     array of white's shape
         Periodic, with the variance of `white`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.synthesis import correlated
+    >>> white = np.random.default_rng(0).normal(size=(256, 256))
+    >>> smooth = correlated(white, np.array(1.0))
+    >>> float(smooth.std().round(1))
+    1.0
+    >>> neighbours = np.corrcoef(smooth[:, 1:].ravel(), smooth[:, :-1].ravel())[0, 1]
+    >>> bool(abs(neighbours - np.exp(-1 / 4)) < 0.02)
+    True
     """
     xp = array_namespace(white)
     height, width = white.shape[-2:]
@@ -152,6 +164,17 @@ def add_noise(displacement: Array, white: Array, noise: NoiseParameters) -> Arra
     Returns
     -------
     array of shape (N, 2, H, W)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.synthesis import NoiseDistribution, add_noise, synthesise
+    >>> clean = np.moveaxis(synthesise(2, seed=0, shape=(64, 64)).displacement, -1, 1)
+    >>> rng = np.random.default_rng(0)
+    >>> noise = NoiseDistribution(strength=(0.1, 0.1), clean_share=0.0).draw(rng, 2)
+    >>> white = rng.normal(size=(2, 3, 64, 64))
+    >>> add_noise(clean, white, noise).shape
+    (2, 2, 64, 64)
     """
     xp = array_namespace(displacement)
     axes = (1, 2, 3)

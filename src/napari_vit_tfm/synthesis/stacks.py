@@ -65,6 +65,19 @@ def synthesise(
     -------
     SyntheticStack
         Clean, in the reference form.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.synthesis import CellDistribution, synthesise
+    >>> cells = synthesise(2, seed=0, shape=(64, 80), distribution=CellDistribution())
+    >>> cells.displacement.shape, cells.segmentation.shape
+    ((2, 64, 80, 2), (2, 64, 80))
+
+    The same fields with units, on a gel of 10 kPa:
+
+    >>> displacement, truth = cells.on_gel(young=10_000, spacing=0.8)
+    >>> displacement.unit, truth.unit
+    ('um', 'Pa')
     """
     rng = np.random.default_rng(seed)
     distribution = distribution or DiscDistribution()

@@ -24,6 +24,12 @@ def disc_timelapse(
     -------
     SyntheticStack
         Reference form, one field per frame.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.synthesis import disc_timelapse
+    >>> disc_timelapse(n_frames=3, shape=(64, 64)).traction.shape
+    (3, 64, 64, 2)
     """
     rng = np.random.default_rng(seed)
     discs = DiscDistribution(count=(14, 22)).draw(rng, shape)
@@ -49,6 +55,15 @@ def contracting_cell(
     -------
     SyntheticStack
         Reference form, one field per frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.synthesis import contracting_cell
+    >>> cell = contracting_cell(n_frames=4)
+    >>> largest = np.linalg.norm(cell.traction, axis=-1).max(axis=(1, 2))
+    >>> [round(float(frame), 2) for frame in largest / largest.max()]
+    [0.1, 0.55, 1.0, 0.55]
     """
     rng = np.random.default_rng(seed)
     aspect = (shape[0] - 1) / (shape[1] - 1)

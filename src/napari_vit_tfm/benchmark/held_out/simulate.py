@@ -39,10 +39,12 @@ def simulate(
 
     Examples
     --------
-    >>> from napari_vit_tfm.benchmark.held_out import simulate
+    >>> from napari_vit_tfm.benchmark.held_out import KINDS, simulate
+    >>> "ring" in KINDS
+    True
     >>> displacement, traction = simulate("ring", 2, seed=0, shape=(32, 40))
-    >>> displacement.shape
-    (2, 32, 40, 2)
+    >>> displacement.shape, traction.shape
+    ((2, 32, 40, 2), (2, 32, 40, 2))
     """
     displacement = np.empty((n, *shape, 2), dtype=np.float32)
     traction = np.empty_like(displacement)
