@@ -1,5 +1,5 @@
-# `make demo` and `make test` need Python 3.11 or newer, make and git. What else
-# they need they install: into .venv, and on Debian, as root, the system
+# `make demo`, `make test` and `make docs` need Python 3.11 or newer, make and git.
+# What else they need they install: into .venv, and on Debian, as root, the system
 # libraries of Qt and OpenGL.
 #
 # On Linux, PyPI's torch comes with several GB of CUDA. Without an NVIDIA GPU:
@@ -19,7 +19,7 @@ HEADLESS := yes
 endif
 endif
 
-.PHONY: demo pictures test system
+.PHONY: demo docs pictures test system
 
 # Reconstructs a stack with the bundled network, saves the tractions and shows
 # them in napari; where there is no display, in a screenshot.
@@ -36,11 +36,18 @@ pictures: $(INSTALLED)
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python docs/pictures.py \
 		$(DEMO) -o docs/pictures
 
+# The documentation as web pages. A warning is an error; -E reads every page anew,
+# as warnings are given only then.
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going -E -q -b html docs build/docs
+	@echo The documentation is in build/docs/index.html
+
 test: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(MAKE) docs
 	$(VIRTUAL_DISPLAY) $(BIN)/pytest
 
 # torch goes first, on its own, so that no other requirement chooses its build.
