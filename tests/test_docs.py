@@ -1,0 +1,72 @@
+"""What a reader of the repository is told is there and up to date."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+import yaml
+
+import napari_vit_tfm
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "napari_vit_tfm"
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+
+NOT_API = {"__main__", "cli", "napari", "plotting", "resample"}
+"""What nobody imports from: the command, the plugin, what other modules share."""
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def public_modules() -> list[str]:
+    """Modules that the API page shows.
+
+    A package that lists its names shows these, whichever module they come from; any
+    other shows all its modules.
+    """
+    shown = []
+    for part in iter_modules([str(PACKAGE)]):
+        if part.name in NOT_API:
+            continue
+        home = f"napari_vit_tfm.{part.name}"
+        shown.append(home)
+        folder = PACKAGE / part.name
+        if part.ispkg and "__all__" not in (folder / "__init__.py").read_text():
+            shown += [f"{home}.{inner.name}" for inner in iter_modules([str(folder)])]
+    return shown
+
+
+def test_the_api_page_has_every_public_module_and_name() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.\. automodule:: (\S+)$", text, re.MULTILINE)
+    assert sorted(shown) == sorted(["napari_vit_tfm", *public_modules()])
+    listed = re.findall(r"^   ~napari_vit_tfm\.\S+\.(\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted({*napari_vit_tfm.__all__} - {"__version__"})
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == napari_vit_tfm.__version__
+    assert citation["license"] == "BSD-3-Clause"
