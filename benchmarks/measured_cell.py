@@ -20,11 +20,12 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementStack, FloatArray
+from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.io import read_displacement, read_traction
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.plotting import write_png
 from napari_vit_tfm.reconstruction import reconstruct
+from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
 AROUND = 3
 """How far around the outline, in grid steps, tractions still count as the cell's."""

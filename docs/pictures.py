@@ -15,7 +15,7 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QApplication
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
     inspect_strongest,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import (
     DisplacementStack,
-    FieldError,
     TractionStack,
     drift_of,
     without_drift,
@@ -21,8 +21,8 @@ ONES = np.ones((2, 11, 21, 2))
     [
         (DisplacementStack(ONES, unit="grid"), 1.0),
         (DisplacementStack(ONES, unit="field"), 20.0),
-        (DisplacementStack(ONES, unit="um", spacing=4.0), 0.25),
-        (DisplacementStack(ONES, unit="px", spacing=4.0, pixel_size=0.5), 0.125),
+        (DisplacementStack(ONES, unit="um", spacing_um=4.0), 0.25),
+        (DisplacementStack(ONES, unit="px", spacing_um=4.0, pixel_size_um=0.5), 0.125),
     ],
 )
 def test_every_unit_in_grid_steps(stack: DisplacementStack, steps: float) -> None:
@@ -35,8 +35,8 @@ def test_every_unit_in_grid_steps(stack: DisplacementStack, steps: float) -> Non
     [
         ({}, "unit is not known"),
         ({"unit": "um"}, "spacing"),
-        ({"unit": "px", "pixel_size": 0.1}, "spacing"),
-        ({"unit": "px", "spacing": 1.0}, "pixel size"),
+        ({"unit": "px", "pixel_size_um": 0.1}, "spacing"),
+        ({"unit": "px", "spacing_um": 1.0}, "pixel size"),
     ],
 )
 def test_what_is_missing_is_named(values: dict[str, object], reason: str) -> None:
@@ -51,7 +51,8 @@ def test_no_vector_field(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"unit": "mm"}, {"spacing": 0}, {"spacing": -1}, {"pixel_size": np.inf}]
+    "values",
+    [{"unit": "mm"}, {"spacing_um": 0}, {"spacing_um": -1}, {"pixel_size_um": np.inf}],
 )
 def test_no_such_displacement(values: dict[str, object]) -> None:
     with pytest.raises(FieldError):
@@ -59,13 +60,13 @@ def test_no_such_displacement(values: dict[str, object]) -> None:
 
 
 def test_one_frame_is_a_stack_of_one() -> None:
-    stack = TractionStack(ONES[0], unit="Pa", young=1e4)
+    stack = TractionStack(ONES[0], unit="Pa")
     assert stack.data.shape == (1, 11, 21, 2)
     assert (stack.n_frames, stack.grid_shape) == (1, (11, 21))
     np.testing.assert_allclose(stack.magnitude(), np.sqrt(2), rtol=1e-6)
 
 
-@pytest.mark.parametrize("values", [{"unit": "kPa"}, {"young": -1}])
+@pytest.mark.parametrize("values", [{"unit": "kPa"}, {"spacing_um": -1}])
 def test_no_such_traction(values: dict[str, object]) -> None:
     with pytest.raises(FieldError):
         TractionStack(ONES, **values)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from napari_vit_tfm.config import MODEL_NAMES, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.reconstruction import Cancelled, reconstruct, resolve_device
@@ -48,19 +50,22 @@ def random_stack(
 
 def test_known_traction_comes_back_in_pascal_whatever_the_unit() -> None:
     discs = synthesise(2, seed=1)
-    young, spacing = 8000.0, 0.6
-    width = 103 * spacing
+    young_pa, spacing_um = 8000.0, 0.6
+    width = 103 * spacing_um
     forms = [
         DisplacementStack(discs.displacement, unit="field"),
         DisplacementStack(discs.displacement * 103, unit="grid"),
-        DisplacementStack(discs.displacement * width, unit="um", spacing=spacing),
+        DisplacementStack(discs.displacement * width, unit="um", spacing_um=spacing_um),
         DisplacementStack(
-            discs.displacement * width / 0.2, unit="px", spacing=spacing, pixel_size=0.2
+            discs.displacement * width / 0.2,
+            unit="px",
+            spacing_um=spacing_um,
+            pixel_size_um=0.2,
         ),
     ]
-    truth = discs.traction * young
+    truth = discs.traction * young_pa
     found = [
-        reconstruct(stack, substrate=Substrate(young=young), config=CPU)
+        reconstruct(stack, substrate=Substrate(Gel(young_pa)), config=CPU)
         for stack in forms
     ]
     for traction in found:
@@ -69,15 +74,15 @@ def test_known_traction_comes_back_in_pascal_whatever_the_unit() -> None:
         np.testing.assert_allclose(traction.data, found[0].data, rtol=1e-3, atol=0.5)
         error = np.square(traction.data - truth).sum() / np.square(truth).sum()
         assert error < 0.25
-    assert found[2].spacing == spacing
+    assert found[2].spacing_um == spacing_um
 
 
 def test_without_young_s_modulus_it_is_a_ratio() -> None:
     stack = random_stack()
     ratio = reconstruct(stack, config=CPU)
-    pascal = reconstruct(stack, substrate=Substrate(young=2000.0), config=CPU)
+    pascal = reconstruct(stack, substrate=Substrate(Gel(young_pa=2000.0)), config=CPU)
     assert ratio.unit == "1"
-    assert ratio.young is None
+    assert ratio.gel == REFERENCE_GEL
     np.testing.assert_allclose(pascal.data, 2000 * ratio.data, rtol=1e-5)
 
 
@@ -98,8 +103,8 @@ def rounded_discs(n: int = 2) -> np.ndarray:
     "gel",
     [
         Substrate(),
-        Substrate(poisson=0.3),
-        Substrate(young=5000.0, poisson=0.45, thickness=3.0),
+        Substrate(Gel(poisson=0.3)),
+        Substrate(Gel(5000.0, 0.45, 3.0)),
     ],
 )
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -111,7 +116,7 @@ def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> No
     notices: list[str] = []
     before, after = (
         reconstruct(
-            DisplacementStack(data, unit="um", spacing=0.5),
+            DisplacementStack(data, unit="um", spacing_um=0.5),
             substrate=gel,
             config=config,
             on_notice=notices.append,
@@ -129,14 +134,16 @@ def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> No
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
-@pytest.mark.parametrize("gel", [Substrate(), Substrate(poisson=0.3, thickness=9.0)])
+@pytest.mark.parametrize(
+    "gel", [Substrate(), Substrate(Gel(poisson=0.3, thickness_um=9.0))]
+)
 def test_zeros_and_a_mere_drift_have_no_traction(model: str, gel: Substrate) -> None:
     data = np.zeros((2, 33, 40, 2), dtype=np.float32)
     data[1] = [0.1, -123.456]
     config = ReconstructionConfig(model=model, device="cpu")
     notices: list[str] = []
     found = reconstruct(
-        DisplacementStack(data, unit="grid", spacing=0.7),
+        DisplacementStack(data, unit="grid", spacing_um=0.7),
         substrate=gel,
         config=config,
         on_notice=notices.append,
@@ -172,7 +179,7 @@ def test_batches_progress_and_metadata() -> None:
     stack = random_stack(5)
     traction = reconstruct(
         stack,
-        substrate=Substrate(poisson=0.49),
+        substrate=Substrate(Gel(poisson=0.49)),
         config=CPU,
         method=method,
         on_progress=lambda done, total: calls.append((done, total)),
@@ -180,7 +187,7 @@ def test_batches_progress_and_metadata() -> None:
     assert method.batches == [2, 2, 1]
     assert calls == [(2, 5), (4, 5), (5, 5)]
     np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
-    assert (traction.model, traction.poisson) == ("echo", 0.49)
+    assert (traction.model, traction.gel.poisson) == ("echo", 0.49)
 
 
 def test_cancelling_between_batches() -> None:
@@ -253,9 +260,9 @@ def test_a_model_on_its_own_grid_is_left_alone() -> None:
 def test_another_poisson_ratio_reaches_the_model_corrected() -> None:
     stack = random_stack(2)
     seen = reconstruct(
-        stack, substrate=Substrate(poisson=0.3), config=CPU, method=Echo()
+        stack, substrate=Substrate(Gel(poisson=0.3)), config=CPU, method=Echo()
     )
-    expected = Substrate(poisson=0.3).to_reference(stack.data)
+    expected = Substrate(Gel(poisson=0.3)).to_reference(stack.data)
     np.testing.assert_allclose(seen.data, expected, rtol=1e-5, atol=1e-6)
     assert not np.allclose(seen.data, stack.data, rtol=0.01)
 
@@ -295,25 +302,27 @@ def test_devices() -> None:
 def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -> None:
     truth = synthesise(2, seed=1).traction.astype(float)
     # 2 um of gel at 0.5 um spacing.
-    gel = Substrate(poisson=0.45, thickness=2.0)
+    gel = Substrate(Gel(poisson=0.45, thickness_um=2.0))
     parts = displacement_of(
-        truth[..., 0], truth[..., 1], response=gel.response(spacing=0.5)
+        truth[..., 0], truth[..., 1], response=gel.response(spacing_um=0.5)
     )
-    stack = DisplacementStack(np.stack(parts, axis=-1), unit="grid", spacing=0.5)
+    stack = DisplacementStack(np.stack(parts, axis=-1), unit="grid", spacing_um=0.5)
     config = ReconstructionConfig(model=model, device="cpu")
 
     def error(substrate: Substrate) -> float:
         found = reconstruct(stack, substrate=substrate, config=config)
-        assert found.thickness == substrate.thickness
+        assert found.gel == substrate.gel
         return float(np.square(found.data - truth).sum() / np.square(truth).sum())
 
     assert error(gel) < 0.015
-    assert error(Substrate(poisson=0.45)) > 2 * error(gel)
+    assert error(Substrate(Gel(poisson=0.45))) > 2 * error(gel)
 
 
 def test_a_thickness_needs_the_spacing() -> None:
-    with pytest.raises(FieldError, match="distance between"):
-        reconstruct(random_stack(), substrate=Substrate(thickness=20.0), config=CPU)
+    with pytest.raises(FieldError, match="vector spacing"):
+        reconstruct(
+            random_stack(), substrate=Substrate(Gel(thickness_um=20.0)), config=CPU
+        )
 
 
 @pytest.mark.parametrize("model", ["vit", "fttc", "bayesian-fttc"])

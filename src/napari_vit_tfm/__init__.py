@@ -8,7 +8,8 @@ Displacements in, tractions out::
     import napari_vit_tfm as tfm
 
     displacement = tfm.read_displacement("cell.h5")
-    traction = tfm.reconstruct(displacement, substrate=tfm.Substrate(young=10_000))
+    gel = tfm.Gel(young_pa=10_000, poisson=0.45)
+    traction = tfm.reconstruct(displacement, substrate=tfm.Substrate(gel))
     tfm.write_traction("traction.h5", traction)
 """
 
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
-    from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+    from napari_vit_tfm.errors import FieldError
+    from napari_vit_tfm.fields import DisplacementStack, TractionStack
+    from napari_vit_tfm.gel import Gel
     from napari_vit_tfm.io import read_displacement, read_traction, write_traction
     from napari_vit_tfm.physics import Substrate
     from napari_vit_tfm.reconstruction import Cancelled, load_method, reconstruct
@@ -30,6 +33,7 @@ __all__ = [
     "Cancelled",
     "DisplacementStack",
     "FieldError",
+    "Gel",
     "ReconstructionConfig",
     "Substrate",
     "TractionStack",
@@ -44,7 +48,8 @@ __all__ = [
 _HOME = {
     "Cancelled": "napari_vit_tfm.reconstruction",
     "DisplacementStack": "napari_vit_tfm.fields",
-    "FieldError": "napari_vit_tfm.fields",
+    "FieldError": "napari_vit_tfm.errors",
+    "Gel": "napari_vit_tfm.gel",
     "ReconstructionConfig": "napari_vit_tfm.config",
     "Substrate": "napari_vit_tfm.physics",
     "TractionStack": "napari_vit_tfm.fields",

@@ -203,15 +203,15 @@ class ExampleConfig:
 
     Parameters
     ----------
-    young : float
+    young_pa : float
         Young's modulus in Pa.
-    spacing : float
+    spacing_um : float
         Distance between neighbouring vectors in um.
     n_frames, seed : int
         Number of frames, seed of the random numbers.
     """
 
-    young: float = 10_000.0
-    spacing: float = 0.8
+    young_pa: float = 10_000.0
+    spacing_um: float = 0.8
     n_frames: int = 12
     seed: int = 1

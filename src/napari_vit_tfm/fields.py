@@ -3,7 +3,7 @@
 Every stack is a float32 array of shape ``(T, H, W, 2)``. The last axis is
 ``(x, y)``: component 0 points along the columns, component 1 along the rows,
 and rows are counted downwards as in an image. The vectors sit on the nodes of
-a regular grid whose ``W`` columns span ``L = (W - 1) * spacing``.
+a regular grid whose ``W`` columns span ``L = (W - 1) * spacing_um``.
 """
 
 from __future__ import annotations
@@ -11,33 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-DisplacementUnit = Literal["um", "grid", "px", "field"]
-DISPLACEMENT_UNITS: tuple[DisplacementUnit, ...] = get_args(DisplacementUnit)
-
-TractionUnit = Literal["Pa", "1"]
-TRACTION_UNITS: tuple[TractionUnit, ...] = get_args(TractionUnit)
-
-UNIT_LABELS: Mapping[DisplacementUnit | TractionUnit | None, str] = {
-    "um": "\N{MICRO SIGN}m",
-    "grid": "grid steps",
-    "px": "pixels",
-    "field": "field widths",
-    "Pa": "Pa",
-    "1": "t/E",
-    None: "unit not known",
-}
-"""Units as they are written in names and labels."""
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.units import (
+    DISPLACEMENT_UNITS,
+    TRACTION_UNITS,
+    DisplacementUnit,
+    TractionUnit,
+    grid_steps_per_unit,
+)
 
 FloatArray = npt.NDArray[np.float32]
-
-
-class FieldError(ValueError):
-    """A field cannot be used as it is; the message says why and what to do."""
 
 
 def _as_stack(data: npt.ArrayLike) -> FloatArray:
@@ -130,12 +119,14 @@ class DisplacementStack(_VectorStack):
         Displacement vectors ``(x, y)``; kept as float32.
     unit : {"um", "grid", "px", "field"}, optional
         ``um`` micrometres; ``grid`` steps of the vector grid; ``px`` camera
-        pixels (needs `pixel_size`); ``field`` fractions of the field's width
-        ``L = (W - 1) * spacing``. None where nobody has said yet.
-    spacing : float, optional
+        pixels (needs `pixel_size_um`); ``field`` fractions of the field's width
+        ``L = (W - 1) * spacing_um``. None where nobody has said yet.
+    spacing_um : float, optional
         Distance between neighbouring vectors, in micrometres.
-    pixel_size : float, optional
+    pixel_size_um : float, optional
         Size of a camera pixel, in micrometres.
+    gel : Gel
+        What the file says about the gel.
     outline : array of shape (N, 2), optional
         The cell's outline, ``(x, y)`` in grid steps counted from zero.
     metadata : mapping
@@ -150,8 +141,9 @@ class DisplacementStack(_VectorStack):
 
     data: FloatArray
     unit: DisplacementUnit | None = None
-    spacing: float | None = None
-    pixel_size: float | None = None
+    spacing_um: float | None = None
+    pixel_size_um: float | None = None
+    gel: Gel = field(default_factory=Gel)
     outline: npt.NDArray[np.float64] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -162,8 +154,8 @@ class DisplacementStack(_VectorStack):
                 f"unknown displacement unit {self.unit!r}: "
                 f"it is one of {', '.join(DISPLACEMENT_UNITS)}"
             )
-        _check_positive("the spacing", self.spacing)
-        _check_positive("the pixel size", self.pixel_size)
+        _check_positive("the spacing", self.spacing_um)
+        _check_positive("the pixel size", self.pixel_size_um)
 
     def grid_steps_per_unit(self) -> float:
         """How many grid steps one unit of this stack's displacement is.
@@ -178,19 +170,12 @@ class DisplacementStack(_VectorStack):
                 "the displacement's unit is not known: "
                 f"name it, one of {', '.join(DISPLACEMENT_UNITS)}"
             )
-        if self.unit == "grid":
-            return 1.0
-        if self.unit == "field":
-            return float(self.grid_shape[1] - 1)
-        if self.spacing is None:
-            raise FieldError(
-                f"displacements in {self.unit} need the spacing of the vectors in um"
-            )
-        if self.unit == "um":
-            return 1.0 / self.spacing
-        if self.pixel_size is None:
-            raise FieldError("displacements in px need the pixel size in um")
-        return self.pixel_size / self.spacing
+        return grid_steps_per_unit(
+            self.unit,
+            n_columns=self.grid_shape[1],
+            spacing_um=self.spacing_um,
+            pixel_size_um=self.pixel_size_um,
+        )
 
     def in_grid_steps(self) -> FloatArray:
         """Displacements in steps of the vector grid, ``(T, H, W, 2)``."""
@@ -207,15 +192,10 @@ class TractionStack(_VectorStack):
         Traction vectors ``(x, y)``; kept as float32.
     unit : {"Pa", "1"}
         Pascal, or the dimensionless ``t / E``.
-    spacing : float, optional
+    spacing_um : float, optional
         Distance between neighbouring vectors, in micrometres.
-    young : float, optional
-        Young's modulus that the tractions were computed with, in Pa.
-    poisson : float, optional
-        Poisson ratio that the tractions were computed with.
-    thickness : float, optional
-        Thickness of the gel that the tractions were computed with, in
-        micrometres; infinite for a half-space.
+    gel : Gel
+        What is known about the gel that the tractions were computed with.
     model : str
         Name of the reconstruction method; empty for tractions that are given.
     model_sha256 : str
@@ -238,10 +218,8 @@ class TractionStack(_VectorStack):
 
     data: FloatArray
     unit: TractionUnit = "1"
-    spacing: float | None = None
-    young: float | None = None
-    poisson: float | None = None
-    thickness: float | None = None
+    spacing_um: float | None = None
+    gel: Gel = field(default_factory=Gel)
     model: str = ""
     model_sha256: str = ""
     outline: npt.NDArray[np.float64] | None = None
@@ -255,12 +233,7 @@ class TractionStack(_VectorStack):
                 f"unknown traction unit {self.unit!r}: "
                 f"it is one of {', '.join(TRACTION_UNITS)}"
             )
-        _check_positive("the spacing", self.spacing)
-        _check_positive("Young's modulus", self.young)
-        if self.thickness is not None and not self.thickness > 0:
-            raise FieldError(
-                f"the thickness must be a positive number, not {self.thickness}"
-            )
+        _check_positive("the spacing", self.spacing_um)
         if self.drift is not None:
             object.__setattr__(self, "drift", self._checked_drift(self.drift))
 

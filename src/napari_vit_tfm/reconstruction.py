@@ -20,10 +20,9 @@ from napari_vit_tfm.config import (
     Device,
     ReconstructionConfig,
 )
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import (
-    UNIT_LABELS,
     DisplacementStack,
-    FieldError,
     TractionStack,
     drift_of,
     without_drift,
@@ -31,6 +30,7 @@ from napari_vit_tfm.fields import (
 from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.resample import resample_nodes
+from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,7 +122,8 @@ def reconstruct(
     stack : DisplacementStack
         Displacements; 16 to 256 vectors along either side.
     substrate : Substrate, keyword-only, optional
-        The gel; None is the reference gel of unknown stiffness.
+        The gel; None is the reference gel of unknown stiffness. The gel that
+        the displacements' file names is ``Substrate(stack.gel)``.
     config : ReconstructionConfig, keyword-only, optional
         Model, device, batch size.
     method : ReconstructionMethod, keyword-only, optional
@@ -260,11 +261,9 @@ def traction_stack(
         drift = drift_of(stack.data) * stack.grid_steps_per_unit()
     return TractionStack(
         np.asarray(data, dtype=np.float32),
-        unit="1" if substrate.young is None else "Pa",
-        spacing=stack.spacing,
-        young=substrate.young,
-        poisson=substrate.poisson,
-        thickness=substrate.thickness,
+        unit="1" if substrate.gel.young_pa is None else "Pa",
+        spacing_um=stack.spacing_um,
+        gel=substrate.gel,
         model=method.name,
         model_sha256=method.sha256,
         outline=stack.outline,
@@ -314,7 +313,7 @@ def _reconstruct_frames(
     data = to_stack(outputs)
     if is_resampled(stack, method):
         data = np.stack([resample_nodes(field, stack.grid_shape) for field in data])
-    return np.ascontiguousarray(data * np.float32(substrate.young or 1.0))
+    return np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0))
 
 
 def reference_displacement(
@@ -334,7 +333,9 @@ def reference_displacement(
     data = stack.data[frames]
     if method.ignores_drift:
         data = without_drift(data)
-    data = substrate.to_reference(data * np.float32(to_width), spacing=stack.spacing)
+    data = substrate.to_reference(
+        data * np.float32(to_width), spacing_um=stack.spacing_um
+    )
     if method.grid is not None and is_resampled(stack, method):
         data = np.stack([resample_nodes(field, method.grid) for field in data])
     return to_tensor(data)
@@ -447,7 +448,7 @@ def drift_notice(
     if not notable.any():
         return None
     frame = np.argmax(np.where(notable, lengths, 0.0))
-    size = f"a drift of up to {lengths[frame]:.3g} {UNIT_LABELS[stack.unit]}"
+    size = f"a drift of up to {lengths[frame]:.3g} {unit_label(stack.unit)}"
     if rest[frame] > 0:
         size += f", {lengths[frame] / rest[frame]:.3g} times the rest of the field"
     else:

@@ -13,6 +13,7 @@ from napari_vit_tfm.attention.patch import (
 )
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import PhysicsViTMethod
 from napari_vit_tfm.physics import Substrate
@@ -24,7 +25,7 @@ QUICK = InspectionConfig(n_projections=2, n_shares=4, n_random=2)
 @pytest.fixture(scope="session")
 def stack() -> DisplacementStack:
     data = np.random.default_rng(0).normal(size=(2, 17, 24, 2))
-    return DisplacementStack(data, unit="um", spacing=0.5)
+    return DisplacementStack(data, unit="um", spacing_um=0.5)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def found(stack: DisplacementStack) -> PatchFindings:
         choice=MapChoice("attention", 3, "to"),
         with_influence=True,
         with_faithfulness=True,
-        substrate=Substrate(poisson=0.4, thickness=30.0),
+        substrate=Substrate(Gel(poisson=0.4, thickness_um=30.0)),
         config=CPU,
         method=PhysicsViTMethod(network, name="small", sha256="abc"),
         inspection=QUICK,

@@ -23,7 +23,7 @@ def found() -> PatchFindings:
     """Made-up attention of two blocks and three heads."""
     rng = np.random.default_rng(0)
     attention = rng.dirichlet(np.ones(12), size=(2, 3, 12)).astype(np.float32)
-    stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing=1)
+    stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing_um=1)
     maps = FrameAttention(attention, attention.mean(axis=1), GRID, stack.data[1])
     return PatchFindings(stack, 1, (1, 2), GRID, "small", "", attention=maps, block=1)
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from napari_vit_tfm.attention.faithfulness import Faithfulness, faithfulness, hide
 from napari_vit_tfm.attention.frame import prepare_frame
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.fttc import FTTCMethod
 from napari_vit_tfm.reconstruction import Cancelled

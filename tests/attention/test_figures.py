@@ -15,7 +15,8 @@ from napari_vit_tfm.attention.frame import FrameAttention, MapChoice
 from napari_vit_tfm.attention.overlay import SHARES_SHOWN
 from napari_vit_tfm.attention.patch import CHOSEN, PatchFindings
 from napari_vit_tfm.attention.patches import PatchGrid
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.plotting import write_png
 
 Make = Callable[..., PatchFindings]
@@ -29,14 +30,14 @@ def make() -> Make:
         n_blocks: int = 6,
         *,
         with_evidence: bool = False,
-        spacing: float | None = 0.5,
+        spacing_um: float | None = 0.5,
         field: float = 1.0,
         **values: Any,
     ) -> PatchFindings:
         generator = np.random.default_rng(0)
         grid = PatchGrid((21, 40))
         data = field * generator.normal(size=(1, 21, 40, 2))
-        stack = DisplacementStack(data, unit="um", spacing=spacing)
+        stack = DisplacementStack(data, unit="um", spacing_um=spacing_um)
         attention = None
         if n_blocks:
             maps = generator.dirichlet(np.ones(15), size=(n_blocks, 2, 15))
@@ -121,7 +122,7 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
     [
         # A fifth of 39 steps of half a micrometre is 3.9.
         ({}, "2 \N{MICRO SIGN}m"),
-        ({"spacing": None}, "5 grid steps"),
+        ({"spacing_um": None}, "5 grid steps"),
         ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even"),
         ({"scale": "peak"}, "share of the maximum"),
     ],

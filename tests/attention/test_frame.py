@@ -13,7 +13,8 @@ from torch import Tensor
 from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, frame_attention
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.original import load_original
 

@@ -16,7 +16,8 @@ from napari_vit_tfm.attention.influence import (
 )
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.fttc import FTTCMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig

@@ -17,7 +17,9 @@ from napari_vit_tfm.benchmark.evaluate import (
 )
 from napari_vit_tfm.benchmark.solvers import ZERO
 from napari_vit_tfm.config import ORACLE, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.fttc import BayesianFTTCMethod
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.synthesis import SyntheticStack, synthesise
@@ -119,8 +121,8 @@ def test_units_do_not_matter(
 ) -> None:
     arguments = {"methods": ["fttc"], "sigmas": [1e-4], "config": CPU}
     reference = evaluate(*known, **arguments)[0].noise[1e-4]
-    displacement, truth = discs.on_gel(young=5000, spacing=0.7)
-    gel = Substrate(young=5000)
+    displacement, truth = discs.on_gel(young_pa=5000, spacing_um=0.7)
+    gel = Substrate(Gel(young_pa=5000))
     measured = evaluate(displacement, truth, substrate=gel, **arguments)[0]
     for name, value in measured.noise[1e-4].items():
         assert value == pytest.approx(reference[name], rel=1e-3), name

@@ -9,7 +9,8 @@ from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.benchmark.held_out import NOISES, simulate, with_noise
 from napari_vit_tfm.benchmark.kinds import KindScores, RatioSummary, evaluate_kinds
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.reconstruction import reconstruct
 
 CPU = ReconstructionConfig(device="cpu", n_views=1)

@@ -18,7 +18,7 @@ from napari_vit_tfm.benchmark.metrics import (
     snr,
     sum_of_squared_errors,
 )
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 AT_ADHESIONS = [
     dtma,

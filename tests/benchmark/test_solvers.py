@@ -8,6 +8,7 @@ import pytest
 from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.benchmark.solvers import fttc_oracle
 from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.synthesis import synthesise
 
@@ -15,7 +16,7 @@ from napari_vit_tfm.synthesis import synthesise
 def test_the_oracle_inverts_its_own_gel() -> None:
     truth = np.zeros((1, 32, 40, 2), dtype=np.float32)
     truth[0, 10:20, 12:25] = [0.2, -0.1]
-    gel = Substrate(poisson=0.3)
+    gel = Substrate(Gel(poisson=0.3))
     steps = displacement_of(
         *np.moveaxis(truth.astype(float), -1, 0), response=gel.response(), pad=False
     )

@@ -9,7 +9,7 @@ from click.testing import Result
 from skimage.io import imread
 
 from napari_vit_tfm.benchmark import held_out
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 Command = Callable[..., Result]
 

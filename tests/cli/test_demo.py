@@ -23,14 +23,16 @@ def test_the_main_job(vit_tfm: Command, tmp_path: Path) -> None:
     displacement = read_displacement(folder / "displacement.h5")
     truth, found = (read_traction(folder / f"{n}.h5") for n in ("truth", "traction"))
     assert displacement.unit == "um"
-    assert (found.unit, found.spacing) == ("Pa", displacement.spacing)
-    assert (truth.young, truth.poisson) == (found.young, found.poisson)
+    assert (found.unit, found.spacing_um) == ("Pa", displacement.spacing_um)
+    assert truth.gel == found.gel == displacement.gel
     assert found.data.shape == truth.data.shape == displacement.data.shape
-    assert truth.young is not None
+    assert truth.gel.young_pa is not None
     figures = re.search(r"tractions: (\S+) .*predicting zero: (\S+)", output)
     assert figures is not None
     error, of_zero = map(float, figures.groups())
-    square = np.square((found.data - truth.data) / truth.young).sum(axis=(1, 2, 3))
+    square = np.square((found.data - truth.data) / truth.gel.young_pa).sum(
+        axis=(1, 2, 3)
+    )
     assert error == pytest.approx(square.mean(), rel=1e-2)
     assert error < 0.3 * of_zero
     assert "fields per second" in output

@@ -37,7 +37,7 @@ def test_displacements(vit_tfm: Command, tmp_path: Path) -> None:
 
 def test_units_that_are_missing(vit_tfm: Command, unnamed: Path) -> None:
     output = vit_tfm("info", unnamed).stdout
-    assert "unit not named" in output
+    assert "unit not known" in output
     assert "add --units um|grid|px|field" in output
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import napari_vit_tfm
 from napari_vit_tfm.cli.main import COMMANDS, main
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,6 +11,7 @@ from click.testing import Result
 from scipy.io import loadmat
 
 import napari_vit_tfm
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import read_displacement, read_traction, write_arrays
 
 Command = Callable[..., Result]
@@ -56,7 +57,7 @@ def test_the_gel_is_what_the_file_says_unless_told(
     write_arrays(path, {"u": data}, {"u": {**said, "thickness_um": 9.0}})
     by_file = vit_tfm("predict", path, "-o", out, *FTTC)
     found = read_traction(out)
-    assert (found.young, found.poisson, found.thickness) == (700, 0.3, 9)
+    assert found.gel == Gel(700, 0.3, 9)
     assert "gel: Young's modulus 700 Pa, Poisson ratio 0.3, 9 um thick" in (
         by_file.stdout
     )
@@ -66,7 +67,7 @@ def test_the_gel_is_what_the_file_says_unless_told(
     )
     np.testing.assert_array_equal(found.data, read_traction(tmp_path / "b.h5").data)
     told = vit_tfm("predict", path, "-o", out, "--poisson", 0.45, *FTTC)
-    assert read_traction(out).poisson == 0.45
+    assert read_traction(out).gel.poisson == 0.45
     assert "Poisson ratio 0.45" in told.stdout
     write_arrays(path, {"u": data}, {"u": {**said, "poisson": "soft"}})
     assert "poisson = 'soft'" in error_of("predict", path, "-o", out, *FTTC)
@@ -80,7 +81,7 @@ def test_without_young_it_is_dimensionless(
     vit_tfm("predict", displacements, "-o", tmp_path / "a.h5", *FTTC)
     vit_tfm("predict", displacements, "-o", tmp_path / "b.npz", "--young", 500, *FTTC)
     a, b = read_traction(tmp_path / "a.h5"), read_traction(tmp_path / "b.npz")
-    assert (a.unit, a.young) == ("1", None)
+    assert (a.unit, a.gel.young_pa) == ("1", None)
     np.testing.assert_allclose(b.data, 500 * a.data, rtol=1e-6)
 
 
@@ -224,10 +225,10 @@ def test_a_thickness_changes_the_result_and_needs_the_spacing(
     vit_tfm(*arguments, out[0])
     vit_tfm(*arguments, out[1], "--thickness", 1, "--spacing", 0.5)
     thick, thin = map(read_traction, out)
-    assert (thick.thickness, thin.thickness) == (math.inf, 1.0)
+    assert (thick.gel.thickness_um, thin.gel.thickness_um) == (math.inf, 1.0)
     assert np.abs(thick.data - thin.data).max() > 0.05 * np.abs(thick.data).max()
     line = error_of(*arguments, out[1], "--thickness", 2)
-    assert line.endswith("neighbouring vectors in micrometres: --spacing UM")
+    assert line.endswith("needs the vector spacing in um: --spacing UM")
 
 
 def test_files_that_are_no_displacements(error_of: ErrorOf, tmp_path: Path) -> None:

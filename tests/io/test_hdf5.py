@@ -33,7 +33,7 @@ def test_original_form(tmp_path: Path) -> None:
     stack = read_displacement(write(tmp_path / "run.h5", data=data))
     np.testing.assert_array_equal(stack.data, data.astype(np.float32))
     assert stack.unit == "field"
-    assert stack.spacing is None
+    assert stack.spacing_um is None
     assert stack.metadata["dataset"] == "data"
 
 
@@ -101,10 +101,10 @@ def test_attributes_are_believed(tmp_path: Path) -> None:
         file["data"].attrs["pixel_size_um"] = np.array([0.1])
         file["data"].attrs["comment"] = h5py.Empty("S1")
     stack = read_displacement(path)
-    assert (stack.unit, stack.spacing, stack.pixel_size) == ("px", 0.5, 0.1)
+    assert (stack.unit, stack.spacing_um, stack.pixel_size_um) == ("px", 0.5, 0.1)
     assert "comment" not in stack.metadata["attributes"]
-    told = read_displacement(path, unit="um", spacing=2.0, pixel_size=0.2)
-    assert (told.unit, told.spacing, told.pixel_size) == ("um", 2.0, 0.2)
+    told = read_displacement(path, unit="um", spacing_um=2.0, pixel_size_um=0.2)
+    assert (told.unit, told.spacing_um, told.pixel_size_um) == ("um", 2.0, 0.2)
 
 
 def test_two_fields_in_one_file(tmp_path: Path) -> None:

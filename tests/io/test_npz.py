@@ -23,7 +23,7 @@ def test_units_are_arrays_without_axes(tmp_path: Path) -> None:
         path, displacement=values, **{"displacement.units": "um", "spacing_um": 2.5}
     )
     stack = read_displacement(path)
-    assert (stack.unit, stack.spacing) == ("um", 2.5)
+    assert (stack.unit, stack.spacing_um) == ("um", 2.5)
     np.testing.assert_array_equal(stack.data, values.astype(np.float32))
     assert [entry.name for entry in summarise(path).arrays] == ["displacement"]
 

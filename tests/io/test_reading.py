@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
     FieldFileError,
     read_displacement,
@@ -41,14 +43,28 @@ def test_named_units_are_believed(path: Path, said: str, unit: str) -> None:
 
 
 def test_unknown_units_are_refused_unless_told(path: Path) -> None:
-    write(path, "displacement", units="nm")
+    write(path, "displacement", units="furlong")
     with pytest.raises(
-        FieldFileError, match=r"names the unit 'nm', expected one of um"
+        FieldFileError, match=r"names the unit 'furlong', expected one of um"
     ):
         read_displacement(path)
     assert read_displacement(path, unit="um").unit == "um"
-    with pytest.raises(FieldError, match="unknown displacement unit 'nm'"):
-        read_displacement(path, unit="nm")  # type: ignore[arg-type]
+    with pytest.raises(FieldError, match="unknown displacement unit 'furlong'"):
+        read_displacement(path, unit="furlong")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("said", "factor"), [("nm", 1e-3), ("mm", 1e3), ("m", 1e6)])
+def test_other_lengths_become_micrometres(path: Path, said: str, factor: float) -> None:
+    write(path, "u", units=said)
+    stack = read_displacement(path)
+    assert stack.unit == "um"
+    assert stack.data.dtype == np.float32
+    np.testing.assert_allclose(stack.data, FIELD * factor, rtol=1e-6)
+    # Who names a unit knows what the numbers are.
+    np.testing.assert_array_equal(read_displacement(path, unit="px").data, FIELD)
+    write(path, "u", FIELD.astype(np.float64) * 1e33, units="m")
+    with pytest.raises(FieldFileError, match="NaN or infinite"):
+        read_displacement(path)
 
 
 def test_units_nobody_named(path: Path) -> None:
@@ -59,10 +75,51 @@ def test_units_nobody_named(path: Path) -> None:
         stack.in_grid_steps()
 
 
+def test_the_gel_is_what_the_file_says_unless_told(path: Path) -> None:
+    write(path, "displacement", young_pa=700.0, poisson=0.0, thickness_um=np.inf)
+    assert read_displacement(path).gel == Gel(700.0, 0.0, np.inf)
+    told = Gel(poisson=0.3)
+    assert read_displacement(path, gel=told).gel == Gel(700.0, 0.3, np.inf)
+    write(path, "displacement", young_pa=np.nan)
+    assert read_displacement(path).gel == Gel()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("young_pa", "10 kPa", "expected a number"),
+        ("young_pa", 0.0, "positive number"),
+        ("young_pa", np.inf, "positive number"),
+        ("poisson", 0.7, "between 0 and 0.5"),
+        ("thickness_um", -1.0, "positive number"),
+    ],
+)
+def test_a_gel_that_cannot_be(
+    path: Path, name: str, value: float | str, reason: str
+) -> None:
+    said = {"young_pa": 700.0, "poisson": 0.45, "thickness_um": 9.0} | {name: value}
+    write(path, "displacement", **said)
+    match = rf"displacement says {name} = .*{reason}"
+    with pytest.raises(FieldFileError, match=match):
+        read_displacement(path)
+    # What is told is not asked of the file.
+    told = Gel(800.0, 0.3, 8.0)
+    assert read_displacement(path, gel=told).gel == told
+    notices: list[str] = []
+    gel = read_displacement(path, on_notice=notices.append).gel
+    assert gel == replace(Gel(700.0, 0.45, 9.0), **{name: None})
+    assert len(notices) == 1
+    write(path, "traction", units="Pa", **said)
+    with pytest.raises(FieldFileError, match=f"says {name} = .*{reason}"):
+        read_traction(path)
+
+
 def test_traction_units(path: Path) -> None:
     write(path, "traction", units="Pa")
     assert read_traction(path).unit == "Pa"
     assert read_traction(path, unit="1").unit == "1"
+    write(path, "traction", units="pascal")
+    assert read_traction(path).unit == "Pa"
     write(path, "traction", units="kPa")
     with pytest.raises(
         FieldFileError, match=r"names the unit 'kPa', expected one of Pa"
@@ -75,13 +132,13 @@ def test_lengths_that_are_none(path: Path, value: float | str) -> None:
     write(path, "displacement", units="um", spacing_um=value)
     with pytest.raises(FieldFileError, match=r"spacing_um = .*expected a positive"):
         read_displacement(path)
-    assert read_displacement(path, spacing=2.0).spacing == 2.0
+    assert read_displacement(path, spacing_um=2.0).spacing_um == 2.0
 
 
 def test_a_spacing_of_zero_is_not_taken_for_none(path: Path) -> None:
     write(path, "displacement", units="um", spacing_um=1.0)
     with pytest.raises(FieldError, match="spacing must be a positive number, not 0"):
-        read_displacement(path, spacing=0.0)
+        read_displacement(path, spacing_um=0.0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])

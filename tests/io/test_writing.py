@@ -10,6 +10,7 @@ import pytest
 
 import napari_vit_tfm
 from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
     FieldFileError,
     check_output,
@@ -25,10 +26,8 @@ FIELD = np.random.default_rng(0).normal(size=(3, 8, 9, 2)).astype(np.float32)
 FULL = TractionStack(
     FIELD,
     unit="Pa",
-    spacing=1.5,
-    young=10_670.0,
-    poisson=0.45,
-    thickness=30.0,
+    spacing_um=1.5,
+    gel=Gel(young_pa=10_670.0, poisson=0.45, thickness_um=30.0),
     model="vit",
     model_sha256="ab" * 32,
     outline=np.array([[1.25, 2.0], [5.0, 2.0], [4.0, 6.0]]),
@@ -49,8 +48,7 @@ def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
     np.testing.assert_array_equal(back.outline, FULL.outline)
     assert back.drift is not None
     np.testing.assert_array_equal(back.drift, FULL.drift)
-    names = ("unit", "spacing", "young", "poisson", "thickness", "model")
-    for name in (*names, "model_sha256"):
+    for name in ("unit", "spacing_um", "gel", "model", "model_sha256"):
         assert getattr(back, name) == getattr(FULL, name), name
     assert back.metadata["attributes"]["version"] == napari_vit_tfm.__version__
 
@@ -58,15 +56,14 @@ def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
-    write_traction(path, TractionStack(FIELD, poisson=0.0))
+    write_traction(path, TractionStack(FIELD, gel=Gel(poisson=0.0)))
     back = read_traction(path)
-    assert (back.unit, back.spacing, back.young) == ("1", None, None)
-    assert (back.poisson, back.outline, back.drift) == (0.0, None, None)
+    assert (back.unit, back.spacing_um, back.gel) == ("1", None, Gel(poisson=0.0))
+    assert (back.outline, back.drift) == (None, None)
     attributes = back.metadata["attributes"]
     assert np.isnan(attributes["spacing_um"])
     assert np.isnan(attributes["young_pa"])
     assert np.isnan(attributes["thickness_um"])
-    assert back.thickness is None
     assert set(attributes) == {
         "units",
         "spacing_um",
@@ -82,8 +79,8 @@ def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_half_space_comes_back(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
-    write_traction(path, TractionStack(FIELD, thickness=math.inf))
-    assert read_traction(path).thickness == math.inf
+    write_traction(path, TractionStack(FIELD, gel=Gel(thickness_um=math.inf)))
+    assert read_traction(path).gel == Gel(thickness_um=math.inf)
 
 
 def test_the_hdf5_form(tmp_path: Path) -> None:

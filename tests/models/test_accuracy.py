@@ -12,6 +12,7 @@ from napari_vit_tfm.benchmark.held_out import KINDS, simulate, with_noise
 from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import read_displacement, read_traction
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.reconstruction import reconstruct
@@ -78,7 +79,7 @@ def test_the_cells_of_dl_tfm(cell: str, reference: Path) -> None:
     stem = reference / "fields" / cell
     displacement = read_displacement(f"{stem}.mat", unit="grid")
     truth = read_traction(f"{stem}_trac.mat").data
-    gel = Substrate(young=10_670, poisson=0.45)
+    gel = Substrate(Gel(young_pa=10_670, poisson=0.45))
     errors = {}
     for model in ("vit", "fttc"):
         config = ReconstructionConfig(model=model, device="cpu")

@@ -15,6 +15,7 @@ from npe2._pytest_plugin import TestPluginManager
 from pytestqt.qtbot import QtBot
 
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.synthesis import disc_timelapse
 
 SHAPE = (27, 40)
@@ -59,9 +60,11 @@ def window_viewer(needs_display: None, make_napari_viewer: Callable) -> object:
 def displacement() -> DisplacementStack:
     """Discs on a field that is not square, of odd height, with a spacing."""
     discs = disc_timelapse(n_frames=N_FRAMES, seed=3, shape=SHAPE)
-    spacing = 0.5
-    width = (SHAPE[1] - 1) * spacing
-    return DisplacementStack(discs.displacement * width, unit="um", spacing=spacing)
+    spacing_um = 0.5
+    width = (SHAPE[1] - 1) * spacing_um
+    return DisplacementStack(
+        discs.displacement * width, unit="um", spacing_um=spacing_um
+    )
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +73,8 @@ def traction() -> TractionStack:
     return TractionStack(
         discs.traction * 2000,
         unit="Pa",
-        spacing=0.5,
-        young=2000.0,
-        poisson=0.45,
+        spacing_um=0.5,
+        gel=Gel(young_pa=2000.0, poisson=0.45),
         model="made for a test",
         model_sha256="0" * 64,
     )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.gel import REFERENCE_GEL
 from napari_vit_tfm.napari import _samples
 from napari_vit_tfm.napari.layers.tags import displacement_layers
 from napari_vit_tfm.physics.substrate import Substrate
@@ -31,9 +34,10 @@ def test_the_known_tractions_are_those_of_the_displacements(make):
         for _, options, kind in make()
         if kind == "image"
     )
+    assert known.gel == displacement.gel == replace(REFERENCE_GEL, young_pa=10_000.0)
     computed = reconstruct(
         displacement,
-        substrate=Substrate(young=known.young, poisson=known.poisson),
+        substrate=Substrate(known.gel),
         config=ReconstructionConfig(model="fttc", device="cpu"),
     )
     frame = np.argmax(np.square(known.data).sum(axis=(1, 2, 3)))

@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Image, Layer
 
 from napari_vit_tfm import io
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.napari._reader import read_fields
 from napari_vit_tfm.napari._writer import write_tractions
 from napari_vit_tfm.napari.layers.drawing import field_layers, outline_layer
@@ -33,7 +33,7 @@ def test_napari_saves_the_field_behind_either_layer(
     assert viewer.layers.save(path, selected=True, plugin="napari-vit-tfm") == [path]
     saved = io.read_traction(path)
     np.testing.assert_array_equal(saved.data, traction.data)
-    for name in ("unit", "spacing", "young", "poisson", "model", "model_sha256"):
+    for name in ("unit", "spacing_um", "gel", "model", "model_sha256"):
         assert getattr(saved, name) == getattr(traction, name), name
 
 

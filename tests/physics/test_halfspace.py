@@ -27,10 +27,10 @@ def test_the_forward_solution_is_that_of_the_closed_form() -> None:
 def test_a_thick_layer_is_a_half_space_and_a_thin_one_shears() -> None:
     k = np.array([0.1, 0.5, 2.0])
     for thick, half in zip(
-        layer_response(k, poisson=0.45, thickness=1e4),
+        layer_response(k, poisson=0.45, thickness_steps=1e4),
         half_space_response(k, poisson=0.45),
         strict=True,
     ):
         np.testing.assert_allclose(thick, half, rtol=1e-9)
-    for thin in layer_response(k, poisson=0.45, thickness=1e-4):
+    for thin in layer_response(k, poisson=0.45, thickness_steps=1e-4):
         np.testing.assert_allclose(thin, 2 * 1.45 * 1e-4, rtol=1e-3)

@@ -24,7 +24,7 @@ from napari_vit_tfm.synthesis import synthesise
 GELS: dict[str, Response] = {
     "soft": partial(half_space_response, poisson=0.3),
     "reference": partial(half_space_response, poisson=0.49),
-    "layer": partial(layer_response, poisson=0.45, thickness=5.0),
+    "layer": partial(layer_response, poisson=0.45, thickness_steps=5.0),
 }
 
 

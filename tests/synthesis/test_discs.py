@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.synthesis import DiscDistribution, Discs, synthesise
 from napari_vit_tfm.synthesis.fields import render
 

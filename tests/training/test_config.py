@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
 from napari_vit_tfm.synthesis import DiscDistribution
 from napari_vit_tfm.training import LossConfig, TrainingConfig

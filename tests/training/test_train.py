@@ -20,7 +20,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.models.weights import PhysicsViTMethod, load_network
 from napari_vit_tfm.training import TrainingConfig, starting_weights
 from napari_vit_tfm.training import train as train_anywhere

@@ -71,7 +71,8 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
 
 
 def _of_file(findings: PatchFindings) -> dict[str, Any]:
-    spacing = findings.stack.spacing
+    spacing_um = findings.stack.spacing_um
+    gel = findings.substrate.gel
     return {
         "frame": findings.frame,
         "patch_row": findings.patch[0],
@@ -81,9 +82,9 @@ def _of_file(findings: PatchFindings) -> dict[str, Any]:
         "patch_size": findings.grid.patch_size,
         "model_rows": findings.grid.shape[0],
         "model_columns": findings.grid.shape[1],
-        "spacing_um": math.nan if spacing is None else spacing,
-        "poisson": findings.substrate.poisson,
-        "thickness_um": findings.substrate.thickness,
+        "spacing_um": math.nan if spacing_um is None else spacing_um,
+        "poisson": gel.poisson,
+        "thickness_um": gel.thickness_um,
         "model": findings.model,
         "model_sha256": findings.model_sha256,
         "version": __version__,

@@ -21,7 +21,8 @@ from scipy.sparse.linalg import spsolve
 from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Cancelled, Notify
 

@@ -25,8 +25,9 @@ from napari_vit_tfm.attention.patch import (
 )
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.plotting import COLOURS, GREY
+from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,7 +127,7 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
         _draw_arrows(axes, findings.displacement, style.arrow_stride)
     _outline(axes, findings.grid, findings.patch, 2.0)
     _no_ticks(axes)
-    _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing)
+    _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing_um)
     extend = "max" if drawn.data.max() > high else "neither"
     _bar(figure, image, axes, drawn.title, extend=extend)
     name = (
@@ -315,11 +316,10 @@ def _outline(
     )
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, int], spacing: float | None) -> None:
+def _scale_bar(axes: Axes, shape: tuple[int, int], spacing_um: float | None) -> None:
     """A bar below the field, of a round length near a fifth of its width."""
-    unit, step = (
-        ("grid steps", 1.0) if spacing is None else ("\N{MICRO SIGN}m", spacing)
-    )
+    unit = unit_label("grid" if spacing_um is None else "um")
+    step = spacing_um or 1.0
     length = _round_number((shape[1] - 1) * step / 5)
     y = shape[0] - 0.5 + 0.025 * shape[0]
     axes.plot([0, length / step], [y, y], color="black", lw=3, clip_on=False)

@@ -14,7 +14,8 @@ import numpy as np
 from napari_vit_tfm.attention.overlay import OverlayKind, overlay
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError, FloatArray
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import (
     Notify,

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from skimage.transform import resize
 
 from napari_vit_tfm.attention.patches import PatchGrid
-from napari_vit_tfm.fields import UNIT_LABELS, DisplacementUnit, FloatArray
+from napari_vit_tfm.fields import FloatArray
 from napari_vit_tfm.resample import resample_nodes
+from napari_vit_tfm.units import DisplacementUnit, unit_label
 
 OverlayKind = Literal["weights", "displacement"]
 OVERLAY_KINDS: tuple[OverlayKind, ...] = get_args(OverlayKind)
@@ -126,4 +127,4 @@ def picture(
     if kind == "weights":
         return Picture(data, (0.0, high), values)
     high = (DISPLACEMENTS_SHOWN if scale == "share" else 1.0) * longest
-    return Picture(data, (0.0, high or 1.0), f"{UNIT_LABELS[unit]} {_TIMES} {values}")
+    return Picture(data, (0.0, high or 1.0), f"{unit_label(unit)} {_TIMES} {values}")

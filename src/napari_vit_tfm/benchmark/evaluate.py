@@ -12,12 +12,8 @@ from scipy import ndimage
 from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.benchmark.solvers import ZERO, load_solvers, timed, warm_up
 from napari_vit_tfm.config import BenchmarkConfig, ReconstructionConfig
-from napari_vit_tfm.fields import (
-    DisplacementStack,
-    FieldError,
-    FloatArray,
-    TractionStack,
-)
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.reconstruction import Notify
 
@@ -232,7 +228,7 @@ def with_noise(stack: DisplacementStack, sigma: float, seed: int) -> Displacemen
     in_field_units = stack.in_grid_steps() / np.float32(stack.grid_shape[1] - 1)
     white = np.random.default_rng([seed, 1]).standard_normal(stack.data.shape)
     noisy = (in_field_units + sigma * white).astype(np.float32)
-    return DisplacementStack(noisy, unit="field", spacing=stack.spacing)
+    return DisplacementStack(noisy, unit="field", spacing_um=stack.spacing_um)
 
 
 def dimensionless(truth: TractionStack, substrate: Substrate) -> FloatArray:
@@ -245,11 +241,12 @@ def dimensionless(truth: TractionStack, substrate: Substrate) -> FloatArray:
     """
     if truth.unit == "1":
         return truth.data
-    if substrate.young is None:
+    young_pa = substrate.gel.young_pa
+    if young_pa is None:
         raise FieldError(
             "the known tractions are in Pa: Young's modulus is needed to compare them"
         )
-    return truth.data / np.float32(substrate.young)
+    return truth.data / np.float32(young_pa)
 
 
 def connected_patches(traction: FloatArray) -> npt.NDArray[np.int32]:

@@ -11,7 +11,8 @@ from napari_vit_tfm.benchmark.held_out import KINDS, NOISES, simulate, with_nois
 from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.benchmark.solvers import load_solvers, timed, warm_up
 from napari_vit_tfm.config import CLASSICAL_NAMES, KindsConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 
 Cell = tuple[str, str]
 """A kind of fields and a level of noise."""

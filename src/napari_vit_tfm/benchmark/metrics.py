@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -96,11 +96,16 @@ def _solver(
         return partial(fttc_oracle, substrate=substrate), ORACLE
     method = load_method(replace(config, model=model))
     check_grid(displacement, method)
-    gel = Substrate(poisson=substrate.poisson, thickness=substrate.thickness)
+    # Without a stiffness the tractions are t / E.
+    substrate = Substrate(replace(substrate.gel, young_pa=None))
 
     def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:
         found = reconstruct(
-            stack, substrate=gel, config=config, method=method, on_notice=on_notice
+            stack,
+            substrate=substrate,
+            config=config,
+            method=method,
+            on_notice=on_notice,
         )
         return found.data
 
@@ -139,7 +144,7 @@ def fttc_oracle(
     steps = np.float32(stack.grid_steps_per_unit())
     x, y = np.moveaxis(without_drift(stack.data) * steps, -1, 0)
     around = ((0, 0), (0, height), (0, width))
-    response = substrate.response(spacing=stack.spacing)
+    response = substrate.response(spacing_um=stack.spacing_um)
     best = np.zeros_like(truth)
     least = metrics.sum_of_squared_errors(best, truth)
     for field in (

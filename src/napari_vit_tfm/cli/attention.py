@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ from napari_vit_tfm.config import (
     MapSource,
     ReconstructionConfig,
 )
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import Gel
 
 if TYPE_CHECKING:
     from napari_vit_tfm.attention.patch import PatchFindings
@@ -157,7 +159,7 @@ def command(
     with_faithfulness: bool,
     figure: Path | None,
     poisson: float | None,
-    thickness: float | None,
+    thickness_um: float | None,
     config: ReconstructionConfig,
 ) -> None:
     """Follow what one patch of one frame attends to, block by block.
@@ -173,11 +175,14 @@ def command(
     from napari_vit_tfm.attention.figures import findings_figure
     from napari_vit_tfm.attention.patch import inspect_patch
     from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, note
+    from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.plotting import write_png
     from napari_vit_tfm.reconstruction import load_method
 
     target = checked_output(output, source.path)
-    stack, substrate = source.read_on_gel(poisson=poisson, thickness=thickness)
+    stack = source.read(gel=Gel(poisson=poisson, thickness_um=thickness_um))
+    # The stiffness changes nothing here, and is not spoken of.
+    substrate = Substrate(replace(stack.gel, young_pa=None))
     method = load_method(config)
     asked_for = with_influence or with_faithfulness
     _check_choice(method, map_source, head, block, asked_for)

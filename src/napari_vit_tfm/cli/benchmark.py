@@ -34,7 +34,8 @@ from napari_vit_tfm.config import (
     KindsConfig,
     ReconstructionConfig,
 )
-from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
 
 if TYPE_CHECKING:
     from napari_vit_tfm.benchmark.evaluate import MethodScores
@@ -94,18 +95,21 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option(
     "--spacing",
+    "spacing_um",
     type=POSITIVE,
     metavar="UM",
     help="Distance between neighbouring vectors in --data, in micrometres.",
 )
 @click.option(
     "--pixel-size",
+    "pixel_size_um",
     type=POSITIVE,
     metavar="UM",
     help="Size of a camera pixel in --data, in micrometres.",
 )
 @click.option(
     "--young",
+    "young_pa",
     type=POSITIVE,
     metavar="PA",
     help="Young's modulus of --data, for tractions in Pa; without it what the file "
@@ -120,6 +124,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option(
     "--thickness",
+    "thickness_um",
     type=POSITIVE,
     metavar="UM",
     help="Thickness of the gel of --data, in micrometres; without it what the file "
@@ -227,7 +232,7 @@ def command(
         compare_kinds(names, n_fields, config, origin, output)
         return
     if data is None:
-        _refuse(of_data)
+        _refuse(ctx, of_data)
         known = make_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)
     else:
         known = _read(data, **of_data)
@@ -248,18 +253,19 @@ def _refuse_for_all_kinds(ctx: click.Context, of_data: Mapping[str, Any]) -> Non
     ):
         if _is_given(ctx, name):
             raise click.UsageError(f"--kind {ALL_KINDS} {why}; leave out {option}")
-    _refuse(of_data)
+    _refuse(ctx, of_data)
 
 
 def _is_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
-def _refuse(of_data: Mapping[str, Any]) -> None:
-    for name, value in of_data.items():
-        if value is not None:
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} is about --data, which is missing")
+def _refuse(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
+    for option in ctx.command.params:
+        if of_data.get(option.name or "") is not None:
+            raise click.UsageError(
+                f"{option.opts[0]} is about --data, which is missing"
+            )
 
 
 def _read(
@@ -267,14 +273,14 @@ def _read(
     *,
     truth: Path | None,
     units: DisplacementUnit | None,
-    spacing: float | None,
-    pixel_size: float | None,
-    young: float | None,
+    spacing_um: float | None,
+    pixel_size_um: float | None,
+    young_pa: float | None,
     poisson: float | None,
-    thickness: float | None,
+    thickness_um: float | None,
 ) -> KnownFields:
-    source = DisplacementSource(data, None, units, spacing, pixel_size)
-    return read_fields(source, truth, young=young, poisson=poisson, thickness=thickness)
+    source = DisplacementSource(data, None, units, spacing_um, pixel_size_um)
+    return read_fields(source, truth, gel=Gel(young_pa, poisson, thickness_um))
 
 
 def _names(methods: Sequence[str], cnns: Sequence[str]) -> dict[str, str]:

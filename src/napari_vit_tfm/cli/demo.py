@@ -42,15 +42,15 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     )
     _write_example(displacement, truth)
     stack = read_displacement(displacement)
-    run = timed_run(stack, Substrate(young=_EXAMPLE.young), config)
+    run = timed_run(stack, Substrate(stack.gel), config)
     write_traction(traction, run.traction)
 
     click.echo(f"displacements: {displacement} ({described(stack)})")
     click.echo(f"known tractions: {truth}")
     click.echo(f"reconstructed tractions: {traction} ({described(run.traction)})")
     run.report()
-    known = read_traction(truth).data / _EXAMPLE.young
-    found = run.traction.data / _EXAMPLE.young
+    known = read_traction(truth).data / _EXAMPLE.young_pa
+    found = run.traction.data / _EXAMPLE.young_pa
     error = sum_of_squared_errors(found, known).mean()
     of_zero = sum_of_squared_errors(np.zeros_like(known), known).mean()
     click.echo(
@@ -61,16 +61,16 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
 
 
 def _write_example(displacement: Path, truth: Path) -> None:
-    from napari_vit_tfm.io import write_arrays, write_traction
+    from napari_vit_tfm.io import gel_attributes, write_arrays, write_traction
     from napari_vit_tfm.synthesis import disc_timelapse
 
     stack, known = disc_timelapse(
         n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed
-    ).on_gel(young=_EXAMPLE.young, spacing=_EXAMPLE.spacing)
-    said = {"units": stack.unit, "spacing_um": stack.spacing}
+    ).on_gel(young_pa=_EXAMPLE.young_pa, spacing_um=_EXAMPLE.spacing_um)
+    said = {"units": stack.unit, "spacing_um": stack.spacing_um}
     write_arrays(
         displacement,
         {"displacement": stack.data},
-        {"displacement": {**said, **stack.metadata["attributes"]}},
+        {"displacement": {**said, **gel_attributes(stack.gel)}},
     )
     write_traction(truth, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +11,8 @@ import numpy.typing as npt
 
 from napari_vit_tfm.cli.options import DisplacementSource
 from napari_vit_tfm.cli.reporting import gel_in_words
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import Gel
 
 if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
@@ -77,9 +77,7 @@ def read_fields(
     data: DisplacementSource,
     truth: Path | None,
     *,
-    young: float | None,
-    poisson: float | None,
-    thickness: float | None,
+    gel: Gel,
 ) -> KnownFields:
     """Read fields; what is not said is what the file says, or the reference form.
 
@@ -89,8 +87,8 @@ def read_fields(
         The displacements, in a file with the tractions and the segmentation.
     truth : Path, optional
         Another file, with the tractions and the segmentation.
-    young, poisson, thickness : float, keyword-only, optional
-        The gel.
+    gel : Gel, keyword-only
+        What the user said about the gel.
 
     Raises
     ------
@@ -104,17 +102,15 @@ def read_fields(
     source = data.path if truth is None else truth
     named = _names_the_unit(source, "traction")
     known = read_traction(source, unit=None if named else "1")
-    told = {"young": young, "poisson": poisson, "thickness": thickness}
-    by_file = {name: getattr(known, name) for name in told}
-    substrate = Substrate(**{**_said(by_file), **_said(told)})
-    if known.unit == "Pa" and substrate.young is None:
+    substrate = Substrate(gel.filled_from(known.gel))
+    if known.unit == "Pa" and substrate.gel.young_pa is None:
         raise FieldError(
             f"{source}: the tractions are in Pa: say Young's modulus with --young"
         )
     # Tractions without a unit come with displacements without one.
     if known.unit == "1" and not _names_the_unit(data.path, "displacement"):
         data = replace(data, units=data.units or "field")
-    displacement = data.read(on_layer=substrate.is_layer)
+    displacement = data.read(gel=substrate.gel)
     if displacement.data.shape != known.data.shape:
         raise FieldError(
             f"{source}: tractions of the shape {known.data.shape} do not belong to "
@@ -127,10 +123,6 @@ def read_fields(
         substrate,
         f"{_counted(known.n_frames)} of {data.path.name} ({gel_in_words(substrate)})",
     )
-
-
-def _said(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _counted(n: int) -> str:

@@ -8,7 +8,8 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE
-from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementStack, TractionStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
 MOST_ARRAYS = 12
 """How many arrays are listed."""
@@ -18,7 +19,7 @@ MOST_ARRAYS = 12
 @click.argument("path", type=FILE, metavar="INPUT")
 def command(*, path: Path) -> None:
     """Show what INPUT holds, and how it would be read."""
-    from napari_vit_tfm.cli.reporting import described, named_model
+    from napari_vit_tfm.cli.reporting import described, named_model, note
     from napari_vit_tfm.io import (
         FieldFileError,
         read_displacement,
@@ -47,7 +48,7 @@ def command(*, path: Path) -> None:
                 click.echo(f"  made by {named_model(traction)}")
     # A file with neither ends here, with what was found and expected.
     if summary.displacement is not None or summary.traction is None:
-        displacement = read_displacement(path)
+        displacement = read_displacement(path, on_notice=note)
         click.echo(f"displacement: {summary.displacement}, {described(displacement)}")
         _show_lengths(displacement)
         if displacement.unit is None:
@@ -57,9 +58,9 @@ def command(*, path: Path) -> None:
 def _show_lengths(stack: DisplacementStack | TractionStack) -> None:
     x, y = np.abs(stack.data).max(axis=(0, 1, 2))
     click.echo(f"  largest: {x:.4g} along x, {y:.4g} along y")
-    if stack.spacing is not None:
-        click.echo(f"  spacing: {stack.spacing:g} um")
-    if isinstance(stack, DisplacementStack) and stack.pixel_size is not None:
-        click.echo(f"  pixel size: {stack.pixel_size:g} um")
+    if stack.spacing_um is not None:
+        click.echo(f"  spacing: {stack.spacing_um:g} um")
+    if isinstance(stack, DisplacementStack) and stack.pixel_size_um is not None:
+        click.echo(f"  pixel size: {stack.pixel_size_um:g} um")
     if stack.outline is not None:
         click.echo(f"  outline: {len(stack.outline)} points")

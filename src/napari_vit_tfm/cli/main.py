@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 COMMANDS = ("predict", "attention", "info", "demo", "synthesize", "train", "benchmark")
 """Names of the commands, each the name of its module."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -19,24 +18,24 @@ from napari_vit_tfm.config import (
     Device,
     ReconstructionConfig,
 )
-from napari_vit_tfm.fields import DISPLACEMENT_UNITS, DisplacementUnit, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit, Length
 
 if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack
-    from napari_vit_tfm.physics.substrate import Substrate
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)
 
-_LAYER_NEEDS_SPACING = (
-    "a gel of finite thickness needs the distance between neighbouring vectors in "
-    "micrometres: --spacing UM"
-)
-_GEL_ATTRIBUTES = {
-    "young": "young_pa",
-    "poisson": "poisson",
-    "thickness": "thickness_um",
+_LENGTH_OPTIONS: Mapping[Length, str] = {
+    "spacing_um": "--spacing UM",
+    "pixel_size_um": "--pixel-size UM",
 }
+
+_UNITS_IN_WORDS = ", ".join(
+    f"{key} ({unit.words})" for key, unit in DISPLACEMENT_UNITS.items()
+)
 
 output_file = click.option(
     "-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write."
@@ -66,6 +65,7 @@ poisson_option = click.option(
 )
 thickness_option = click.option(
     "--thickness",
+    "thickness_um",
     type=POSITIVE,
     metavar="UM",
     help="Thickness of the gel on its rigid base, in micrometres; needs the spacing. "
@@ -81,30 +81,33 @@ class DisplacementSource:
     ----------
     path : Path
         The file.
-    dataset, units, spacing, pixel_size
+    dataset, units
         As the options of the same names; None leaves it to the file.
+    spacing_um, pixel_size_um
+        As the options ``--spacing`` and ``--pixel-size``; None leaves it to the
+        file.
     """
 
     path: Path
     dataset: str | None
     units: DisplacementUnit | None
-    spacing: float | None
-    pixel_size: float | None
+    spacing_um: float | None
+    pixel_size_um: float | None
 
-    def read(self, *, on_layer: bool = False) -> DisplacementStack:
+    def read(self, *, gel: Gel) -> DisplacementStack:
         """Read the stack, and make sure that its lengths are known.
 
         Parameters
         ----------
-        on_layer : bool, keyword-only
-            Whether the gel's thickness is finite, which makes the spacing one
-            of the lengths needed.
+        gel : Gel, keyword-only
+            What the user said about the gel; the stack's gel has what the file
+            says in the gaps.
 
         Raises
         ------
         FieldError
-            If the file is no displacement field, or an option is missing; the
-            message names the option.
+            If the file is no displacement field, there is no such gel, or an
+            option is missing; the message names the option.
         """
         from napari_vit_tfm.io import read_displacement
 
@@ -112,71 +115,29 @@ class DisplacementSource:
             self.path,
             dataset=self.dataset,
             unit=self.units,
-            spacing=self.spacing,
-            pixel_size=self.pixel_size,
+            spacing_um=self.spacing_um,
+            pixel_size_um=self.pixel_size_um,
+            gel=gel,
         )
-        missing = None
         if stack.unit is None:
-            missing = (
-                "the file does not name the unit of its displacements: "
+            raise FieldError(
+                f"{self.path}: the file does not name the unit of its displacements: "
                 f"say it with --units {'|'.join(DISPLACEMENT_UNITS)}"
             )
-        elif stack.unit in ("um", "px") and stack.spacing is None:
-            missing = (
-                f"displacements in {stack.unit} need the distance between "
-                "neighbouring vectors in micrometres: --spacing UM"
-            )
-        elif stack.unit == "px" and stack.pixel_size is None:
-            missing = (
-                "displacements in px need the size of a camera pixel in "
-                "micrometres: --pixel-size UM"
-            )
-        elif on_layer and stack.spacing is None:
-            missing = _LAYER_NEEDS_SPACING
-        if missing is not None:
-            raise FieldError(f"{self.path}: {missing}")
+        for who, needs in (
+            (
+                f"displacements in {stack.unit} need",
+                DISPLACEMENT_UNITS[stack.unit].needs,
+            ),
+            ("a gel of finite thickness needs", stack.gel.needs),
+        ):
+            for length in needs:
+                if getattr(stack, length) is None:
+                    raise FieldError(
+                        f"{self.path}: {who} {LENGTHS[length]} in um: "
+                        f"{_LENGTH_OPTIONS[length]}"
+                    )
         return stack
-
-    def read_on_gel(self, **told: float | None) -> tuple[DisplacementStack, Substrate]:
-        """Read the stack and the gel it lies on.
-
-        Parameters
-        ----------
-        **told : float, optional
-            `young`, `poisson` and `thickness` as the user said them; of those
-            that are None, what the file says, or what the reference gel has.
-
-        Raises
-        ------
-        FieldError
-            As `read`, or if there is no such gel.
-        """
-        from napari_vit_tfm.physics.substrate import Substrate
-
-        stack = self.read()
-        said = stack.metadata.get("attributes", {})
-        gel = {
-            name: self._said(said, _GEL_ATTRIBUTES[name]) if value is None else value
-            for name, value in told.items()
-        }
-        known = {name: value for name, value in gel.items() if value is not None}
-        try:
-            substrate = Substrate(**known)
-        except FieldError as error:
-            raise FieldError(f"{self.path}: {error}") from error
-        if substrate.is_layer and stack.spacing is None:
-            raise FieldError(f"{self.path}: {_LAYER_NEEDS_SPACING}")
-        return stack, substrate
-
-    def _said(self, attributes: Mapping[str, Any], name: str) -> float | None:
-        """A number of the file's; NaN is how this package writes what is not known."""
-        try:
-            number = float(attributes.get(name, math.nan))
-        except (TypeError, ValueError):
-            raise FieldError(
-                f"{self.path}: says {name} = {attributes[name]!r}, expected a number"
-            ) from None
-        return None if math.isnan(number) else number
 
 
 def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -187,18 +148,19 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--units",
             type=click.Choice(DISPLACEMENT_UNITS),
-            help="Unit of the displacements: micrometres, steps of the vector grid, "
-            "camera pixels, or fractions of the field's width. Needed where the "
-            "file does not name it.",
+            help=f"Unit of the displacements: {_UNITS_IN_WORDS}. Needed where the file "
+            "does not name it.",
         ),
         click.option(
             "--spacing",
+            "spacing_um",
             type=POSITIVE,
             metavar="UM",
             help="Distance between neighbouring vectors, in micrometres.",
         ),
         click.option(
             "--pixel-size",
+            "pixel_size_um",
             type=POSITIVE,
             metavar="UM",
             help="Size of a camera pixel, in micrometres.",
@@ -211,11 +173,11 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
         path: Path,
         dataset: str | None,
         units: DisplacementUnit | None,
-        spacing: float | None,
-        pixel_size: float | None,
+        spacing_um: float | None,
+        pixel_size_um: float | None,
         **rest: Any,
     ) -> Any:
-        source = DisplacementSource(path, dataset, units, spacing, pixel_size)
+        source = DisplacementSource(path, dataset, units, spacing_um, pixel_size_um)
         return command(source=source, **rest)
 
     return _with(options, bundled)

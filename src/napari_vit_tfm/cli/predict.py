@@ -17,6 +17,7 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
 )
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.gel import Gel
 
 
 @click.command("predict")
@@ -24,6 +25,7 @@ from napari_vit_tfm.config import ReconstructionConfig
 @output_file
 @click.option(
     "--young",
+    "young_pa",
     type=POSITIVE,
     metavar="PA",
     help="Young's modulus of the gel in Pa; without it what the file says, or the "
@@ -44,9 +46,9 @@ def command(
     *,
     source: DisplacementSource,
     output: Path,
-    young: float | None,
+    young_pa: float | None,
     poisson: float | None,
-    thickness: float | None,
+    thickness_um: float | None,
     config: ReconstructionConfig,
     batch_size: int,
 ) -> None:
@@ -61,11 +63,11 @@ def command(
         timed_run,
     )
     from napari_vit_tfm.io import write_traction
+    from napari_vit_tfm.physics.substrate import Substrate
 
     target = checked_output(output, source.path)
-    stack, substrate = source.read_on_gel(
-        young=young, poisson=poisson, thickness=thickness
-    )
+    stack = source.read(gel=Gel(young_pa, poisson, thickness_um))
+    substrate = Substrate(stack.gel)
     run = timed_run(stack, substrate, replace(config, batch_size=batch_size))
     write_traction(target, run.traction)
     click.echo(f"tractions: {target} ({described(run.traction)})")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.units import unit_words
 
 if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 
 SHORT_SHA256 = 12
 """How many digits of a SHA-256 are shown."""
-
-UNIT_WORDS: Mapping[str | None, str] = MappingProxyType(
-    {
-        None: "unit not named",
-        "um": "in um",
-        "grid": "in steps of the vector grid",
-        "px": "in camera pixels",
-        "field": "in fractions of the field's width",
-        "Pa": "in Pa",
-        "1": "in fractions of Young's modulus (t/E)",
-    }
-)
-"""How the units of stacks are put."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +120,12 @@ def checked_output(output: Path, source: Path) -> Path:
 
 def gel_in_words(substrate: Substrate) -> str:
     """What is known of a gel; infinitely thick where nothing else is said."""
-    parts = [f"Poisson ratio {substrate.poisson:g}"]
-    if substrate.young is not None:
-        parts.insert(0, f"Young's modulus {substrate.young:g} Pa")
-    if substrate.is_layer:
-        parts.append(f"{substrate.thickness:g} um thick")
+    gel = substrate.gel
+    parts = [f"Poisson ratio {gel.poisson:g}"]
+    if gel.young_pa is not None:
+        parts.insert(0, f"Young's modulus {gel.young_pa:g} Pa")
+    if gel.is_layer:
+        parts.append(f"{gel.thickness_um:g} um thick")
     return ", ".join(parts)
 
 
@@ -145,4 +133,7 @@ def described(stack: DisplacementStack | TractionStack) -> str:
     """Frames, grid and unit of a stack."""
     height, width = stack.grid_shape
     frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
-    return f"{frames} of {height} x {width} vectors, {UNIT_WORDS[stack.unit]}"
+    unit = unit_words(stack.unit)
+    if stack.unit is not None:
+        unit = f"in {unit}"
+    return f"{frames} of {height} x {width} vectors, {unit}"

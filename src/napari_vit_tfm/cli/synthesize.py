@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import output_file
-from napari_vit_tfm.config import FIELD_KINDS, MAX_GRID, MIN_GRID, REFERENCE_POISSON
+from napari_vit_tfm.config import FIELD_KINDS, MAX_GRID, MIN_GRID
+from napari_vit_tfm.gel import REFERENCE_GEL
 
 
 @click.command("synthesize")
@@ -68,7 +69,7 @@ def command(
     the numbers of adhesions or regions. They are clean: no noise is added.
     """
     from napari_vit_tfm import __version__
-    from napari_vit_tfm.io import check_output, write_arrays
+    from napari_vit_tfm.io import check_output, gel_attributes, write_arrays
     from napari_vit_tfm.synthesis import KINDS, synthesise
 
     target = check_output(output)
@@ -90,7 +91,7 @@ def command(
                 "version": __version__,
             },
             "displacement": {"units": "field"},
-            "traction": {"units": "1", "poisson": REFERENCE_POISSON},
+            "traction": {"units": "1", **gel_attributes(REFERENCE_GEL)},
         },
     )
     click.echo(f"fields: {target} ({n_fields} fields of {kind}, seed {seed})")

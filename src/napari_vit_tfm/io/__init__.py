@@ -10,6 +10,7 @@ from napari_vit_tfm.io.registry import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     WRITTEN_ENDINGS,
     check_output,
+    gel_attributes,
     write_arrays,
     write_traction,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "FieldFileError",
     "FileSummary",
     "check_output",
+    "gel_attributes",
     "read_displacement",
     "read_segmentation",
     "read_traction",

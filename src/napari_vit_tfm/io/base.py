@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.fields import DisplacementUnit, FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -40,26 +41,6 @@ DRIFT_NAME = "drift"
 
 SEGMENTATION_NAME = "segmentation"
 """What the patches' numbers are called in the files of this package."""
-
-UNIT_SPELLINGS: Mapping[str, DisplacementUnit] = MappingProxyType(
-    {
-        "um": "um",
-        "\N{MICRO SIGN}m": "um",
-        "\N{GREEK SMALL LETTER MU}m": "um",
-        "micron": "um",
-        "microns": "um",
-        "micrometre": "um",
-        "micrometres": "um",
-        "micrometer": "um",
-        "micrometers": "um",
-        "grid": "grid",
-        "px": "px",
-        "pixel": "px",
-        "pixels": "px",
-        "field": "field",
-    }
-)
-"""How files spell the units of displacements."""
 
 
 class FieldFileError(FieldError):
@@ -213,9 +194,9 @@ def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
         if by_name is not None:
             return by_name
     unit = entry.attributes.get("units")
-    if unit == "Pa":
+    if traction_unit(unit) == "Pa":
         return "traction"
-    if unit in UNIT_SPELLINGS:
+    if displacement_unit(unit) is not None:
         return "displacement"
     return kind_of_name(path.stem)
 

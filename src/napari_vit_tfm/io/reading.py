@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.fields import (
-    DISPLACEMENT_UNITS,
-    TRACTION_UNITS,
-    DisplacementStack,
-    DisplacementUnit,
-    FloatArray,
-    TractionStack,
-    TractionUnit,
-)
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     SEGMENTATION_NAME,
-    UNIT_SPELLINGS,
     ArrayEntry,
     FieldFileError,
     damage_reported,
@@ -30,6 +25,14 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.mat import MATLAB
 from napari_vit_tfm.io.registry import OpenedFile, choose, look_inside
+from napari_vit_tfm.units import (
+    DISPLACEMENT_UNITS,
+    TRACTION_UNITS,
+    DisplacementUnit,
+    TractionUnit,
+    displacement_unit,
+    traction_unit,
+)
 
 
 def read_displacement(
@@ -37,8 +40,10 @@ def read_displacement(
     *,
     dataset: str | None = None,
     unit: DisplacementUnit | None = None,
-    spacing: float | None = None,
-    pixel_size: float | None = None,
+    spacing_um: float | None = None,
+    pixel_size_um: float | None = None,
+    gel: Gel | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> DisplacementStack:
     """Read a displacement stack from an HDF5, MATLAB or NPZ file.
 
@@ -52,9 +57,15 @@ def read_displacement(
     unit : {"um", "grid", "px", "field"}, optional, keyword-only
         Unit of the displacements. Without it a file that names its unit is
         believed, and the original work's unnamed ``data`` is in ``field``.
-    spacing, pixel_size : float, optional, keyword-only
+        Other units of length are converted to ``um``.
+    spacing_um, pixel_size_um : float, optional, keyword-only
         Distance between vectors and size of a camera pixel, in micrometres;
         without them, what the file says.
+    gel : Gel, optional, keyword-only
+        What is known about the gel; the rest is what the file says.
+    on_notice : callable, optional, keyword-only
+        Told, in a sentence, what the file says about the gel that no gel can
+        have; it is then left unknown. Without it that is an error.
 
     Returns
     -------
@@ -65,17 +76,22 @@ def read_displacement(
     ------
     FieldFileError
         If the file is no displacement field or names a unit that is none of
-        these, or vectors in it are NaN or infinite.
+        displacements, vectors in it are NaN or infinite, or there is no such
+        gel.
     FieldError
         If `unit` is none of these, or a length is not positive.
     """
     file = look_inside(path)
     entry = choose(file, "displacement", dataset=dataset)
+    kept_unit, factor = unit, 1.0
+    if unit is None:
+        kept_unit, factor = _displacement_unit(file.path, entry)
     return DisplacementStack(
-        data=_read_vectors(file, entry),
-        unit=_displacement_unit(file.path, entry) if unit is None else unit,
-        spacing=_length(file.path, entry, "spacing_um", spacing),
-        pixel_size=_length(file.path, entry, "pixel_size_um", pixel_size),
+        data=_read_vectors(file, entry, factor),
+        unit=kept_unit,
+        spacing_um=_length(file.path, entry, "spacing_um", spacing_um),
+        pixel_size_um=_length(file.path, entry, "pixel_size_um", pixel_size_um),
+        gel=_read_gel(file.path, entry, gel or Gel(), on_notice),
         outline=_read_outline(file),
         metadata=_metadata(file, entry),
     )
@@ -109,8 +125,8 @@ def read_traction(
     Raises
     ------
     FieldFileError
-        If the file is no traction field or nothing names its unit, or vectors
-        in it are NaN or infinite.
+        If the file is no traction field or nothing names its unit, vectors in
+        it are NaN or infinite, or there is no such gel.
     FieldError
         If `unit` is none of these.
     """
@@ -120,10 +136,8 @@ def read_traction(
     return TractionStack(
         data=data,
         unit=_traction_unit(file.path, entry) if unit is None else unit,
-        spacing=_known_number(file.path, entry, "spacing_um"),
-        young=_known_number(file.path, entry, "young_pa"),
-        poisson=_known_number(file.path, entry, "poisson", zero_allowed=True),
-        thickness=_thickness(file.path, entry),
+        spacing_um=_known_number(file.path, entry, "spacing_um"),
+        gel=_read_gel(file.path, entry, Gel(), None),
         model=str(entry.attributes.get("model", "")),
         model_sha256=str(entry.attributes.get("model_sha256", "")),
         outline=_read_outline(file),
@@ -168,7 +182,10 @@ def read_segmentation(
     return labels.reshape(-1, *labels.shape[-2:])
 
 
-def _read_vectors(file: OpenedFile, entry: ArrayEntry) -> FloatArray:
+def _read_vectors(
+    file: OpenedFile, entry: ArrayEntry, factor: float = 1.0
+) -> FloatArray:
+    """The vectors times a factor, float32 and finite."""
     assert entry.layout is not None
     with damage_reported(file.path, file.format.name):
         array = file.format.read(file.path, entry.name)
@@ -180,6 +197,8 @@ def _read_vectors(file: OpenedFile, entry: ArrayEntry) -> FloatArray:
     # Numbers beyond float32 become infinite and are found below.
     with np.errstate(over="ignore"):
         stack = np.ascontiguousarray(to_stack(array, entry.layout), dtype=np.float32)
+        if factor != 1:
+            stack = stack * np.float32(factor)
     bad = np.logical_not(np.isfinite(stack).all(axis=-1))
     if bad.any():
         frame, row, column = np.argwhere(bad)[0]
@@ -225,29 +244,33 @@ def _read_drift(file: OpenedFile, *, n_frames: int) -> npt.NDArray[np.float64] |
     return drift
 
 
-def _displacement_unit(path: Path, entry: ArrayEntry) -> DisplacementUnit | None:
+def _displacement_unit(
+    path: Path, entry: ArrayEntry
+) -> tuple[DisplacementUnit | None, float]:
+    """The unit to keep displacements in, and what makes it of the file's numbers."""
     said = entry.attributes.get("units")
     if said is None:
-        return "field" if entry.original else None
-    if said not in UNIT_SPELLINGS:
+        return ("field" if entry.original else None), 1.0
+    understood = displacement_unit(said)
+    if understood is None:
         raise FieldFileError(
             f"{path}: {entry.name} names the unit {said!r}, expected one of "
             f"{', '.join(DISPLACEMENT_UNITS)}; "
             "convert it, or name the right one (unit=, --units)"
         )
-    return UNIT_SPELLINGS[said]
+    return understood
 
 
 def _traction_unit(path: Path, entry: ArrayEntry) -> TractionUnit:
     said = entry.attributes.get("units", "1" if entry.original else None)
-    for unit in TRACTION_UNITS:
-        if said == unit:
-            return unit
-    found = "names no unit" if said is None else f"names the unit {said!r}"
-    raise FieldFileError(
-        f"{path}: {entry.name} {found}, expected one of {', '.join(TRACTION_UNITS)}; "
-        "name the right one (unit=)"
-    )
+    understood = traction_unit(said)
+    if understood is None:
+        found = "names no unit" if said is None else f"names the unit {said!r}"
+        raise FieldFileError(
+            f"{path}: {entry.name} {found}, expected one of "
+            f"{', '.join(TRACTION_UNITS)}; name the right one (unit=)"
+        )
+    return understood
 
 
 def _length(
@@ -256,38 +279,69 @@ def _length(
     return _number(path, entry, name) if told is None else told
 
 
-def _number(
-    path: Path, entry: ArrayEntry, name: str, *, zero_allowed: bool = False
-) -> float | None:
+def _number(path: Path, entry: ArrayEntry, name: str) -> float | None:
     value: Any = entry.attributes.get(name)
     if value is None:
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not np.isfinite(number) or number < 0 or (number == 0 and not zero_allowed):
+    number = _as_float(value)
+    if number is None or not 0 < number < math.inf:
         raise FieldFileError(
             f"{path}: {entry.name} says {name} = {value!r}, expected a positive number"
         )
     return number
 
 
-def _known_number(
-    path: Path, entry: ArrayEntry, name: str, *, zero_allowed: bool = False
-) -> float | None:
+def _known_number(path: Path, entry: ArrayEntry, name: str) -> float | None:
     """As `_number`; but NaN is how this package writes what is not known."""
     value: Any = entry.attributes.get(name)
-    if isinstance(value, float) and np.isnan(value):
+    if isinstance(value, float) and math.isnan(value):
         return None
-    return _number(path, entry, name, zero_allowed=zero_allowed)
+    return _number(path, entry, name)
 
 
-def _thickness(path: Path, entry: ArrayEntry) -> float | None:
-    """The gel's thickness; infinite, as this package writes it, for a half-space."""
-    if entry.attributes.get("thickness_um") == math.inf:
-        return math.inf
-    return _known_number(path, entry, "thickness_um")
+def _read_gel(
+    path: Path,
+    entry: ArrayEntry,
+    told: Gel,
+    on_notice: Callable[[str], None] | None,
+) -> Gel:
+    """A gel, with what a file says where nothing else was told."""
+    in_file = {}
+    for name, value in dataclasses.asdict(told).items():
+        if value is not None:
+            continue
+        try:
+            in_file[name] = _gel_value(path, entry, name)
+        except FieldFileError as error:
+            if on_notice is None:
+                raise
+            on_notice(f"{error}; it is ignored")
+    return told.filled_from(Gel(**in_file))
+
+
+def _gel_value(path: Path, entry: ArrayEntry, name: str) -> float | None:
+    """One of a gel's values; NaN is how this package writes what is not known."""
+    value: Any = entry.attributes.get(name)
+    if value is None:
+        return None
+    says = f"{path}: {entry.name} says {name} = {value!r}"
+    number = _as_float(value)
+    if number is None:
+        raise FieldFileError(f"{says}, expected a number")
+    if math.isnan(number):
+        return None
+    try:
+        Gel(**{name: number})
+    except FieldError as error:
+        raise FieldFileError(f"{says}: {error}") from error
+    return number
+
+
+def _as_float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _metadata(file: OpenedFile, entry: ArrayEntry) -> dict[str, Any]:

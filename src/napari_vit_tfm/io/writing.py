@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import secrets
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     OUTLINE_NAME,
@@ -58,10 +60,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     """
     said: dict[str, str | float | None] = {
         "units": traction.unit,
-        "spacing_um": traction.spacing,
-        "young_pa": traction.young,
-        "poisson": traction.poisson,
-        "thickness_um": traction.thickness,
+        "spacing_um": traction.spacing_um,
+        **gel_attributes(traction.gel),
         "model": traction.model,
         "model_sha256": traction.model_sha256,
         "version": __version__,
@@ -77,6 +77,26 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
         arrays[DRIFT_NAME] = traction.drift
         attributes[DRIFT_NAME] = {"units": "grid"}
     write_arrays(path, arrays, attributes)
+
+
+def gel_attributes(gel: Gel) -> dict[str, float]:
+    """What files say about a gel; NaN for what is not known.
+
+    Parameters
+    ----------
+    gel : Gel
+        The gel.
+
+    Returns
+    -------
+    dict of str to float
+        ``young_pa``, ``poisson`` and ``thickness_um``, infinite for a
+        half-space.
+    """
+    return {
+        name: math.nan if value is None else value
+        for name, value in dataclasses.asdict(gel).items()
+    }
 
 
 def write_arrays(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_vit_tfm.config import PATCH_SIZE
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 
 class ModelError(FieldError):

@@ -52,13 +52,14 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
     ------
     FieldFileError
         If a field cannot be read after all, such as for vectors that are NaN.
-        Tractions beside displacements are then left out, with a warning.
+        Tractions beside displacements are then left out, with a warning; so is
+        what the file says about the gel that no gel can have.
     """
     file = Path(str(path))
     summary = io.summarise(file)
     if summary.displacement is None:
         return _outlined(field_layers(io.read_traction(file)))
-    layers = _outlined(field_layers(io.read_displacement(file)))
+    layers = _outlined(field_layers(io.read_displacement(file, on_notice=show_warning)))
     if summary.traction is None:
         return layers
     try:

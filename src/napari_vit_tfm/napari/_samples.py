@@ -35,7 +35,7 @@ def sample_layers(field: synthesis.SyntheticStack) -> list[LayerData]:
         The field in the reference form.
     """
     displacement, traction = field.on_gel(
-        young=_EXAMPLE.young, spacing=_EXAMPLE.spacing
+        young_pa=_EXAMPLE.young_pa, spacing_um=_EXAMPLE.spacing_um
     )
     return [
         *field_layers(traction, quantity=KNOWN, visible=False),

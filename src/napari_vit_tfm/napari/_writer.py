@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari_vit_tfm import io
-from napari_vit_tfm.fields import FieldError, TractionStack
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari.layers.tags import KEY, FieldTag
 
 

@@ -22,7 +22,8 @@ from qtpy.QtCore import QDeadlineTimer, QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm import io
-from napari_vit_tfm.fields import DisplacementStack, FieldError, TractionStack
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari._samples import KNOWN
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar

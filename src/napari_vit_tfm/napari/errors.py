@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 
 
 class RunError(Exception):

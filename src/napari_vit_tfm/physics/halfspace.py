@@ -149,7 +149,7 @@ def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:
 
 
 def layer_response(
-    k: Array, *, poisson: float, thickness: float
+    k: Array, *, poisson: float, thickness_steps: float
 ) -> tuple[Array, Array]:
     """Displacement per traction of a gel layer on a rigid base.
 
@@ -159,7 +159,7 @@ def layer_response(
         Wave numbers, rad per step, positive.
     poisson : float, keyword-only
         Poisson ratio.
-    thickness : float, keyword-only
+    thickness_steps : float, keyword-only
         Thickness of the layer, in grid steps.
 
     Returns
@@ -186,7 +186,7 @@ def layer_response(
     [0.1, 1.0]
     """
     # cosh overflows; past q = 30 the layer is a half-space to machine precision.
-    q = np.minimum(k * thickness, 30.0)
+    q = np.minimum(k * thickness_steps, 30.0)
     transverse = 2 * (1 + poisson) / k * np.tanh(q)
     sinh, cosh = np.sinh(2 * q), np.cosh(2 * q)
     a = 3 - 4 * poisson

@@ -1,16 +1,15 @@
-"""The gel: stiffness, Poisson ratio, thickness, and the way to the reference."""
+"""How a gel responds to tractions, and the way to the reference gel's displacement."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import REFERENCE_POISSON
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
@@ -19,83 +18,64 @@ from napari_vit_tfm.physics.halfspace import (
     half_space_response,
     layer_response,
 )
+from napari_vit_tfm.units import LENGTHS
 
 
 @dataclass(frozen=True)
 class Substrate:
-    """An elastic gel.
+    """The physics of an elastic gel.
 
     Parameters
     ----------
-    young : float, optional
-        Young's modulus in Pa; None gives tractions over Young's modulus.
-    poisson : float
-        Poisson ratio, from 0 to 0.5.
-    thickness : float
-        Thickness of the layer on its rigid base, in um; infinite for a
-        half-space.
+    gel : Gel
+        The gel. Where its Poisson ratio or thickness is not known, it has the
+        reference gel's: 0.49 and infinite. The attribute has these values
+        filled in.
 
-    Raises
-    ------
-    FieldError
-        For values that no gel has.
+    Examples
+    --------
+    >>> substrate = Substrate(Gel(young_pa=10_000.0, poisson=0.45))
+    >>> substrate.gel
+    Gel(young_pa=10000.0, poisson=0.45, thickness_um=inf)
+    >>> along, across = substrate.response()(np.array([1.0]))
+    >>> along, across
+    (array([1.595]), array([2.9]))
     """
 
-    young: float | None = None
-    poisson: float = REFERENCE_POISSON
-    thickness: float = math.inf
+    gel: Gel = REFERENCE_GEL
 
     def __post_init__(self) -> None:
-        if self.young is not None and not 0 < self.young < math.inf:
-            raise FieldError(
-                f"Young's modulus must be a positive number, not {self.young}"
-            )
-        if not self.thickness > 0:
-            raise FieldError(
-                f"the thickness must be a positive number, not {self.thickness}"
-            )
-        if not 0 <= self.poisson <= 0.5:
-            raise FieldError(
-                f"the Poisson ratio must lie between 0 and 0.5, not {self.poisson}"
-            )
+        object.__setattr__(self, "gel", self.gel.filled_from(REFERENCE_GEL))
 
-    @property
-    def is_reference(self) -> bool:
-        """Whether the gel is the reference gel but for its stiffness."""
-        return self.poisson == REFERENCE_POISSON and not self.is_layer
-
-    @property
-    def is_layer(self) -> bool:
-        """Whether its thickness is finite."""
-        return math.isfinite(self.thickness)
-
-    def response(self, *, spacing: float | None = None) -> Response:
+    def response(self, *, spacing_um: float | None = None) -> Response:
         """How far tractions ``t / E`` displace this gel, wave by wave.
 
         Parameters
         ----------
-        spacing : float, keyword-only, optional
-            Distance between neighbouring vectors in um; needed with a
-            thickness.
+        spacing_um : float, keyword-only, optional
+            Distance between neighbouring vectors in um; needed for a gel of
+            finite thickness.
 
         Raises
         ------
         FieldError
             If the spacing is needed and missing.
         """
-        if not self.is_layer:
-            return partial(half_space_response, poisson=self.poisson)
-        if spacing is None:
+        poisson, thickness_um = self.gel.poisson, self.gel.thickness_um
+        assert poisson is not None
+        assert thickness_um is not None
+        if not self.gel.is_layer:
+            return partial(half_space_response, poisson=poisson)
+        if spacing_um is None:
             raise FieldError(
-                "a gel of finite thickness needs the distance between "
-                "neighbouring vectors in um"
+                f"a gel of finite thickness needs {LENGTHS['spacing_um']} in um"
             )
         return partial(
-            layer_response, poisson=self.poisson, thickness=self.thickness / spacing
+            layer_response, poisson=poisson, thickness_steps=thickness_um / spacing_um
         )
 
     def to_reference(
-        self, displacement: npt.NDArray[np.floating], *, spacing: float | None = None
+        self, displacement: npt.NDArray[np.floating], *, spacing_um: float | None = None
     ) -> npt.NDArray[np.floating]:
         """The displacement that the same tractions make on the reference gel.
 
@@ -111,9 +91,9 @@ class Substrate:
         ----------
         displacement : array of shape (..., H, W, 2)
             Measured on this gel, in any unit.
-        spacing : float, keyword-only, optional
-            Distance between neighbouring vectors in um; needed with a
-            thickness.
+        spacing_um : float, keyword-only, optional
+            Distance between neighbouring vectors in um; needed for a gel of
+            finite thickness.
 
         Returns
         -------
@@ -125,9 +105,9 @@ class Substrate:
         FieldError
             If the spacing is needed and missing.
         """
-        if self.is_reference:
+        if replace(self.gel, young_pa=None) == REFERENCE_GEL:
             return displacement
-        response = self.response(spacing=spacing)
+        response = self.response(spacing_um=spacing_um)
 
         def gains(k: Array) -> tuple[Array, Array]:
             safe = np.where(k > 0, k, 1.0)

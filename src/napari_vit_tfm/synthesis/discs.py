@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.physics.disc import disc_displacement
 from napari_vit_tfm.synthesis.fields import Array, grid_nodes, padded
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import REFERENCE_GEL
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -38,38 +38,37 @@ class SyntheticStack:
     segmentation: npt.NDArray[np.uint16]
 
     def on_gel(
-        self, *, young: float, spacing: float
+        self, *, young_pa: float, spacing_um: float
     ) -> tuple[DisplacementStack, TractionStack]:
         """The fields as they would be measured, with units.
 
         Parameters
         ----------
-        young : float, keyword-only
+        young_pa : float, keyword-only
             Young's modulus in Pa.
-        spacing : float, keyword-only
+        spacing_um : float, keyword-only
             Distance between neighbouring vectors in um.
 
         Returns
         -------
         displacement : DisplacementStack
-            In um; its metadata name the gel.
+            In um.
         traction : TractionStack
             In Pa.
         """
-        width = (self.displacement.shape[2] - 1) * spacing
-        gel = {"young_pa": young, "poisson": REFERENCE_POISSON}
+        width = (self.displacement.shape[2] - 1) * spacing_um
+        gel = replace(REFERENCE_GEL, young_pa=young_pa)
         displacement = DisplacementStack(
             self.displacement * np.float32(width),
             unit="um",
-            spacing=spacing,
-            metadata={"attributes": gel},
+            spacing_um=spacing_um,
+            gel=gel,
         )
         traction = TractionStack(
-            self.traction * np.float32(young),
+            self.traction * np.float32(young_pa),
             unit="Pa",
-            spacing=spacing,
-            young=young,
-            poisson=REFERENCE_POISSON,
+            spacing_um=spacing_um,
+            gel=gel,
         )
         return displacement, traction
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import tomli_w
 
 from napari_vit_tfm.config import PRECISIONS, Precision
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
 from napari_vit_tfm.synthesis import KINDS, Distribution, NoiseDistribution
 

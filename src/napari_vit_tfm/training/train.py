@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from napari_vit_tfm.config import Device
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refinement
 from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load

@@ -24,6 +24,7 @@ from canvas import (
 from napari_vit_tfm.attention.frame import MapChoice, frame_attention
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES
 from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
 from napari_vit_tfm.physics.substrate import Substrate
@@ -150,7 +151,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
 ):
     data = displacement.data.copy()
     data[1, 3, 5] = np.nan
-    holed = DisplacementStack(data, unit="um", spacing=0.5)
+    holed = DisplacementStack(data, unit="um", spacing_um=0.5)
     beside(viewer, source, holed)
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
@@ -272,20 +273,21 @@ def test_a_field_of_another_size_has_another_grid(viewer, source, inspecting, fi
 def test_the_gel_is_that_of_the_computed_tractions(
     viewer, source, inspecting, finish, expected, traction
 ):
-    soft = dataclasses.replace(traction, poisson=0.3, thickness=4.0)
+    soft = dataclasses.replace(traction, gel=Gel(poisson=0.3, thickness_um=4.0))
     assert isinstance(soft, TractionStack)
     show_tractions(viewer.layers, soft, source)
     choose(inspecting, (1, 2))
 
-    def assert_shown(poisson: float, thickness: float = math.inf) -> None:
+    def assert_shown(poisson: float, thickness_um: float = math.inf) -> None:
         finish(inspecting)
-        gel = Substrate(poisson=poisson, thickness=thickness)
+        gel = Substrate(Gel(poisson=poisson, thickness_um=thickness_um))
         right = in_even_shares(expected(0, substrate=gel), (1, 2))
         np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
     assert_shown(0.3, 4.0)
     # Another run on the same field brings the same layers another stack.
-    show_tractions(viewer.layers, dataclasses.replace(traction, poisson=0.4), source)
+    other = dataclasses.replace(traction, gel=Gel(young_pa=2000.0, poisson=0.4))
+    show_tractions(viewer.layers, other, source)
     assert_shown(0.4)
     for layer in tractions_of(viewer.layers, source):
         viewer.layers.remove(layer)

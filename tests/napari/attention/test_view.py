@@ -68,7 +68,7 @@ def test_colours_run_from_end_to_end():
 
 def known(frame, view) -> PatchFindings:
     rng = np.random.default_rng(0)
-    stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing=1)
+    stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing_um=1)
     request = FrameRequest(stack, 1, Substrate(), ReconstructionConfig())
     return findings_of(request, view.on(frame), frame)
 

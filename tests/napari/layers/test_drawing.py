@@ -105,7 +105,7 @@ def test_micrometres_where_the_spacing_is_known(displacement):
 
 
 def test_grid_steps_where_it_is_not(displacement):
-    unknown = dataclasses.replace(displacement, spacing=None, unit=None)
+    unknown = dataclasses.replace(displacement, spacing_um=None, unit=None)
     image, _ = create(unknown)
     np.testing.assert_allclose(image.scale, (1, 1, 1))
     assert {str(unit) for unit in image.units} == {"pixel"}

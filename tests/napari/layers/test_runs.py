@@ -37,12 +37,12 @@ def source(viewer, displacement) -> Layer:
 
 
 def test_describe_speaks_for_all_layers_of_the_field(viewer, displacement):
-    unknown = dataclasses.replace(displacement, spacing=None, unit=None)
+    unknown = dataclasses.replace(displacement, spacing_um=None, unit=None)
     viewer.layers.extend(create(unknown))
     viewer.layers[1].name = "mine"
-    new = describe(viewer.layers, viewer.layers[1], unit="grid", spacing=0.8)
+    new = describe(viewer.layers, viewer.layers[1], unit="grid", spacing_um=0.8)
     assert [displacement_stack(layer) for layer in viewer.layers] == [new, new]
-    assert (new.unit, new.spacing) == ("grid", 0.8)
+    assert (new.unit, new.spacing_um) == ("grid", 0.8)
     assert new.data is unknown.data
     assert viewer.layers[0].name == "displacement magnitude (grid steps)"
     assert viewer.layers[1].name == "mine"
@@ -69,7 +69,7 @@ def test_names_that_napari_numbered_still_tell_the_unit(viewer, displacement, tr
     assert second.name == "displacement magnitude (grid steps) [1]"
     image, vectors = tractions_of(viewer.layers, second)
     assert image.name == "traction magnitude (Pa) [1]"
-    without_young = TractionStack(traction.data / 2000, unit="1", spacing=0.5)
+    without_young = TractionStack(traction.data / 2000, unit="1", spacing_um=0.5)
     show_tractions(viewer.layers, without_young, second)
     assert image.name == "traction magnitude (t/E)"
     assert vectors.name == "traction arrows (t/E)"
@@ -80,14 +80,14 @@ def test_names_that_napari_numbered_still_tell_the_unit(viewer, displacement, tr
 
 def test_another_spacing_moves_the_fields_layers(viewer, displacement, traction):
     outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
-    unknown = dataclasses.replace(displacement, spacing=None, outline=outline)
+    unknown = dataclasses.replace(displacement, spacing_um=None, outline=outline)
     data = field_layers(unknown)
     outlined = [Layer.create(*one) for one in [*data, *outline_layer(data)]]
     viewer.layers.extend([*outlined, *create(dataclasses.replace(unknown))])
     source, other = viewer.layers[0], viewer.layers[3]
     computed = show_tractions(viewer.layers, traction, source)
     viewer.layers[1].scale = (1, 3, 3)
-    describe(viewer.layers, source, spacing=0.8)
+    describe(viewer.layers, source, spacing_um=0.8)
     for layer in (source, outlined[2], *computed):
         np.testing.assert_allclose(layer.scale[-2:], (0.8, 0.8))
         assert str(layer.units[-1]) == "micrometer"
@@ -95,7 +95,7 @@ def test_another_spacing_moves_the_fields_layers(viewer, displacement, traction)
     # The user's own, and another field's.
     np.testing.assert_allclose(viewer.layers[1].scale, (1, 3, 3))
     np.testing.assert_allclose(other.scale, (1, 1, 1))
-    describe(viewer.layers, source, spacing=None)
+    describe(viewer.layers, source, spacing_um=None)
     np.testing.assert_allclose(source.scale, (1, 1, 1))
     assert str(source.units[-1]) == "pixel"
 
@@ -141,7 +141,7 @@ def test_tractions_lie_above_their_field_and_below_what_lies_over_it(
 def test_tractions_are_updated_in_place(viewer, source, traction):
     before = show_tractions(viewer.layers, traction, source)
     before[1].name = "mine"
-    again = TractionStack(traction.data * 3 / 2000, unit="1", spacing=0.5)
+    again = TractionStack(traction.data * 3 / 2000, unit="1", spacing_um=0.5)
     after = show_tractions(viewer.layers, again, source)
     assert after == before
     assert len(viewer.layers) == 3

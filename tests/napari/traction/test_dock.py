@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_vit_tfm import io
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import REFERENCE_GEL, Gel
+from napari_vit_tfm.napari import _reader
 from napari_vit_tfm.napari.layers.drawing import field_layers
 from napari_vit_tfm.napari.layers.runs import show_tractions, tractions_of
 from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
@@ -70,7 +72,7 @@ def test_file_to_layer_to_run_to_layers_to_file(
         assert layer.units == source.units
     expected = reconstruct(
         displacement,
-        substrate=Substrate(young=2000.0, poisson=0.45),
+        substrate=Substrate(Gel(young_pa=2000.0, poisson=0.45)),
         config=ReconstructionConfig(model="fttc", device="cpu"),
     )
     shown = layer_stack(image)
@@ -83,8 +85,8 @@ def test_file_to_layer_to_run_to_layers_to_file(
         dock.save(str(tmp_path / f"out{ending}"))
         saved = io.read_traction(tmp_path / f"out{ending}")
         np.testing.assert_array_equal(saved.data, shown.data)
-        assert (saved.unit, saved.spacing, saved.young) == ("Pa", 0.5, 2000.0)
-        assert (saved.poisson, saved.model) == (0.45, "fttc")
+        assert (saved.unit, saved.spacing_um, saved.model) == ("Pa", 0.5, "fttc")
+        assert saved.gel == Gel(2000.0, 0.45, math.inf)
 
 
 def test_a_second_run_updates_in_place(dock, viewer, finish, displacement):
@@ -98,7 +100,7 @@ def test_a_second_run_updates_in_place(dock, viewer, finish, displacement):
     assert len(viewer.layers) == 4
     stack = layer_stack(before[0])
     np.testing.assert_allclose(stack.data, dimensionless * 3000, rtol=1e-4)
-    assert stack.young == 3000
+    assert stack.gel.young_pa == 3000
 
 
 def test_without_a_field_it_says_what_to_do(dock):
@@ -108,17 +110,17 @@ def test_without_a_field_it_says_what_to_do(dock):
 
 
 def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
-    source = add(viewer, dataclasses.replace(displacement, unit=None, spacing=None))
+    source = add(viewer, dataclasses.replace(displacement, unit=None, spacing_um=None))
     assert not dock.run_button.isEnabled()
     assert "does not say the unit" in dock.message.text()
     dock.unit.setCurrentIndex(dock.unit.findData("um"))
     assert not dock.run_button.isEnabled()
-    assert "need the spacing" in dock.message.text()
+    assert "need the vector spacing" in dock.message.text()
     dock.spacing.setValue(0.5)
     assert dock.run_button.isEnabled()
     assert dock.message.text() == ""
     described = displacement_stack(source)
-    assert (described.unit, described.spacing) == ("um", 0.5)
+    assert (described.unit, described.spacing_um) == ("um", 0.5)
     assert source.name == "displacement magnitude (µm)"
     run(dock, finish)
     assert tractions_of(viewer.layers, source)[0] is not None
@@ -301,18 +303,14 @@ def test_the_save_button(dock, viewer, traction, displacement, tmp_path, monkeyp
     assert dock.message.text() == f"Saved {tmp_path / 'out.npz'}"
 
 
-def with_gel(displacement, **said) -> DisplacementStack:
-    return dataclasses.replace(displacement, metadata={"attributes": said})
-
-
 def shown_gel(dock) -> tuple[float, float, float]:
     return dock.young.value(), dock.poisson.value(), dock.thickness.value()
 
 
 def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
-    said = {"young_pa": 2000.0, "poisson": 0.45, "thickness_um": 30.0}
-    first = add(viewer, with_gel(displacement, **said))
-    silent = add(viewer, with_gel(displacement))
+    gel = Gel(young_pa=2000.0, poisson=0.45, thickness_um=30.0)
+    first = add(viewer, dataclasses.replace(displacement, gel=gel))
+    silent = add(viewer, displacement)
     assert shown_gel(dock) == (2, 0.45, 30)
     dock.fields.choose(silent)
     assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
@@ -325,18 +323,35 @@ def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
     assert shown_gel(dock) == (7, REFERENCE_POISSON, 50)
 
 
+def test_what_is_said_of_a_gel_goes_over_what_was_typed(dock, viewer, displacement):
+    dock.poisson.setValue(0.3)
+    dock.thickness.setValue(50)
+    # A file may say what the dock shows where nobody says anything.
+    add(viewer, dataclasses.replace(displacement, gel=REFERENCE_GEL))
+    assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
+    dock.fields.choose(add(viewer, displacement))
+    assert shown_gel(dock) == (0, 0.3, 50)
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {"young_pa": "10 kPa", "poisson": "about 0.5", "thickness_um": "thin"},
         {"young_pa": -3.0, "poisson": 0.7, "thickness_um": -1.0},
-        {"young_pa": np.nan, "poisson": np.array([0.1, 0.2])},
-        {"young_pa": np.inf, "poisson": None},
     ],
 )
-def test_a_gel_that_cannot_be_is_ignored(dock, viewer, displacement, said):
-    add(viewer, with_gel(displacement, **said))
+def test_a_gel_that_cannot_be_is_ignored(
+    dock, viewer, displacement, said, tmp_path, monkeypatch
+):
+    warnings = []
+    monkeypatch.setattr(_reader, "show_warning", warnings.append)
+    path = tmp_path / "cell.h5"
+    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
+    viewer.open(str(path), plugin="napari-vit-tfm")
     assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
+    for warning, (name, value) in zip(warnings, said.items(), strict=True):
+        assert f"says {name} = {value!r}" in warning
+        assert warning.endswith("it is ignored")
 
 
 def test_a_thickness_needs_the_spacing_and_is_kept(
@@ -346,33 +361,33 @@ def test_a_thickness_needs_the_spacing_and_is_kept(
     source = add(viewer, DisplacementStack(in_steps, unit="grid"))
     assert dock.thickness.text() == "infinite"
     run(dock, finish)
-    assert layer_stack(tractions_of(viewer.layers, source)[0]).thickness == math.inf
+    assert layer_stack(tractions_of(viewer.layers, source)[0]).gel == REFERENCE_GEL
     dock.thickness.setValue(2)
     assert not dock.run_button.isEnabled()
-    assert "distance between neighbouring vectors" in dock.message.text()
+    assert "needs the vector spacing" in dock.message.text()
     dock.spacing.setValue(0.5)
     run(dock, finish)
     shown = layer_stack(tractions_of(viewer.layers, source)[0])
     expected = reconstruct(
-        DisplacementStack(in_steps, unit="grid", spacing=0.5),
-        substrate=Substrate(thickness=2.0),
+        DisplacementStack(in_steps, unit="grid", spacing_um=0.5),
+        substrate=Substrate(Gel(thickness_um=2.0)),
         config=ReconstructionConfig(model="fttc", device="cpu"),
     )
     np.testing.assert_allclose(shown.data, expected.data, rtol=1e-5, atol=1e-6)
     dock.save(str(tmp_path / "out.h5"))
-    assert io.read_traction(tmp_path / "out.h5").thickness == 2.0
+    assert io.read_traction(tmp_path / "out.h5").gel.thickness_um == 2.0
 
 
 def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):
     exact = dataclasses.replace(
-        displacement, unit="px", spacing=0.12345678901, pixel_size=0.000123456789
+        displacement, unit="px", spacing_um=0.12345678901, pixel_size_um=0.000123456789
     )
     source = add(viewer, exact)
     assert dock.spacing.value() == pytest.approx(0.12345678901, rel=1e-6)
     dock.unit.setCurrentIndex(dock.unit.findData("um"))
     described = displacement_stack(source)
-    assert described.spacing == exact.spacing
-    assert described.pixel_size == exact.pixel_size
+    assert described.spacing_um == exact.spacing_um
+    assert described.pixel_size_um == exact.pixel_size_um
 
 
 @pytest.mark.parametrize("number", [0.00123456, 0.12345678, 12345.678, 999999.5])

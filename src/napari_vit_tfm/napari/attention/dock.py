@@ -24,7 +24,7 @@ from superqt import QToggleSwitch
 from napari_vit_tfm.attention import captions
 from napari_vit_tfm.attention.patch import EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import FieldError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.napari.attention.controls import AttentionControls
 from napari_vit_tfm.napari.attention.export import copy_figure, save
 from napari_vit_tfm.napari.attention.inspector import Inspector

@@ -5,7 +5,6 @@ No Qt: what has to be computed is asked for, and handed in when it is there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -270,9 +269,9 @@ class Inspector:
         """The gel of the tractions that were computed from the field, if any."""
         for layer in self._run:
             stack = layer_stack(layer)
-            if isinstance(stack, TractionStack) and stack.poisson is not None:
-                thickness = stack.thickness or math.inf
-                return Substrate(poisson=stack.poisson, thickness=thickness)
+            if isinstance(stack, TractionStack):
+                # The stiffness changes nothing that is shown.
+                return Substrate(replace(stack.gel, young_pa=None))
         return Substrate()
 
     def take_frame(self, request: FrameRequest, frame: Frame) -> None:

@@ -125,10 +125,10 @@ def geometry(stack: Stack) -> dict[str, Any]:
     In micrometres where the spacing of the vectors is known, else in steps of
     the vector grid, which napari calls pixels.
     """
-    spacing = stack.spacing or 1.0
-    unit = "um" if stack.spacing else "pixel"
+    step = stack.spacing_um or 1.0
+    unit = "um" if stack.spacing_um else "pixel"
     return {
-        "scale": (1.0, spacing, spacing),
+        "scale": (1.0, step, step),
         "units": ("pixel", unit, unit),
         "axis_labels": ("frame", "y", "x"),
     }

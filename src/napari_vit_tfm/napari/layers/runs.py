@@ -47,7 +47,7 @@ def describe(
     layer : Layer
         One that shows the field.
     **changes
-        `unit`, `spacing` and `pixel_size` of the new stack.
+        `unit`, `spacing_um` and `pixel_size_um` of the new stack.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def describe(
         return None
     new = dataclasses.replace(old, **changes)
     for other in layers:
-        if new.spacing != old.spacing and _lies_with(other, shown.field_id):
+        if new.spacing_um != old.spacing_um and _lies_with(other, shown.field_id):
             _replace(other, geometry(old), geometry(new))
         tag = field_tag(other)
         if tag is not None and tag.field_id == shown.field_id:

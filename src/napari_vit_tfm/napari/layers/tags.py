@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from napari.layers import Layer
 
-from napari_vit_tfm.fields import UNIT_LABELS, DisplacementStack, TractionStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.units import unit_label
 
 KEY = "napari_vit_tfm"
 """Where a layer's metadata keep its `FieldTag`."""
@@ -57,7 +58,7 @@ class FieldTag:
     @property
     def layer_name(self) -> str:
         """Name of the layer, such as ``traction magnitude (Pa)``."""
-        return f"{self.quantity} {self.part} ({UNIT_LABELS[self.stack.unit]})"
+        return f"{self.quantity} {self.part} ({unit_label(self.stack.unit)})"
 
     def has_named(self, layer: Layer) -> bool:
         """Whether a layer has this name and not one that the user gave.

@@ -7,7 +7,6 @@ import logging
 import math
 from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.qt.threading import create_worker
@@ -28,13 +27,9 @@ from qtpy.QtWidgets import (
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
-from napari_vit_tfm.fields import (
-    DISPLACEMENT_UNITS,
-    UNIT_LABELS,
-    DisplacementStack,
-    FieldError,
-    TractionStack,
-)
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.errors import in_one_line, is_expected
 from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
 from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
@@ -54,6 +49,7 @@ from napari_vit_tfm.napari.widgets.inputs import (
     text_label,
 )
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +57,6 @@ _PA_PER_KPA = 1000.0
 
 _FILES = {"HDF5": (".h5", ".hdf5"), "NumPy": (".npz",)}
 
-_UNIT_CHOICES = {
-    "um": "µm",
-    "grid": "steps of the vector grid",
-    "px": "camera pixels",
-    "field": "fractions of the field's width",
-}
 _DEVICE_WORDS = {
     "auto": "automatic",
     "cpu": "CPU",
@@ -94,7 +84,7 @@ class TractionDock(QWidget):
         self._run: Run | None = None
         self._source: Layer | None = None
         self._outcome = ""
-        self._typed_gel = Substrate()
+        self._typed_gel = Gel()
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -104,8 +94,8 @@ class TractionDock(QWidget):
         self.fields = FieldChooser(self._viewer.layers)
         self.unit = QComboBox()
         self.unit.setPlaceholderText("choose…")
-        for unit in DISPLACEMENT_UNITS:
-            self.unit.addItem(_UNIT_CHOICES[unit], unit)
+        for key, unit in DISPLACEMENT_UNITS.items():
+            self.unit.addItem(unit.words, key)
         self.unit.setCurrentIndex(-1)
         self.spacing = PositiveSpin(
             "µm", "not known", "Distance between neighbouring displacement vectors."
@@ -229,7 +219,7 @@ class TractionDock(QWidget):
             return "The file does not say the unit of its displacements: choose it."
         try:
             stack.grid_steps_per_unit()
-            self._substrate().response(spacing=stack.spacing)
+            Substrate(self._gel()).response(spacing_um=stack.spacing_um)
         except FieldError as error:
             return in_one_line(error)
         return None
@@ -255,8 +245,8 @@ class TractionDock(QWidget):
                 self.unit.setCurrentIndex(
                     self.unit.findData(stack.unit) if known else -1
                 )
-                self.spacing.setValue(stack.spacing or 0)
-                self.pixel_size.setValue(stack.pixel_size or 0)
+                self.spacing.setValue(stack.spacing_um or 0)
+                self.pixel_size.setValue(stack.pixel_size_um or 0)
             self._fill_in_gel(stack)
         self._outcome = ""
         self.refresh()
@@ -267,32 +257,31 @@ class TractionDock(QWidget):
         What another field's file said about its gel says nothing about this
         one's.
         """
-        said = stack.metadata.get("attributes", {})
-        young = _number(said.get("young_pa")) or self._typed_gel.young or 0.0
-        poisson = _number(said.get("poisson"), largest=self.poisson.maximum())
-        thickness = _number(said.get("thickness_um")) or self._typed_gel.thickness
+        gel = stack.gel.filled_from(self._typed_gel)
+        poisson = REFERENCE_POISSON if gel.poisson is None else gel.poisson
+        thickness_um = gel.thickness_um or math.inf
         with (
             QSignalBlocker(self.young),
             QSignalBlocker(self.poisson),
             QSignalBlocker(self.thickness),
         ):
-            self.young.setValue(young / _PA_PER_KPA)
-            self.poisson.setValue(
-                self._typed_gel.poisson if poisson is None else poisson
-            )
-            self.thickness.setValue(thickness if math.isfinite(thickness) else 0)
+            self.young.setValue((gel.young_pa or 0) / _PA_PER_KPA)
+            self.poisson.setValue(poisson)
+            self.thickness.setValue(thickness_um if math.isfinite(thickness_um) else 0)
 
     def _on_young_typed(self) -> None:
-        young = self._substrate().young
-        self._typed_gel = dataclasses.replace(self._typed_gel, young=young)
+        young_pa = self._gel().young_pa
+        self._typed_gel = dataclasses.replace(self._typed_gel, young_pa=young_pa)
 
     def _on_poisson_typed(self) -> None:
-        poisson = self.poisson.value()
+        poisson = self._gel().poisson
         self._typed_gel = dataclasses.replace(self._typed_gel, poisson=poisson)
 
     def _on_thickness_typed(self) -> None:
-        thickness = self._substrate().thickness
-        self._typed_gel = dataclasses.replace(self._typed_gel, thickness=thickness)
+        thickness_um = self._gel().thickness_um
+        self._typed_gel = dataclasses.replace(
+            self._typed_gel, thickness_um=thickness_um
+        )
         # A layer needs the spacing, which may be missing.
         self.refresh()
 
@@ -302,10 +291,10 @@ class TractionDock(QWidget):
         self._describe(unit=self.unit.currentData())
 
     def _on_spacing_typed(self) -> None:
-        self._describe(spacing=self.spacing.value() or None)
+        self._describe(spacing_um=self.spacing.value() or None)
 
     def _on_pixel_size_typed(self) -> None:
-        self._describe(pixel_size=self.pixel_size.value() or None)
+        self._describe(pixel_size_um=self.pixel_size.value() or None)
 
     def _describe(self, **changes: Any) -> None:
         layer = self.fields.layer()
@@ -330,7 +319,7 @@ class TractionDock(QWidget):
         self._token += 1
         self._source = layer
         self._outcome = ""
-        self._run = Run(self._token, stack, self._substrate(), self._config())
+        self._run = Run(self._token, stack, Substrate(self._gel()), self._config())
         self._worker = create_worker(
             reconstruct_in_batches,
             self._run,
@@ -353,11 +342,12 @@ class TractionDock(QWidget):
         )
         self._worker.start()
 
-    def _substrate(self) -> Substrate:
-        return Substrate(
-            young=self.young.value() * _PA_PER_KPA or None,
+    def _gel(self) -> Gel:
+        """The gel that the dock shows."""
+        return Gel(
+            young_pa=self.young.value() * _PA_PER_KPA or None,
             poisson=self.poisson.value(),
-            thickness=self.thickness.value() or math.inf,
+            thickness_um=self.thickness.value() or math.inf,
         )
 
     def _config(self) -> ReconstructionConfig:
@@ -456,15 +446,6 @@ class TractionDock(QWidget):
         self.refresh()
 
 
-def _number(said: Any, *, largest: float = math.inf) -> float | None:
-    """A number that a file says; None where it says none, or an impossible one."""
-    try:
-        number = float(np.asarray(said).item())
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) and 0 <= number <= largest else None
-
-
 def _summary(result: Result) -> str:
     stack = result.traction
     frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
@@ -473,7 +454,7 @@ def _summary(result: Result) -> str:
     number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
         f"{frames} in {result.seconds:.1f} s, {rate:.2g} a second. "
-        f"Largest traction: {number} {UNIT_LABELS[stack.unit]}.",
+        f"Largest traction: {number} {unit_label(stack.unit)}.",
         *result.notices,
     ]
     return "\n".join(lines)

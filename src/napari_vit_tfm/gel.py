@@ -1,0 +1,93 @@
+"""What is known about a gel: its stiffness, Poisson ratio and thickness."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from napari_vit_tfm.config import REFERENCE_POISSON
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.units import Length
+
+
+@dataclass(frozen=True)
+class Gel:
+    """What is known about a gel.
+
+    None is a value that nobody has said. A gel of which nothing is known is
+    ``Gel()``; it is not the same as one that is said to have the reference
+    gel's values.
+
+    Parameters
+    ----------
+    young_pa : float, optional
+        Young's modulus, in Pa. Where it is not known, tractions are those over
+        Young's modulus, ``t / E``.
+    poisson : float, optional
+        Poisson ratio, from 0 to 0.5.
+    thickness_um : float, optional
+        Thickness of the layer on its rigid base, in um; infinite for a
+        half-space.
+
+    Raises
+    ------
+    FieldError
+        For values that no gel has.
+
+    Examples
+    --------
+    >>> typed = Gel(young_pa=10_000.0)
+    >>> in_file = Gel(young_pa=2_000.0, poisson=0.45)
+    >>> typed.filled_from(in_file)
+    Gel(young_pa=10000.0, poisson=0.45, thickness_um=None)
+    """
+
+    young_pa: float | None = None
+    poisson: float | None = None
+    thickness_um: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.young_pa is not None and not 0 < self.young_pa < math.inf:
+            raise FieldError(
+                f"Young's modulus must be a positive number, not {self.young_pa}"
+            )
+        if self.poisson is not None and not 0 <= self.poisson <= 0.5:
+            raise FieldError(
+                f"the Poisson ratio must lie between 0 and 0.5, not {self.poisson}"
+            )
+        if self.thickness_um is not None and not self.thickness_um > 0:
+            raise FieldError(
+                f"the thickness must be a positive number, not {self.thickness_um}"
+            )
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether it is known to have a finite thickness."""
+        return self.thickness_um is not None and math.isfinite(self.thickness_um)
+
+    @property
+    def needs(self) -> tuple[Length, ...]:
+        """Lengths without which its response cannot be computed on a grid."""
+        return ("spacing_um",) if self.is_layer else ()
+
+    def filled_from(self, other: Gel) -> Gel:
+        """A gel with the values of this one and, where it has none, of another.
+
+        Parameters
+        ----------
+        other : Gel
+            Where missing values come from.
+        """
+
+        def known(own: float | None, fallback: float | None) -> float | None:
+            return fallback if own is None else own
+
+        return Gel(
+            known(self.young_pa, other.young_pa),
+            known(self.poisson, other.poisson),
+            known(self.thickness_um, other.thickness_um),
+        )
+
+
+REFERENCE_GEL = Gel(poisson=REFERENCE_POISSON, thickness_um=math.inf)
+"""The gel of the reference form, a half-space; its stiffness does not matter."""
