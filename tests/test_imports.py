@@ -12,6 +12,9 @@ import napari_vit_tfm
 
 HEADLESS = [
     "napari_vit_tfm",
+    "napari_vit_tfm.errors",
+    "napari_vit_tfm.units",
+    "napari_vit_tfm.gel",
     "napari_vit_tfm.fields",
     "napari_vit_tfm.config",
     "napari_vit_tfm.resample",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -93,3 +95,15 @@ def test_exactly_the_lengths_that_are_needed_are_asked_for(
         missing = {other: 0.5 for other in known if other != name}
         with pytest.raises(FieldError, match=f"in {unit} need {LENGTHS[name]} in um"):
             grid_steps_per_unit(unit, n_columns=21, **missing)
+
+
+def test_the_documentation_tells_spellings_that_are_understood() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "files.md").read_text("utf-8")
+    table = page.split("| unit | also spelt |\n|---|---|\n")[1].split("\n\n")[0]
+    for row in table.splitlines():
+        keys, spellings = (re.findall("`(.+?)`", cell) for cell in row.split("|")[1:3])
+        assert len(keys) == 1
+        for spelling in spellings:
+            displacement = displacement_unit(spelling)
+            unit = displacement[0] if displacement else traction_unit(spelling)
+            assert unit == keys[0], spelling

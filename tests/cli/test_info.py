@@ -85,3 +85,13 @@ def test_tractions_without_a_unit_do_not_hide_the_displacements(
     shown = vit_tfm("info", path).stdout
     assert "traction: traction, not readable" in shown
     assert "displacement: displacement, 1 frame of 16 x 16 vectors" in shown
+
+
+def test_a_gel_that_cannot_be_is_noted(vit_tfm: Command, tmp_path: Path) -> None:
+    path = tmp_path / "cell.npz"
+    values, said = np.ones((16, 16, 2)), {"units": "um", "poisson": 0.7}
+    write_arrays(path, {"displacement": values}, {"displacement": said})
+    result = vit_tfm("info", path)
+    assert "16 x 16 vectors, in micrometres" in result.stdout
+    assert result.stderr.startswith("note: ")
+    assert "says poisson = 0.7" in result.stderr

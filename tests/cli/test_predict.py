@@ -71,6 +71,8 @@ def test_the_gel_is_what_the_file_says_unless_told(
     assert "Poisson ratio 0.45" in told.stdout
     write_arrays(path, {"u": data}, {"u": {**said, "poisson": "soft"}})
     assert "poisson = 'soft'" in error_of("predict", path, "-o", out, *FTTC)
+    vit_tfm("predict", path, "-o", out, "--poisson", 0.45, *FTTC)
+    assert read_traction(out).gel.poisson == 0.45
     write_arrays(path, {"u": data}, {"u": {**said, "poisson": 0.7}})
     assert "between 0 and 0.5" in error_of("predict", path, "-o", out, *FTTC)
 

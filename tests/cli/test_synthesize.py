@@ -8,6 +8,7 @@ import numpy as np
 from click.testing import Result
 
 from napari_vit_tfm.config import FIELD_KINDS
+from napari_vit_tfm.gel import REFERENCE_GEL
 from napari_vit_tfm.io import read_displacement, read_traction
 from napari_vit_tfm.synthesis import PadDistribution, synthesise
 
@@ -25,6 +26,7 @@ def test_fields_with_units(vit_tfm: Command, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["segmentation"][...], fields.segmentation)
     displacement, traction = read_displacement(out), read_traction(out)
     assert (displacement.unit, traction.unit) == ("field", "1")
+    assert traction.gel == REFERENCE_GEL
     assert displacement.data.shape == (2, 104, 104, 2)
     np.testing.assert_array_equal(displacement.data, fields.displacement)
     np.testing.assert_array_equal(traction.data, fields.traction)

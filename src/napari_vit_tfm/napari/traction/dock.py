@@ -202,7 +202,9 @@ class TractionDock(QWidget):
             not self._is_cancelled if running else problem is None
         )
         self.save_button.setEnabled(self._traction() is not None)
-        self._show_row(self.pixel_size, self.unit.currentData() == "px")
+        key = self.unit.currentData()
+        needs = () if key is None else DISPLACEMENT_UNITS[key].needs
+        self._show_row(self.pixel_size, "pixel_size_um" in needs)
         if not running:
             self.message.setText(problem or self._outcome)
 
