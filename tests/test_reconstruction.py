@@ -190,6 +190,12 @@ def test_batches_progress_and_metadata() -> None:
     assert (traction.model, traction.gel.poisson) == ("echo", 0.49)
 
 
+def test_the_cell_s_outline_goes_with_the_tractions() -> None:
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.5]])
+    traction = reconstruct(random_stack(outline=outline), config=CPU, method=Echo())
+    np.testing.assert_array_equal(traction.outline, outline)
+
+
 def test_cancelling_between_batches() -> None:
     method, done = Echo(), []
     with pytest.raises(Cancelled):

@@ -208,6 +208,20 @@ def test_what_is_hidden_continues_its_surroundings(shape: tuple[int, int]) -> No
     np.testing.assert_array_equal(hide(field, np.zeros(shape, dtype=bool)), field)
 
 
+def test_every_hidden_node_is_the_mean_of_its_neighbours_at_the_border_too() -> None:
+    field = np.random.default_rng(0).normal(size=(20, 27, 2))
+    hidden = np.zeros((20, 27), dtype=bool)
+    # Two corners, and a part of every border.
+    hidden[:8, :8] = hidden[-4:, -3:] = True
+    hidden[12:, 3:6] = hidden[9:12, -2:] = True
+    filled = hide(field, hidden)
+    # A node beyond the border is like the one at it, and pulls nowhere.
+    around = np.pad(filled, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    neighbours = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2]
+    pull = neighbours + around[1:-1, 2:] - 4 * filled
+    np.testing.assert_allclose(pull[hidden], 0, atol=1e-9)
+
+
 def test_what_is_hidden_never_goes_beyond_what_is_seen() -> None:
     field = np.random.default_rng(0).normal(size=(24, 32, 2))
     hidden = np.ones((24, 32), dtype=bool)

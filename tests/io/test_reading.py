@@ -114,6 +114,17 @@ def test_a_gel_that_cannot_be(
         read_traction(path)
 
 
+def test_an_array_s_own_attributes_go_before_the_file_s(path: Path) -> None:
+    of_file = {"units": "um", "spacing_um": 2.0, "pixel_size_um": 0.25}
+    of_array = {"units": "px", "spacing_um": 0.5}
+    arrays = {"displacement": FIELD, "other": FIELD}
+    write_arrays(path, arrays, {"": of_file, "displacement": of_array})
+    stack = read_displacement(path, dataset="displacement")
+    assert (stack.unit, stack.spacing, stack.pixel_size) == ("px", 0.5, 0.25)
+    stack = read_displacement(path, dataset="other")
+    assert (stack.unit, stack.spacing) == ("um", 2.0)
+
+
 def test_traction_units(path: Path) -> None:
     write(path, "traction", units="Pa")
     assert read_traction(path).unit == "Pa"

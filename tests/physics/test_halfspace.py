@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
@@ -34,3 +35,16 @@ def test_a_thick_layer_is_a_half_space_and_a_thin_one_shears() -> None:
         np.testing.assert_allclose(thick, half, rtol=1e-9)
     for thin in layer_response(k, poisson=0.45, thickness_steps=1e-4):
         np.testing.assert_allclose(thin, 2 * 1.45 * 1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (7, 8), (6, 9), (7, 9)])
+@pytest.mark.parametrize("pad", [False, True])
+def test_a_mirrored_traction_makes_the_mirrored_displacement(
+    shape: tuple[int, int], pad: bool
+) -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, *shape))
+    u_x, u_y = displacement_of(x, y, pad=pad)
+    upside_down = displacement_of(x[::-1], -y[::-1], pad=pad)
+    np.testing.assert_allclose(upside_down, [u_x[::-1], -u_y[::-1]], atol=1e-12)
+    sideways = displacement_of(-x[:, ::-1], y[:, ::-1], pad=pad)
+    np.testing.assert_allclose(sideways, [-u_x[:, ::-1], u_y[:, ::-1]], atol=1e-12)

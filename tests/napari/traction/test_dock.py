@@ -89,6 +89,19 @@ def test_file_to_layer_to_run_to_layers_to_file(
         assert saved.gel == Gel(2000.0, 0.45, math.inf)
 
 
+def test_the_cell_s_outline_goes_with_the_tractions_into_the_file(
+    dock, viewer, finish, tmp_path, displacement
+):
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.5]])
+    source = add(viewer, dataclasses.replace(displacement, outline=outline))
+    run(dock, finish)
+    for layer in tractions_of(viewer.layers, source):
+        np.testing.assert_array_equal(layer_stack(layer).outline, outline)
+    dock.save(str(tmp_path / "out.h5"))
+    saved = io.read_traction(tmp_path / "out.h5")
+    np.testing.assert_array_equal(saved.outline, outline)
+
+
 def test_a_second_run_updates_in_place(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     run(dock, finish)

@@ -1,0 +1,40 @@
+"""The method that was used last is kept, as long as it is the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.napari.method_cache import MethodCache
+
+
+def test_a_file_of_weights_that_changed_is_loaded_again(weights, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(weights, path)
+    methods, config = MethodCache(), ReconstructionConfig(model=str(path))
+    first = methods.load(config)
+    assert methods.load(config) is first
+    written = path.stat().st_mtime_ns
+    tensors = {name: tensor + 1 for name, tensor in load_file(path).items()}
+    with safe_open(path, "pt") as file:
+        said = file.metadata()
+    save_file(tensors, path, said)
+    # However coarse the clock of the file system is.
+    os.utime(path, ns=(written, written + 10**9))
+    second = methods.load(config)
+    assert second.sha256 != first.sha256
+    field = torch.randn(1, 2, 16, 16)
+    assert not torch.equal(second.traction(field), first.traction(field))
+    assert methods.load(config) is second
+
+
+def test_another_model_is_another_method():
+    methods = MethodCache()
+    first = methods.load(ReconstructionConfig(model="fttc"))
+    other = methods.load(ReconstructionConfig(model="bayesian-fttc"))
+    assert (first.name, other.name) == ("fttc", "bayesian-fttc")
