@@ -258,14 +258,16 @@ def _masked(field: Array) -> Array:
     n_nodes = field.shape[-2] * field.shape[-1]
     n_same = max(1, int(_SAME * n_nodes))
     equal = xp.all(field[..., 1:] == field[..., :-1], axis=-3)
-    n_equal = xp.sum(xp.astype(equal, xp.int64), axis=(-2, -1))
-    if not bool(xp.any(n_equal >= n_same // 2)):
+    # Of so many that are the same some are neighbours, wherever they lie.
+    has_equal = xp.sum(xp.astype(equal, xp.int64), axis=(-2, -1)) > 0
+    if not bool(xp.any(has_equal)):
         return xp.zeros_like(field[..., 0, :, :], dtype=xp.bool)
     values = xp.sort(xp.reshape(field, (*field.shape[:-2], -1)), axis=-1)
     run = xp.astype(values[..., n_same:] == values[..., :-n_same], xp.int64)
     value = xp.take_along_axis(values, xp.argmax(run, axis=-1)[..., None], axis=-1)
-    frequent = xp.max(run, axis=-1)[..., None, None] > 0
-    return xp.all((field == value[..., None]) & frequent, axis=-3)
+    frequent = (xp.max(run, axis=-1) > 0) & has_equal[..., None]
+    same = (field == value[..., None]) & frequent[..., None, None]
+    return xp.all(same, axis=-3)
 
 
 def _rounding_step(field: Array, masked: Array) -> Array:
