@@ -15,6 +15,7 @@ from napari_vit_tfm.physics.bayesian import (
 )
 from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, displacement_of
 from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 from napari_vit_tfm.synthesis import synthesise
 
@@ -106,6 +107,42 @@ def test_uncorrelated_tractions_give_tikhonov_s_solution() -> None:
     )
     # Up to the noise's slight correlation, which is estimated too.
     assert closest < 0.01 * np.square(found).sum()
+
+
+def test_a_prior_is_correlated_as_said() -> None:
+    k_y, k_x = (2 * np.pi * np.fft.fftfreq(n) for n in (256, 256))
+    power = prior_of(1.0, 4.0).power(np.hypot(k_y[:, None], k_x))
+    covariance = np.fft.ifft2(power).real[0]
+    for near, far in ((4, 8), (8, 12)):
+        expected = np.exp(-(far - near) / 4)
+        assert covariance[far] / covariance[near] == pytest.approx(expected, rel=0.05)
+
+
+def test_a_strain_of_the_whole_field_is_no_reason_for_strong_tractions() -> None:
+    made = synthesise(1, seed=3).displacement[0].astype(float) * 103.0
+    made += 0.1 * np.random.default_rng(0).normal(size=made.shape)
+    x, y = made[..., 0], made[..., 1]
+    before = np.stack(bayesian_fttc(x, y))
+    after = np.stack(bayesian_fttc(x + 0.2 * np.arange(104.0), y))
+    assert np.square(after - before).sum() < 0.05 * np.square(before).sum()
+
+
+def test_another_gel_s_tractions_are_found_better_than_by_any_regularisation() -> None:
+    response = Substrate(poisson=0.3, thickness=0.5).response(spacing=1.0)
+    truth = np.moveaxis(synthesise(1, seed=3).traction[0].astype(float), -1, 0)
+    clean = np.stack(displacement_of(*truth, response=response))
+    x, y = clean + 0.02 * np.random.default_rng(0).normal(size=clean.shape)
+
+    def error(found: tuple[np.ndarray, np.ndarray]) -> float:
+        return float(np.square(np.stack(found) - truth).sum())
+
+    periodic = periodic_component(x), periodic_component(y)
+    best = min(
+        error(fttc(*periodic, regularisation=regularisation, response=response))
+        for regularisation in np.geomspace(1e-3, 1e3, 25)
+    )
+    assert error(bayesian_fttc(x, y, response=response)) < 0.7 * best
+    assert error(bayesian_fttc(x, y)) > 2 * best
 
 
 def test_zeros_and_a_drift_have_no_traction_and_noise_hardly_any() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
@@ -48,3 +49,28 @@ def test_a_mirrored_traction_makes_the_mirrored_displacement(
     np.testing.assert_allclose(upside_down, [u_x[::-1], -u_y[::-1]], atol=1e-12)
     sideways = displacement_of(-x[:, ::-1], y[:, ::-1], pad=pad)
     np.testing.assert_allclose(sideways, [-u_x[:, ::-1], u_y[:, ::-1]], atol=1e-12)
+
+
+def test_a_uniform_traction_displaces_nothing() -> None:
+    uniform = np.full((6, 8), 0.3)
+    np.testing.assert_allclose(displacement_of(uniform, -uniform, pad=False), 0)
+
+
+@pytest.mark.parametrize("poisson", [0.2, 0.45])
+@pytest.mark.parametrize("k", [0.05, 0.4, 1.0])
+def test_a_layer_s_longitudinal_response_solves_the_equations_of_elasticity(
+    k: float, poisson: float
+) -> None:
+    """Plane strain ``(U, i W) exp(i k x)``, held at the base, free of normal stress."""
+    c, thickness = 1 / (1 - 2 * poisson), 2.5
+    # Navier's equations, for U, W, and their derivatives across the layer.
+    equations = np.zeros((4, 4))
+    equations[0, 2] = equations[1, 3] = 1
+    equations[2, [0, 3]] = (1 + c) * k**2, c * k
+    equations[3, [1, 2]] = k**2 / (1 + c), -c * k / (1 + c)
+    u, w, du, dw = expm(equations * thickness)[:, 2:]
+    shear, normal = du - k * w, 2 * poisson * c * (k * u + dw) + 2 * dw
+    at_base = np.linalg.solve([shear, normal], [1.0, 0.0])
+    expected = 2 * (1 + poisson) * u @ at_base
+    found, _ = layer_response(np.array(k), poisson=poisson, thickness=thickness)
+    assert found == pytest.approx(expected, rel=1e-6)

@@ -36,18 +36,21 @@ def test_four_half_squares_make_the_whole() -> None:
         np.testing.assert_allclose(found, whole[part], atol=1e-12)
 
 
-def test_the_field_is_the_sum_over_squares_without_periodic_images() -> None:
+@pytest.mark.parametrize("poisson", [0.2, 0.49])
+def test_the_field_is_the_sum_over_squares_without_periodic_images(
+    poisson: float,
+) -> None:
     rng = np.random.default_rng(0)
     traction = rng.normal(size=(2, 6, 9))
-    found = raster_displacement(traction[0], traction[1])
+    found = raster_displacement(traction[0], traction[1], poisson=poisson)
     rows, columns = np.mgrid[0:6, 0:9]
     expected = np.zeros((2, 6, 9))
     for row, column in np.ndindex(6, 9):
         t_x, t_y = traction[:, row, column]
-        xx, yy, xy = square_displacement(columns - column, rows - row)
+        xx, yy, xy = square_displacement(columns - column, rows - row, poisson=poisson)
         expected += [xx * t_x + xy * t_y, xy * t_x + yy * t_y]
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    tensors = raster_displacement(*torch.from_numpy(traction))
+    tensors = raster_displacement(*torch.from_numpy(traction), poisson=poisson)
     np.testing.assert_allclose(torch.stack(tensors).numpy(), expected, atol=1e-12)
 
 
