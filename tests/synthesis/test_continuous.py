@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from napari_vit_tfm.benchmark.held_out.gel import FINER, Canvas, Traction
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.synthesis import (
+    AdhesionDistribution,
     BandDistribution,
     ColonyDistribution,
     FibreDistribution,
@@ -166,3 +168,107 @@ def test_regions_of_traction_are_numbered() -> None:
     assert numbers.max() == 2
     assert numbers[0, 12, 12] != numbers[0, 35, 25] != 0
     assert numbers[0, 3, 3] == 0
+
+
+def test_random_tractions_have_their_length_in_all_directions() -> None:
+    """A Gaussian's correlation, or what power ``(1 + k^2 l^2 / tail)^-tail`` makes."""
+    layer = LayerDistribution(length=(3.0, 3.0), uneven=0.0, margin=0.0)
+    lag = 3 * 6
+    # Two lengths apart, with tails of two and four, and without any.
+    known = np.array([0.134, 0.239, np.exp(-1)])
+    met = set()
+    for seed in range(12):
+        pattern = layer.draw(np.random.default_rng(seed), (120, 144))
+        x = np.concatenate([pattern.x, pattern.y]).astype(float)
+        power = np.square(x).mean()
+        found = [
+            (x[:, lag:] * x[:, :-lag]).mean() / power,
+            (x[:, :, lag:] * x[:, :, :-lag]).mean() / power,
+        ]
+        nearest = np.abs(np.mean(found) - known).argmin()
+        np.testing.assert_allclose(found, known[nearest], atol=0.09)
+        met.add(nearest)
+    assert met == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [ColonyDistribution(cells=(1, 1), extent=(0.1, 0.1)), LayerDistribution()],
+)
+def test_typical_tractions_are_of_sane_size(distribution: Any) -> None:
+    typical = []
+    for seed in range(20):
+        pattern = distribution.draw(np.random.default_rng(seed), SHAPE)
+        square = np.square(pattern.x, dtype=float) + np.square(pattern.y, dtype=float)
+        stressed = square[square > 1e-4 * square.max()]
+        typical.append(float(np.sqrt(stressed.mean())))
+    assert 0.0099 < min(typical) < 0.03 < 0.08 < max(typical) < 0.201
+
+
+def test_a_colony_s_cells_may_pull_inwards() -> None:
+    cells = ColonyDistribution(
+        cells=(1, 1), extent=(0.3, 0.3), spread=0.0, pull=30.0, balanced_share=0.0
+    )
+    rows, columns = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
+    outwards = np.stack([columns - SHAPE[1] / 2, rows - SHAPE[0] / 2], axis=-1)
+    share = []
+    for seed in range(12):
+        traction = drawn(cells, seed)[1]
+        size = np.linalg.norm(traction, axis=-1) * np.linalg.norm(outwards, axis=-1)
+        share.append((traction * outwards).sum() / size.sum())
+    # Every other one does.
+    assert 3 <= (np.array(share) < -0.9).sum() <= 9
+
+
+def test_a_front_pulls_away_from_its_free_side_most_of_all_at_the_edge() -> None:
+    front = FrontDistribution(decay=(4.0, 4.0), length=(1.5, 3.0))
+    deep, shallow, cosine = [], [], []
+    for seed in range(8):
+        pattern = front.draw(np.random.default_rng(seed), SHAPE)
+        traction = np.stack([pattern.x[0], pattern.y[0]]).astype(float)
+        strength = np.hypot(*traction)
+        there = strength > 0
+        places = np.indices(there.shape)[::-1]
+        into = places[:, there].mean(axis=1) - places[:, ~there].mean(axis=1)
+        pull = traction[:, there].mean(axis=1)
+        cosine.append(pull @ into / np.linalg.norm(pull) / np.linalg.norm(into))
+        depth = distance_transform_edt(there) / 3
+        shallow.append(strength[(depth > 4) & (depth < 6)].mean())
+        deep.append(strength[depth > 16].mean())
+    assert min(cosine) > 0.9
+    assert np.median(np.divide(deep, shallow)) < 0.6
+
+
+def test_a_layer_s_margin_is_a_share_of_the_longer_side() -> None:
+    for distribution, margin in ((LayerDistribution(), 28), (FrontDistribution(), 22)):
+        pattern = distribution.draw(np.random.default_rng(0), SHAPE)
+        assert pattern.margin == margin
+        assert pattern.x.shape == (1, *(3 * (n + 2 * margin) for n in SHAPE))
+
+
+def test_the_weight_of_a_kind_is_not_that_of_its_magnitude() -> None:
+    weak, strong = (
+        drawn(SpotDistribution(spots=AdhesionDistribution(magnitude=magnitude)))[1]
+        for magnitude in (0.01, 1.0)
+    )
+    np.testing.assert_allclose(weak, strong, rtol=1e-3, atol=1e-6)
+
+
+def test_fibres_lie_in_their_direction_and_may_lie_outside() -> None:
+    rng = np.random.default_rng(3)
+    fibres = FibreDistribution(count=(30, 30), order=0.1, margin=12).draw(rng, SHAPE)
+    n = fibres.profile.shape[1] // 2
+    along = fibres.centre[0, n:] - fibres.centre[0, :n]
+    along = np.tile(along / np.linalg.norm(along, axis=1)[:, None], (2, 1))
+    np.testing.assert_allclose(fibres.direction[0], along)
+    # The longer axis.
+    assert (fibres.semi_axes[0, :, 0] >= fibres.semi_axes[0, :, 1]).all()
+    outside = (fibres.centre[0] < 0) | (fibres.centre[0] > np.array(SHAPE[::-1]) - 1)
+    assert outside.any()
+    order = []
+    for _ in range(20):
+        others = FibreDistribution(count=(30, 30), order=0.1).draw(rng, SHAPE)
+        x, y = others.direction[0].T
+        # The nematic order: one where all are parallel.
+        order.append(abs(np.mean((x + 1j * y) ** 2)))
+    assert min(order) < 0.4 < 0.95 < max(order)
