@@ -17,7 +17,7 @@ from napari_vit_tfm.physics.bayesian import most_probable_prior, posterior_gains
 from napari_vit_tfm.physics.halfspace import filter_modes
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum
-from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
+from napari_vit_tfm.physics.tikhonov import fttc, periodic_component, tikhonov_gains
 
 SMALL = PhysicsViTConfig(
     width=16,
@@ -165,34 +165,85 @@ def test_a_refinement_can_leave_a_node_without_traction() -> None:
     torch.testing.assert_close(without_share, (1 + np.exp(-2.0)) * network(field))
 
 
+def in_steps(field: Tensor) -> Tensor:
+    """Displacements in grid steps, without their mean."""
+    steps = field * (field.shape[-1] - 1)
+    return steps - steps.mean(dim=(2, 3), keepdim=True)
+
+
+def size(field: Tensor) -> Tensor:
+    return field.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+
+
 @torch.no_grad()
 def test_a_refinement_may_trust_the_bayesian_solution() -> None:
     network = PhysicsViT(replace(SMALL, refinements=1)).eval()
-    network.refinements[0].head[1].bias[12:] = 30.0
+    # The largest factor, for the estimate and half of the solution alike.
+    bias = network.refinements[0].head[1].bias
+    bias[8:12], bias[12:] = 30.0, 3.0
     field = displacement(1, 2, 24, 30)
     plain = PhysicsViT(replace(SMALL, refinements=0)).eval()
     plain.load_state_dict(network.state_dict(), strict=False)
-    amplitude, steps = network._normalised(field)
-    estimate = plain(field)
-    residual = network._residual(steps, estimate / amplitude)
-    noise = estimate_noise(*steps.unbind(1))
-    parts = [periodic_component(part) for part in steps.unbind(1)]
-    prior = most_probable_prior(spectrum(*parts), noise=noise)
-    left = [periodic_component(part) for part in residual.unbind(1)]
+    estimate, steps = plain(field), in_steps(field)
+    made = torch.stack(raster_displacement(*estimate.unbind(1)), dim=1)
+    residual = steps - made
+    residual = residual - residual.mean(dim=(2, 3), keepdim=True)
+    # What is chosen for the displacement over its size holds for the residual.
+    parts = (steps / size(steps)).unbind(1)
+    noise = estimate_noise(*parts)
+    prior = most_probable_prior(spectrum(*map(periodic_component, parts)), noise=noise)
+    left = map(periodic_component, residual.unbind(1))
     found = filter_modes(*left, posterior_gains(noise, prior), pad=False)
-    expected = estimate + amplitude * torch.stack(found, dim=1)
+    expected = (1 + np.exp(-2.0)) * (estimate + 0.5 * torch.stack(found, dim=1))
     torch.testing.assert_close(network(field), expected, atol=1e-6, rtol=1e-3)
 
 
 @torch.no_grad()
-def test_the_right_traction_leaves_nothing_unexplained() -> None:
-    traction = torch.randn(1, 2, 43, 50, generator=torch.Generator().manual_seed(0))
+def test_a_refinement_sees_what_the_estimate_leaves_unexplained(
+    network: PhysicsViT,
+) -> None:
+    seen: list[Tensor] = []
+    network.refinements[0].register_forward_pre_hook(
+        lambda _module, inputs: seen.append(inputs[1])
+    )
+    field = displacement(2, 2, 27, 30) * torch.tensor([1.0, 0.1]).view(1, 2, 1, 1)
+    network(field)
+    (maps,) = seen
+    # The field lies in the corner of what is padded to whole patches.
+    assert maps.shape[-2:] == (32, 32)
+    assert not maps[..., 27:, :].any()
+    assert not maps[..., 30:].any()
+    maps = maps[..., :27, :30]
+    residual, estimate, inside = maps[:, :2], maps[:, -5:-3], maps[:, -3]
+    assert (inside == 1).all()
+    traction = SMALL.traction_scale * estimate
     made = torch.stack(raster_displacement(*traction.unbind(1)), dim=1)
-    amplitude, steps = PhysicsViT._normalised(made / 49)
-    residual = PhysicsViT._residual(steps, traction / amplitude)
-    assert residual.abs().max() < 1e-4
-    half = PhysicsViT._residual(steps, 0.5 * traction / amplitude)
-    torch.testing.assert_close(half, 0.5 * steps, atol=1e-4, rtol=1e-3)
+    steps = in_steps(field)
+    expected = steps / size(steps) - (made - made.mean(dim=(2, 3), keepdim=True))
+    torch.testing.assert_close(residual, expected, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("regularisations", "corrected"),
+    [((0.5,), 0.5), ((0.01, 0.1, 1.0, 10.0), 1.0), ((0.01, 0.1, 1.0), 0.1)],
+)
+def test_what_is_corrected_is_the_tikhonov_solution_in_the_middle(
+    regularisations: tuple[float, ...], corrected: float
+) -> None:
+    config = replace(SMALL, refinements=0, regularisations=regularisations)
+    network = PhysicsViT(config).eval()
+    for parameter in network.head.parameters():
+        parameter.zero_()
+    field = displacement(2, 2, 24, 30) * torch.tensor([1.0, 0.1]).view(1, 2, 1, 1)
+    steps = in_steps(field)
+    parts = map(periodic_component, steps.unbind(1))
+    found = torch.stack(fttc(*parts, regularisation=corrected), dim=1)
+    torch.testing.assert_close(network(field), found, atol=1e-6, rtol=1e-3)
+    # A correction is in typical tractions of a displacement of that size.
+    network.head[1].bias[:] = 0.5
+    expected = found + 0.5 * config.traction_scale * size(steps)
+    torch.testing.assert_close(network(field), expected, atol=1e-6, rtol=1e-3)
 
 
 @torch.no_grad()
