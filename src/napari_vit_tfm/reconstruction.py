@@ -403,10 +403,10 @@ def noise_notice(
     """
     if not method.estimates_noise:
         return None
-    data = stack.data[frames]
+    data, numbers = stack.data[frames], range(stack.n_frames)[frames]
     unknown = [
         number
-        for number, (x, y) in enumerate(np.moveaxis(data, -1, 1))
+        for number, (x, y) in zip(numbers, np.moveaxis(data, -1, 1), strict=True)
         if np.ptp(x) + np.ptp(y) > 0 and not estimate_noise(x, y).is_known
     ]
     if not unknown:

@@ -144,6 +144,21 @@ def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
     np.testing.assert_allclose(found[2].rollout, found[1].rollout, atol=1e-6)
 
 
+def test_noise_that_cannot_be_estimated_is_told_of_the_frame_that_is_looked_at() -> (
+    None
+):
+    data = random_stack(3, (24, 40)).data.copy()
+    data[1] = 0
+    data[1, :3, :3] = 1.0
+    stack = DisplacementStack(data, unit="grid")
+    config = ReconstructionConfig(device="cpu")
+    notices: list[str] = []
+    for frame in range(3):
+        frame_attention(stack, frame, config=config, on_notice=notices.append)
+    (notice,) = notices
+    assert "1 of 1 frames cannot be estimated (first: frame 1)" in notice
+
+
 class Looking(ReconstructionMethod):
     """Attends evenly, on the grid of the original networks."""
 
