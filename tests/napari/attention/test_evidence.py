@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QGuiApplication
 
 from canvas import COLUMNS, ROWS, choose, named, pick, press, world
+from napari_vit_tfm.attention.frame import frame_attention
 from napari_vit_tfm.attention.patch import EVIDENCE
 from napari_vit_tfm.napari.layers.runs import show_tractions
 
@@ -143,14 +145,23 @@ def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
 
 
 def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
-    inspecting, finish, viewer, caplog
+    inspecting, finish, viewer, caplog, monkeypatch
 ):
-    before = inspecting.inspector.request
+    def fail(stack, number, **options):
+        if number == 1:
+            raise ZeroDivisionError("boom")
+        return frame_attention(stack, number, **options)
+
+    monkeypatch.setattr("napari_vit_tfm.attention.frame.frame_attention", fail)
     viewer.dims.set_current_step(0, 1)
+    # The worker is through; its signals wait for the event loop.
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    viewer.dims.set_current_step(0, 2)
     finish(inspecting)
-    inspecting._on_frame_error(before, ZeroDivisionError("boom"))
     assert "the inspection failed" in caplog.text
+    assert "boom" in caplog.text
     assert inspecting.switch.isChecked()
+    assert inspecting.inspector.frame is not None
 
 
 def test_a_test_can_be_cancelled(inspecting, finish):

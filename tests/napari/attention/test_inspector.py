@@ -239,8 +239,13 @@ def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
     for frame in range(6):
         viewer.dims.set_current_step(0, frame)
         finish(inspecting)
-    kept = [request.frame for request in inspecting.inspector._frames]
-    assert kept == list(range(6))[-CACHED_FRAMES:]
+    first = 6 - CACHED_FRAMES
+    for frame in range(first, 6):
+        viewer.dims.set_current_step(0, frame)
+        assert not inspecting.is_busy
+        assert inspecting.inspector.frame is not None
+    viewer.dims.set_current_step(0, first - 1)
+    assert inspecting.is_busy
 
 
 def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from qtpy.QtGui import QColor
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from qtpy.QtGui import QColor, QImage
+from qtpy.QtWidgets import QLabel
 
 from canvas import choose, pick
-from napari_vit_tfm.attention.frame import ROLLOUT, MapChoice
+
+
+def picture(plots) -> QImage:
+    return plots.findChild(QLabel).pixmap().toImage()
 
 
 def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
@@ -14,23 +19,21 @@ def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
     inspecting.test.click()
     finish(inspecting)
     qtbot.waitUntil(lambda: not plots.isHidden())
-    of_rollout = plots._label.pixmap().toImage()
+    of_rollout = picture(plots)
     pick(inspecting.controls.map, "attention")
+    qtbot.waitUntil(lambda: picture(plots) != of_rollout)
+    from_there = picture(plots)
     pick(inspecting.controls.direction, "to")
-
-    def shown() -> MapChoice:
-        return plots._shown.choice
-
-    qtbot.waitUntil(lambda: shown() == MapChoice("attention", None, "to"))
+    qtbot.waitUntil(lambda: picture(plots) not in (of_rollout, from_there))
     # Its correlations, and no curve: this map has not been tested.
-    assert plots._shown.influence is not None
-    assert plots._shown.faithfulness is None
-    assert plots._label.pixmap().toImage() != of_rollout
+    findings = inspecting.inspector.findings()
+    assert findings.influence is not None
+    assert findings.faithfulness is None
+    assert not plots.isHidden()
     pick(inspecting.controls.direction, "from")
     pick(inspecting.controls.map, "rollout")
-    qtbot.waitUntil(lambda: shown() == ROLLOUT)
-    assert plots._shown.faithfulness is not None
-    assert plots._label.pixmap().toImage() == of_rollout
+    qtbot.waitUntil(lambda: picture(plots) == of_rollout)
+    assert inspecting.inspector.findings().faithfulness is not None
 
 
 def test_the_plots_are_drawn_anew_in_another_theme_only(
@@ -42,8 +45,8 @@ def test_the_plots_are_drawn_anew_in_another_theme_only(
     plots = inspecting.panel.plots
     qtbot.waitUntil(lambda: not plots.isHidden())
     drawn = []
-    draw = plots._plots
-    monkeypatch.setattr(plots, "_plots", lambda *_: drawn.append(1) or draw(*_))
+    draw = FigureCanvasAgg.draw
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda *_: drawn.append(1) or draw(*_))
     plots.setStyleSheet("QWidget { background: gray }")
     assert not drawn
     palette = plots.palette()

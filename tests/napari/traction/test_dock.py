@@ -8,7 +8,7 @@ import pytest
 from napari.layers import Layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QComboBox, QFileDialog, QSpinBox
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
@@ -229,7 +229,7 @@ def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, finish, displacemen
     dock.run_button.click()
     viewer.layers.remove(source)
     finish(dock)
-    assert "removed" in dock._outcome
+    assert "removed" in dock.message.text()
     dock.bind()
 
 
@@ -281,7 +281,7 @@ def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
 def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     answers = iter([("", ""), (str(weights), ""), (str(weights), "")])
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: next(answers))
-    combo = dock.model._combo
+    combo, heads = dock.model.findChild(QComboBox), dock.model.findChild(QSpinBox)
     for expected in ("fttc", str(weights)):
         last = combo.count() - 1
         combo.setCurrentIndex(last)
@@ -293,12 +293,12 @@ def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     assert combo.count() == count
     assert dock.model.heads() is None
     # Only a file of the original format leaves the number of heads open.
-    dock.model._heads.setValue(4)
+    heads.setValue(4)
     assert dock.model.heads() is None
-    assert dock.model._heads.isHidden()
+    assert heads.isHidden()
     dock.model.choose("network.pth")
     assert dock.model.heads() == 4
-    assert not dock.model._heads.isHidden()
+    assert not heads.isHidden()
     dock.model.choose("vit")
     assert dock.model.heads() is None
 
