@@ -150,7 +150,8 @@ def test_zeros_and_a_mere_drift_have_no_traction(model: str, gel: Substrate) -> 
     )
     assert not found.data.any()
     np.testing.assert_array_equal(found.drift, data[:, 0, 0])
-    assert "drift of up to 123 grid steps and nothing else" in notices[0]
+    (notice,) = notices
+    assert "drift of up to 123 grid steps and nothing else" in notice
 
 
 def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
@@ -165,6 +166,19 @@ def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
     assert notice.startswith("echo gets the field as it is, with a drift of up to 50")
     assert "times the rest" in notice
     assert "subtract the mean" in notice
+
+
+def test_the_drift_that_is_told_is_the_largest_of_those_that_are_notable() -> None:
+    rng, notices = np.random.default_rng(0), []
+    data = rng.normal(size=(3, 20, 20, 2))
+    # The last one's mean is the longest, but no longer than the rest of its field.
+    data[0] += [0.0, 6.0]
+    data[1] += [-9.0, 12.0]
+    data[2] = 30 * data[2] + [40.0, 0.0]
+    stack = DisplacementStack(data, unit="grid")
+    reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
+    (notice,) = notices
+    assert "a drift of up to 15 grid steps" in notice
 
 
 def test_forces_that_do_not_balance_are_no_drift() -> None:
@@ -334,9 +348,10 @@ def test_a_thickness_needs_the_spacing() -> None:
 @pytest.mark.parametrize("model", ["vit", "fttc", "bayesian-fttc"])
 def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
     rng = np.random.default_rng(0)
-    data = rng.normal(size=(3, 24, 24, 2)).astype(np.float32)
+    data = rng.normal(size=(4, 24, 24, 2)).astype(np.float32)
     data[1:] = 0
-    data[1, :3, :3] = 1.0
+    data[1, :3, :3, 0] = 1.0
+    data[3, :3, :3, 1] = 1.0
     notices: list[str] = []
     reconstruct(
         DisplacementStack(data, unit="grid"),
@@ -344,6 +359,6 @@ def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
         on_notice=notices.append,
     )
     assert notices == [
-        "the noise of 1 of 3 frames cannot be estimated (first: frame 1): nearly all "
+        "the noise of 2 of 4 frames cannot be estimated (first: frame 1): nearly all "
         f"vectors are the same; {model} takes the others for exact"
     ]

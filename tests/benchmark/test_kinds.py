@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def measured(**more: object) -> KindScores:
 
 @pytest.fixture(scope="module")
 def scores() -> KindScores:
-    return measured(names={"vit": "network"})
+    return measured(names={"vit": "network"}, n_fields=3, seed=4)
 
 
 def test_every_kind_at_every_level(scores: KindScores) -> None:
@@ -41,15 +43,28 @@ def test_every_kind_at_every_level(scores: KindScores) -> None:
     assert min(scores.ms_per_field.values()) > 0
 
 
-def test_an_error_is_that_of_what_a_user_gets(scores: KindScores) -> None:
-    clean, truth = simulate("pads", 2, seed=0, shape=SHAPE)
-    noisy = with_noise(clean, "20%", seed=0)
+@pytest.mark.parametrize(
+    ("model", "name"), [("vit", "network"), ("bayesian-fttc", "bayesian-fttc")]
+)
+def test_an_error_is_that_of_what_a_user_gets(
+    scores: KindScores, model: str, name: str
+) -> None:
+    clean, truth = simulate("pads", 3, seed=4, shape=SHAPE)
+    noisy = with_noise(clean, "20%", seed=4)
     found = reconstruct(
-        DisplacementStack(noisy, unit="field"),
-        config=ReconstructionConfig(model="bayesian-fttc", device="cpu"),
+        DisplacementStack(noisy, unit="field"), config=replace(CPU, model=model)
     )
     expected = metrics.relative_squared_error(found.data, truth).mean()
-    assert scores.errors["pads", "20%"]["bayesian-fttc"] == pytest.approx(expected)
+    assert scores.errors["pads", "20%"][name] == pytest.approx(expected)
+
+
+def test_the_time_is_that_of_one_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "napari_vit_tfm.benchmark.kinds.timed",
+        lambda solver, stack, truth: (solver(stack, truth), 0.5),
+    )
+    scores = measured(methods=("bayesian-fttc", "fttc"), kinds=("pads", "ring"))
+    assert scores.ms_per_field == pytest.approx({"bayesian-fttc": 250, "fttc": 250})
 
 
 def test_the_seed_draws_the_fields() -> None:

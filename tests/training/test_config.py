@@ -11,8 +11,8 @@ import pytest
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
-from napari_vit_tfm.synthesis import DiscDistribution
-from napari_vit_tfm.training import LossConfig, TrainingConfig
+from napari_vit_tfm.synthesis import DiscDistribution, NoiseDistribution
+from napari_vit_tfm.training import FieldKind, LossConfig, TrainingConfig
 
 
 def test_the_bundled_configuration_is_one() -> None:
@@ -29,6 +29,7 @@ def test_what_is_stored_is_what_is_read(tmp_path: Path) -> None:
         loss=LossConfig(exponent=1.0, background=0.1),
         precision="bf16-mixed",
         patience=3,
+        kinds=(FieldKind(noise=NoiseDistribution(clean_share=0.5)), FieldKind("pads")),
     )
     path = tmp_path / "config.toml"
     path.write_text(config.to_toml())
@@ -40,6 +41,11 @@ def test_the_network_is_what_the_file_says_and_else_the_given_one() -> None:
     config = TrainingConfig.from_dict({"network": {"depth": 5}}, network=given)
     assert config.network == replace(given, depth=5)
     assert TrainingConfig.from_dict({}, network=given).network == given
+
+
+def test_whole_numbers_are_numbers() -> None:
+    config = TrainingConfig.from_dict({"gradient_clip": 2, "loss": {"exponent": 1}})
+    assert (config.gradient_clip, config.loss.exponent) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,7 @@ def test_the_network_is_what_the_file_says_and_else_the_given_one() -> None:
         ("network = 1", "network"),
         ('precision = "bf16"', "precision is 'bf16', not one of 32, bf16-mixed"),
         ("validate_every = 0", "validate_every is 0"),
+        ("checkpoint_every = 0", "checkpoint_every is 0"),
         ('steps = "a"', "steps"),
         ("noise = 0.1", "noise"),
     ],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from napari_vit_tfm.synthesis import NoiseDistribution
+from napari_vit_tfm.training import data
 from napari_vit_tfm.training.config import FieldKind, TrainingConfig
 from napari_vit_tfm.training.data import (
     TrainingFields,
@@ -65,6 +68,30 @@ def test_a_batch_is_what_it_was_drawn_as() -> None:
     }
 
 
+def test_kinds_are_drawn_by_their_shares() -> None:
+    one, other = (replace(kind, shapes=((16, 16),)) for kind in CONFIG.kinds)
+    kinds = replace(one, share=0.1), replace(other, share=0.9)
+    fields = TrainingFields(replace(CONFIG, batch_size=1, kinds=kinds))
+    names = [type(fields.batch(number).patterns[0]).__name__ for number in range(60)]
+    assert 0 < names.count("Discs") < 16
+    assert names.count("Discs") + names.count("ForcePatches") == 60
+
+
+def test_noise_does_not_go_on_at_the_other_border() -> None:
+    noise = NoiseDistribution(
+        strength=(1.0, 1.0), clean_share=0.0, correlated_share=1.0, length=(6.0, 6.0)
+    )
+    kinds = (replace(CONFIG.kinds[0], noise=noise),)
+    fields = TrainingFields(replace(CONFIG, batch_size=16, kinds=kinds))
+    batch = fields.batch(0).to(CPU)
+    still = replace(batch.noise, strength=torch.zeros(16), rounding=torch.zeros(16))
+    clean = replace(batch, noise=replace(still, distortion=torch.zeros(16, 2, 5)))
+    made = batch.fields()[0] - clean.fields()[0]
+    neighbours = (made[..., 1:] - made[..., :-1]).square().mean()
+    borders = (made[..., -1] - made[..., 0]).square().mean()
+    assert borders > 20 * neighbours
+
+
 def test_a_batch_depends_on_seed_and_number_alone() -> None:
     stream = iter(TrainingFields(CONFIG))
     first = [next(stream).to(CPU).fields()[0] for _ in range(6)]
@@ -87,6 +114,15 @@ def test_processes_share_the_batches() -> None:
         assert batch.seed == TrainingFields(CONFIG).batch(number).seed
 
 
+def test_workers_share_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for worker, numbers in ((0, (3, 5)), (1, (4, 6))):
+        info = SimpleNamespace(id=worker, num_workers=2)
+        monkeypatch.setattr(data, "get_worker_info", lambda info=info: info)
+        drawn = islice(TrainingFields(CONFIG, start=3), 2)
+        for number, batch in zip(numbers, drawn, strict=True):
+            assert batch.seed == TrainingFields(CONFIG).batch(number).seed
+
+
 def test_a_batch_travels_between_processes() -> None:
     batch = TrainingFields(CONFIG).batch(0)
     copy = pickle.loads(pickle.dumps(batch))  # noqa: S301 - our own bytes
@@ -102,6 +138,9 @@ def test_validation_fields_are_fixed_and_as_noisy_as_said() -> None:
     noise = (noisy - clean).square().mean(dim=(1, 2, 3))
     share = noise / clean.var(dim=(2, 3), correction=0).mean(dim=1)
     torch.testing.assert_close(share.sqrt(), torch.full((2,), 0.1), rtol=0.1, atol=0)
+    # On the first of a kind's grids.
+    for array in validation_fields(CONFIG.kinds[1], 2, 0.1):
+        assert array.shape == (2, 2, 16, 32)
 
 
 def test_a_run_is_validated_on_the_first_kind_of_each_name() -> None:
