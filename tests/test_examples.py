@@ -16,6 +16,9 @@ EXTRAS = {"napari", "training"}
 
 WITH_EXAMPLES = (
     "napari_vit_tfm.benchmark.held_out",
+    "napari_vit_tfm.io:read_displacement",
+    "napari_vit_tfm.io:read_traction",
+    "napari_vit_tfm.io:write_traction",
     "napari_vit_tfm.models",
     "napari_vit_tfm.physics",
     "napari_vit_tfm.reconstruction:load_method",

@@ -155,10 +155,10 @@ def reconstruct(
     >>> from napari_vit_tfm import ReconstructionConfig, Substrate, reconstruct
     >>> from napari_vit_tfm.synthesis import synthesise
     >>> fields = synthesise(2, seed=0, shape=(48, 64))
-    >>> displacement, truth = fields.on_gel(young=10_000, spacing=0.8)
+    >>> displacement, truth = fields.on_gel(young_pa=10_000, spacing_um=0.8)
     >>> traction = reconstruct(
     ...     displacement,
-    ...     substrate=Substrate(young=10_000, poisson=0.49),
+    ...     substrate=Substrate(displacement.gel),
     ...     config=ReconstructionConfig(model="bayesian-fttc", device="cpu"),
     ... )
     >>> traction.data.shape, traction.unit, traction.model

@@ -35,7 +35,7 @@ def test_the_oracle_inverts_its_own_gel() -> None:
         metrics.relative_squared_error(
             fttc_oracle(stack, truth, substrate=substrate), truth
         )
-        for substrate in (gel, Substrate(poisson=0.3))
+        for substrate in (gel, Substrate(Gel(poisson=0.3)))
     ]
     # All that is lost is the mean, which displaces nothing of a periodic field.
     lost = np.square(truth.mean(axis=(1, 2))).sum() / np.square(truth).sum(-1).mean()
@@ -98,7 +98,7 @@ def test_every_field_has_the_border_and_regularisation_that_suit_it() -> None:
 
 
 def test_a_method_is_told_the_gel() -> None:
-    gel = Substrate(young=3000.0, poisson=0.3, thickness=2.0)
+    gel = Substrate(Gel(young_pa=3000.0, poisson=0.3, thickness_um=2.0))
     made = synthesise(1, seed=1, shape=(40, 40))
     stack = DisplacementStack(made.displacement, unit="field", spacing_um=0.5)
     config = ReconstructionConfig(model="fttc", device="cpu")

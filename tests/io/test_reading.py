@@ -120,9 +120,9 @@ def test_an_array_s_own_attributes_go_before_the_file_s(path: Path) -> None:
     arrays = {"displacement": FIELD, "other": FIELD}
     write_arrays(path, arrays, {"": of_file, "displacement": of_array})
     stack = read_displacement(path, dataset="displacement")
-    assert (stack.unit, stack.spacing, stack.pixel_size) == ("px", 0.5, 0.25)
+    assert (stack.unit, stack.spacing_um, stack.pixel_size_um) == ("px", 0.5, 0.25)
     stack = read_displacement(path, dataset="other")
-    assert (stack.unit, stack.spacing) == ("um", 2.0)
+    assert (stack.unit, stack.spacing_um) == ("um", 2.0)
 
 
 def test_traction_units(path: Path) -> None:

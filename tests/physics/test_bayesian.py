@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics.bayesian import (
     Prior,
     bayesian_fttc,
@@ -128,7 +129,7 @@ def test_a_strain_of_the_whole_field_is_no_reason_for_strong_tractions() -> None
 
 
 def test_another_gel_s_tractions_are_found_better_than_by_any_regularisation() -> None:
-    response = Substrate(poisson=0.3, thickness=0.5).response(spacing=1.0)
+    response = Substrate(Gel(poisson=0.3, thickness_um=0.5)).response(spacing_um=1.0)
     truth = np.moveaxis(synthesise(1, seed=3).traction[0].astype(float), -1, 0)
     clean = np.stack(displacement_of(*truth, response=response))
     x, y = clean + 0.02 * np.random.default_rng(0).normal(size=clean.shape)

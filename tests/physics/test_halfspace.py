@@ -72,5 +72,5 @@ def test_a_layer_s_longitudinal_response_solves_the_equations_of_elasticity(
     shear, normal = du - k * w, 2 * poisson * c * (k * u + dw) + 2 * dw
     at_base = np.linalg.solve([shear, normal], [1.0, 0.0])
     expected = 2 * (1 + poisson) * u @ at_base
-    found, _ = layer_response(np.array(k), poisson=poisson, thickness=thickness)
+    found, _ = layer_response(np.array(k), poisson=poisson, thickness_steps=thickness)
     assert found == pytest.approx(expected, rel=1e-6)

@@ -80,6 +80,19 @@ def read_displacement(
         gel.
     FieldError
         If `unit` is none of these, or a length is not positive.
+
+    Examples
+    --------
+    A file of another program, whose array says nothing about itself:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm import read_displacement
+    >>> np.savez("cell.npz", displacement=np.zeros((3, 16, 24, 2)))
+    >>> read_displacement("cell.npz").unit is None
+    True
+    >>> stack = read_displacement("cell.npz", unit="px", pixel_size_um=0.1)
+    >>> stack.n_frames, stack.grid_shape, stack.unit
+    (3, (16, 24), 'px')
     """
     file = look_inside(path)
     entry = choose(file, "displacement", dataset=dataset)
@@ -129,6 +142,15 @@ def read_traction(
         it are NaN or infinite, or there is no such gel.
     FieldError
         If `unit` is none of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import TractionStack, read_traction, write_traction
+    >>> write_traction("t.h5", TractionStack(np.zeros((3, 16, 24, 2)), unit="Pa"))
+    >>> traction = read_traction("t.h5")
+    >>> traction.n_frames, traction.grid_shape, traction.unit
+    (3, (16, 24), 'Pa')
     """
     file = look_inside(path)
     entry = choose(file, "traction", dataset=dataset)

@@ -57,6 +57,17 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     ------
     FieldFileError
         If the ending is another, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import Gel, TractionStack, write_traction
+    >>> gel = Gel(young_pa=5_000, poisson=0.45)
+    >>> traction = TractionStack(np.zeros((1, 16, 16, 2)), unit="Pa", gel=gel)
+    >>> write_traction("traction.npz", traction)
+    >>> with np.load("traction.npz") as file:
+    ...     file["traction"].shape
+    (1, 16, 16, 2)
     """
     said: dict[str, str | float | None] = {
         "units": traction.unit,

@@ -180,7 +180,7 @@ def layer_response(
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import half_space_response, layer_response
     >>> k = np.array([0.01, 3.0])
-    >>> layer = layer_response(k, poisson=0.5, thickness=10.0)
+    >>> layer = layer_response(k, poisson=0.5, thickness_steps=10.0)
     >>> half_space = half_space_response(k, poisson=0.5)
     >>> (layer[1] / half_space[1]).round(2).tolist()
     [0.1, 1.0]

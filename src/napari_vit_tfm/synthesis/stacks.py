@@ -75,7 +75,7 @@ def synthesise(
 
     The same fields with units, on a gel of 10 kPa:
 
-    >>> displacement, truth = cells.on_gel(young=10_000, spacing=0.8)
+    >>> displacement, truth = cells.on_gel(young_pa=10_000, spacing_um=0.8)
     >>> displacement.unit, truth.unit
     ('um', 'Pa')
     """
