@@ -15,7 +15,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.reconstruction import reconstruct
 
-CPU = ReconstructionConfig(device="cpu", n_views=1)
+CPU = ReconstructionConfig(device="cpu", n_views=4)
 SHAPE = (32, 40)
 METHODS = ("vit", "fttc", "bayesian-fttc")
 
