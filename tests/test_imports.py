@@ -9,6 +9,12 @@ from pkgutil import iter_modules
 import pytest
 
 import napari_vit_tfm
+from napari_vit_tfm.cli.main import COMMANDS
+from napari_vit_tfm.models import methods
+
+METHODS = [
+    f"{methods.__name__}.{module.name}" for module in iter_modules(methods.__path__)
+]
 
 HEADLESS = [
     "napari_vit_tfm",
@@ -22,6 +28,7 @@ HEADLESS = [
     "napari_vit_tfm.io",
     "napari_vit_tfm.plotting",
     "napari_vit_tfm.synthesis",
+    *METHODS,
     "napari_vit_tfm.reconstruction",
     "napari_vit_tfm.attention.patches",
     "napari_vit_tfm.attention.overlay",
@@ -42,6 +49,7 @@ HEADLESS = [
     "napari_vit_tfm.benchmark.figures",
     "napari_vit_tfm.cli",
     "napari_vit_tfm.cli.main",
+    *(f"napari_vit_tfm.cli.{command}" for command in COMMANDS),
 ]
 
 GUI = ["PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "napari", "qtpy", "superqt"]

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.config import MODEL_NAMES, ReconstructionConfig
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import ReconstructionMethod
+from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.reconstruction import Cancelled, reconstruct, resolve_device
 from napari_vit_tfm.synthesis import synthesise
@@ -107,7 +108,7 @@ def rounded_discs(n: int = 2) -> np.ndarray:
         Substrate(Gel(5000.0, 0.45, 3.0)),
     ],
 )
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", registered_methods())
 def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> None:
     still = rounded_discs()
     longest = np.ceil(np.hypot(still[..., 0], still[..., 1]).max())
@@ -133,7 +134,7 @@ def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> No
     np.testing.assert_allclose(after.drift - before.drift, drift, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", registered_methods())
 @pytest.mark.parametrize(
     "gel", [Substrate(), Substrate(Gel(poisson=0.3, thickness_um=9.0))]
 )
@@ -318,7 +319,7 @@ def test_devices() -> None:
             resolve_device("cuda")
 
 
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", registered_methods())
 def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -> None:
     truth = synthesise(2, seed=1).traction.astype(float)
     # 2 um of gel at 0.5 um spacing.

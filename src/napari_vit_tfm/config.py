@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -21,11 +21,7 @@ BUNDLED_MODEL = "vit"
 """Name of the network that comes with the package."""
 
 BAYESIAN_FTTC = "bayesian-fttc"
-CLASSICAL_NAMES = ("fttc", BAYESIAN_FTTC)
-"""Methods without a network, that know nothing which a user does not know."""
-
-MODEL_NAMES = (BUNDLED_MODEL, *CLASSICAL_NAMES)
-"""Methods that need no file."""
+"""Name of Bayesian FTTC, which networks are compared with by itself, too."""
 
 FIELD_KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -90,6 +86,9 @@ class ReconstructionConfig:
         ``auto`` takes the GPU where there is one.
     batch_size : int
         Frames per batch; halved while the GPU's memory does not hold it.
+    options : mapping of str to float
+        What is chosen about the method, such as the ``regularisation`` of FTTC;
+        see its class in `models.methods`.
     n_views : int
         Of a field's mirror images, how many a network of this project sees, to
         average what it makes of them; one of `N_VIEWS`. Time grows in
@@ -98,6 +97,8 @@ class ReconstructionConfig:
 
     model: str = BUNDLED_MODEL
     heads: int | None = None
+    # A mapping has no hash, and configurations are keys of caches.
+    options: Mapping[str, float] = field(default_factory=dict, hash=False)
     device: Device = "auto"
     batch_size: int = 8
     n_views: int = 1
@@ -109,8 +110,8 @@ class BenchmarkConfig:
 
     Parameters
     ----------
-    methods : tuple of str
-        Names of the methods.
+    extra_methods : tuple of str
+        What is compared beside all registered methods.
     sigmas : tuple of float
         Standard deviations of the noise, as fractions of the field's width.
     kind : str
@@ -119,7 +120,7 @@ class BenchmarkConfig:
         Number of fields, seed of the fields and of the noise.
     """
 
-    methods: tuple[str, ...] = (*MODEL_NAMES, ORACLE)
+    extra_methods: tuple[str, ...] = (ORACLE,)
     sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3)
     kind: str = "discs"
     n_fields: int = 64
@@ -132,16 +133,12 @@ class KindsConfig:
 
     Parameters
     ----------
-    methods : tuple of str
-        Names of the methods; the first is compared with the classical ones
-        after it.
     n_fields, seed : int
         Number of fields of each kind, seed of the fields and of the noise.
     shape : tuple of int
         Rows and columns of a field.
     """
 
-    methods: tuple[str, ...] = MODEL_NAMES
     n_fields: int = 8
     seed: int = BenchmarkConfig.seed
     shape: tuple[int, int] = (104, 104)

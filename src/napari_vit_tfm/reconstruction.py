@@ -281,10 +281,11 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
     >>> method.name, method.has_attention
     ('fttc', False)
     """
-    from napari_vit_tfm.models import PhysicsViTMethod, load
+    from napari_vit_tfm.models import load
+    from napari_vit_tfm.models.weights import PhysicsViTMethod
 
     config = config or ReconstructionConfig()
-    method = load(config.model, heads=config.heads)
+    method = load(config.model, heads=config.heads, options=config.options)
     if isinstance(method, PhysicsViTMethod):
         method.n_views = config.n_views
     return method

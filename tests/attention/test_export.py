@@ -18,7 +18,7 @@ from napari_vit_tfm.attention.patch import (
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
 
 
 def test_the_file_is_enough_to_draw_it_again(
@@ -74,7 +74,7 @@ def test_a_file_without_attention(stack: DisplacementStack, tmp_path: Path) -> N
         *(stack, 0, (1, 1)),
         with_faithfulness=True,
         config=ReconstructionConfig(device="cpu"),
-        method=FTTCMethod(regularisation=1.0),
+        method=FTTCMethod(FTTCOptions(regularisation=1.0)),
         inspection=InspectionConfig(n_projections=2, n_shares=4, n_random=2),
     )
     write_findings(tmp_path / "found.h5", found)

@@ -15,7 +15,7 @@ from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod
-from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
 from napari_vit_tfm.reconstruction import Cancelled
 
 CPU = ReconstructionConfig(device="cpu", batch_size=4)
@@ -100,7 +100,7 @@ def test_random_orders_are_the_same_again_and_a_flat_map_is_one_of_them(
         return faithfulness(
             *(stack, 0, (1, 1), {"flat": np.ones((4, 3))}),
             config=CPU,
-            method=FTTCMethod(regularisation=0.1),
+            method=FTTCMethod(FTTCOptions(regularisation=0.1)),
             inspection=InspectionConfig(n_shares=6, n_random=4, seed=seed),
         )
 
@@ -118,7 +118,7 @@ def test_random_orders_are_the_same_again_and_a_flat_map_is_one_of_them(
 def test_the_strength_is_the_patch_s_part_of_the_largest_traction(
     stack: DisplacementStack,
 ) -> None:
-    method = FTTCMethod(regularisation=0.1)
+    method = FTTCMethod(FTTCOptions(regularisation=0.1))
     found = faithfulness(
         *(stack, 0, (1, 1), {"flat": np.ones((4, 3))}),
         config=CPU,
@@ -191,7 +191,7 @@ def test_without_traction_there_is_nothing_to_measure() -> None:
         faithfulness(
             *(nothing, 0, (0, 1), {"map": np.ones((2, 2))}),
             config=CPU,
-            method=FTTCMethod(regularisation=1.0),
+            method=FTTCMethod(FTTCOptions(regularisation=1.0)),
         )
     with pytest.raises(IndexError):
         faithfulness(nothing, 0, (2, 0), {}, config=CPU, method=Toy(0, 0))

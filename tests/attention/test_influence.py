@@ -19,7 +19,7 @@ from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
-from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import PhysicsViTMethod
 from napari_vit_tfm.physics.raster import square_displacement
@@ -56,7 +56,7 @@ def random_stack(shape: tuple[int, int], **values: object) -> DisplacementStack:
 
 def test_fttc_s_influence_is_the_norm_of_its_impulse_responses() -> None:
     shape, patch = (16, 20), (1, 0)
-    method = FTTCMethod(regularisation=0.5)
+    method = FTTCMethod(FTTCOptions(regularisation=0.5))
     impulses = torch.eye(2 * 16 * 20, dtype=torch.float64).reshape(-1, 2, *shape)
     # An impulse of one grid step, in fractions of the width.
     responses = method.traction(impulses / 19)[:, :, 8:16, 0:8].numpy()
@@ -79,7 +79,7 @@ def test_fttc_s_influence_is_the_norm_of_its_impulse_responses() -> None:
 
 
 def test_few_directions_are_right_on_average() -> None:
-    method = FTTCMethod(regularisation=0.5)
+    method = FTTCMethod(FTTCOptions(regularisation=0.5))
     stack = random_stack((16, 16))
 
     def squared(inspection: InspectionConfig) -> np.ndarray:

@@ -15,7 +15,7 @@ from napari_vit_tfm.attention.patch import (
 )
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
 
 CPU = ReconstructionConfig(device="cpu")
 QUICK = InspectionConfig(n_projections=2, n_shares=4, n_random=2)
@@ -43,7 +43,7 @@ def test_a_method_without_attention(stack: DisplacementStack) -> None:
         *(stack, 0, (1, 1)),
         with_faithfulness=True,
         config=CPU,
-        method=FTTCMethod(regularisation=1.0),
+        method=FTTCMethod(FTTCOptions(regularisation=1.0)),
         inspection=QUICK,
         on_progress=lambda what, done, total: steps.append(f"{what} {done}/{total}"),
     )

@@ -20,7 +20,7 @@ from napari_vit_tfm.config import ORACLE, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.models.fttc import BayesianFTTCMethod
+from napari_vit_tfm.models.methods.fttc import BayesianFTTCMethod
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.synthesis import SyntheticStack, synthesise
 

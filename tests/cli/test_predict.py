@@ -290,3 +290,22 @@ def test_a_simulated_cell(vit_tfm: Command, reference: Path, tmp_path: Path) -> 
     assert np.square(found - truth).sum() < 0.05 * np.square(truth).sum()
     turned = found.transpose(1, 0, 2)
     assert np.square(turned - truth).sum() > np.square(truth).sum()
+
+
+def test_a_given_regularisation(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    told = " ".join(vit_tfm("predict", "--help").stdout.split())
+    assert "squared grid steps, above 0; without it chosen for every field" in told
+    found = []
+    for weight in (0.5, 50):
+        out = tmp_path / f"{weight}.h5"
+        vit_tfm("predict", displacements, "-o", out, *FTTC, "--regularisation", weight)
+        found.append(read_traction(out))
+    assert found[0].model == "fttc (regularisation 0.5)"
+    assert found[0].magnitude().max() > found[1].magnitude().max()
+    arguments = ("predict", displacements, "-o", tmp_path / "no.h5")
+    assert "vit has no option regularisation: only fttc has" in error_of(
+        *arguments, "--regularisation", 1
+    )
+    assert "above 0" in error_of(*arguments, *FTTC, "--regularisation", -1)

@@ -38,3 +38,13 @@ def test_another_model_is_another_method():
     first = methods.load(ReconstructionConfig(model="fttc"))
     other = methods.load(ReconstructionConfig(model="bayesian-fttc"))
     assert (first.name, other.name) == ("fttc", "bayesian-fttc")
+
+
+def test_other_options_are_another_method():
+    methods = MethodCache()
+    weak, strong = (
+        ReconstructionConfig(model="fttc", options={"regularisation": weight})
+        for weight in (0.5, 5)
+    )
+    assert methods.load(weak) is methods.load(weak)
+    assert methods.load(strong).regularisation == 5

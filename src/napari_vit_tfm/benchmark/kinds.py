@@ -10,9 +10,10 @@ import numpy as np
 from napari_vit_tfm.benchmark.held_out import KINDS, NOISES, simulate, with_noise
 from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.benchmark.solvers import load_solvers, timed, warm_up
-from napari_vit_tfm.config import CLASSICAL_NAMES, KindsConfig, ReconstructionConfig
+from napari_vit_tfm.config import KindsConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.models.registry import classical_names, registered_methods
 
 Cell = tuple[str, str]
 """A kind of fields and a level of noise."""
@@ -109,7 +110,7 @@ class RatioSummary:
 
 def evaluate_kinds(
     *,
-    methods: Sequence[str] = KindsConfig.methods,
+    methods: Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
     kinds: Sequence[str] = tuple(KINDS),
     n_fields: int = KindsConfig.n_fields,
@@ -122,9 +123,10 @@ def evaluate_kinds(
 
     Parameters
     ----------
-    methods : sequence of str, keyword-only
+    methods : sequence of str, keyword-only, optional
         Registered names and model files: the method that is compared, and
-        others, at least one of them classical.
+        others, at least one of them classical. None takes all that are
+        registered.
     names : mapping of str to str, keyword-only, optional
         What to call some of the methods, instead of as they are given.
     kinds : sequence of str, keyword-only
@@ -150,11 +152,13 @@ def evaluate_kinds(
         method cannot be loaded or does not take the grid.
     """
     config = config or ReconstructionConfig()
-    rivals = [model for model in methods[1:] if model in CLASSICAL_NAMES]
+    methods = tuple(registered_methods()) if methods is None else methods
+    classical = classical_names()
+    rivals = [model for model in methods[1:] if model in classical]
     if not rivals:
         raise FieldError(
             "there is no classical method to compare the first one with: it needs "
-            f"{' or '.join(CLASSICAL_NAMES)} after it"
+            f"{' or '.join(classical)} after it"
         )
     shown = {model: (names or {}).get(model, model) for model in methods}
     solvers = load_solvers(

@@ -25,7 +25,6 @@ from napari_vit_tfm.cli.options import (
 from napari_vit_tfm.cli.reporting import noting_in
 from napari_vit_tfm.config import (
     ALL_KINDS,
-    CLASSICAL_NAMES,
     FIELD_KINDS,
     ORACLE,
     REFERENCE_POISSON,
@@ -35,6 +34,7 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
 )
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.models.registry import classical_names, registered_methods
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
 
 if TYPE_CHECKING:
@@ -169,14 +169,14 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option(
     "--methods",
     multiple=True,
-    default=BenchmarkConfig.methods,
+    default=(*registered_methods(), *BenchmarkConfig.extra_methods),
     show_default=True,
     callback=_each(click.STRING),
     metavar="FILE|NAME...",
     help=f"Methods' names and model files. {ORACLE} is FTTC at its best, with the "
     f"regularisation that only the truth can choose. With --kind {ALL_KINDS} it is "
     "left out without this option, and the first method is compared with "
-    f"{' and '.join(CLASSICAL_NAMES)}.",
+    f"{' and '.join(classical_names())}.",
 )
 @click.option(
     "--cnn",
@@ -226,7 +226,7 @@ def command(
 
         _refuse_for_all_kinds(ctx, of_data)
         n_fields = n_fields or KindsConfig.n_fields
-        given = methods if _is_given(ctx, "methods") else KindsConfig.methods
+        given = methods if _is_given(ctx, "methods") else tuple(registered_methods())
         names = _names(given, cnns)
         origin = _origin(ctx, fields_in_words(n_fields), seed, device, names, cnns)
         compare_kinds(names, n_fields, config, origin, output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_vit_tfm.config import (
-    BUNDLED_MODEL,
     DEVICES,
     N_VIEWS,
     REFERENCE_POISSON,
@@ -20,10 +19,12 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit, Length
 
 if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack
+    from napari_vit_tfm.models.options import MethodOption
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)
@@ -191,8 +192,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             default=ReconstructionConfig.model,
             show_default=True,
             metavar="FILE|NAME",
-            help=f"{BUNDLED_MODEL} (the bundled network), fttc or bayesian-fttc "
-            "(classical, without a network), or a file of weights.",
+            help=f"{_methods_in_words()}; or a file of weights.",
         ),
         click.option(
             "--heads",
@@ -200,20 +200,62 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="N",
             help="Attention heads of a checkpoint that does not say.",
         ),
+        *_method_options(),
         views_option,
         device_option,
     )
+    of_methods = _options_by_name()
 
     @wraps(command)
     def bundled(
         *, model: str, heads: int | None, n_views: int, device: Device, **rest: Any
     ) -> Any:
+        chosen = {name: rest.pop(name) for name in of_methods}
         config = ReconstructionConfig(
-            model=model, heads=heads, n_views=n_views, device=device
+            model=model,
+            heads=heads,
+            options={name: x for name, x in chosen.items() if x is not None},
+            n_views=n_views,
+            device=device,
         )
         return command(config=config, **rest)
 
     return _with(options, bundled)
+
+
+def _methods_in_words() -> str:
+    return "; ".join(
+        f"{name}: {method.words}" for name, method in registered_methods().items()
+    )
+
+
+def _options_by_name() -> dict[str, list[tuple[str, MethodOption]]]:
+    """Options of all methods, by name, each with the methods that take it."""
+    found: dict[str, list[tuple[str, MethodOption]]] = {}
+    for name, method in registered_methods().items():
+        for option in method.options:
+            found.setdefault(option.name, []).append((name, option))
+    return found
+
+
+def _method_options() -> Iterator[Callable[[Any], Any]]:
+    """Command-line options of the methods' options; which is allowed `load` says."""
+    for name, takers in _options_by_name().items():
+        yield click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            type=float,
+            metavar="X",
+            help=" ".join(_option_in_words(method, o) for method, o in takers),
+        )
+
+
+def _option_in_words(method: str, option: MethodOption) -> str:
+    unit = f", in {option.unit}" if option.unit else ""
+    return (
+        f"For {method}: {option.help}{unit}, above {option.above:g}; without it "
+        f"{option.otherwise}."
+    )
 
 
 def _with(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.errors import FieldError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 
 class ModelError(FieldError):

@@ -1,31 +1,138 @@
-"""Names and files to reconstruction methods."""
+"""The methods that have names, and how names and files become methods."""
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, TypeVar
 
-from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, MODEL_NAMES
+from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, ORIGINAL_ENDINGS
+from napari_vit_tfm.models import methods
 from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
-from napari_vit_tfm.models.cnn import load_cnn
-from napari_vit_tfm.models.fttc import BayesianFTTCMethod, FTTCMethod
-from napari_vit_tfm.models.original import load_original
-from napari_vit_tfm.models.weights import load_network
+from napari_vit_tfm.models.options import MethodOption, options_of
+
+Make = TypeVar("Make", bound=Callable[..., ReconstructionMethod])
+
+_REGISTERED: dict[str, RegisteredMethod] = {}
 
 
-def load(name_or_path: str | Path, *, heads: int | None = None) -> ReconstructionMethod:
+@dataclass(frozen=True)
+class RegisteredMethod:
+    """What menus, help and `load` know about a method.
+
+    Parameters
+    ----------
+    name : str
+        How it is called in files, on the command line and in Python.
+    words : str
+        How it is called in menus and help.
+    make : callable
+        Makes the method, of an instance of `options_type` if there is one.
+    options_type : type, optional
+        A dataclass whose fields are made with `models.options.option`.
+    is_classical : bool
+        Whether it is one of the methods that networks are compared with: it
+        has no network, and knows nothing that a user does not know.
+    """
+
+    name: str
+    words: str
+    make: Callable[..., ReconstructionMethod]
+    options_type: type[Any] | None
+    is_classical: bool
+
+    @property
+    def options(self) -> tuple[MethodOption, ...]:
+        """What can be chosen about it."""
+        return options_of(self.options_type)
+
+
+def register(
+    name: str,
+    *,
+    words: str,
+    options: type[Any] | None = None,
+    is_classical: bool = False,
+) -> Callable[[Make], Make]:
+    """Register a method: a class, or a function that makes the method.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    words, is_classical : keyword-only
+        As for `RegisteredMethod`.
+    options : type, keyword-only, optional
+        The dataclass of its options; an instance is what the class or function
+        is called with. Without options it is called with nothing.
+
+    Raises
+    ------
+    ValueError
+        If there is a method of this name.
+    """
+
+    def registered(make: Make) -> Make:
+        if name in _REGISTERED:
+            raise ValueError(f"there are two methods of the name {name!r}")
+        _REGISTERED[name] = RegisteredMethod(name, words, make, options, is_classical)
+        return make
+
+    return registered
+
+
+@cache
+def registered_methods() -> Mapping[str, RegisteredMethod]:
+    """All methods that have a name, by name: the bundled one, and those after it.
+
+    The first call imports every module of `models.methods`.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.models.registry import registered_methods
+    >>> list(registered_methods())
+    ['vit', 'fttc', 'bayesian-fttc']
+    """
+    for module in iter_modules(methods.__path__):
+        import_module(f"{methods.__name__}.{module.name}")
+    found = sorted(
+        _REGISTERED.values(),
+        key=lambda method: (method.name != BUNDLED_MODEL, method.make.__module__),
+    )
+    return {method.name: method for method in found}
+
+
+def classical_names() -> tuple[str, ...]:
+    """Names of the methods that networks are compared with."""
+    return tuple(
+        name for name, method in registered_methods().items() if method.is_classical
+    )
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    heads: int | None = None,
+    options: Mapping[str, float] | None = None,
+) -> ReconstructionMethod:
     """Load a reconstruction method.
 
     Parameters
     ----------
     name_or_path : str or path
-        A registered name ("vit", the bundled network, "fttc" or
-        "bayesian-fttc"), a network of this project (``.safetensors``), a
-        checkpoint in the original format (``.pth``, ``.pt``), or the published
-        CNN (``.h5``).
+        A registered name, such as "vit", the bundled network, or "fttc"; a
+        network of this project (``.safetensors``), a checkpoint in the original
+        format (``.pth``, ``.pt``), or the published CNN (``.h5``).
     heads : int, keyword-only, optional
         Attention heads of an original checkpoint, which does not say; None
         takes the usual number for its form.
+    options : mapping of str to float, keyword-only, optional
+        What is chosen about the method, such as the "regularisation" of "fttc",
+        in squared grid steps. The method's name then says so.
 
     Returns
     -------
@@ -34,7 +141,8 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
     Raises
     ------
     ModelError
-        If there is no such method, or the file is not a model.
+        If there is no such method, it has no such option or not in this range,
+        or the file is not a model.
 
     Examples
     --------
@@ -43,24 +151,63 @@ def load(name_or_path: str | Path, *, heads: int | None = None) -> Reconstructio
     >>> method = load("fttc")
     >>> method.traction(torch.zeros(1, 2, 32, 32)).shape
     torch.Size([1, 2, 32, 32])
+    >>> load("fttc", options={"regularisation": 0.5}).name
+    'fttc (regularisation 0.5)'
     """
-    if str(name_or_path) == BUNDLED_MODEL:
-        weights = files("napari_vit_tfm") / "weights" / "vit.safetensors"
-        with as_file(weights) as path:
-            return load_network(path, name=BUNDLED_MODEL)
-    for method in (FTTCMethod, BayesianFTTCMethod):
-        if str(name_or_path) == method.name:
-            return method()
+    options = options or {}
+    registered = registered_methods().get(str(name_or_path))
+    if registered is not None:
+        return _made(registered, options)
     path = Path(name_or_path)
     if not path.is_file():
         raise ModelError(
             f"no model {str(name_or_path)!r}: it is neither a file "
-            f"nor one of {', '.join(MODEL_NAMES)}"
+            f"nor one of {', '.join(registered_methods())}"
         )
+    _check_options(path.name, (), options)
+    return _from_file(path, heads)
+
+
+def _made(
+    registered: RegisteredMethod, options: Mapping[str, float]
+) -> ReconstructionMethod:
+    _check_options(registered.name, registered.options, options)
+    if registered.options_type is None:
+        return registered.make()
+    method = registered.make(registered.options_type(**options))
+    if options:
+        chosen = ", ".join(f"{name} {value:g}" for name, value in options.items())
+        method.name = f"{registered.name} ({chosen})"
+    return method
+
+
+def _check_options(
+    model: str, known: tuple[MethodOption, ...], options: Mapping[str, float]
+) -> None:
+    by_name = {option.name: option for option in known}
+    for name, value in options.items():
+        if name in by_name:
+            by_name[name].check(value)
+            continue
+        others = [
+            method.name
+            for method in registered_methods().values()
+            if name in {option.name for option in method.options}
+        ]
+        only = f": only {', '.join(others)} has" if others else ""
+        raise ModelError(f"{model} has no option {name}{only}")
+
+
+def _from_file(path: Path, heads: int | None) -> ReconstructionMethod:
+    # These import torch.
+    from napari_vit_tfm.models.cnn import load_cnn
+    from napari_vit_tfm.models.original import load_original
+    from napari_vit_tfm.models.weights import load_network
+
     ending = path.suffix.lower()
     if ending == ".safetensors":
         return load_network(path)
-    if ending in (".pth", ".pt"):
+    if ending in ORIGINAL_ENDINGS:
         return load_original(path, heads=heads)
     if ending in (".h5", ".hdf5"):
         return load_cnn(path)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def rollout(attentions: Sequence[Tensor]) -> Tensor:
@@ -57,6 +58,8 @@ def rollout(attentions: Sequence[Tensor]) -> Tensor:
     >>> rolled[:, 0].tolist()
     [[0.625, 0.125, 0.125, 0.125], [0.4375, 0.1875, 0.1875, 0.1875]]
     """
+    import torch
+
     if not attentions:
         raise ValueError("a rollout needs the attention of at least one block")
     shape = attentions[0].shape

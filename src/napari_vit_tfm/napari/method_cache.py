@@ -40,7 +40,7 @@ class MethodCache:
 
         file = Path(config.model)
         changed = file.stat().st_mtime_ns if file.is_file() else 0
-        key = (config.model, config.heads, changed)
+        key = (config.model, config.heads, dict(config.options), changed)
         with self._lock:
             if self._method is None or key != self._key:
                 self._method = load_method(config)

@@ -460,3 +460,23 @@ def test_an_error_after_the_cancel_is_not_told(dock, viewer, finish, displacemen
     dock.run_button.click()
     finish(dock)
     assert dock.message.text().startswith("Cancelled")
+
+
+def test_a_given_regularisation(dock, viewer, finish, displacement):
+    source = add(viewer, displacement)
+    regularisation = dock.options.spin("regularisation")
+    assert regularisation.text() == "chosen for every field"
+    assert "squared grid steps" in regularisation.toolTip()
+    regularisation.setValue(2.5)
+    run(dock, finish)
+    shown = layer_stack(tractions_of(viewer.layers, source)[0])
+    assert shown.model == "fttc (regularisation 2.5)"
+    dock.model.choose("bayesian-fttc")
+    assert dock.options.values() == {}
+    assert dock.options.isHidden()
+    run(dock, finish)
+    shown = layer_stack(tractions_of(viewer.layers, source)[0])
+    assert shown.model == "bayesian-fttc"
+    dock.model.choose("fttc")
+    assert not dock.options.isHidden()
+    assert dock.options.values() == {}

@@ -43,6 +43,7 @@ from napari_vit_tfm.napari.traction.run import (
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.inputs import (
     FieldChooser,
+    MethodOptions,
     ModelChooser,
     NumberSpin,
     PositiveSpin,
@@ -118,6 +119,8 @@ class TractionDock(QWidget):
             "than the distance over which the cell's displacements reach.",
         )
         self.model = ModelChooser()
+        self.options = MethodOptions()
+        self.options.show_for(self.model.model())
         self.device = QComboBox()
         for device in DEVICES:
             self.device.addItem(_DEVICE_WORDS[device], device)
@@ -143,6 +146,7 @@ class TractionDock(QWidget):
         self._form.addRow("Poisson ratio", self.poisson)
         self._form.addRow("Gel thickness", self.thickness)
         self._form.addRow("Model", self.model)
+        self._form.addRow(self.options)
         self._form.addRow("Device", device)
         layout = QVBoxLayout(self)
         layout.addLayout(self._form)
@@ -156,6 +160,7 @@ class TractionDock(QWidget):
         self.unit.currentIndexChanged.connect(self._on_unit_chosen)
         self.spacing.valueChanged.connect(self._on_spacing_typed)
         self.pixel_size.valueChanged.connect(self._on_pixel_size_typed)
+        self.model.chosen.connect(self._on_model_chosen)
         self.young.valueChanged.connect(self._on_young_typed)
         self.poisson.valueChanged.connect(self._on_poisson_typed)
         self.thickness.valueChanged.connect(self._on_thickness_typed)
@@ -287,6 +292,9 @@ class TractionDock(QWidget):
         # A layer needs the spacing, which may be missing.
         self.refresh()
 
+    def _on_model_chosen(self) -> None:
+        self.options.show_for(self.model.model())
+
     # Only what was changed is said: the others show rounded numbers.
 
     def _on_unit_chosen(self) -> None:
@@ -356,6 +364,7 @@ class TractionDock(QWidget):
         return ReconstructionConfig(
             model=self.model.model(),
             heads=self.model.heads(),
+            options=self.options.values(),
             device=self.device.currentData(),
         )
 

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
+    QFormLayout,
     QLabel,
     QSizePolicy,
     QSpinBox,
@@ -21,14 +22,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vit_tfm.config import MODEL_ENDINGS, MODEL_NAMES, ORIGINAL_ENDINGS
+from napari_vit_tfm.config import MODEL_ENDINGS, ORIGINAL_ENDINGS
+from napari_vit_tfm.models.options import MethodOption
+from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.tags import displacement_layers, show_same_field
-
-_MODEL_WORDS = {
-    "vit": "Vision Transformer (bundled)",
-    "fttc": "FTTC (classical, no network)",
-    "bayesian-fttc": "Bayesian FTTC (no network)",
-}
 
 
 class FieldChooser(QComboBox):
@@ -117,8 +114,8 @@ class ModelChooser(QWidget):
         super().__init__(parent)
         self._combo = QComboBox()
         may_shrink(self._combo)
-        for name in MODEL_NAMES:
-            self._combo.addItem(_MODEL_WORDS[name], name)
+        for name, method in registered_methods().items():
+            self._combo.addItem(method.words, name)
         self._combo.addItem("weights from a file…", None)
         self._index = 0
         self._heads = QSpinBox()
@@ -171,6 +168,50 @@ class ModelChooser(QWidget):
 def _is_original(model: str) -> bool:
     """Whether a model is a file of the original format."""
     return Path(model).suffix.lower() in ORIGINAL_ENDINGS
+
+
+class MethodOptions(QWidget):
+    """What can be chosen about a method, a row for each number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spins: dict[str, NumberSpin] = {}
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+
+    def show_for(self, model: str) -> None:
+        """Show a method's options, all left to the method; none for a file."""
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        method = registered_methods().get(model)
+        options = () if method is None else method.options
+        self._spins = {option.name: _option_spin(option) for option in options}
+        for option in options:
+            self._form.addRow(option.label, self._spins[option.name])
+        self.setVisible(bool(options))
+
+    def spin(self, name: str) -> NumberSpin:
+        """The control of an option that is shown."""
+        return self._spins[name]
+
+    def values(self) -> dict[str, float]:
+        """The numbers that are given; the others are left to the method."""
+        return {
+            name: spin.value()
+            for name, spin in self._spins.items()
+            if spin.value() > spin.minimum()
+        }
+
+
+def _option_spin(option: MethodOption) -> NumberSpin:
+    """A control whose smallest value leaves the option to the method."""
+    spin = NumberSpin(option.maximum)
+    spin.setMinimum(option.above)
+    spin.setSpecialValueText(option.otherwise)
+    spin.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+    unit = f", in {option.unit}" if option.unit else ""
+    spin.setToolTip(f"{option.help}{unit}.")
+    return spin
 
 
 class NumberSpin(QDoubleSpinBox):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_vit_tfm.models import load
-from napari_vit_tfm.models.fttc import FTTCMethod
+from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
 from napari_vit_tfm.models.tensors import to_stack, to_tensor
 from napari_vit_tfm.synthesis import synthesise
 
@@ -53,7 +53,10 @@ def test_the_amplitude_scales_the_result(name: str) -> None:
 def test_more_regularisation_gives_less_traction() -> None:
     field = to_tensor(synthesise(1, seed=1).displacement)
     sizes = [
-        FTTCMethod(regularisation=regularisation).traction(field).square().sum()
+        FTTCMethod(FTTCOptions(regularisation=regularisation))
+        .traction(field)
+        .square()
+        .sum()
         for regularisation in (0.0, 1.0, 100.0)
     ]
     assert sizes[0] > sizes[1] > sizes[2] > 0
