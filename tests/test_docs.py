@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import napari_vit_tfm
+from napari_vit_tfm.io.registry import registered_formats
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_vit_tfm"
@@ -64,6 +65,14 @@ def test_the_api_page_has_every_public_module_and_name() -> None:
     assert sorted(shown) == sorted(["napari_vit_tfm", *public_modules()])
     listed = re.findall(r"^   ~napari_vit_tfm\.\S+\.(\w+)$", text, re.MULTILINE)
     assert sorted(listed) == sorted({*napari_vit_tfm.__all__} - {"__version__"})
+
+
+def test_the_table_of_files_has_every_format() -> None:
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    table = text.partition("| format |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (\w+)[^|]* \| (`\.[^|]*) \|", table, re.MULTILINE)
+    listed = {name: tuple(re.findall(r"`(\.\w+)`", cell)) for name, cell in rows}
+    assert listed == {known.name: known.endings for known in registered_formats()}
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from napari_vit_tfm.io import (
     read_traction,
     summarise,
 )
+from napari_vit_tfm.io.base import register
+from napari_vit_tfm.io.registry import registered_formats
 
 FIELD = np.random.default_rng(0).normal(size=(3, 8, 9, 2))
 
@@ -141,3 +145,90 @@ def test_a_group_s_name_speaks_for_what_is_in_it(tmp_path: Path) -> None:
     summary = summarise(path)
     assert summary.traction == "traction/field"
     assert summary.displacement is None
+
+
+def test_two_formats_for_one_ending_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"two formats for \.mat, MATLAB$"):
+        register(registered_formats()[0])
+
+
+TOY = """
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from napari_vit_tfm.io.base import ArrayEntry, FileFormat, field_layout, register
+
+
+def content(path):
+    return json.loads(path.read_text())
+
+
+def entries(path):
+    arrays = {name: np.array(value) for name, value in content(path).items()}
+    return tuple(
+        ArrayEntry(name, a.shape, str(a.dtype), field_layout(a.shape, a.dtype))
+        for name, a in arrays.items()
+    )
+
+
+def write(path, arrays, attributes):
+    path.write_text(json.dumps({name: a.tolist() for name, a in arrays.items()}))
+
+
+register(
+    FileFormat(
+        name="Toy",
+        endings=(".toy",),
+        expects="an array",
+        claims=lambda path, head: head.startswith(b"{"),
+        entries=entries,
+        read=lambda path, name: np.array(content(path)[name]),
+        outline=lambda path, entries: None,
+        write=write,
+    )
+)
+"""
+
+USE = """
+import sys
+
+import numpy as np
+from click.testing import CliRunner
+
+from napari_vit_tfm.io import formats
+
+folder = sys.argv[1]
+formats.__path__.append(folder)
+
+from napari_vit_tfm import io
+from napari_vit_tfm.cli.main import main
+
+field = np.arange(2 * 16 * 16 * 2.0).reshape(2, 16, 16, 2)
+path = f"{folder}/cell.toy"
+io.write_arrays(path, {"displacement": field}, {})
+assert io.summarise(path).format == "Toy"
+assert np.array_equal(io.read_displacement(path, unit="px").data, field)
+told = CliRunner().invoke(main, ["info", path])
+assert "cell.toy: Toy" in told.output, told.output
+told = CliRunner().invoke(main, ["predict", "--help"])
+assert "Toy (.toy)" in told.output, told.output
+for use, file in ((io.summarise, "other.xyz"), (io.check_output, "other.xyz")):
+    open(f"{folder}/{file}", "w").close()
+    try:
+        use(f"{folder}/{file}")
+    except io.FieldFileError as error:
+        assert "toy" in str(error).lower(), error
+    else:
+        raise AssertionError(use)
+"""
+
+
+def test_a_new_format_is_one_module(tmp_path: Path) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    done = subprocess.run(
+        [sys.executable, "-c", USE, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

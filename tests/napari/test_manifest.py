@@ -6,6 +6,8 @@ import sys
 from napari._app_model.constants._menus import is_menu_contributable
 from npe2 import PluginManifest
 
+from napari_vit_tfm.io.registry import registered_formats, written_formats
+
 
 def test_all_that_the_manifest_names_is_there():
     manifest = PluginManifest.from_distribution("napari-vit-tfm")
@@ -18,6 +20,16 @@ def test_all_that_the_manifest_names_is_there():
         *manifest.contributions.sample_data,
     ]
     assert {item.command for item in used} == commands
+
+
+def test_it_offers_every_file_that_is_read_and_written():
+    manifest = PluginManifest.from_distribution("napari-vit-tfm")
+    (reader,) = manifest.contributions.readers
+    read = [ending for known in registered_formats() for ending in known.endings]
+    assert sorted(reader.filename_patterns) == sorted(f"*{ending}" for ending in read)
+    (writer,) = manifest.contributions.writers
+    written = [ending for known in written_formats() for ending in known.endings]
+    assert sorted(writer.filename_extensions) == sorted(written)
 
 
 def test_its_menus_are_ones_that_napari_fills():

@@ -164,10 +164,10 @@ def command(
 ) -> None:
     """Follow what one patch of one frame attends to, block by block.
 
-    Writes, as NPZ (.npz) or HDF5 (.h5), `rollout`, (blocks, rows, columns): the
-    patch's attention rollout over the grid of patches; `attention`, (blocks,
-    heads, rows, columns): every head's own; and `overlay`, (blocks, H, W): the
-    chosen map times the length of the displacements. --influence and
+    Writes `rollout`, (blocks, rows, columns): the patch's attention rollout over
+    the grid of patches; `attention`, (blocks, heads, rows, columns): every head's
+    own; and `overlay`, (blocks, H, W): the chosen map times the length of the
+    displacements. --influence and
     --faithfulness add what the maps can be held against, and work for models
     without attention, too.
     """

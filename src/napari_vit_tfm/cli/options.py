@@ -19,6 +19,7 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io import written_formats
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit, Length
 
@@ -39,7 +40,12 @@ _UNITS_IN_WORDS = ", ".join(
 )
 
 output_file = click.option(
-    "-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write."
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help=f"File to write: {' or '.join(map(str, written_formats()))}.",
 )
 device_option = click.option(
     "--device",

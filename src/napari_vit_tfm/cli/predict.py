@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Reconstruct the tractions behind the displacements in INPUT.
 
-    Writes the array `traction`, (T, H, W, 2), as HDF5 (.h5) or NPZ (.npz).
+    Writes the array `traction`, (T, H, W, 2).
     """
     from napari_vit_tfm.cli.reporting import (
         checked_output,

@@ -1,4 +1,4 @@
-"""Displacement and traction files: HDF5, MATLAB, NPZ."""
+"""Displacement and traction files: `formats` has one module per format."""
 
 from napari_vit_tfm.io.base import ArrayEntry, FieldFileError
 from napari_vit_tfm.io.reading import (
@@ -6,9 +6,8 @@ from napari_vit_tfm.io.reading import (
     read_segmentation,
     read_traction,
 )
-from napari_vit_tfm.io.registry import FileSummary, summarise
+from napari_vit_tfm.io.registry import FileSummary, summarise, written_formats
 from napari_vit_tfm.io.writing import (
-    WRITTEN_ENDINGS,
     check_output,
     gel_attributes,
     write_arrays,
@@ -16,7 +15,6 @@ from napari_vit_tfm.io.writing import (
 )
 
 __all__ = [
-    "WRITTEN_ENDINGS",
     "ArrayEntry",
     "FieldFileError",
     "FileSummary",
@@ -28,4 +26,5 @@ __all__ = [
     "summarise",
     "write_arrays",
     "write_traction",
+    "written_formats",
 ]

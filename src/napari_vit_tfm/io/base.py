@@ -109,6 +109,11 @@ class FileFormat:
         steps counted from zero, or None.
     write : callable, optional
         ``(path, arrays, attributes)``: writes a new file.
+    is_container : bool
+        Whether files of other formats may be files of this one inside, as MATLAB
+        7.3 files are HDF5; it is asked after the others.
+    rows_first : bool
+        Whether images in it are indexed by row and column, in this order.
     """
 
     name: str
@@ -121,6 +126,30 @@ class FileFormat:
     write: (
         Callable[[Path, Mapping[str, AnyArray], Mapping[str, Attributes]], None] | None
     ) = None
+    is_container: bool = False
+    rows_first: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(self.endings)})"
+
+
+REGISTERED: dict[str, FileFormat] = {}
+"""The formats that are registered so far, by name."""
+
+
+def register(file_format: FileFormat) -> None:
+    """Register a file format.
+
+    Raises
+    ------
+    ValueError
+        If there is a format of this name, or one with such an ending.
+    """
+    for other in REGISTERED.values():
+        shared = {other.name, *other.endings} & {file_format.name, *file_format.endings}
+        if shared:
+            raise ValueError(f"there are two formats for {', '.join(sorted(shared))}")
+    REGISTERED[file_format.name] = file_format
 
 
 def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:

@@ -23,7 +23,6 @@ from napari_vit_tfm.io.base import (
     damage_reported,
     to_stack,
 )
-from napari_vit_tfm.io.mat import MATLAB
 from napari_vit_tfm.io.registry import OpenedFile, choose, look_inside
 from napari_vit_tfm.units import (
     DISPLACEMENT_UNITS,
@@ -45,7 +44,7 @@ def read_displacement(
     gel: Gel | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> DisplacementStack:
-    """Read a displacement stack from an HDF5, MATLAB or NPZ file.
+    """Read a displacement stack from a file, such as HDF5, MATLAB or NPZ.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def read_traction(
     dataset: str | None = None,
     unit: TractionUnit | None = None,
 ) -> TractionStack:
-    """Read a traction stack from an HDF5, MATLAB or NPZ file.
+    """Read a traction stack from a file, such as HDF5, MATLAB or NPZ.
 
     Parameters
     ----------
@@ -171,7 +170,7 @@ def read_traction(
 def read_segmentation(
     path: str | os.PathLike[str],
 ) -> npt.NDArray[np.integer] | None:
-    """Read where the patches are, from an HDF5 or NPZ file.
+    """Read where the patches are, from a file such as HDF5 or NPZ.
 
     Parameters
     ----------
@@ -192,7 +191,7 @@ def read_segmentation(
     """
     file = look_inside(path)
     names = [entry.name for entry in file.arrays]
-    if file.format is MATLAB or SEGMENTATION_NAME not in names:
+    if not file.format.rows_first or SEGMENTATION_NAME not in names:
         return None
     with damage_reported(file.path, file.format.name):
         labels = file.format.read(file.path, SEGMENTATION_NAME)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
+from napari_vit_tfm.io import formats
 from napari_vit_tfm.io.base import (
+    REGISTERED,
     ArrayEntry,
     FieldFileError,
     FileFormat,
@@ -15,12 +20,6 @@ from napari_vit_tfm.io.base import (
     damage_reported,
     kind_of_entry,
 )
-from napari_vit_tfm.io.hdf5 import HDF5
-from napari_vit_tfm.io.mat import MATLAB
-from napari_vit_tfm.io.npz import NPZ
-
-FORMATS: tuple[FileFormat, ...] = (MATLAB, NPZ, HDF5)
-"""All formats, asked in this order: MATLAB 7.3 files are HDF5 as well."""
 
 _HEAD_BYTES = 128
 
@@ -56,6 +55,30 @@ class OpenedFile:
     path: Path
     format: FileFormat
     arrays: tuple[ArrayEntry, ...]
+
+
+@cache
+def registered_formats() -> tuple[FileFormat, ...]:
+    """All formats, in the order in which they are asked whether a file is theirs.
+
+    The first call imports every module of `io.formats`.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.io.registry import registered_formats
+    >>> [str(known) for known in registered_formats()]
+    ['MATLAB (.mat)', 'HDF5 (.h5, .hdf5)', 'NPZ (.npz)']
+    """
+    for module in iter_modules(formats.__path__):
+        import_module(f"{formats.__name__}.{module.name}")
+    return tuple(
+        sorted(REGISTERED.values(), key=lambda known: (known.is_container, known.name))
+    )
+
+
+def written_formats() -> tuple[FileFormat, ...]:
+    """Formats that files can be written in."""
+    return tuple(known for known in registered_formats() if known.write is not None)
 
 
 def summarise(path: str | os.PathLike[str]) -> FileSummary:
@@ -172,7 +195,7 @@ def _described(entry: ArrayEntry) -> str:
 def _format_of(path: Path) -> FileFormat:
     if not path.exists():
         raise FieldFileError(f"{path}: there is no such file")
-    names = ", ".join(file_format.name for file_format in FORMATS)
+    names = ", ".join(file_format.name for file_format in registered_formats())
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no ordinary file"
         raise FieldFileError(f"{path}: found {what}, expected a file of {names}")
@@ -181,7 +204,7 @@ def _format_of(path: Path) -> FileFormat:
             head = stream.read(_HEAD_BYTES)
     except OSError as error:
         raise FieldFileError(f"{path}: cannot be opened ({error.strerror})") from error
-    for file_format in FORMATS:
+    for file_format in registered_formats():
         if file_format.claims(path, head):
             return file_format
     raise FieldFileError(f"{path}: found {_look_of(head)}, expected one of {names}")

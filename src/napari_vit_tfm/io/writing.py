@@ -23,21 +23,11 @@ from napari_vit_tfm.io.base import (
     FieldFileError,
     FileFormat,
 )
-from napari_vit_tfm.io.registry import FORMATS
-
-WRITTEN_ENDINGS = tuple(
-    sorted(
-        ending
-        for file_format in FORMATS
-        if file_format.write is not None
-        for ending in file_format.endings
-    )
-)
-"""Endings of the files that are written."""
+from napari_vit_tfm.io.registry import written_formats
 
 
 def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:
-    """Write a traction stack, as HDF5 or NPZ by the file name's ending.
+    """Write a traction stack, in the format of the file name's ending.
 
     The array is ``traction``, ``(T, H, W, 2)``, float32, with the attributes
     ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``thickness_um``
@@ -49,7 +39,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     Parameters
     ----------
     path : path
-        The file, ending with .h5, .hdf5 or .npz; one of that name is replaced.
+        The file, ending as those of a format that is written, such as .h5 or .npz;
+        one of that name is replaced.
     traction : TractionStack
         What to write.
 
@@ -115,7 +106,7 @@ def write_arrays(
     arrays: Mapping[str, npt.ArrayLike],
     attributes: Mapping[str, Attributes],
 ) -> None:
-    """Write named arrays, as HDF5 or NPZ by the file name's ending.
+    """Write named arrays, in the format of the file name's ending.
 
     The file appears under its name when it is complete: it is written under
     another and renamed.
@@ -123,7 +114,8 @@ def write_arrays(
     Parameters
     ----------
     path : path
-        The file, ending with .h5, .hdf5 or .npz; one of that name is replaced.
+        The file, ending as those of a format that is written, such as .h5 or .npz;
+        one of that name is replaced.
     arrays : mapping of str to array
         The arrays. None is written as objects.
     attributes : mapping of str to mapping
@@ -170,12 +162,13 @@ def check_output(path: str | os.PathLike[str]) -> Path:
 
 
 def _format_for(path: Path) -> FileFormat:
-    for file_format in FORMATS:
-        if file_format.write is not None and path.suffix.lower() in file_format.endings:
+    for file_format in written_formats():
+        if path.suffix.lower() in file_format.endings:
             return file_format
+    endings = [ending for known in written_formats() for ending in known.endings]
     raise FieldFileError(
         f"{path}: found the ending {path.suffix!r}, "
-        f"expected one of {', '.join(WRITTEN_ENDINGS)}"
+        f"expected one of {', '.join(endings)}"
     )
 
 

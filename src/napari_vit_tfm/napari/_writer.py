@@ -22,7 +22,7 @@ def write_tractions(
     Parameters
     ----------
     path : str
-        The file, by its ending HDF5 or NPZ.
+        The file; its ending says the format.
     layer_data : sequence of (data, options, type)
         The layers as napari hands them over.
 

@@ -307,9 +307,13 @@ def test_the_save_button(dock, viewer, traction, displacement, tmp_path, monkeyp
     source = add(viewer, displacement)
     show_tractions(viewer.layers, traction, source)
     dock.refresh()
-    answer = (str(tmp_path / "out"), "NumPy (*.npz)")
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    answer = (str(tmp_path / "out"), "NPZ (*.npz)")
+    asked = []
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *args: asked.append(args) or answer
+    )
     dock.save_button.click()
+    assert asked[0][-1] == "HDF5 (*.h5 *.hdf5);;NPZ (*.npz)"
     saved = io.read_traction(tmp_path / "out.npz")
     assert isinstance(saved, TractionStack)
     assert saved.model_sha256 == traction.model_sha256

@@ -56,8 +56,6 @@ logger = logging.getLogger(__name__)
 
 _PA_PER_KPA = 1000.0
 
-_FILES = {"HDF5": (".h5", ".hdf5"), "NumPy": (".npz",)}
-
 _DEVICE_WORDS = {
     "auto": "automatic",
     "cpu": "CPU",
@@ -432,7 +430,8 @@ class TractionDock(QWidget):
         return None
 
     def _on_save_clicked(self) -> None:
-        path = ask_where_to_save(self, "Save tractions", "traction.h5", _FILES)
+        kinds = {known.name: known.endings for known in io.written_formats()}
+        path = ask_where_to_save(self, "Save tractions", "traction.h5", kinds)
         if path is not None:
             self.save(str(path))
 
@@ -442,7 +441,7 @@ class TractionDock(QWidget):
         Parameters
         ----------
         path : str
-            The file, ending with .h5 or .npz.
+            The file, with the ending of a format that is written.
         """
         stack = self._traction()
         if stack is None:

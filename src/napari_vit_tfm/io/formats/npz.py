@@ -18,6 +18,7 @@ from napari_vit_tfm.io.base import (
     FileFormat,
     field_layout,
     named_outline,
+    register,
 )
 
 MEMBER_ENDING = ".npy"
@@ -84,13 +85,16 @@ def _write(
         np.savez_compressed(stream, allow_pickle=False, **arrays, **scalars)
 
 
-NPZ = FileFormat(
-    name="NPZ",
-    endings=(".npz",),
-    expects=EXPECTED_ARRAY,
-    claims=_claims,
-    entries=_entries,
-    read=_read,
-    outline=partial(named_outline, read=_read),
-    write=_write,
+register(
+    FileFormat(
+        name="NPZ",
+        endings=(".npz",),
+        expects=EXPECTED_ARRAY,
+        claims=_claims,
+        entries=_entries,
+        read=_read,
+        outline=partial(named_outline, read=_read),
+        write=_write,
+        is_container=True,
+    )
 )

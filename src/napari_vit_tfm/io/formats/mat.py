@@ -22,6 +22,7 @@ from napari_vit_tfm.io.base import (
     Layout,
     checked_outline,
     field_layout,
+    register,
 )
 
 STRUCT_NAME = "input_data"
@@ -170,15 +171,18 @@ def _outline(
     return checked_outline(path, ", ".join(OUTLINE_NAMES), np.stack([x, y], axis=1) - 1)
 
 
-MATLAB = FileFormat(
-    name="MATLAB",
-    endings=(".mat",),
-    expects=(
-        "dspl or trac of DL-TFM, floating-point numbers in the shape (X, Y, 2), "
-        f"at least {MIN_SIDE} vectors a side, or the struct {STRUCT_NAME}"
-    ),
-    claims=_claims,
-    entries=_entries,
-    read=_read,
-    outline=_outline,
+register(
+    FileFormat(
+        name="MATLAB",
+        endings=(".mat",),
+        expects=(
+            "dspl or trac of DL-TFM, floating-point numbers in the shape (X, Y, 2), "
+            f"at least {MIN_SIDE} vectors a side, or the struct {STRUCT_NAME}"
+        ),
+        claims=_claims,
+        entries=_entries,
+        read=_read,
+        outline=_outline,
+        rows_first=False,
+    )
 )

@@ -18,6 +18,7 @@ from napari_vit_tfm.io.base import (
     FileFormat,
     field_layout,
     named_outline,
+    register,
 )
 
 ORIGINAL_NAME = "data"
@@ -92,13 +93,16 @@ def _write(
             dataset.attrs.update(attributes.get(name, {}))
 
 
-HDF5 = FileFormat(
-    name="HDF5",
-    endings=(".h5", ".hdf5"),
-    expects=EXPECTED_ARRAY,
-    claims=_claims,
-    entries=_entries,
-    read=_read,
-    outline=partial(named_outline, read=_read),
-    write=_write,
+register(
+    FileFormat(
+        name="HDF5",
+        endings=(".h5", ".hdf5"),
+        expects=EXPECTED_ARRAY,
+        claims=_claims,
+        entries=_entries,
+        read=_read,
+        outline=partial(named_outline, read=_read),
+        write=_write,
+        is_container=True,
+    )
 )
