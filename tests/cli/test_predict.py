@@ -296,7 +296,10 @@ def test_a_given_regularisation(
     vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
 ) -> None:
     told = " ".join(vit_tfm("predict", "--help").stdout.split())
-    assert "squared grid steps, above 0; without it chosen for every field" in told
+    assert (
+        "squared grid steps, above 0. For fttc; without it chosen for every field"
+        in told
+    )
     found = []
     for weight in (0.5, 50):
         out = tmp_path / f"{weight}.h5"

@@ -259,7 +259,7 @@ def _method_options() -> Iterator[Callable[[Any], Any]]:
 def _option_in_words(method: str, option: MethodOption) -> str:
     unit = f", in {option.unit}" if option.unit else ""
     return (
-        f"For {method}: {option.help}{unit}, above {option.above:g}; without it "
+        f"{option.help}{unit}, above {option.above:g}. For {method}; without it "
         f"{option.otherwise}."
     )
 

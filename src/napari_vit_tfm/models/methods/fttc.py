@@ -84,7 +84,7 @@ class FTTCOptions:
     """
 
     regularisation: float | None = option(
-        help="Weight of Tikhonov's penalty: more makes smoother and weaker tractions",
+        help="Weight of Tikhonov's penalty",
         unit="squared grid steps",
         otherwise="chosen for every field",
         maximum=1e6,
