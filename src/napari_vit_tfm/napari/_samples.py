@@ -1,4 +1,4 @@
-"""Sample data: time-lapses whose tractions are known."""
+"""Sample data: synthetic time-lapses with known tractions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from napari_vit_tfm.config import ExampleConfig
 from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers
 
 KNOWN = "known traction"
-"""What tractions that are given are called."""
+"""Name of the quantity in the layers of known tractions."""
 
 _EXAMPLE = ExampleConfig()
 
 
 def discs() -> list[LayerData]:
-    """Round adhesions whose tractions swing, each in its own rhythm."""
+    """Circular adhesions whose tractions oscillate with different periods."""
     return sample_layers(
         synthesis.disc_timelapse(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed)
     )
@@ -27,7 +27,9 @@ def contracting_cell() -> list[LayerData]:
 
 
 def sample_layers(field: synthesis.SyntheticStack) -> list[LayerData]:
-    """Displacements in micrometres over known tractions in Pa, which are hidden.
+    """Layers of displacements in micrometres and of known tractions in Pa.
+
+    The layers of the known tractions are hidden.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""The window that shows a reconstructed stack and what the network attends to.
+"""Demo: open a reconstructed stack in napari and inspect the network's attention.
 
 ``python -m napari_vit_tfm.napari.demo DIR`` opens ``DIR/displacement.h5``,
-``DIR/traction.h5`` and, where it is, ``DIR/truth.h5``, with both docks and a
-patch chosen. With ``--screenshot FILE`` it saves a picture of the window and
-ends.
+``DIR/traction.h5`` and, if it exists, ``DIR/truth.h5``, with both docks and a
+chosen patch. With ``--screenshot FILE`` it saves a screenshot of the window and
+exits.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from napari_vit_tfm.napari.layers.tags import layer_stack
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1600, 1000)
-_PATIENCE_S = 600
-_SETTLE_MS = 1000
+_TIMEOUT_S = 600
+_SCREENSHOT_DELAY_MS = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class DemoFields:
-    """The fields of a folder; the known tractions may be missing."""
+    """The fields of a folder; the known tractions are optional."""
 
     displacement: DisplacementStack
     traction: TractionStack
@@ -51,12 +51,12 @@ def read_fields(folder: Path) -> DemoFields:
     Parameters
     ----------
     folder : Path
-        Holds ``displacement.h5``, ``traction.h5`` and perhaps ``truth.h5``.
+        Has ``displacement.h5``, ``traction.h5`` and optionally ``truth.h5``.
 
     Raises
     ------
     FieldFileError
-        If a file is missing or holds something else.
+        If a file is missing or has other contents.
     """
     truth = folder / "truth.h5"
     return DemoFields(
@@ -67,21 +67,21 @@ def read_fields(folder: Path) -> DemoFields:
 
 
 def show_fields(viewer: ViewerModel, fields: DemoFields) -> Layer:
-    """Show displacements and tractions.
+    """Add displacements and tractions to a viewer.
 
     Parameters
     ----------
     viewer : ViewerModel
-        Where to show them.
+        The viewer.
     fields : DemoFields
-        What to show.
+        The fields.
 
     Returns
     -------
     Layer
-        The magnitude of the displacements.
+        The layer of the displacements' magnitude.
     """
-    # The tractions lie over the displacements and would leave some arrows' tips.
+    # Hidden: arrow tips of the displacements would show beside the tractions.
     data = field_layers(fields.displacement, visible=False)
     if fields.known is not None:
         data = field_layers(fields.known, quantity=KNOWN, visible=False) + data
@@ -99,7 +99,7 @@ def strongest(layer: Layer) -> tuple[int, tuple[float, float]]:
     Parameters
     ----------
     layer : Layer
-        Shows the field.
+        A layer of the field.
     """
     lengths = layer_stack(layer).magnitude()
     where = np.unravel_index(np.argmax(lengths), lengths.shape)
@@ -108,12 +108,12 @@ def strongest(layer: Layer) -> tuple[int, tuple[float, float]]:
 
 
 def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
-    """Choose the patch of the largest traction and wait for its attention.
+    """Choose the patch with the largest traction.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer that the dock belongs to.
+        The dock's viewer.
     dock : AttentionDock
         The attention dock, switched off.
     """
@@ -128,21 +128,21 @@ def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
-    """Let the window go on until something is so, or for some minutes.
+    """Process events until a condition is met, or until a timeout of ten minutes.
 
     Parameters
     ----------
     ready : callable
-        Whether it is so.
+        Returns whether the condition is met.
     """
-    deadline = QDeadlineTimer(_PATIENCE_S * 1000)
+    deadline = QDeadlineTimer(_TIMEOUT_S * 1000)
     while not (ready() or deadline.hasExpired()):
         QApplication.processEvents()
         QThread.msleep(10)
 
 
 def save_picture(viewer: napari.Viewer, path: Path) -> None:
-    """Save a picture of the window once it has settled.
+    """Save a screenshot of the window after a short delay.
 
     Parameters
     ----------
@@ -151,24 +151,24 @@ def save_picture(viewer: napari.Viewer, path: Path) -> None:
     path : Path
         The PNG file.
     """
-    settled = QDeadlineTimer(_SETTLE_MS)
-    wait_until(settled.hasExpired)
+    deadline = QDeadlineTimer(_SCREENSHOT_DELAY_MS)
+    wait_until(deadline.hasExpired)
     viewer.screenshot(str(path), canvas_only=False, flash=False)
     print(f"picture: {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open the window, or save a picture of it.
+    """Open the window, or save a screenshot of it.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        Instead of the command line's.
+        Command-line arguments; those of the process by default.
 
     Returns
     -------
     int
-        0, or 2 if the files are not there or hold something else.
+        Exit status: 0, or 2 if a file is missing or has other contents.
     """
     parser = argparse.ArgumentParser(prog="python -m napari_vit_tfm.napari.demo")
     parser.add_argument("folder", type=Path, metavar="DIR")
@@ -184,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     viewer.window.resize(*_WINDOW)
     viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
     _, attention = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
-    # The docks watch the layers from when they are seen.
+    # The docks start to watch the layers when they are shown.
     QApplication.processEvents()
     inspect_strongest(viewer, attention)
     viewer.canvas.overlays.scale_bar.visible = True

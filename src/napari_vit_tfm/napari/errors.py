@@ -1,4 +1,4 @@
-"""Errors in worker threads, and how they are told."""
+"""Errors in worker threads, and their messages."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from napari_vit_tfm.errors import FieldError
 
 
 class RunError(Exception):
-    """A RuntimeError in a run, which is its cause.
+    """Wraps a RuntimeError in a worker thread, which is its cause.
 
-    The worker's own library takes a RuntimeError for the end of the program:
-    it tells nobody, and the worker never finishes.
+    superqt takes a RuntimeError for the end of the program: it reports no error,
+    and the worker never finishes.
     """
 
 
 def is_expected(error: Exception) -> bool:
-    """Whether an error's own words tell the user what to do."""
+    """Whether an error is one that the user can fix, and its message says how."""
     return isinstance(error, FieldError | OSError)
 
 
 def in_one_line(error: Exception) -> str:
-    """What went wrong, for the person who started it."""
-    text = " ".join(str(error).split())
+    """An error's message in one line; an unexpected error also has its type."""
+    message = " ".join(str(error).split())
     if is_expected(error):
-        return text
+        return message
     kind = type(error.__cause__ if isinstance(error, RunError) else error)
-    return f"unexpected error ({kind.__name__}): {text}"
+    return f"unexpected error ({kind.__name__}): {message}"

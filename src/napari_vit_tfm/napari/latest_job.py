@@ -1,4 +1,4 @@
-"""Computing in a thread, where only what was asked for last counts."""
+"""Computation in a thread, of which only the latest request counts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Answer = TypeVar("Answer")
 
 
 class LatestJob(Generic[Request, Answer]):
-    """One request at a time; of those that come meanwhile only the last is kept.
+    """Computes one request at a time, and keeps only the last waiting request.
 
-    Every answer comes with its request, by which whoever asked tells whether it
-    is still wanted.
+    Every answer is delivered with its request, so that the receiver can tell
+    whether the answer is still needed.
 
     Parameters
     ----------
     function : callable
-        Answers a request, in a thread: a generator that yields what there is to
-        say on the way and returns the answer, or a plain function. It is also
-        given a function that says whether it is cancelled.
+        Computes the answer to a request, in a thread. It is called with the request
+        and a function that returns whether the request is cancelled. A generator
+        yields progress and returns the answer; a plain function returns the answer.
     on_answer : callable, keyword-only
-        Told a request and its answer, in the thread of the GUI.
+        Called with a request and its answer, in the GUI thread.
     on_error : callable, keyword-only
-        Told a request and why it has no answer.
+        Called with a request and the error that it raised, in the GUI thread.
     on_word : callable, keyword-only, optional
-        Told a request and what the generator yields.
+        Called with a request and what the generator yields, in the GUI thread.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class LatestJob(Generic[Request, Answer]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being computed, or was cancelled and still ends."""
+        """Whether a computation is running, even if it has been cancelled."""
         return self._worker is not None
 
     @property
     def awaited(self) -> Request | None:
-        """The request whose answer somebody still waits for."""
+        """The latest request that has not been answered or cancelled."""
         return self._current if self._next is None else self._next
 
     def ask(self, request: Request) -> None:
-        """Compute an answer now, or after the one that is being computed."""
+        """Compute a request now, or after the one that is running."""
         if request == self._current:
             self._next = None
         elif self._worker is not None:
@@ -69,7 +69,7 @@ class LatestJob(Generic[Request, Answer]):
             self._start(request)
 
     def cancel(self) -> None:
-        """Give up what is being computed, as soon as it notices, and what waits."""
+        """Cancel the running request at its next check, and the waiting one."""
         self._next = self._current = None
         self._cancelled.set()
 
@@ -83,29 +83,29 @@ class LatestJob(Generic[Request, Answer]):
             _start_thread=False,
             _ignore_errors=True,
         )
-        worker.returned.connect(self._returned)
-        worker.errored.connect(self._errored)
-        worker.finished.connect(self._finished)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_errored)
+        worker.finished.connect(self._on_finished)
         if isinstance(worker, GeneratorWorker):
-            worker.yielded.connect(self._yielded)
+            worker.yielded.connect(self._on_yielded)
         self._worker, self._cancelled = worker, cancelled
         worker.start()
 
-    def _yielded(self, word: Any) -> None:
+    def _on_yielded(self, word: Any) -> None:
         if self._current is not None and self._on_word is not None:
             self._on_word(self._current, word)
 
-    def _returned(self, answer: Answer) -> None:
+    def _on_returned(self, answer: Answer) -> None:
         request, self._current = self._current, None
         if request is not None:
             self._on_answer(request, answer)
 
-    def _errored(self, error: Exception) -> None:
+    def _on_errored(self, error: Exception) -> None:
         request, self._current = self._current, None
         if request is not None:
             self._on_error(request, error)
 
-    def _finished(self) -> None:
+    def _on_finished(self) -> None:
         self._worker = self._current = None
         request, self._next = self._next, None
         if request is not None:

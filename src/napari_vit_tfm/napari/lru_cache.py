@@ -1,4 +1,4 @@
-"""A cache of the values that were used last."""
+"""A cache of the most recently used values."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ Value = TypeVar("Value")
 
 
 class LRUCache(Generic[Key, Value]):
-    """The values that were used last, some few of them.
+    """A cache that keeps a fixed number of the most recently used values.
 
     Parameters
     ----------
     size : int
-        How many are kept.
+        Maximum number of values.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: OrderedDict[Key, Value] = OrderedDict()
+        self._values: OrderedDict[Key, Value] = OrderedDict()
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._kept)
+        return iter(self._values)
 
     def get(self, key: Key) -> Value | None:
-        """The value, if it is still there."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+        """The value of a key; None if it is not in the cache."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
 
     def keep(self, key: Key, value: Value) -> None:
-        """Keep a value, and forget the one that was not used for longest."""
-        self._kept[key] = value
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        """Add a value, and drop the least recently used one if the cache is full."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)
 
     def forget(self) -> None:
-        """Forget all."""
-        self._kept.clear()
+        """Remove all values."""
+        self._values.clear()

@@ -1,7 +1,7 @@
-"""The reconstruction method that a dock used last.
+"""A cache of the reconstruction method that a dock used last.
 
-torch is imported here, inside a function: the first call takes seconds, and
-those belong to a worker.
+torch is imported when a method is loaded, in a worker thread, since the first
+import takes seconds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class MethodCache:
-    """The last method that was asked for, so that it is not loaded every time.
+    """Loads methods, and keeps the last one.
 
-    Each dock has its own, since a method's weights are moved between devices
+    Each dock has its own cache, since a method's weights are moved between devices
     in place.
     """
 
@@ -29,18 +29,18 @@ class MethodCache:
         self._method: ReconstructionMethod | None = None
 
     def load(self, config: ReconstructionConfig) -> ReconstructionMethod:
-        """The method of a configuration.
+        """Return the method of a configuration; load it if it or its file changed.
 
         Raises
         ------
         ModelError
-            If it cannot be loaded.
+            If the method cannot be loaded.
         """
         from napari_vit_tfm.reconstruction import load_method
 
         file = Path(config.model)
-        changed = file.stat().st_mtime_ns if file.is_file() else 0
-        key = (config.model, config.heads, dict(config.options), changed)
+        modified = file.stat().st_mtime_ns if file.is_file() else 0
+        key = (config.model, config.heads, dict(config.options), modified)
         with self._lock:
             if self._method is None or key != self._key:
                 self._method = load_method(config)
