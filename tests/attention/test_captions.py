@@ -28,105 +28,111 @@ def found() -> PatchFindings:
     return PatchFindings(stack, 1, (1, 2), GRID, "small", "", attention=maps, block=1)
 
 
-def test_patches_have_numbers_and_shares() -> None:
+def test_patches_have_numbers_and_weights() -> None:
     even = np.full((3, 4), 1 / 12)
     assert share_words(GRID, (2, 1), None) == "patch (2, 1), number 9"
-    words = "patch (2, 1), number 9: 1.00 even shares"
+    words = "patch (2, 1), number 9: 1.00 \N{MULTIPLICATION SIGN} uniform attention"
     assert share_words(GRID, (2, 1), even) == words
 
 
 def test_every_map_has_its_words(found: PatchFindings) -> None:
     for choice, words in {
-        MapChoice(): "from which patches it has gathered its information after block "
+        MapChoice(): "from which patches it has gathered information after block "
         "2 of 2 of small (rollout)",
         MapChoice(direction="to"): "which patches have gathered information from it",
-        MapChoice("attention"): "what this patch looks at in block 2 of 2 of small "
+        MapChoice("attention"): "what this patch attends to in block 2 of 2 of small "
         "alone (mean of 3 heads)",
-        MapChoice("attention", 0, "to"): "which patches look at it in block 2 of 2 of "
-        "small alone (head 1 of 3)",
+        MapChoice(
+            "attention", 0, "to"
+        ): "which patches attend to it in block 2 of 2 of small alone (head 1 of 3)",
     }.items():
         said = caption(replace(found, choice=choice))
         assert said.startswith("Frame 1, patch (1, 2), number 6: ")
         assert words in said
     even = np.ones((3, 4))
     said = caption(replace(found, evidence="influence", influence=even))
-    assert "as small gives it, changes with the displacement" in said
+    assert "the traction that small computes there depends on the displacement" in said
     said = caption(replace(found, evidence="reference", reference=even))
-    assert "without any network" in said
+    assert "no network is involved" in said
 
 
 def test_the_numbers_are_those_of_the_map(found: PatchFindings) -> None:
     weights = found.map(1)
     others = np.delete(weights.ravel(), 6)
     said = caption(found)
-    assert f"It has {weights[1, 2]:.1%} itself" in said
-    assert f"every other patch {others.min():.2%} to {others.max():.2%}" in said
-    assert "an even share is 8.33%" in said
+    assert f"The patch itself has {weights[1, 2]:.1%}" in said
+    assert f"the other patches {others.min():.2%} to {others.max():.2%}" in said
+    assert "uniform attention is 8.33%" in said
     to = replace(found, choice=MapChoice("attention", 2, "to"))
-    assert f"It is {to.map(1)[1, 2]:.1%} of what it has itself" in caption(to)
+    assert f"It receives {to.map(1)[1, 2]:.1%} of its own attention" in caption(to)
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "The colours end at 4 even shares."),
-        ({"scale": "peak"}, "The colours end at the map's own maximum."),
+        (
+            {},
+            "The colour scale ends at 4 \N{MULTIPLICATION SIGN} uniform attention.",
+        ),
+        ({"scale": "peak"}, "The colour scale ends at the map's own maximum."),
         (
             {"kind": "displacement"},
-            "Drawn is the displacement times the even shares; the colours end at 2 "
-            "times the longest displacement of all frames.",
+            "The overlay is the displacement times the weight relative to uniform "
+            "attention; the colour scale ends at 2 times the longest displacement of "
+            "all frames.",
         ),
         (
             {"kind": "displacement", "scale": "peak"},
-            "Drawn is the displacement times the map's share of its maximum; the "
-            "colours end at the longest displacement of all frames.",
+            "The overlay is the displacement times the weight as a fraction of the "
+            "map's maximum; the colour scale ends at the longest displacement of all "
+            "frames.",
         ),
     ],
 )
-def test_where_the_colours_end_is_said(
+def test_the_caption_gives_the_colour_scale(
     found: PatchFindings, values: dict[str, str], words: str
 ) -> None:
     assert caption(replace(found, **values)).endswith(words)  # type: ignore[arg-type]
 
 
-def test_that_there_is_no_attention_is_said_first(found: PatchFindings) -> None:
+def test_the_caption_starts_with_a_missing_attention(found: PatchFindings) -> None:
     even = np.ones((3, 4))
     bare = replace(found, attention=None, evidence="influence", influence=even)
-    assert caption(bare).startswith("small has no attention to look at. ")
+    assert caption(bare).startswith("small has no attention. ")
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ([0.0, 0.9, 1.0], "changes the traction sooner than hiding them at random"),
-        ([0.0, 0.3, 1.0], "changes the traction no sooner and no later than"),
+        ([0.0, 0.9, 1.0], "changes the traction sooner than hiding them in random"),
+        ([0.0, 0.3, 1.0], "changes the traction neither sooner nor later than"),
         ([0.0, 0.0, 1.0], "changes the traction later than hiding"),
     ],
 )
-def test_a_test_ends_with_a_verdict(
+def test_the_caption_gives_the_result_of_a_test(
     found: PatchFindings, changes: list[float], words: str
 ) -> None:
     # Random curves whose areas differ by a tenth.
     random = np.array([[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]])
     shares = np.array([0.0, 0.5, 1.0])
     curves = Faithfulness(shares, {CHOSEN: np.array(changes)}, random, 0.5)
-    assert "Tested" not in caption(found)
+    assert "Test" not in caption(found)
     said = caption(replace(found, faithfulness=curves))
     assert f"in the order of the rollout after block 2 {words}" in said
     assert f"area over random {curves.advantage(CHOSEN):+.2f}" in said
-    assert "hardly any" not in said
+    assert "weak" not in said
     weak = replace(curves, strength=0.012)
     said = caption(replace(found, faithfulness=weak))
-    assert "hardly any traction in this patch, 1.2% of that in the strongest" in said
+    assert "traction in this patch is weak, 1.2% of that in the strongest patch" in said
     even = np.ones((3, 4))
     bare = replace(found, attention=None, evidence="influence", influence=even)
     said = caption(replace(bare, faithfulness=curves))
     assert "in the order of the influence" in said
     choice = MapChoice("attention", 0, "to")
     said = caption(replace(found, faithfulness=curves, choice=choice))
-    assert "the attention of block 2 (head 1 of 3), seen from the others" in said
+    assert "the attention to the patch in block 2 (head 1 of 3)" in said
     # One random order does not tell what is chance.
     single = replace(curves, random=random[:1])
     said = caption(replace(found, faithfulness=single))
-    assert "for the rollout after block 2 the area over random is" in said
+    assert "Test of the rollout after block 2: area over random" in said
     assert "nan" not in said

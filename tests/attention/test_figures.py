@@ -92,9 +92,9 @@ def test_every_block_has_a_tile_and_the_shown_one_is_marked(
     said = texts(findings_figure(make(n_blocks)))
     for block in range(1, n_blocks):
         assert f"block {block}\n" in said
-    assert f"block {n_blocks}, shown left" in said
+    assert f"block {n_blocks} (shown left)" in said
     assert f"after block {n_blocks} of {n_blocks} of small" in said
-    assert "even shares, 1/15 each" in said
+    assert "\N{MULTIPLICATION SIGN} uniform attention (1/15)" in said
 
 
 def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> None:
@@ -123,8 +123,8 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
         # A fifth of 39 steps of half a micrometre is 3.9.
         ({}, "2 \N{MICRO SIGN}m"),
         ({"spacing_um": None}, "5 grid steps"),
-        ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even"),
-        ({"scale": "peak"}, "share of the maximum"),
+        ({"kind": "displacement"}, "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} uniform"),
+        ({"scale": "peak"}, "fraction of the maximum"),
     ],
 )
 def test_scale_and_units(make: Make, values: dict[str, Any], words: str) -> None:
@@ -140,8 +140,8 @@ def test_a_field_without_displacement_is_drawn(make: Make, kind: str) -> None:
 
 def test_the_tiles_say_which_maps_they_are(make: Make) -> None:
     for choice, words in {
-        MapChoice(): "attention rollout, all blocks so far: what the patch attends to",
-        MapChoice("attention", 1, "to"): "attention of the block alone, head 2 of 2: "
+        MapChoice(): "attention rollout up to each block: what the patch attends to",
+        MapChoice("attention", 1, "to"): "attention of each block alone, head 2 of 2: "
         "which patches attend to it",
     }.items():
         figure = findings_figure(
@@ -154,8 +154,8 @@ def test_the_tiles_say_which_maps_they_are(make: Make) -> None:
 def test_the_evidence(make: Make) -> None:
     said = texts(findings_figure(make(with_evidence=True)))
     for words in (
-        "influence: how",
-        "physical reference: how",
+        "influence: sensitivity",
+        "physical reference: displacement",
         "rank correlation",
         # The area between x and the mean of its third and fourth powers.
         "area over random +0.2",
@@ -191,11 +191,11 @@ def test_without_attention_there_is_the_evidence_alone(make: Make) -> None:
     assert "influence over the field" in said
     assert "block" not in said
     assert "rank correlation" not in said
-    assert "influence: how" in said
+    assert "influence: sensitivity" in said
 
 
 def test_where_nothing_is_known_there_is_nothing_to_draw(make: Make) -> None:
-    with pytest.raises(FieldError, match="map that is to be shown"):
+    with pytest.raises(FieldError, match="map to draw has not been computed"):
         findings_figure(make(0))
 
 

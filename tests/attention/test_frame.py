@@ -72,7 +72,7 @@ def test_maps_that_are_not_there(attention: FrameAttention) -> None:
         attention.map(0, 2, 0)
     with pytest.raises(IndexError, match=r"no head 3 \(counted from 0\): a block"):
         attention.map(0, 0, 0, choice=MapChoice(source="attention", head=3))
-    with pytest.raises(ValueError, match="has no heads"):
+    with pytest.raises(ValueError, match="a head cannot be chosen"):
         MapChoice(source="rollout", head=0)
 
 

@@ -13,7 +13,7 @@ from napari_vit_tfm.attention.patches import PatchGrid
 # 20 x 27 vectors: 3 x 4 patches, the lowest of four rows, the last of three columns.
 GRID = PatchGrid((20, 27))
 N = 12
-EVEN = np.full((3, 4), 1 / N)
+UNIFORM = np.full((3, 4), 1 / N)
 
 
 def test_overlay_of_weights_peaks_over_its_patch() -> None:
@@ -57,21 +57,21 @@ def draw(weights: Any, **options: Any) -> Any:
     )
 
 
-def test_in_even_shares_an_even_map_is_one_everywhere() -> None:
-    _, drawn = draw(EVEN)
+def test_relative_to_uniform_attention_a_uniform_map_is_one() -> None:
+    _, drawn = draw(UNIFORM)
     np.testing.assert_allclose(drawn.data, 1, rtol=1e-6)
     assert drawn.data.shape == (20, 27)
     assert drawn.limits == (0, 4)
-    assert drawn.title == "even shares"
-    displacement, weighted = draw(EVEN, kind="displacement")
+    assert drawn.title == "\N{MULTIPLICATION SIGN} uniform attention"
+    displacement, weighted = draw(UNIFORM, kind="displacement")
     lengths = np.linalg.norm(displacement, axis=-1)
     np.testing.assert_allclose(weighted.data, lengths, rtol=1e-5)
     assert weighted.limits == (0, 4.0)
-    assert weighted.title == "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} even shares"
+    assert weighted.title == "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} uniform attention"
 
 
-def test_in_even_shares_a_map_keeps_its_shares() -> None:
-    # Four patches of equal shares in a row: no interpolation between them.
+def test_relative_to_uniform_attention_ratios_are_kept() -> None:
+    # Four patches of equal weight in a row: no interpolation between them.
     weights = np.repeat([[0.5], [0.25], [0.25]], 4, axis=1) / 4
     _, drawn = draw(weights)
     np.testing.assert_allclose(drawn.data[0], 0.5 / 4 * N, rtol=1e-6)
@@ -84,12 +84,12 @@ def test_the_original_scale_ends_at_the_maximum() -> None:
     _, drawn = draw(weights, scale="peak")
     assert 0.8 < drawn.data.max() <= 1
     assert drawn.limits == (0, 1)
-    assert drawn.title == "share of the maximum"
+    assert drawn.title == "fraction of the maximum"
     _, weighted = draw(weights, scale="peak", kind="displacement")
     assert weighted.limits == (0, 2)
 
 
 @pytest.mark.parametrize("scale", OVERLAY_SCALES)
 def test_a_field_without_displacement_has_a_scale(scale: str) -> None:
-    _, drawn = draw(EVEN, kind="displacement", scale=scale, longest=0.0)
+    _, drawn = draw(UNIFORM, kind="displacement", scale=scale, longest=0.0)
     assert drawn.limits == (0, 1)

@@ -52,8 +52,8 @@ def test_a_method_without_attention(stack: DisplacementStack) -> None:
     assert found.shown is not None
     np.testing.assert_allclose(found.shown * found.influence.sum(), found.influence)
     assert steps[:2] == [
-        "following the traction back 1/2",
-        "following the traction back 2/2",
+        "computing the influence 1/2",
+        "computing the influence 2/2",
     ]
     assert steps[-1] == "hiding patches 10/10"
     assert found.faithfulness is not None

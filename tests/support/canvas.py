@@ -52,8 +52,8 @@ def names(viewer) -> list[str]:
     return [layer.name for layer in viewer.layers]
 
 
-def in_even_shares(attention, patch, *, block=1, choice=ROLLOUT, kind="weights"):
-    """The overlay of the original definition, in even shares."""
+def relative_to_uniform(attention, patch, *, block=1, choice=ROLLOUT, kind="weights"):
+    """The overlay of the original definition, relative to uniform attention."""
     weights = attention.map(block, *patch, choice=choice)
     drawn = attention.overlay(block, *patch, choice=choice, kind=kind)
     return drawn * weights.max() * weights.size

@@ -1,8 +1,8 @@
-"""What a network attends to for the tractions of one patch, and whether it matters.
+"""The network's attention for one patch, and tests of whether it is meaningful.
 
-``patches`` is the grid of patches over a field; ``frame`` has the attention of
-one frame; ``overlay`` draws a map over the field. ``influence`` and
-``faithfulness`` are what a map is held against. ``patch`` gathers all that is
-known about a patch; ``captions`` says it in words, ``figures`` draws it, and
-``export`` writes it to a file.
+``patches`` is the grid of patches over a field; ``frame`` computes the attention
+of one frame; ``overlay`` draws a map over the field. ``influence`` and
+``faithfulness`` compute the measures that a map is compared with. ``patch``
+collects all results for one patch; ``captions`` describes them in words,
+``figures`` draws them, and ``export`` writes them to a file.
 """

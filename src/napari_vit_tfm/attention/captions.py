@@ -1,4 +1,4 @@
-"""What is seen of a patch, in words, for somebody who does not know the method."""
+"""Captions that describe a map in words, for readers new to the method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.overlay import DISPLACEMENTS_SHOWN, SHARES_SHOWN
+from napari_vit_tfm.attention.overlay import DISPLACEMENTS_SHOWN, SHARES_SHOWN, TIMES
 from napari_vit_tfm.attention.patch import CHOSEN, Map, PatchFindings
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.config import MapDirection
@@ -18,63 +18,64 @@ DIRECTION_WORDS: dict[MapDirection, str] = {
     "to": "which patches attend to it",
 }
 
-_BEYOND_CHANCE = 2.0
-"""How many times the spread of random orders is no chance."""
+_CHANCE_SPREADS = 2.0
+"""An advantage within this many standard deviations of random orders may be chance."""
 
-_HARDLY_ANY = 0.05
-"""Below this strength of a patch's traction its relative changes say little."""
+_WEAK_TRACTION = 0.05
+"""Relative strength of a traction below which its relative changes mean little."""
 
 
 def patch_words(grid: PatchGrid, patch: Patch) -> str:
-    """A patch by its row, column and number."""
+    """Name a patch by its row, column and number."""
     return f"patch ({patch[0]}, {patch[1]}), number {grid.index(*patch)}"
 
 
 def share_words(grid: PatchGrid, patch: Patch, weights: Map | None) -> str:
-    """A patch, and what it has of a map, where there is one."""
+    """Name a patch and give its weight in a map, relative to uniform attention."""
     words = patch_words(grid, patch)
     if weights is None:
         return words
-    shares = weights[patch] * weights.size
-    return f"{words}: {shares:.2f} even shares"
+    relative = weights[patch] * weights.size
+    return f"{words}: {relative:.2f} {TIMES} uniform attention"
 
 
 def no_attention(model: str) -> str:
-    """Say that a model has none."""
-    return f"{model} has no attention to look at."
+    """State that a model has no attention."""
+    return f"{model} has no attention."
 
 
 def other_tractions(shown_by: str, model: str) -> str:
-    """Say that the tractions that are shown are not those that are explained."""
+    """State that the tractions shown come from another model than the map."""
     return (
-        f"This is about tractions of {model}; those shown were computed by {shown_by}."
+        f"The map is about the tractions of {model}; the tractions shown were "
+        f"computed by {shown_by}."
     )
 
 
 def choice_words(choice: MapChoice, n_heads: int) -> str:
-    """Which of a patch's maps are looked at, whatever the block.
+    """Describe the chosen kind of map, for all blocks.
 
     Parameters
     ----------
     choice : MapChoice
-        The maps.
+        The chosen map.
     n_heads : int
-        Heads of a block.
+        Number of attention heads in a block.
     """
     source = {
-        "rollout": "attention rollout, all blocks so far",
-        "attention": f"attention of the block alone, {_heads(choice, n_heads)}",
+        "rollout": "attention rollout up to each block",
+        "attention": f"attention of each block alone, {_head_words(choice, n_heads)}",
     }[choice.source]
     return f"{source}: {DIRECTION_WORDS[choice.direction]}"
 
 
 def caption(findings: PatchFindings) -> str:
-    """What is shown of a patch, its numbers, and where the colours end.
+    """Describe the map shown: its subject, its values and its colour scale.
 
     Parameters
     ----------
     findings : PatchFindings
-        Of a patch whose map is known.
+        Results for a patch; the map shown must have been computed.
 
     Returns
     -------
@@ -83,12 +84,16 @@ def caption(findings: PatchFindings) -> str:
     """
     weights = findings.shown
     assert weights is not None
-    said = [_subject(findings), _numbers(findings, weights), _scale(findings)]
+    sentences = [
+        _subject(findings),
+        _range_of_values(findings, weights),
+        _colour_scale(findings),
+    ]
     if findings.attention is None:
-        said.insert(0, no_attention(findings.model))
+        sentences.insert(0, no_attention(findings.model))
     if findings.faithfulness is not None:
-        said.append(_verdict(findings, findings.faithfulness))
-    return " ".join(said)
+        sentences.append(_test_result(findings, findings.faithfulness))
+    return " ".join(sentences)
 
 
 def _subject(findings: PatchFindings) -> str:
@@ -96,13 +101,13 @@ def _subject(findings: PatchFindings) -> str:
     where = f"Frame {findings.frame}, {patch}"
     if findings.evidence == "influence":
         return (
-            f"{where}: how much the traction there, as {findings.model} gives it, "
-            "changes with the displacement in each patch."
+            f"{where}: how strongly the traction that {findings.model} computes "
+            "there depends on the displacement in each patch."
         )
     if findings.evidence == "reference":
         return (
-            f"{where}: how strongly a force there displaces each patch. This is the "
-            "gel's physics, without any network."
+            f"{where}: how far a force there displaces the gel in each patch. This "
+            "is the physics of the gel; no network is involved."
         )
     assert findings.attention is not None
     choice, n_heads = findings.choice, findings.attention.n_heads
@@ -112,88 +117,87 @@ def _subject(findings: PatchFindings) -> str:
     )
     if choice.source == "rollout":
         what = {
-            "from": "from which patches it has gathered its information",
+            "from": "from which patches it has gathered information",
             "to": "which patches have gathered information from it",
         }[choice.direction]
         return f"{where}: {what} after {block} (rollout)."
     what = {
-        "from": "what this patch looks at",
-        "to": "which patches look at it",
+        "from": "what this patch attends to",
+        "to": "which patches attend to it",
     }[choice.direction]
-    return f"{where}: {what} in {block} alone ({_heads(choice, n_heads)})."
+    return f"{where}: {what} in {block} alone ({_head_words(choice, n_heads)})."
 
 
-def _verdict(findings: PatchFindings, found: Faithfulness) -> str:
-    """What the test of a map has shown."""
-    tested = _tested(findings)
+def _test_result(findings: PatchFindings, found: Faithfulness) -> str:
+    """The result of a map's faithfulness test."""
+    tested = _tested_map(findings)
     advantage, spread = found.advantage(CHOSEN), found.spread
     if not math.isfinite(spread):
-        return f"Tested: for {tested} the area over random is {advantage:+.2f}."
-    when = "no sooner and no later"
-    if abs(advantage) > _BEYOND_CHANCE * spread:
+        return f"Test of {tested}: area over random {advantage:+.2f}."
+    when = "neither sooner nor later"
+    if abs(advantage) > _CHANCE_SPREADS * spread:
         when = "sooner" if advantage > 0 else "later"
-    said = (
-        f"Tested: hiding patches in the order of {tested} changes the traction "
-        f"{when} than hiding them at random (area over random {advantage:+.2f}, "
-        f"random orders spread by {spread:.2f})."
+    result = (
+        f"Test: hiding patches in the order of {tested} changes the traction "
+        f"{when} than hiding them in random order (area over random "
+        f"{advantage:+.2f}, standard deviation of random orders {spread:.2f})."
     )
-    if found.strength < _HARDLY_ANY:
-        said += (
-            " But there is hardly any traction in this patch, "
-            f"{_percent(found.strength)} of that in the strongest one: its changes say "
-            "little."
+    if found.strength < _WEAK_TRACTION:
+        result += (
+            " The traction in this patch is weak, "
+            f"{_percent(found.strength)} of that in the strongest patch, so its "
+            "relative changes mean little."
         )
-    return said
+    return result
 
 
-def _tested(findings: PatchFindings) -> str:
-    """The map whose order patches were hidden in."""
+def _tested_map(findings: PatchFindings) -> str:
+    """Name the map in whose order patches were hidden."""
     if findings.attention is None:
         return "the influence"
     block, choice = f"block {findings.block + 1}", findings.choice
+    target = "" if choice.direction == "from" else " to the patch"
     if choice.source == "rollout":
-        words = f"the rollout after {block}"
-    else:
-        heads = _heads(choice, findings.attention.n_heads)
-        words = f"the attention of {block} ({heads})"
-    return words if choice.direction == "from" else f"{words}, seen from the others"
+        return f"the rollout{target} after {block}"
+    heads = _head_words(choice, findings.attention.n_heads)
+    return f"the attention{target} in {block} ({heads})"
 
 
 def _percent(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 
-def _heads(choice: MapChoice, n_heads: int) -> str:
+def _head_words(choice: MapChoice, n_heads: int) -> str:
     if choice.head is None:
         return f"mean of {n_heads} heads"
     return f"head {choice.head + 1} of {n_heads}"
 
 
-def _numbers(findings: PatchFindings, weights: Map) -> str:
+def _range_of_values(findings: PatchFindings, weights: Map) -> str:
     own = weights[findings.patch]
     others = np.delete(weights.ravel(), findings.grid.index(*findings.patch))
-    even = f"an even share is {1 / weights.size:.2%}."
+    uniform = f"uniform attention is {1 / weights.size:.2%}."
     span = f"{others.min():.2%} to {others.max():.2%}"
     if findings.evidence is None and findings.choice.direction == "to":
         return (
-            f"It is {own:.1%} of what it has itself, and {span} of what every other "
-            f"patch has; {even}"
+            f"It receives {own:.1%} of its own attention and {span} of that of the "
+            f"other patches; {uniform}"
         )
-    return f"It has {own:.1%} itself, every other patch {span}; {even}"
+    return f"The patch itself has {own:.1%}, the other patches {span}; {uniform}"
 
 
-def _scale(findings: PatchFindings) -> str:
-    of_share = findings.scale == "share"
+def _colour_scale(findings: PatchFindings) -> str:
+    is_relative = findings.scale == "share"
     if findings.kind == "displacement":
-        drawn, times = (
-            ("the even shares", f"{DISPLACEMENTS_SHOWN:g} times ")
-            if of_share
-            else ("the map's share of its maximum", "")
+        factor, multiple = (
+            ("weight relative to uniform attention", f"{DISPLACEMENTS_SHOWN:g} times ")
+            if is_relative
+            else ("weight as a fraction of the map's maximum", "")
         )
         return (
-            f"Drawn is the displacement times {drawn}; the colours end at {times}the "
-            "longest displacement of all frames."
+            f"The overlay is the displacement times the {factor}; the colour scale "
+            f"ends at {multiple}the longest displacement of all frames."
         )
-    if of_share:
-        return f"The colours end at {SHARES_SHOWN:g} even shares."
-    return "The colours end at the map's own maximum."
+    if is_relative:
+        return f"The colour scale ends at {SHARES_SHOWN:g} {TIMES} uniform attention."
+    return "The colour scale ends at the map's own maximum."

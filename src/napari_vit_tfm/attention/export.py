@@ -1,6 +1,6 @@
-"""What is known about a patch, as a file.
+"""Write the results for a patch to a file.
 
-Everything that a figure of it needs is in the file, so that it can be drawn
+The file holds everything that a figure needs, so that the figure can be drawn
 again without the network and without the displacement file.
 """
 
@@ -21,35 +21,35 @@ from napari_vit_tfm.io import write_arrays
 
 
 def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> None:
-    """Write everything needed to draw a patch's maps again.
+    """Write everything that is needed to draw a patch's maps again.
 
     Parameters
     ----------
     path : path
-        The file, ending with .h5, .hdf5 or .npz; one of that name is replaced.
+        The file, with extension .h5, .hdf5 or .npz; an existing file is replaced.
     findings : PatchFindings
-        What to write; `docs/files.md` lists the arrays and attributes.
+        The results; `docs/files.md` lists the arrays and attributes.
 
     Raises
     ------
     FieldFileError
-        If the ending is another, or the file cannot be written.
+        If the extension is not supported, or the file cannot be written.
     """
     arrays: dict[str, npt.ArrayLike] = {"displacement": findings.displacement}
     attributes: dict[str, dict[str, Any]] = {
-        "": _of_file(findings),
+        "": _file_attributes(findings),
         "displacement": {
             "units": findings.stack.unit,
             "longest": findings.stack.longest(),
         },
     }
-    weighted = findings.kind == "displacement"
-    units = findings.stack.unit if weighted else "1"
-    of_overlay = {"units": units, "kind": findings.kind}
+    is_displacement = findings.kind == "displacement"
+    units = findings.stack.unit if is_displacement else "1"
+    overlay_attributes = {"units": units, "kind": findings.kind}
     if findings.attention is not None:
         arrays |= _attention_arrays(findings)
-        attributes["overlay"] = of_overlay
-        attributes[""] |= _of_choice(findings)
+        attributes["overlay"] = overlay_attributes
+        attributes[""] |= _choice_attributes(findings)
     for name in EVIDENCE:
         map_ = getattr(findings, name)
         if map_ is not None:
@@ -57,7 +57,7 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
             arrays[f"{name}_overlay"] = overlay(
                 map_, findings.displacement, grid=findings.grid, kind=findings.kind
             )
-            attributes[f"{name}_overlay"] = of_overlay
+            attributes[f"{name}_overlay"] = overlay_attributes
             if findings.attention is not None:
                 arrays[f"{name}_correlation"] = findings.correlations(map_)
     if findings.faithfulness is not None:
@@ -70,7 +70,7 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
     write_arrays(path, arrays, attributes)
 
 
-def _of_file(findings: PatchFindings) -> dict[str, Any]:
+def _file_attributes(findings: PatchFindings) -> dict[str, Any]:
     spacing_um = findings.stack.spacing_um
     gel = findings.substrate.gel
     return {
@@ -91,7 +91,7 @@ def _of_file(findings: PatchFindings) -> dict[str, Any]:
     }
 
 
-def _of_choice(findings: PatchFindings) -> dict[str, Any]:
+def _choice_attributes(findings: PatchFindings) -> dict[str, Any]:
     head = findings.choice.head
     return {
         "block_index": findings.block,
@@ -102,19 +102,19 @@ def _of_choice(findings: PatchFindings) -> dict[str, Any]:
 
 
 def _attention_arrays(findings: PatchFindings) -> dict[str, npt.ArrayLike]:
-    """Every block's rollout and attention of the patch, and the chosen overlay."""
+    """Rollout and attention of the patch in every block, and the chosen overlay."""
     attention, choice = findings.attention, findings.choice
     assert attention is not None
-    of_rollout = MapChoice(direction=choice.direction)
-    of_heads = [
+    rollout = MapChoice(direction=choice.direction)
+    heads = [
         MapChoice("attention", head, choice.direction)
         for head in range(attention.n_heads)
     ]
     patch, blocks = findings.patch, findings.blocks
     return {
-        "rollout": [attention.map(b, *patch, choice=of_rollout) for b in blocks],
+        "rollout": [attention.map(b, *patch, choice=rollout) for b in blocks],
         "attention": [
-            [attention.map(b, *patch, choice=head) for head in of_heads] for b in blocks
+            [attention.map(b, *patch, choice=head) for head in heads] for b in blocks
         ],
         "overlay": [
             attention.overlay(b, *patch, kind=findings.kind, choice=choice)

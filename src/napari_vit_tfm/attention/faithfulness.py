@@ -1,8 +1,8 @@
-"""Does a map tell which patches a traction depends on? Hide them, and see.
+"""Faithfulness: a test of whether a map shows what a traction depends on.
 
-Patches are hidden in the order of a map, those it ranks highest first; the
-sooner the traction in the chosen patch changes, compared with random orders,
-the more the map knows.
+Patches are hidden in the order of a map, highest values first. If the traction
+in the chosen patch changes sooner than it does for random orders, the map shows
+what the traction depends on.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ Order = npt.NDArray[np.intp]
 class Faithfulness:
     """How the traction in a patch changes as other patches are hidden.
 
-    Changes are root mean squares over the patch, relative to that of its
-    undisturbed traction.
+    A change is the root mean square of the traction's difference over the patch,
+    divided by the root mean square of the undisturbed traction.
 
     Parameters
     ----------
     shares : array of shape (points,)
-        Share of the other patches that is hidden, from 0 to 1; denser where
-        few are.
+        Fraction of the other patches that is hidden, from 0 to 1; denser where
+        few are hidden.
     changes : mapping of str to array of shape (points,)
-        Relative change, hiding in the order of each map.
+        Relative change when patches are hidden in the order of each map.
     random : array of shape (orders, points)
-        The same in random orders.
+        Relative change when patches are hidden in random orders.
     strength : float
-        Root mean square of the patch's traction over that of the patch where it
-        is largest: relative changes of next to nothing say little.
+        Root mean square of the patch's traction, divided by that of the patch
+        where it is largest. For a weak traction, relative changes mean little.
     """
 
     shares: FloatArray
@@ -60,22 +60,22 @@ class Faithfulness:
     strength: float
 
     def advantage(self, name: str) -> float:
-        """Area between a map's curve and the mean of the random ones.
+        """Area between a map's curve and the mean of the random curves.
 
-        Positive where the map puts first what matters more than most; zero is
-        no better than chance.
+        Positive if the patches that the map ranks highest matter more than the
+        others; zero if the map is no better than chance.
         """
-        above = self.changes[name] - self.random.mean(axis=0)
-        return float(trapezoid(above, self.shares))
+        difference = self.changes[name] - self.random.mean(axis=0)
+        return float(trapezoid(difference, self.shares))
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the area between a random curve and their mean.
+        """Standard deviation of the area between the random curves and their mean.
 
-        An advantage within about two of it may be chance.
+        An advantage within about two standard deviations may be chance.
         """
-        above = self.random - self.random.mean(axis=0)
-        areas = trapezoid(above, self.shares, axis=1)
+        difference = self.random - self.random.mean(axis=0)
+        areas = trapezoid(difference, self.shares, axis=1)
         return float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
 
 
@@ -96,32 +96,32 @@ def faithfulness(
 ) -> Faithfulness:
     """Hide patches in the order of maps, and measure how a traction changes.
 
-    The chosen patch itself is never hidden: that its own displacement matters
-    is no news. What hiding is, see `hide`.
+    The chosen patch itself is never hidden, since its own displacement always
+    matters. See `hide` for how patches are hidden.
 
     Parameters
     ----------
     stack : DisplacementStack
         Displacements.
     frame : int
-        Which frame, counted from zero.
+        Frame index, counted from zero.
     patch : tuple of int
         Row and column of the chosen patch.
     maps : mapping of str to array of shape (rows, columns)
-        Maps of that patch, by name; patches with the same value are in random
+        Maps of that patch, by name. Patches with equal values are put in random
         order.
     substrate, config, method, on_notice
-        As for `reconstruction.reconstruct`. A method that makes choices for every
-        field, such as FTTC its regularisation, keeps those of this field.
+        As for `reconstruction.reconstruct`. A method that adapts to each field, as
+        FTTC does with its regularisation, keeps the choice made for this field.
     inspection : InspectionConfig, keyword-only, optional
-        Number of points and of random orders, and their seed.
+        Number of points, number of random orders, and seed.
     random : array of shape (orders, points), keyword-only, optional
-        `Faithfulness.random` of an earlier call for the same frame and patch,
-        which is the same whatever the maps are.
+        `Faithfulness.random` of an earlier call for the same frame and patch. It
+        does not depend on the maps and is then not computed again.
     on_progress : callable, keyword-only, optional
-        Called after every batch with the fields done and those in all.
+        Called after every batch with the number of fields done and their total.
     is_cancelled : callable, keyword-only, optional
-        Asked before every batch.
+        Called before every batch; True cancels.
 
     Returns
     -------
@@ -130,17 +130,24 @@ def faithfulness(
     Raises
     ------
     FieldError
-        If the field cannot be used, there is no such frame, or the patch has no
-        traction whose change could be measured.
+        If the field cannot be used, the frame does not exist, or there is no
+        traction in the patch.
     IndexError
-        If there is no such patch.
+        If the patch does not exist.
     Cancelled
-        If `is_cancelled` said so.
+        If `is_cancelled` returned True.
 
     Notes
     -----
-    Samek et al., IEEE Trans. Neural Netw. Learn. Syst. 2017; Petsiuk et al.,
-    RISE, BMVC 2018 (deletion).
+    The curve is the perturbation curve of [1]_ and the deletion metric of [2]_.
+
+    References
+    ----------
+    .. [1] W. Samek et al., "Evaluating the Visualization of What a Deep Neural
+       Network Has Learned", IEEE Trans. Neural Netw. Learn. Syst. 28, 2660-2673,
+       2017.
+    .. [2] V. Petsiuk, A. Das, K. Saenko, "RISE: Randomized Input Sampling for
+       Explanation of Black-box Models", BMVC 2018.
     """
     config = config or ReconstructionConfig()
     inspection = inspection or InspectionConfig()
@@ -158,9 +165,9 @@ def faithfulness(
     others = np.delete(np.arange(grid.rows * grid.columns), chosen)
     shuffled = [generator.permutation(others) for _ in range(inspection.n_random)]
     ranked = [_ranking(np.asarray(map_), others, generator) for map_ in maps.values()]
-    counts = _counts(len(others), inspection.n_shares)
+    counts = _hidden_counts(len(others), inspection.n_shares)
     orders = ranked if random is not None else ranked + shuffled
-    curves, strength = _changes(
+    curves, strength = _measure_changes(
         prepared,
         patch,
         orders,
@@ -178,20 +185,20 @@ def faithfulness(
 
 
 def hide(displacement: FloatArray, hidden: npt.NDArray[np.bool_]) -> FloatArray:
-    """Replace displacements by what their surroundings suggest.
+    """Replace hidden displacements by a smooth interpolation of their surroundings.
 
-    The hidden nodes get the smoothest field that continues the others: the one
-    with the least sum of squared differences between neighbours, a discrete
-    harmonic function. It has no jumps, which the inversion would turn into
-    strong tractions, and no values beyond those around it. Zeros or noise in
-    their place would be information of their own.
+    The hidden nodes get the discrete harmonic function with the visible nodes as
+    boundary values: it has the smallest sum of squared differences between
+    neighbours. It has no jumps, which the inversion would turn into strong
+    tractions, and it stays within the range of the surrounding values. Zeros or
+    noise would themselves carry information.
 
     Parameters
     ----------
     displacement : array of shape (H, W, ...)
         Values at the nodes.
-    hidden : array of shape (H, W)
-        Which of them are hidden; not all.
+    hidden : array of bool, shape (H, W)
+        The nodes to hide; at least one must stay visible.
 
     Returns
     -------
@@ -200,20 +207,20 @@ def hide(displacement: FloatArray, hidden: npt.NDArray[np.bool_]) -> FloatArray:
     if not hidden.any():
         return displacement.copy()
     laplacian = _laplacian(*hidden.shape)
-    gone, kept = np.flatnonzero(hidden), np.flatnonzero(~hidden)
+    inside, outside = np.flatnonzero(hidden), np.flatnonzero(~hidden)
     values = displacement.reshape(hidden.size, -1).astype(np.float64)
-    rows = laplacian[gone]
-    values[gone] = spsolve(
-        rows[:, gone].tocsc(),
-        -(rows[:, kept] @ values[kept]),
+    rows = laplacian[inside]
+    values[inside] = spsolve(
+        rows[:, inside].tocsc(),
+        -(rows[:, outside] @ values[outside]),
         permc_spec="MMD_AT_PLUS_A",
-    ).reshape(len(gone), -1)
+    ).reshape(len(inside), -1)
     return values.reshape(displacement.shape)
 
 
 @lru_cache(maxsize=4)
 def _laplacian(height: int, width: int) -> Any:
-    """Graph Laplacian of a grid, nodes row by row."""
+    """Graph Laplacian of a grid whose nodes are numbered row by row."""
 
     def path(n: int) -> Any:
         degree = np.full(n, 2.0)
@@ -229,18 +236,18 @@ def _laplacian(height: int, width: int) -> Any:
 
 
 def _ranking(map_: FloatArray, others: Order, generator: np.random.Generator) -> Order:
-    """The other patches, highest first; ties in random order."""
+    """The other patches, highest value first; ties are put in random order."""
     values = map_.ravel()[others]
     return others[np.lexsort((generator.random(len(others)), -values))]
 
 
-def _counts(n: int, points: int) -> Order:
-    """How many patches are hidden at each point; dense where few are."""
+def _hidden_counts(n: int, points: int) -> Order:
+    """Number of patches hidden at each point; dense where few are hidden."""
     shares = np.linspace(0, 1, points) ** 2
     return np.unique(np.rint(shares * n).astype(np.intp))
 
 
-def _changes(
+def _measure_changes(
     prepared: PreparedFrame,
     patch: Patch,
     orders: list[Order],
@@ -250,9 +257,9 @@ def _changes(
     on_progress: Callable[[int, int], None] | None,
     is_cancelled: Callable[[], bool] | None,
 ) -> tuple[FloatArray, float]:
-    """Relative changes of the patch's traction, ``(orders, points)``; its strength."""
+    """Relative changes, ``(orders, points)``, and strength of the patch's traction."""
     field = np.moveaxis(prepared.displacement[0].double().cpu().numpy(), 0, -1)
-    # Nothing hidden and everything hidden are the same in every order.
+    # With no patch or all patches hidden, the order makes no difference.
     ends, between = (0, counts[-1]), counts[1:-1]
     hidden = [orders[0][:count] for count in ends]
     hidden += [order[:count] for order in orders for count in between]
@@ -264,35 +271,35 @@ def _changes(
         if is_cancelled is not None and is_cancelled():
             raise Cancelled
         batch = [
-            hide(field, _node_mask(prepared.grid, gone))
-            for gone in hidden[start : start + batch_size]
+            hide(field, _node_mask(prepared.grid, patches))
+            for patches in hidden[start : start + batch_size]
         ]
         found = solve(np.stack(batch))
         if start == 0:
-            strength = _strength(prepared.grid, patch, found[0])
-        # A view would keep the whole field.
+            strength = _relative_strength(prepared.grid, patch, found[0])
+        # A copy: a view would keep the whole field in memory.
         tractions.extend(found[:, :, rows, columns].copy())
         if on_progress is not None:
             on_progress(len(tractions), len(hidden))
     undisturbed = tractions[0]
-    size = np.sqrt(np.square(undisturbed).mean())
-    if size == 0:
+    rms = np.sqrt(np.square(undisturbed).mean())
+    if rms == 0:
         raise FieldError(
-            f"there is no traction in patch {patch[0]},{patch[1]} of this frame: "
-            "no change of it could be measured"
+            f"there is no traction in patch {patch[0]},{patch[1]} of this frame, so "
+            "its relative change cannot be measured"
         )
     changes = np.array(
         [np.sqrt(np.square(one - undisturbed).mean()) for one in tractions]
     )
-    changes /= size
+    changes /= rms
     curves = np.empty((len(orders), len(counts)))
     curves[:, 0], curves[:, -1] = changes[:2]
     curves[:, 1:-1] = changes[2:].reshape(len(orders), len(between))
     return curves, strength
 
 
-def _strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
-    """A patch's part in a traction ``(2, h, w)``, from 0 to 1."""
+def _relative_strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
+    """RMS traction of a patch relative to the strongest patch, from 0 to 1."""
     nodes = grid.sums(np.ones(traction.shape[1:]))
     squares = grid.sums(np.square(traction).sum(axis=0)) / nodes
     largest = squares.max()
@@ -300,6 +307,7 @@ def _strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
 
 
 def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:
+    """The nodes of some patches, as a mask of the network's grid."""
     chosen = np.zeros(grid.rows * grid.columns, dtype=bool)
     chosen[patches] = True
     size = grid.patch_size
@@ -308,7 +316,7 @@ def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:
 
 
 def _solver(prepared: PreparedFrame) -> Callable[[FloatArray], FloatArray]:
-    """Displacements ``(n, H, W, 2)`` to tractions ``(n, 2, h, w)``."""
+    """A function from displacements ``(n, H, W, 2)`` to tractions ``(n, 2, h, w)``."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32

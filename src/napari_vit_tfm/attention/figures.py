@@ -1,6 +1,6 @@
-"""Figures of what a patch attended to, and of whether that tells the truth.
+"""Figures of a patch's maps and of the tests of these maps.
 
-Made with matplotlib's objects alone: no window, no global state.
+The figures use matplotlib's object interface only: no window, no global state.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.attention.captions import caption, choice_words
 from napari_vit_tfm.attention.faithfulness import Faithfulness
-from napari_vit_tfm.attention.overlay import SHARES_SHOWN, Picture
+from napari_vit_tfm.attention.overlay import SHARES_SHOWN, TIMES, Picture
 from napari_vit_tfm.attention.patch import (
     CHOSEN,
     EVIDENCE,
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 _DECADES = 3
-"""How far down the logarithmic colours of influence and reference reach."""
+"""Decades that the logarithmic colour scale of influence and reference spans."""
 
 _EVIDENCE_TITLES: dict[Evidence, tuple[str, str]] = {
     "influence": (
-        "influence: how the traction in the\npatch changes with displacements",
+        "influence: sensitivity of the patch's\ntraction to displacements",
         "t/E per grid step",
     ),
     "reference": (
-        "physical reference: how a force in\nthe patch displaces the gel",
+        "physical reference: displacement of the\ngel by a force in the patch",
         "grid steps per t/E",
     ),
 }
-"""Titles and units."""
+"""Title and unit."""
 
 _CURVES = {
     "influence": (EVIDENCE_WORDS["influence"], COLOURS[1], "s"),
@@ -61,44 +61,44 @@ _CHOSEN_PATCH = "#ff4d9d"
 
 
 def findings_figure(findings: PatchFindings) -> Figure:
-    """Everything that is known about a patch, on one page.
+    """Draw all results for a patch on one page.
 
     Parameters
     ----------
     findings : PatchFindings
-        What is known.
+        The results.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Above, the map that is shown over the field with the displacements as
-        arrows, and, for a method with attention, the maps of all blocks; below,
-        as far as it was computed, influence, physical reference, the rank
-        correlation with both, and the faithfulness curve.
+        Top: the map shown, over the field, with the displacements as arrows; for
+        a method with attention also the maps of all blocks. Bottom, if computed:
+        influence, physical reference, the rank correlation of the maps with both,
+        and the faithfulness curve.
 
     Raises
     ------
     FieldError
-        If the map that is shown has not been computed.
+        If the map shown has not been computed.
     """
     from matplotlib.figure import Figure
 
     drawn = findings.picture()
     if drawn is None:
         raise FieldError(
-            f"{findings.model}: the map that is to be shown has not been computed; "
-            "have the influence computed, too"
+            f"{findings.model}: the map to draw has not been computed; compute the "
+            "influence first"
         )
     aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
-    words = textwrap.wrap(caption(findings), 135)
-    heights = [0.2 * len(words) + 0.1, 4.9 * aspect + 1.2]
+    lines = textwrap.wrap(caption(findings), 135)
+    heights = [0.2 * len(lines) + 0.1, 4.9 * aspect + 1.2]
     has_evidence = findings.influence is not None or findings.faithfulness is not None
     if has_evidence:
         heights.append(max(2.3 * aspect, 1.2) + 1.0)
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     heading, above, *below = parts[:, 0]
-    heading.text(0.01, 0.95, "\n".join(words), va="top", fontsize=_TEXT + 2)
+    heading.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=_TEXT + 2)
     if findings.attention is None:
         _draw_overlay(above, findings, drawn)
     else:
@@ -111,44 +111,44 @@ def findings_figure(findings: PatchFindings) -> Figure:
 
 
 def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) -> None:
-    """The map that is shown over the field, with its displacements."""
+    """Draw the map shown over the field, with the displacements as arrows."""
     style = DisplayConfig()
-    of_weights = findings.kind == "weights"
+    is_weights = findings.kind == "weights"
     axes = figure.subplots()
     low, high = drawn.limits
     image = axes.imshow(
         drawn.data,
-        cmap=style.attention_colormap if of_weights else style.displacement_colormap,
+        cmap=style.attention_colormap if is_weights else style.displacement_colormap,
         vmin=low,
         vmax=high,
         origin="upper",
     )
-    if of_weights:
+    if is_weights:
         _draw_arrows(axes, findings.displacement, style.arrow_stride)
     _outline(axes, findings.grid, findings.patch, 2.0)
-    _no_ticks(axes)
+    _remove_ticks(axes)
     _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing_um)
     extend = "max" if drawn.data.max() > high else "neither"
-    _bar(figure, image, axes, drawn.title, extend=extend)
+    _colour_bar(figure, image, axes, drawn.title, extend=extend)
     name = (
         f"block {findings.block + 1}"
         if findings.evidence is None
         else EVIDENCE_WORDS[findings.evidence]
     )
-    arrows = ", arrows: displacement" if of_weights else ""
+    arrows = ", arrows: displacement" if is_weights else ""
     axes.set_title(f"{name} over the field{arrows}", fontsize=_TEXT + 1)
 
 
 def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
-    """The chosen map in every block, patch by patch, on one scale."""
+    """Draw the chosen map of every block, patch by patch, on one colour scale."""
     assert findings.attention is not None
-    words = choice_words(findings.choice, findings.attention.n_heads)
-    figure.suptitle(words, fontsize=_TEXT + 1)
+    title = choice_words(findings.choice, findings.attention.n_heads)
+    figure.suptitle(title, fontsize=_TEXT + 1)
     blocks = findings.blocks
     columns = math.ceil(math.sqrt(len(blocks)))
     rows = math.ceil(len(blocks) / columns)
     grid = figure.subplots(rows, columns, squeeze=False)
-    of_peak = findings.scale == "peak"
+    to_maximum = findings.scale == "peak"
     image = None
     for axes in grid.flat[len(blocks) :]:
         axes.set_axis_off()
@@ -157,22 +157,26 @@ def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
         image = _draw_patches(
             axes,
             findings,
-            weights / weights.max() if of_peak else weights * weights.size,
+            weights / weights.max() if to_maximum else weights * weights.size,
             cmap=DisplayConfig().attention_colormap,
             vmin=0,
-            vmax=1 if of_peak else SHARES_SHOWN,
+            vmax=1 if to_maximum else SHARES_SHOWN,
         )
         shown = findings.evidence is None and block == findings.block
         axes.set_title(
-            f"block {block + 1}" + (", shown left" if shown else ""),
+            f"block {block + 1}" + (" (shown left)" if shown else ""),
             fontsize=_TEXT,
             fontweight="bold" if shown else "normal",
         )
     assert image is not None
     n_patches = findings.map(0).size
-    values = "each map's maximum" if of_peak else f"even shares, 1/{n_patches} each"
-    extend = "neither" if of_peak else "max"
-    _bar(figure, image, list(grid.flat), values, extend=extend)
+    values = (
+        "fraction of each map's maximum"
+        if to_maximum
+        else f"{TIMES} uniform attention (1/{n_patches})"
+    )
+    extend = "neither" if to_maximum else "max"
+    _colour_bar(figure, image, list(grid.flat), values, extend=extend)
 
 
 def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
@@ -195,10 +199,10 @@ def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
     )
     for evidence, map_, title, unit in known:
         axes = panels.pop(0)
-        image = _draw_patches(axes, findings, map_, **_logarithmic(map_))
+        image = _draw_patches(axes, findings, map_, **_log_colours(map_))
         weight = "bold" if evidence == findings.evidence else "normal"
         axes.set_title(title, fontsize=_TEXT, fontweight=weight)
-        _bar(figure, image, axes, unit, extend="min")
+        _colour_bar(figure, image, axes, unit, extend="min")
     if has_attention and known:
         _draw_correlations(panels.pop(0), findings)
     if findings.faithfulness is not None:
@@ -209,12 +213,12 @@ def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
 def _draw_patches(
     axes: Axes, findings: PatchFindings, values: Map, **colours: Any
 ) -> AxesImage:
-    """A value per patch, each patch where it lies on the field."""
+    """Draw one value per patch, each patch at its place on the field."""
     grid = findings.grid
     x = np.array([grid.bounds(0, c)[0] for c in range(grid.columns)])
     y = np.array([grid.bounds(r, 0)[1] for r in range(grid.rows)])
     height, width = grid.field_shape
-    # The patch that each node belongs to; the outermost may be cut.
+    # Index of the patch that each node belongs to; the last patch may be cut.
     rows = np.searchsorted(y, np.arange(height), side="right") - 1
     columns = np.searchsorted(x, np.arange(width), side="right") - 1
     image = axes.imshow(
@@ -224,7 +228,7 @@ def _draw_patches(
         **colours,
     )
     _outline(axes, grid, findings.patch, 1.2)
-    _no_ticks(axes)
+    _remove_ticks(axes)
     return image
 
 
@@ -241,8 +245,10 @@ def _draw_correlations(axes: Axes, findings: PatchFindings) -> None:
     axes.set_xticks(ordinals)
     axes.set_xlabel("block", fontsize=_TEXT)
     axes.set_ylabel("rank correlation", fontsize=_TEXT)
-    axes.set_title("does the map rank patches\nlike these do?", fontsize=_TEXT)
-    _plain(axes)
+    axes.set_title(
+        "rank correlation of the map\nwith influence and reference", fontsize=_TEXT
+    )
+    _style_axes(axes)
 
 
 def _draw_faithfulness(axes: Axes, found: Faithfulness, first: str) -> None:
@@ -250,25 +256,25 @@ def _draw_faithfulness(axes: Axes, found: Faithfulness, first: str) -> None:
     low, high = found.random.min(axis=0), found.random.max(axis=0)
     axes.fill_between(percent, low, high, color="0.85", lw=0)
     axes.plot(percent, found.random.mean(axis=0), "--", color=GREY, label="random")
-    looks = {CHOSEN: (first, COLOURS[0], "o"), **_CURVES}
+    styles = {CHOSEN: (first, COLOURS[0], "o"), **_CURVES}
     for name, changes in found.changes.items():
-        label, colour, marker = looks[name]
+        label, colour, marker = styles[name]
         axes.plot(percent, changes, color=colour, marker=marker, ms=3, label=label)
-    # The upper third is the legend's.
+    # The upper third is left free for the legend.
     axes.set_ylim(
         0, 1.5 * max(found.random.max(), *map(np.max, found.changes.values()))
     )
     axes.set_xlabel("other patches hidden (%)", fontsize=_TEXT)
-    axes.set_ylabel("change of the patch's traction", fontsize=_TEXT)
+    axes.set_ylabel("relative change of the traction", fontsize=_TEXT)
     axes.set_title(
         f"faithfulness: area over random {found.advantage(CHOSEN):+.2f}\n"
-        f"(random orders spread by {found.spread:.2f})",
+        f"(standard deviation of random orders {found.spread:.2f})",
         fontsize=_TEXT,
     )
-    _plain(axes, legend="upper left")
+    _style_axes(axes, legend="upper left")
 
 
-def _logarithmic(map_: Map) -> dict[str, Any]:
+def _log_colours(map_: Map) -> dict[str, Any]:
     from matplotlib.colors import LogNorm
 
     peak = float(map_.max()) or 1.0
@@ -281,7 +287,7 @@ def _draw_arrows(
 ) -> None:
     style = DisplayConfig()
     height, width = displacement.shape[:2]
-    # No more arrows than can be told apart on the page.
+    # Limit the number of arrows so that they can be told apart on the page.
     stride = max(stride, math.ceil(max(height, width) / 35))
     y, x = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
     vectors = displacement[y, x]
@@ -317,7 +323,7 @@ def _outline(
 
 
 def _scale_bar(axes: Axes, shape: tuple[int, int], spacing_um: float | None) -> None:
-    """A bar below the field, of a round length near a fifth of its width."""
+    """Draw a scale bar below the field, about a fifth as long as the field."""
     unit = unit_label("grid" if spacing_um is None else "um")
     step = spacing_um or 1.0
     length = _round_number((shape[1] - 1) * step / 5)
@@ -335,15 +341,15 @@ def _scale_bar(axes: Axes, shape: tuple[int, int], spacing_um: float | None) -> 
 
 
 def _round_number(value: float) -> float:
-    """The largest of 1, 2 or 5 times a power of ten that is not above a number."""
+    """Round down to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return max(factor * power for factor in (1, 2, 5) if factor * power <= value)
 
 
-def _bar(
+def _colour_bar(
     figure: SubFigure, image: AxesImage, axes: Any, label: str, *, extend: str
 ) -> None:
-    """A colour bar, pointed where values lie beyond its end."""
+    """Add a colour bar, with a pointed end where values lie beyond it."""
     bar = figure.colorbar(
         image,
         ax=axes,
@@ -357,13 +363,13 @@ def _bar(
     bar.ax.tick_params(labelsize=_TEXT)
 
 
-def _plain(axes: Axes, *, legend: Literal["best", "upper left"] = "best") -> None:
+def _style_axes(axes: Axes, *, legend: Literal["best", "upper left"] = "best") -> None:
     axes.tick_params(labelsize=_TEXT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=_TEXT - 1, frameon=False, loc=legend)
 
 
-def _no_ticks(axes: Axes) -> None:
+def _remove_ticks(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
 

@@ -1,7 +1,7 @@
-"""What a frame's patches attended to.
+"""Attention of one frame.
 
-Everything here is plain: arrays, a configuration, callbacks. No layer, no
-viewer, no Qt. torch is imported only when something is computed.
+Functions take arrays, a configuration and callbacks: no layer, no viewer, no Qt.
+torch is imported only when something is computed.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MapChoice:
-    """Which of a patch's maps is looked at.
+    """Which attention map of a patch is chosen.
 
     Parameters
     ----------
     source : {"rollout", "attention"}
-        What has been gathered up to a block, or the block's own attention.
+        Attention rollout up to a block, or the attention of the block alone.
     head : int, optional
-        One head of the block's own attention; None is the mean of all, which
-        rollout always takes.
+        One head of the block's attention; None is the mean over all heads.
+        Rollout always uses the mean.
     direction : {"from", "to"}
         ``from``: what the patch attends to, a row of the matrix. ``to``: which
         patches attend to it, a column.
@@ -51,7 +51,7 @@ class MapChoice:
     Raises
     ------
     ValueError
-        If a head of the rollout is asked for.
+        If a head is given for the rollout.
     """
 
     source: MapSource = "rollout"
@@ -60,11 +60,13 @@ class MapChoice:
 
     def __post_init__(self) -> None:
         if self.head is not None and self.source == "rollout":
-            raise ValueError("rollout is over the mean of all heads: it has no heads")
+            raise ValueError(
+                "rollout uses the mean of all heads; a head cannot be chosen"
+            )
 
 
 ROLLOUT = MapChoice()
-"""What each patch has gathered from which patches."""
+"""Attention rollout: from which patches the chosen patch has gathered information."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +76,14 @@ class FrameAttention:
     Parameters
     ----------
     attention : array of shape (blocks, heads, P, P)
-        Softmax attention; a row is the patch that looks.
+        Softmax attention; rows are queries, columns are keys.
     rollout : array of shape (blocks, P, P)
-        ``rollout[b, p]`` is the map of patch ``p`` after block ``b``.
+        Attention rollout; ``rollout[b, p]`` is the map of patch ``p`` after
+        block ``b``.
     grid : PatchGrid
         The patches.
     displacement : array of shape (H, W, 2)
-        The frame, in the stack's unit.
+        The frame's displacements, in the stack's unit.
     """
 
     attention: FloatArray
@@ -95,7 +98,7 @@ class FrameAttention:
 
     @property
     def n_heads(self) -> int:
-        """Attention heads of every block."""
+        """Number of attention heads in every block."""
         return int(self.attention.shape[1])
 
     def map(
@@ -106,20 +109,20 @@ class FrameAttention:
         Parameters
         ----------
         block, row, column : int
-            Block and patch, counted from zero.
+            Block, row and column of the patch, counted from zero.
         choice : MapChoice, keyword-only
-            Which map.
+            The map.
 
         Returns
         -------
         array of shape (rows, columns)
-            What a patch attends to has the sum 1; which patches attend to it
-            has none in particular.
+            The direction ``from`` sums to one; the direction ``to`` has no
+            fixed sum.
 
         Raises
         ------
         IndexError
-            If there is no such block, head or patch.
+            If the block, head or patch does not exist.
         """
         patch = self.grid.index(row, column)
         if not 0 <= block < self.n_blocks:
@@ -136,8 +139,8 @@ class FrameAttention:
             matrices = self.attention[block]
         else:
             matrices = self.attention[block, choice.head][np.newaxis]
-        looks = choice.direction == "from"
-        lines = matrices[:, patch] if looks else matrices[..., patch]
+        is_row = choice.direction == "from"
+        lines = matrices[:, patch] if is_row else matrices[..., patch]
         weights: FloatArray = lines.mean(axis=0)
         return weights.reshape(self.grid.rows, self.grid.columns)
 
@@ -150,21 +153,21 @@ class FrameAttention:
         kind: OverlayKind = "weights",
         choice: MapChoice = ROLLOUT,
     ) -> FloatArray:
-        """The map drawn over the field, ``(H, W)``; see `overlay.overlay`."""
+        """The map resized to the field, ``(H, W)``; see `overlay.overlay`."""
         weights = self.map(block, row, column, choice=choice)
         return overlay(weights, self.displacement, grid=self.grid, kind=kind)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedFrame:
-    """One frame as a method takes it.
+    """One frame as the input of a method.
 
     Parameters
     ----------
     method : ReconstructionMethod
         The method, on its device.
     displacement : tensor of shape (1, 2, h, w)
-        In the reference form, on the method's grid and device.
+        Displacements in the reference form, on the method's grid and device.
     grid : PatchGrid
         The patches.
     """
@@ -175,7 +178,7 @@ class PreparedFrame:
 
 
 def patch_grid(stack: DisplacementStack, method: ReconstructionMethod) -> PatchGrid:
-    """The patches that a method's field is looked at by."""
+    """The grid of a method's patches over the field of a stack."""
     return PatchGrid(
         stack.grid_shape,
         model_shape=method.grid if is_resampled(stack, method) else None,
@@ -192,21 +195,21 @@ def prepare_frame(
     method: ReconstructionMethod | None = None,
     on_notice: Notify | None = None,
 ) -> PreparedFrame:
-    """Bring one frame to the form in which a method sees it.
+    """Convert one frame to the input of a method.
 
     Parameters
     ----------
     stack : DisplacementStack
         Displacements.
     frame : int
-        Which frame, counted from zero.
+        Frame index, counted from zero.
     substrate, config, method, on_notice
         As for `reconstruction.reconstruct`.
 
     Raises
     ------
     FieldError
-        If the field cannot be used, or there is no such frame.
+        If the field cannot be used, or the frame does not exist.
     """
     config = config or ReconstructionConfig()
     method = method or load_method(config)
@@ -236,14 +239,14 @@ def frame_attention(
     method: ReconstructionMethod | None = None,
     on_notice: Notify | None = None,
 ) -> FrameAttention:
-    """Attention and its rollout, of one frame.
+    """Compute the attention and attention rollout of one frame.
 
     Parameters
     ----------
     stack : DisplacementStack
         Displacements.
     frame : int
-        Which frame, counted from zero.
+        Frame index, counted from zero.
     substrate, config, method, on_notice
         As for `reconstruction.reconstruct`.
 
@@ -254,7 +257,7 @@ def frame_attention(
     Raises
     ------
     FieldError
-        If the field cannot be used, there is no such frame, or the method has
+        If the field cannot be used, the frame does not exist, or the method has
         no attention.
     """
     import torch

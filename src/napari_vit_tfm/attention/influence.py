@@ -1,7 +1,8 @@
-"""What a patch's traction depends on, and what it should depend on.
+"""Measures that an attention map is compared with.
 
-The measures beside which an attention map can be held: the network's own
-derivative, the physics of the gel, and how alike two maps are.
+The influence is the network's derivative: what a traction depends on. The
+physical reference is the gel's response to a force: what a traction is expected
+to depend on. The rank correlation measures the similarity of two maps.
 """
 
 from __future__ import annotations
@@ -39,56 +40,57 @@ def influence_map(
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> FloatArray:
-    r"""How much a patch's traction changes with the displacement in each patch.
+    r"""Sensitivity of a patch's traction to the displacement in each patch.
 
-    For the chosen patch :math:`p` and every patch :math:`q` the Frobenius norm
-    of the Jacobian's block,
+    For the chosen patch :math:`p` and every patch :math:`q`, the influence is the
+    Frobenius norm of a block of the Jacobian,
 
     .. math::
 
         I_q = \Bigl[\sum_{i \in p} \sum_{j \in q}
             \Bigl(\frac{\partial (t_i / E)}{\partial u_j}\Bigr)^2\Bigr]^{1/2},
 
-    over nodes and components; :math:`u` in the reference form, in steps of the
-    method's grid. It is estimated by `InspectionConfig.n_projections`
-    vector-Jacobian products, see `models.influence`. The relative standard
-    error of :math:`I_q` is at most about :math:`1 / \sqrt{2 n}` for :math:`n` of them,
-    and less the more independent the ways are in which :math:`q` acts on
-    :math:`p`; with two products per node of the patch there is none.
+    where :math:`i` and :math:`j` run over nodes and components, and :math:`u` is
+    the displacement in the reference form, in steps of the method's grid. The
+    influence is estimated from `InspectionConfig.n_projections` vector-Jacobian
+    products, see `models.influence`. With :math:`n` products, the relative
+    standard error of :math:`I_q` is at most about :math:`1 / \sqrt{2 n}`. It is
+    smaller if the block has many singular values of similar size, and zero with
+    two products per node of the patch.
 
     Parameters
     ----------
     stack : DisplacementStack
         Displacements.
     frame : int
-        Which frame, counted from zero.
+        Frame index, counted from zero.
     patch : tuple of int
         Row and column of the patch.
     substrate, config, method, on_notice
-        As for `reconstruction.reconstruct`. A method that makes choices for every
-        field, such as FTTC its regularisation, keeps those of this field.
+        As for `reconstruction.reconstruct`. A method that adapts to each field, as
+        FTTC does with its regularisation, keeps the choice made for this field.
     inspection : InspectionConfig, keyword-only, optional
-        How many products, and their seed.
+        Number of products, and seed.
     on_progress : callable, keyword-only, optional
-        Called after every product with those done and those in all.
+        Called after every product with the number done and their total.
     is_cancelled : callable, keyword-only, optional
-        Asked before every product.
+        Called before every product; True cancels.
 
     Returns
     -------
     array of shape (rows, columns)
-        Traction ``t / E`` per displacement in grid steps, not negative.
+        Traction ``t / E`` per displacement in grid steps; not negative.
 
     Raises
     ------
     FieldError
-        If the field cannot be used, there is no such frame, or the method has
-        no derivative there, as a network that divides by the field's size has
-        none at a field of zeros.
+        If the field cannot be used, the frame does not exist, or the method is
+        not differentiable at this field. A network that normalises its input, for
+        example, is not differentiable at a field of zeros.
     IndexError
-        If there is no such patch.
+        If the patch does not exist.
     Cancelled
-        If `is_cancelled` said so.
+        If `is_cancelled` returned True.
     """
     from napari_vit_tfm.models.influence import squared_sensitivities
 
@@ -120,18 +122,18 @@ def influence_map(
         summed += next(estimates).double().cpu().numpy()
         if on_progress is not None:
             on_progress(done + 1, total)
-    # From fractions of the field's width to grid steps.
+    # Convert from fractions of the field's width to grid steps.
     per_step = summed.sum(axis=0) / total / (field.shape[-1] - 1) ** 2
     return np.sqrt(grid.sums(per_step))
 
 
 def physical_reference(grid: PatchGrid, patch: Patch) -> FloatArray:
-    r"""How strongly a force in a patch displaces each patch.
+    r"""Displacement of each patch by a force in the chosen patch.
 
-    A unit traction ``t / E``, uniform in the patch, along columns and along
-    rows; for each patch the displacements of its nodes, as root of the sum of
-    their squares over both tractions. The gel is the reference form's,
-    infinitely thick and of Poisson ratio 0.49.
+    The traction is ``t / E = 1``, uniform in the chosen patch; once along x and
+    once along y. The value of a patch is the root of the summed squares of the
+    displacements of its nodes, over both directions. The gel is that of the
+    reference form: infinitely thick, with Poisson ratio 0.49.
 
     Parameters
     ----------
@@ -143,23 +145,23 @@ def physical_reference(grid: PatchGrid, patch: Patch) -> FloatArray:
     Returns
     -------
     array of shape (rows, columns)
-        In steps of the method's grid, per ``t / E``.
+        Displacement in steps of the method's grid, per ``t / E``.
 
     Raises
     ------
     IndexError
-        If there is no such patch.
+        If the patch does not exist.
 
     Notes
     -----
-    Exact, see `physics.raster`.
+    The displacements are exact, see `physics.raster`.
     """
     traction = np.zeros(grid.shape)
     traction[grid.nodes(*patch)] = 1.0
-    nothing = np.zeros_like(traction)
+    zeros = np.zeros_like(traction)
     parts = [
-        *raster_displacement(traction, nothing),
-        *raster_displacement(nothing, traction),
+        *raster_displacement(traction, zeros),
+        *raster_displacement(zeros, traction),
     ]
     return np.sqrt(grid.sums(sum(np.square(part) for part in parts)))
 
@@ -167,21 +169,20 @@ def physical_reference(grid: PatchGrid, patch: Patch) -> FloatArray:
 def rank_correlation(
     a: npt.ArrayLike, b: npt.ArrayLike, *, patch: Patch | None = None
 ) -> float:
-    """Spearman's rank correlation of two maps.
+    """Compute Spearman's rank correlation of two maps.
 
     Parameters
     ----------
     a, b : arrays of shape (rows, columns)
         The maps.
     patch : tuple of int, keyword-only, optional
-        The chosen patch, which is left out: that it comes first is built into
-        rollout, and says nothing.
+        The chosen patch, which is left out: rollout ranks it high by construction.
 
     Returns
     -------
     float
-        From -1 to 1, the same order. NaN where a map is the same everywhere
-        and has no order.
+        From -1 (opposite order) to 1 (same order); NaN if one of the maps is
+        constant.
     """
     from scipy.stats import spearmanr
 

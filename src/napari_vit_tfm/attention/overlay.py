@@ -1,4 +1,4 @@
-"""Maps over patches, drawn over the field, and where their colours end."""
+"""Overlays: maps of patches resized to the field, and their colour scales."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ OverlayScale = Literal["share", "peak"]
 OVERLAY_SCALES: tuple[OverlayScale, ...] = get_args(OverlayScale)
 
 SHARES_SHOWN = 4.0
-"""Where the colours of maps end, in even shares."""
+"""Upper end of the colour scale of weights, relative to uniform attention."""
 
 DISPLACEMENTS_SHOWN = 2.0
-"""Where those of weighted displacements end, in longest displacements."""
+"""Upper end of the scale of weighted displacements, in longest displacements."""
 
-_TIMES = "\N{MULTIPLICATION SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A map over the field, and the ends of its colour scale.
+    """An overlay, and the limits of its colour scale.
 
     Parameters
     ----------
     data : array of shape (H, W)
-        What is drawn.
+        The overlay.
     limits : tuple of float
-        Values at the ends of the scale.
+        Lowest and highest value of the colour scale.
     title : str
-        What the values are, with their unit.
+        The quantity that is drawn, with its unit.
     """
 
     data: FloatArray
@@ -55,25 +55,25 @@ def overlay(
     grid: PatchGrid,
     kind: OverlayKind = "weights",
 ) -> FloatArray:
-    """A map over patches, drawn over the field.
+    """Resize a map of patches to the field.
 
     Parameters
     ----------
     weights : array of shape (rows, columns)
-        A map of one patch, not negative.
+        The map of one patch; not negative.
     displacement : array of shape (H, W, 2)
         The frame's displacement vectors.
     grid : PatchGrid, keyword-only
         The patches.
     kind : {"weights", "displacement"}, keyword-only
         ``weights``: the map divided by its maximum and resized bilinearly to
-        the field. ``displacement``: that map times the displacement vectors,
-        as magnitude; the form of the original work.
+        the field. ``displacement``: the magnitude of the displacement vectors
+        times that map, as in the original work.
 
     Returns
     -------
     array of shape (H, W)
-        Dimensionless (0 to 1), or in the displacement's unit.
+        Dimensionless, from 0 to 1, or in the displacement's unit.
     """
     weights = np.asarray(weights, dtype=np.float64)
     peak = weights.max()
@@ -99,32 +99,34 @@ def picture(
     unit: DisplacementUnit | None,
     longest: float,
 ) -> Picture:
-    """Draw a map over the field, on a fixed colour scale.
+    """Compute an overlay and its colour scale.
 
     Parameters
     ----------
     weights, displacement, grid, kind
         As for `overlay`.
     scale : {"share", "peak"}, keyword-only
-        ``share``: in even shares, one over the number of patches, so that
-        colours mean the same for every patch, block and frame. ``peak``:
-        `overlay` as it is, divided by the map's maximum.
+        ``share``: relative to uniform attention, which is one over the number of
+        patches; colours then mean the same for every patch, block and frame.
+        ``peak``: relative to the map's maximum.
     unit : str, keyword-only
-        The displacement's; None where nobody knows it.
+        Unit of the displacement; None if it is not known.
     longest : float, keyword-only
-        Longest displacement of all frames, in `unit`: the colours of weighted
-        displacements end there, or at twice that.
+        Longest displacement of all frames, in `unit`. The colour scale of
+        weighted displacements ends at this value (``peak``) or at
+        `DISPLACEMENTS_SHOWN` times it (``share``).
 
     Returns
     -------
     Picture
     """
     data = overlay(weights, displacement, grid=grid, kind=kind)
-    high, values = 1.0, "share of the maximum"
+    high, title, factor = 1.0, "fraction of the maximum", "fraction of the maximum"
     if scale == "share":
         data = data * np.float32(float(weights.max()) * weights.size)
-        high, values = SHARES_SHOWN, "even shares"
+        high, factor = SHARES_SHOWN, "uniform attention"
+        title = f"{TIMES} {factor}"
     if kind == "weights":
-        return Picture(data, (0.0, high), values)
+        return Picture(data, (0.0, high), title)
     high = (DISPLACEMENTS_SHOWN if scale == "share" else 1.0) * longest
-    return Picture(data, (0.0, high or 1.0), f"{unit_label(unit)} {_TIMES} {values}")
+    return Picture(data, (0.0, high or 1.0), f"{unit_label(unit)} {TIMES} {factor}")

@@ -1,4 +1,4 @@
-"""What is known about a patch: its maps, and what they are held against."""
+"""All results for one patch: its maps, and the measures they are compared with."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
 
 CHOSEN = "map"
-"""Name of the block's chosen map among the maps of a faithfulness curve."""
+"""Key of the block's chosen map in `Faithfulness.changes`."""
 
 Map = npt.NDArray[np.floating]
 
 Evidence = Literal["influence", "reference"]
-"""What an attention map can be held against."""
+"""Maps that an attention map is compared with."""
 
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 EVIDENCE_WORDS: dict[Evidence, str] = {
@@ -50,39 +50,39 @@ EVIDENCE_WORDS: dict[Evidence, str] = {
 
 @dataclass(frozen=True, eq=False)
 class PatchFindings:
-    """Everything that is known about a patch of a frame.
+    """All results for one patch of one frame.
 
     Parameters
     ----------
     stack : DisplacementStack
         The displacements.
     frame : int
-        The frame, counted from zero.
+        Frame index, counted from zero.
     patch : tuple of int
         Row and column of the patch.
     grid : PatchGrid
         The patches.
     model, model_sha256 : str
-        Name of the method, SHA-256 of its weights.
+        Name of the method, and SHA-256 of its weights.
     substrate : Substrate
         The gel.
     attention : FrameAttention, optional
         None for a method without attention.
     block : int
-        The block that is shown, counted from zero.
+        The block shown, counted from zero.
     choice : MapChoice
-        Which of its maps.
+        The chosen map of a block.
     evidence : {"influence", "reference"}, optional
-        What is shown instead of a block's map.
+        Shown instead of an attention map.
     kind : {"weights", "displacement"}
-        How it is drawn over the field.
+        Kind of overlay, as for `overlay.overlay`.
     scale : {"share", "peak"}
-        Where its colours end, as for `overlay.picture`.
+        Colour scale, as for `overlay.picture`.
     influence, reference : arrays of shape (rows, columns), optional
         See `influence.influence_map` and `influence.physical_reference`.
     faithfulness : Faithfulness, optional
-        With a curve for `CHOSEN`, the chosen map of the block (the influence,
-        where there is no attention), and perhaps for "influence" and
+        Has a curve for `CHOSEN`: the chosen map of the block, or the influence if
+        the method has no attention. May also have curves for "influence" and
         "reference".
     """
 
@@ -105,44 +105,44 @@ class PatchFindings:
 
     @property
     def displacement(self) -> npt.NDArray[np.float32]:
-        """The frame, ``(H, W, 2)``, in the stack's unit."""
+        """Displacements of the frame, ``(H, W, 2)``, in the stack's unit."""
         frame: npt.NDArray[np.float32] = self.stack.data[self.frame]
         return frame
 
     @property
     def blocks(self) -> range:
-        """Blocks, counted from zero; none for a method without attention."""
+        """Block indices; empty for a method without attention."""
         return range(self.attention.n_blocks if self.attention else 0)
 
     def map(self, block: int) -> Map:
-        """The chosen map in a block, ``(rows, columns)``."""
+        """The chosen map of a block, ``(rows, columns)``."""
         assert self.attention is not None
         return self.attention.map(block, *self.patch, choice=self.choice)
 
     @property
     def shown(self) -> Map | None:
-        """The map that is shown, in shares; None as long as it is not known.
+        """The map shown, ``(rows, columns)``; None until it has been computed.
 
-        What a patch attends to has the sum 1, and so have influence and
-        physical reference here.
+        Influence and physical reference are divided by their sum, so that they sum
+        to one like an attention map.
         """
         if self.evidence is None:
             return None if self.attention is None else self.map(self.block)
         found: Map | None = getattr(self, self.evidence)
-        return None if found is None else _as_shares(found)
+        return None if found is None else _normalised(found)
 
     def picture(self, *, longest: float | None = None) -> Picture | None:
-        """The map that is shown, drawn over the field; None where it is not known.
+        """The overlay of the map shown.
 
         Parameters
         ----------
         longest : float, keyword-only, optional
-            Longest displacement of all frames, in the stack's unit; None looks
-            for it.
+            Longest displacement of all frames, in the stack's unit; computed if
+            None.
 
         Returns
         -------
-        Picture, or None where the map is not known
+        Picture, or None if the map has not been computed
         """
         shown = self.shown
         if shown is None:
@@ -160,17 +160,17 @@ class PatchFindings:
         )
 
     def correlations(self, other: Map) -> list[float]:
-        """Rank correlation of the chosen map with another, block by block."""
+        """Rank correlation of the chosen map of each block with another map."""
         return [
             rank_correlation(self.map(block), other, patch=self.patch)
             for block in self.blocks
         ]
 
 
-def _as_shares(map_: Map) -> Map:
+def _normalised(map_: Map) -> Map:
     total = map_.sum()
-    shares: Map = map_ / total if total > 0 else map_
-    return shares
+    normalised: Map = map_ / total if total > 0 else map_
+    return normalised
 
 
 def inspect_patch(
@@ -191,30 +191,32 @@ def inspect_patch(
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> PatchFindings:
-    """Find out about a patch what can be found out.
+    """Compute the attention of a patch and, optionally, tests of its map.
 
     Parameters
     ----------
     stack : DisplacementStack
         Displacements.
     frame : int
-        Which frame, counted from zero.
+        Frame index, counted from zero.
     patch : tuple of int
         Row and column of the patch.
     block : int, keyword-only, optional
-        The block that is shown, counted from zero; None is the last.
+        The block shown, counted from zero; None is the last.
     choice, kind : keyword-only
-        Which of its maps, and how it is drawn.
+        The chosen map of the block, and the kind of overlay.
     with_influence, with_faithfulness : bool, keyword-only
-        What is computed beside the attention, which a method may not have.
+        Whether to compute influence and physical reference, and faithfulness. A
+        method without attention needs the influence for its faithfulness, and it
+        is then computed in any case.
     substrate, config, method, on_notice
         As for `reconstruction.reconstruct`.
     inspection : InspectionConfig, keyword-only, optional
-        How influence and faithfulness are measured.
+        Settings of influence and faithfulness.
     on_progress : callable, keyword-only, optional
-        Called with what is being done, the steps done and those in all.
+        Called with the name of a step, the number done and their total.
     is_cancelled : callable, keyword-only, optional
-        Asked before every step.
+        Called before every step; True cancels.
 
     Returns
     -------
@@ -223,17 +225,17 @@ def inspect_patch(
     Raises
     ------
     FieldError
-        If the field cannot be used, or what is asked for does not exist.
+        If the field cannot be used, or the frame does not exist.
     IndexError
-        If there is no such patch, block or head.
+        If the patch, block or head does not exist.
     Cancelled
-        If `is_cancelled` said so.
+        If `is_cancelled` returned True.
     """
     config = config or ReconstructionConfig()
     method = method or load_method(config)
     grid = patch_grid(stack, method)
     grid.index(*patch)
-    known = PatchFindings(
+    findings = PatchFindings(
         stack,
         frame,
         patch,
@@ -254,13 +256,13 @@ def inspect_patch(
             on_notice=on_notice,
         )
         last = attention.n_blocks - 1
-        known = replace(
-            known, attention=attention, block=last if block is None else block
+        findings = replace(
+            findings, attention=attention, block=last if block is None else block
         )
-        known.map(known.block)
+        findings.map(findings.block)
 
-    def steps(what: str) -> Callable[[int, int], None] | None:
-        return None if on_progress is None else partial(on_progress, what)
+    def steps(step: str) -> Callable[[int, int], None] | None:
+        return None if on_progress is None else partial(on_progress, step)
 
     if with_influence or (with_faithfulness and not method.has_attention):
         influence = influence_map(
@@ -271,20 +273,20 @@ def inspect_patch(
             config=config,
             method=method,
             inspection=inspection,
-            on_progress=steps("following the traction back"),
+            on_progress=steps("computing the influence"),
             is_cancelled=is_cancelled,
             on_notice=None if method.has_attention else on_notice,
         )
         reference = physical_reference(grid, patch)
-        known = replace(known, influence=influence, reference=reference)
+        findings = replace(findings, influence=influence, reference=reference)
         if not method.has_attention:
-            known = replace(known, evidence="influence")
+            findings = replace(findings, evidence="influence")
     if with_faithfulness:
         curves = faithfulness(
             stack,
             frame,
             patch,
-            maps_to_test(known),
+            maps_to_test(findings),
             substrate=substrate,
             config=config,
             method=method,
@@ -292,15 +294,15 @@ def inspect_patch(
             on_progress=steps("hiding patches"),
             is_cancelled=is_cancelled,
         )
-        known = replace(known, faithfulness=curves)
-    return known
+        findings = replace(findings, faithfulness=curves)
+    return findings
 
 
-def maps_to_test(known: PatchFindings) -> dict[str, Map]:
-    """The chosen map of the block, or the influence; beside it what else is known."""
-    others: dict[str, Map] = {
-        name: map_ for name in EVIDENCE if (map_ := getattr(known, name)) is not None
+def maps_to_test(findings: PatchFindings) -> dict[str, Map]:
+    """Maps for `faithfulness`: the chosen map (or influence), and computed evidence."""
+    evidence: dict[str, Map] = {
+        name: map_ for name in EVIDENCE if (map_ := getattr(findings, name)) is not None
     }
-    if known.attention is None:
-        return {CHOSEN: others.pop("influence"), **others}
-    return {CHOSEN: known.map(known.block), **others}
+    if findings.attention is None:
+        return {CHOSEN: evidence.pop("influence"), **evidence}
+    return {CHOSEN: findings.map(findings.block), **evidence}

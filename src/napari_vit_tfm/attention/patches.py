@@ -1,7 +1,7 @@
-"""The grid of patches over a field: from a point to a patch.
+"""The grid of patches over a vector field.
 
-Positions are those of the vector grid: node ``k`` lies at ``k``, so a field of
-``W`` columns covers ``-0.5`` to ``W - 0.5``.
+Positions are coordinates of the vector grid: node ``k`` lies at ``k``, so a field
+of ``W`` columns extends from ``-0.5`` to ``W - 0.5``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class PatchGrid:
     field_shape : tuple of int
         Rows and columns of the field, ``(H, W)``.
     model_shape : tuple of int, optional
-        Rows and columns of the grid that the network saw, where it was not
-        the field's own; the outermost nodes of both grids coincide.
+        Rows and columns of the network's grid, if the field is resampled; the
+        outermost nodes of both grids coincide.
     patch_size : int
-        Side of a patch, in nodes of the network's grid.
+        Side length of a patch, in nodes of the network's grid.
 
     Examples
     --------
@@ -54,21 +54,21 @@ class PatchGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of nodes that the patches are made of."""
+        """Rows and columns of the network's grid, in nodes."""
         return self.model_shape or self.field_shape
 
     @property
     def rows(self) -> int:
-        """Number of rows of patches; the last may reach beyond the field."""
+        """Number of rows of patches; the last row may extend beyond the field."""
         return math.ceil(self.shape[0] / self.patch_size)
 
     @property
     def columns(self) -> int:
-        """Number of columns of patches; the last may reach beyond the field."""
+        """Number of columns of patches; the last may extend beyond the field."""
         return math.ceil(self.shape[1] / self.patch_size)
 
     def has(self, row: int, column: int) -> bool:
-        """Whether there is such a patch."""
+        """Whether a patch exists."""
         return 0 <= row < self.rows and 0 <= column < self.columns
 
     def index(self, row: int, column: int) -> int:
@@ -77,7 +77,7 @@ class PatchGrid:
         Raises
         ------
         IndexError
-            If there is no such patch.
+            If the patch does not exist.
         """
         if not self.has(row, column):
             raise IndexError(
@@ -92,7 +92,7 @@ class PatchGrid:
         Parameters
         ----------
         x, y : float
-            Position along columns and rows, in nodes.
+            Position in nodes; x runs along columns, y along rows.
 
         Returns
         -------
@@ -106,12 +106,12 @@ class PatchGrid:
         return row, column
 
     def bounds(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Edges of a patch, ``(x0, y0, x1, y1)``, cut at the field's border.
+        """Edges of a patch, ``(x0, y0, x1, y1)``, clipped to the field.
 
         Raises
         ------
         IndexError
-            If there is no such patch.
+            If the patch does not exist.
         """
         self.index(row, column)
         y = self._edges(axis=0)
@@ -124,7 +124,7 @@ class PatchGrid:
         Raises
         ------
         IndexError
-            If there is no such patch.
+            If the patch does not exist.
         """
         self.index(row, column)
         starts = row * self.patch_size, column * self.patch_size
@@ -135,7 +135,7 @@ class PatchGrid:
         return first, second
 
     def sums(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Sum of the nodes of every patch.
+        """Sum the values of the nodes of every patch.
 
         Parameters
         ----------
@@ -154,12 +154,12 @@ class PatchGrid:
         return sums
 
     def lines(self) -> npt.NDArray[np.float64]:
-        """The grid's lines, as start and vector.
+        """The borders between patches, as lines.
 
         Returns
         -------
         array of shape (rows + columns + 2, 2, 2)
-            Per line the start and the vector to its end, each
+            For each line its start and the vector to its end, both as
             ``(row, column)``.
         """
         y, x = self._edges(axis=0), self._edges(axis=1)
@@ -178,7 +178,7 @@ class PatchGrid:
         return min(max(math.floor((node + 0.5) / self.patch_size), 0), last)
 
     def _edges(self, axis: int) -> list[float]:
-        """Patch edges along an axis; the outermost are the field's border."""
+        """Edges of the patches along an axis; the outermost are the field's borders."""
         count = (self.rows, self.columns)[axis]
         step = self._nodes_per_model_node(axis)
         inner = [(k * self.patch_size - 0.5) * step for k in range(1, count)]

@@ -13,14 +13,14 @@ from napari_vit_tfm.napari.layers.drawing import field_layers
 from napari_vit_tfm.napari.layers.runs import describe, show_tractions
 
 
-def test_the_sentence_gives_the_numbers(inspecting, expected):
+def test_the_caption_gives_the_values(inspecting, expected):
     choose(inspecting, (1, 2))
     weights = expected(0).map(1, 1, 2)
     others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
     text = inspecting.text.text()
-    assert f"has {weights[1, 2]:.1%} itself" in text
+    assert f"patch itself has {weights[1, 2]:.1%}" in text
     assert f"{others.min():.2%} to {others.max():.2%}" in text
-    assert "even share is 5.00%" in text
+    assert "uniform attention is 5.00%" in text
     assert "number 7" in text
 
 

@@ -26,7 +26,7 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     finish(dock)
     assert "fttc has no attention" in dock.text.text()
     press(viewer, world(source, 12, 20))
-    assert "for the influence of patch (1, 2)" in dock.text.text()
+    assert "to compute the influence of patch (1, 2)" in dock.text.text()
     qtbot.waitUntil(lambda: len(dock.panel.gallery.names) == 2)
     assert not dock.panel.gallery.has_scale
     assert not named(viewer, "attention").visible
@@ -45,10 +45,10 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     assert dock.save.isEnabled()
     dock.copy.click()
     assert QGuiApplication.clipboard().image().width() > 500
-    assert "as fttc gives it, changes with the displacement" in dock.text.text()
+    assert "the traction that fttc computes there depends on" in dock.text.text()
     assert not dock.test.isEnabled()
     pick(dock.controls.map, "reference")
-    assert "gel's physics" in dock.text.text()
+    assert "physics of the gel" in dock.text.text()
     assert caplog.text == ""
 
 
@@ -114,8 +114,12 @@ def test_tractions_of_another_model_are_said_to_be(
     assert "were computed by" not in inspecting.text.text()
     frame = inspecting.inspector.frame
     for model, sha256, said in (
-        ("fttc", "", "those shown were computed by fttc"),
-        (frame.model, "1" * 64, "were computed by other weights of that name"),
+        ("fttc", "", "the tractions shown were computed by fttc"),
+        (
+            frame.model,
+            "1" * 64,
+            "were computed by a model of the same name with other weights",
+        ),
         (frame.model, frame.model_sha256, ""),
     ):
         other = dataclasses.replace(traction, model=model, model_sha256=sha256)

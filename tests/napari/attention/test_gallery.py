@@ -32,7 +32,9 @@ def gallery(qtbot) -> Gallery:
     gallery.show_tiles(
         tiles, current=1, outline=(0.5, 0.0, 1.0, 0.5), field_shape=(16, 20)
     )
-    gallery.show_scale(np.array([[0, 0, 0], [1, 1, 1]]), ("0", "4"), "even shares")
+    gallery.show_scale(
+        np.array([[0, 0, 0], [1, 1, 1]]), ("0", "4"), "uniform attention"
+    )
     gallery.show()
     return gallery
 

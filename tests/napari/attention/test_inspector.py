@@ -12,13 +12,13 @@ from canvas import (
     CHOSEN,
     beside,
     choose,
-    in_even_shares,
     key,
     named,
     names,
     outlined,
     pick,
     press,
+    relative_to_uniform,
     world,
 )
 from napari_vit_tfm.attention.frame import MapChoice, frame_attention
@@ -37,7 +37,7 @@ def test_the_map_is_the_rollout_and_lies_over_the_field(
     overlay = named(viewer, "map")
     assert inspecting.inspector.shown.patch == (1, 2)
     np.testing.assert_allclose(
-        overlay.data, in_even_shares(expected(0), (1, 2)), rtol=1e-5
+        overlay.data, relative_to_uniform(expected(0), (1, 2)), rtol=1e-5
     )
     for corner in ((0, 0), (26, 39)):
         np.testing.assert_allclose(
@@ -54,7 +54,7 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
     assert (slider.minimum(), slider.maximum(), slider.value()) == (1, 2, 2)
 
     def assert_shown(**options) -> None:
-        right = in_even_shares(expected(0), (1, 2), **options)
+        right = relative_to_uniform(expected(0), (1, 2), **options)
         np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
     slider.setValue(1)
@@ -72,9 +72,9 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
     assert "head 2 of 2" in inspecting.text.text()
     pick(controls.direction, "to")
     assert_shown(block=0, choice=MapChoice("attention", 1, "to"))
-    assert "look at it" in inspecting.text.text()
+    assert "attend to it" in inspecting.text.text()
     column = expected(0).map(0, 1, 2, choice=MapChoice("attention", 1, "to"))
-    assert f"is {column[1, 2]:.1%} of what it has" in inspecting.text.text()
+    assert f"receives {column[1, 2]:.1%} of its own attention" in inspecting.text.text()
     # Rollout has no heads.
     pick(controls.map, "rollout")
     assert_shown(block=0, choice=MapChoice("rollout", None, "to"))
@@ -90,16 +90,19 @@ def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacemen
             inspecting.inspector.look_at(patch=patch, block=block, kind="weights")
             assert overlay.contrast_limits == [0, 4]
             assert overlay.colorbar.visible
-            assert "end at 4 even shares" in inspecting.text.text()
+            assert (
+                "ends at 4 \N{MULTIPLICATION SIGN} uniform attention"
+                in inspecting.text.text()
+            )
     inspecting.inspector.look_at(kind="displacement")
     np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
-    assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} even shares)")
+    assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} uniform attention)")
     # The original's own scale: up to the map's maximum.
     pick(inspecting.controls.scale, "peak")
     np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
     right = expected(0).overlay(1, 1, 2, kind="displacement")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
-    assert "end at the longest displacement" in inspecting.text.text()
+    assert "ends at the longest displacement" in inspecting.text.text()
     inspecting.inspector.look_at(kind="weights")
     assert overlay.contrast_limits == [0, 1]
     np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
@@ -117,13 +120,13 @@ def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
     finish(inspecting)
     assert overlay.colormap.map([np.nan])[0, 3] == 0
     inspecting.inspector.look_at(kind="weights")
-    right = in_even_shares(expected(2), (1, 2))
+    right = relative_to_uniform(expected(2), (1, 2))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     assert "Frame 2" in inspecting.text.text()
     viewer.dims.set_current_step(0, 0)
     # Kept from before: no worker is needed.
     assert not inspecting.is_busy
-    right = in_even_shares(expected(0), (1, 2))
+    right = relative_to_uniform(expected(0), (1, 2))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
@@ -138,7 +141,7 @@ def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
         press(viewer, world(source, 3, column))
     finish(inspecting)
     assert inspecting.inspector.shown.patch == (0, 3)
-    right = in_even_shares(expected(2), (0, 3))
+    right = relative_to_uniform(expected(2), (0, 3))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     shown = [data for data in seen if not np.isnan(data).all()]
     assert shown
@@ -176,7 +179,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     viewer.dims.set_current_step(0, 2)
     finish(inspecting)
     assert inspecting.inspector.shown.patch == (1, 2)
-    right = in_even_shares(expected(2), (1, 2))
+    right = relative_to_uniform(expected(2), (1, 2))
     np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
     # What is said of one frame is not said of another.
     viewer.dims.set_current_step(0, 1)
@@ -197,7 +200,7 @@ def test_a_frame_that_the_field_does_not_have_is_not_shown(
     inspecting.controls.block.play.click()
     viewer.dims.set_current_step(0, 4)
     assert not inspecting.controls.block.play.isChecked()
-    assert "a frame that this field does not have" in inspecting.text.text()
+    assert "does not have the frame" in inspecting.text.text()
     assert not named(viewer, "map").visible
     assert not named(viewer, "patches").visible
     press(viewer, world(source, 3, 3))
@@ -286,7 +289,7 @@ def test_the_gel_is_that_of_the_computed_tractions(
     def assert_shown(poisson: float, thickness_um: float = math.inf) -> None:
         finish(inspecting)
         gel = Substrate(Gel(poisson=poisson, thickness_um=thickness_um))
-        right = in_even_shares(expected(0, substrate=gel), (1, 2))
+        right = relative_to_uniform(expected(0, substrate=gel), (1, 2))
         np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
     assert_shown(0.3, 4.0)
@@ -306,7 +309,7 @@ def test_another_unit_is_asked_at_once(viewer, source, inspecting, finish, weigh
     finish(inspecting)
     assert inspecting.inspector.request.stack is new
     config = ReconstructionConfig(model=str(weights))
-    right = in_even_shares(frame_attention(new, 0, config=config), (1, 2))
+    right = relative_to_uniform(frame_attention(new, 0, config=config), (1, 2))
     overlay = named(viewer, "map")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     assert overlay.data.shape == before.shape

@@ -13,13 +13,13 @@ from canvas import (
     POINTED_AT,
     choose,
     corners,
-    in_even_shares,
     key,
     named,
     names,
     outlined,
     pick,
     press,
+    relative_to_uniform,
     world,
 )
 from napari_vit_tfm.attention.patches import PatchGrid
@@ -39,7 +39,7 @@ def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
     finish(inspecting)
     assert not overlay.visible
     overlay.visible = True
-    right = in_even_shares(expected(1), (1, 3))
+    right = relative_to_uniform(expected(1), (1, 3))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
     finish(dock)
     choose(dock, (0, 0))
     viewer.layers.clear()
-    assert "was removed" in dock.text.text() or "has ended" in dock.text.text()
+    assert "was removed" in dock.text.text() or "has stopped" in dock.text.text()
     assert not dock.switch.isChecked()
     assert len(viewer.layers) == 0
     assert viewer.mouse_drag_callbacks == before
@@ -164,7 +164,7 @@ def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_sha
     grid = PatchGrid(shape, model_shape)
     overlay.show_grid(grid)
     for patch in ((0, 0), (grid.rows // 2, 1), (grid.rows - 1, grid.columns - 1)):
-        overlay.outline(chosen=patch, pointed_at=patch)
+        overlay.outline(chosen=patch, hovered=patch)
         image = next(layer for layer in layers if layer.name == "outlines")
         # The mouse is in the chosen patch: the chosen one's outline is above.
         assert not (image.data == (*POINTED_AT, 255)).all(axis=-1).any()
@@ -238,12 +238,12 @@ def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
     viewer.dims.ndisplay = 3
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch is None
-    assert "two-dimensional" in inspecting.text.text()
+    assert "2D view" in inspecting.text.text()
     viewer.dims.ndisplay = 2
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch == (0, 0)
     viewer.dims.order = (1, 0, 2)
-    assert "two-dimensional" in inspecting.text.text()
+    assert "2D view" in inspecting.text.text()
     assert not named(viewer, "map").visible
     key(viewer, "Right")
     assert inspecting.inspector.shown.patch == (0, 0)
@@ -256,7 +256,7 @@ def test_layers_in_a_grid_are_left_alone_and_said(viewer, source, inspecting):
     viewer.canvas.grid.enabled = True
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch is None
-    assert "not in a grid" in inspecting.text.text()
+    assert "grid mode" in inspecting.text.text()
     viewer.canvas.grid.enabled = False
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch == (0, 0)

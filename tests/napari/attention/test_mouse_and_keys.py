@@ -14,11 +14,11 @@ from canvas import (
     choose,
     corners,
     hover,
-    in_even_shares,
     key,
     named,
     outlined,
     press,
+    relative_to_uniform,
     world,
 )
 from napari_vit_tfm.napari.layers.runs import show_tractions
@@ -64,7 +64,7 @@ def test_the_patch_that_was_clicked_is_outlined(viewer, source, inspecting):
 def test_clicks_beside_the_field_choose_nothing(viewer, source, inspecting, place):
     press(viewer, world(source, *place))
     assert inspecting.inspector.shown.patch is None
-    assert inspecting.text.text().startswith("Click a patch of the grid")
+    assert inspecting.text.text().startswith("Click a patch")
 
 
 def test_drags_and_other_buttons_choose_nothing(viewer, source, inspecting):
@@ -88,7 +88,7 @@ def test_the_patch_under_the_mouse_is_outlined_and_named(viewer, source, inspect
     assert viewer.status.startswith("patch (1, 2), number 7")
     choose(inspecting, (0, 0))
     viewer.status = "again"
-    assert "even shares" in viewer.status
+    assert "uniform attention" in viewer.status
     hover(viewer, world(source, -20, 20))
     assert outlined(viewer, POINTED_AT) is None
     assert outlined(viewer, CHOSEN) is not None
@@ -112,7 +112,9 @@ def test_the_status_follows_the_map_under_a_mouse_that_rests(
 
     def shares(patch, block):
         weights = expected(0).map(block, *patch)
-        return f": {weights[1, 2] * weights.size:.2f} even shares    [0 12 20]"
+        relative = weights[1, 2] * weights.size
+        times = "\N{MULTIPLICATION SIGN}"
+        return f": {relative:.2f} {times} uniform attention    [0 12 20]"
 
     choose(inspecting, (1, 2))
     qtbot.waitUntil(lambda: viewer.status.endswith(shares((1, 2), 1)))
@@ -185,7 +187,7 @@ def test_a_click_beside_the_field_before_there_are_patches_is_none(
     press(viewer, world(source, -100, -100))
     finish(inspecting)
     assert inspecting.text.text().startswith("Frame 1, patch (1, 2)")
-    right = in_even_shares(expected(1), (1, 2))
+    right = relative_to_uniform(expected(1), (1, 2))
     np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
 

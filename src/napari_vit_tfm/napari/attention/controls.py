@@ -1,4 +1,4 @@
-"""Which map of a patch is looked at: the inspector's controls."""
+"""The controls of the attention dock, which choose the map that is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from napari_vit_tfm.napari.widgets.inputs import may_shrink
 _PLAY_MS = 700
 
 _MAP_WORDS: dict[str, str] = {
-    "rollout": "attention rollout, all blocks so far",
+    "rollout": "attention rollout up to the block",
     "attention": "attention of the block alone",
     "influence": EVIDENCE_WORDS["influence"],
     "reference": EVIDENCE_WORDS["reference"],
@@ -36,36 +36,40 @@ _KIND_WORDS = {
     "displacement": "displacement \N{MULTIPLICATION SIGN} weights",
 }
 _SCALE_WORDS = {
-    "share": "even shares, the same for all maps",
-    "peak": "up to the map's own maximum",
+    "share": "relative to uniform attention",
+    "peak": "relative to the map's maximum",
 }
 
 
 _BLOCK_TIP = (
-    "The network looks several times, block after block. Later blocks work with what "
-    "earlier ones have gathered."
+    "The network applies attention in several blocks, one after the other. Later "
+    "blocks work on the output of earlier blocks."
 )
 _MAP_TIP = (
-    "Attention rollout: how much of each patch has reached the chosen one, through "
-    "all blocks so far. Attention of the block alone: where this one block looks. "
-    "Influence: how much the tractions change with the displacements of each patch. "
-    "Physical reference: how far a force in the chosen patch moves the gel in each "
-    "patch, whatever the network does."
+    "Attention rollout: how much information the chosen patch has gathered from each "
+    "patch, through all blocks up to this one. Attention of the block alone: what the "
+    "chosen patch attends to in this block. Influence: how strongly the traction in "
+    "the chosen patch depends on the displacements of each patch. Physical reference: "
+    "how far a force in the chosen patch displaces the gel in each patch, "
+    "independently of the network."
 )
-_HEAD_TIP = "Every block looks with several heads at once, each at something else."
-_DIRECTION_TIP = "Where the chosen patch looks, or from where it is looked at."
+_HEAD_TIP = (
+    "Each block has several attention heads, which can attend to different patches."
+)
+_DIRECTION_TIP = "What the chosen patch attends to, or which patches attend to it."
 _KIND_TIP = (
-    "Weights: the map itself. With the displacement: bright only where the map is high "
-    "and the gel moved."
+    "Weights: the map itself. Displacement \N{MULTIPLICATION SIGN} weights: bright "
+    "only where the map is high and the gel is displaced."
 )
 _SCALE_TIP = (
-    "One even share is what each patch would have if all had the same. On this scale "
-    "maps can be compared; up to their own maxima they cannot."
+    "Uniform attention is the weight of every patch if all patches have the same "
+    "weight. Relative to it, maps can be compared with each other; relative to their "
+    "own maxima, they cannot."
 )
 
 
-class PlayedSlider(QWidget):
-    """A slider from 1, and a button that lets it run round and round.
+class SliderWithPlay(QWidget):
+    """A slider that starts at 1, with a button that plays it in a loop.
 
     Parameters
     ----------
@@ -74,7 +78,7 @@ class PlayedSlider(QWidget):
     """
 
     valueChanged = Signal(int)
-    """Another value, by whoever."""
+    """Emitted with the new value when the user or the timer changes it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -83,7 +87,7 @@ class PlayedSlider(QWidget):
         self.play = QToolButton()
         self.play.setText("\N{BLACK RIGHT-POINTING TRIANGLE}")
         self.play.setCheckable(True)
-        self.play.setToolTip("Go through the blocks, one after the other.")
+        self.play.setToolTip("Play: step through the blocks, one after the other.")
         self._timer = QTimer(self)
         self._timer.setInterval(_PLAY_MS)
         layout = QHBoxLayout(self)
@@ -95,7 +99,7 @@ class PlayedSlider(QWidget):
         self._timer.timeout.connect(self.step)
 
     def show_value(self, value: int, last: int) -> None:
-        """Show a value, and how far the slider goes, without a signal."""
+        """Set value and maximum without emitting a signal."""
         with QSignalBlocker(self.slider):
             self.slider.setRange(1, max(last, 1))
             self.slider.setValue(value)
@@ -104,17 +108,17 @@ class PlayedSlider(QWidget):
             self.stop()
 
     def step(self) -> None:
-        """Go on by one, from the last to the first."""
+        """Advance by one; after the maximum, start again at 1."""
         value = self.slider.value() + 1
         last = self.slider.maximum()
         self.slider.setValue(value if value <= last else 1)
 
     def stop(self) -> None:
-        """Stop where it is."""
+        """Stop playing at the current value."""
         self.play.setChecked(False)
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Do not run where nobody sees it."""
+        """Stop playing when the widget is hidden."""
         super().hideEvent(event)
         self.stop()
 
@@ -126,7 +130,7 @@ class PlayedSlider(QWidget):
 
 
 class AttentionControls(QWidget):
-    """Block, map, heads, direction, way of drawing and scale.
+    """Controls for block, map, heads, direction, overlay and colour scale.
 
     Parameters
     ----------
@@ -135,12 +139,12 @@ class AttentionControls(QWidget):
     """
 
     changed = Signal(dict)
-    """Attributes of the `View` that the user has changed."""
+    """Emitted with the attributes of the `View` that the user has changed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._view = View()
-        self.block = PlayedSlider()
+        self.block = SliderWithPlay()
         self.map = _combo(_MAP_WORDS)
         self.direction = _combo(DIRECTION_WORDS)
         self.head = _combo({})
@@ -153,7 +157,7 @@ class AttentionControls(QWidget):
         form.addRow("Map", self.map)
         form.addRow("Heads", self.head)
         form.addRow("Direction", self.direction)
-        form.addRow("Draw", self.kind)
+        form.addRow("Overlay", self.kind)
         form.addRow("Colours", self.scale)
         for control, tip in (
             (self.block, _BLOCK_TIP),
@@ -166,41 +170,43 @@ class AttentionControls(QWidget):
             control.setToolTip(tip)
         self.block.valueChanged.connect(self._on_block)
         self.map.activated.connect(self._on_map)
-        self.head.activated.connect(self._on_maps)
-        self.direction.activated.connect(self._on_maps)
+        self.head.activated.connect(self._on_map_choice)
+        self.direction.activated.connect(self._on_map_choice)
         self.kind.activated.connect(self._on_kind)
         self.scale.activated.connect(self._on_scale)
 
     def refresh(self, view: View, frame: Frame | None) -> None:
-        """Show what is looked at, and enable what can be chosen.
+        """Show the current view, and enable the choices that the frame has.
 
         Parameters
         ----------
         view : View
-            What is looked at.
+            The current view.
         frame : Frame, optional
-            The frame; None as long as it is not known.
+            The frame; None until it has been computed.
         """
         self._view = view
-        of_block = view.evidence is None
+        is_attention = view.evidence is None
         self.map.setEnabled(frame is not None)
-        if not of_block:
-            # Playing would leave the map that was asked for.
+        if not is_attention:
+            # Playing would switch away from the chosen map.
             self.block.stop()
         if frame is None:
-            # Mostly the next one comes soon; until then all stays as it is.
+            # Usually the next frame follows soon; until then nothing changes.
             return
         blocks, heads = frame.n_blocks, frame.n_heads
         self._list_heads(heads)
         self.block.show_value(min(view.block + 1, max(blocks, 1)), blocks)
         self._enable_maps(attention=blocks > 0)
-        _choose(self.map, view.evidence or view.maps.source)
-        _choose(self.head, view.maps.head)
-        _choose(self.direction, view.maps.direction)
-        _choose(self.kind, view.kind)
-        _choose(self.scale, view.scale)
-        self.head.setEnabled(of_block and heads > 0 and view.maps.source == "attention")
-        self.direction.setEnabled(of_block and blocks > 0)
+        _select(self.map, view.evidence or view.maps.source)
+        _select(self.head, view.maps.head)
+        _select(self.direction, view.maps.direction)
+        _select(self.kind, view.kind)
+        _select(self.scale, view.scale)
+        self.head.setEnabled(
+            is_attention and heads > 0 and view.maps.source == "attention"
+        )
+        self.direction.setEnabled(is_attention and blocks > 0)
 
     def _list_heads(self, heads: int) -> None:
         if self.head.count() == heads + 1:
@@ -213,11 +219,11 @@ class AttentionControls(QWidget):
     def _enable_maps(self, *, attention: bool) -> None:
         model: Any = self.map.model()
         for index in range(self.map.count()):
-            of_evidence = self.map.itemData(index) in EVIDENCE
-            model.item(index).setEnabled(of_evidence or attention)
+            is_evidence = self.map.itemData(index) in EVIDENCE
+            model.item(index).setEnabled(is_evidence or attention)
 
     def _on_block(self, value: int) -> None:
-        # Whoever moves the slider wants to see blocks.
+        # Moving the slider switches back to the attention maps.
         self.changed.emit({"block": value - 1, "evidence": None})
 
     def _on_map(self) -> None:
@@ -228,7 +234,7 @@ class AttentionControls(QWidget):
             maps = MapChoice(chosen, direction=self._view.maps.direction)
             self.changed.emit({"maps": maps, "evidence": None})
 
-    def _on_maps(self) -> None:
+    def _on_map_choice(self) -> None:
         maps = replace(
             self._view.maps,
             head=self.head.currentData(),
@@ -251,7 +257,7 @@ def _combo(words: Mapping[Any, str]) -> QComboBox:
     return combo
 
 
-def _choose(combo: QComboBox, data: object) -> None:
+def _select(combo: QComboBox, data: object) -> None:
     index = combo.findData(data)
     if index != combo.currentIndex():
         combo.setCurrentIndex(index)

@@ -1,4 +1,4 @@
-"""The dock that shows what the network attends to."""
+"""The dock that inspects the network's attention."""
 
 from __future__ import annotations
 
@@ -45,35 +45,35 @@ from napari_vit_tfm.napari.widgets.inputs import FieldChooser, ModelChooser, tex
 
 logger = logging.getLogger(__name__)
 
-_OFF = (
-    "Shows which patches of the displacement field the network looked at for the "
-    "tractions of one patch, and tests whether these are the ones that matter."
+_INTRODUCTION = (
+    "Shows which patches of the displacement field the network attends to for the "
+    "tractions of one patch, and tests whether these patches matter."
 )
-_NO_FIELD = "There is no displacement field to look at."
-_WHERE_TO_SAY = (
-    "Unit, pixel size and vector spacing are set in the Traction dock "
+_NO_FIELD = "There is no displacement field."
+_CALIBRATION_HINT = (
+    "Set unit, pixel size and vector spacing in the Traction dock "
     "(Plugins > napari-vit-tfm > Traction)."
 )
-_STILL = "What its tractions depend on can still be computed."
-_CLICK = "Click a patch of the grid, or move there with the arrow keys."
+_INFLUENCE_HINT = "The influence on its tractions can still be computed."
+_CLICK_HINT = "Click a patch, or move to it with the arrow keys."
 _NOT_A_PLANE = (
-    "Patches are looked at in the two-dimensional view of rows and columns, with "
-    "the layers over each other, not in a grid."
+    "Attention is shown in the 2D view of rows and columns only. Switch off 3D view, "
+    "transposed axes and grid mode."
 )
 _FILES = {"Figure": (".png",), "NumPy": (".npz",), "HDF5": (".h5", ".hdf5")}
-_COMPUTE = "Test this map"
+_TEST_TEXT = "Test this map"
 
-_DRAWN_MS = 30
-"""By then the map is drawn, and there is time for what is less urgent."""
+_PANEL_DELAY_MS = 30
+"""Delay before gallery and plots are updated, so that the map is drawn first."""
 
 
 class AttentionDock(QWidget):
-    """Click a patch, see where the network looked for its tractions.
+    """Inspect the network's attention for the tractions of a clicked patch.
 
     Parameters
     ----------
     napari_viewer : ViewerModel
-        The viewer whose layers it works on.
+        The viewer whose layers are inspected.
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
@@ -82,7 +82,7 @@ class AttentionDock(QWidget):
         self._methods = MethodCache()
         self.inspector = Inspector(
             napari_viewer,
-            ask=self._ask_for_frame,
+            ask=self._request_frame,
             on_change=self.refresh,
             later=_call_later,
         )
@@ -95,17 +95,20 @@ class AttentionDock(QWidget):
             partial(gather_evidence, self._methods),
             on_answer=self.inspector.take_evidence,
             on_error=self._on_test_error,
-            on_word=self._on_word,
+            on_word=self._on_test_step,
         )
-        self._word = ""
-        self._on_key = Keys(napari_viewer, {"A": self.toggle})
+        self._test_step = ""
+        self._toggle_key = Keys(napari_viewer, {"A": self.toggle})
         self._inspecting_keys = Keys(
             napari_viewer,
-            {"Escape": self._leave, **{key: self._mover(key) for key in ARROWS}},
+            {
+                "Escape": self._switch_off,
+                **{key: self._move_action(key) for key in ARROWS},
+            },
         )
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_DRAWN_MS)
+        self._panel_timer = QTimer(self)
+        self._panel_timer.setSingleShot(True)
+        self._panel_timer.setInterval(_PANEL_DELAY_MS)
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -113,20 +116,21 @@ class AttentionDock(QWidget):
 
     def _build(self) -> None:
         self.switch = QToggleSwitch("Inspect attention (A)")
-        self.switch.setToolTip("Key A switches on and off, Esc leaves.")
+        self.switch.setToolTip("Press A to switch on or off, Esc to switch off.")
         self.fields = FieldChooser(self._viewer.layers)
         self.model = ModelChooser()
         self.controls = AttentionControls()
         self.text = text_label(7)
-        self.test = QPushButton(_COMPUTE)
+        self.test = QPushButton(_TEST_TEXT)
         self.test.setToolTip(
-            "Computes the influence map, the physical reference, their rank "
-            "correlation with the map of each block, and how the traction changes as "
+            "Computes the influence, the physical reference, the rank correlation of "
+            "both with the map of each block, and the change of the traction when "
             "patches are hidden."
         )
         self.save = QPushButton("Save\N{HORIZONTAL ELLIPSIS}")
-        self.save.setToolTip("A figure (PNG), or all its numbers (NPZ, HDF5).")
+        self.save.setToolTip("Save a figure (PNG), or its data (NPZ, HDF5).")
         self.copy = QPushButton("Copy figure")
+        self.copy.setToolTip("Copy the figure to the clipboard.")
         self.panel = AttentionPanel(self)
         self.panel.hide()
 
@@ -141,10 +145,10 @@ class AttentionDock(QWidget):
         layout.addWidget(self.controls)
         layout.addWidget(self.text)
         layout.addWidget(self.test)
-        take_along = QHBoxLayout()
-        take_along.addWidget(self.save)
-        take_along.addWidget(self.copy)
-        layout.addLayout(take_along)
+        export_buttons = QHBoxLayout()
+        export_buttons.addWidget(self.save)
+        export_buttons.addWidget(self.copy)
+        layout.addLayout(export_buttons)
         layout.addStretch()
 
     def _connect_widgets(self) -> None:
@@ -156,46 +160,46 @@ class AttentionDock(QWidget):
         self.test.clicked.connect(self._on_test)
         self.save.clicked.connect(self._on_save)
         self.copy.clicked.connect(self._on_copy)
-        self._later.timeout.connect(self._refresh_rest)
+        self._panel_timer.timeout.connect(self._refresh_panel)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Watch the layers while the dock is seen."""
+        """Watch the layers while the dock is visible."""
         super().showEvent(event)
         self.bind()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Take layers, keys and callbacks away while the dock is not seen."""
+        """Remove layers, keys and callbacks while the dock is hidden."""
         super().hideEvent(event)
         self.unbind()
 
     def bind(self) -> None:
-        """Watch the viewer's layers, and go on inspecting if the switch is on."""
-        self._on_key.bind()
+        """Watch the viewer's layers, and resume inspecting if the switch is on."""
+        self._toggle_key.bind()
         self.fields.bind()
         if self.switch.isChecked():
             self._start()
 
     def unbind(self) -> None:
-        """Stop inspecting and watching; the switch stays as it is."""
+        """Stop inspecting and watching; the switch keeps its state."""
         self._stop()
         self.fields.unbind()
-        self._on_key.unbind()
+        self._toggle_key.unbind()
 
     @property
     def is_busy(self) -> bool:
         """Whether something is being computed."""
         return self._frames.is_busy or self._tests.is_busy
 
-    # Inspecting: from switching on to switching off
+    # Switching on and off
 
     def toggle(self) -> None:
-        """Switch on what is off, and off what is on."""
+        """Switch inspecting on or off."""
         self.switch.setChecked(not self.switch.isChecked())
 
-    def _leave(self) -> None:
+    def _switch_off(self) -> None:
         self.switch.setChecked(False)
 
-    def _mover(self, key: str) -> Callable[[], None]:
+    def _move_action(self, key: str) -> Callable[[], None]:
         rows, columns = ARROWS[key]
         return lambda: self.inspector.move(rows, columns)
 
@@ -206,23 +210,23 @@ class AttentionDock(QWidget):
             self._stop()
 
     def _on_choice(self) -> None:
-        # A removal is the inspector's to deal with: it may be one of several.
+        # The inspector handles removals: several layers may be removed at once.
         if self.switch.isChecked():
-            if not self.inspector.has_lost_its_layer:
+            if not self.inspector.source_is_removed:
                 self._start()
         elif self.inspector.problem == _NO_FIELD:
-            # No longer true.
+            # The problem no longer applies.
             self._stop()
 
     def _start(self) -> None:
         source = self.fields.layer()
         if source is None:
-            self._give_up(_NO_FIELD)
+            self._stop_with(_NO_FIELD)
             return
         config = ReconstructionConfig(
             model=self.model.model(), heads=self.model.heads()
         )
-        if self.inspector.looks_at(source, config):
+        if self.inspector.is_inspecting(source, config):
             return
         self._tests.cancel()
         if not self.inspector.is_on:
@@ -234,85 +238,85 @@ class AttentionDock(QWidget):
     def _stop(self) -> None:
         self._tests.cancel()
         self.inspector.stop()
-        self._free()
+        self._release_keys_and_panel()
         self.refresh()
 
-    def _free(self) -> None:
-        """Give keys and window back."""
+    def _release_keys_and_panel(self) -> None:
+        """Restore the viewer's keys and close the panel."""
         if self._inspecting_keys.are_bound:
             self._inspecting_keys.unbind()
             self.panel.close_dock()
             self.controls.block.stop()
 
-    def _give_up(self, why: str) -> None:
+    def _stop_with(self, problem: str) -> None:
         self._tests.cancel()
-        self.inspector.stop(why)
+        self.inspector.stop(problem)
         self.refresh()
 
     def refresh(self) -> None:
-        """Bring controls, text, gallery and plots in line with the inspector."""
+        """Update controls, text, gallery and plots from the inspector."""
         inspector = self.inspector
         if inspector.problem:
-            # It has ended by itself.
-            self._free()
+            # The inspector has stopped on its own.
+            self._release_keys_and_panel()
             with QSignalBlocker(self.switch):
                 self.switch.setChecked(False)
         self.controls.setEnabled(inspector.is_on)
         self.controls.refresh(inspector.shown, inspector.frame)
         if inspector.failure or not inspector.sees_plane:
             self.controls.block.stop()
-        self.text.setText(self._sentence())
+        self.text.setText(self._description())
         awaited = self._tests.awaited
-        self.test.setText(_COMPUTE if awaited is None else _cancel(awaited))
+        self.test.setText(_TEST_TEXT if awaited is None else _cancel_text(awaited))
         can_test = inspector.evidence_request() is not None
         self.test.setEnabled(can_test or awaited is not None)
-        is_known = inspector.weights() is not None
+        has_map = inspector.weights() is not None
         for button in (self.save, self.copy):
-            button.setEnabled(is_known)
-        # The rest can wait until the map is drawn, but not for ever.
-        if not self._later.isActive():
-            self._later.start()
+            button.setEnabled(has_map)
+        # An active timer is not restarted: many changes would delay the panel forever.
+        if not self._panel_timer.isActive():
+            self._panel_timer.start()
 
-    def _refresh_rest(self) -> None:
+    def _refresh_panel(self) -> None:
         if self.inspector.is_on:
             self.inspector.status.refresh()
             self.panel.refresh(self.inspector)
 
-    def _sentence(self) -> str:
-        """What is seen, or what to do to see something."""
+    def _description(self) -> str:
+        """Description of what is shown, or of what the user has to do."""
         inspector = self.inspector
         frame, view = inspector.frame, inspector.shown
         if not inspector.is_on:
-            return inspector.problem or _OFF
+            return inspector.problem or _INTRODUCTION
         if not inspector.sees_plane:
             return _NOT_A_PLANE
         if frame is None:
             request = inspector.request
-            computing = _CLICK
+            status = _CLICK_HINT
             if request is not None:
-                computing = f"Computing the attention of frame {request.frame}…"
-            return inspector.failure or computing
+                status = f"Computing the attention of frame {request.frame}…"
+            return inspector.failure or status
         findings = inspector.findings()
-        none = ""
+        prefix = ""
         if frame.attention is None:
-            none = f"{captions.no_attention(frame.model)} {_STILL} "
+            prefix = f"{captions.no_attention(frame.model)} {_INFLUENCE_HINT} "
         if findings is None:
-            return f"{none}{_CLICK}"
+            return f"{prefix}{_CLICK_HINT}"
         patch = captions.patch_words(frame.grid, findings.patch)
-        tested = self._tests.awaited
-        if tested is not None and tested.is_of(inspector.request, view):
-            return f"{none}{patch}: {self._word}…"
+        pending = self._tests.awaited
+        if pending is not None and pending.is_of(inspector.request, view):
+            return f"{prefix}{patch}: {self._test_step}…"
         if findings.shown is None:
             assert findings.evidence is not None
-            what = EVIDENCE_WORDS[findings.evidence]
-            return f"{none}Press “{_COMPUTE}” for the {what} of {patch}."
-        said = captions.caption(findings)
-        others = inspector.tractions_by
-        if others:
-            said += f" {captions.other_tractions(others, findings.model)}"
-        return said
+            name = EVIDENCE_WORDS[findings.evidence]
+            return f"{prefix}Press “{_TEST_TEXT}” to compute the {name} of {patch}."
+        text = captions.caption(findings)
+        other_model = inspector.tractions_by
+        if other_model:
+            text += f" {captions.other_tractions(other_model, findings.model)}"
+        return text
 
-    # What the user chooses
+    # User actions
 
     def _on_controls(self, changes: dict[str, Any]) -> None:
         self.inspector.look_at(**changes)
@@ -320,11 +324,11 @@ class AttentionDock(QWidget):
     def _on_tile(self, number: int) -> None:
         tiles = self.inspector.tiles()
         if number >= len(tiles):
-            # The gallery is a little behind.
+            # The gallery has not been updated yet.
             return
-        shows = tiles[number].findings
-        self.inspector.look_at(block=shows.block, evidence=shows.evidence)
-        if shows.shown is None and self._tests.awaited is None:
+        findings = tiles[number].findings
+        self.inspector.look_at(block=findings.block, evidence=findings.evidence)
+        if findings.shown is None and self._tests.awaited is None:
             self._on_test()
 
     def _on_test(self) -> None:
@@ -333,19 +337,19 @@ class AttentionDock(QWidget):
         else:
             request = self.inspector.evidence_request()
             if request is not None:
-                self._word = "starting"
+                self._test_step = "starting"
                 self._tests.ask(request)
         self.refresh()
 
     def _on_save(self) -> None:
         path = ask_where_to_save(
-            self, "Save what is known about the patch", "attention.png", _FILES
+            self, "Save the results for the patch", "attention.png", _FILES
         )
         if path is not None:
             self.save_as(path)
 
     def save_as(self, path: Path) -> None:
-        """Save the figure, or its numbers, by the name's ending."""
+        """Save the figure or its data, depending on the file extension."""
         findings = self.inspector.findings()
         if findings is None:
             return
@@ -361,56 +365,56 @@ class AttentionDock(QWidget):
 
     # Computing
 
-    def _ask_for_frame(self, request: FrameRequest) -> None:
+    def _request_frame(self, request: FrameRequest) -> None:
         try:
             request.stack.grid_steps_per_unit()
         except FieldError as error:
-            # Asked again as soon as it is said.
-            why = _as_sentences(error, _WHERE_TO_SAY)
-            self.inspector.take_failure(request, why)
+            # Setting the unit or spacing triggers a new request.
+            message = _as_sentences(error, _CALIBRATION_HINT)
+            self.inspector.take_failure(request, message)
         else:
             self._frames.ask(request)
 
-    def _on_word(self, _request: EvidenceRequest, word: str) -> None:
-        self._word = word
-        self.text.setText(self._sentence())
+    def _on_test_step(self, _request: EvidenceRequest, step: str) -> None:
+        self._test_step = step
+        self.text.setText(self._description())
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
         if is_expected(error):
-            # Another frame, model or field may do.
+            # Keep inspecting: another frame, model or field may work.
             self.inspector.take_failure(request, _as_sentences(error))
             return
-        why = _tell(error)
+        message = _show_error(error)
         if request == self.inspector.request:
-            self._give_up(why)
+            self._stop_with(message)
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
-        _tell(error)
+        _show_error(error)
         self.refresh()
 
 
-def _cancel(request: EvidenceRequest) -> str:
+def _cancel_text(request: EvidenceRequest) -> str:
     assert request.view.patch is not None
     patch = captions.patch_words(request.found.grid, request.view.patch)
     return f"Cancel the test of {patch}"
 
 
 def _call_later(action: Callable[[], None]) -> None:
-    """Call once the event loop is back."""
-    # A bound method by itself would not be kept alive until then.
+    """Call an action from the event loop, after the current event."""
+    # The lambda keeps the action alive; a bound method alone would not be.
     QTimer.singleShot(0, lambda: action())
 
 
 def _as_sentences(error: Exception, hint: str = "") -> str:
-    """An error's message as prose, and what there is to do about it."""
-    words = in_one_line(error)
-    return f"{words[:1].upper()}{words[1:]}. {hint}".rstrip()
+    """An error's message as a sentence, followed by a hint for the user."""
+    message = in_one_line(error)
+    return f"{message[:1].upper()}{message[1:]}. {hint}".rstrip()
 
 
-def _tell(error: Exception) -> str:
-    """Tell the user about an error, and the log about one nobody thought of."""
+def _show_error(error: Exception) -> str:
+    """Show an error to the user, log it if it is unexpected, and return its text."""
     if not is_expected(error):
         logger.error("the inspection failed", exc_info=error)
-    words = in_one_line(error)
-    show_error(words)
-    return words
+    message = in_one_line(error)
+    show_error(message)
+    return message

@@ -1,4 +1,4 @@
-"""What is known about a patch, as a file or in the clipboard."""
+"""Export the results for a patch to a file or to the clipboard."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ _DPI = 150
 
 
 def save(path: Path, findings: PatchFindings) -> None:
-    """Write a figure, or the numbers that it is drawn from.
+    """Write a figure, or the data that it is drawn from.
 
     Parameters
     ----------
     path : Path
-        The file: a figure if it ends with .png, else HDF5 or NPZ by its ending.
+        The file. The extension .png selects a figure; .h5, .hdf5 and .npz select
+        the data.
     findings : PatchFindings
-        What is known.
+        The results.
 
     Raises
     ------
     FieldFileError
-        If the ending is another.
+        If the extension is not supported.
     OSError
         If the file cannot be written.
     """
@@ -41,12 +42,12 @@ def save(path: Path, findings: PatchFindings) -> None:
 
 
 def copy_figure(findings: PatchFindings) -> None:
-    """Put the figure into the clipboard.
+    """Copy the figure to the clipboard.
 
     Parameters
     ----------
     findings : PatchFindings
-        What is known.
+        The results.
     """
     from napari_vit_tfm.attention.figures import findings_figure
 

@@ -1,4 +1,4 @@
-"""All maps of a patch at once, as tiles to click."""
+"""A gallery of all maps of a patch, as clickable tiles."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ Rectangle = tuple[float, float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class TileImage:
-    """A tile as it is drawn.
+    """Name and image of a tile.
 
     Parameters
     ----------
     name : str
-        What stands over it.
+        Caption above the tile.
     pixels : array of shape (H, W, 3), optional
-        Its picture; None for one that is not known yet.
+        The image; None if the map has not been computed.
     """
 
     name: str
@@ -57,16 +57,16 @@ class TileImage:
 
 
 def columns_for(n: int, width: float, height: float, *, aspect: float) -> int:
-    """In how many columns tiles are largest.
+    """The number of columns for which tiles are largest.
 
     Parameters
     ----------
     n : int
         Number of tiles.
     width, height : float
-        Room for all, captions included.
+        Available space for all tiles, including captions.
     aspect : float, keyword-only
-        Height of a tile, caption included, over its width.
+        Height of a tile, including its caption, divided by its width.
     """
 
     def side(columns: int) -> float:
@@ -77,7 +77,7 @@ def columns_for(n: int, width: float, height: float, *, aspect: float) -> int:
 
 
 class Gallery(QWidget):
-    """Tiles in as many columns as make them largest, and their colour scale.
+    """Tiles, arranged so that they are as large as possible, and a colour scale.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Gallery(QWidget):
     """
 
     clicked = Signal(int)
-    """The number of a tile that was clicked."""
+    """Emitted with the index of the clicked tile."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -99,7 +99,7 @@ class Gallery(QWidget):
         self._ends = ("", "")
         self._title = ""
         self.setMouseTracking(True)
-        self.setMinimumHeight(self._caption() + _SMALLEST_TILE + 2 * _GAP)
+        self.setMinimumHeight(self._caption_height() + _SMALLEST_TILE + 2 * _GAP)
         policy = QSizePolicy.Policy.Expanding
         self.setSizePolicy(policy, policy)
 
@@ -116,9 +116,9 @@ class Gallery(QWidget):
         Parameters
         ----------
         tiles : sequence of TileImage
-            The tiles; without any there is a hint.
+            The tiles; if there are none, a hint is shown.
         current : int, keyword-only
-            Number of the one that is marked.
+            Index of the tile that is highlighted.
         outline : tuple of float, keyword-only, optional
             Left, top, right and bottom of the chosen patch, as fractions of
             the field.
@@ -133,51 +133,52 @@ class Gallery(QWidget):
         self.update()
 
     def show_scale(self, colours: Colours, ends: tuple[str, str], title: str) -> None:
-        """Show what the colours mean.
+        """Show the colour scale.
 
         Parameters
         ----------
-        colours : array of shape (n, 3) or more columns
-            From the lowest value to the highest, each from 0 to 1.
+        colours : array of shape (n, 3) or (n, 4)
+            Colours from the lowest value to the highest, with components from 0
+            to 1.
         ends : tuple of str
-            The lowest and the highest value.
+            Labels of the lowest and the highest value.
         title : str
-            What they are values of.
+            Title of the scale.
         """
         self._colours, self._ends, self._title = colours, ends, title
         self.update()
 
     def hide_scale(self) -> None:
-        """Show no scale, as long as there is nothing in colours."""
+        """Hide the colour scale, when no tile has an image."""
         self._title = ""
         self.update()
 
     @property
     def has_scale(self) -> bool:
-        """Whether it is shown what the colours mean."""
+        """Whether the colour scale is shown."""
         return bool(self._title)
 
     @property
     def names(self) -> list[str]:
-        """What the tiles are called."""
+        """Captions of the tiles."""
         return [tile.name for tile in self._tiles]
 
     @property
     def current(self) -> int:
-        """Number of the tile that is marked."""
+        """Index of the tile that is highlighted."""
         return self._current
 
     def sizeHint(self) -> QSize:
-        """Room for one row of tiles."""
-        return QSize(640, self._caption() + 140)
+        """Preferred size: one row of tiles."""
+        return QSize(640, self._caption_height() + 140)
 
     def tile_rect(self, number: int) -> QRectF:
-        """Where a tile's picture is, in the widget."""
-        caption = self._caption()
+        """Rectangle of a tile's image, in widget coordinates."""
+        caption = self._caption_height()
         width = self.width() - _BAR - 2 * _GAP
         height = self.height() - 2 * _GAP
         n = max(len(self._tiles), 1)
-        # Captions make tiles higher, by an amount that depends on their size.
+        # The caption adds to the height; 100 pixels is a typical tile width.
         aspect = self._aspect + caption / 100
         columns = columns_for(n, width, height, aspect=aspect)
         rows = math.ceil(n / columns)
@@ -193,7 +194,7 @@ class Gallery(QWidget):
             side * self._aspect,
         )
 
-    def _caption(self) -> int:
+    def _caption_height(self) -> int:
         return self.fontMetrics().lineSpacing()
 
     # Drawing
@@ -207,7 +208,7 @@ class Gallery(QWidget):
             painter.drawText(
                 self.rect(),
                 Qt.AlignmentFlag.AlignCenter,
-                "Click a patch: the maps of all blocks appear here.",
+                "Click a patch to see the maps of all blocks here.",
             )
             return
         for number in range(len(self._tiles)):
@@ -223,11 +224,11 @@ class Gallery(QWidget):
         )
         chosen = number == self._current
         painter.setPen(_CHOSEN if chosen else self.palette().windowText().color())
-        words = self.fontMetrics().elidedText(
+        caption = self.fontMetrics().elidedText(
             tile.name, Qt.TextElideMode.ElideRight, int(rect.width())
         )
         painter.drawText(
-            QPointF(rect.left(), rect.top() - self.fontMetrics().descent()), words
+            QPointF(rect.left(), rect.top() - self.fontMetrics().descent()), caption
         )
         if image is None:
             painter.fillRect(rect, _EMPTY)
@@ -259,8 +260,8 @@ class Gallery(QWidget):
         )
 
     def _paint_scale(self, painter: QPainter) -> None:
-        """The colour bar, at the right of the tiles."""
-        caption = self._caption()
+        """Draw the colour bar to the right of the tiles."""
+        caption = self._caption_height()
         right = self.tile_rect(0).right()
         for number in range(len(self._tiles)):
             right = max(right, self.tile_rect(number).right())
@@ -280,10 +281,10 @@ class Gallery(QWidget):
         painter.drawText(QPointF(x, bar.top() + caption * 0.7), high)
         painter.drawText(QPointF(x, bar.bottom()), low)
         painter.save()
-        # Beside the numbers, and no longer than the bar.
+        # The title stands beside the numbers and is no longer than the bar.
         metrics = self.fontMetrics()
-        beside = max(metrics.horizontalAdvance(end) for end in self._ends)
-        painter.translate(x + beside + caption, (bar.top() + bar.bottom()) / 2)
+        label_width = max(metrics.horizontalAdvance(end) for end in self._ends)
+        painter.translate(x + label_width + caption, (bar.top() + bar.bottom()) / 2)
         painter.rotate(-90)
         title = metrics.elidedText(
             self._title, Qt.TextElideMode.ElideRight, int(bar.height())
@@ -294,22 +295,22 @@ class Gallery(QWidget):
     # The mouse
 
     def tile_at(self, position: QPointF) -> int | None:
-        """Number of the tile at a position in the widget."""
+        """Index of the tile at a position in the widget, or None."""
         for number in range(len(self._tiles)):
             rect = self.tile_rect(number)
-            if rect.adjusted(0, -self._caption(), 0, 0).contains(position):
+            if rect.adjusted(0, -self._caption_height(), 0, 0).contains(position):
                 return number
         return None
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
-        """Tell which tile was clicked."""
+        """Emit `clicked` for the tile under the mouse."""
         assert event is not None
         number = self.tile_at(event.position())
         if event.button() == Qt.MouseButton.LeftButton and number is not None:
             self.clicked.emit(number)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Show a hand over what can be clicked, and its name in full."""
+        """Show a hand cursor and the full caption over a tile."""
         assert event is not None
         number = self.tile_at(event.position())
         if number is None:
@@ -322,7 +323,7 @@ class Gallery(QWidget):
             )
 
     def leaveEvent(self, event: QEvent | None) -> None:
-        """Forget the mouse."""
+        """Reset the cursor."""
         self.unsetCursor()
         super().leaveEvent(event)
 

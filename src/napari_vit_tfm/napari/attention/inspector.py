@@ -1,6 +1,7 @@
-"""What is inspected: it follows the viewer, keeps the answers, draws the layers.
+"""The inspector: follows the viewer, caches results and draws the layers.
 
-No Qt: what has to be computed is asked for, and handed in when it is there.
+It uses no Qt. It requests what has to be computed by a callback; the dock passes
+results back by the ``take_`` methods.
 """
 
 from __future__ import annotations
@@ -47,27 +48,28 @@ from napari_vit_tfm.physics.substrate import Substrate
 CACHED_FRAMES = 4
 CACHED_EVIDENCE = 32
 
-_NO_SUCH_FRAME = "The viewer is at a frame that this field does not have."
+_NO_SUCH_FRAME = "This field does not have the frame that the viewer shows."
 
-Tested = tuple[FrameRequest, Patch, int, MapChoice]
-"""Frame, patch, block and map of a faithfulness curve."""
+CurveKey = tuple[FrameRequest, Patch, int, MapChoice]
+"""Frame, patch, block and map of a faithfulness curve in the cache."""
 
 
 class Inspector:
-    """The patch, block and frame that are looked at, over a run's layers.
+    """Inspects the patches of a run in a viewer.
 
     A run is a displacement field with the tractions computed from it.
 
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer; watched between `start` and `stop`.
+        The viewer; it is watched between `start` and `stop`.
     ask : callable, keyword-only
-        Asked for a frame that is not known; `take_frame` takes the answer.
+        Called with the request for a frame that is not cached. Pass the result to
+        `take_frame`.
     on_change : callable, keyword-only
-        Called when something else is to be seen.
+        Called when what is shown has changed.
     later : callable, keyword-only
-        Calls what it is given once the current event is dealt with.
+        Schedules a callable to run after the current event.
     """
 
     def __init__(
@@ -80,44 +82,44 @@ class Inspector:
     ) -> None:
         self._viewer = viewer
         self._ask = ask
-        self._later = later
+        self._call_later = later
         self._on_change = on_change
         self._pointer = Pointer(
-            viewer, on_move=self.hover, on_click=self.click, on_leave=self._leave
+            viewer, on_move=self.hover, on_click=self.click, on_leave=self._on_leave
         )
-        self.status = StatusLine(viewer, self._patch_words)
+        self.status = StatusLine(viewer, self._hovered_words)
         self._frames = LRUCache[FrameRequest, Frame](CACHED_FRAMES)
         self._evidence = LRUCache[tuple[FrameRequest, Patch], PatchFindings](
             CACHED_EVIDENCE
         )
-        self._curves = LRUCache[Tested, Faithfulness](CACHED_EVIDENCE)
+        self._curves = LRUCache[CurveKey, Faithfulness](CACHED_EVIDENCE)
         self._config = ReconstructionConfig()
         self._source: Layer | None = None
         self._run: list[Layer] = []
         self._overlay: AttentionLayers | None = None
         self._longest = 0.0
         self._clicked: Position | None = None
-        self._pointed_at: Patch | None = None
+        self._hovered: Patch | None = None
         self.request: FrameRequest | None = None
         self.frame: Frame | None = None
         self.view = View()
         self.problem = ""
         self.failure = ""
 
-    # From start to stop
+    # Start and stop
 
     @property
     def is_on(self) -> bool:
-        """Whether something is inspected."""
+        """Whether a run is inspected."""
         return self._overlay is not None
 
     @property
-    def has_lost_its_layer(self) -> bool:
-        """Whether the layer that is inspected is just being removed."""
+    def source_is_removed(self) -> bool:
+        """Whether the inspected layer has been removed from the viewer."""
         return self._source is not None and self._source not in self._viewer.layers
 
-    def looks_at(self, source: Layer, config: ReconstructionConfig) -> bool:
-        """Whether a layer's field is inspected, by a model."""
+    def is_inspecting(self, source: Layer, config: ReconstructionConfig) -> bool:
+        """Whether the field of a layer is inspected with this configuration."""
         return (
             self._source is not None
             and show_same_field(source, self._source)
@@ -130,7 +132,7 @@ class Inspector:
         Parameters
         ----------
         source : Layer
-            Shows displacements.
+            A layer of the displacement field.
         config : ReconstructionConfig
             Model and device.
         """
@@ -142,29 +144,29 @@ class Inspector:
             event.connect(callback)
         self.status.bind()
         self._watch_run()
-        self._look()
+        self._update_frame()
 
     def stop(self, problem: str = "") -> None:
-        """Inspect nothing, and take everything away.
+        """Stop inspecting, and remove the inspector's layers.
 
         Parameters
         ----------
         problem : str
-            Why it is so, if nobody asked for it.
+            The reason, if the user did not ask for it.
         """
-        overlay = self._end(problem)
+        overlay = self._disconnect(problem)
         if overlay is not None:
             overlay.remove()
 
-    def _end_by_removal(self, problem: str) -> None:
-        """Stop while layers are being removed, and leave that to be done first."""
-        overlay = self._end(problem)
+    def _stop_after_removal(self, problem: str) -> None:
+        """Stop during a layer removal; remove the overlay when that is complete."""
+        overlay = self._disconnect(problem)
         assert overlay is not None
-        self._later(overlay.remove)
+        self._call_later(overlay.remove)
         self._on_change()
 
-    def _end(self, problem: str) -> AttentionLayers | None:
-        """Inspect nothing; return the layers that are still to be taken away."""
+    def _disconnect(self, problem: str) -> AttentionLayers | None:
+        """Disconnect and reset the state; return the overlay, still to be removed."""
         self.problem = problem
         if self._overlay is None:
             return None
@@ -175,16 +177,16 @@ class Inspector:
         self._unwatch_run()
         overlay, self._overlay = self._overlay, None
         self._source = self.request = self.frame = None
-        self._clicked = self._pointed_at = None
+        self._clicked = self._hovered = None
         return overlay
 
     def _events(self) -> list[tuple[Any, Callable[..., None]]]:
         dims, layers = self._viewer.dims.events, self._viewer.layers.events
         return [
-            (dims.current_step, self._look),
-            (dims.ndisplay, self._show),
-            (dims.order, self._show),
-            (self._viewer.canvas.grid.events.enabled, self._show),
+            (dims.current_step, self._update_frame),
+            (dims.ndisplay, self._redraw),
+            (dims.order, self._redraw),
+            (self._viewer.canvas.grid.events.enabled, self._redraw),
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
         ]
@@ -193,13 +195,13 @@ class Inspector:
         assert self._source is not None
         self._run = layers_of_run(self._viewer.layers, self._source)
         for layer in self._run:
-            layer.events.metadata.connect(self._look)
+            layer.events.metadata.connect(self._update_frame)
             for event in _geometry_events(layer):
                 event.connect(self._on_moved)
 
     def _unwatch_run(self) -> None:
         for layer in self._run:
-            layer.events.metadata.disconnect(self._look)
+            layer.events.metadata.disconnect(self._update_frame)
             for event in _geometry_events(layer):
                 event.disconnect(self._on_moved)
         self._run = []
@@ -207,53 +209,55 @@ class Inspector:
     def _on_inserted(self) -> None:
         self._unwatch_run()
         self._watch_run()
-        self._look()
+        self._update_frame()
 
     def _on_removed(self, event: Event) -> None:
         overlay = self._overlay
         assert overlay is not None
         if event.value in overlay:
-            self._end_by_removal(
-                "One of its layers was removed: the inspection has ended."
+            self._stop_after_removal(
+                "A layer of the inspector was removed; inspecting has stopped."
             )
             return
         if event.value in self._run:
             self._unwatch_run()
             self._run = layers_of_run(self._viewer.layers, event.value)
-            rest = [one for one in self._run if displacement_stack(one) is not None]
+            remaining = [
+                layer for layer in self._run if displacement_stack(layer) is not None
+            ]
             self._run = []
-            if not rest:
-                self._end_by_removal("The displacement layer was removed.")
+            if not remaining:
+                self._stop_after_removal("The displacement layer was removed.")
                 return
-            # A viewer gives plugins layers in disguise: equal, but not the same.
+            # Plugins get proxies of layers, which are equal but not identical.
             if event.value == self._source:
-                self._source = rest[0]
+                self._source = remaining[0]
             if event.value == overlay.base:
-                overlay.move_to(rest[0])
+                overlay.move_to(remaining[0])
             self._watch_run()
-            self._look()
+            self._update_frame()
 
     def _on_moved(self) -> None:
         assert self._overlay is not None
         self._overlay.follow()
-        self._look()
+        self._update_frame()
 
-    # Frames and answers
+    # Frames and results
 
-    def _look(self) -> None:
-        """Show the frame that the viewer is at, or ask for it."""
+    def _update_frame(self) -> None:
+        """Show the viewer's current frame, or request it."""
         if self._source is None:
             return
         stack = displacement_stack(self._source)
         assert stack is not None
-        number = frame_at(self._source, self._viewer.dims.point)
-        if number is None:
+        index = frame_at(self._source, self._viewer.dims.point)
+        if index is None:
             self.request = self.frame = None
             self.failure = _NO_SUCH_FRAME
-            self._show()
+            self._redraw()
             return
-        request = FrameRequest(stack, number, self._substrate(), self._config)
-        # Layers that come and go announce the frame anew.
+        request = FrameRequest(stack, index, self._substrate(), self._config)
+        # Adding or removing layers emits the event without a change of frame.
         if request == self.request:
             return
         if self.request is None or stack is not self.request.stack:
@@ -263,43 +267,43 @@ class Inspector:
         self.frame = self._frames.get(request)
         if self.frame is None:
             self._ask(request)
-        self._show()
+        self._redraw()
 
     def _substrate(self) -> Substrate:
-        """The gel of the tractions that were computed from the field, if any."""
+        """The gel of the run's tractions, or the reference gel without tractions."""
         for layer in self._run:
             stack = layer_stack(layer)
             if isinstance(stack, TractionStack):
-                # The stiffness changes nothing that is shown.
+                # Nothing that is shown depends on Young's modulus.
                 return Substrate(replace(stack.gel, young_pa=None))
         return Substrate()
 
     def take_frame(self, request: FrameRequest, frame: Frame) -> None:
-        """Keep a frame, and show it if it is the one that is looked at."""
+        """Cache a frame, and show it if it is the current one."""
         self._frames.keep(request, frame)
         if request == self.request:
             self.frame = frame
-            self._show()
+            self._redraw()
 
-    def take_failure(self, request: FrameRequest, why: str) -> None:
-        """Say why a frame cannot be looked at, if it is the one; others may be."""
+    def take_failure(self, request: FrameRequest, message: str) -> None:
+        """Report why a frame could not be computed, if it is the current one."""
         if request == self.request:
-            self.failure = why
+            self.failure = message
             self._clicked = None
-            self._show()
+            self._redraw()
 
     def take_evidence(self, request: EvidenceRequest, evidence: PatchFindings) -> None:
-        """Keep a patch's evidence, and show it if it is of what is looked at."""
+        """Cache the evidence for a patch, and show it if the patch is shown."""
         assert evidence.faithfulness is not None
         self._evidence.keep((request.frame, evidence.patch), evidence)
-        self._curves.keep(_tested(request.frame, evidence), evidence.faithfulness)
+        self._curves.keep(_curve_key(request.frame, evidence), evidence.faithfulness)
         if request.frame == self.request and evidence.patch == self.shown.patch:
-            self._show()
+            self._redraw()
         else:
             self._on_change()
 
     def evidence_request(self) -> EvidenceRequest | None:
-        """What to ask for to have the block's map tested; None where it is."""
+        """The request that tests the current map; None if there is nothing to test."""
         findings = self.findings()
         if findings is None or findings.faithfulness is not None:
             return None
@@ -309,41 +313,41 @@ class Inspector:
 
     @property
     def evidence(self) -> PatchFindings | None:
-        """Evidence on the chosen patch, where it has been computed."""
+        """Evidence for the chosen patch; None if it has not been computed."""
         patch = self.shown.patch
         if self.request is None or patch is None:
             return None
         return self._evidence.get((self.request, patch))
 
     def findings(self) -> PatchFindings | None:
-        """All that is known about the chosen patch, to be taken along."""
-        view, known = self.shown, self.evidence
+        """All results for the chosen patch; None without a patch or frame."""
+        view, evidence = self.shown, self.evidence
         if self.request is None or self.frame is None or view.patch is None:
             return None
-        found = findings_of(self.request, view, self.frame)
-        if known is None:
-            return found
+        findings = findings_of(self.request, view, self.frame)
+        if evidence is None:
+            return findings
         return replace(
-            found,
-            influence=known.influence,
-            reference=known.reference,
-            faithfulness=self._curves.get(_tested(self.request, found)),
+            findings,
+            influence=evidence.influence,
+            reference=evidence.reference,
+            faithfulness=self._curves.get(_curve_key(self.request, findings)),
         )
 
     def forget(self) -> None:
-        """Forget all answers, and what is shown by them."""
+        """Clear the caches, and what is shown from them."""
         self._frames.forget()
         self._evidence.forget()
         self._curves.forget()
         self.request = self.frame = None
         self.failure = ""
-        self._show()
+        self._redraw()
 
-    # What is seen
+    # The view
 
     @property
     def shown(self) -> View:
-        """The view, as far as the frame has it."""
+        """The view, restricted to what the frame has."""
         return self.view if self.frame is None else self.view.on(self.frame)
 
     def look_at(self, **changes: Any) -> None:
@@ -352,51 +356,51 @@ class Inspector:
         Parameters
         ----------
         **changes
-            Attributes of `View`.
+            New values of attributes of `View`.
         """
         self.view = replace(self.view, **changes)
-        self._show()
+        self._redraw()
 
     def move(self, rows: int, columns: int) -> None:
-        """Choose the patch some rows down and columns to the right."""
+        """Choose the patch that lies some rows down and columns to the right."""
         if self.frame is not None and self.sees_plane:
             patch = self.shown.moved(rows, columns, self.frame.grid).patch
             self.look_at(patch=patch)
 
     def weights(self) -> Map | None:
-        """The map that is looked at, where there is one."""
+        """The map shown; None if it has not been computed."""
         findings = self.findings()
         return None if findings is None else findings.shown
 
     def tiles(self) -> list[Tile]:
-        """All maps of the chosen patch; none where none is chosen."""
+        """Tiles of all maps of the chosen patch; empty if none is chosen."""
         findings = self.findings()
         return [] if findings is None else tiles(findings)
 
     def draw(self, findings: PatchFindings) -> Picture | None:
-        """Draw a map of the frame over it, where the map is known."""
+        """The overlay of the map shown; None if it has not been computed."""
         return findings.picture(longest=self._longest)
 
-    def _show(self) -> None:
+    def _redraw(self) -> None:
         overlay = self._overlay
         if overlay is None:
             return
         if not self.sees_plane or self.failure:
-            overlay.set_aside()
-            self._pointed_at = None
+            overlay.hide_all()
+            self._hovered = None
             self.status.clear()
             self._on_change()
             return
-        overlay.bring_back()
+        overlay.show_all()
         drawn = None
         if self.frame is not None:
             overlay.show_grid(self.frame.grid)
             if self._clicked is not None:
                 clicked, self._clicked = self._clicked, None
-                self._aim(clicked)
+                self._choose_patch_at(clicked)
             findings = self.findings()
             drawn = None if findings is None else self.draw(findings)
-        overlay.outline(chosen=self.shown.patch, pointed_at=self._pointed_at)
+        overlay.outline(chosen=self.shown.patch, hovered=self._hovered)
         if self.frame is None:
             overlay.blank_map()
         elif drawn is None:
@@ -408,53 +412,53 @@ class Inspector:
     # The mouse
 
     def click(self, position: Position) -> None:
-        """Choose the patch at a position in the world; outside it is no click.
+        """Choose the patch at a position; clicks outside the field are ignored.
 
         Parameters
         ----------
         position : tuple of float
-            In the viewer's coordinates.
+            World coordinates.
         """
         if self.frame is None:
             if not self.failure:
-                # It counts as soon as there are patches.
+                # The patch is chosen when the frame is available.
                 self._clicked = position
-                self._look()
+                self._update_frame()
             return
-        if self._aim(position):
-            self._show()
+        if self._choose_patch_at(position):
+            self._redraw()
 
-    def _aim(self, position: Position) -> bool:
-        """Choose the patch at a position, if there is one."""
+    def _choose_patch_at(self, position: Position) -> bool:
+        """Choose the patch at a position, and return whether there is one."""
         hit = self._hit(position)
         if hit is None or self._overlay is None:
             return False
         layer, patch = hit
         if layer != self._overlay.base:
             self._overlay.move_to(layer)
-        # The last move before a press is not always announced.
-        self._pointed_at = patch
+        # napari does not always report the last mouse move before a press.
+        self._hovered = patch
         self.view = replace(self.view, patch=patch)
         return True
 
     def hover(self, position: Position) -> None:
-        """Outline the patch at a position in the world."""
+        """Outline the patch at a position in world coordinates."""
         hit = self._hit(position)
-        self._point_at(None if hit is None else hit[1])
+        self._set_hovered(None if hit is None else hit[1])
 
-    def _leave(self) -> None:
-        self._point_at(None)
+    def _on_leave(self) -> None:
+        self._set_hovered(None)
 
-    def _point_at(self, patch: Patch | None) -> None:
-        if self._overlay is not None and patch != self._pointed_at:
-            self._pointed_at = patch
-            self._overlay.outline(chosen=self.shown.patch, pointed_at=patch)
+    def _set_hovered(self, patch: Patch | None) -> None:
+        if self._overlay is not None and patch != self._hovered:
+            self._hovered = patch
+            self._overlay.outline(chosen=self.shown.patch, hovered=patch)
 
     def _hit(self, position: Position) -> tuple[Layer, Patch] | None:
-        """The run's layer and the patch at a position.
+        """The layer of the run and the patch at a position.
 
-        Where several layers lie, the one that is active counts, then the one
-        that the map lies over, then the uppermost.
+        If layers overlap, the active layer is used, else the layer below the map,
+        else the uppermost visible layer.
         """
         if self.frame is None or self._overlay is None:
             return None
@@ -469,35 +473,39 @@ class Inspector:
                 return layer, patch
         return None
 
-    def _patch_words(self) -> str:
-        """The patch under the mouse, and what it has of the map."""
-        if self._pointed_at is None or self.frame is None:
+    def _hovered_words(self) -> str:
+        """Name of the patch under the mouse, and its weight in the map."""
+        if self._hovered is None or self.frame is None:
             return ""
-        return captions.share_words(self.frame.grid, self._pointed_at, self.weights())
+        return captions.share_words(self.frame.grid, self._hovered, self.weights())
 
     @property
     def tractions_by(self) -> str:
-        """Whose tractions are there, if they are not those of the model."""
+        """Model of the run's tractions, if it is not the inspected model."""
         for layer in self._run:
             stack = layer_stack(layer)
             if not isinstance(stack, TractionStack) or self.frame is None:
                 continue
             has_same_name = stack.model == self.frame.model
             has_same_weights = stack.model_sha256 == self.frame.model_sha256
-            # Classical methods have no weights to tell them by.
+            # Classical methods have no weights; only their names differ.
             is_same = has_same_weights and (has_same_name or stack.model_sha256)
             if stack.model and not is_same:
-                return "other weights of that name" if has_same_name else stack.model
+                return (
+                    "a model of the same name with other weights"
+                    if has_same_name
+                    else stack.model
+                )
         return ""
 
     @property
     def sees_plane(self) -> bool:
-        """Whether the viewer shows what patches can be chosen in."""
+        """Whether the viewer shows a plane in which patches can be chosen."""
         return shows_plane(self._viewer)
 
 
-def _tested(request: FrameRequest, findings: PatchFindings) -> Tested:
-    """What a patch's faithfulness is that of; without attention, of the influence."""
+def _curve_key(request: FrameRequest, findings: PatchFindings) -> CurveKey:
+    """Cache key of a faithfulness curve; without attention it is the influence's."""
     choice = ROLLOUT if findings.attention is None else findings.choice
     return request, findings.patch, findings.block, choice
 

@@ -1,4 +1,4 @@
-"""The inspector's layers: the map, the patches, and the outlines of some of them."""
+"""The inspector's layers: the map, the grid of patches, and the patch outlines."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from napari_vit_tfm.napari.layers.drawing import plane_geometry_of, show_colorba
 
 _LINES = "#ffffff"
 _LINE_WIDTH = 0.003
-"""Of the patches' borders, as a fraction of the field's longer side."""
+"""Width of the patches' borders, as a fraction of the field's longer side."""
 
 _CHOSEN = (255, 77, 157)
-_POINTED_AT = (255, 255, 255)
+_HOVERED = (255, 255, 255)
 _OUTLINE_WIDTH = 0.005
 _OUTLINE_PIXELS = 320
-"""At most so many pixels along the field's longer side, and four a vector."""
+"""Maximum number of pixels along the field's longer side; at most four a vector."""
 
-# What is drawn lies where it lay, and a thumbnail takes longer than it is worth.
-_PICTURE_ONLY = {"thumbnail": False, "highlight": False, "extent": False}
+# Only the pixels change. Updating extent and thumbnail would take extra time.
+_PIXELS_ONLY = {"thumbnail": False, "highlight": False, "extent": False}
 
 
 class AttentionLayers:
-    """Layers over one layer of a field, where that layer lies.
+    """Layers drawn over a layer of a field, with the same transform.
 
-    Made when the grid is known and hidden until they have something to show: a
-    layer takes longer to make than to change.
+    The layers are created once per grid and hidden while they have nothing to
+    show, since creating a layer takes longer than changing it.
 
     Parameters
     ----------
@@ -56,23 +56,23 @@ class AttentionLayers:
         self._lines: Vectors | None = None
         self._outlines: Image | None = None
         self._outlined: tuple[Patch | None, ...] = (None, None)
-        self._is_ours_to_show = True
-        self._aside: list[Layer] = []
+        self._show_next_map = True
+        self._hidden_layers: list[Layer] = []
 
     def __contains__(self, layer: Layer) -> bool:
-        return layer in self._own()
+        return layer in self._all_layers()
 
-    def _own(self) -> list[Layer]:
+    def _all_layers(self) -> list[Layer]:
         layers = (self._map, self._lines, self._outlines)
         return [layer for layer in layers if layer is not None]
 
     @property
     def base(self) -> Layer:
-        """The layer that they lie over."""
+        """The layer of the field below these layers."""
         return self._base
 
     def show_grid(self, grid: PatchGrid) -> None:
-        """Draw the patches' borders.
+        """Draw the borders of the patches.
 
         Parameters
         ----------
@@ -83,27 +83,27 @@ class AttentionLayers:
             return
         self.remove()
         self._grid = grid
-        self._map = self._image()
+        self._map = self._create_map()
         self._map.visible = False
-        self._lines = self._line_layer()
-        self._outlines = self._outline_layer()
-        # What the user has selected stays selected.
+        self._lines = self._create_lines()
+        self._outlines = self._create_outlines()
+        # Adding layers changes the selection; restore the user's.
         selected = set(self._layers.selection)
-        self._layers.extend(self._own())
+        self._layers.extend(self._all_layers())
         self._layers.selection = selected
 
     def show_map(self, picture: Picture, *, kind: OverlayKind, name: str) -> None:
-        """Lay a map over the field.
+        """Show a map over the field.
 
         Parameters
         ----------
         picture : Picture
-            The map, of the grid's field.
+            The map, with the shape of the field.
         kind : {"weights", "displacement"}, keyword-only
-            What it shows: weights let the field shine through, weighted
-            displacements stand alone.
+            Kind of overlay. Weights are transparent where they are low; weighted
+            displacements are opaque.
         name : str, keyword-only
-            What the layer is called.
+            Name of the layer.
         """
         image = self._map
         assert image is not None
@@ -111,101 +111,102 @@ class AttentionLayers:
             self._kind = kind
             image.colormap = self._colormap(kind)
             image.opacity = self._config.attention_opacity if kind == "weights" else 1.0
-        # In place: a layer that is given other data asks the viewer to measure
-        # all layers anew.
+        # In place: new data would make the viewer compute the extent of all layers.
         image.data[:] = picture.data
         if tuple(image.contrast_limits) != picture.limits:
             image.contrast_limits_range = picture.limits
             image.contrast_limits = picture.limits
         if image.name != name:
             image.name = name
-        if self._is_ours_to_show:
-            # From then on, what the user hides stays hidden.
-            self._is_ours_to_show = False
+        if self._show_next_map:
+            # Only once: a map that the user hides stays hidden.
+            self._show_next_map = False
             image.visible = True
             show_colorbar(image)
         if image.visible:
-            image.refresh(**_PICTURE_ONLY)
+            image.refresh(**_PIXELS_ONLY)
 
     def blank_map(self) -> None:
-        """Let the field be seen alone until the next map is known.
+        """Make the map transparent until the next map is available.
 
-        A layer that is hidden and shown again has its colour bar's programs
-        compiled anew, which takes longer than most maps do.
+        Hiding and showing the layer instead would recompile the shaders of its
+        colour bar, which takes longer than computing most maps.
         """
         if self._map is not None:
-            # Also where the user has hidden it: what comes back is not stale.
+            # Also if the user has hidden it, so that no stale map reappears.
             self._map.data[:] = np.nan
-            self._map.refresh(**_PICTURE_ONLY)
+            self._map.refresh(**_PIXELS_ONLY)
 
     def hide_map(self) -> None:
-        """Show no map, nor its colours."""
+        """Hide the map and its colour bar."""
         self.blank_map()
         if self._map is not None and self._map.visible:
             self._map.visible = False
-            self._is_ours_to_show = True
+            self._show_next_map = True
 
-    def set_aside(self) -> None:
-        """Show nothing until `bring_back`."""
+    def hide_all(self) -> None:
+        """Hide all layers until `show_all`."""
         self.blank_map()
-        shown = [layer for layer in self._own() if layer.visible]
-        self._aside += shown
+        shown = [layer for layer in self._all_layers() if layer.visible]
+        self._hidden_layers += shown
         for layer in shown:
             layer.visible = False
 
-    def bring_back(self) -> None:
-        """Show what was set aside."""
-        shown, self._aside = self._aside, []
+    def show_all(self) -> None:
+        """Show the layers that `hide_all` has hidden."""
+        shown, self._hidden_layers = self._hidden_layers, []
         for layer in shown:
             layer.visible = True
 
-    def outline(self, *, chosen: Patch | None, pointed_at: Patch | None) -> None:
-        """Outline the chosen patch and the one under the mouse, where there are any.
+    def outline(self, *, chosen: Patch | None, hovered: Patch | None) -> None:
+        """Outline the chosen patch and the patch under the mouse.
 
         Parameters
         ----------
-        chosen, pointed_at : tuple of int, keyword-only, optional
-            Row and column; one that the grid does not have is no patch.
+        chosen, hovered : tuple of int, keyword-only, optional
+            Row and column; None, or a patch outside the grid, is not outlined.
         """
         image, grid = self._outlines, self._grid
         if image is None or grid is None:
             return
-        wanted = pointed_at, chosen
-        outlined = tuple(one if one and grid.has(*one) else None for one in wanted)
+        wanted = hovered, chosen
+        outlined = tuple(
+            patch if patch and grid.has(*patch) else None for patch in wanted
+        )
         if outlined == self._outlined:
             return
         self._outlined = outlined
         image.data[:] = 0
-        for patch, colour in zip(outlined, (_POINTED_AT, _CHOSEN), strict=True):
+        for patch, colour in zip(outlined, (_HOVERED, _CHOSEN), strict=True):
             if patch is not None:
                 _draw_border(image.data, grid, patch, colour)
-        image.refresh(**_PICTURE_ONLY)
+        image.refresh(**_PIXELS_ONLY)
 
     def move_to(self, base: Layer) -> None:
-        """Lay them over another layer of the same field."""
+        """Move the layers over another layer of the same field."""
         self._base = base
         self.follow()
 
     def follow(self) -> None:
-        """Bring the layers to where the field's layer is now."""
-        place = plane_geometry_of(self._base)
-        for layer in self._own():
-            if not np.array_equal(layer.affine.affine_matrix, place["affine"]):
-                layer.affine = place["affine"]
-            if layer.units != place["units"]:
-                layer.units = place["units"]
+        """Apply the transform and units of the field's layer."""
+        geometry = plane_geometry_of(self._base)
+        for layer in self._all_layers():
+            if not np.array_equal(layer.affine.affine_matrix, geometry["affine"]):
+                layer.affine = geometry["affine"]
+            if layer.units != geometry["units"]:
+                layer.units = geometry["units"]
 
     def remove(self) -> None:
-        """Take the layers away, those that are still there."""
-        for layer in self._own():
+        """Remove the layers that are still in the viewer."""
+        for layer in self._all_layers():
             if layer in self._layers:
                 self._layers.remove(layer)
         self._map = self._lines = self._outlines = None
         self._grid = self._kind = None
         self._outlined = (None, None)
-        self._is_ours_to_show, self._aside = True, []
+        self._show_next_map, self._hidden_layers = True, []
 
-    def _image(self) -> Image:
+    def _create_map(self) -> Image:
         assert self._grid is not None
         return Image(
             np.zeros(self._grid.field_shape, dtype=np.float32),
@@ -221,8 +222,8 @@ class AttentionLayers:
             return _fading(self._config.attention_colormap)
         return ensure_colormap(self._config.displacement_colormap)
 
-    def _line_layer(self) -> Vectors:
-        """Lines, equally wide on the canvas whatever the field's size."""
+    def _create_lines(self) -> Vectors:
+        """Lines whose width on the canvas does not depend on the field's size."""
         assert self._grid is not None
         return Vectors(
             self._grid.lines(),
@@ -235,17 +236,17 @@ class AttentionLayers:
             **plane_geometry_of(self._base),
         )
 
-    def _outline_layer(self) -> Image:
-        """An image, since lines that move have their programs compiled anew."""
+    def _create_outlines(self) -> Image:
+        """An image, since changing a line layer recompiles its shaders."""
         assert self._grid is not None
         rows, columns = self._grid.field_shape
-        finer = _outline_pixels_per_vector(self._grid)
-        first = (1 / finer - 1) / 2
+        resolution = _outline_pixels_per_vector(self._grid)
+        first = (1 / resolution - 1) / 2
         return Image(
-            np.zeros((rows * finer, columns * finer, 4), dtype=np.uint8),
+            np.zeros((rows * resolution, columns * resolution, 4), dtype=np.uint8),
             rgb=True,
             name="outlines",
-            scale=(1 / finer, 1 / finer),
+            scale=(1 / resolution, 1 / resolution),
             translate=(first, first),
             blending="translucent_no_depth",
             interpolation2d="linear",
@@ -254,7 +255,7 @@ class AttentionLayers:
 
 
 def _fading(name: str) -> Colormap:
-    """A colormap whose low end is transparent: the field shows through there."""
+    """A colormap whose low end is transparent, so that the field shows through."""
     levels = np.linspace(0, 1, 256)
     colors = ensure_colormap(name).map(levels)
     colors[:, 3] = np.sqrt(levels)
@@ -272,14 +273,14 @@ def _draw_border(
     colour: tuple[int, int, int],
 ) -> None:
     """Draw a patch's border, inside the patch, into an image of the field."""
-    finer = _outline_pixels_per_vector(grid)
+    resolution = _outline_pixels_per_vector(grid)
     left, top, right, bottom = (
-        round((edge + 0.5) * finer) for edge in grid.bounds(*patch)
+        round((edge + 0.5) * resolution) for edge in grid.bounds(*patch)
     )
-    width = round(_OUTLINE_WIDTH * max(grid.field_shape) * finer)
-    # Of a narrow patch, too, the inside is seen.
+    width = round(_OUTLINE_WIDTH * max(grid.field_shape) * resolution)
+    # Leave the inside of narrow patches visible.
     width = max(min(width, (right - left) // 4, (bottom - top) // 4), 1)
-    # What is transparent nearby is of the same colour, for a smooth edge.
+    # Transparent pixels nearby get the same colour, for smooth interpolation.
     near = pixels[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
     near[near[..., 3] == 0] = (*colour, 0)
     inside = pixels[top:bottom, left:right]

@@ -1,4 +1,4 @@
-"""A viewer's mouse, keys and status, as what they mean for a grid of patches."""
+"""Mouse, keys and status bar of a viewer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ARROWS: Mapping[str, tuple[int, int]] = {
     "Left": (0, -1),
     "Right": (0, 1),
 }
-"""Keys, and by how many rows and columns they move a patch."""
+"""Arrow keys, and the rows and columns by which they move the chosen patch."""
 
 Position = tuple[float, ...]
 
 
 def shows_plane(viewer: ViewerModel) -> bool:
-    """Whether a viewer shows rows and columns, in two dimensions, layer over layer."""
+    """Whether a viewer shows rows and columns in 2D, with grid mode switched off."""
     dims = viewer.dims
     are_rows_and_columns = tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
     is_grid = viewer.canvas.grid.enabled
@@ -31,18 +31,17 @@ def shows_plane(viewer: ViewerModel) -> bool:
 
 
 class Pointer:
-    """The mouse over a viewer's canvas: where it is, and clicks.
+    """Reports mouse moves and clicks on a viewer's canvas.
 
-    A click is a press without a drag, so that dragging goes on moving the
-    picture. Views in three dimensions, of other axes than rows and columns, or of
-    the layers beside each other, are left alone.
+    A click is a press without a drag, so dragging still pans the canvas. Nothing
+    is reported in 3D view, with transposed axes, or in grid mode.
 
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer; listened to between `bind` and `unbind`.
+        The viewer; its events are handled between `bind` and `unbind`.
     on_move, on_click : callable, keyword-only
-        Told the position in the world.
+        Called with the position in world coordinates.
     on_leave : callable, keyword-only
         Called when the mouse leaves the canvas.
     """
@@ -61,26 +60,28 @@ class Pointer:
         self._on_leave = on_leave
 
     def bind(self) -> None:
-        """Listen to the mouse."""
-        self._viewer.mouse_move_callbacks.append(self._moved)
-        self._viewer.mouse_drag_callbacks.append(self._pressed)
-        self._viewer.events.mouse_over_canvas.connect(self._crossed_edge)
+        """Connect to the viewer."""
+        self._viewer.mouse_move_callbacks.append(self._on_mouse_move)
+        self._viewer.mouse_drag_callbacks.append(self._on_mouse_press)
+        self._viewer.events.mouse_over_canvas.connect(self._on_mouse_over_canvas)
 
     def unbind(self) -> None:
-        """Stop listening."""
-        self._viewer.mouse_move_callbacks.remove(self._moved)
-        self._viewer.mouse_drag_callbacks.remove(self._pressed)
-        self._viewer.events.mouse_over_canvas.disconnect(self._crossed_edge)
+        """Disconnect from the viewer."""
+        self._viewer.mouse_move_callbacks.remove(self._on_mouse_move)
+        self._viewer.mouse_drag_callbacks.remove(self._on_mouse_press)
+        self._viewer.events.mouse_over_canvas.disconnect(self._on_mouse_over_canvas)
 
-    def _moved(self, viewer: ViewerModel, event: Any) -> None:
+    def _on_mouse_move(self, viewer: ViewerModel, event: Any) -> None:
         if shows_plane(viewer):
             self._on_move(tuple(event.position))
 
-    def _crossed_edge(self) -> None:
+    def _on_mouse_over_canvas(self) -> None:
         if not self._viewer.mouse_over_canvas:
             self._on_leave()
 
-    def _pressed(self, viewer: ViewerModel, event: Any) -> Generator[None, None, None]:
+    def _on_mouse_press(
+        self, viewer: ViewerModel, event: Any
+    ) -> Generator[None, None, None]:
         if event.button != 1 or not shows_plane(viewer):
             return
         pressed = tuple(event.pos)
@@ -94,93 +95,97 @@ class Pointer:
 
 
 class StatusLine:
-    """Words in a viewer's status bar, before what it says of the place itself.
+    """A text in a viewer's status bar, in front of the viewer's own status.
 
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer; its status is watched between `bind` and `unbind`.
+        The viewer; its status is extended between `bind` and `unbind`.
     words : callable
-        Returns the words; empty where there is nothing to say.
+        Returns the text; empty if there is none.
     """
 
     def __init__(self, viewer: ViewerModel, words: Callable[[], str]) -> None:
         self._viewer = viewer
         self._words = words
-        self._said = self._of_viewer = ""
+        self._own_status = self._viewer_status = ""
 
     def bind(self) -> None:
-        """Speak before the viewer."""
-        # Last of all, since the window shows what was said last.
+        """Add the text to the viewer's status."""
+        # Connected last: the window shows the last status that was set.
         self._viewer.events.status.connect(self._on_status, position="last")
 
     def unbind(self) -> None:
-        """Let the viewer speak alone."""
+        """Remove the text, and stop watching the status."""
         self._viewer.events.status.disconnect(self._on_status)
         self.clear()
 
     def _on_status(self, event: Event) -> None:
-        said = event.value
-        # What is said here is announced, too.
-        if said != self._said:
-            self._of_viewer = said if isinstance(said, str) else said["coordinates"]
+        status = event.value
+        # Setting the status here emits this event again.
+        if status != self._own_status:
+            self._viewer_status = (
+                status if isinstance(status, str) else status["coordinates"]
+            )
             self.refresh()
 
     def refresh(self) -> None:
-        """Say it anew: the words may be others now."""
+        """Update the status after the text may have changed."""
         words = self._words()
         if words:
-            self._said = f"{words}    {self._of_viewer}"
-            self._viewer.status = self._said
+            self._own_status = f"{words}    {self._viewer_status}"
+            self._viewer.status = self._own_status
 
     def clear(self) -> None:
-        """Leave what the viewer has said, until it says something else."""
-        if self._said and self._viewer.status == self._said:
-            self._viewer.status = self._of_viewer
-        self._said = self._of_viewer = ""
+        """Restore the viewer's own status."""
+        if self._own_status and self._viewer.status == self._own_status:
+            self._viewer.status = self._viewer_status
+        self._own_status = self._viewer_status = ""
 
 
 class Keys:
-    """Keys of a viewer that mean something else for a while.
+    """Temporary key bindings of a viewer.
 
     Parameters
     ----------
     viewer : ViewerModel
         The viewer.
     actions : mapping of str to callable
-        What each key does between `bind` and `unbind`.
+        Action of each key between `bind` and `unbind`.
     """
 
     def __init__(
         self, viewer: ViewerModel, actions: Mapping[str, Callable[[], None]]
     ) -> None:
         self._viewer = viewer
-        self._ours = {key: _of_viewer(action) for key, action in actions.items()}
-        self._theirs: dict[str, Any] = {}
+        self._actions = {key: _keybinding(action) for key, action in actions.items()}
+        self._previous: dict[str, Any] = {}
 
     @property
     def are_bound(self) -> bool:
-        """Whether the keys mean something else now."""
-        return bool(self._theirs)
+        """Whether the keys are bound."""
+        return bool(self._previous)
 
     def bind(self) -> None:
-        """Take the keys."""
-        for key, ours in self._ours.items():
-            self._theirs[key] = self._viewer.bind_key(key, ours, overwrite=True)
+        """Bind the keys, and remember their previous bindings."""
+        for key, action in self._actions.items():
+            self._previous[key] = self._viewer.bind_key(key, action, overwrite=True)
 
     def unbind(self) -> None:
-        """Give the keys back to whoever had them before."""
-        for key, ours in self._ours.items():
-            theirs = self._theirs.pop(key)
-            now = self._viewer.bind_key(key, None)
-            # Somebody may have taken it in the meantime.
-            restored = theirs if now is ours else now
+        """Restore the previous bindings."""
+        for key, action in self._actions.items():
+            previous = self._previous.pop(key)
+            current = self._viewer.bind_key(key, None)
+            # Keep a binding that was made in the meantime.
+            restored = previous if current is action else current
             if restored is not None:
                 self._viewer.bind_key(key, restored, overwrite=True)
 
 
-def _of_viewer(action: Callable[[], None]) -> Callable[[ViewerModel], None]:
-    def act(_viewer: ViewerModel) -> None:
+def _keybinding(action: Callable[[], None]) -> Callable[[ViewerModel], None]:
+    """An action as a key binding, which napari calls with the viewer."""
+
+    def run(_viewer: ViewerModel) -> None:
         action()
 
-    return act
+    return run

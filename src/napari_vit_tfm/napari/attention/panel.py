@@ -1,4 +1,4 @@
-"""What is docked below the picture: all maps of a patch, and their test."""
+"""The panel below the canvas: all maps of a patch, and the test of a map."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NAME = "Attention: all maps of the patch"
 
 
 class AttentionPanel(QWidget):
-    """The gallery and the plots.
+    """Gallery of maps and plots of evidence.
 
     Parameters
     ----------
     owner : QWidget
-        The dock that it belongs to, which keeps it while it is not docked.
+        The attention dock, which is the parent while the panel is not docked.
     config : DisplayConfig, optional
-        How maps are drawn.
+        Colour maps.
     """
 
     def __init__(self, owner: QWidget, *, config: DisplayConfig | None = None) -> None:
@@ -41,7 +41,7 @@ class AttentionPanel(QWidget):
         layout.addWidget(self.plots)
 
     def open(self, viewer: ViewerModel) -> None:
-        """Dock it below the viewer's picture, where the viewer has a window."""
+        """Dock the panel below the canvas, if the viewer has a window."""
         window = getattr(viewer, "window", None)
         if window is None or self._window is not None:
             return
@@ -51,7 +51,7 @@ class AttentionPanel(QWidget):
         )
 
     def close_dock(self) -> None:
-        """Take it out of the window."""
+        """Remove the panel from the window."""
         window, self._window = self._window, None
         if window is not None and self in window.dock_widgets.values():
             window.remove_dock_widget(self)
@@ -59,7 +59,7 @@ class AttentionPanel(QWidget):
         self.hide()
 
     def refresh(self, inspector: Inspector) -> None:
-        """Show what an inspector looks at."""
+        """Show the current view of an inspector."""
         frame, view = inspector.frame, inspector.shown
         self.plots.show_findings(inspector.findings())
         tiles = inspector.tiles()
@@ -67,24 +67,26 @@ class AttentionPanel(QWidget):
             shape = (1, 1) if frame is None else frame.grid.field_shape
             self.gallery.show_tiles([], current=-1, outline=None, field_shape=shape)
             return
-        of_weights = view.kind == "weights"
+        is_weights = view.kind == "weights"
         name = (
             self._config.attention_colormap
-            if of_weights
+            if is_weights
             else self._config.displacement_colormap
         )
         colours = ensure_colormap(name).colors
         pictures = [inspector.draw(tile.findings) for tile in tiles]
         images = [
-            TileImage(tile.name, None if drawn is None else coloured(drawn, colours))
-            for tile, drawn in zip(tiles, pictures, strict=True)
+            TileImage(
+                tile.name, None if picture is None else coloured(picture, colours)
+            )
+            for tile, picture in zip(tiles, pictures, strict=True)
         ]
-        known = next((drawn for drawn in pictures if drawn is not None), None)
-        if known is None:
+        first = next((picture for picture in pictures if picture is not None), None)
+        if first is None:
             self.gallery.hide_scale()
         else:
-            ends = f"{known.limits[0]:.3g}", f"{known.limits[1]:.3g}"
-            self.gallery.show_scale(colours, ends, known.title)
+            ends = f"{first.limits[0]:.3g}", f"{first.limits[1]:.3g}"
+            self.gallery.show_scale(colours, ends, first.title)
         rows, columns = frame.grid.field_shape
         x0, y0, x1, y1 = frame.grid.bounds(*view.patch)
         current = [tile.is_current for tile in tiles].index(True)

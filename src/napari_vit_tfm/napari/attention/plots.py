@@ -1,4 +1,4 @@
-"""Is the attention telling the truth? Two small plots."""
+"""Two small plots that show how a map compares with influence and reference."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from napari_vit_tfm.attention.patch import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's, which the colour-blind can tell apart, as bright as a dark
-# window needs.
+# Colours of Okabe and Ito, distinguishable with colour blindness and bright enough
+# for a dark theme.
 _STYLES = {
     CHOSEN: ("the map", "#56B4E9", "o"),
     "influence": (EVIDENCE_WORDS["influence"], "#E69F00", "s"),
@@ -31,7 +31,7 @@ _TEXT_POINTS = 7
 
 
 class EvidencePlots(QWidget):
-    """Rank correlations block by block, and faithfulness curves.
+    """Rank correlation for each block, and faithfulness curves.
 
     Parameters
     ----------
@@ -52,33 +52,35 @@ class EvidencePlots(QWidget):
         self.hide()
 
     def show_findings(self, findings: PatchFindings | None) -> None:
-        """Plot what the map of a patch was held against, or nothing.
+        """Plot the evidence for a patch; hide the plots if there is none.
 
         Parameters
         ----------
         findings : PatchFindings, optional
-            What is known about the patch and the map that is looked at.
+            Results for the patch and the current map.
         """
         if findings is not None and findings.influence is None:
             findings = None
-        before, self._shown = self._shown, findings
+        previous, self._shown = self._shown, findings
         self.setVisible(findings is not None)
-        if findings is not None and not (before and _look_alike(before, findings)):
-            self._label.setPixmap(self._plots(findings))
+        if findings is not None and not (
+            previous and _have_same_plots(previous, findings)
+        ):
+            self._label.setPixmap(self._render(findings))
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Write in the new colour when the theme changes."""
+        """Redraw with the new text colour when the theme changes."""
         super().changeEvent(event)
         changes = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
         if event is None or event.type() not in changes or self._shown is None:
             return
         if self._text_colour() != self._colour:
-            self._label.setPixmap(self._plots(self._shown))
+            self._label.setPixmap(self._render(self._shown))
 
     def _text_colour(self) -> str:
         return self.palette().windowText().color().name()
 
-    def _plots(self, evidence: PatchFindings) -> QPixmap:
+    def _render(self, evidence: PatchFindings) -> QPixmap:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -87,13 +89,13 @@ class EvidencePlots(QWidget):
         )
         figure.set_facecolor("none")
         left, right = figure.subplots(1, 2)
-        _correlations(left, evidence)
-        _curves(right, evidence)
+        _plot_correlations(left, evidence)
+        _plot_curves(right, evidence)
         self._colour = colour = self._text_colour()
         for axes in (left, right):
-            _restyle(axes, colour)
-        explained = right if evidence.faithfulness else left
-        handles, labels = explained.get_legend_handles_labels()
+            _apply_theme(axes, colour)
+        axes_with_legend = right if evidence.faithfulness else left
+        handles, labels = axes_with_legend.get_legend_handles_labels()
         figure.legend(
             handles,
             labels,
@@ -111,7 +113,7 @@ class EvidencePlots(QWidget):
         return QPixmap.fromImage(QImage(pixels, width, height, 4 * width, layout))
 
 
-def _look_alike(one: PatchFindings, other: PatchFindings) -> bool:
+def _have_same_plots(one: PatchFindings, other: PatchFindings) -> bool:
     """Whether two findings have the same plots."""
     arrays = ("attention", "influence", "reference", "faithfulness")
     return (one.patch, one.choice, one.block) == (
@@ -121,11 +123,11 @@ def _look_alike(one: PatchFindings, other: PatchFindings) -> bool:
     ) and all(getattr(one, name) is getattr(other, name) for name in arrays)
 
 
-def _correlations(axes: Axes, evidence: PatchFindings) -> None:
-    """How alike the map and the evidence rank the patches, block by block."""
-    axes.set_title("the map's rank correlation with", fontsize=_TEXT_POINTS + 1)
+def _plot_correlations(axes: Axes, evidence: PatchFindings) -> None:
+    """Plot the rank correlation of each block's map with the evidence."""
+    axes.set_title("rank correlation of the map with", fontsize=_TEXT_POINTS + 1)
     if evidence.attention is None:
-        _say(axes, "no attention")
+        _show_text(axes, "no attention")
         return
     axes.set_ylim(-1, 1)
     axes.axhline(0, color="0.5", lw=0.6)
@@ -138,12 +140,14 @@ def _correlations(axes: Axes, evidence: PatchFindings) -> None:
     axes.set_xticks(blocks)
 
 
-def _curves(axes: Axes, evidence: PatchFindings) -> None:
-    """How the traction changes as patches are hidden."""
+def _plot_curves(axes: Axes, evidence: PatchFindings) -> None:
+    """Plot the change of the traction against the share of hidden patches."""
     found = evidence.faithfulness
-    axes.set_title("change of the traction, hiding by", fontsize=_TEXT_POINTS + 1)
+    axes.set_title(
+        "change of the traction by hidden patches", fontsize=_TEXT_POINTS + 1
+    )
     if found is None:
-        _say(axes, "this map is not tested")
+        _show_text(axes, "this map has not been tested")
         return
     percent = 100 * found.shares
     styles = dict(_STYLES)
@@ -162,11 +166,11 @@ def _curves(axes: Axes, evidence: PatchFindings) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _say(axes: Axes, words: str) -> None:
-    """Words instead of a plot."""
+def _show_text(axes: Axes, text: str) -> None:
+    """Show a text instead of a plot."""
     axes.text(
         *(0.5, 0.5),
-        words,
+        text,
         ha="center",
         transform=axes.transAxes,
         fontsize=_TEXT_POINTS + 1,
@@ -174,7 +178,7 @@ def _say(axes: Axes, words: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _restyle(axes: Axes, colour: str) -> None:
+def _apply_theme(axes: Axes, colour: str) -> None:
     axes.set_facecolor("none")
     axes.tick_params(colors=colour, labelsize=_TEXT_POINTS)
     axes.xaxis.label.set(color=colour, fontsize=_TEXT_POINTS)

@@ -1,7 +1,7 @@
-"""What the inspector's threads do: arrays in, arrays out, no Qt, no layer.
+"""Requests of the inspector, and the functions that compute their results.
 
-torch is imported here, inside functions: the first call takes seconds, and
-those belong to a thread.
+The functions run in threads and use no Qt and no layer. They import torch when
+they are called, since the first import takes seconds.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from napari_vit_tfm.physics.substrate import Substrate
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """A frame whose patches are to be looked at; equal requests, equal answers.
+    """A request for a frame; equal requests have equal results.
 
     Parameters
     ----------
     stack : DisplacementStack
-        The displacements; stacks are equal only to themselves.
+        The displacements, compared by identity.
     frame : int
-        The frame.
+        Frame index, counted from zero.
     substrate : Substrate
         The gel.
     config : ReconstructionConfig
@@ -43,7 +43,7 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class EvidenceRequest:
-    """A map that is to be tested.
+    """A request for the test of a map.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class EvidenceRequest:
     view : View
         Patch, block and map.
     found : Frame
-        The frame's answer.
+        The computed frame.
     known : PatchFindings, optional
-        What is known about the patch from the test of another map.
+        Evidence for the patch from the test of another map.
     """
 
     frame: FrameRequest
@@ -63,23 +63,23 @@ class EvidenceRequest:
     known: PatchFindings | None = field(compare=False, repr=False, default=None)
 
     def is_of(self, frame: FrameRequest | None, view: View) -> bool:
-        """Whether it is about the patch of a frame that a view looks at."""
+        """Whether the request is for the patch that a view of a frame shows."""
         return self.frame == frame and self.view.patch == view.patch
 
 
 def look_at_frame(
     methods: MethodCache, request: FrameRequest, is_cancelled: Callable[[], bool]
 ) -> Frame:
-    """Compute a frame's attention, where the model has any.
+    """Compute a frame, with its attention if the model has any.
 
     Parameters
     ----------
     methods : MethodCache
-        Where the method comes from.
+        Loads the method.
     request : FrameRequest
         The frame.
     is_cancelled : callable
-        Not asked: it is short, and kept for when somebody comes back.
+        Not used: the computation is short, and its result is cached.
 
     Raises
     ------
@@ -114,21 +114,21 @@ def gather_evidence(
     request: EvidenceRequest,
     is_cancelled: Callable[[], bool],
 ) -> Generator[str, None, PatchFindings]:
-    """Compute what a patch's map can be held against.
+    """Compute the evidence that a patch's map is compared with.
 
     Parameters
     ----------
     methods : MethodCache
-        Where the method comes from.
+        Loads the method.
     request : EvidenceRequest
         The map.
     is_cancelled : callable
-        Asked again and again.
+        Called repeatedly; True cancels.
 
     Yields
     ------
     str
-        What is being computed.
+        The current step.
 
     Returns
     -------
@@ -138,17 +138,17 @@ def gather_evidence(
     Raises
     ------
     Cancelled
-        If `is_cancelled` said so.
+        If `is_cancelled` returned True.
     RunError
-        Instead of a RuntimeError, which is what most of torch's errors are.
+        For a RuntimeError, such as most of torch's errors.
     """
     try:
-        return (yield from _evidence(methods, request, is_cancelled))
+        return (yield from _compute_evidence(methods, request, is_cancelled))
     except RuntimeError as error:
         raise RunError(str(error)) from error
 
 
-def _evidence(
+def _compute_evidence(
     methods: MethodCache,
     request: EvidenceRequest,
     is_cancelled: Callable[[], bool],
@@ -156,33 +156,33 @@ def _evidence(
     from napari_vit_tfm.attention.faithfulness import faithfulness
     from napari_vit_tfm.attention.influence import influence_map, physical_reference
 
-    asked = request.frame
-    findings = findings_of(asked, request.view, request.found)
+    frame = request.frame
+    findings = findings_of(frame, request.view, request.found)
     options: dict[str, Any] = {
-        "substrate": asked.substrate,
-        "config": asked.config,
-        "method": methods.load(asked.config),
+        "substrate": frame.substrate,
+        "config": frame.config,
+        "method": methods.load(frame.config),
         "is_cancelled": is_cancelled,
     }
-    before = request.known
-    place = asked.stack, asked.frame, findings.patch
+    previous = request.known
+    target = frame.stack, frame.frame, findings.patch
     random = None
-    if before is None:
-        yield "following the traction back to the displacements"
+    if previous is None:
+        yield "computing the influence of the displacements"
         findings = replace(
             findings,
-            influence=influence_map(*place, **options),
+            influence=influence_map(*target, **options),
             reference=physical_reference(findings.grid, findings.patch),
         )
     else:
-        assert before.faithfulness is not None
-        random = before.faithfulness.random
+        assert previous.faithfulness is not None
+        random = previous.faithfulness.random
         findings = replace(
-            findings, influence=before.influence, reference=before.reference
+            findings, influence=previous.influence, reference=previous.reference
         )
-    yield "hiding patches, and looking how the traction changes"
+    yield "hiding patches and measuring the change of the traction"
     curves = faithfulness(
-        *place,
+        *target,
         maps_to_test(findings),
         random=random,
         **options,
@@ -191,16 +191,16 @@ def _evidence(
 
 
 def findings_of(request: FrameRequest, view: View, frame: Frame) -> PatchFindings:
-    """What is known about a view's patch from its frame alone.
+    """The results for a view's patch, without any evidence.
 
     Parameters
     ----------
     request : FrameRequest
-        The frame.
+        The request of the frame.
     view : View
-        What is looked at, a patch among it.
+        The view, with a chosen patch.
     frame : Frame
-        The frame's answer.
+        The computed frame.
     """
     assert view.patch is not None
     return PatchFindings(

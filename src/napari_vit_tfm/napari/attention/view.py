@@ -1,6 +1,6 @@
-"""Which map of which patch is looked at.
+"""The view: which map of which patch is shown, and how.
 
-No Qt, no layer, no viewer.
+It uses no Qt, no layer and no viewer.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ LAST_BLOCK = sys.maxsize
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at.
+    """Which map of which patch is shown, and how.
 
     Parameters
     ----------
     patch : tuple of int, optional
         Row and column of the chosen patch.
     block : int
-        The block, counted from zero; the last where there are fewer.
+        Block index, counted from zero; the last block if there are fewer.
     evidence : {"influence", "reference"}, optional
-        What is looked at instead of a block's map.
+        Shown instead of an attention map.
     maps : MapChoice
-        Which of the block's maps.
+        The chosen map of the block.
     kind : {"weights", "displacement"}
-        How the map is drawn.
+        Kind of overlay.
     scale : {"share", "peak"}
-        Where its colours end, as for `overlay.picture`.
+        Colour scale, as for `overlay.picture`.
     """
 
     patch: Patch | None = None
@@ -52,7 +52,7 @@ class View:
     scale: OverlayScale = "share"
 
     def on(self, frame: Frame) -> View:
-        """The nearest view that a frame has."""
+        """The view restricted to the patches, blocks and heads of a frame."""
         patch, evidence, maps = self.patch, self.evidence, self.maps
         if patch is not None and not frame.grid.has(*patch):
             patch = None
@@ -64,7 +64,7 @@ class View:
         return replace(self, patch=patch, block=block, evidence=evidence, maps=maps)
 
     def moved(self, rows: int, columns: int, grid: PatchGrid) -> View:
-        """With a patch further down and right, or the middle one if none is chosen."""
+        """The view of another patch, or of the middle patch if none is chosen."""
         if self.patch is None:
             patch = grid.rows // 2, grid.columns // 2
         else:
@@ -77,16 +77,16 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A frame whose patches can be looked at.
+    """A computed frame.
 
     Parameters
     ----------
     grid : PatchGrid
         The patches.
     model, model_sha256 : str
-        Name of the model, SHA-256 of its weights.
+        Name of the model, and SHA-256 of its weights.
     attention : FrameAttention, optional
-        None for a model that has none.
+        None for a model without attention.
     """
 
     grid: PatchGrid
@@ -101,22 +101,22 @@ class Frame:
 
     @property
     def n_heads(self) -> int:
-        """Attention heads of a block; 0 for a model without attention."""
+        """Number of heads in a block; 0 for a model without attention."""
         return self.attention.n_heads if self.attention else 0
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One of the maps that can be looked at.
+    """One of the maps of a patch, as shown in the gallery.
 
     Parameters
     ----------
     name : str
-        What it is.
+        Name of the map.
     findings : PatchFindings
-        Shows it.
+        The results, with this map as the one shown.
     is_current : bool
-        Whether it is what is looked at.
+        Whether this map is the one shown over the field.
     """
 
     name: str
@@ -125,41 +125,41 @@ class Tile:
 
 
 def tiles(findings: PatchFindings) -> list[Tile]:
-    """Every map of a patch: that of each block, and the evidence.
+    """All maps of a patch: one for each block, influence and physical reference.
 
     Parameters
     ----------
     findings : PatchFindings
-        What is known about the patch, and what of it is looked at.
+        The results for the patch, with the map that is shown.
     """
     all_maps = [
         (f"block {block + 1}", replace(findings, block=block, evidence=None))
         for block in findings.blocks
     ]
     all_maps += [(EVIDENCE_WORDS[e], replace(findings, evidence=e)) for e in EVIDENCE]
-    looked_at = findings.block, findings.evidence
+    shown = findings.block, findings.evidence
     return [
-        Tile(name, one, (one.block, one.evidence) == looked_at)
-        for name, one in all_maps
+        Tile(name, item, (item.block, item.evidence) == shown)
+        for name, item in all_maps
     ]
 
 
 def coloured(
     drawn: Picture, colours: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.uint8]:
-    """A picture in colours, ``(H, W, 3)``, for a small image of it.
+    """Convert a picture to RGB, ``(H, W, 3)``.
 
     Parameters
     ----------
     drawn : Picture
         The picture.
-    colours : array of shape (n, 3) or more columns
-        From the lowest value to the highest, each from 0 to 1.
+    colours : array of shape (n, 3) or (n, 4)
+        Colours from the lowest value to the highest, with components from 0 to 1.
     """
     low, high = drawn.limits
     levels = np.clip((drawn.data - low) / (high - low), 0, 1)
     table = np.round(colours[:, :3] * 255).astype(np.uint8)
-    picked: npt.NDArray[np.uint8] = table[
+    pixels: npt.NDArray[np.uint8] = table[
         np.round(levels * (len(table) - 1)).astype(np.intp)
     ]
-    return picked
+    return pixels
