@@ -108,7 +108,7 @@ def strongest(layer: Layer) -> tuple[int, tuple[float, float]]:
 
 
 def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
-    """Choose the patch with the largest traction.
+    """Wait for the attention, and choose the patch with the largest traction.
 
     Parameters
     ----------

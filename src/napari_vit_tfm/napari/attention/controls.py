@@ -145,11 +145,11 @@ class AttentionControls(QWidget):
         super().__init__(parent)
         self._view = View()
         self.block = SliderWithPlay()
-        self.map = _combo(_MAP_WORDS)
-        self.direction = _combo(DIRECTION_WORDS)
-        self.head = _combo({})
-        self.kind = _combo(_KIND_WORDS)
-        self.scale = _combo(_SCALE_WORDS)
+        self.map = _combo_box(_MAP_WORDS)
+        self.direction = _combo_box(DIRECTION_WORDS)
+        self.head = _combo_box({})
+        self.kind = _combo_box(_KIND_WORDS)
+        self.scale = _combo_box(_SCALE_WORDS)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -249,7 +249,7 @@ class AttentionControls(QWidget):
         self.changed.emit({"scale": self.scale.currentData()})
 
 
-def _combo(words: Mapping[Any, str]) -> QComboBox:
+def _combo_box(words: Mapping[Any, str]) -> QComboBox:
     combo = QComboBox()
     may_shrink(combo)
     for data, text in words.items():

@@ -56,7 +56,7 @@ _CALIBRATION_HINT = (
 )
 _INFLUENCE_HINT = "The influence on its tractions can still be computed."
 _CLICK_HINT = "Click a patch, or move to it with the arrow keys."
-_NOT_A_PLANE = (
+_PLANE_HINT = (
     "Attention is shown in the 2D view of rows and columns only. Switch off 3D view, "
     "transposed axes and grid mode."
 )
@@ -289,7 +289,7 @@ class AttentionDock(QWidget):
         if not inspector.is_on:
             return inspector.problem or _INTRODUCTION
         if not inspector.sees_plane:
-            return _NOT_A_PLANE
+            return _PLANE_HINT
         if frame is None:
             request = inspector.request
             status = _CLICK_HINT

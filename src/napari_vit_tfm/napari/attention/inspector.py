@@ -196,14 +196,14 @@ class Inspector:
         self._run = layers_of_run(self._viewer.layers, self._source)
         for layer in self._run:
             layer.events.metadata.connect(self._update_frame)
-            for event in _geometry_events(layer):
-                event.connect(self._on_moved)
+            for event in _transform_events(layer):
+                event.connect(self._on_transform)
 
     def _unwatch_run(self) -> None:
         for layer in self._run:
             layer.events.metadata.disconnect(self._update_frame)
-            for event in _geometry_events(layer):
-                event.disconnect(self._on_moved)
+            for event in _transform_events(layer):
+                event.disconnect(self._on_transform)
         self._run = []
 
     def _on_inserted(self) -> None:
@@ -237,7 +237,7 @@ class Inspector:
             self._watch_run()
             self._update_frame()
 
-    def _on_moved(self) -> None:
+    def _on_transform(self) -> None:
         assert self._overlay is not None
         self._overlay.follow()
         self._update_frame()
@@ -430,7 +430,7 @@ class Inspector:
 
     def _choose_patch_at(self, position: Position) -> bool:
         """Choose the patch at a position, and return whether there is one."""
-        hit = self._hit(position)
+        hit = self._layer_and_patch_at(position)
         if hit is None or self._overlay is None:
             return False
         layer, patch = hit
@@ -443,7 +443,7 @@ class Inspector:
 
     def hover(self, position: Position) -> None:
         """Outline the patch at a position in world coordinates."""
-        hit = self._hit(position)
+        hit = self._layer_and_patch_at(position)
         self._set_hovered(None if hit is None else hit[1])
 
     def _on_leave(self) -> None:
@@ -454,7 +454,7 @@ class Inspector:
             self._hovered = patch
             self._overlay.outline(chosen=self.shown.patch, hovered=patch)
 
-    def _hit(self, position: Position) -> tuple[Layer, Patch] | None:
+    def _layer_and_patch_at(self, position: Position) -> tuple[Layer, Patch] | None:
         """The layer of the run and the patch at a position.
 
         If layers overlap, the active layer is used, else the layer below the map,
@@ -510,7 +510,7 @@ def _curve_key(request: FrameRequest, findings: PatchFindings) -> CurveKey:
     return request, findings.patch, findings.block, choice
 
 
-def _geometry_events(layer: Layer) -> tuple[Any, ...]:
+def _transform_events(layer: Layer) -> tuple[Any, ...]:
     events = layer.events
     moves = (events.scale, events.translate, events.rotate, events.shear)
     return (*moves, events.affine, events.units)

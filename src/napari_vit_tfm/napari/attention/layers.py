@@ -219,7 +219,7 @@ class AttentionLayers:
 
     def _colormap(self, kind: OverlayKind) -> Colormap:
         if kind == "weights":
-            return _fading(self._config.attention_colormap)
+            return _fading_colormap(self._config.attention_colormap)
         return ensure_colormap(self._config.displacement_colormap)
 
     def _create_lines(self) -> Vectors:
@@ -254,7 +254,7 @@ class AttentionLayers:
         )
 
 
-def _fading(name: str) -> Colormap:
+def _fading_colormap(name: str) -> Colormap:
     """A colormap whose low end is transparent, so that the field shows through."""
     levels = np.linspace(0, 1, 256)
     colors = ensure_colormap(name).map(levels)
