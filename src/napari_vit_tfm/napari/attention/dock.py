@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QToggleSwitch
 
+from napari_vit_tfm import io
 from napari_vit_tfm.attention import captions
 from napari_vit_tfm.attention.patch import EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.config import ReconstructionConfig
@@ -60,7 +61,6 @@ _PLANE_HINT = (
     "Attention is shown in the 2D view of rows and columns only. Switch off 3D view, "
     "transposed axes and grid mode."
 )
-_FILES = {"Figure": (".png",), "NumPy": (".npz",), "HDF5": (".h5", ".hdf5")}
 _TEST_TEXT = "Test this map"
 
 _PANEL_DELAY_MS = 30
@@ -342,8 +342,10 @@ class AttentionDock(QWidget):
         self.refresh()
 
     def _on_save(self) -> None:
+        numbers = {known.name: known.endings for known in io.written_formats()}
+        kinds = {"Figure": (".png",), **numbers}
         path = ask_where_to_save(
-            self, "Save the results for the patch", "attention.png", _FILES
+            self, "Save the results for the patch", "attention.png", kinds
         )
         if path is not None:
             self.save_as(path)
