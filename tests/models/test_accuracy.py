@@ -20,7 +20,19 @@ from napari_vit_tfm.reconstruction import reconstruct
 CPU = ReconstructionConfig(device="cpu")
 
 BOUNDS = {
-    "colony": (1.0, 1.0),
+    "colony": (0.0016, 0.04),
+    "band": (0.0004, 0.0165),
+    "layer": (0.078, 0.22),
+    "pads": (0.026, 0.034),
+    "neighbour": (0.0086, 0.027),
+    "fibres": (0.0165, 0.021),
+    "discs": (0.0067, 0.032),
+    "adhesions": (0.0135, 0.042),
+    "front": (0.0095, 0.056),
+    "spots-on-layer": (0.0047, 0.086),
+    "dipoles": (0.002, 0.013),
+    "ring": (0.0005, 0.0125),
+    "mixture": (0.031, 0.045),
 }
 """By kind of held-out field, the mean relative squared error without noise and with
 20%: a tenth above what the bundled weights have."""
@@ -68,7 +80,7 @@ def test_the_reference_discs(reference: Path) -> None:
     )
     found = list(vit.noise.values())
     squared = [score["sum_of_squared_errors"] for score in found]
-    assert np.all(np.array(squared) < [0.25, 0.31, 1.5]), squared
+    assert np.all(np.array(squared) < [0.25, 0.35, 1.9]), squared
     assert abs(found[1]["dtma"]) < 0.05
     assert found[1]["direction_error_degrees"] < 1
 

@@ -26,7 +26,7 @@ def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
 
 def test_the_save_button(inspecting, tmp_path, monkeypatch):
     choose(inspecting, (1, 2))
-    answer = (str(tmp_path / "cell 0.5um"), "NumPy (*.npz)")
+    answer = (str(tmp_path / "cell 0.5um"), "NPZ (*.npz)")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
     inspecting.save.click()
     assert (tmp_path / "cell 0.5um.npz").exists()
