@@ -24,13 +24,16 @@ def source(viewer, displacement) -> Layer:
 
 @pytest.fixture
 def dock(viewer, source, qtbot, weights, finish):
+    def leave(dock: AttentionDock) -> None:
+        finish(dock)
+        dock.hide()
+
     dock = AttentionDock(viewer)
-    qtbot.addWidget(dock)
+    # Widgets are closed, and soon deleted, before fixtures are torn down.
+    qtbot.addWidget(dock, before_close_func=leave)
     dock.model.choose(str(weights))
     dock.show()
-    yield dock
-    finish(dock)
-    dock.hide()
+    return dock
 
 
 @pytest.fixture

@@ -31,14 +31,17 @@ def add(viewer, stack) -> Layer:
 
 @pytest.fixture
 def dock(viewer, qtbot, finish):
+    def leave(dock: TractionDock) -> None:
+        finish(dock)
+        dock.unbind()
+
     dock = TractionDock(viewer)
-    qtbot.addWidget(dock)
+    # Widgets are closed, and soon deleted, before fixtures are torn down.
+    qtbot.addWidget(dock, before_close_func=leave)
     dock.bind()
     dock.model.choose("fttc")
     dock.device.setCurrentIndex(dock.device.findData("cpu"))
-    yield dock
-    finish(dock)
-    dock.unbind()
+    return dock
 
 
 def run(dock, finish) -> None:
