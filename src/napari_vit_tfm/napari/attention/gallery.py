@@ -286,8 +286,12 @@ class Gallery(QWidget):
         label_width = max(metrics.horizontalAdvance(end) for end in self._ends)
         painter.translate(x + label_width + caption, (bar.top() + bar.bottom()) / 2)
         painter.rotate(-90)
+        title = self._title
+        if metrics.horizontalAdvance(title) > bar.height():
+            # Without its last word, "attention", it is still understood.
+            title = title.rpartition(" ")[0]
         title = metrics.elidedText(
-            self._title, Qt.TextElideMode.ElideRight, int(bar.height())
+            title, Qt.TextElideMode.ElideRight, int(bar.height())
         )
         painter.drawText(QPointF(-metrics.horizontalAdvance(title) / 2, 0), title)
         painter.restore()

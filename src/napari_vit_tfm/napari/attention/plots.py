@@ -125,7 +125,7 @@ def _have_same_plots(one: PatchFindings, other: PatchFindings) -> bool:
 
 def _plot_correlations(axes: Axes, evidence: PatchFindings) -> None:
     """Plot the rank correlation of each block's map with the evidence."""
-    axes.set_title("rank correlation of the map with", fontsize=_TEXT_POINTS + 1)
+    axes.set_title("rank correlation", fontsize=_TEXT_POINTS + 1)
     if evidence.attention is None:
         _show_text(axes, "no attention")
         return
@@ -143,9 +143,7 @@ def _plot_correlations(axes: Axes, evidence: PatchFindings) -> None:
 def _plot_curves(axes: Axes, evidence: PatchFindings) -> None:
     """Plot the change of the traction against the share of hidden patches."""
     found = evidence.faithfulness
-    axes.set_title(
-        "change of the traction by hidden patches", fontsize=_TEXT_POINTS + 1
-    )
+    axes.set_title("change of the traction", fontsize=_TEXT_POINTS + 1)
     if found is None:
         _show_text(axes, "this map has not been tested")
         return
