@@ -8,7 +8,7 @@ third of a grid step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +19,6 @@ from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution
 from napari_vit_tfm.synthesis.fibres import FibreDistribution
 from napari_vit_tfm.synthesis.fields import Array
-from napari_vit_tfm.synthesis.force_patches import ForcePatches
 from napari_vit_tfm.synthesis.noise import log_uniform
 from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
 
@@ -58,6 +57,10 @@ class FineTractions:
             Side of the square that a displacement is averaged over, in steps.
         """
         return measured(self.x, self.y, shape, margin=self.margin, window=window)
+
+    def fine_traction(self, _shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Traction in squares of a third of a step, as `ForcePatches` gives it."""
+        return self.x, self.y
 
     def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the region of traction at each node, ``(N, H, W)``.
@@ -426,7 +429,7 @@ class SpotDistribution:
     Parameters
     ----------
     spots : AdhesionDistribution
-        The adhesions; of its margin nothing is taken.
+        The adhesions. Their margin is that of the whole field, below.
     weight : tuple of float
         Range of the root mean square traction of either part beside the other's.
     margin : int
@@ -444,9 +447,7 @@ class SpotDistribution:
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
         continuous = ColonyDistribution(margin=self.margin, length=(2.0, 20.0))
-        spots = AdhesionDistribution(
-            **{**vars(self.spots), "margin": self.margin},
-        )
+        spots = replace(self.spots, margin=self.margin)
         return _sum_of(rng, [continuous, spots], shape, self.margin, self.weight)
 
 
@@ -460,11 +461,7 @@ def _sum_of(
     """Tractions of several kinds, each with a root mean square of its own."""
     total = None
     for kind in kinds:
-        pattern = kind.draw(rng, shape)
-        if isinstance(pattern, ForcePatches):
-            parts = np.concatenate(pattern.fine_traction(shape))
-        else:
-            parts = np.concatenate([pattern.x, pattern.y])
+        parts = np.concatenate(kind.draw(rng, shape).fine_traction(shape))
         scale = np.sqrt(np.square(parts).mean())
         share = float(log_uniform(rng, weight, 1)[0]) / max(float(scale), 1e-12)
         total = parts * share if total is None else total + parts * share
