@@ -27,6 +27,7 @@ from napari_vit_tfm.synthesis.force_patches import (
     BELL,
     DOME,
     ELLIPSE,
+    GAUSSIAN,
     RECTANGLE,
     balance_forces,
 )
@@ -43,7 +44,7 @@ def _patch(**changes: Any) -> ForcePatches:
     return ForcePatches(**(values | changes))
 
 
-@pytest.mark.parametrize("profile", [ELLIPSE, DOME, RECTANGLE, BELL])
+@pytest.mark.parametrize("profile", [ELLIPSE, DOME, RECTANGLE, BELL, GAUSSIAN])
 def test_the_force_is_the_mean_traction_times_the_area(profile: float) -> None:
     _, traction = _patch(profile=np.array([[profile]])).on_grid((28, 24))
     area = 24.0 * 2 if profile == RECTANGLE else np.pi * 12
@@ -74,6 +75,14 @@ def test_a_bell_has_no_edge() -> None:
     traction = _patch(profile=bell).on_grid((28, 24))[1][0, ..., 0]
     assert traction[14, 10] == pytest.approx(0.9, rel=0.07)
     assert traction[14, 15] < 0.1
+
+
+def test_a_gaussian_has_the_standard_deviation_that_is_said() -> None:
+    gaussian = _patch(profile=np.array([[GAUSSIAN]]), semi_axes=np.full((1, 1, 2), 6.0))
+    traction = gaussian.on_grid((28, 24))[1][0, ..., 0]
+    one_deviation, two_deviations = traction[14 - 2, 10 + 1], traction[14 - 4, 10 - 2]
+    assert one_deviation / traction[14, 10] == pytest.approx(np.exp(-5 / 10), rel=0.05)
+    assert two_deviations / traction[14, 10] == pytest.approx(np.exp(-20 / 10), rel=0.1)
 
 
 def test_a_displacement_is_not_made_on_the_grid_it_is_measured_on() -> None:

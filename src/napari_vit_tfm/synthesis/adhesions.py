@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vit_tfm.synthesis.force_patches import BELL, DOME, ELLIPSE, ForcePatches
+from napari_vit_tfm.synthesis.force_patches import (
+    BELL,
+    DOME,
+    ELLIPSE,
+    GAUSSIAN,
+    ForcePatches,
+)
 from napari_vit_tfm.synthesis.noise import log_uniform
 
 
@@ -25,9 +31,9 @@ class AdhesionDistribution:
         Range of the longer semi-axis, drawn log-uniformly.
     elongation : float
         Largest ratio of the axes, drawn uniformly from 1.
-    dome_share, bell_share : float
-        Shares of the adhesions whose traction falls off towards the rim, to an
-        edge, and smoothly.
+    dome_share, bell_share, gaussian_share : float
+        Shares of the adhesions whose traction falls off towards the rim: to an
+        edge, smoothly, and as a Gaussian. The rest is uniform.
     is_pulled : bool
         Whether the traction is along the long axis; else in any direction.
     magnitude : float
@@ -41,6 +47,7 @@ class AdhesionDistribution:
     elongation: float = 6.0
     dome_share: float = 0.3
     bell_share: float = 0.0
+    gaussian_share: float = 0.0
     is_pulled: bool = True
     magnitude: float = 0.3
     margin: int = 0
@@ -63,9 +70,9 @@ class AdhesionDistribution:
         angle = rng.uniform(0, 2 * np.pi, n)
         direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         magnitude = rng.uniform(0, self.magnitude, n)
-        shares = [self.dome_share, self.bell_share]
+        shares = [self.dome_share, self.bell_share, self.gaussian_share]
         profile = rng.choice(
-            [DOME, BELL, ELLIPSE], n, p=[*shares, max(0.0, 1 - sum(shares))]
+            [DOME, BELL, GAUSSIAN, ELLIPSE], n, p=[*shares, max(0.0, 1 - sum(shares))]
         )
         pull = direction
         if not self.is_pulled:

@@ -412,7 +412,9 @@ class MixtureDistribution:
             ColonyDistribution(margin=m),
             BandDistribution(margin=m),
             AdhesionDistribution(margin=m),
-            AdhesionDistribution(margin=m, bell_share=0.8, dome_share=0.1),
+            AdhesionDistribution(
+                margin=m, gaussian_share=0.4, bell_share=0.4, dome_share=0.1
+            ),
             AdhesionDistribution(margin=m, semi_axis=(0.5, 2.0), is_pulled=False),
             CellDistribution(margin=m),
             FibreDistribution(margin=m),

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vit_tfm.synthesis.force_patches import BELL, DOME, ELLIPSE, ForcePatches
+from napari_vit_tfm.synthesis.force_patches import (
+    BELL,
+    DOME,
+    ELLIPSE,
+    GAUSSIAN,
+    ForcePatches,
+)
 from napari_vit_tfm.synthesis.noise import log_uniform
 
 
@@ -65,7 +71,7 @@ class FibreDistribution:
         across = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
         axes = np.stack([across * rng.uniform(1, self.elongation, n), across], axis=1)
         magnitude = log_uniform(rng, self.magnitude, n)[:, None]
-        profile = rng.choice([ELLIPSE, DOME, BELL], n)
+        profile = rng.choice([ELLIPSE, DOME, BELL, GAUSSIAN], n)
         ends = 0.5 * length[:, None] * along
         return ForcePatches(
             centre=np.concatenate([middle - ends, middle + ends])[None],

@@ -19,10 +19,18 @@ _SUBSAMPLES = 2
 _CHUNK = 16
 """Patches that are laid out together, on windows as large as the largest needs."""
 
-ELLIPSE, DOME, RECTANGLE, BELL = 0.0, 1.0, 2.0, 3.0
+ELLIPSE, DOME, RECTANGLE, BELL, GAUSSIAN = 0.0, 1.0, 2.0, 3.0, 4.0
 """Profiles: a uniform ellipse, an ellipse whose traction falls off from the middle
-to the rim as ``2 (1 - r^2)``, a uniform rectangle, and an ellipse whose traction
-falls off without an edge, as ``3 (1 - r^2)^2``."""
+to the rim as ``2 (1 - r^2)``, a uniform rectangle, an ellipse whose traction falls
+off without an edge, as ``3 (1 - r^2)^2``, and a Gaussian whose standard deviation is
+3/8 of the semi-axes and which ends at four of them."""
+
+_REACH = 1.5
+"""How far a patch reaches, in semi-axes: a Gaussian's end, farther than a
+rectangle's corner."""
+
+_NARROWNESS = 0.5 * (8 / 3) ** 2
+"""The Gaussian is ``exp(-_NARROWNESS r^2)``, with ``r`` in semi-axes."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class ForcePatches:
     direction : array of shape (N, D, 2)
         Unit vectors ``(x, y)``.
     profile : array of shape (N, D)
-        `ELLIPSE`, `DOME`, `RECTANGLE` or `BELL`.
+        `ELLIPSE`, `DOME`, `RECTANGLE`, `BELL` or `GAUSSIAN`.
     traction : array of shape (N, D, 2)
         Mean traction ``t / E``, ``(x, y)``.
     is_balanced : bool
@@ -161,8 +169,7 @@ class ForcePatches:
         # The middle of the first node's own squares.
         centre = self.centre[:, chosen, :] * scale + (scale - 1) / 2
         semi_axes = self.semi_axes[:, chosen, :] * scale
-        # A rectangle's corner is farther out than its semi-axes.
-        reach = int(np.ceil(1.5 * float(xp.max(semi_axes)))) + 1
+        reach = int(np.ceil(_REACH * float(xp.max(semi_axes)))) + 1
         window = xp.arange(-reach, reach + 2, device=place)
         corner = xp.floor(centre)
         fine = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
@@ -190,17 +197,15 @@ class ForcePatches:
         profile = self.profile[:, chosen, None, None]
         along, across = (dx * x + dy * y) / a, (dy * x - dx * y) / b
         squared = along * along + across * across
-        uniform = xp.astype(
-            xp.where(
-                profile == RECTANGLE,
-                xp.maximum(xp.abs(along), xp.abs(across)),
-                squared,
-            )
-            < 1,
-            dx.dtype,
+        distance = xp.where(
+            profile == RECTANGLE, xp.maximum(xp.abs(along), xp.abs(across)), squared
         )
+        end = xp.where(profile == GAUSSIAN, _REACH**2, 1.0)
+        uniform = xp.astype(distance < end, dx.dtype)
         falling = xp.where(profile == DOME, 2 * (1 - squared), 1.0)
         falling = xp.where(profile == BELL, 3 * (1 - squared) ** 2, falling)
+        gaussian = _NARROWNESS * xp.exp(-_NARROWNESS * squared)
+        falling = xp.where(profile == GAUSSIAN, gaussian, falling)
         return uniform * falling
 
     def _tractions(self, laid: Sequence[tuple[Array, ...]]) -> Array:

@@ -14,6 +14,7 @@ class PadDistribution(AdhesionDistribution):
     count: tuple[int, int] = (2, 50)
     semi_axis: tuple[float, float] = (1.0, 14.0)
     elongation: float = 3.0
-    dome_share: float = 0.25
-    bell_share: float = 0.75
+    dome_share: float = 0.2
+    bell_share: float = 0.4
+    gaussian_share: float = 0.4
     is_pulled: bool = False
