@@ -15,7 +15,7 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QApplication
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
     inspect_strongest,
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         fields = read_fields(options.folder)
-    except FieldError as error:
+    except TFMError as error:
         print(error, file=sys.stderr)
         return 2
     options.output.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import ReconstructionMethod
@@ -315,7 +315,7 @@ def test_devices() -> None:
     assert resolve_device("cpu") == "cpu"
     assert resolve_device("auto") in ("cpu", "cuda", "mps")
     if not torch.cuda.is_available():
-        with pytest.raises(FieldError, match="no cuda device"):
+        with pytest.raises(ConfigError, match="no cuda device"):
             resolve_device("cuda")
 
 

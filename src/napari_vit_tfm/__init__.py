@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
-    from napari_vit_tfm.errors import FieldError
+    from napari_vit_tfm.errors import TFMError
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
     from napari_vit_tfm.gel import Gel
     from napari_vit_tfm.io import read_displacement, read_traction, write_traction
@@ -32,10 +32,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Cancelled",
     "DisplacementStack",
-    "FieldError",
     "Gel",
     "ReconstructionConfig",
     "Substrate",
+    "TFMError",
     "TractionStack",
     "__version__",
     "load_method",
@@ -48,10 +48,10 @@ __all__ = [
 _HOME = {
     "Cancelled": "napari_vit_tfm.reconstruction",
     "DisplacementStack": "napari_vit_tfm.fields",
-    "FieldError": "napari_vit_tfm.errors",
     "Gel": "napari_vit_tfm.gel",
     "ReconstructionConfig": "napari_vit_tfm.config",
     "Substrate": "napari_vit_tfm.physics",
+    "TFMError": "napari_vit_tfm.errors",
     "TractionStack": "napari_vit_tfm.fields",
     "load_method": "napari_vit_tfm.reconstruction",
     "read_displacement": "napari_vit_tfm.io",

@@ -1,7 +1,37 @@
-"""The error that a user can mend."""
+"""Errors that a user can fix.
+
+Every message states what is wrong and, where possible, what to do. Callers that
+report any such error catch `TFMError`. Callers that handle one kind catch its class.
+"""
 
 from __future__ import annotations
 
 
-class FieldError(ValueError):
-    """A field cannot be used as it is; the message says why and what to do."""
+class TFMError(ValueError):
+    """Base class of all errors that a user can fix.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import Gel, TFMError
+    >>> try:
+    ...     Gel(young_pa=-1.0)
+    ... except TFMError as error:
+    ...     print(error)
+    Young's modulus must be a positive number, not -1.0
+    """
+
+
+class FieldError(TFMError):
+    """A vector field, its units, lengths or gel cannot be used."""
+
+
+class FieldFileError(TFMError):
+    """A file cannot be read or written."""
+
+
+class ModelError(TFMError):
+    """A model cannot be loaded, or does not support what is required of it."""
+
+
+class ConfigError(TFMError):
+    """A setting is not valid, or several settings contradict each other."""

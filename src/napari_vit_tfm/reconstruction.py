@@ -20,7 +20,7 @@ from napari_vit_tfm.config import (
     Device,
     ReconstructionConfig,
 )
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
     DisplacementStack,
     TractionStack,
@@ -88,7 +88,7 @@ def resolve_device(device: Device) -> str:
 
     Raises
     ------
-    FieldError
+    ConfigError
         If the machine has no such device.
     """
     import torch
@@ -101,7 +101,7 @@ def resolve_device(device: Device) -> str:
     if device == "auto":
         return next(name for name, there in available.items() if there)
     if not available[device]:
-        raise FieldError(f"there is no {device} device here; the device can be auto")
+        raise ConfigError(f"there is no {device} device here; the device can be auto")
     return device
 
 
@@ -144,7 +144,11 @@ def reconstruct(
     Raises
     ------
     FieldError
-        If the field cannot be used as it is, or the model not be loaded.
+        If the field cannot be used.
+    ModelError
+        If the model cannot be loaded.
+    ConfigError
+        If the machine has no such device.
     Cancelled
         If `is_cancelled` said so.
 
@@ -209,7 +213,7 @@ def reconstruct_batches(
 
     Raises
     ------
-    FieldError
+    FieldError, ModelError, ConfigError
         As `reconstruct`.
     """
     config = config or ReconstructionConfig()

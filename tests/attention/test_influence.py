@@ -16,7 +16,7 @@ from napari_vit_tfm.attention.influence import (
 )
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
@@ -150,7 +150,7 @@ def test_a_network_s_influence_at_odd_sizes_and_at_the_cut_patch(
     )
     np.testing.assert_allclose(larger, found, rtol=1e-3)
     nothing = DisplacementStack(np.zeros((*shape, 2)), unit="grid")
-    with pytest.raises(FieldError, match="no derivative"):
+    with pytest.raises(ModelError, match="no derivative"):
         influence_map(nothing, 0, patch, config=CPU, method=method)
 
 

@@ -17,7 +17,7 @@ from napari_vit_tfm.benchmark.evaluate import (
 )
 from napari_vit_tfm.benchmark.solvers import ZERO
 from napari_vit_tfm.config import ORACLE, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.methods.fttc import BayesianFTTCMethod
@@ -152,7 +152,7 @@ def test_what_cannot_be_compared_is_told_before_anything_runs(
     reason: str,
 ) -> None:
     told: list[tuple[str, float]] = []
-    with pytest.raises(FieldError, match=reason):
+    with pytest.raises(TFMError, match=reason):
         evaluate(
             *known,
             methods=methods,
@@ -169,7 +169,7 @@ def test_a_grid_that_a_method_does_not_take_is_told_before_anything_runs(
     monkeypatch.setattr(BayesianFTTCMethod, "grid", (32, 32))
     made = synthesise(1, seed=0, shape=(32, 40))
     told: list[tuple[str, float]] = []
-    with pytest.raises(FieldError, match="square fields only"):
+    with pytest.raises(TFMError, match="square fields only"):
         evaluate(
             DisplacementStack(made.displacement, unit="field"),
             TractionStack(made.traction),

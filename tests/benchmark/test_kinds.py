@@ -11,7 +11,7 @@ from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.benchmark.held_out import NOISES, simulate, with_noise
 from napari_vit_tfm.benchmark.kinds import KindScores, RatioSummary, evaluate_kinds
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.reconstruction import reconstruct
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_compared_is_told_before_anything_runs(
     methods: list[str], reason: str
 ) -> None:
     told: list[object] = []
-    with pytest.raises(FieldError, match=reason):
+    with pytest.raises(TFMError, match=reason):
         measured(methods=methods, on_result=lambda *what: told.append(what))
     assert told == []
 

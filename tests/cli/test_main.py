@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import napari_vit_tfm
 from napari_vit_tfm.cli.main import COMMANDS, main
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,7 @@ def test_wrong_commands_and_options(error_of: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (FieldError("two\n  lines"), "two lines"),
+        (TFMError("two\n  lines"), "two lines"),
         (
             FileNotFoundError(2, "No such file or directory", "a.toml"),
             "a.toml: No such",

@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
-    FieldFileError,
     read_displacement,
     read_segmentation,
     read_traction,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import (
-    FieldFileError,
     read_displacement,
     read_traction,
     summarise,
@@ -205,6 +205,7 @@ formats.__path__.append(folder)
 
 from napari_vit_tfm import io
 from napari_vit_tfm.cli.main import main
+from napari_vit_tfm.errors import FieldFileError
 
 field = np.arange(2 * 16 * 16 * 2.0).reshape(2, 16, 16, 2)
 path = f"{folder}/cell.toy"
@@ -219,7 +220,7 @@ for use, file in ((io.summarise, "other.xyz"), (io.check_output, "other.xyz")):
     open(f"{folder}/{file}", "w").close()
     try:
         use(f"{folder}/{file}")
-    except io.FieldFileError as error:
+    except FieldFileError as error:
         assert "toy" in str(error).lower(), error
     else:
         raise AssertionError(use)

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pytest
 
 import napari_vit_tfm
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
-    FieldFileError,
     check_output,
     read_displacement,
     read_traction,

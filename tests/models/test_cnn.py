@@ -11,8 +11,9 @@ import torch
 
 from napari_vit_tfm.benchmark.evaluate import evaluate
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.models import ModelError, load
+from napari_vit_tfm.models import load
 from napari_vit_tfm.models.cnn import UNet
 from napari_vit_tfm.models.tensors import to_stack, to_tensor
 from napari_vit_tfm.reconstruction import reconstruct

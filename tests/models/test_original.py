@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.original import load_original
 from napari_vit_tfm.models.rollout import rollout

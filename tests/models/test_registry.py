@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_vit_tfm.models import ModelError, load
+from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.models import load
 from napari_vit_tfm.models.registry import register, registered_methods
 from napari_vit_tfm.models.tensors import to_stack, to_tensor
 from napari_vit_tfm.synthesis import synthesise
@@ -59,7 +60,7 @@ def test_no_such_model(tmp_path: Path) -> None:
 def test_options_that_a_method_does_not_take(
     model: str, options: dict[str, float], reason: str
 ) -> None:
-    with pytest.raises(ModelError, match=reason):
+    with pytest.raises(ConfigError, match=reason):
         load(model, options=options)
 
 

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from napari_vit_tfm.models.base import ModelError
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import load_network, save_network
 

@@ -7,6 +7,7 @@ import scipy.io
 from napari.utils.notifications import notification_manager
 
 from napari_vit_tfm import io
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari._reader import get_reader, read_fields
 from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
@@ -102,7 +103,7 @@ def test_a_field_with_gaps_is_claimed_and_refused_with_a_reason(tmp_path, displa
     path = write_displacement(tmp_path / "cell.h5", data, units="um")
     reader = get_reader(path)
     assert reader is not None
-    with pytest.raises(io.FieldFileError, match="frame 1, row 2, column 3"):
+    with pytest.raises(FieldFileError, match="frame 1, row 2, column 3"):
         reader(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.synthesis import DiscDistribution, Discs, synthesise
 from napari_vit_tfm.synthesis.fields import render
 
@@ -62,7 +62,7 @@ def test_more_discs_than_a_byte_counts() -> None:
 
 
 def test_a_field_without_room_for_its_discs() -> None:
-    with pytest.raises(FieldError, match="do not fit into 16 x 200 vectors"):
+    with pytest.raises(ConfigError, match="do not fit into 16 x 200 vectors"):
         synthesise(1, seed=0, shape=(16, 200))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
 from napari_vit_tfm.synthesis import DiscDistribution, NoiseDistribution
 from napari_vit_tfm.training import FieldKind, LossConfig, TrainingConfig
@@ -70,5 +70,5 @@ def test_whole_numbers_are_numbers() -> None:
 def test_what_no_run_understands(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "run.toml"
     path.write_text(text)
-    with pytest.raises(FieldError, match=reason):
+    with pytest.raises(ConfigError, match=reason):
         TrainingConfig.from_toml(path)

@@ -20,7 +20,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.models.weights import PhysicsViTMethod, load_network
 from napari_vit_tfm.training import TrainingConfig, starting_weights
 from napari_vit_tfm.training import train as train_anywhere
@@ -126,12 +126,12 @@ def test_a_longer_run_goes_on_from_the_end(
     run = tmp_path / "run"
     weights = train(tiny, output=run)
     assert load_network(weights).network.config == tiny.network
-    with pytest.raises(FieldError, match="holds a run already"):
+    with pytest.raises(ConfigError, match="already holds a run"):
         train(tiny, output=run)
-    with pytest.raises(FieldError, match="6 of 6 steps"):
+    with pytest.raises(ConfigError, match="6 of 6 steps"):
         train(tiny, output=run, resume=True)
     other = replace(tiny, network=replace(tiny.network, width=8), steps=9)
-    with pytest.raises(FieldError, match="width 16 instead of 8"):
+    with pytest.raises(ConfigError, match="width 16 instead of 8"):
         train(other, output=run, resume=True)
     longer = replace(tiny, steps=8, learning_rate=0.02, weight_decay=0.5)
     train(longer, output=run, resume=True)
@@ -144,12 +144,12 @@ def test_a_longer_run_goes_on_from_the_end(
 
 
 def test_nothing_to_resume(tmp_path: Path, tiny: TrainingConfig) -> None:
-    with pytest.raises(FieldError, match="nothing to resume"):
+    with pytest.raises(ConfigError, match="nothing to resume"):
         train(tiny, output=tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     torch.save({"global_step": 1}, tmp_path / "run" / "checkpoints" / "last.ckpt")
-    with pytest.raises(FieldError, match="not a checkpoint"):
+    with pytest.raises(ModelError, match="not a checkpoint"):
         train(tiny, output=tmp_path / "run", resume=True)
 
 
@@ -195,7 +195,7 @@ def test_a_run_that_diverges_says_so(
     tmp_path: Path, tiny: TrainingConfig, errors: list[float]
 ) -> None:
     errors += [math.nan]
-    with pytest.raises(FieldError, match="step 3: its error is not finite"):
+    with pytest.raises(ConfigError, match="step 3: its error is not finite"):
         train(tiny, output=tmp_path)
 
 
@@ -213,10 +213,10 @@ def test_a_run_starts_from_weights(tmp_path: Path, tiny: TrainingConfig) -> None
         "model": "vit.safetensors",
         "sha256": first.sha256,
     }
-    with pytest.raises(FieldError, match="starts from no others"):
+    with pytest.raises(ConfigError, match="cannot start from other weights"):
         train(still, output=tmp_path / "second", start=first, resume=True)
     other = replace(tiny, network=replace(tiny.network, depth=2))
-    with pytest.raises(FieldError, match="depth 1 instead of 2"):
+    with pytest.raises(ConfigError, match="depth 1 instead of 2"):
         train(other, output=tmp_path / "third", start=first)
 
 
@@ -235,13 +235,13 @@ def test_a_run_may_add_refinements(
     assert difference < 0.01 * before.square().sum()
     moved = load_network(train(more, output=tmp_path / "third", start=first))
     assert moved.network.refinements[1].head[1].weight.abs().sum() > 0
-    with pytest.raises(FieldError, match="refinements 2 instead of 1"):
+    with pytest.raises(ConfigError, match="refinements 2 instead of 1"):
         train(tiny, output=tmp_path / "fourth", start=second)
 
 
 def test_what_a_run_starts_from() -> None:
     assert isinstance(starting_weights("vit"), PhysicsViTMethod)
-    with pytest.raises(FieldError, match="cannot start from fttc"):
+    with pytest.raises(ModelError, match="cannot start from fttc"):
         starting_weights("fttc")
 
 
@@ -263,7 +263,7 @@ def test_mixed_precision(
     assert dtypes == {torch.float32, torch.bfloat16}
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     half = replace(tiny, precision="16-mixed")
-    with pytest.raises(FieldError, match="CPU has no precision 16-mixed"):
+    with pytest.raises(ConfigError, match="CPU has no precision 16-mixed"):
         train(half, output=tmp_path / "half")
 
 

@@ -257,8 +257,9 @@ def frame_attention(
     Raises
     ------
     FieldError
-        If the field cannot be used, the frame does not exist, or the method has
-        no attention.
+        If the field cannot be used, or the frame does not exist.
+    ModelError
+        If the method has no attention.
     """
     import torch
 

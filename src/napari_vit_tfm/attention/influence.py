@@ -84,9 +84,11 @@ def influence_map(
     Raises
     ------
     FieldError
-        If the field cannot be used, the frame does not exist, or the method is
-        not differentiable at this field. A network that normalises its input, for
-        example, is not differentiable at a field of zeros.
+        If the field cannot be used, or the frame does not exist.
+    ModelError
+        If the method is not differentiable at this field. A network that
+        normalises its input, for example, is not differentiable at a field of
+        zeros.
     IndexError
         If the patch does not exist.
     Cancelled

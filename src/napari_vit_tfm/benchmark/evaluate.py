@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.benchmark.solvers import ZERO, load_solvers, timed, warm_up
 from napari_vit_tfm.config import BenchmarkConfig, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.reconstruction import Notify
@@ -141,15 +141,18 @@ def evaluate(
 
     Raises
     ------
+    ConfigError
+        If there are no noise levels.
     FieldError
-        If displacement, truth and segmentation do not belong together, Young's
-        modulus or the noise levels are missing, or a method cannot be loaded or
-        does not take the grid, which is found out before any of them runs.
+        If displacement, truth and segmentation differ in shape, Young's modulus
+        is missing, or a method does not work on the grid.
+    ModelError
+        If a method cannot be loaded. All methods are loaded before the first runs.
     """
     config = config or ReconstructionConfig()
     substrate = substrate or Substrate()
     if not sigmas:
-        raise FieldError("there is no noise level to compare the methods at")
+        raise ConfigError("there is no noise level to compare the methods at")
     known = dimensionless(truth, substrate)
     if known.shape != displacement.data.shape:
         raise FieldError(

@@ -11,7 +11,7 @@ from napari_vit_tfm.benchmark.held_out import KINDS, NOISES, simulate, with_nois
 from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.benchmark.solvers import load_solvers, timed, warm_up
 from napari_vit_tfm.config import KindsConfig, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.registry import classical_names, registered_methods
 
@@ -147,16 +147,19 @@ def evaluate_kinds(
 
     Raises
     ------
+    ConfigError
+        If no classical method follows the first one.
+    ModelError
+        If a method cannot be loaded.
     FieldError
-        If there is no classical method to compare the first one with, or a
-        method cannot be loaded or does not take the grid.
+        If a method does not work on the grid.
     """
     config = config or ReconstructionConfig()
     methods = tuple(registered_methods()) if methods is None else methods
     classical = classical_names()
     rivals = [model for model in methods[1:] if model in classical]
     if not rivals:
-        raise FieldError(
+        raise ConfigError(
             "there is no classical method to compare the first one with: it needs "
             f"{' or '.join(classical)} after it"
         )

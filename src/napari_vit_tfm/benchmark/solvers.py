@@ -51,8 +51,10 @@ def load_solvers(
 
     Raises
     ------
+    ModelError
+        If a method cannot be loaded.
     FieldError
-        If a method cannot be loaded or does not take the grid.
+        If a method does not work on the grid.
     """
     substrate = substrate or Substrate()
     solvers = []

@@ -29,7 +29,7 @@ from napari_vit_tfm.config import (
     MapSource,
     ReconstructionConfig,
 )
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError, ModelError
 from napari_vit_tfm.gel import Gel
 
 if TYPE_CHECKING:
@@ -220,27 +220,27 @@ def _check_choice(
     block: int | None,
     asked_for: bool,
 ) -> None:
-    """Raise a FieldError for what a method does not have, in the user's counting."""
+    """Raise an error for what a method does not have, in the user's counting."""
     if not method.has_attention:
         if not asked_for:
-            raise FieldError(
+            raise ModelError(
                 f"{method.name} has no attention to look at; "
                 "--influence works for every model"
             )
         if block is not None or head is not None:
-            raise FieldError(
+            raise ModelError(
                 f"{method.name} has no attention: there is nothing for --block and "
                 "--head to choose from"
             )
         return
     if block is not None and block > method.n_blocks:
-        raise FieldError(f"no block {block}: {method.name} has {method.n_blocks}")
+        raise ConfigError(f"no block {block}: {method.name} has {method.n_blocks}")
     if head is not None and head > method.n_heads:
-        raise FieldError(
+        raise ConfigError(
             f"no head {head}: each block of {method.name} has {method.n_heads}"
         )
     if head is not None and source == "rollout":
-        raise FieldError(
+        raise ConfigError(
             "--head needs --source attention: rollout takes the mean of all heads"
         )
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.cli.options import DisplacementSource
 from napari_vit_tfm.cli.reporting import gel_in_words
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.gel import Gel
 
 if TYPE_CHECKING:
@@ -92,9 +92,12 @@ def read_fields(
 
     Raises
     ------
+    FieldFileError
+        If a file holds no such field.
+    ConfigError
+        If a length, a unit or Young's modulus is missing.
     FieldError
-        If there is no such field, a length, a unit or Young's modulus is
-        missing, or displacements and tractions do not belong together.
+        If displacements and tractions differ in shape.
     """
     from napari_vit_tfm.io import read_segmentation, read_traction
     from napari_vit_tfm.physics.substrate import Substrate
@@ -104,7 +107,7 @@ def read_fields(
     known = read_traction(source, unit=None if named else "1")
     substrate = Substrate(gel.filled_from(known.gel))
     if known.unit == "Pa" and substrate.gel.young_pa is None:
-        raise FieldError(
+        raise ConfigError(
             f"{source}: the tractions are in Pa: say Young's modulus with --young"
         )
     # Tractions without a unit come with displacements without one.

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
@@ -21,7 +22,6 @@ def command(*, path: Path) -> None:
     """Show what INPUT holds, and how it would be read."""
     from napari_vit_tfm.cli.reporting import described, named_model, note
     from napari_vit_tfm.io import (
-        FieldFileError,
         read_displacement,
         read_traction,
         summarise,

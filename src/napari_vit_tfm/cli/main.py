@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 
 COMMANDS = ("predict", "attention", "info", "demo", "synthesize", "train", "benchmark")
 """Names of the commands, each the name of its module."""
@@ -78,7 +78,7 @@ class CommandLine(click.Group):
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, FieldError):
+    if isinstance(error, TFMError):
         return str(error)
     if isinstance(error, OSError) and error.strerror is not None:
         about = "" if error.filename is None else f"{error.filename}: "

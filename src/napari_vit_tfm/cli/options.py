@@ -17,7 +17,7 @@ from napari_vit_tfm.config import (
     Device,
     ReconstructionConfig,
 )
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import written_formats
 from napari_vit_tfm.models.registry import registered_methods
@@ -112,9 +112,10 @@ class DisplacementSource:
 
         Raises
         ------
-        FieldError
-            If the file is no displacement field, there is no such gel, or an
-            option is missing; the message names the option.
+        FieldFileError
+            If the file holds no displacement field.
+        ConfigError
+            If an option is missing; the message names it.
         """
         from napari_vit_tfm.io import read_displacement
 
@@ -127,7 +128,7 @@ class DisplacementSource:
             gel=gel,
         )
         if stack.unit is None:
-            raise FieldError(
+            raise ConfigError(
                 f"{self.path}: the file does not name the unit of its displacements: "
                 f"say it with --units {'|'.join(DISPLACEMENT_UNITS)}"
             )
@@ -140,7 +141,7 @@ class DisplacementSource:
         ):
             for length in needs:
                 if getattr(stack, length) is None:
-                    raise FieldError(
+                    raise ConfigError(
                         f"{self.path}: {who} {LENGTHS[length]} in um: "
                         f"{_LENGTH_OPTIONS[length]}"
                     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.units import unit_words
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def checked_output(output: Path, source: Path) -> Path:
 
     target = check_output(output)
     if target.exists() and source.exists() and target.samefile(source):
-        raise FieldError(f"{target}: is the input, which is not to be overwritten")
+        raise FieldFileError(f"{target}: is the input, which is not to be overwritten")
     return target
 
 

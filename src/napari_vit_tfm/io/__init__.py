@@ -1,6 +1,6 @@
 """Displacement and traction files: `formats` has one module per format."""
 
-from napari_vit_tfm.io.base import ArrayEntry, FieldFileError
+from napari_vit_tfm.io.base import ArrayEntry
 from napari_vit_tfm.io.reading import (
     read_displacement,
     read_segmentation,
@@ -16,7 +16,6 @@ from napari_vit_tfm.io.writing import (
 
 __all__ = [
     "ArrayEntry",
-    "FieldFileError",
     "FileSummary",
     "check_output",
     "gel_attributes",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
@@ -41,10 +41,6 @@ DRIFT_NAME = "drift"
 
 SEGMENTATION_NAME = "segmentation"
 """What the patches' numbers are called in the files of this package."""
-
-
-class FieldFileError(FieldError):
-    """A file cannot be used; the message says which, what was found and expected."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     SEGMENTATION_NAME,
     ArrayEntry,
-    FieldFileError,
     damage_reported,
     to_stack,
 )

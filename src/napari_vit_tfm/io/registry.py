@@ -10,11 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import formats
 from napari_vit_tfm.io.base import (
     REGISTERED,
     ArrayEntry,
-    FieldFileError,
     FileFormat,
     Kind,
     damage_reported,

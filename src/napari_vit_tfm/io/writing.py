@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     OUTLINE_NAME,
     Attributes,
-    FieldFileError,
     FileFormat,
 )
 from napari_vit_tfm.io.registry import written_formats

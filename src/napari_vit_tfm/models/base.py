@@ -7,15 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari_vit_tfm.config import PATCH_SIZE
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-
-class ModelError(FieldError):
-    """A model cannot be loaded or used; the message says why."""
 
 
 class ReconstructionMethod(ABC):

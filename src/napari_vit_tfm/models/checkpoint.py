@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.models.base import ModelError
+from napari_vit_tfm.errors import ModelError
 
 WEIGHT_ENTRIES = ("best_model_weights", "final_model_weights")
 """Where the weights are, in the order of preference."""

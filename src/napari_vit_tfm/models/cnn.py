@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.models.base import ModelError, NetworkMethod
+from napari_vit_tfm.errors import ModelError
+from napari_vit_tfm.models.base import NetworkMethod
 
 _ENCODER = (2, 4, 6)
 _BOTTOM = 8

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.models.base import ModelError
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.precision import full_float32
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from napari_vit_tfm.models.base import ModelError
+from napari_vit_tfm.errors import ConfigError
 
 _KEY = "napari_vit_tfm.option"
 
@@ -44,9 +44,9 @@ class MethodOption:
         return self.name.replace("_", " ").capitalize()
 
     def check(self, value: float) -> None:
-        """Raise a ModelError unless a value is in the option's range."""
+        """Raise a ConfigError unless a value is in the option's range."""
         if not (math.isfinite(value) and self.above < value <= self.maximum):
-            raise ModelError(
+            raise ConfigError(
                 f"{self.name} is {value:g}; it has to be above {self.above:g} and at "
                 f"most {self.maximum:g}"
             )

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.models.base import ModelError, NetworkMethod
+from napari_vit_tfm.errors import ModelError
+from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.layers import Block, attention_of
 

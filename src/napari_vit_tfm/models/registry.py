@@ -11,8 +11,9 @@ from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, ORIGINAL_ENDINGS
+from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.models import methods
-from napari_vit_tfm.models.base import ModelError, ReconstructionMethod
+from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.models.options import MethodOption, options_of
 
 Make = TypeVar("Make", bound=Callable[..., ReconstructionMethod])
@@ -141,8 +142,9 @@ def load(
     Raises
     ------
     ModelError
-        If there is no such method, it has no such option or not in this range,
-        or the file is not a model.
+        If there is no such method, or the file is not a model.
+    ConfigError
+        If the method has no such option, or its value is out of range.
 
     Examples
     --------
@@ -195,7 +197,7 @@ def _check_options(
             if name in {option.name for option in method.options}
         ]
         only = f": only {', '.join(others)} has" if others else ""
-        raise ModelError(f"{model} has no option {name}{only}")
+        raise ConfigError(f"{model} has no option {name}{only}")
 
 
 def _from_file(path: Path, heads: int | None) -> ReconstructionMethod:

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.io.writing import replacing
-from napari_vit_tfm.models.base import ModelError, NetworkMethod
+from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from napari.utils.notifications import show_warning
 
 from napari_vit_tfm import io
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, outline_layer
 
 
@@ -30,7 +31,7 @@ def get_reader(
         return None
     try:
         summary = io.summarise(path)
-    except io.FieldFileError:
+    except FieldFileError:
         return None
     if summary.displacement is None and summary.traction is None:
         return None
@@ -64,7 +65,7 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
         return layers
     try:
         traction = io.read_traction(file)
-    except io.FieldFileError as error:
+    except FieldFileError as error:
         show_warning(f"The tractions are left out. {error}")
         return layers
     return [*field_layers(traction, visible=False), *layers]

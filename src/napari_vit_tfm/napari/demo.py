@@ -22,7 +22,7 @@ from qtpy.QtCore import QDeadlineTimer, QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm import io
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari._samples import KNOWN
 from napari_vit_tfm.napari.attention.dock import AttentionDock
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         fields = read_fields(options.folder)
-    except FieldError as error:
+    except TFMError as error:
         print(error, file=sys.stderr)
         return 2
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 
 
 class RunError(Exception):
@@ -15,7 +15,7 @@ class RunError(Exception):
 
 def is_expected(error: Exception) -> bool:
     """Whether an error is one that the user can fix, and its message says how."""
-    return isinstance(error, FieldError | OSError)
+    return isinstance(error, TFMError | OSError)
 
 
 def in_one_line(error: Exception) -> str:

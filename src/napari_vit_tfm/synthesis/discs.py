@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.physics.disc import disc_displacement
 from napari_vit_tfm.synthesis.fields import Array, grid_nodes, padded
 
@@ -47,7 +47,7 @@ class Discs:
 
         Raises
         ------
-        FieldError
+        ConfigError
             For another window.
 
         Notes
@@ -55,7 +55,7 @@ class Discs:
         The displacement is exact. Where discs overlap, tractions add up.
         """
         if window:
-            raise FieldError("discs are measured at the nodes: their window is 0")
+            raise ConfigError("discs are measured at the nodes: their window is 0")
         xp = array_namespace(self.centre)
         x, y = (xp.asarray(n, device=device(self.centre)) for n in grid_nodes(shape))
         centre, radius, traction = (
@@ -135,7 +135,7 @@ class DiscDistribution:
 
         Raises
         ------
-        FieldError
+        ConfigError
             If the field is too flat for the largest discs.
 
         Notes
@@ -147,7 +147,7 @@ class DiscDistribution:
         aspect = (shape[0] - 1) / (shape[1] - 1)
         room = 2 * (self.radius[1] + self.margin)
         if room > min(1.0, aspect):
-            raise FieldError(
+            raise ConfigError(
                 f"discs of radius {self.radius[1]:g} at least {self.margin:g} from the "
                 f"border do not fit into {shape[0]} x {shape[1]} vectors"
             )

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from safetensors import safe_open
 
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.models.weights import save_network
 from napari_vit_tfm.training.module import TrainingModule
 
@@ -60,7 +60,7 @@ class KeepBest(Callback):
         }
         score = sum(math.log(error) for error in errors.values()) / len(errors)
         if not math.isfinite(score):
-            raise FieldError(
+            raise ConfigError(
                 f"the training has come to nothing by step {step}: its error is not "
                 "finite; a lower learning_rate may help"
             )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import tomli_w
 
 from napari_vit_tfm.config import PRECISIONS, Precision
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
 from napari_vit_tfm.synthesis import KINDS, Distribution, NoiseDistribution
 
@@ -22,7 +22,7 @@ def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
     known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
-        raise FieldError(
+        raise ConfigError(
             f"{cls.__name__} has no {', '.join(unknown)}; "
             f"it has {', '.join(sorted(known))}"
         )
@@ -34,7 +34,7 @@ def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
         if wanted is type(None) or (wanted is dict and isinstance(value, Mapping)):
             continue
         if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
-            raise FieldError(
+            raise ConfigError(
                 f"{cls.__name__}: {name} is {value!r}, "
                 f"not of the type {wanted.__name__}"
             )
@@ -71,7 +71,7 @@ class FieldKind:
 
     Raises
     ------
-    FieldError
+    ConfigError
         If there is no such kind, or no such parameter of it.
     """
 
@@ -84,7 +84,7 @@ class FieldKind:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise FieldError(
+            raise ConfigError(
                 f"a kind of field is one of {', '.join(KINDS)}, not {self.kind!r}"
             )
         # As they are when they come from a file.
@@ -156,7 +156,7 @@ class TrainingConfig:
 
     Raises
     ------
-    FieldError
+    ConfigError
         For a precision that there is not, and for steps between validations or
         checkpoints that are not positive.
     """
@@ -181,12 +181,12 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise FieldError(
+            raise ConfigError(
                 f"precision is {self.precision!r}, not one of {', '.join(PRECISIONS)}"
             )
         for name in ("validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
-                raise FieldError(f"{name} is {getattr(self, name)}, not positive")
+                raise ConfigError(f"{name} is {getattr(self, name)}, not positive")
 
     @classmethod
     def from_dict(
@@ -203,7 +203,7 @@ class TrainingConfig:
 
         Raises
         ------
-        FieldError
+        ConfigError
             For a name that no part of the configuration has.
         """
         values = dict(values)
@@ -215,7 +215,7 @@ class TrainingConfig:
         for name, default in parts.items():
             said = values.get(name, {})
             if not isinstance(said, Mapping):
-                raise FieldError(f"{name} is {said!r}, not a table")
+                raise ConfigError(f"{name} is {said!r}, not a table")
             values[name] = _build(type(default), {**asdict(default), **said})
         if "kinds" in values:
             values["kinds"] = tuple(_build_kind(kind) for kind in values["kinds"])
@@ -236,16 +236,16 @@ class TrainingConfig:
 
         Raises
         ------
-        FieldError
+        ConfigError
             If it is not TOML, or names what no configuration has.
         """
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
             return cls.from_dict(values, network=network)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise FieldError(f"{path}: not a TOML file ({error})") from error
-        except FieldError as error:
-            raise FieldError(f"{path}: {error}") from error
+            raise ConfigError(f"{path}: not a TOML file ({error})") from error
+        except TFMError as error:
+            raise ConfigError(f"{path}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values."""

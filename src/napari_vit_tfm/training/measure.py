@@ -106,7 +106,7 @@ def measure(
 
     Raises
     ------
-    FieldError
+    ConfigError
         If there is no such device, or it does not know the precision.
     """
     warmup = max(1, steps // 4)

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from napari_vit_tfm.config import Device
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refinement
 from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load
@@ -77,13 +77,15 @@ def train(
 
     Raises
     ------
-    FieldError
-        If there is nothing to resume, something would be overwritten, the
-        networks differ in size, a resumed run is to start from weights, or the
-        device cannot do what is asked.
+    ConfigError
+        If there is nothing to resume, an earlier run would be overwritten, the
+        networks differ in size, a resumed run is given starting weights, or the
+        device is missing or does not support the precision.
+    ModelError
+        If the checkpoint was not written by a training run.
     """
     if resume and start is not None:
-        raise FieldError("a run that goes on has its weights: it starts from no others")
+        raise ConfigError("a resumed run cannot start from other weights")
     output = Path(output)
     checkpoint = output / "checkpoints" / "last.ckpt"
     first_step = _first_step(checkpoint, config, resume=resume)
@@ -140,12 +142,12 @@ def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:
 
     Raises
     ------
-    FieldError
-        If it is not a network of this project's kind.
+    ModelError
+        If the weights cannot be loaded, or are not those of a physics-guided ViT.
     """
     method = load(name_or_path)
     if not isinstance(method, PhysicsViTMethod):
-        raise FieldError(
+        raise ModelError(
             f"a run cannot start from {method.name}: only from vit, and from "
             ".safetensors files that vit-tfm train has written"
         )
@@ -159,12 +161,12 @@ def trainer_for(
 
     Raises
     ------
-    FieldError
-        If there is no such device, or it does not know the precision.
+    ConfigError
+        If there is no such device, or it does not support the precision.
     """
     resolved = resolve_device(device)
     if resolved == "cpu" and config.precision == "16-mixed":
-        raise FieldError("the CPU has no precision 16-mixed: use bf16-mixed, or 32")
+        raise ConfigError("the CPU has no precision 16-mixed: use bf16-mixed, or 32")
     return lit.Trainer(
         accelerator={"cuda": "gpu"}.get(resolved, resolved),
         precision=config.precision,
@@ -193,18 +195,20 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
     if not resume:
         if checkpoint.exists():
             folder = checkpoint.parents[1]
-            raise FieldError(f"{folder} holds a run already: resume it or name another")
+            raise ConfigError(
+                f"{folder} already holds a run: resume it, or choose another folder"
+            )
         return 0
     if not checkpoint.exists():
-        raise FieldError(f"nothing to resume: {checkpoint} is not there")
+        raise ConfigError(f"nothing to resume: {checkpoint} is not there")
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
     if "network" not in saved:
-        raise FieldError(f"{checkpoint}: not a checkpoint that vit-tfm train has made")
+        raise ModelError(f"{checkpoint}: not a checkpoint that vit-tfm train has made")
     step = int(saved["global_step"])
     found = PhysicsViTConfig.from_dict(saved["network"])
     _check_same_network(found, config.network, f"{checkpoint}")
     if step >= config.steps:
-        raise FieldError(
+        raise ConfigError(
             f"the run is over: {step} of {config.steps} steps are done; "
             "a configuration with more steps would go on"
         )
@@ -248,7 +252,7 @@ def _check_same_network(
         if value != wanted[name]
     ]
     if differences:
-        raise FieldError(
+        raise ConfigError(
             f"{where} is a network of another size than the configuration's: "
             + ", ".join(differences)
         )

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import (
-    FieldFileError,
     read_displacement,
     read_traction,
     summarise,

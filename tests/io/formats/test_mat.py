@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from scipy.io import loadmat, savemat
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import (
-    FieldFileError,
     read_displacement,
     read_traction,
     summarise,

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import (
-    FieldFileError,
     read_displacement,
     read_traction,
     summarise,

@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     AnyArray,
     ArrayEntry,
-    FieldFileError,
     FileFormat,
     Layout,
     checked_outline,

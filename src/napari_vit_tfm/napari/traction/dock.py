@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.errors import in_one_line, is_expected
@@ -448,7 +448,7 @@ class TractionDock(QWidget):
             return
         try:
             io.write_traction(path, stack)
-        except (FieldError, OSError) as error:
+        except (TFMError, OSError) as error:
             self._outcome = in_one_line(error)
             show_error(self._outcome)
         else:
