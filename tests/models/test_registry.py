@@ -52,8 +52,8 @@ def test_no_such_model(tmp_path: Path) -> None:
     [
         ("vit", {"regularisation": 1.0}, "vit has no option .*: only fttc has"),
         ("fttc", {"gain": 1.0}, "fttc has no option gain$"),
-        ("fttc", {"regularisation": 0.0}, "is 0; it has to be above 0"),
-        ("fttc", {"regularisation": float("nan")}, "is nan"),
+        ("fttc", {"regularisation": 0.0}, "regularisation must be above 0 and at most 1e.06, not 0"),
+        ("fttc", {"regularisation": float("nan")}, "not nan"),
         (__file__, {"regularisation": 1.0}, "test_registry.py has no option"),
     ],
 )
@@ -83,15 +83,18 @@ TOY = """
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from napari_vit_tfm.models.base import ReconstructionMethod
-from napari_vit_tfm.models.options import option
 from napari_vit_tfm.models.registry import register
+from napari_vit_tfm.options import Number
 
 
 @dataclass(frozen=True)
 class ToyOptions:
-    gain: float | None = option(help="How much", otherwise="one", maximum=9)
+    gain: Annotated[
+        float | None, Number(label="Gain", help="How much", otherwise="one", maximum=9)
+    ] = None
 
 
 @register("toy", words="Toy (a multiple)", options=ToyOptions)

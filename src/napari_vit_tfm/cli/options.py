@@ -25,7 +25,7 @@ from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit, 
 
 if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack
-    from napari_vit_tfm.models.options import MethodOption
+    from napari_vit_tfm.options import Option
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)

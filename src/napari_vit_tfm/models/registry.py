@@ -14,7 +14,7 @@ from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, ORIGINAL_ENDINGS
 from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.models import methods
 from napari_vit_tfm.models.base import ReconstructionMethod
-from napari_vit_tfm.models.options import MethodOption, options_of
+from napari_vit_tfm.options import Option, options_of
 
 Make = TypeVar("Make", bound=Callable[..., ReconstructionMethod])
 
@@ -34,7 +34,7 @@ class RegisteredMethod:
     make : callable
         Makes the method, of an instance of `options_type` if there is one.
     options_type : type, optional
-        A dataclass whose fields are made with `models.options.option`.
+        A dataclass of options; see `napari_vit_tfm.options`.
     is_classical : bool
         Whether it is one of the methods that networks are compared with: it
         has no network, and knows nothing that a user does not know.
@@ -47,8 +47,8 @@ class RegisteredMethod:
     is_classical: bool
 
     @property
-    def options(self) -> tuple[MethodOption, ...]:
-        """What can be chosen about it."""
+    def options(self) -> dict[str, Option]:
+        """Its options, by name."""
         return options_of(self.options_type)
 
 
@@ -184,17 +184,16 @@ def _made(
 
 
 def _check_options(
-    model: str, known: tuple[MethodOption, ...], options: Mapping[str, float]
+    model: str, known: Mapping[str, Option], options: Mapping[str, float]
 ) -> None:
-    by_name = {option.name: option for option in known}
     for name, value in options.items():
-        if name in by_name:
-            by_name[name].check(value)
+        if name in known:
+            known[name].check(value)
             continue
         others = [
             method.name
             for method in registered_methods().values()
-            if name in {option.name for option in method.options}
+            if name in method.options
         ]
         only = f": only {', '.join(others)} has" if others else ""
         raise ConfigError(f"{model} has no option {name}{only}")

@@ -6,12 +6,12 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from napari_vit_tfm.config import BAYESIAN_FTTC
 from napari_vit_tfm.models.base import ReconstructionMethod
-from napari_vit_tfm.models.options import option
 from napari_vit_tfm.models.registry import register
+from napari_vit_tfm.options import Number
 
 if TYPE_CHECKING:
     import torch
@@ -83,12 +83,15 @@ class FTTCOptions:
         field, see `physics.tikhonov.choose_regularisation`.
     """
 
-    regularisation: float | None = option(
-        help="Weight of Tikhonov's penalty",
-        unit="squared grid steps",
-        otherwise="chosen for every field",
-        maximum=1e6,
-    )
+    regularisation: Annotated[
+        float | None,
+        Number(
+            label="Regularisation",
+            help="Weight of Tikhonov's penalty, in squared grid steps",
+            otherwise="chosen for every field",
+            maximum=1e6,
+        ),
+    ] = None
 
 
 @register(

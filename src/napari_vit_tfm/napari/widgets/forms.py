@@ -1,0 +1,235 @@
+"""Forms that magicgui makes from the options of a dataclass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from magicgui.backends._qtpy.widgets import FloatSpinBox, QBaseRangedWidget
+from magicgui.widgets import ComboBox
+from magicgui.widgets.bases import RangedWidget, ValueWidget
+from psygnal import Signal
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QWidget,
+)
+
+from napari_vit_tfm.options import Choice, Number, Option, options_of
+
+_LARGEST = 1e9
+"""Largest number that a form takes for an option without a maximum."""
+
+_DECIMALS = 8
+"""More than anybody measures. What is shown has no trailing zeros."""
+
+
+class Form:
+    """The rows of a form, one for each option of a dataclass.
+
+    Parameters
+    ----------
+    options : type or mapping of str to Option
+        The dataclass, or some of its options; see `napari_vit_tfm.options`.
+    layout : QFormLayout
+        Where the rows are added, at the end.
+    """
+
+    changed = Signal(str)
+    """Emitted with the name of an option when the user has changed it."""
+
+    def __init__(
+        self, options: type[Any] | Mapping[str, Option], layout: QFormLayout
+    ) -> None:
+        known = options if isinstance(options, Mapping) else options_of(options)
+        self._layout = layout
+        self._widgets = {name: _widget(option) for name, option in known.items()}
+        for name, widget in self._widgets.items():
+            layout.addRow(known[name].about.label, widget.native)
+            need_focus_for_wheel(widget.native)
+            widget.changed.connect(lambda _, name=name: self.changed.emit(name))
+
+    def __getitem__(self, name: str) -> ValueWidget[Any]:
+        """The magicgui widget of an option."""
+        return self._widgets[name]
+
+    def values(self) -> dict[str, Any]:
+        """The values of all options, by name."""
+        return {name: widget.value for name, widget in self._widgets.items()}
+
+    def show_values(self, values: Mapping[str, Any]) -> None:
+        """Show values without emitting `changed`."""
+        for name, value in values.items():
+            with self._widgets[name].changed.blocked():
+                self._widgets[name].value = value
+
+    def show_row(self, name: str, shown: bool) -> None:
+        """Show or hide the row of an option."""
+        native = self._widgets[name].native
+        native.setVisible(shown)
+        label = self._layout.labelForField(native)
+        assert label is not None
+        label.setVisible(shown)
+
+    def remove(self) -> None:
+        """Remove the rows from the layout."""
+        for widget in self._widgets.values():
+            self._layout.removeRow(widget.native)
+        self._widgets = {}
+
+
+class NumberBox(RangedWidget[float]):
+    """A number, or None for one that is not given.
+
+    A number that is shown is kept exactly, although the box rounds it.
+
+    Parameters
+    ----------
+    about : Number
+        Unit and range of the number.
+    value : float, optional
+        The first value, in the option's unit.
+    **described
+        Name and tooltip, as for any widget of magicgui.
+    """
+
+    def __init__(self, about: Number, value: float | None, **described: Any) -> None:
+        self._about = about
+        self._exact: float | None = None
+        self._shown = math.nan
+        super().__init__(
+            widget_type=_NumberBackend,
+            min=_lowest(about) / about.per_form_unit,
+            max=min(about.maximum, _LARGEST) / about.per_form_unit,
+            nullable=bool(about.otherwise),
+            **described,
+        )
+        unit = about.form_unit or about.unit
+        self.native.setDecimals(0 if about.is_whole else _DECIMALS)
+        self.native.setSuffix(f" {unit}" if unit else "")
+        self.native.setSpecialValueText(about.otherwise)
+        self.set_value(value)
+
+    def get_value(self) -> Any:
+        """The number in the option's unit; None where the box shows none."""
+        shown = self.native.value()
+        if shown == self._shown:
+            return self._exact
+        if self._nullable and shown == self.native.minimum():
+            return None
+        value = shown * self._about.per_form_unit
+        return round(value) if self._about.is_whole else value
+
+    def set_value(self, value: Any) -> None:
+        """Show a number in the option's unit, or None."""
+        native = self.native
+        native.setValue(
+            native.minimum() if value is None else value / self._about.per_form_unit
+        )
+        self._exact, self._shown = value, native.value()
+
+    def _on_value_change(self, value: Any = None) -> None:
+        self.changed.emit(self.get_value())
+
+
+class ChoiceBox(ComboBox):
+    """One of several values, or None where that is allowed.
+
+    Parameters
+    ----------
+    about : Choice
+        The values and their texts.
+    value : object
+        The first value.
+    **described
+        Name and tooltip, as for any widget of magicgui.
+    """
+
+    def __init__(self, about: Choice, value: Any, **described: Any) -> None:
+        self.null_string = about.otherwise
+        super().__init__(
+            value=value,
+            choices=[(text, choice) for choice, text in about.words.items()],
+            nullable=bool(about.otherwise),
+            **described,
+        )
+        may_shrink(self.native)
+
+
+class _NumberSpin(QDoubleSpinBox):
+    """A box that shows a number without trailing zeros."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        # Numbers count when they are complete, not after each key.
+        self.setKeyboardTracking(False)
+
+    def textFromValue(self, value: float) -> str:
+        """The number in the form that people write."""
+        return self.locale().toString(value, "g", 10)
+
+
+class _NumberBackend(FloatSpinBox):
+    """The Qt side of `NumberBox`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        QBaseRangedWidget.__init__(self, _NumberSpin, **kwargs)
+
+
+def _lowest(about: Number) -> float:
+    """The smallest number that a box shows; it means None where that is allowed."""
+    if not about.otherwise or about.excludes_minimum:
+        return about.minimum
+    return about.minimum - (1.0 if about.is_whole else 0.01)
+
+
+def _widget(option: Option) -> ValueWidget[Any]:
+    """The magicgui widget of an option, at its default."""
+    about = option.about
+    described = {"name": option.name, "tooltip": f"{about.help}."}
+    if isinstance(about, Number):
+        return NumberBox(about, option.default, **described)
+    return ChoiceBox(about, option.default, **described)
+
+
+class _WheelNeedsFocus(QObject):
+    """Passes the wheel on to the parent of a control without focus."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Whether the event is kept from the control."""
+        assert isinstance(watched, QWidget)
+        assert event is not None
+        if event.type() != QEvent.Type.Wheel or watched.hasFocus():
+            return False
+        event.ignore()
+        return True
+
+
+def need_focus_for_wheel(widget: QWidget) -> None:
+    """Change the controls in a widget by the wheel only while they have the focus.
+
+    Else scrolling over a dock changes numbers that nobody looks at.
+
+    Parameters
+    ----------
+    widget : QWidget
+        A control, or a widget with controls.
+    """
+    kinds = (QAbstractSpinBox, QComboBox, QAbstractSlider)
+    for control in [widget, *widget.findChildren(QWidget)]:
+        if isinstance(control, kinds):
+            control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            control.installEventFilter(_WheelNeedsFocus(control))
+
+
+def may_shrink(combo: QComboBox) -> None:
+    """Let a combo box be narrower than its texts, so that they widen no dock."""
+    combo.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    combo.setMinimumContentsLength(24)

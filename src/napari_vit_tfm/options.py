@@ -1,0 +1,183 @@
+"""Options: fields of dataclasses with all that a user has to be told about them.
+
+An option is written once, as the annotation of a field. The plugin's forms, the
+command line and its help are made from it::
+
+    @dataclass(frozen=True)
+    class Gel:
+        young_pa: Annotated[
+            float | None,
+            Number(label="Young's modulus", help="Stiffness of the gel", unit="Pa"),
+        ] = None
+
+`options_of` lists the options of such a dataclass. Fields with other annotations are
+left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, get_type_hints
+
+from napari_vit_tfm.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What all options have in common.
+
+    Parameters
+    ----------
+    label : str
+        Name of the option in a form, such as "Young's modulus".
+    help : str
+        What it is, in one or more sentences, without the last full stop.
+    otherwise : str
+        What None stands for, such as "infinite"; empty if None is not a value.
+    flag : str
+        Name on the command line without the dashes, where it is not the name of
+        the field without its unit.
+    """
+
+    label: str
+    help: str
+    otherwise: str = ""
+    flag: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(About):
+    """An option that is a number.
+
+    Parameters
+    ----------
+    unit : str
+        Its unit; empty for numbers without one.
+    minimum, maximum : float
+        Its range.
+    excludes_minimum : bool
+        Whether the minimum itself is not allowed.
+    is_whole : bool
+        Whether it is a whole number.
+    form_unit : str
+        The unit that forms show it in; by default `unit`.
+    per_form_unit : float
+        How many of `unit` one `form_unit` is.
+    """
+
+    unit: str = ""
+    minimum: float = 0.0
+    maximum: float = math.inf
+    excludes_minimum: bool = True
+    is_whole: bool = False
+    form_unit: str = ""
+    per_form_unit: float = 1.0
+
+    @property
+    def range_in_words(self) -> str:
+        """The range, such as "above 0 and at most 10"."""
+        low = "above" if self.excludes_minimum else "at least"
+        words = f"{low} {self.minimum:g}"
+        return (
+            words
+            if math.isinf(self.maximum)
+            else f"{words} and at most {self.maximum:g}"
+        )
+
+    def allows(self, value: float) -> bool:
+        """Whether a number lies in the range."""
+        if not math.isfinite(value) or value > self.maximum:
+            return False
+        return value > self.minimum or (
+            value == self.minimum and not self.excludes_minimum
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(About):
+    """An option that is one of several values.
+
+    Parameters
+    ----------
+    words : mapping of value to str
+        The values, each with the text that a form shows for it.
+    """
+
+    words: Mapping[Any, str]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a dataclass.
+
+    Parameters
+    ----------
+    name : str
+        Name of the field.
+    default : object
+        Its default.
+    about : Number or Choice
+        The rest.
+    """
+
+    name: str
+    default: Any
+    about: Number | Choice
+
+    def check(self, value: Any) -> None:
+        """Raise a ConfigError for a value that the option does not allow.
+
+        Examples
+        --------
+        >>> from napari_vit_tfm.options import Number, Option
+        >>> share = Option("share", None, Number(label="Share", help="", maximum=1))
+        >>> share.check(2)
+        Traceback (most recent call last):
+        ...
+        napari_vit_tfm.errors.ConfigError: share must be above 0 and at most 1, not 2
+        """
+        if isinstance(self.about, Choice):
+            if value not in self.about.words:
+                known = ", ".join(map(str, self.about.words))
+                raise ConfigError(f"{self.name} must be one of {known}, not {value!r}")
+        elif not self.about.allows(value):
+            raise ConfigError(
+                f"{self.name} must be {self.about.range_in_words}, not {value:g}"
+            )
+
+
+def options_of(options: type[Any] | None) -> dict[str, Option]:
+    """Options of a dataclass, by name, in the order of its fields.
+
+    Parameters
+    ----------
+    options : type, optional
+        A dataclass whose fields have a `Number` or a `Choice` in their
+        annotations; None has no options.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from typing import Annotated
+    >>> from napari_vit_tfm.options import Number, options_of
+    >>> @dataclass(frozen=True)
+    ... class Filter:
+    ...     cut_off: Annotated[
+    ...         float | None,
+    ...         Number(label="Cut-off", help="Wavelength", otherwise="no filter"),
+    ...     ] = None
+    >>> {name: option.about.label for name, option in options_of(Filter).items()}
+    {'cut_off': 'Cut-off'}
+    """
+    if options is None:
+        return {}
+    hints = get_type_hints(options, include_extras=True)
+    found = {}
+    for item in fields(options):
+        for about in getattr(hints[item.name], "__metadata__", ()):
+            if isinstance(about, Number | Choice):
+                default = None if item.default is MISSING else item.default
+                found[item.name] = Option(item.name, default, about)
+    return found

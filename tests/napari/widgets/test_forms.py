@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QFormLayout, QWidget
+
+from napari_vit_tfm.napari.widgets.forms import Form
+from napari_vit_tfm.options import Choice, Number, options_of
+
+
+@dataclass(frozen=True)
+class Settings:
+    young_pa: Annotated[
+        float | None,
+        Number(
+            label="Young's modulus",
+            help="Stiffness of the gel",
+            unit="Pa",
+            form_unit="kPa",
+            per_form_unit=1000.0,
+            otherwise="not known",
+        ),
+    ] = None
+    poisson: Annotated[
+        float | None,
+        Number(
+            label="Poisson ratio",
+            help="Compressibility of the gel",
+            maximum=0.5,
+            excludes_minimum=False,
+            otherwise="0.49",
+        ),
+    ] = None
+    count: Annotated[
+        int, Number(label="Count", help="How many", minimum=1, is_whole=True)
+    ] = 8
+    unit: Annotated[
+        str | None,
+        Choice(
+            label="Unit",
+            help="What it is measured in",
+            words={"um": "micrometres", "px": "pixels"},
+            otherwise="choose",
+        ),
+    ] = None
+    device: Annotated[
+        str,
+        Choice(label="Device", help="Where", words={"auto": "automatic", "cpu": "CPU"}),
+    ] = "auto"
+    inner: int = 3
+
+
+@pytest.fixture
+def shown(qtbot):
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    return widget, Form(Settings, QFormLayout(widget))
+
+
+def test_a_form_has_a_row_with_label_and_tooltip_for_each_option(shown):
+    widget, form = shown
+    layout = widget.layout()
+    assert layout.rowCount() == 5
+    assert layout.labelForField(form["young_pa"].native).text() == "Young's modulus"
+    for name, option in options_of(Settings).items():
+        assert form[name].tooltip == f"{option.about.help}."
+        assert form[name].native.toolTip() == f"{option.about.help}."
+
+
+def test_a_form_begins_with_the_defaults(shown):
+    _, form = shown
+    assert Settings(**form.values()) == Settings()
+    assert form["young_pa"].native.text() == "not known"
+    assert form["count"].native.text() == "8"
+    assert form["unit"].current_choice == "choose"
+
+
+def test_what_is_typed_is_in_the_option_s_unit(shown):
+    _, form = shown
+    names = []
+    form.changed.connect(names.append)
+    form["young_pa"].native.setValue(2.5)
+    form["poisson"].native.setValue(0)
+    form["unit"].native.setCurrentIndex(2)
+    assert names == ["young_pa", "poisson", "unit"]
+    assert form.values() == {
+        "young_pa": 2500.0,
+        "poisson": 0.0,
+        "count": 8,
+        "unit": "px",
+        "device": "auto",
+    }
+    assert form["young_pa"].native.text() == "2.5 kPa"
+
+
+def test_a_value_that_is_shown_is_kept_exactly_and_announces_nothing(shown):
+    _, form = shown
+    names = []
+    form.changed.connect(names.append)
+    exact = 1234.5678901234567
+    form.show_values({"young_pa": exact, "unit": "um"})
+    assert names == []
+    assert form.values()["young_pa"] == exact
+    assert form.values()["unit"] == "um"
+    form.show_values({"young_pa": None, "unit": None})
+    assert form.values()["young_pa"] is None
+    assert form.values()["unit"] is None
+
+
+def test_a_number_can_be_taken_back(shown):
+    _, form = shown
+    box = form["young_pa"].native
+    box.setValue(3)
+    box.setValue(box.minimum())
+    assert form.values()["young_pa"] is None
+
+
+def test_rows_are_hidden_and_removed_with_their_labels(shown):
+    widget, form = shown
+    layout = widget.layout()
+    label = layout.labelForField(form["count"].native)
+    form.show_row("count", False)
+    assert label.isHidden()
+    assert form["count"].native.isHidden()
+    form.show_row("count", True)
+    assert not label.isHidden()
+    form.remove()
+    assert layout.rowCount() == 0
+    assert form.values() == {}
+
+
+@pytest.mark.parametrize("name", ["count", "device"])
+def test_the_wheel_changes_nothing_without_focus(shown, name):
+    widget, form = shown
+    widget.show()
+    control = form[name].native
+    before = form.values()
+    turn(control)
+    assert form.values() == before
+    control.setFocus()
+    QApplication.processEvents()
+    if control.hasFocus():
+        turn(control)
+        assert form.values() != before
+
+
+def turn(control: QWidget) -> None:
+    middle = QPointF(control.rect().center())
+    event = QWheelEvent(
+        middle,
+        control.mapToGlobal(middle),
+        QPoint(0, 0),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(control, event)
