@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from napari_vit_tfm.options import Choice, Number
 
 REFERENCE_POISSON = 0.49
 """Poisson ratio of the reference form, an almost incompressible gel."""
@@ -67,10 +69,6 @@ MAP_DIRECTIONS: tuple[MapDirection, ...] = get_args(MapDirection)
 """What a patch attends to, or which patches attend to it."""
 
 
-N_VIEWS = (1, 4, 8)
-"""A field as it is, with its mirror images, or with those along the diagonal, too."""
-
-
 @dataclass(frozen=True)
 class ReconstructionConfig:
     """How a stack is reconstructed.
@@ -90,18 +88,67 @@ class ReconstructionConfig:
         What is chosen about the method, such as the ``regularisation`` of FTTC;
         see its class in `models.methods`.
     n_views : int
-        Of a field's mirror images, how many a network of this project sees, to
-        average what it makes of them; one of `N_VIEWS`. Time grows in
-        proportion.
+        Of how many mirror images of the field a network of this project averages
+        the tractions: 1, the field as it is; 4, its images along both
+        axes, too; 8, those of the field mirrored along the diagonal, too. Time
+        grows in proportion.
     """
 
     model: str = BUNDLED_MODEL
-    heads: int | None = None
+    heads: Annotated[
+        int | None,
+        Number(
+            label="Attention heads",
+            help="Attention heads of a checkpoint of the original format, whose file "
+            "does not state how many it has",
+            minimum=1,
+            maximum=64,
+            excludes_minimum=False,
+            is_whole=True,
+            otherwise="as usual for the file",
+        ),
+    ] = None
     # A mapping has no hash, and configurations are keys of caches.
     options: Mapping[str, float] = field(default_factory=dict, hash=False)
-    device: Device = "auto"
-    batch_size: int = 8
-    n_views: int = 1
+    n_views: Annotated[
+        int,
+        Choice(
+            label="Views",
+            help="Average the tractions of the field and of its mirror images, for "
+            "networks of this project. More views are more accurate and take as many "
+            "times as long",
+            words={
+                1: "the field as it is",
+                4: "with its mirror images",
+                8: "with its mirror images, and turned",
+            },
+            flag="views",
+        ),
+    ] = 1
+    device: Annotated[
+        Device,
+        Choice(
+            label="Device",
+            help="Where to compute; automatic is the GPU if there is one",
+            words={
+                "auto": "automatic",
+                "cpu": "CPU",
+                "cuda": "GPU (CUDA)",
+                "mps": "GPU (Apple)",
+            },
+        ),
+    ] = "auto"
+    batch_size: Annotated[
+        int,
+        Number(
+            label="Batch size",
+            help="Frames that are computed at once. Smaller batches need less memory",
+            minimum=1,
+            maximum=4096,
+            excludes_minimum=False,
+            is_whole=True,
+        ),
+    ] = 8
 
 
 @dataclass(frozen=True)

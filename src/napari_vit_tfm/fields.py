@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.options import Choice, Number
 from napari_vit_tfm.units import (
     DISPLACEMENT_UNITS,
     TRACTION_UNITS,
@@ -140,9 +141,34 @@ class DisplacementStack(_VectorStack):
     """
 
     data: FloatArray
-    unit: DisplacementUnit | None = None
-    spacing_um: float | None = None
-    pixel_size_um: float | None = None
+    unit: Annotated[
+        DisplacementUnit | None,
+        Choice(
+            label="Unit",
+            help="Unit of the displacements",
+            words={key: unit.words for key, unit in DISPLACEMENT_UNITS.items()},
+            otherwise="choose\N{HORIZONTAL ELLIPSIS}",
+            flag="units",
+        ),
+    ] = None
+    spacing_um: Annotated[
+        float | None,
+        Number(
+            label="Vector spacing",
+            help="Distance between neighbouring displacement vectors",
+            unit="\N{MICRO SIGN}m",
+            otherwise="not known",
+        ),
+    ] = None
+    pixel_size_um: Annotated[
+        float | None,
+        Number(
+            label="Pixel size",
+            help="Side of a camera pixel in the specimen",
+            unit="\N{MICRO SIGN}m",
+            otherwise="not known",
+        ),
+    ] = None
     gel: Gel = field(default_factory=Gel)
     outline: npt.NDArray[np.float64] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

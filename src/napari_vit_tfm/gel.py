@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.options import Number
 from napari_vit_tfm.units import Length
 
 
@@ -42,9 +44,37 @@ class Gel:
     Gel(young_pa=10000.0, poisson=0.45, thickness_um=None)
     """
 
-    young_pa: float | None = None
-    poisson: float | None = None
-    thickness_um: float | None = None
+    young_pa: Annotated[
+        float | None,
+        Number(
+            label="Young's modulus",
+            help="Young's modulus of the gel. Tractions are proportional to it",
+            unit="Pa",
+            form_unit="kPa",
+            per_form_unit=1000.0,
+            otherwise="unknown: result is t/E",
+        ),
+    ] = None
+    poisson: Annotated[
+        float | None,
+        Number(
+            label="Poisson ratio",
+            help="Poisson ratio of the gel; 0.5 is incompressible",
+            maximum=0.5,
+            excludes_minimum=False,
+            otherwise=f"{REFERENCE_POISSON}",
+        ),
+    ] = None
+    thickness_um: Annotated[
+        float | None,
+        Number(
+            label="Gel thickness",
+            help="Thickness of the gel on its rigid base. It matters if it is smaller "
+            "than the region that the cell deforms, and then needs the vector spacing",
+            unit="\N{MICRO SIGN}m",
+            otherwise="infinite",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.young_pa is not None and not 0 < self.young_pa < math.inf:

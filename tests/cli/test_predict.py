@@ -297,8 +297,8 @@ def test_a_given_regularisation(
 ) -> None:
     told = " ".join(vit_tfm("predict", "--help").stdout.split())
     assert (
-        "squared grid steps, above 0. For fttc; without it chosen for every field"
-        in told
+        "squared grid steps (above 0 and at most 1e+06). For fttc; without it, chosen "
+        "for every field" in told
     )
     found = []
     for weight in (0.5, 50):

@@ -52,7 +52,11 @@ def test_no_such_model(tmp_path: Path) -> None:
     [
         ("vit", {"regularisation": 1.0}, "vit has no option .*: only fttc has"),
         ("fttc", {"gain": 1.0}, "fttc has no option gain$"),
-        ("fttc", {"regularisation": 0.0}, "regularisation must be above 0 and at most 1e.06, not 0"),
+        (
+            "fttc",
+            {"regularisation": 0.0},
+            "regularisation must be above 0 and at most 1e.06, not 0",
+        ),
         ("fttc", {"regularisation": float("nan")}, "not nan"),
         (__file__, {"regularisation": 1.0}, "test_registry.py has no option"),
     ],

@@ -112,7 +112,7 @@ def read_fields(
         )
     # Tractions without a unit come with displacements without one.
     if known.unit == "1" and not _names_the_unit(data.path, "displacement"):
-        data = replace(data, units=data.units or "field")
+        data = replace(data, unit=data.unit or "field")
     displacement = data.read(gel=substrate.gel)
     if displacement.data.shape != known.data.shape:
         raise FieldError(

@@ -2,42 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from napari_vit_tfm.config import (
-    DEVICES,
-    N_VIEWS,
-    REFERENCE_POISSON,
-    Device,
-    ReconstructionConfig,
-)
+from napari_vit_tfm.config import Device, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import written_formats
 from napari_vit_tfm.models.registry import registered_methods
-from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit, Length
-
-if TYPE_CHECKING:
-    from napari_vit_tfm.fields import DisplacementStack
-    from napari_vit_tfm.options import Option
+from napari_vit_tfm.options import Choice, Number, Option, options_of
+from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)
+Decorator = Callable[[Any], Any]
 
-_LENGTH_OPTIONS: Mapping[Length, str] = {
-    "spacing_um": "--spacing UM",
-    "pixel_size_um": "--pixel-size UM",
-}
+_METAVARS = {"\N{MICRO SIGN}m": "UM", "Pa": "PA"}
+_UNIT_SUFFIX = re.compile("_(um|pa)$")
+_LEFT_TO_FILE = "what the file says"
 
-_UNITS_IN_WORDS = ", ".join(
-    f"{key} ({unit.words})" for key, unit in DISPLACEMENT_UNITS.items()
-)
+
+def command_option(option: Option, *, otherwise: str = "", name: str = "") -> Decorator:
+    """Make a command-line option of an option of a dataclass.
+
+    Parameters
+    ----------
+    option : Option
+        The option, with its help, range and default.
+    otherwise : str, keyword-only
+        What happens without it, where its default is None; by default what the
+        option says.
+    name : str, keyword-only
+        Name of the command's parameter, if it is not the option's.
+
+    Returns
+    -------
+    callable
+        Decorates a command.
+    """
+    about = option.about
+    told = f"{about.help}."
+    settings: dict[str, Any] = {"default": option.default}
+    if option.default is None:
+        told += f" Without it, {otherwise or about.otherwise}."
+    else:
+        settings["show_default"] = True
+    if isinstance(about, Choice):
+        settings["type"] = click.Choice(list(about.words))
+        told += f" {'; '.join(f'{key}: {text}' for key, text in about.words.items())}."
+    else:
+        settings["type"] = _number_type(about)
+        settings["metavar"] = _METAVARS.get(about.unit, "N" if about.is_whole else "X")
+    return click.option(flag_of(option), name or option.name, help=told, **settings)
+
+
+def flag_of(option: Option) -> str:
+    """The name of an option on the command line, such as ``--spacing``."""
+    name = option.about.flag or _UNIT_SUFFIX.sub("", option.name).replace("_", "-")
+    return f"--{name}"
+
+
+def _number_type(about: Number) -> click.IntRange | click.FloatRange:
+    """Whole numbers and others, in the option's range."""
+    high = about.maximum if math.isfinite(about.maximum) else None
+    if about.is_whole:
+        low = round(about.minimum) + about.excludes_minimum
+        return click.IntRange(low, None if high is None else round(high))
+    return click.FloatRange(about.minimum, high, min_open=about.excludes_minimum)
+
+
+_RECONSTRUCTION = options_of(ReconstructionConfig)
+_DISPLACEMENT = options_of(DisplacementStack)
+_GEL = options_of(Gel)
 
 output_file = click.option(
     "-o",
@@ -47,36 +91,18 @@ output_file = click.option(
     metavar="FILE",
     help=f"File to write: {' or '.join(map(str, written_formats()))}.",
 )
-device_option = click.option(
-    "--device",
-    type=click.Choice(DEVICES),
-    default=ReconstructionConfig.device,
-    show_default=True,
-    help="Where to compute; auto takes the GPU where there is one.",
+device_option = command_option(_RECONSTRUCTION["device"])
+views_option = command_option(_RECONSTRUCTION["n_views"])
+batch_size_option = command_option(_RECONSTRUCTION["batch_size"])
+young_option = command_option(
+    _GEL["young_pa"], otherwise=f"{_LEFT_TO_FILE}, or the result is t/E"
 )
-views_option = click.option(
-    "--views",
-    "n_views",
-    type=click.Choice(N_VIEWS),
-    default=ReconstructionConfig.n_views,
-    show_default=True,
-    help="Average the tractions of the field and of its mirror images, for networks "
-    "of this project: more are more accurate, and take as many times as long.",
+poisson_option = command_option(
+    _GEL["poisson"], otherwise=f"{_LEFT_TO_FILE}, or {_GEL['poisson'].about.otherwise}"
 )
-poisson_option = click.option(
-    "--poisson",
-    type=click.FloatRange(0, 0.5),
-    metavar="NU",
-    help="Poisson ratio of the gel; without it what the file says, or "
-    f"{REFERENCE_POISSON}.",
-)
-thickness_option = click.option(
-    "--thickness",
-    "thickness_um",
-    type=POSITIVE,
-    metavar="UM",
-    help="Thickness of the gel on its rigid base, in micrometres; needs the spacing. "
-    "Without it what the file says, or infinite.",
+thickness_option = command_option(
+    _GEL["thickness_um"],
+    otherwise=f"{_LEFT_TO_FILE}, or {_GEL['thickness_um'].about.otherwise}",
 )
 
 
@@ -88,16 +114,13 @@ class DisplacementSource:
     ----------
     path : Path
         The file.
-    dataset, units
-        As the options of the same names; None leaves it to the file.
-    spacing_um, pixel_size_um
-        As the options ``--spacing`` and ``--pixel-size``; None leaves it to the
-        file.
+    dataset, unit, spacing_um, pixel_size_um
+        As for `read_displacement`; None leaves it to the file.
     """
 
     path: Path
     dataset: str | None
-    units: DisplacementUnit | None
+    unit: DisplacementUnit | None
     spacing_um: float | None
     pixel_size_um: float | None
 
@@ -122,7 +145,7 @@ class DisplacementSource:
         stack = read_displacement(
             self.path,
             dataset=self.dataset,
-            unit=self.units,
+            unit=self.unit,
             spacing_um=self.spacing_um,
             pixel_size_um=self.pixel_size_um,
             gel=gel,
@@ -130,7 +153,8 @@ class DisplacementSource:
         if stack.unit is None:
             raise ConfigError(
                 f"{self.path}: the file does not name the unit of its displacements: "
-                f"say it with --units {'|'.join(DISPLACEMENT_UNITS)}"
+                f"say it with {flag_of(_DISPLACEMENT['unit'])} "
+                f"{'|'.join(DISPLACEMENT_UNITS)}"
             )
         for who, needs in (
             (
@@ -143,7 +167,7 @@ class DisplacementSource:
                 if getattr(stack, length) is None:
                     raise ConfigError(
                         f"{self.path}: {who} {LENGTHS[length]} in um: "
-                        f"{_LENGTH_OPTIONS[length]}"
+                        f"{flag_of(_DISPLACEMENT[length])} UM"
                     )
         return stack
 
@@ -153,25 +177,9 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.argument("path", type=FILE, metavar="INPUT"),
         click.option("--dataset", metavar="KEY", help="Name of the array to read."),
-        click.option(
-            "--units",
-            type=click.Choice(DISPLACEMENT_UNITS),
-            help=f"Unit of the displacements: {_UNITS_IN_WORDS}. Needed where the file "
-            "does not name it.",
-        ),
-        click.option(
-            "--spacing",
-            "spacing_um",
-            type=POSITIVE,
-            metavar="UM",
-            help="Distance between neighbouring vectors, in micrometres.",
-        ),
-        click.option(
-            "--pixel-size",
-            "pixel_size_um",
-            type=POSITIVE,
-            metavar="UM",
-            help="Size of a camera pixel, in micrometres.",
+        *(
+            command_option(option, otherwise=_LEFT_TO_FILE)
+            for option in _DISPLACEMENT.values()
         ),
     )
 
@@ -180,12 +188,12 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
         *,
         path: Path,
         dataset: str | None,
-        units: DisplacementUnit | None,
+        unit: DisplacementUnit | None,
         spacing_um: float | None,
         pixel_size_um: float | None,
         **rest: Any,
     ) -> Any:
-        source = DisplacementSource(path, dataset, units, spacing_um, pixel_size_um)
+        source = DisplacementSource(path, dataset, unit, spacing_um, pixel_size_um)
         return command(source=source, **rest)
 
     return _with(options, bundled)
@@ -201,12 +209,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="FILE|NAME",
             help=f"{_methods_in_words()}; or a file of weights.",
         ),
-        click.option(
-            "--heads",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Attention heads of a checkpoint that does not say.",
-        ),
+        command_option(_RECONSTRUCTION["heads"]),
         *_method_options(),
         views_option,
         device_option,
@@ -236,33 +239,32 @@ def _methods_in_words() -> str:
     )
 
 
-def _options_by_name() -> dict[str, list[tuple[str, MethodOption]]]:
+def _options_by_name() -> dict[str, list[tuple[str, Option]]]:
     """Options of all methods, by name, each with the methods that take it."""
-    found: dict[str, list[tuple[str, MethodOption]]] = {}
+    found: dict[str, list[tuple[str, Option]]] = {}
     for name, method in registered_methods().items():
-        for option in method.options:
+        for option in method.options.values():
             found.setdefault(option.name, []).append((name, option))
     return found
 
 
-def _method_options() -> Iterator[Callable[[Any], Any]]:
-    """Command-line options of the methods' options; which is allowed `load` says."""
-    for name, takers in _options_by_name().items():
+def _method_options() -> Iterator[Decorator]:
+    """Command-line options of the methods' options; `load` checks their ranges."""
+    for takers in _options_by_name().values():
+        option = takers[0][1]
         yield click.option(
-            f"--{name.replace('_', '-')}",
-            name,
+            flag_of(option),
+            option.name,
             type=float,
             metavar="X",
             help=" ".join(_option_in_words(method, o) for method, o in takers),
         )
 
 
-def _option_in_words(method: str, option: MethodOption) -> str:
-    unit = f", in {option.unit}" if option.unit else ""
-    return (
-        f"{option.help}{unit}, above {option.above:g}. For {method}; without it "
-        f"{option.otherwise}."
-    )
+def _option_in_words(method: str, option: Option) -> str:
+    about = option.about
+    allowed = f" ({about.range_in_words})" if isinstance(about, Number) else ""
+    return f"{about.help}{allowed}. For {method}; without it, {about.otherwise}."
 
 
 def _with(

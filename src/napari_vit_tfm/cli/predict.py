@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import (
-    POSITIVE,
     DisplacementSource,
+    batch_size_option,
     displacement_source,
     output_file,
     poisson_option,
     reconstruction_config,
     thickness_option,
+    young_option,
 )
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.gel import Gel
@@ -23,25 +24,11 @@ from napari_vit_tfm.gel import Gel
 @click.command("predict")
 @displacement_source
 @output_file
-@click.option(
-    "--young",
-    "young_pa",
-    type=POSITIVE,
-    metavar="PA",
-    help="Young's modulus of the gel in Pa; without it what the file says, or the "
-    "result is t/E.",
-)
+@young_option
 @poisson_option
 @thickness_option
 @reconstruction_config
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=ReconstructionConfig.batch_size,
-    show_default=True,
-    metavar="N",
-    help="Frames that are computed at once.",
-)
+@batch_size_option
 def command(
     *,
     source: DisplacementSource,

@@ -70,7 +70,7 @@ def mean_over_views(
     displacement : tensor of shape (N, 2, H, W)
         In fractions of the field's width.
     n_views : int, keyword-only
-        One of `config.N_VIEWS`: 1, the field as it is; 4, its images along both
+        1, the field as it is; 4, its images along both
         axes, too; 8, those of the field mirrored along the diagonal, too.
 
     Returns

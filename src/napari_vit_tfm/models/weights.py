@@ -28,8 +28,8 @@ class PhysicsViTMethod(NetworkMethod):
     Attributes
     ----------
     n_views : int
-        Mirror images of each field whose tractions are averaged; one of
-        `config.N_VIEWS`.
+        Mirror images of each field whose tractions are averaged: 1, 4
+        or 8.
     """
 
     network: PhysicsViT
