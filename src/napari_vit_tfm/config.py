@@ -230,6 +230,9 @@ class DisplayConfig:
         Names of napari colormaps.
     attention_opacity : float
         Opacity of the attention overlay, 0 to 1.
+    update_last_result : bool
+        Whether a run updates the layers of the field's last result, instead of
+        making new ones.
     """
 
     arrow_stride: int = 3
@@ -239,6 +242,7 @@ class DisplayConfig:
     displacement_colormap: str = "viridis"
     attention_colormap: str = "cividis"
     attention_opacity: float = 0.6
+    update_last_result: bool = False
 
 
 @dataclass(frozen=True)

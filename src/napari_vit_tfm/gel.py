@@ -11,6 +11,8 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.options import Number
 from napari_vit_tfm.units import Length
 
+PA_PER_KPA = 1000.0
+
 
 @dataclass(frozen=True)
 class Gel:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
+from layers_of_fields import tractions_of
 from napari_vit_tfm import io
 from napari_vit_tfm.napari import demo
-from napari_vit_tfm.napari.layers.runs import tractions_of
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def folder(tmp_path, displacement, traction):
     return tmp_path
 
 
-def test_the_demo_shows_all_fields_and_a_run_would_update_them(viewer, folder):
+def test_the_demo_shows_all_fields_and_their_tractions_as_a_result(viewer, folder):
     source = demo.show_fields(viewer, demo.read_fields(folder))
     assert [layer.name for layer in viewer.layers if layer.visible] == [
-        "traction magnitude (Pa)",
-        "traction arrows (Pa)",
+        "traction, made for a test (Pa)",
+        "traction arrows, made for a test (Pa)",
     ]
     assert tractions_of(viewer.layers, source) == tuple(viewer.layers[-2:])
     frame, position = demo.strongest(viewer.layers[-2])

@@ -6,11 +6,12 @@ import pytest
 import scipy.io
 from napari.utils.notifications import notification_manager
 
+from layers_of_fields import displacement_at
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari._reader import get_reader, read_fields
-from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
+from napari_vit_tfm.napari.layers.reading import layer_stack
 
 
 def write_displacement(path, data, **attributes) -> str:
@@ -24,8 +25,8 @@ def test_a_dropped_displacement_file_becomes_layers(tmp_path, viewer, displaceme
     )
     image, vectors = viewer.open(path, plugin="napari-vit-tfm")
     np.testing.assert_allclose(image.scale, (1, 0.5, 0.5))
-    stack = displacement_stack(image)
-    assert displacement_stack(vectors) is stack
+    stack = displacement_at(viewer.layers, image)
+    assert displacement_at(viewer.layers, vectors) is stack
     np.testing.assert_array_equal(stack.data, displacement.data)
     assert stack.unit == "um"
 
@@ -52,10 +53,10 @@ def test_with_displacements_the_tractions_lie_below_and_are_hidden(
     layers = read_fields(str(path))
     names = [options["name"] for _, options, _ in layers]
     assert names == [
-        "traction magnitude (Pa)",
-        "traction arrows (Pa)",
-        "displacement magnitude (µm)",
-        "displacement arrows (µm)",
+        "both: traction (Pa)",
+        "both: traction arrows (Pa)",
+        "both: displacement (µm)",
+        "both: displacement arrows (µm)",
     ]
     assert [o["visible"] for _, o, _ in layers[:2]] == [False, False]
 
@@ -70,7 +71,7 @@ def test_matlab_files_come_with_the_outline_in_rows_and_columns(tmp_path, viewer
     assert image.data.shape == (1, 30, 20)
     assert image.data[0, 9, 4] == 1
     np.testing.assert_array_equal(shapes.data[0], [(9, 4), (9, 7), (13, 7)])
-    assert image.name == "displacement magnitude (unit not known)"
+    assert image.name == "cell: displacement (unit not known)"
     assert vectors.data[:, 1, 1].max() == 0
     assert viewer.layers.selection.active is vectors
 
@@ -112,7 +113,7 @@ def test_the_original_files_are_in_field_units(tmp_path, displacement):
     with h5py.File(path, "w") as file:
         file["data"] = displacement.data.astype(np.float64)
     (_, options, _), _ = read_fields(str(path))
-    assert options["name"] == "displacement magnitude (field widths)"
+    assert options["name"] == "original: displacement (field widths)"
 
 
 def test_tractions_that_cannot_be_read_do_not_keep_the_displacements_away(
@@ -125,6 +126,6 @@ def test_tractions_that_cannot_be_read_do_not_keep_the_displacements_away(
     assert "left out" in message
     assert "traction names no unit" in message
     assert [options["name"] for _, options, _ in layers] == [
-        "displacement magnitude (unit not known)",
-        "displacement arrows (unit not known)",
+        "both: displacement (unit not known)",
+        "both: displacement arrows (unit not known)",
     ]

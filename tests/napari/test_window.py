@@ -7,10 +7,10 @@ import pytest
 from napari.layers import Layer
 from qtpy.QtCore import QPoint, Qt
 
+from layers_of_fields import tractions_of
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
-from napari_vit_tfm.napari.layers.runs import tractions_of
-from napari_vit_tfm.napari.layers.tags import layer_stack
+from napari_vit_tfm.napari.layers.reading import layer_stack
 
 PLUGIN = "napari-vit-tfm"
 

@@ -4,18 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from napari.layers import Image, Layer
+from napari.layers import Image, Layer, Vectors
+from napari.layers._layer_actions import _duplicate_layer
 
+from layers_of_fields import create, displacement_at
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari._reader import read_fields
-from napari_vit_tfm.napari._writer import write_tractions
-from napari_vit_tfm.napari.layers.drawing import field_layers, outline_layer
-from napari_vit_tfm.napari.layers.tags import layer_stack
-
-
-def create(stack) -> list[Layer]:
-    return [Layer.create(*data) for data in field_layers(stack)]
+from napari_vit_tfm.napari._writer import write_field
+from napari_vit_tfm.napari.layers.drawing import field_layers, with_outline
+from napari_vit_tfm.napari.layers.reading import layer_stack
 
 
 def tuples(*layers: Layer):
@@ -37,10 +36,10 @@ def test_napari_saves_the_field_behind_either_layer(
         assert getattr(saved, name) == getattr(traction, name), name
 
 
-def test_other_layers_beside_it_do_no_harm(tmp_path, traction, displacement):
+def test_other_layers_beside_it_do_no_harm(tmp_path, traction):
     path = str(tmp_path / "saved.h5")
-    layers = [*create(displacement), create(traction)[0], Image(np.zeros((4, 4)))]
-    assert write_tractions(path, tuples(*layers)) == [path]
+    layers = [create(traction)[0], Image(np.zeros((4, 4)))]
+    assert write_field(path, tuples(*layers)) == [path]
 
 
 def test_napari_saves_the_tractions_with_the_outline_selected(
@@ -48,8 +47,8 @@ def test_napari_saves_the_tractions_with_the_outline_selected(
 ):
     outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
     outlined = dataclasses.replace(traction, outline=outline)
-    shapes = Layer.create(*outline_layer(field_layers(outlined))[0])
-    viewer.layers.extend([*create(outlined), shapes])
+    shown = with_outline(outlined, field_layers(outlined))
+    viewer.layers.extend(Layer.create(*one) for one in shown)
     viewer.layers.selection = set(viewer.layers)
     path = str(tmp_path / "saved.h5")
     assert viewer.layers.save(path, selected=True, plugin="napari-vit-tfm") == [path]
@@ -64,23 +63,102 @@ def test_the_drift_that_was_taken_off_is_saved_and_opened_again(
 ):
     drift = np.arange(2.0 * traction.n_frames).reshape(-1, 2)
     path = str(tmp_path / f"saved{ending}")
-    write_tractions(path, tuples(*create(dataclasses.replace(traction, drift=drift))))
+    write_field(path, tuples(*create(dataclasses.replace(traction, drift=drift))))
     for data in read_fields(path):
         opened = layer_stack(Layer.create(*data))
         np.testing.assert_array_equal(opened.drift, drift)
 
 
-def test_without_tractions_nothing_is_written(tmp_path, displacement):
+def test_without_a_field_nothing_is_written(tmp_path):
     path = tmp_path / "saved.h5"
-    layers = [*create(displacement), Image(np.zeros((4, 4)))]
-    with pytest.raises(FieldError, match="show no tractions"):
-        write_tractions(str(path), tuples(*layers))
+    with pytest.raises(FieldError, match="no displacements and no tractions"):
+        write_field(str(path), tuples(Image(np.zeros((4, 4)))))
     assert not path.exists()
 
 
-def test_two_fields_are_not_mixed(tmp_path, traction):
+@pytest.mark.parametrize("second", ["traction", "displacement"])
+def test_two_fields_are_not_mixed(tmp_path, request, traction, second):
     path = tmp_path / "saved.h5"
-    layers = [*create(traction), *create(dataclasses.replace(traction))]
-    with pytest.raises(FieldError, match="several traction fields"):
-        write_tractions(str(path), tuples(*layers))
+    other = request.getfixturevalue(second)
+    layers = [*create(traction), *create(dataclasses.replace(other))]
+    with pytest.raises(FieldError, match="several fields"):
+        write_field(str(path), tuples(*layers))
     assert not path.exists()
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz"])
+@pytest.mark.parametrize("which", [slice(0, 1), slice(1, 2), slice(0, 2)])
+def test_displacements_open_again_as_the_same_field(
+    tmp_path, viewer, displacement, ending, which
+):
+    known = dataclasses.replace(
+        displacement,
+        unit="px",
+        pixel_size_um=0.1,
+        gel=Gel(5000.0, 0.45, 30.0),
+        outline=np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]]),
+    )
+    viewer.layers.extend(create(known))
+    viewer.layers.selection = set(viewer.layers[which])
+    path = str(tmp_path / f"cell_07{ending}")
+    for _ in range(2):
+        viewer.layers.save(path, selected=True, plugin="napari-vit-tfm")
+    opened = viewer.open(path, plugin="napari-vit-tfm")[0]
+    stack = displacement_at(viewer.layers, opened)
+    np.testing.assert_array_equal(stack.data, known.data)
+    for name in ("unit", "spacing_um", "pixel_size_um", "gel"):
+        assert getattr(stack, name) == getattr(known, name), name
+    np.testing.assert_array_equal(stack.outline, known.outline)
+    assert opened.name == "cell_07: displacement (pixels)"
+
+
+def test_what_is_not_known_is_not_written(tmp_path, displacement):
+    unknown = dataclasses.replace(displacement, unit=None, spacing_um=None)
+    path = str(tmp_path / "saved.h5")
+    write_field(path, tuples(*create(unknown)))
+    saved = io.read_displacement(path)
+    assert (saved.unit, saved.spacing_um, saved.gel) == (None, None, Gel())
+
+
+def test_duplicates_are_saved_as_what_they_show(tmp_path, viewer, traction):
+    viewer.layers.extend(create(traction))
+    image, vectors = viewer.layers
+    for originals in ({image}, {image, vectors}):
+        before = list(viewer.layers)
+        viewer.layers.selection = originals
+        _duplicate_layer(viewer.layers)
+        copies = [layer for layer in viewer.layers if layer not in before]
+        assert len(copies) == len(originals)
+        path = str(tmp_path / "saved.h5")
+        write_field(path, tuples(*copies))
+        np.testing.assert_array_equal(io.read_traction(path).data, traction.data)
+
+
+@pytest.mark.parametrize("kind", ["displacement", "traction"])
+def test_changed_layers_are_refused(tmp_path, request, kind):
+    image, _ = create(request.getfixturevalue(kind))
+    path = tmp_path / "saved.h5"
+    image.data[0] *= 2
+    with pytest.raises(FieldError, match="were changed"):
+        write_field(str(path), tuples(image))
+    image.data = image.data[:, 2:].copy()
+    with pytest.raises(FieldError, match="were changed"):
+        write_field(str(path), tuples(image))
+    assert not path.exists()
+
+
+def test_layers_of_other_programs_are_saved_as_they_are_now(tmp_path, viewer):
+    rows, columns = np.indices((4, 5)).reshape(2, -1) * 16.0
+    data = np.stack(
+        [np.stack([rows, columns], axis=-1), np.ones((20, 2)) * (1, 2)], axis=1
+    )
+    layer = Vectors(data, scale=(0.1, 0.1), units="um")
+    viewer.layers.append(layer)
+    assert displacement_at(viewer.layers, layer).spacing_um == pytest.approx(1.6)
+    layer.data[:, 1] *= 3
+    path = str(tmp_path / "saved.h5")
+    write_field(path, tuples(layer))
+    saved = io.read_displacement(path)
+    np.testing.assert_array_equal(saved.data[0, 2, 3], (6, 3))
+    assert saved.spacing_um == pytest.approx(1.6)
+    assert saved.unit is None

@@ -11,6 +11,7 @@ from napari_vit_tfm.io.writing import (
     check_output,
     gel_attributes,
     write_arrays,
+    write_displacement,
     write_traction,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "read_traction",
     "summarise",
     "write_arrays",
+    "write_displacement",
     "write_traction",
     "written_formats",
 ]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
@@ -79,6 +79,53 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
         arrays[DRIFT_NAME] = traction.drift
         attributes[DRIFT_NAME] = {"units": "grid"}
     write_arrays(path, arrays, attributes)
+
+
+def write_displacement(
+    path: str | os.PathLike[str], displacement: DisplacementStack
+) -> None:
+    """Write a displacement stack, in the format of the file name's ending.
+
+    The array is ``displacement``, ``(T, H, W, 2)``, float32, with the attributes
+    ``units``, ``spacing_um``, ``pixel_size_um``, ``young_pa``, ``poisson`` and
+    ``thickness_um``, as far as they are known, and ``version``, the package's
+    version. An outline is the array ``outline``.
+
+    Parameters
+    ----------
+    path : path
+        The file, ending as those of a format that is written, such as .h5 or .npz;
+        one of that name is replaced.
+    displacement : DisplacementStack
+        What to write.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import DisplacementStack, read_displacement
+    >>> from napari_vit_tfm.io import write_displacement
+    >>> stack = DisplacementStack(np.zeros((1, 16, 24, 2)), unit="um", spacing_um=0.8)
+    >>> write_displacement("displacement.h5", stack)
+    >>> read_displacement("displacement.h5").spacing_um
+    0.8
+    """
+    said: dict[str, str | float | None] = {
+        "units": displacement.unit,
+        "spacing_um": displacement.spacing_um,
+        "pixel_size_um": displacement.pixel_size_um,
+        **dataclasses.asdict(displacement.gel),
+        "version": __version__,
+    }
+    arrays: dict[str, npt.ArrayLike] = {"displacement": displacement.data}
+    if displacement.outline is not None:
+        arrays[OUTLINE_NAME] = displacement.outline
+    known = {name: value for name, value in said.items() if value is not None}
+    write_arrays(path, arrays, {"displacement": known})
 
 
 def gel_attributes(gel: Gel) -> dict[str, float]:

@@ -9,7 +9,8 @@ from napari.utils.notifications import show_warning
 
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, outline_layer
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, with_outline
 
 
 def get_reader(
@@ -59,8 +60,8 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
     file = Path(str(path))
     summary = io.summarise(file)
     if summary.displacement is None:
-        return _outlined(field_layers(io.read_traction(file)))
-    layers = _outlined(field_layers(io.read_displacement(file, on_notice=show_warning)))
+        return _layers(io.read_traction(file), file)
+    layers = _layers(io.read_displacement(file, on_notice=show_warning), file)
     if summary.traction is None:
         return layers
     try:
@@ -68,11 +69,8 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
     except FieldFileError as error:
         show_warning(f"The tractions are left out. {error}")
         return layers
-    return [*field_layers(traction, visible=False), *layers]
+    return [*field_layers(traction, title=file.stem, visible=False), *layers]
 
 
-def _outlined(layers: list[LayerData]) -> list[LayerData]:
-    # The last layer becomes the active one, and shapes have uses of their own for
-    # the inspector's keys.
-    *below, arrows = layers
-    return [*below, *outline_layer(layers), arrows]
+def _layers(stack: DisplacementStack | TractionStack, file: Path) -> list[LayerData]:
+    return with_outline(stack, field_layers(stack, title=file.stem))

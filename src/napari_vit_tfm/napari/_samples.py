@@ -15,18 +15,20 @@ _EXAMPLE = ExampleConfig()
 def discs() -> list[LayerData]:
     """Circular adhesions whose tractions oscillate with different periods."""
     return sample_layers(
-        synthesis.disc_timelapse(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed)
+        synthesis.disc_timelapse(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed),
+        title="discs",
     )
 
 
 def contracting_cell() -> list[LayerData]:
     """A spindle-shaped cell that contracts and relaxes."""
     return sample_layers(
-        synthesis.contracting_cell(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed)
+        synthesis.contracting_cell(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed),
+        title="contracting cell",
     )
 
 
-def sample_layers(field: synthesis.SyntheticStack) -> list[LayerData]:
+def sample_layers(field: synthesis.SyntheticStack, *, title: str) -> list[LayerData]:
     """Layers of displacements in micrometres and of known tractions in Pa.
 
     The layers of the known tractions are hidden.
@@ -35,11 +37,13 @@ def sample_layers(field: synthesis.SyntheticStack) -> list[LayerData]:
     ----------
     field : SyntheticStack
         The field in the reference form.
+    title : str, keyword-only
+        The beginning of the layers' names.
     """
     displacement, traction = field.on_gel(
         young_pa=_EXAMPLE.young_pa, spacing_um=_EXAMPLE.spacing_um
     )
     return [
-        *field_layers(traction, quantity=KNOWN, visible=False),
-        *field_layers(displacement),
+        *field_layers(traction, quantity=KNOWN, title=title, visible=False),
+        *field_layers(displacement, title=title),
     ]

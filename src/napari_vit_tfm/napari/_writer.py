@@ -1,28 +1,37 @@
-"""Saves the tractions that layers show, with all that is known about them."""
+"""Saves the field that layers show, with all that is known about it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from napari.layers import Layer
+
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.napari.layers.tags import KEY, FieldTag
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.napari.layers.metadata import Stack
+from napari_vit_tfm.napari.layers.reading import (
+    as_displacement,
+    find_displacements,
+    layer_stack,
+)
+from napari_vit_tfm.napari.layers.registry import describe
 
 
-def write_tractions(
+def write_field(
     path: str, layer_data: Sequence[tuple[Any, dict[str, Any], str]]
 ) -> list[str]:
-    """Save the one traction field among some layers.
+    """Save the one displacement or traction field among some layers.
 
-    What is saved is the field itself, with its unit, parameters and the
-    weights' SHA-256, not the magnitude or the arrows that are drawn.
+    What is saved is the field itself, with its unit, lengths, gel and, for tractions,
+    the method and its weights' SHA-256; not the magnitude or the arrows that are
+    drawn. Displacements in layers of other programs are saved as they are now.
 
     Parameters
     ----------
     path : str
-        The file; its ending says the format.
+        The file; its ending selects the format.
     layer_data : sequence of (data, options, type)
         The layers as napari hands them over.
 
@@ -34,19 +43,36 @@ def write_tractions(
     Raises
     ------
     FieldError
-        If the layers show no tractions, or those of several fields.
+        If the layers show no field, several fields, or data that were changed.
     """
-    found: dict[int, TractionStack] = {}
-    for _, options, _ in layer_data:
-        tag = options["metadata"].get(KEY)
-        if isinstance(tag, FieldTag) and isinstance(tag.stack, TractionStack):
-            found[id(tag.stack)] = tag.stack
-    if len(found) != 1:
-        amount = "several traction fields" if found else "no tractions"
+    # Layers again: a layer is read in one way only.
+    layers = [
+        Layer.create(data, options, kind)
+        for data, options, kind in layer_data
+        if kind in ("image", "vectors")
+    ]
+    stacks = _stacks(layers)
+    if len(stacks) != 1:
+        amount = "several fields" if stacks else "no displacements and no tractions"
         raise FieldError(
-            f"the layers to save show {amount}: select the magnitude or the arrows "
-            "of one traction field"
+            f"the layers to save show {amount}: select the layers of one field"
         )
-    (stack,) = found.values()
-    io.write_traction(path, stack)
+    (stack,) = stacks
+    if isinstance(stack, DisplacementStack):
+        io.write_displacement(path, stack)
+    else:
+        io.write_traction(path, stack)
     return [path]
+
+
+def _stacks(layers: Sequence[Layer]) -> list[Stack]:
+    """The fields among layers, each once."""
+    tractions: dict[str, Stack] = {}
+    for layer in layers:
+        said = describe(layer)
+        if said is not None and said.kind == "traction":
+            tractions[said.field_id] = layer_stack(layer)
+    return [
+        *map(as_displacement, find_displacements(layers)),
+        *tractions.values(),
+    ]

@@ -22,13 +22,19 @@ from qtpy.QtCore import QDeadlineTimer, QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm import io
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari._samples import KNOWN
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
-from napari_vit_tfm.napari.layers.runs import show_tractions
-from napari_vit_tfm.napari.layers.tags import layer_stack
+from napari_vit_tfm.napari.layers.placing import world_at
+from napari_vit_tfm.napari.layers.reading import field_of, layer_stack
+from napari_vit_tfm.napari.layers.results import (
+    method_words,
+    result_of,
+    show_tractions,
+)
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1600, 1000)
@@ -89,7 +95,15 @@ def show_fields(viewer: ViewerModel, fields: DemoFields) -> Layer:
     viewer.layers.extend(layers)
     source = layers[-2]
     show_colorbar(source)
-    show_tractions(viewer.layers, fields.traction, source)
+    field = field_of(viewer.layers, source)
+    assert field is not None
+    show_tractions(
+        viewer.layers,
+        fields.traction,
+        field,
+        source=fields.displacement,
+        method=method_words(ReconstructionConfig(model=fields.traction.model)),
+    )
     return source
 
 
@@ -103,8 +117,8 @@ def strongest(layer: Layer) -> tuple[int, tuple[float, float]]:
     """
     lengths = layer_stack(layer).magnitude()
     where = np.unravel_index(np.argmax(lengths), lengths.shape)
-    world = layer.data_to_world(where)
-    return int(where[0]), (world[-2], world[-1])
+    _, row, column = world_at(layer, map(float, where))
+    return int(where[0]), (row, column)
 
 
 def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
@@ -118,7 +132,7 @@ def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
         The attention dock, switched off.
     """
     traction = next(
-        layer for layer in viewer.layers if layer.name.startswith("traction magnitude")
+        layer for layer in viewer.layers if result_of(viewer.layers, layer) is not None
     )
     frame, position = strongest(traction)
     viewer.dims.set_current_step(0, frame)

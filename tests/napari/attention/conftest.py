@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from napari.layers import Layer
 
@@ -15,7 +17,7 @@ from napari_vit_tfm.napari.layers.drawing import field_layers
 def source(viewer, displacement) -> Layer:
     layers = [Layer.create(*data) for data in field_layers(displacement)]
     for layer in layers:
-        layer.scale = (2, 0.7, 0.9)
+        layer.scale = (2, 0.7, 0.7)
         layer.translate = (4, -3, 12)
     viewer.layers.extend(layers)
     viewer.dims.set_current_step(0, 0)
@@ -38,9 +40,12 @@ def dock(viewer, source, qtbot, weights, finish):
 
 @pytest.fixture
 def expected(displacement, weights):
+    # The layers' scale is what the spacing is read from.
+    scaled = dataclasses.replace(displacement, spacing_um=0.7)
+
     def compute(frame: int, **options):
         config = ReconstructionConfig(model=str(weights))
-        return frame_attention(displacement, frame, config=config, **options)
+        return frame_attention(scaled, frame, config=config, **options)
 
     return compute
 

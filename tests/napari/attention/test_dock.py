@@ -8,9 +8,9 @@ import numpy as np
 from napari.layers import Layer
 
 from canvas import COLUMNS, ROWS, beside, choose, hover, names, pick, press, world
+from layers_of_fields import describe, show_tractions
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers
-from napari_vit_tfm.napari.layers.runs import describe, show_tractions
 
 
 def test_the_caption_gives_the_values(inspecting, expected):

@@ -9,9 +9,9 @@ from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QGuiApplication
 
 from canvas import COLUMNS, ROWS, choose, named, pick, press, world
+from layers_of_fields import show_tractions
 from napari_vit_tfm.attention.frame import frame_attention
 from napari_vit_tfm.attention.patch import EVIDENCE
-from napari_vit_tfm.napari.layers.runs import show_tractions
 
 
 def test_a_model_without_attention_says_so_and_offers_its_influence(

@@ -21,12 +21,12 @@ from canvas import (
     relative_to_uniform,
     world,
 )
+from layers_of_fields import describe, show_tractions, tractions_of
 from napari_vit_tfm.attention.frame import MapChoice, frame_attention
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES
-from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
 from napari_vit_tfm.physics.substrate import Substrate
 
 
@@ -293,10 +293,13 @@ def test_the_gel_is_that_of_the_computed_tractions(
         np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
     assert_shown(0.3, 4.0)
-    # Another run on the same field brings the same layers another stack.
+    # The last result counts.
     other = dataclasses.replace(traction, gel=Gel(young_pa=2000.0, poisson=0.4))
     show_tractions(viewer.layers, other, source)
     assert_shown(0.4)
+    for layer in tractions_of(viewer.layers, source):
+        viewer.layers.remove(layer)
+    assert_shown(0.3, 4.0)
     for layer in tractions_of(viewer.layers, source):
         viewer.layers.remove(layer)
     assert_shown(REFERENCE_POISSON)

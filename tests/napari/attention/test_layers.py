@@ -22,12 +22,12 @@ from canvas import (
     relative_to_uniform,
     world,
 )
+from layers_of_fields import show_tractions
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.attention.layers import AttentionLayers
 from napari_vit_tfm.napari.layers.drawing import field_layers
-from napari_vit_tfm.napari.layers.runs import show_tractions
 
 
 def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
@@ -130,12 +130,13 @@ def test_the_selection_of_layers_stays(viewer, source, dock, finish):
 
 def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
     choose(inspecting, (1, 2))
-    source.scale = (2, 1.5, 1.2)
-    source.translate = (4, 30, -7)
     turn = np.eye(3)
     turn[1:, 1:] = [[0.8, -0.6], [0.6, 0.8]]
-    source.rotate = turn
-    source.units = ("pixel", "nm", "nm")
+    for layer in (source, named(viewer, "displacement arrows")):
+        layer.scale = (2, 1.5, 1.5)
+        layer.translate = (4, 30, -7)
+        layer.rotate = turn
+        layer.units = ("pixel", "nm", "nm")
     patch = corners(source, (7.5, 15.5), (15.5, 23.5))
     np.testing.assert_allclose(outlined(viewer, CHOSEN), patch)
     for name in ("map", "patches"):

@@ -21,7 +21,7 @@ from canvas import (
     relative_to_uniform,
     world,
 )
-from napari_vit_tfm.napari.layers.runs import show_tractions
+from layers_of_fields import show_tractions
 
 CORNERS = [
     ((0, 0), (-0.45, -0.45)),

@@ -1,4 +1,4 @@
-"""How a field is drawn, and where its layers lie."""
+"""How a field is drawn."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ import dataclasses
 
 import numpy as np
 import pytest
-from napari.layers import Image, Layer
+from napari.layers import Layer
 
+from layers_of_fields import create
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.layers.drawing import (
     arrow_stride,
     arrows,
     field_layers,
-    frame_at,
-    outline_layer,
-    plane_geometry_of,
-)
-from napari_vit_tfm.napari.layers.tags import (
-    field_tag,
+    with_outline,
 )
 
 EVERY = DisplayConfig(arrow_stride=1)
-
-
-def create(*args, **kwargs) -> list[Layer]:
-    return [Layer.create(*data) for data in field_layers(*args, **kwargs)]
 
 
 @pytest.mark.parametrize(
@@ -74,10 +66,6 @@ def test_arrows_lengths_compare_over_time_and_the_factor_is_said(traction):
         lengths, drawn.magnitude * drawn.grid_steps_per_unit, rtol=1e-5, atol=1e-6
     )
     assert lengths.max() == pytest.approx(DisplayConfig().longest_arrow * 3)
-    _, vectors = create(traction)
-    tag = field_tag(vectors)
-    assert tag is not None
-    assert tag.grid_steps_per_unit == drawn.grid_steps_per_unit
 
 
 def test_long_time_lapses_have_fewer_arrows():
@@ -100,7 +88,7 @@ def test_micrometres_where_the_spacing_is_known(displacement):
         np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
         assert [str(unit) for unit in layer.units] == ["pixel", *["micrometer"] * 2]
         assert layer.axis_labels == ("frame", "y", "x")
-    assert image.name == "displacement magnitude (µm)"
+    assert image.name == "displacement (µm)"
     assert vectors.name == "displacement arrows (µm)"
 
 
@@ -109,7 +97,7 @@ def test_grid_steps_where_it_is_not(displacement):
     image, _ = create(unknown)
     np.testing.assert_allclose(image.scale, (1, 1, 1))
     assert {str(unit) for unit in image.units} == {"pixel"}
-    assert image.name == "displacement magnitude (unit not known)"
+    assert image.name == "displacement (unit not known)"
 
 
 def test_the_arrows_of_the_frame_are_shown(viewer, displacement):
@@ -121,46 +109,28 @@ def test_the_arrows_of_the_frame_are_shown(viewer, displacement):
         assert set(shown[:, 0, 0]) == {frame}
 
 
-@pytest.fixture
-def source(viewer, displacement) -> Layer:
-    image, _ = create(displacement)
-    image.scale = (2, 0.7, 0.7)
-    image.translate = (4, -3, 12)
-    viewer.layers.append(image)
-    return image
-
-
-def test_the_frame_is_the_layers_own(viewer, source):
-    # Frames lie 2 apart, from 4 on.
-    assert frame_at(source, (4, 0, 0)) == 0
-    assert frame_at(source, (6.4, 0, 0)) == 1
-    assert frame_at(source, (8.9, 0, 0)) == 2
-    # Another field may be longer.
-    assert frame_at(source, (100, 0, 0)) is None
-    assert frame_at(source, (-7, 0, 0)) is None
-
-
-@pytest.mark.parametrize("rotate", [0.0, 30.0])
-def test_a_plane_lies_where_the_field_lies(viewer, displacement, rotate):
-    image, _ = create(displacement)
-    image.scale, image.translate = (2, 0.7, 0.9), (4, -3, 12)
-    if rotate:
-        turn = np.eye(3)
-        c, s = np.cos(np.deg2rad(rotate)), np.sin(np.deg2rad(rotate))
-        turn[1:, 1:] = [[c, -s], [s, c]]
-        image.rotate = turn
-    plane = Image(image.data[0], **plane_geometry_of(image))
-    for corner in ((0, 0), (26, 0), (0, 39), (26, 39), (3.5, 7.25)):
-        np.testing.assert_allclose(
-            plane.data_to_world(corner), image.data_to_world((1, *corner))[1:]
-        )
-
-
 def test_the_outline_is_drawn_in_rows_and_columns(displacement):
     outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
     stack = dataclasses.replace(displacement, outline=outline)
-    ((data, options, kind),) = outline_layer(field_layers(stack))
+    _, (data, options, kind), _ = with_outline(stack, field_layers(stack))
     shapes = Layer.create(data, options, kind)
     np.testing.assert_array_equal(shapes.data[0], outline[:, ::-1])
     np.testing.assert_allclose(shapes.scale, (0.5, 0.5))
-    assert outline_layer(field_layers(displacement)) == []
+    assert len(with_outline(displacement, field_layers(displacement))) == 2
+
+
+def test_names_say_file_quantity_method_and_unit(displacement, traction):
+    said = {"method": "ViT"}
+    shown = create(displacement, title="cell_07")
+    shown += create(traction, title="cell_07", said=said)
+    assert [layer.name for layer in shown] == [
+        "cell_07: displacement (µm)",
+        "cell_07: displacement arrows (µm)",
+        "cell_07: traction, ViT (Pa)",
+        "cell_07: traction arrows, ViT (Pa)",
+    ]
+
+
+def test_metadata_are_plain(displacement, traction):
+    for layer in [*create(displacement), *create(traction)]:
+        assert all(isinstance(v, str | float) for v in layer.metadata.values())

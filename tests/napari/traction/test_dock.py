@@ -5,28 +5,28 @@ import math
 
 import numpy as np
 import pytest
-from napari.layers import Layer
+from napari.layers import Image, Vectors
+from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QComboBox, QFileDialog, QSpinBox
 
+from layers_of_fields import (
+    add,
+    all_results,
+    displacement_at,
+    show_tractions,
+    tractions_of,
+)
 from napari_vit_tfm import io
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.napari import _reader
-from napari_vit_tfm.napari.layers.drawing import field_layers
-from napari_vit_tfm.napari.layers.runs import show_tractions, tractions_of
-from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
+from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.traction.dock import TractionDock
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import reconstruct
-
-
-def add(viewer, stack) -> Layer:
-    layers = [Layer.create(*data) for data in field_layers(stack)]
-    viewer.layers.extend(layers)
-    return layers[0]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_file_to_layer_to_run_to_layers_to_file(
     )
     shown = layer_stack(image)
     np.testing.assert_allclose(shown.data, expected.data, rtol=1e-5, atol=1e-3)
-    assert image.name == "traction magnitude (Pa)"
+    assert image.name == "cell: traction, FTTC (Pa)"
     assert "3 frames" in dock.message.text()
     assert dock.device_in_use.text() == "in use: cpu"
 
@@ -105,11 +105,35 @@ def test_the_cell_s_outline_goes_with_the_tractions_into_the_file(
     np.testing.assert_array_equal(saved.outline, outline)
 
 
-def test_a_second_run_updates_in_place(dock, viewer, finish, displacement):
+def test_every_run_has_layers_of_its_own(dock, viewer, finish, displacement):
+    source = add(viewer, displacement, title="cell_07")
+    run(dock, finish)
+    first = tractions_of(viewer.layers, source)
+    assert [layer.name for layer in first] == [
+        "cell_07: traction, FTTC (t/E)",
+        "cell_07: traction arrows, FTTC (t/E)",
+    ]
+    dimensionless = layer_stack(first[0]).data
+    dock.young.setValue(3)
+    dock.model.choose("bayesian-fttc")
+    run(dock, finish)
+    second = tractions_of(viewer.layers, source)
+    assert second[0].name == "cell_07: traction, Bayesian FTTC (Pa)"
+    assert list(viewer.layers[2:]) == [*first, *second]
+    assert [layer.visible for layer in viewer.layers[2:]] == [False] * 2 + [True] * 2
+    assert layer_stack(first[0]).data is dimensionless
+    assert layer_stack(first[0]).gel.young_pa is None
+
+
+def test_the_last_result_is_updated_where_that_is_chosen(
+    dock, viewer, finish, displacement
+):
     source = add(viewer, displacement)
     run(dock, finish)
     before = tractions_of(viewer.layers, source)
     dimensionless = layer_stack(before[0]).data
+    assert not dock.update_last.isChecked()
+    dock.update_last.setChecked(True)
     dock.young.setValue(3)
     run(dock, finish)
     assert tractions_of(viewer.layers, source) == before
@@ -117,6 +141,133 @@ def test_a_second_run_updates_in_place(dock, viewer, finish, displacement):
     stack = layer_stack(before[0])
     np.testing.assert_allclose(stack.data, dimensionless * 3000, rtol=1e-4)
     assert stack.gel.young_pa == 3000
+    assert before[0].name == "traction, FTTC (Pa)"
+
+
+def test_duplicates_of_a_result_stay_as_they_are(dock, viewer, finish, displacement):
+    source = add(viewer, displacement)
+    run(dock, finish)
+    viewer.layers.selection = set(tractions_of(viewer.layers, source))
+    _duplicate_layer(viewer.layers)
+    copies = [layer for layer in viewer.layers if layer.name.endswith("copy")]
+    assert len(copies) == 2
+    before = [layer.data.copy() for layer in copies]
+    kept = layer_stack(copies[0])
+    dock.update_last.setChecked(True)
+    dock.young.setValue(3)
+    run(dock, finish)
+    for layer, data in zip(copies, before, strict=True):
+        np.testing.assert_array_equal(layer.data, data)
+        assert layer.visible
+        assert layer_stack(layer) is kept
+    assert kept.unit == "1"
+    assert len(all_results(viewer.layers, source)) == 1
+
+
+def test_a_duplicate_of_displacements_is_a_field_of_its_own(
+    dock, viewer, finish, displacement
+):
+    source = add(viewer, displacement)
+    viewer.layers.selection = {source}
+    _duplicate_layer(viewer.layers)
+    (copy,) = (layer for layer in viewer.layers if layer.name.endswith("copy"))
+    dock.fields.choose(copy)
+    dock.spacing.setValue(0.25)
+    assert displacement_at(viewer.layers, copy).spacing_um == 0.25
+    assert displacement_at(viewer.layers, source).spacing_um == 0.5
+    run(dock, finish)
+    assert tractions_of(viewer.layers, source) == (None, None)
+    np.testing.assert_allclose(tractions_of(viewer.layers, copy)[0].scale[-1], 0.25)
+
+
+def test_changed_data_are_never_run_as_they_were(dock, viewer, displacement):
+    source = add(viewer, displacement)
+    assert dock.run_button.isEnabled()
+    source.data = source.data[:, 3:, :]
+    assert not dock.run_button.isEnabled()
+    assert "were changed" in dock.message.text()
+    # The arrows are still those of the field.
+    viewer.layers.remove(source)
+    assert dock.run_button.isEnabled()
+    # napari does not tell of edits in place.
+    viewer.layers[0].data[0, 1] *= 2
+    dock.run_button.click()
+    assert not dock.is_busy
+    assert "were changed" in dock.message.text()
+
+
+def test_a_scale_that_is_set_on_the_layer_is_believed(
+    dock, viewer, finish, displacement
+):
+    source = add(viewer, dataclasses.replace(displacement, spacing_um=None))
+    assert "need the vector spacing" in dock.message.text()
+    source.scale = (1, 300, 300)
+    source.units = ("pixel", "nm", "nm")
+    assert dock.spacing.value() == pytest.approx(0.3)
+    assert dock.run_button.isEnabled()
+    run(dock, finish)
+    image, _ = tractions_of(viewer.layers, source)
+    assert layer_stack(image).spacing_um == pytest.approx(0.3)
+    np.testing.assert_allclose(image.scale, source.scale)
+    source.scale = (1, 300, 400)
+    assert not dock.run_button.isEnabled()
+    assert "0.3 µm between rows and of 0.4 µm between columns" in dock.message.text()
+    dock.spacing.setValue(0.5)
+    assert dock.run_button.isEnabled()
+    np.testing.assert_allclose(source.scale, (1, 0.5, 0.5))
+
+
+def test_results_that_a_run_would_not_give_any_more_are_marked(
+    dock, viewer, finish, displacement
+):
+    add(viewer, displacement)
+    assert dock.save_note.text() == ""
+    dock.young.setValue(5)
+    run(dock, finish)
+    assert dock.save_note.text() == "traction, FTTC (Pa)"
+    dock.young.setValue(10)
+    assert (
+        "computed for 5 kPa; the dock says 10 kPa: run again" in dock.save_note.text()
+    )
+    dock.young.setValue(5)
+    dock.model.choose("bayesian-fttc")
+    assert "with FTTC; the dock says Bayesian FTTC" in dock.save_note.text()
+    dock.model.choose("fttc")
+    assert dock.save_note.text() == "traction, FTTC (Pa)"
+    dock.options.spin("regularisation").setValue(2)
+    assert "the dock says FTTC, regularisation 2:" in dock.save_note.text()
+    dock.options.spin("regularisation").setValue(0)
+    dock.spacing.setValue(0.8)
+    assert (
+        "a spacing of 0.5 µm; the dock says a spacing of 0.8" in dock.save_note.text()
+    )
+    dock.unit.setCurrentIndex(dock.unit.findData("grid"))
+    assert "displacements in micrometres; the dock says" in dock.save_note.text()
+
+
+def test_the_selected_result_is_saved_else_the_last(
+    dock, viewer, finish, displacement, tmp_path
+):
+    source = add(viewer, displacement)
+    for young in (5, 10):
+        dock.young.setValue(young)
+        run(dock, finish)
+    first, second = all_results(viewer.layers, source)
+
+    def saved_for() -> float:
+        dock.save(str(tmp_path / "out.h5"))
+        return io.read_traction(tmp_path / "out.h5").gel.young_pa
+
+    viewer.layers.selection.active = source
+    assert saved_for() == 10_000
+    viewer.layers.selection.active = first.vectors
+    assert dock.save_note.text().startswith(first.vectors.name.replace(" arrows", ""))
+    assert saved_for() == 5_000
+    viewer.layers.selection.active = second.image
+    assert saved_for() == 10_000
+    second.image.data[0, 0, 0] += 1
+    dock.save(str(tmp_path / "out.h5"))
+    assert "were changed" in dock.message.text()
 
 
 def test_without_a_field_it_says_what_to_do(dock):
@@ -135,9 +286,9 @@ def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
     dock.spacing.setValue(0.5)
     assert dock.run_button.isEnabled()
     assert dock.message.text() == ""
-    described = displacement_stack(source)
+    described = displacement_at(viewer.layers, source)
     assert (described.unit, described.spacing_um) == ("um", 0.5)
-    assert source.name == "displacement magnitude (µm)"
+    assert source.name == "displacement (µm)"
     run(dock, finish)
     assert tractions_of(viewer.layers, source)[0] is not None
 
@@ -205,6 +356,10 @@ def test_results_go_to_the_layer_the_run_started_on(dock, viewer, finish, displa
     finish(dock)
     assert None not in tractions_of(viewer.layers, first)
     assert tractions_of(viewer.layers, second) == (None, None)
+    # The new result is selected.
+    assert dock.save_button.isEnabled()
+    assert "of another field" in dock.save_note.text()
+    viewer.layers.selection.active = second
     assert not dock.save_button.isEnabled()
     dock.fields.choose(first)
     assert dock.save_button.isEnabled()
@@ -405,7 +560,7 @@ def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):
     source = add(viewer, exact)
     assert dock.spacing.value() == pytest.approx(0.12345678901, rel=1e-6)
     dock.unit.setCurrentIndex(dock.unit.findData("um"))
-    described = displacement_stack(source)
+    described = displacement_at(viewer.layers, source)
     assert described.spacing_um == exact.spacing_um
     assert described.pixel_size_um == exact.pixel_size_um
 
@@ -452,7 +607,7 @@ def test_the_field_that_is_chosen_stays_chosen(dock, viewer, displacement):
     assert dock.fields.layer() is second
     assert dock.fields.currentText() == "another name"
     arrows = viewer.layers[viewer.layers.index(second) + 1]
-    assert layer_stack(arrows) is layer_stack(second)
+    assert displacement_at(viewer.layers, arrows) is layer_stack(second)
     viewer.layers.remove(second)
     assert dock.fields.layer() is arrows
     viewer.layers.remove(arrows)
@@ -478,6 +633,7 @@ def test_a_given_regularisation(dock, viewer, finish, displacement):
     run(dock, finish)
     shown = layer_stack(tractions_of(viewer.layers, source)[0])
     assert shown.model == "fttc (regularisation 2.5)"
+    assert viewer.layers[2].name == "traction, FTTC, regularisation 2.5 (t/E)"
     dock.model.choose("bayesian-fttc")
     assert dock.options.values() == {}
     assert dock.options.isHidden()
@@ -487,3 +643,151 @@ def test_a_given_regularisation(dock, viewer, finish, displacement):
     dock.model.choose("fttc")
     assert not dock.options.isHidden()
     assert dock.options.values() == {}
+
+
+# Layers of other programs
+
+PLACE = {"scale": (0.1, 0.1), "units": "um", "translate": (7.0, -4.0)}
+"""A camera's pixels of 0.1 um, somewhere."""
+
+
+def vectors_of(field, *, step=16, offset=(3, 5), frames=False) -> np.ndarray:
+    """Vectors as a PIV program makes them, in an order of its own.
+
+    Written out node by node, so that nothing is shared with what is tested.
+    """
+    rows = []
+    for frame in range(len(field)):
+        for row in range(field.shape[1]):
+            for column in range(field.shape[2]):
+                x, y = field[frame, row, column]
+                place = [offset[0] + step * row, offset[1] + step * column]
+                rows.append([[frame, *place], [0, y, x]] if frames else [place, [y, x]])
+    return np.random.default_rng(0).permutation(np.array(rows, dtype=float))
+
+
+def test_a_vectors_layer_of_another_program_is_reconstructed(
+    dock, viewer, finish, displacement
+):
+    # 1 px is 1/16 of a step, of 1.6 um.
+    field = displacement.in_grid_steps()[:1] * 16
+    source = Vectors(vectors_of(field), name="PIV", **PLACE)
+    viewer.layers.append(source)
+    assert dock.fields.currentText() == "PIV"
+    assert dock.message.text() == (
+        "The layer does not say the unit of its displacements: choose it."
+    )
+    assert dock.spacing.value() == pytest.approx(1.6)
+    dock.unit.setCurrentIndex(dock.unit.findData("px"))
+    assert "pixel size" in dock.message.text()
+    dock.pixel_size.setValue(0.1)
+    run(dock, finish)
+    image, arrows = tractions_of(viewer.layers, source)
+    assert image.name == "PIV: traction, FTTC (t/E)"
+    right = reconstruct(
+        DisplacementStack(displacement.in_grid_steps()[:1], unit="grid"),
+        config=ReconstructionConfig(model="fttc", device="cpu"),
+    )
+    shown = layer_stack(image)
+    scale = np.abs(right.data).max()
+    np.testing.assert_allclose(shown.data, right.data, atol=1e-5 * scale)
+    # Over the nodes of the other layer, wherever they are.
+    for row, column in ((0, 0), (5, 7), (26, 39)):
+        place = source.data_to_world((3 + 16 * row, 5 + 16 * column))
+        for layer in (image, arrows):
+            np.testing.assert_allclose(layer.data_to_world((0, row, column))[1:], place)
+    # Another spacing moves both.
+    dock.spacing.setValue(3.2)
+    np.testing.assert_allclose(source.scale, 0.2)
+    np.testing.assert_allclose(
+        image.data_to_world((0, 5, 7))[1:],
+        source.data_to_world((3 + 16 * 5, 5 + 16 * 7)),
+    )
+
+
+def test_frames_of_a_vectors_layer_are_its_first_axis(dock, viewer, displacement):
+    data = vectors_of(displacement.data, frames=True)
+    source = Vectors(data, scale=(1, 0.1, 0.1), units=("pixel", "um", "um"))
+    viewer.layers.append(source)
+    stack = displacement_at(viewer.layers, source)
+    np.testing.assert_allclose(stack.data, displacement.data, rtol=1e-6)
+
+
+def test_vectors_that_are_missing_are_counted(dock, viewer, displacement):
+    data = vectors_of(displacement.data[:1])
+    viewer.layers.append(Vectors(data[5:], name="PIV", **PLACE))
+    assert not dock.run_button.isEnabled()
+    assert "5 of 1080 nodes of the layer “PIV” have no vector" in dock.message.text()
+
+
+def test_changed_vectors_of_another_program_are_read_anew(
+    dock, viewer, finish, displacement
+):
+    source = Vectors(vectors_of(displacement.data[:1]), **PLACE)
+    viewer.layers.append(source)
+    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    run(dock, finish)
+    first = layer_stack(tractions_of(viewer.layers, source)[0])
+    source.data = vectors_of(displacement.data[:1, :20, :30] * 2)
+    assert "before the displacements were changed" in dock.save_note.text()
+    run(dock, finish)
+    assert layer_stack(tractions_of(viewer.layers, source)[0]).grid_shape == (20, 30)
+    source.data[:, 1] *= -1
+    run(dock, finish)
+    last = layer_stack(tractions_of(viewer.layers, source)[0]).data
+    before = layer_stack(all_results(viewer.layers, source)[-2].image).data
+    np.testing.assert_allclose(last, -before, atol=1e-5)
+    assert first.grid_shape == (27, 40)
+
+
+def test_two_images_are_the_components(dock, viewer, finish, displacement):
+    x, y = np.moveaxis(displacement.data, -1, 0)
+    place = {"scale": (1, 0.5, 0.5), "units": ("pixel", "um", "um")}
+    # The order of the layers does not matter, their names do.
+    viewer.layers.append(Image(y.copy(), name="cell dy", **place))
+    viewer.layers.append(Image(x.copy(), name="cell dx", **place))
+    assert dock.fields.currentText() == "cell dx (x), cell dy (y)"
+    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    stack = displacement_at(viewer.layers, viewer.layers["cell dx"])
+    np.testing.assert_array_equal(stack.data, displacement.data)
+    assert (stack.unit, stack.spacing_um) == ("um", 0.5)
+    run(dock, finish)
+    image, _ = tractions_of(viewer.layers, viewer.layers["cell dx"])
+    assert image.name == "cell: traction, FTTC (t/E)"
+    viewer.layers["cell dy"].translate = (0, 1, 0)
+    dock.refresh()
+    assert "different places" in dock.message.text()
+    viewer.layers.remove("cell dy")
+    assert dock.fields.field() is None
+
+
+def test_an_image_of_vectors_is_a_field(dock, viewer, displacement):
+    frame = displacement.data[0]
+    single = Image(frame, name="one", scale=(0.5, 0.5, 1), units=("um", "um", "pixel"))
+    series = Image(displacement.data, name="many")
+    for layer in (single, series):
+        viewer.layers.append(layer)
+    # Colours and whole numbers are no vectors.
+    viewer.layers.append(Image(np.zeros((20, 20, 3)), rgb=True, name="colours"))
+    viewer.layers.append(Image(np.zeros((20, 20, 2), dtype=int), name="counts"))
+    listed = [dock.fields.itemText(i) for i in range(dock.fields.count())]
+    assert listed == ["one", "many"]
+    assert displacement_at(viewer.layers, single).spacing_um == 0.5
+    np.testing.assert_array_equal(displacement_at(viewer.layers, single).data[0], frame)
+    np.testing.assert_array_equal(
+        displacement_at(viewer.layers, series).data, displacement.data
+    )
+
+
+def test_a_duplicate_of_another_programs_layer_is_its_own(dock, viewer, displacement):
+    source = Vectors(vectors_of(displacement.data[:1]), name="PIV", **PLACE)
+    viewer.layers.append(source)
+    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    viewer.layers.selection = {source}
+    _duplicate_layer(viewer.layers)
+    copy = viewer.layers["PIV copy"]
+    copy.data = copy.data * 2
+    before = displacement_at(viewer.layers, source).data
+    np.testing.assert_allclose(
+        displacement_at(viewer.layers, copy).data[..., 0], 2 * before[..., 0], rtol=1e-6
+    )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.models.base import ReconstructionMethod
 
 
-@register(BUNDLED_MODEL, words="Vision Transformer (bundled)")
+@register(BUNDLED_MODEL, words="ViT (Vision Transformer, bundled)")
 def bundled_network() -> ReconstructionMethod:
     """The network whose weights come with the package."""
     from napari_vit_tfm.models.weights import load_network

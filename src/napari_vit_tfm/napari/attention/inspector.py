@@ -21,7 +21,8 @@ from napari_vit_tfm.attention.overlay import Picture
 from napari_vit_tfm.attention.patch import Map, PatchFindings
 from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.attention.layers import AttentionLayers
 from napari_vit_tfm.napari.attention.mouse_and_keys import (
     Pointer,
@@ -35,13 +36,14 @@ from napari_vit_tfm.napari.attention.requests import (
     findings_of,
 )
 from napari_vit_tfm.napari.attention.view import Frame, Tile, View, tiles
-from napari_vit_tfm.napari.layers.drawing import frame_at
-from napari_vit_tfm.napari.layers.runs import layers_of_run
-from napari_vit_tfm.napari.layers.tags import (
-    displacement_stack,
-    layer_stack,
+from napari_vit_tfm.napari.errors import in_one_line
+from napari_vit_tfm.napari.layers.placing import frame_at, node_at
+from napari_vit_tfm.napari.layers.reading import (
+    as_displacement,
+    field_of,
     show_same_field,
 )
+from napari_vit_tfm.napari.layers.results import last_result, layers_of_run
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.physics.substrate import Substrate
 
@@ -138,6 +140,8 @@ class Inspector:
         """
         self.stop()
         self._source, self._config = source, config
+        # Another program's layers are adopted here, before they are watched.
+        self._read_field()
         self._overlay = AttentionLayers(self._viewer.layers, source)
         self._pointer.bind()
         for event, callback in self._events():
@@ -195,13 +199,15 @@ class Inspector:
         assert self._source is not None
         self._run = layers_of_run(self._viewer.layers, self._source)
         for layer in self._run:
-            layer.events.metadata.connect(self._update_frame)
+            for event in (layer.events.metadata, layer.events.data):
+                event.connect(self._update_frame)
             for event in _transform_events(layer):
                 event.connect(self._on_transform)
 
     def _unwatch_run(self) -> None:
         for layer in self._run:
-            layer.events.metadata.disconnect(self._update_frame)
+            for event in (layer.events.metadata, layer.events.data):
+                event.disconnect(self._update_frame)
             for event in _transform_events(layer):
                 event.disconnect(self._on_transform)
         self._run = []
@@ -223,7 +229,9 @@ class Inspector:
             self._unwatch_run()
             self._run = layers_of_run(self._viewer.layers, event.value)
             remaining = [
-                layer for layer in self._run if displacement_stack(layer) is not None
+                layer
+                for layer in self._run
+                if field_of(self._viewer.layers, layer) is not None
             ]
             self._run = []
             if not remaining:
@@ -248,9 +256,11 @@ class Inspector:
         """Show the viewer's current frame, or request it."""
         if self._source is None:
             return
-        stack = displacement_stack(self._source)
-        assert stack is not None
-        index = frame_at(self._source, self._viewer.dims.point)
+        stack = self._read_field()
+        if stack is None:
+            self._redraw()
+            return
+        index = frame_at(self._source, self._viewer.dims.point, stack.n_frames)
         if index is None:
             self.request = self.frame = None
             self.failure = _NO_SUCH_FRAME
@@ -269,14 +279,26 @@ class Inspector:
             self._ask(request)
         self._redraw()
 
+    def _read_field(self) -> DisplacementStack | None:
+        """The inspected field; None, with the reason as failure, if it is unusable."""
+        assert self._source is not None
+        field = field_of(self._viewer.layers, self._source)
+        try:
+            return None if field is None else as_displacement(field)
+        except FieldError as error:
+            message = in_one_line(error)
+            self.request = self.frame = None
+            self.failure = f"{message[:1].upper()}{message[1:]}."
+            return None
+
     def _substrate(self) -> Substrate:
-        """The gel of the run's tractions, or the reference gel without tractions."""
-        for layer in self._run:
-            stack = layer_stack(layer)
-            if isinstance(stack, TractionStack):
-                # Nothing that is shown depends on Young's modulus.
-                return Substrate(replace(stack.gel, young_pa=None))
-        return Substrate()
+        """The gel of the field's last result, or the reference gel without results."""
+        assert self._source is not None
+        result = last_result(self._run, self._source)
+        if result is None:
+            return Substrate()
+        # Nothing that is shown depends on Young's modulus.
+        return Substrate(replace(result.description.gel, young_pa=None))
 
     def take_frame(self, request: FrameRequest, frame: Frame) -> None:
         """Cache a frame, and show it if it is the current one."""
@@ -467,8 +489,8 @@ class Inspector:
         candidates = [layer for layer in (active, base) if layer in self._run]
         candidates += [layer for layer in reversed(self._run) if layer.visible]
         for layer in candidates:
-            row, column = layer.world_to_data(position)[-2:]
-            patch = self.frame.grid.patch_at(x=float(column), y=float(row))
+            _, row, column = node_at(layer, position)
+            patch = self.frame.grid.patch_at(x=column, y=row)
             if patch is not None:
                 return layer, patch
         return None
@@ -481,22 +503,22 @@ class Inspector:
 
     @property
     def tractions_by(self) -> str:
-        """Model of the run's tractions, if it is not the inspected model."""
-        for layer in self._run:
-            stack = layer_stack(layer)
-            if not isinstance(stack, TractionStack) or self.frame is None:
-                continue
-            has_same_name = stack.model == self.frame.model
-            has_same_weights = stack.model_sha256 == self.frame.model_sha256
-            # Classical methods have no weights; only their names differ.
-            is_same = has_same_weights and (has_same_name or stack.model_sha256)
-            if stack.model and not is_same:
-                return (
-                    "a model of the same name with other weights"
-                    if has_same_name
-                    else stack.model
-                )
-        return ""
+        """Model of the field's last result, if it is not the inspected model."""
+        if self._source is None or self.frame is None:
+            return ""
+        result = last_result(self._run, self._source)
+        if result is None:
+            return ""
+        said = result.description
+        has_same_name = said.model == self.frame.model
+        has_same_weights = said.model_sha256 == self.frame.model_sha256
+        # Classical methods have no weights; only their names differ.
+        is_same = has_same_weights and (has_same_name or said.model_sha256)
+        if not said.model or is_same:
+            return ""
+        if has_same_name:
+            return "a model of the same name with other weights"
+        return said.model
 
     @property
     def sees_plane(self) -> bool:

@@ -12,7 +12,8 @@ from napari.utils.colormaps import ensure_colormap
 from napari_vit_tfm.attention.overlay import OverlayKind, Picture
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.napari.layers.drawing import plane_geometry_of, show_colorbar
+from napari_vit_tfm.napari.layers.drawing import show_colorbar
+from napari_vit_tfm.napari.layers.placing import plane_geometry_of
 
 _LINES = "#ffffff"
 _LINE_WIDTH = 0.003

@@ -1,5 +1,7 @@
 """Vector fields as napari layers, and layers as vector fields.
 
-``tags`` says what a layer shows, ``drawing`` makes a field's layers, and
-``runs`` handles the layers of displacements and of their tractions together.
+``metadata`` has what layers say, ``registry`` their vectors. ``drawing`` turns a stack
+into layers, ``reading`` turns layers into a stack, with ``adoption`` for those of other
+programs. ``placing`` is about spacing and place, ``axes`` about the order of
+components, ``results`` about the layers of a run.
 """

@@ -1,8 +1,7 @@
-"""How a field is drawn: magnitude, arrows, outline, and where they lie.
+"""How a field is drawn: magnitude, arrows, outline.
 
 A field is shown by two layers: its magnitude as an Image ``(T, H, W)`` and its
-vectors as arrows. This module is the one place where the fields' ``(x, y)``
-becomes napari's ``(row, column)``.
+vectors as arrows.
 
 The arrows are a Vectors layer of three dimensions, so that napari itself shows
 those of the frame the slider stands on: in every viewer, in copies, and for
@@ -12,24 +11,27 @@ files that are merely dropped on it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Layer
+from napari.layers import Image
 from napari.utils import Colormap
 
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.fields import DisplacementStack, FloatArray
-from napari_vit_tfm.napari.layers.tags import (
-    KEY,
-    OUTLINE_OF,
-    FieldTag,
+from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.napari.layers.axes import swap_components
+from napari_vit_tfm.napari.layers.metadata import (
+    PREFIX,
+    Description,
     Stack,
-    layer_stack,
+    mark_over,
+    new_id,
 )
+from napari_vit_tfm.napari.layers.placing import geometry
+from napari_vit_tfm.napari.layers.registry import FieldArrays, hand_over
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -97,8 +99,7 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     )
     data = np.zeros((lengths.size, 2, 3), dtype=np.float32)
     data[:, 0] = np.stack(start, axis=-1).reshape(-1, 3)
-    # Here (x, y) becomes (row, column).
-    data[:, 1, 1:] = means[..., ::-1].reshape(-1, 2) * factor
+    data[:, 1, 1:] = swap_components(means).reshape(-1, 2) * factor
     return Arrows(data, lengths, factor)
 
 
@@ -119,104 +120,71 @@ def _block_centres(n: int, stride: int) -> npt.NDArray[np.float64]:
     return centres
 
 
-def geometry(stack: Stack) -> dict[str, Any]:
-    """Scale, units and axis labels of a field's layers.
-
-    In micrometres where the spacing of the vectors is known, else in steps of
-    the vector grid, which napari calls pixels.
-    """
-    step = stack.spacing_um or 1.0
-    unit = "um" if stack.spacing_um else "pixel"
-    return {
-        "scale": (1.0, step, step),
-        "units": ("pixel", unit, unit),
-        "axis_labels": ("frame", "y", "x"),
-    }
-
-
-def geometry_of(layer: Layer) -> dict[str, Any]:
-    """Where a layer lies, for other layers of the same grid to lie there, too."""
-    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-    return {name: getattr(layer, name) for name in names}
-
-
-def plane_geometry_of(layer: Layer) -> dict[str, Any]:
-    """Where one frame of a field lies, for layers of rows and columns only."""
-    points = np.vstack([np.zeros(layer.ndim), np.eye(layer.ndim)[-2:]])
-    origin, row, column = (np.array(layer.data_to_world(p))[-2:] for p in points)
-    affine = np.eye(3)
-    affine[:2] = np.stack([row - origin, column - origin, origin], axis=1)
-    return {
-        "affine": affine,
-        "units": layer.units[-2:],
-        "axis_labels": layer.axis_labels[-2:],
-    }
-
-
-def frame_at(layer: Layer, point: Iterable[float]) -> int | None:
-    """The frame of a field's layer that a viewer at a point in the world shows.
-
-    None where the field has none: another one may be longer.
-    """
-    frame = round(float(layer.world_to_data(tuple(point))[-3]))
-    return frame if 0 <= frame < layer_stack(layer).n_frames else None
-
-
 def field_layers(
     stack: Stack,
     *,
     quantity: str | None = None,
-    source: str = "",
+    title: str = "",
+    said: Mapping[str, Any] | None = None,
     config: DisplayConfig | None = None,
     **options: Any,
 ) -> list[LayerData]:
     """The two layers of a field, magnitude and arrows, as napari's layer tuples.
 
+    The field itself is handed over to `registry`, for the layers that are made of
+    these tuples.
+
     Parameters
     ----------
     stack : DisplacementStack or TractionStack
         The field.
-    quantity : str, optional
+    quantity : str, keyword-only, optional
         The field in words; "displacement" or "traction" after the stack's type.
-    source : str
-        For computed tractions, the `FieldTag.field_id` of the displacements.
-    config : DisplayConfig, optional
+    title : str, keyword-only
+        What the field belongs to, the beginning of the layers' names; such as its
+        file's name.
+    said : mapping, keyword-only, optional
+        What else the layers say, attributes of `Description`.
+    config : DisplayConfig, keyword-only, optional
         How fields are drawn.
     **options
         Options of both layers, over those of `geometry`.
     """
     config = config or DisplayConfig()
-    displacement = isinstance(stack, DisplacementStack)
-    tag = FieldTag(
-        stack,
-        part="magnitude",
-        quantity=quantity or ("displacement" if displacement else "traction"),
-        source=source,
-    )
+    shown = _description(stack, title=title, said=said or {})
+    if quantity is not None:
+        shown = dataclasses.replace(shown, quantity=quantity)
+    shown_as_arrows = dataclasses.replace(shown, part="arrows")
     lengths, drawn = stack.magnitude(), arrows(stack, config)
-    drawn_tag = _arrows_tag(tag, drawn)
+    drift = stack.drift if isinstance(stack, TractionStack) else None
+    arrays = FieldArrays(stack.data, stack.outline, drift, stack.metadata)
+    hand_over(lengths, shown, arrays)
+    hand_over(drawn.data, shown_as_arrows, arrays)
+    is_displacement = shown.kind == "displacement"
     common = {
-        **geometry(stack),
+        **geometry(stack.spacing_um),
         "blending": "translucent_no_depth",
         "opacity": 1.0,
         **options,
     }
     image = {
         **common,
-        "name": tag.layer_name,
-        "metadata": {KEY: tag},
+        "name": shown.layer_name,
+        "metadata": shown.as_metadata(),
         "colormap": (
-            config.displacement_colormap if displacement else config.magnitude_colormap
+            config.displacement_colormap
+            if is_displacement
+            else config.magnitude_colormap
         ),
         "contrast_limits": _limits(lengths),
     }
     vectors = {
         **common,
-        "name": drawn_tag.layer_name,
-        "metadata": {KEY: drawn_tag},
+        "name": shown_as_arrows.layer_name,
+        "metadata": shown_as_arrows.as_metadata(),
         "features": {"magnitude": drawn.magnitude},
         "edge_color": "magnitude",
-        "edge_colormap": _DISPLACEMENT_ARROWS if displacement else _TRACTION_ARROWS,
+        "edge_colormap": _DISPLACEMENT_ARROWS if is_displacement else _TRACTION_ARROWS,
         "edge_contrast_limits": _limits(drawn.magnitude),
         "edge_width": 0.15 * arrow_stride(stack, config),
         "vector_style": "arrow",
@@ -224,9 +192,27 @@ def field_layers(
     return [(lengths, image, "image"), (drawn.data, vectors, "vectors")]
 
 
-def _arrows_tag(tag: FieldTag, drawn: Arrows) -> FieldTag:
-    return dataclasses.replace(
-        tag, part="arrows", grid_steps_per_unit=drawn.grid_steps_per_unit
+def _description(stack: Stack, *, title: str, said: Mapping[str, Any]) -> Description:
+    """What the magnitude layer of a field says."""
+    gel = dataclasses.asdict(stack.gel)
+    if isinstance(stack, DisplacementStack):
+        own: dict[str, Any] = {
+            "kind": "displacement",
+            "quantity": "displacement",
+            "pixel_size_um": stack.pixel_size_um,
+        }
+    else:
+        own = {
+            "kind": "traction",
+            "quantity": "traction",
+            "model": stack.model,
+            "model_sha256": stack.model_sha256,
+        }
+    return Description(
+        part="magnitude",
+        title=title,
+        unit=stack.unit,
+        **{"field_id": new_id(), **gel, **own, **said},
     )
 
 
@@ -234,31 +220,39 @@ def _limits(lengths: FloatArray) -> tuple[float, float]:
     return 0.0, float(lengths.max(where=np.isfinite(lengths), initial=0.0)) or 1.0
 
 
-def outline_layer(shown: Sequence[LayerData]) -> list[LayerData]:
-    """The cell's outline as a layer tuple; none where it is not known.
+def with_outline(
+    stack: Stack, shown: list[LayerData], **options: Any
+) -> list[LayerData]:
+    """Layer tuples of a field, with the cell's outline where it is known.
 
     Parameters
     ----------
-    shown : sequence of layer tuples
+    stack : DisplacementStack or TractionStack
+        The field.
+    shown : list of layer tuples
         The field's layers, from `field_layers`.
+    **options
+        Options of the outline's layer.
     """
-    tag: FieldTag = shown[0][1]["metadata"][KEY]
-    stack = tag.stack
     if stack.outline is None:
-        return []
-    place = geometry(stack)
-    options = {
+        return shown
+    magnitude, vectors = shown
+    field_id = magnitude[1]["metadata"][PREFIX + "field_id"]
+    place = geometry(stack.spacing_um)
+    outline = {
         "name": "cell outline",
-        "metadata": {OUTLINE_OF: tag.field_id},
+        "metadata": mark_over(field_id, "outline"),
         "shape_type": "polygon",
         "face_color": "transparent",
         "edge_color": "#ffa94d",
         # As wide on the canvas whatever the field's size.
         "edge_width": 0.004 * max(stack.grid_shape),
         **{name: values[-2:] for name, values in place.items()},
+        **options,
     }
-    # Here (x, y) becomes (row, column).
-    return [(stack.outline[:, ::-1], options, "shapes")]
+    # The last layer becomes the active one, and shapes have uses of their own for
+    # the inspector's keys.
+    return [magnitude, (swap_components(stack.outline), outline, "shapes"), vectors]
 
 
 def show_colorbar(image: Image) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import math
 from typing import Any
 
 from napari.components import ViewerModel
-from napari.layers import Layer
 from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from napari.utils.events import Event
@@ -16,6 +16,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
@@ -26,13 +27,33 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vit_tfm import io
-from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.config import (
+    DEVICES,
+    REFERENCE_POISSON,
+    DisplayConfig,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.errors import FieldError, TFMError
-from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import PA_PER_KPA, Gel
 from napari_vit_tfm.napari.errors import in_one_line, is_expected
-from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
-from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
+from napari_vit_tfm.napari.layers.reading import (
+    FieldLayers,
+    as_displacement,
+)
+from napari_vit_tfm.napari.layers.registry import describe
+from napari_vit_tfm.napari.layers.results import (
+    Result as ShownResult,
+)
+from napari_vit_tfm.napari.layers.results import (
+    describe_field,
+    differences,
+    method_words,
+    result_of,
+    results_of,
+    set_field_spacing,
+    show_tractions,
+)
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.traction.run import (
     Result,
@@ -53,8 +74,6 @@ from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 logger = logging.getLogger(__name__)
-
-_PA_PER_KPA = 1000.0
 
 _DEVICE_WORDS = {
     "auto": "automatic",
@@ -81,7 +100,7 @@ class TractionDock(QWidget):
         self._worker: Any = None
         self._progress: Any = None
         self._run: Run | None = None
-        self._source: Layer | None = None
+        self._source: FieldLayers | None = None
         self._outcome = ""
         self._typed_gel = Gel()
         self._build()
@@ -126,7 +145,14 @@ class TractionDock(QWidget):
         self.device_in_use = QLabel()
         self.run_button = QPushButton()
         self.message = text_label(3)
+        self.update_last = QCheckBox("Update the last result")
+        self.update_last.setChecked(DisplayConfig().update_last_result)
+        self.update_last.setToolTip(
+            "The next run replaces the tractions in the layers of the field's last "
+            "result. Without it, every run gets layers of its own."
+        )
         self.save_button = QPushButton("Save tractions…")
+        self.save_note = text_label(2)
 
     def _lay_out(self) -> None:
         device = QHBoxLayout()
@@ -148,13 +174,16 @@ class TractionDock(QWidget):
         self._form.addRow("Device", device)
         layout = QVBoxLayout(self)
         layout.addLayout(self._form)
+        layout.addWidget(self.update_last)
         layout.addWidget(self.run_button)
         layout.addWidget(self.message)
         layout.addWidget(self.save_button)
+        layout.addWidget(self.save_note)
         layout.addStretch()
 
     def _connect_widgets(self) -> None:
         self.fields.chosen.connect(self._on_field_chosen)
+        self.fields.changed.connect(self._on_field_changed)
         self.unit.currentIndexChanged.connect(self._on_unit_chosen)
         self.spacing.valueChanged.connect(self._on_spacing_typed)
         self.pixel_size.valueChanged.connect(self._on_pixel_size_typed)
@@ -162,6 +191,7 @@ class TractionDock(QWidget):
         self.young.valueChanged.connect(self._on_young_typed)
         self.poisson.valueChanged.connect(self._on_poisson_typed)
         self.thickness.valueChanged.connect(self._on_thickness_typed)
+        self.options.changed.connect(self.refresh)
         self.run_button.clicked.connect(self._on_run_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
 
@@ -179,10 +209,12 @@ class TractionDock(QWidget):
         """Watch the viewer's layers."""
         self.fields.bind()
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._viewer.layers.selection.events.active.connect(self.refresh)
         self.refresh()
 
     def unbind(self) -> None:
         """Stop watching the viewer's layers."""
+        self._viewer.layers.selection.events.active.disconnect(self.refresh)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.fields.unbind()
 
@@ -204,7 +236,9 @@ class TractionDock(QWidget):
         self.run_button.setEnabled(
             not self._is_cancelled if running else problem is None
         )
-        self.save_button.setEnabled(self._traction() is not None)
+        result = self._result()
+        self.save_button.setEnabled(result is not None)
+        self.save_note.setText("" if result is None else self._note_on(result))
         key = self.unit.currentData()
         needs = () if key is None else DISPLACEMENT_UNITS[key].needs
         self._show_row(self.pixel_size, "pixel_size_um" in needs)
@@ -213,16 +247,20 @@ class TractionDock(QWidget):
 
     def _problem(self) -> str | None:
         """Why nothing can be computed now."""
-        layer = self.fields.layer()
-        stack = None if layer is None else displacement_stack(layer)
-        if stack is None:
+        field = self.fields.field()
+        if field is None:
             return (
-                "Drop a displacement file on napari, or take one from "
-                "File > Open Sample."
+                "Drop a displacement file on napari, take one from "
+                "File > Open Sample, or add a Vectors layer."
             )
-        if stack.unit is None:
-            return "The file does not say the unit of its displacements: choose it."
         try:
+            stack = as_displacement(field)
+            if stack.unit is None:
+                said_by = "layer" if field.parts else "file"
+                return (
+                    f"The {said_by} does not say the unit of its displacements: "
+                    "choose it."
+                )
             stack.grid_steps_per_unit()
             Substrate(self._gel()).response(spacing_um=stack.spacing_um)
         except FieldError as error:
@@ -238,23 +276,41 @@ class TractionDock(QWidget):
     # The field and what its numbers mean
 
     def _on_field_chosen(self) -> None:
-        layer = self.fields.layer()
-        stack = None if layer is None else displacement_stack(layer)
+        stack = self._stack()
+        self._show_lengths()
         if stack is not None:
-            with (
-                QSignalBlocker(self.unit),
-                QSignalBlocker(self.spacing),
-                QSignalBlocker(self.pixel_size),
-            ):
-                known = stack.unit is not None
-                self.unit.setCurrentIndex(
-                    self.unit.findData(stack.unit) if known else -1
-                )
-                self.spacing.setValue(stack.spacing_um or 0)
-                self.pixel_size.setValue(stack.pixel_size_um or 0)
             self._fill_in_gel(stack)
         self._outcome = ""
         self.refresh()
+
+    def _on_field_changed(self) -> None:
+        self._show_lengths()
+        self.refresh()
+
+    def _stack(self) -> DisplacementStack | None:
+        """The chosen field; None if there is none that can be used."""
+        field = self.fields.field()
+        if field is None:
+            return None
+        try:
+            return as_displacement(field)
+        except FieldError:
+            # The message says why.
+            return None
+
+    def _show_lengths(self) -> None:
+        """Show what the field's layers say about its unit, spacing and pixel size."""
+        field, stack = self.fields.field(), self._stack()
+        said = None if field is None else describe(field.lead)
+        unit = None if said is None else said.unit
+        with (
+            QSignalBlocker(self.unit),
+            QSignalBlocker(self.spacing),
+            QSignalBlocker(self.pixel_size),
+        ):
+            self.unit.setCurrentIndex(-1 if unit is None else self.unit.findData(unit))
+            self.spacing.setValue((stack.spacing_um if stack else None) or 0)
+            self.pixel_size.setValue((said.pixel_size_um if said else None) or 0)
 
     def _fill_in_gel(self, stack: DisplacementStack) -> None:
         """The gel that the field's file names, else what was typed.
@@ -270,44 +326,50 @@ class TractionDock(QWidget):
             QSignalBlocker(self.poisson),
             QSignalBlocker(self.thickness),
         ):
-            self.young.setValue((gel.young_pa or 0) / _PA_PER_KPA)
+            self.young.setValue((gel.young_pa or 0) / PA_PER_KPA)
             self.poisson.setValue(poisson)
             self.thickness.setValue(thickness_um if math.isfinite(thickness_um) else 0)
 
     def _on_young_typed(self) -> None:
-        young_pa = self._gel().young_pa
-        self._typed_gel = dataclasses.replace(self._typed_gel, young_pa=young_pa)
+        self._keep_typed(young_pa=self._gel().young_pa)
 
     def _on_poisson_typed(self) -> None:
-        poisson = self._gel().poisson
-        self._typed_gel = dataclasses.replace(self._typed_gel, poisson=poisson)
+        self._keep_typed(poisson=self._gel().poisson)
 
     def _on_thickness_typed(self) -> None:
-        thickness_um = self._gel().thickness_um
-        self._typed_gel = dataclasses.replace(
-            self._typed_gel, thickness_um=thickness_um
-        )
-        # A layer needs the spacing, which may be missing.
+        self._keep_typed(thickness_um=self._gel().thickness_um)
+
+    def _keep_typed(self, **values: float | None) -> None:
+        self._typed_gel = dataclasses.replace(self._typed_gel, **values)
+        # Results may be of another gel now, and a layer needs the spacing.
         self.refresh()
 
     def _on_model_chosen(self) -> None:
         self.options.show_for(self.model.model())
+        self.refresh()
 
-    # Only what was changed is said: the others show rounded numbers.
+    # Only what was changed is written: the others show rounded numbers.
 
     def _on_unit_chosen(self) -> None:
         self._describe(unit=self.unit.currentData())
-
-    def _on_spacing_typed(self) -> None:
-        self._describe(spacing_um=self.spacing.value() or None)
 
     def _on_pixel_size_typed(self) -> None:
         self._describe(pixel_size_um=self.pixel_size.value() or None)
 
     def _describe(self, **changes: Any) -> None:
-        layer = self.fields.layer()
-        if layer is not None:
-            describe(self._viewer.layers, layer, **changes)
+        field = self.fields.field()
+        if field is not None:
+            with contextlib.suppress(FieldError):
+                describe_field(field, **changes)
+        self.refresh()
+
+    def _on_spacing_typed(self) -> None:
+        field = self.fields.field()
+        if field is not None:
+            with contextlib.suppress(FieldError):
+                set_field_spacing(
+                    self._viewer.layers, field, self.spacing.value() or None
+                )
         self.refresh()
 
     # Running
@@ -320,12 +382,15 @@ class TractionDock(QWidget):
 
     def run(self) -> None:
         """Start a run with what the dock says; Qt's event loop delivers its result."""
-        layer = self.fields.layer()
-        stack = None if layer is None else displacement_stack(layer)
-        if stack is None or self.is_busy:
+        field, stack = self.fields.field(), self._stack()
+        if self.is_busy:
+            return
+        if stack is None:
+            # napari does not tell of edits in place: the reason may be new.
+            self.refresh()
             return
         self._token += 1
-        self._source = layer
+        self._source = field
         self._outcome = ""
         self._run = Run(self._token, stack, Substrate(self._gel()), self._config())
         self._worker = create_worker(
@@ -353,7 +418,7 @@ class TractionDock(QWidget):
     def _gel(self) -> Gel:
         """The gel that the dock shows."""
         return Gel(
-            young_pa=self.young.value() * _PA_PER_KPA or None,
+            young_pa=self.young.value() * PA_PER_KPA or None,
             poisson=self.poisson.value(),
             thickness_um=self.thickness.value() or math.inf,
         )
@@ -375,7 +440,11 @@ class TractionDock(QWidget):
         self.refresh()
 
     def _on_layer_removed(self, event: Event) -> None:
-        if event.value is self._source and not self._is_cancelled:
+        source = self._source
+        is_source = source is not None and event.value in source.parts.values()
+        if source is not None and event.value == source.lead:
+            is_source = True
+        if is_source and not self._is_cancelled:
             self._cancel("Cancelled: the displacement layer was removed.")
         self.refresh()
 
@@ -395,10 +464,18 @@ class TractionDock(QWidget):
         if result.token != self._token:
             return
         assert self._source is not None
-        if self._source not in self._viewer.layers:
+        assert self._run is not None
+        if self._source.lead not in self._viewer.layers:
             self._outcome = "Dropped: the displacement layer was removed."
             return
-        show_tractions(self._viewer.layers, result.traction, self._source)
+        show_tractions(
+            self._viewer.layers,
+            result.traction,
+            self._source,
+            source=self._run.stack,
+            method=method_words(self._run.config),
+            update_last=self.update_last.isChecked(),
+        )
         self._outcome = _summary(result)
 
     def _on_errored(self, error: Exception) -> None:
@@ -418,16 +495,30 @@ class TractionDock(QWidget):
 
     # Saving
 
-    def _traction(self) -> TractionStack | None:
-        """The tractions that were computed from the chosen field."""
-        layer = self.fields.layer()
-        shown = () if layer is None else tractions_of(self._viewer.layers, layer)
-        for traction_layer in shown:
-            if traction_layer is not None:
-                stack = layer_stack(traction_layer)
-                assert isinstance(stack, TractionStack)
-                return stack
-        return None
+    def _result(self) -> ShownResult | None:
+        """The result that *Save* saves: the selected one, else the field's last."""
+        layers = self._viewer.layers
+        selected = result_of(layers, layers.selection.active)
+        if selected is not None:
+            return selected
+        field = self.fields.field()
+        results = [] if field is None else results_of(layers, field)
+        return results[-1] if results else None
+
+    def _note_on(self, result: ShownResult) -> str:
+        """The name of a result, and how it differs from what the dock shows."""
+        name, stack = str(result.layers[0].name), self._stack()
+        field = self.fields.field()
+        said = None if field is None else describe(field.lead)
+        if stack is None or said is None:
+            return name
+        result_said = result.description
+        if result_said.source_id not in (None, said.field_id):
+            return f"{name}: of another field"
+        found = differences(
+            result_said, stack, self._gel(), method_words(self._config())
+        )
+        return f"{name}: {'; '.join(found)}: run again" if found else name
 
     def _on_save_clicked(self) -> None:
         kinds = {known.name: known.endings for known in io.written_formats()}
@@ -436,18 +527,20 @@ class TractionDock(QWidget):
             self.save(str(path))
 
     def save(self, path: str) -> None:
-        """Save the tractions of the chosen field; the message says how it went.
+        """Save the selected result, else the field's last one.
+
+        The message says how it went.
 
         Parameters
         ----------
         path : str
             The file, with the ending of a format that is written.
         """
-        stack = self._traction()
-        if stack is None:
+        result = self._result()
+        if result is None:
             return
         try:
-            io.write_traction(path, stack)
+            io.write_traction(path, result.stack())
         except (TFMError, OSError) as error:
             self._outcome = in_one_line(error)
             show_error(self._outcome)

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 from napari_vit_tfm.config import MODEL_ENDINGS, ORIGINAL_ENDINGS
 from napari_vit_tfm.models.options import MethodOption
 from napari_vit_tfm.models.registry import registered_methods
-from napari_vit_tfm.napari.layers.tags import displacement_layers, show_same_field
+from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
 
 
 class FieldChooser(QComboBox):
@@ -42,11 +42,16 @@ class FieldChooser(QComboBox):
     chosen = Signal()
     """Another field is chosen, or none."""
 
+    changed = Signal()
+    """The chosen field's data, scale, units or transform were changed."""
+
     def __init__(self, layers: LayerList, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._layers = layers
-        self._listed: list[Layer] = []
-        self._announced: Layer | None = None
+        self._listed: list[FieldLayers] = []
+        self._announced: FieldLayers | None = None
+        self._watched: tuple[Layer, ...] = ()
+        self._is_bound = False
         may_shrink(self)
         self.setPlaceholderText("no displacement field")
         self.currentIndexChanged.connect(self._announce)
@@ -59,43 +64,80 @@ class FieldChooser(QComboBox):
         """Watch the layers, from what they are now."""
         for event in self._events():
             event.connect(self.refresh)
+        self._is_bound = True
         self.refresh()
 
     def unbind(self) -> None:
         """Stop watching the layers."""
         for event in self._events():
             event.disconnect(self.refresh)
+        self._is_bound = False
+        self._watch(())
 
-    def layer(self) -> Layer | None:
-        """The layer of the field that is chosen."""
+    def field(self) -> FieldLayers | None:
+        """The field that is chosen."""
         index = self.currentIndex()
         return self._listed[index] if 0 <= index < len(self._listed) else None
 
+    def layer(self) -> Layer | None:
+        """The first layer of the field that is chosen."""
+        field = self.field()
+        return None if field is None else field.lead
+
     def choose(self, layer: Layer) -> None:
         """Choose the field of a layer that is listed."""
-        self.setCurrentIndex(self._listed.index(layer))
+        listed = (i for i, one in enumerate(self._listed) if layer in one.layers)
+        self.setCurrentIndex(next(listed))
 
     def refresh(self) -> None:
         """List the fields anew; the choice stays if its field does."""
-        before = self.layer()
+        before = self.field()
         with QSignalBlocker(self):
-            self._listed = displacement_layers(self._layers)
+            self._listed = find_displacements(self._layers)
             self.clear()
-            self.addItems([layer.name for layer in self._listed])
+            self.addItems([field.words for field in self._listed])
             kept = (
                 i
-                for i, layer in enumerate(self._listed)
-                if before is not None and show_same_field(layer, before)
+                for i, field in enumerate(self._listed)
+                if before is not None and field.is_same(before)
             )
             self.setCurrentIndex(next(kept, 0) if self._listed else -1)
         self.setEnabled(bool(self._listed))
         self._announce()
 
     def _announce(self) -> None:
-        layer = self.layer()
-        if layer is not self._announced:
-            self._announced = layer
+        field, before = self.field(), self._announced
+        self._announced = field
+        self._watch(() if field is None else field.layers)
+        leads = [one.lead for one in (field, before) if one is not None]
+        if len(leads) == 1 or (len(leads) == 2 and leads[0] != leads[1]):
             self.chosen.emit()
+
+    def _watch(self, layers: tuple[Layer, ...]) -> None:
+        """Watch these layers instead of those before."""
+        for layer in self._watched:
+            for event in _events_of(layer):
+                event.disconnect(self._on_changed)
+        self._watched = layers if self._is_bound else ()
+        for layer in self._watched:
+            for event in _events_of(layer):
+                event.connect(self._on_changed)
+
+    def _on_changed(self) -> None:
+        self.changed.emit()
+
+
+def _events_of(layer: Layer) -> tuple[Any, ...]:
+    """Events of a field's layer that change the field."""
+    events = layer.events
+    return (
+        events.data,
+        events.scale,
+        events.units,
+        events.rotate,
+        events.shear,
+        events.affine,
+    )
 
 
 class ModelChooser(QWidget):
@@ -173,6 +215,9 @@ def _is_original(model: str) -> bool:
 class MethodOptions(QWidget):
     """What can be chosen about a method, a row for each number."""
 
+    changed = Signal()
+    """Another number is given."""
+
     def __init__(self) -> None:
         super().__init__()
         self._spins: dict[str, NumberSpin] = {}
@@ -188,6 +233,7 @@ class MethodOptions(QWidget):
         self._spins = {option.name: _option_spin(option) for option in options}
         for option in options:
             self._form.addRow(option.label, self._spins[option.name])
+            self._spins[option.name].valueChanged.connect(self.changed)
         self.setVisible(bool(options))
 
     def spin(self, name: str) -> NumberSpin:

@@ -1,0 +1,204 @@
+"""What layers say about the field that they show: plain values in their metadata.
+
+Every key starts with ``napari_vit_tfm.``; every value is a str or a float. A key that
+is missing, or None, stands for what is not known. The vectors themselves are in
+`napari.layers.registry`, the spacing is the layer's scale.
+
+=========================  ==================================  =========  ===========
+key                        meaning                             set by     read by
+=========================  ==================================  =========  ===========
+``field_id``               name of the field on all its        drawing,   everything
+                           layers                              adoption
+``part``                   what of the field the layer holds:  drawing,   everything
+                           ``magnitude``, ``arrows``; of       adoption
+                           other programs' layers
+                           ``vectors``, ``components``,
+                           ``x``, ``y``; ``outline`` and
+                           ``overlay`` lie over a field
+``kind``                   ``displacement`` or ``traction``    drawing,   everything
+                                                               adoption
+``quantity``               the field in words                  drawing    names
+``title``                  what the field belongs to, such as  drawing,   names
+                           the name of its file                adoption
+``unit``                   key of the unit                     file,      runs, names
+                                                               dock
+``pixel_size_um``          size of a camera pixel              file,      runs
+                                                               dock
+``young_pa``,              the gel; of tractions the gel that  file, run  dock,
+``poisson``,               they were computed with                        inspector,
+``thickness_um``                                                          writer
+``source_id``              of a result: ``field_id`` of its    run        results
+                           displacements
+``model``,                 method and SHA-256 of its weights   file, run  inspector,
+``model_sha256``                                                          writer
+``method``                 the method in the result's name     run        names, dock
+``computed_at``            time of the run, ISO 8601           run        results
+``computed_spacing_um``,   spacing, unit and pixel size of     run        dock, writer
+``computed_unit``,         the displacements in that run
+``computed_pixel_size_um``
+``computed_from``          checksum of these displacements     run        dock
+``copied_from``            of a duplicate: the ``field_id``    registry   registry
+                           of the original
+=========================  ==================================  =========  ===========
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+from uuid import uuid4
+
+from napari.layers import Layer
+
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_label
+
+PREFIX = "napari_vit_tfm."
+"""What the keys in a layer's metadata start with."""
+
+Stack = DisplacementStack | TractionStack
+Kind = Literal["displacement", "traction"]
+OwnPart = Literal["magnitude", "arrows"]
+AdoptedPart = Literal["vectors", "components", "x", "y"]
+Part = OwnPart | AdoptedPart
+
+_OWN: tuple[str, ...] = get_args(OwnPart)
+_ADOPTED: tuple[str, ...] = get_args(AdoptedPart)
+
+
+def new_id() -> str:
+    """A name for a field that no other field has."""
+    return uuid4().hex
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a layer says about the field that it shows.
+
+    Parameters
+    ----------
+    **parameters
+        The values of the keys in this module's table.
+    """
+
+    field_id: str
+    part: Part
+    kind: Kind
+    quantity: str
+    title: str = ""
+    unit: DisplacementUnit | TractionUnit | None = None
+    pixel_size_um: float | None = None
+    young_pa: float | None = None
+    poisson: float | None = None
+    thickness_um: float | None = None
+    source_id: str | None = None
+    model: str = ""
+    model_sha256: str = ""
+    method: str = ""
+    computed_at: str | None = None
+    computed_spacing_um: float | None = None
+    computed_unit: DisplacementUnit | None = None
+    computed_pixel_size_um: float | None = None
+    computed_from: str | None = None
+    copied_from: str | None = None
+
+    @property
+    def gel(self) -> Gel:
+        """The gel, as far as it is known.
+
+        Raises
+        ------
+        FieldError
+            If there is no such gel.
+        """
+        return Gel(self.young_pa, self.poisson, self.thickness_um)
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether the layer is another program's."""
+        return self.part in _ADOPTED
+
+    @property
+    def is_result(self) -> bool:
+        """Whether the tractions were computed by a run, copies included."""
+        return self.computed_at is not None
+
+    @property
+    def layer_name(self) -> str:
+        """Name of the layer, such as ``cell_07: traction arrows, ViT (Pa)``."""
+        title = f"{self.title}: " if self.title else ""
+        arrows = " arrows" if self.part == "arrows" else ""
+        method = f", {self.method}" if self.method else ""
+        return f"{title}{self.quantity}{arrows}{method} ({unit_label(self.unit)})"
+
+    def has_named(self, layer: Layer) -> bool:
+        """Whether a layer has this name and not one that the user gave.
+
+        napari numbers layers that would be called the same: ``... (Pa) [1]``.
+        """
+        pattern = re.escape(self.layer_name) + r"( \[\d+\])?"
+        return not self.is_adopted and re.fullmatch(pattern, layer.name) is not None
+
+    def as_metadata(self) -> dict[str, str | float]:
+        """The values under the keys of a layer's metadata, those that are known."""
+        values = {name: getattr(self, name) for name in _NAMES}
+        return {
+            PREFIX + name: value
+            for name, value in values.items()
+            if value is not None and value != ""
+        }
+
+
+_NAMES = tuple(one.name for one in dataclasses.fields(Description))
+_REQUIRED = ("field_id", "part", "kind", "quantity")
+
+
+def description_in(metadata: dict[str, Any]) -> Description | None:
+    """What metadata say about a field; None if they say nothing about any."""
+    said = {
+        name: metadata[PREFIX + name]
+        for name in _NAMES
+        if metadata.get(PREFIX + name) is not None
+    }
+    if not all(isinstance(said.get(name), str) for name in _REQUIRED):
+        return None
+    if said["part"] not in _OWN + _ADOPTED or said["kind"] not in get_args(Kind):
+        return None
+    return Description(**said)
+
+
+def describe_layer(layer: Layer, description: Description) -> None:
+    """Write a description into a layer's metadata, and rename the layer.
+
+    A name that the user gave stays.
+    """
+    before = description_in(layer.metadata)
+    if before is not None and before.has_named(layer):
+        layer.name = description.layer_name
+    own = {PREFIX + name for name in _NAMES}
+    others = {key: value for key, value in layer.metadata.items() if key not in own}
+    layer.metadata = {**others, **description.as_metadata()}
+
+
+def mark_over(field_id: str, part: Literal["outline", "overlay"]) -> dict[str, Any]:
+    """Metadata of a layer that lies over a field and is none itself."""
+    return {PREFIX + "part": part, PREFIX + "field_id": field_id}
+
+
+def is_outline_of(layer: Layer, field_id: str) -> bool:
+    """Whether a layer is marked as the outline of a field's cell."""
+    marks = mark_over(field_id, "outline")
+    return {key: layer.metadata.get(key) for key in marks} == marks
+
+
+def is_marked(layer: Layer) -> bool:
+    """Whether a layer was made or adopted by this plugin."""
+    return PREFIX + "part" in layer.metadata
+
+
+def as_unit_of_displacement(description: Description) -> DisplacementUnit | None:
+    """The unit of a displacement field."""
+    return cast("DisplacementUnit | None", description.unit)

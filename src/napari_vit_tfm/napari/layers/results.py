@@ -1,0 +1,461 @@
+"""Results: tractions computed from a displacement field, layer by layer.
+
+Every run gets layers of its own. What a field's layers and its results have in common
+is changed here: what is said about the unit, and the spacing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer, Vectors
+
+from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import PA_PER_KPA, Gel
+from napari_vit_tfm.models.registry import registered_methods
+from napari_vit_tfm.napari.layers.drawing import (
+    LayerData,
+    field_layers,
+    show_colorbar,
+)
+from napari_vit_tfm.napari.layers.metadata import (
+    Description,
+    describe_layer,
+    description_in,
+    is_outline_of,
+)
+from napari_vit_tfm.napari.layers.placing import (
+    geometry_of,
+    grid_of,
+    set_spacing,
+)
+from napari_vit_tfm.napari.layers.reading import FieldLayers, adopt, layer_stack
+from napari_vit_tfm.napari.layers.registry import (
+    Grid,
+    checksum,
+    describe,
+    is_unchanged,
+    take_over,
+)
+from napari_vit_tfm.units import DisplacementUnit, unit_words
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The layers of one run's tractions; a layer that was removed is None."""
+
+    image: Image | None
+    vectors: Vectors | None
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that are there."""
+        both = (self.image, self.vectors)
+        return tuple(layer for layer in both if layer is not None)
+
+    @property
+    def description(self) -> Description:
+        """What its layers say."""
+        said = describe(self.layers[0])
+        assert said is not None
+        return said
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether both layers are there, and nobody changed their data."""
+        return len(self.layers) == 2 and all(map(is_unchanged, self.layers))
+
+    def stack(self) -> TractionStack:
+        """The tractions.
+
+        Raises
+        ------
+        FieldError
+            If the data of a layer were changed.
+        """
+        stacks = [layer_stack(layer) for layer in self.layers]
+        assert isinstance(stacks[0], TractionStack)
+        return stacks[0]
+
+
+# What a field's layers say
+
+
+def describe_field(field: FieldLayers, **changes: Any) -> None:
+    """Say what a displacement field's numbers mean, on all its layers.
+
+    Parameters
+    ----------
+    field : FieldLayers
+        The field.
+    **changes
+        New values of attributes of `Description`: `unit`, `pixel_size_um`.
+
+    Raises
+    ------
+    FieldError
+        If another program's layers cannot be adopted.
+    """
+    if field.parts:
+        adopt(field)
+    for layer in field.layers:
+        said = describe(layer)
+        assert said is not None
+        describe_layer(layer, dataclasses.replace(said, **changes))
+
+
+def set_field_spacing(
+    layers: Iterable[Layer], field: FieldLayers, spacing_um: float | None
+) -> None:
+    """Scale all layers of a field: displacements, outline and results.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        All layers of the viewer.
+    field : FieldLayers
+        The displacement field.
+    spacing_um : float, optional
+        Distance between neighbouring vectors, in um; None if it is not known.
+
+    Raises
+    ------
+    FieldError
+        If another program's layers cannot be adopted.
+    """
+    if field.parts:
+        adopt(field)
+    before = geometry_of(field.lead)
+    said = describe(field.lead)
+    assert said is not None
+    layers = list(layers)
+    results = [
+        layer
+        for result in results_of(layers, field)
+        for layer in result.layers
+        # A result that the user moved stays where it is.
+        if _lies_at(layer, before)
+    ]
+    for layer in field.layers:
+        set_spacing(layer, grid_of(layer), spacing_um)
+    for layer in layers:
+        if is_outline_of(layer, said.field_id):
+            set_spacing(layer, Grid((None, 0, 1)), spacing_um)
+    after = geometry_of(field.lead)
+    for layer in results:
+        for name in ("scale", "translate", "units"):
+            setattr(layer, name, after[name])
+
+
+def _lies_at(layer: Layer, place: Mapping[str, Any]) -> bool:
+    names = ("scale", "translate", "rotate")
+    return all(np.allclose(getattr(layer, name), place[name]) for name in names)
+
+
+# Results of a field
+
+
+def results_of(layers: Iterable[Layer], field: FieldLayers) -> list[Result]:
+    """The results of a displacement field, the last one at the end.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        All layers of the viewer. Copies of results are nobody's results.
+    field : FieldLayers
+        The displacement field.
+    """
+    said = describe(field.lead)
+    return [] if said is None else _results_of(layers, said.field_id)
+
+
+def _results_of(layers: Iterable[Layer], field_id: str) -> list[Result]:
+    found: dict[str, dict[str, Layer]] = {}
+    times: dict[str, str] = {}
+    for layer in layers:
+        said = describe(layer)
+        if said is None or said.source_id != field_id or said.kind != "traction":
+            continue
+        found.setdefault(said.field_id, {})[said.part] = layer
+        times[said.field_id] = said.computed_at or ""
+    return [
+        Result(found[key].get("magnitude"), found[key].get("arrows"))
+        for key in sorted(found, key=times.__getitem__)
+    ]
+
+
+def result_of(layers: Iterable[Layer], layer: Layer | None) -> Result | None:
+    """The result that a layer belongs to, or a copy of one; None for other layers.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        All layers of the viewer.
+    layer : Layer, optional
+        One of them.
+    """
+    said = None if layer is None else describe(layer)
+    if said is None or not said.is_result:
+        return None
+    parts: dict[str, Layer] = {}
+    for other in layers:
+        other_said = describe(other)
+        if other_said is not None and other_said.field_id == said.field_id:
+            parts[other_said.part] = other
+    return Result(parts.get("magnitude"), parts.get("arrows"))
+
+
+def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
+    """The layers of a displacement field and of the tractions computed from it.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        All layers of the viewer.
+    member : Layer
+        One that shows the displacements or the tractions, there or removed.
+    """
+    own = description_in(member.metadata)
+    if own is None:
+        return []
+    run = own.source_id or own.field_id
+    said = ((layer, describe(layer)) for layer in layers)
+    return [
+        layer for layer, one in said if one and run in (one.field_id, one.source_id)
+    ]
+
+
+def last_result(layers: Iterable[Layer], member: Layer) -> Result | None:
+    """The last result of the field that a layer shows, or None.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        Such as `layers_of_run` gives.
+    member : Layer
+        A layer of the displacement field.
+    """
+    said = description_in(member.metadata)
+    results = [] if said is None else _results_of(layers, said.field_id)
+    return results[-1] if results else None
+
+
+# Showing a result
+
+
+def method_words(config: ReconstructionConfig) -> str:
+    """A method with all that was chosen about it, as results are named.
+
+    Parameters
+    ----------
+    config : ReconstructionConfig
+        The choice.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import ReconstructionConfig
+    >>> method_words(ReconstructionConfig(model="bayesian-fttc"))
+    'Bayesian FTTC'
+    >>> options = {"regularisation": 0.5}
+    >>> method_words(ReconstructionConfig(model="fttc", options=options))
+    'FTTC, regularisation 0.5'
+    """
+    method = registered_methods().get(config.model)
+    name = Path(config.model).stem if method is None else method.words.split(" (")[0]
+    chosen = [f"{option} {value:.6g}" for option, value in config.options.items()]
+    if config.heads is not None:
+        chosen.append(f"{config.heads} heads")
+    return ", ".join([name, *chosen])
+
+
+def show_tractions(
+    layers: MutableSequence[Layer],
+    stack: TractionStack,
+    field: FieldLayers,
+    *,
+    source: DisplacementStack,
+    method: str,
+    update_last: bool = False,
+    config: DisplayConfig | None = None,
+) -> Result:
+    """Show tractions computed from a displacement field, and hide earlier results.
+
+    Parameters
+    ----------
+    layers : napari.components.LayerList
+        The viewer's layers.
+    stack : TractionStack
+        The tractions, on the grid of the field.
+    field : FieldLayers
+        The displacement field; new layers lie where it lies.
+    source : DisplacementStack, keyword-only
+        The displacements as the run got them.
+    method : str, keyword-only
+        The method in words, for the layers' names.
+    update_last : bool, keyword-only
+        Whether the layers of the last result get these tractions, as far as they
+        are there and nobody changed their data.
+    config : DisplayConfig, keyword-only, optional
+        How fields are drawn.
+
+    Returns
+    -------
+    Result
+        The layers.
+    """
+    if field.parts:
+        adopt(field)
+    said = describe(field.lead)
+    assert said is not None
+    results = results_of(layers, field)
+    last = results[-1] if results else None
+    updated = last if update_last and last is not None and last.is_intact else None
+    computed: dict[str, Any] = {
+        "source_id": said.field_id,
+        "method": method,
+        "computed_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "computed_spacing_um": stack.spacing_um,
+        "computed_unit": source.unit,
+        "computed_pixel_size_um": source.pixel_size_um,
+        "computed_from": checksum(source.data),
+    }
+    if updated is not None:
+        computed["field_id"] = updated.description.field_id
+    image, vectors = field_layers(
+        stack,
+        title=said.title,
+        said=computed,
+        config=config,
+        **geometry_of(field.lead),
+    )
+    if updated is not None:
+        _update_image(updated.image, image)
+        _update_vectors(updated.vectors, vectors)
+        return updated
+    for result in results:
+        for layer in result.layers:
+            layer.visible = False
+    new = Layer.create(*image), Layer.create(*vectors)
+    place = _above_run(layers, field.lead)
+    for offset, layer in enumerate(new):
+        layers.insert(place + offset, layer)
+    show_colorbar(new[0])
+    return Result(*new)
+
+
+def _above_run(layers: Sequence[Layer], lead: Layer) -> int:
+    """The place above all layers of a field and its results, below what is over it."""
+    run = layers_of_run(layers, lead)
+    return max(layers.index(layer) for layer in run) + 1
+
+
+def _update_image(image: Image, new: LayerData) -> None:
+    data, options, _ = new
+    _replace(image, data, options)
+    image.contrast_limits_range = options["contrast_limits"]
+    image.contrast_limits = options["contrast_limits"]
+
+
+def _update_vectors(vectors: Vectors, new: LayerData) -> None:
+    data, options, _ = new
+    _replace(vectors, data, options)
+    vectors.features = options["features"]
+    vectors.edge_contrast_limits = options["edge_contrast_limits"]
+    vectors.refresh_colors()
+
+
+def _replace(layer: Layer, data: Any, options: Mapping[str, Any]) -> None:
+    said = description_in(options["metadata"])
+    assert said is not None
+    layer.data = data
+    take_over(layer)
+    describe_layer(layer, said)
+
+
+# Results that the dock's settings no longer give
+
+
+def differences(
+    result: Description, stack: DisplacementStack, gel: Gel, method: str
+) -> list[str]:
+    """What a result was computed with, where that is no longer what is set.
+
+    Parameters
+    ----------
+    result : Description
+        The result.
+    stack : DisplacementStack
+        The displacements as they are now.
+    gel : Gel
+        The gel that is set.
+    method : str
+        The method that is set, in words.
+
+    Returns
+    -------
+    list of str
+        Such as "computed for 5 kPa; the dock says 10 kPa"; empty if a run would
+        give the same.
+    """
+    compared: list[tuple[Any, Any, Callable[[Any], str]]] = [
+        (result.young_pa, gel.young_pa, _stiffness),
+        (result.poisson, gel.poisson, "a Poisson ratio of {:.6g}".format),
+        (result.thickness_um, gel.thickness_um, _thickness),
+        (result.computed_unit, stack.unit, _displacements_in),
+        (result.computed_spacing_um, stack.spacing_um, _spacing),
+    ]
+    if result.computed_unit == stack.unit == "px":
+        sizes = result.computed_pixel_size_um, stack.pixel_size_um
+        compared.append((*sizes, _pixel_size))
+    found = [
+        f"computed for {words(then)}; the dock says {words(now)}"
+        for then, now, words in compared
+        if not _is_equal(then, now)
+    ]
+    if result.method != method:
+        found.append(f"computed with {result.method}; the dock says {method}")
+    if result.computed_from != checksum(stack.data):
+        found.append("computed before the displacements were changed")
+    return found
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return bool(one == other)
+
+
+def _stiffness(young_pa: float | None) -> str:
+    if young_pa is None:
+        return "an unknown Young's modulus (t/E)"
+    return f"{young_pa / PA_PER_KPA:.6g} kPa"
+
+
+def _thickness(thickness_um: float | None) -> str:
+    if thickness_um is None or math.isinf(thickness_um):
+        return "a gel of infinite thickness"
+    return f"a gel {thickness_um:.6g} µm thick"
+
+
+def _displacements_in(unit: DisplacementUnit | None) -> str:
+    return f"displacements in {unit_words(unit)}"
+
+
+def _spacing(spacing_um: float | None) -> str:
+    return _length("spacing", spacing_um)
+
+
+def _pixel_size(pixel_size_um: float | None) -> str:
+    return _length("pixel size", pixel_size_um)
+
+
+def _length(name: str, um: float | None) -> str:
+    return f"an unknown {name}" if um is None else f"a {name} of {um:.6g} µm"

@@ -1,0 +1,165 @@
+"""Displacements in layers of other programs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Image, Vectors
+
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.napari.layers.adoption import adoptable, read_adopted
+
+SHAPE = (5, 7)
+
+
+def grid_vectors(*, step=(16.0, 8.0), offset=(3.0, -5.0), frame=None) -> np.ndarray:
+    """Vectors ``(row, column)`` = (row number, 100 + column number) at every node."""
+    made = []
+    for row in range(SHAPE[0]):
+        for column in range(SHAPE[1]):
+            place = [offset[0] + step[0] * row, offset[1] + step[1] * column]
+            vector = [float(row), 100.0 + column]
+            if frame is not None:
+                place, vector = [frame, *place], [0.0, *vector]
+            made.append([place, vector])
+    return np.array(made)
+
+
+def read(data):
+    return read_adopted({"vectors": Vectors(data, name="PIV")})
+
+
+def assert_right(stack) -> None:
+    # Component x is the one along columns.
+    rows, columns = np.indices(SHAPE)
+    np.testing.assert_array_equal(
+        stack[..., 0], np.broadcast_to(100 + columns, stack.shape[:-1])
+    )
+    np.testing.assert_array_equal(
+        stack[..., 1], np.broadcast_to(rows, stack.shape[:-1])
+    )
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_vectors_are_put_in_order(noise):
+    rng = np.random.default_rng(0)
+    data = rng.permutation(grid_vectors())
+    data[:, 0] += noise * rng.uniform(-1, 1, data[:, 0].shape)
+    stack, grid = read(data)
+    assert_right(stack)
+    assert grid.axes == (None, 0, 1)
+    np.testing.assert_allclose(grid.origin[1:], (3, -5), atol=2 * noise)
+    np.testing.assert_allclose(grid.step[1:], (16, 8), atol=2 * noise)
+
+
+def test_frames_are_the_first_axis():
+    data = np.vstack([grid_vectors(frame=frame) for frame in (4.0, 2.0, 3.0)])
+    stack, grid = read(data)
+    assert stack.shape == (3, *SHAPE, 2)
+    assert_right(stack)
+    assert (grid.axes, grid.origin[0], grid.step[0]) == ((0, 1, 2), 2, 1)
+
+
+def without_a_column(data):
+    return data[data[:, 0, 1] != 11.0]
+
+
+def off_the_grid(data):
+    data[3, 0, 0] += 4
+    return data
+
+
+def twice(data):
+    return np.vstack([data, data[:2]])
+
+
+def on_a_line(data):
+    return data[: SHAPE[1]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            lambda data: data[1:],
+            "1 of 35 nodes .* no vector, the first at .* row 0, column 0",
+        ),
+        (without_a_column, "5 of 35 nodes .* row 0, column 2"),
+        (twice, "2 of 35 nodes .* more than one vector"),
+        (off_the_grid, "not on a regular grid|no vector"),
+        (on_a_line, "one line"),
+    ],
+)
+def test_a_grid_that_is_not_whole_is_refused_with_counts(spoil, words):
+    with pytest.raises(FieldError, match=words):
+        read(spoil(grid_vectors()))
+
+
+def test_positions_that_are_nan_are_refused():
+    layer = Vectors(grid_vectors())
+    layer.data[3, 0, 0] = np.nan
+    with pytest.raises(FieldError, match=r"1 of 35 vectors .* no finite position"):
+        read_adopted({"vectors": layer})
+
+
+def test_scattered_positions_are_refused_quickly():
+    data = np.random.default_rng(0).uniform(0, 1000, (2000, 2, 3))
+    data[:, 1, 0] = 0
+    with pytest.raises(FieldError, match=r"regular grid|no vector"):
+        read(data)
+
+
+def test_vectors_through_frames_are_refused():
+    data = grid_vectors(frame=0.0)
+    data[0, 1, 0] = 1
+    with pytest.raises(FieldError, match="from one frame to another"):
+        read(data)
+
+
+def listed(*layers) -> list[dict[str, str]]:
+    return [
+        {part: layer.name for part, layer in one.parts.items()}
+        for one in adoptable(layers)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "title"),
+    [
+        ("ux", "uy", "ux, uy"),
+        ("u", "v", "u, v"),
+        ("dx", "dy", "dx, dy"),
+        ("cell_07 DX", "cell_07 dy", "cell_07"),
+        ("displacement_x", "displacement_y", "displacement"),
+    ],
+)
+def test_components_are_known_by_the_end_of_their_names(x, y, title):
+    images = [Image(np.zeros((5, 6)), name=name) for name in (y, x)]
+    assert listed(*images) == [{"x": x, "y": y}]
+    assert adoptable(images)[0].title == title
+
+
+def test_images_that_are_no_pair_are_left_alone():
+    assert not listed(
+        Image(np.zeros((5, 6)), name="ux"),
+        Image(np.zeros((5, 7)), name="uy"),
+        Image(np.zeros((5, 6), dtype=np.uint8), name="vx"),
+        Image(np.zeros((5, 6), dtype=np.uint8), name="vy"),
+        Image(np.zeros((5, 6)), name="nuclei"),
+        Image(np.zeros((5, 6, 3)), rgb=True, name="colours"),
+    )
+
+
+def test_components_keep_their_order():
+    x, y = np.full((2, 5, 6), 1.0), np.full((2, 5, 6), 2.0)
+    stack, _ = read_adopted({"x": Image(x), "y": Image(y)})
+    np.testing.assert_array_equal(stack[0, 0, 0], (1, 2))
+    stack, _ = read_adopted({"components": Image(np.stack([x, y], axis=-1))})
+    np.testing.assert_array_equal(stack[1, 4, 5], (1, 2))
+
+
+def test_what_is_read_is_a_copy():
+    data = np.zeros((16, 16, 2), dtype=np.float32)
+    stack, _ = read_adopted({"components": Image(data)})
+    data[:] = 1
+    assert not stack.any()

@@ -1,0 +1,142 @@
+"""The vectors of fields, kept as long as their layers and no longer."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from napari.layers import Image, Layer, Vectors
+from napari.layers._layer_actions import _duplicate_layer
+from napari.utils._proxies import PublicOnlyProxy
+
+from layers_of_fields import create, displacement_at
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.napari.layers.drawing import field_layers
+from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
+from napari_vit_tfm.napari.layers.registry import describe, held_by, is_unchanged
+
+
+def fresh(displacement) -> DisplacementStack:
+    return DisplacementStack(displacement.data.copy(), unit="um", spacing_um=0.5)
+
+
+def remove_all(viewer) -> None:
+    viewer.layers.clear()
+    # napari's selection remembers the layer that was active last.
+    viewer.layers.append(Image(np.zeros((4, 4))))
+    viewer.layers.clear()
+    gc.collect()
+
+
+def test_layers_have_the_vectors_of_their_tuples(displacement):
+    stack = fresh(displacement)
+    image, vectors = create(stack)
+    assert layer_stack(image).data is stack.data
+    assert layer_stack(image) is layer_stack(vectors)
+
+
+def test_tuples_that_become_no_layers_leave_nothing_behind(displacement):
+    stack = fresh(displacement)
+    vectors = weakref.ref(stack.data)
+    shown = field_layers(stack)
+    del stack
+    assert vectors() is not None
+    del shown
+    gc.collect()
+    assert vectors() is None
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_layers_that_are_removed_leave_nothing_behind(viewer, displacement, looked_at):
+    stack = fresh(displacement)
+    vectors = weakref.ref(stack.data)
+    viewer.layers.extend(create(stack))
+    del stack
+    if looked_at:
+        layer_stack(viewer.layers[0])
+    gc.collect()
+    assert vectors() is not None
+    remove_all(viewer)
+    assert vectors() is None
+
+
+def test_adopted_layers_that_are_removed_leave_nothing_behind(viewer):
+    data = np.ones((16, 16, 2), dtype=np.float32)
+    viewer.layers.append(Image(data))
+    vectors = weakref.ref(displacement_at(viewer.layers, viewer.layers[0]).data)
+    gc.collect()
+    assert vectors() is not None
+    remove_all(viewer)
+    assert vectors() is None
+
+
+def test_a_proxy_is_its_layer_and_keeps_nothing(viewer, displacement):
+    viewer.layers.extend(create(displacement))
+    proxy = PublicOnlyProxy(viewer).layers[0]
+    assert layer_stack(proxy) is layer_stack(viewer.layers[0])
+    del proxy
+    gc.collect()
+    assert layer_stack(viewer.layers[0]).data is displacement.data
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("how", ["new data", "edit", "edit before it is looked at"])
+def test_changed_data_are_noticed(displacement, part, how):
+    layer = create(displacement)[part]
+    if how != "edit before it is looked at":
+        assert is_unchanged(layer)
+    if how == "new data":
+        layer.data = layer.data[1:].copy()
+    else:
+        layer.data[0] *= 2
+    assert not is_unchanged(layer)
+    with pytest.raises(FieldError, match="were changed"):
+        layer_stack(layer)
+
+
+def test_a_copy_of_changed_data_is_not_the_old_field(viewer, displacement):
+    viewer.layers.append(create(displacement)[0])
+    viewer.layers[0].data[0] *= 2
+    viewer.layers.selection = {viewer.layers[0]}
+    _duplicate_layer(viewer.layers)
+    with pytest.raises(FieldError, match="were changed"):
+        layer_stack(viewer.layers[1])
+
+
+def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement):
+    viewer.layers.extend(create(displacement))
+    original = describe(viewer.layers[0])
+    for n_copies in (1, 2):
+        viewer.layers.selection = set(viewer.layers[:1]) | {
+            layer for layer in viewer.layers if layer.name.endswith("arrows (µm)")
+        }
+        _duplicate_layer(viewer.layers)
+        fields = find_displacements(viewer.layers)
+        assert [len(field.layers) for field in fields] == [2] * (n_copies + 1)
+    assert describe(viewer.layers[0]) == original
+    ids = {describe(field.lead).field_id for field in fields}
+    assert len(ids) == 3
+
+
+def test_a_copy_of_a_copy_has_the_vectors_when_the_original_is_gone(displacement):
+    image, _ = create(displacement)
+    data, options, kind = copy.deepcopy(image.as_layer_data_tuple())
+    first = Layer.create(data, options, kind)
+    assert layer_stack(first).data is displacement.data
+    del image
+    gc.collect()
+    second = Layer.create(*copy.deepcopy(first.as_layer_data_tuple()))
+    assert layer_stack(second).data is displacement.data
+    assert held_by(second).description.copied_from == describe(first).field_id
+
+
+def test_other_layers_show_no_field():
+    for metadata in ({}, {"napari_vit_tfm.field_id": 3}, {"napari_vit_tfm.part": "?"}):
+        layer = Vectors(np.zeros((4, 2, 2)), metadata=metadata)
+        assert describe(layer) is None
+        with pytest.raises(FieldError, match="shows no field"):
+            layer_stack(layer)

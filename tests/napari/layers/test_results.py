@@ -1,0 +1,244 @@
+"""The layers of a field and of its results, together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.layers import Image, Layer
+
+from layers_of_fields import (
+    all_results,
+    create,
+    describe,
+    displacement_at,
+    field_at,
+    show_tractions,
+    tractions_of,
+)
+from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.napari.layers.drawing import arrows, field_layers, with_outline
+from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
+from napari_vit_tfm.napari.layers.results import differences, method_words
+
+
+@pytest.fixture
+def source(viewer, displacement) -> Layer:
+    image, _ = create(displacement)
+    image.scale = (2, 0.7, 0.7)
+    image.translate = (4, -3, 12)
+    viewer.layers.append(image)
+    return image
+
+
+def test_describe_speaks_for_all_layers_of_the_field(viewer, displacement):
+    unknown = dataclasses.replace(displacement, spacing_um=None, unit=None)
+    viewer.layers.extend(create(unknown))
+    viewer.layers[1].name = "mine"
+    new = describe(viewer.layers, viewer.layers[1], unit="grid", spacing_um=0.8)
+    for layer in viewer.layers:
+        assert displacement_at(viewer.layers, layer) is new
+        assert layer_stack(layer) is new
+    assert (new.unit, new.spacing_um) == ("grid", 0.8)
+    assert new.data is unknown.data
+    assert viewer.layers[0].name == "displacement (grid steps)"
+    assert viewer.layers[1].name == "mine"
+
+
+def test_describe_leaves_other_fields_alone(viewer, displacement, traction):
+    other = dataclasses.replace(displacement, unit=None)
+    viewer.layers.extend([*create(displacement), *create(other), *create(traction)])
+    describe(viewer.layers, viewer.layers[2], unit="grid")
+    assert layer_stack(viewer.layers[0]).unit == "um"
+    assert layer_stack(viewer.layers[4]).unit == "Pa"
+
+
+def test_layers_that_contradict_each_other_are_refused(viewer, displacement):
+    viewer.layers.extend(create(displacement))
+    image, vectors = viewer.layers
+    image.scale = (1, 0.8, 0.8)
+    with pytest.raises(FieldError, match=r"spacings of 0.8 µm and of 0.5 µm"):
+        displacement_at(viewer.layers, image)
+    # A layer in pixels says nothing.
+    vectors.units = "pixel"
+    assert displacement_at(viewer.layers, image).spacing_um == 0.8
+    vectors.metadata["napari_vit_tfm.unit"] = "grid"
+    with pytest.raises(FieldError, match="unit in their metadata: µm and grid steps"):
+        displacement_at(viewer.layers, image)
+
+
+def test_names_that_napari_numbered_still_tell_the_unit(viewer, displacement, traction):
+    unknown = dataclasses.replace(displacement, unit=None)
+    for _ in range(2):
+        viewer.layers.extend(create(dataclasses.replace(unknown)))
+    first, second = viewer.layers[0], viewer.layers[2]
+    assert second.name == "displacement (unit not known) [1]"
+    traction = dataclasses.replace(traction, model="vit")
+    for source in (first, second):
+        describe(viewer.layers, source, unit="grid")
+        show_tractions(viewer.layers, traction, source)
+    assert second.name == "displacement (grid steps) [1]"
+    image, vectors = tractions_of(viewer.layers, second)
+    assert image.name == "traction, ViT (Pa) [1]"
+    other = TractionStack(traction.data / 2000, unit="1", model="vit")
+    show_tractions(viewer.layers, other, second, update_last=True)
+    assert image.name == "traction, ViT (t/E)"
+    assert vectors.name == "traction arrows, ViT (t/E)"
+    vectors.name = "traction arrows, ViT (t/E) of cell [1]"
+    show_tractions(viewer.layers, traction, second, update_last=True)
+    assert vectors.name == "traction arrows, ViT (t/E) of cell [1]"
+
+
+def test_another_spacing_scales_all_layers_of_the_field(viewer, displacement, traction):
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.0]])
+    unknown = dataclasses.replace(displacement, spacing_um=None, outline=outline)
+    outlined = [
+        Layer.create(*one) for one in with_outline(unknown, field_layers(unknown))
+    ]
+    viewer.layers.extend([*outlined, *create(dataclasses.replace(unknown))])
+    source, other = viewer.layers[0], viewer.layers[3]
+    first = show_tractions(viewer.layers, traction, source)
+    second = show_tractions(viewer.layers, traction, source)
+    second[1].translate = (0, 5, 5)
+    describe(viewer.layers, source, spacing_um=0.8)
+    for layer in (*outlined, *first, second[0]):
+        np.testing.assert_allclose(layer.scale[-2:], (0.8, 0.8))
+        assert str(layer.units[-1]) == "micrometer"
+    assert source.scale[0] == 1
+    # One that the user moved, and another field's.
+    np.testing.assert_allclose(second[1].scale, (1, 1, 1))
+    np.testing.assert_allclose(other.scale, (1, 1, 1))
+    # What a result was computed with stays with it.
+    assert layer_stack(first[0]).spacing_um == 0.5
+    describe(viewer.layers, source, spacing_um=None)
+    np.testing.assert_allclose(source.scale, (1, 1, 1))
+    assert str(source.units[-1]) == "pixel"
+
+
+def test_tractions_stay_with_the_field_that_lost_a_layer(
+    viewer, displacement, traction
+):
+    viewer.layers.extend(create(displacement))
+    magnitude, arrows_layer = viewer.layers
+    computed = show_tractions(viewer.layers, traction, magnitude)
+    viewer.layers.remove(magnitude)
+    describe(viewer.layers, arrows_layer, unit="grid")
+    assert [one.layers for one in find_displacements(viewer.layers)] == [
+        (arrows_layer,)
+    ]
+    assert tractions_of(viewer.layers, arrows_layer) == computed
+
+
+def test_tractions_lie_where_their_displacements_lie(viewer, source, traction):
+    image, vectors = show_tractions(viewer.layers, traction, source)
+    for layer in (image, vectors):
+        np.testing.assert_allclose(layer.scale, source.scale)
+        np.testing.assert_allclose(layer.translate, source.translate)
+        assert layer.units == source.units
+        assert layer in viewer.layers
+        assert layer_stack(layer).data is traction.data
+    assert layer_stack(image) is layer_stack(vectors)
+    assert image.colorbar.visible
+    assert image.name == "traction, made for a test (Pa)"
+
+
+def test_tractions_lie_above_their_field_and_below_what_lies_over_it(
+    viewer, displacement, traction
+):
+    layers = create(displacement)
+    over = Image(np.zeros((4, 4)))
+    viewer.layers.extend([*layers, over])
+    first = show_tractions(viewer.layers, traction, layers[0])
+    assert list(viewer.layers) == [*layers, *first, over]
+    second = show_tractions(viewer.layers, traction, layers[0])
+    assert list(viewer.layers) == [*layers, *first, *second, over]
+
+
+def test_earlier_results_are_hidden_and_kept(viewer, source, traction):
+    first = show_tractions(viewer.layers, traction, source)
+    again = dataclasses.replace(traction, data=traction.data * 2)
+    second = show_tractions(viewer.layers, again, source)
+    assert [one.layers for one in all_results(viewer.layers, source)] == [first, second]
+    assert not any(layer.visible for layer in first)
+    assert all(layer.visible for layer in second)
+    assert layer_stack(first[0]).data is traction.data
+    # The order of the layers is the user's.
+    viewer.layers.reverse()
+    assert tractions_of(viewer.layers, source) == second
+
+
+def test_the_last_result_is_updated_in_place(viewer, source, traction):
+    before = show_tractions(viewer.layers, traction, source)
+    before[1].name = "mine"
+    again = TractionStack(traction.data * 3 / 2000, unit="1", model="vit")
+    after = show_tractions(viewer.layers, again, source, update_last=True)
+    assert after == before
+    assert len(viewer.layers) == 3
+    image, vectors = after
+    assert tractions_of(viewer.layers, source) == after
+    np.testing.assert_allclose(image.data, again.magnitude())
+    assert layer_stack(image).data is again.data
+    assert image.contrast_limits[1] == pytest.approx(float(image.data.max()))
+    assert image.name == "traction, ViT (t/E)"
+    assert vectors.name == "mine"
+    drawn = arrows(again, DisplayConfig())
+    np.testing.assert_allclose(vectors.data, drawn.data)
+    np.testing.assert_allclose(vectors.features["magnitude"], drawn.magnitude)
+    assert vectors.edge_contrast_limits[1] == pytest.approx(drawn.magnitude.max())
+    fresh = Layer.create(*field_layers(again)[1])
+    np.testing.assert_allclose(vectors.edge_color, fresh.edge_color, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["removed", "edited"])
+def test_a_result_that_is_not_whole_is_not_updated(viewer, source, traction, how):
+    image, vectors = show_tractions(viewer.layers, traction, source)
+    if how == "removed":
+        viewer.layers.remove(image)
+    else:
+        image.data[0, 0, 0] += 1
+    new = show_tractions(viewer.layers, traction, source, update_last=True)
+    assert not set(new) & {image, vectors}
+
+
+def test_every_displacement_layer_has_its_own_tractions(viewer, source, traction):
+    other, _ = create(dataclasses.replace(layer_stack(source)))
+    viewer.layers.append(other)
+    first = show_tractions(viewer.layers, traction, source)
+    second = show_tractions(viewer.layers, traction, other)
+    assert not set(first) & set(second)
+    assert tractions_of(viewer.layers, source) == first
+
+
+def test_what_differs_is_said_in_words(viewer, source, displacement, traction):
+    show_tractions(viewer.layers, traction, source)
+    (result,) = all_results(viewer.layers, source)
+    stack = displacement_at(viewer.layers, field_at(viewer.layers, source).lead)
+
+    def said(*, gel=traction.gel, method=traction.model, **changes) -> list[str]:
+        changed = dataclasses.replace(stack, **changes) if changes else stack
+        return differences(result.description, changed, gel, method)
+
+    # It was shown with the spacing of the layer's file.
+    assert said() == [
+        "computed for a spacing of 0.5 µm; the dock says a spacing of 0.7 µm"
+    ]
+    assert said(spacing_um=0.5) == []
+    assert said(spacing_um=0.5, gel=Gel(poisson=0.3, thickness_um=9.0)) == [
+        "computed for 2 kPa; the dock says an unknown Young's modulus (t/E)",
+        "computed for a Poisson ratio of 0.45; the dock says a Poisson ratio of 0.3",
+        "computed for a gel of infinite thickness; the dock says a gel 9 µm thick",
+    ]
+    assert said(spacing_um=0.5, data=stack.data * 2) == [
+        "computed before the displacements were changed"
+    ]
+
+
+def test_methods_in_words():
+    assert method_words(ReconstructionConfig()) == "ViT"
+    assert method_words(ReconstructionConfig(model="/a/b/mine.pth", heads=4)) == (
+        "mine, 4 heads"
+    )
