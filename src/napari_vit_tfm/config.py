@@ -53,7 +53,6 @@ MODEL_ENDINGS = (".safetensors", *ORIGINAL_ENDINGS, ".h5", ".hdf5")
 """Endings of files that models are read from."""
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-DEVICES: tuple[Device, ...] = get_args(Device)
 
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

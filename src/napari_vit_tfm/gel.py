@@ -53,7 +53,7 @@ class Gel:
             help="Young's modulus of the gel. Tractions are proportional to it",
             unit="Pa",
             form_unit="kPa",
-            per_form_unit=1000.0,
+            per_form_unit=PA_PER_KPA,
             otherwise="unknown: result is t/E",
         ),
     ] = None

@@ -166,7 +166,7 @@ def load(
             f"no model {str(name_or_path)!r}: it is neither a file "
             f"nor one of {', '.join(registered_methods())}"
         )
-    _check_options(path.name, (), options)
+    _check_options(path.name, {}, options)
     return _from_file(path, heads)
 
 

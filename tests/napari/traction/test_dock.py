@@ -9,7 +9,7 @@ from napari.layers import Image, Vectors
 from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QComboBox, QFileDialog, QSpinBox
+from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from layers_of_fields import (
     add,
@@ -40,7 +40,7 @@ def dock(viewer, qtbot, finish):
     qtbot.addWidget(dock, before_close_func=leave)
     dock.bind()
     dock.model.choose("fttc")
-    dock.device.setCurrentIndex(dock.device.findData("cpu"))
+    dock.computing["device"].value = "cpu"
     return dock
 
 
@@ -63,8 +63,8 @@ def test_file_to_layer_to_run_to_layers_to_file(
     io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
     source, _ = viewer.open(str(path), plugin="napari-vit-tfm")
     source.translate = (0, 7, -2)
-    assert dock.young.value() == pytest.approx(2)
-    assert dock.poisson.value() == pytest.approx(0.45)
+    assert dock.gel["young_pa"].value == pytest.approx(2000)
+    assert dock.gel["poisson"].value == pytest.approx(0.45)
 
     run(dock, finish)
 
@@ -82,7 +82,7 @@ def test_file_to_layer_to_run_to_layers_to_file(
     np.testing.assert_allclose(shown.data, expected.data, rtol=1e-5, atol=1e-3)
     assert image.name == "cell: traction, FTTC (Pa)"
     assert "3 frames" in dock.message.text()
-    assert dock.device_in_use.text() == "in use: cpu"
+    assert "on the CPU" in dock.message.text()
 
     for ending in (".h5", ".npz"):
         dock.save(str(tmp_path / f"out{ending}"))
@@ -114,7 +114,7 @@ def test_every_run_has_layers_of_its_own(dock, viewer, finish, displacement):
         "cell_07: traction arrows, FTTC (t/E)",
     ]
     dimensionless = layer_stack(first[0]).data
-    dock.young.setValue(3)
+    dock.gel["young_pa"].value = 3000.0
     dock.model.choose("bayesian-fttc")
     run(dock, finish)
     second = tractions_of(viewer.layers, source)
@@ -134,7 +134,7 @@ def test_the_last_result_is_updated_where_that_is_chosen(
     dimensionless = layer_stack(before[0]).data
     assert not dock.update_last.isChecked()
     dock.update_last.setChecked(True)
-    dock.young.setValue(3)
+    dock.gel["young_pa"].value = 3000.0
     run(dock, finish)
     assert tractions_of(viewer.layers, source) == before
     assert len(viewer.layers) == 4
@@ -154,7 +154,7 @@ def test_duplicates_of_a_result_stay_as_they_are(dock, viewer, finish, displacem
     before = [layer.data.copy() for layer in copies]
     kept = layer_stack(copies[0])
     dock.update_last.setChecked(True)
-    dock.young.setValue(3)
+    dock.gel["young_pa"].value = 3000.0
     run(dock, finish)
     for layer, data in zip(copies, before, strict=True):
         np.testing.assert_array_equal(layer.data, data)
@@ -172,7 +172,7 @@ def test_a_duplicate_of_displacements_is_a_field_of_its_own(
     _duplicate_layer(viewer.layers)
     (copy,) = (layer for layer in viewer.layers if layer.name.endswith("copy"))
     dock.fields.choose(copy)
-    dock.spacing.setValue(0.25)
+    dock.calibration["spacing_um"].value = 0.25
     assert displacement_at(viewer.layers, copy).spacing_um == 0.25
     assert displacement_at(viewer.layers, source).spacing_um == 0.5
     run(dock, finish)
@@ -203,7 +203,7 @@ def test_a_scale_that_is_set_on_the_layer_is_believed(
     assert "need the vector spacing" in dock.message.text()
     source.scale = (1, 300, 300)
     source.units = ("pixel", "nm", "nm")
-    assert dock.spacing.value() == pytest.approx(0.3)
+    assert dock.calibration["spacing_um"].value == pytest.approx(0.3)
     assert dock.run_button.isEnabled()
     run(dock, finish)
     image, _ = tractions_of(viewer.layers, source)
@@ -212,7 +212,7 @@ def test_a_scale_that_is_set_on_the_layer_is_believed(
     source.scale = (1, 300, 400)
     assert not dock.run_button.isEnabled()
     assert "0.3 µm between rows and of 0.4 µm between columns" in dock.message.text()
-    dock.spacing.setValue(0.5)
+    dock.calibration["spacing_um"].value = 0.5
     assert dock.run_button.isEnabled()
     np.testing.assert_allclose(source.scale, (1, 0.5, 0.5))
 
@@ -222,26 +222,26 @@ def test_results_that_a_run_would_not_give_any_more_are_marked(
 ):
     add(viewer, displacement)
     assert dock.save_note.text() == ""
-    dock.young.setValue(5)
+    dock.gel["young_pa"].value = 5000.0
     run(dock, finish)
     assert dock.save_note.text() == "traction, FTTC (Pa)"
-    dock.young.setValue(10)
+    dock.gel["young_pa"].value = 10000.0
     assert (
         "computed for 5 kPa; the dock says 10 kPa: run again" in dock.save_note.text()
     )
-    dock.young.setValue(5)
+    dock.gel["young_pa"].value = 5000.0
     dock.model.choose("bayesian-fttc")
     assert "with FTTC; the dock says Bayesian FTTC" in dock.save_note.text()
     dock.model.choose("fttc")
     assert dock.save_note.text() == "traction, FTTC (Pa)"
-    dock.options.spin("regularisation").setValue(2)
+    dock.method["regularisation"].value = 2.0
     assert "the dock says FTTC, regularisation 2:" in dock.save_note.text()
-    dock.options.spin("regularisation").setValue(0)
-    dock.spacing.setValue(0.8)
+    dock.method["regularisation"].value = None
+    dock.calibration["spacing_um"].value = 0.8
     assert (
         "a spacing of 0.5 µm; the dock says a spacing of 0.8" in dock.save_note.text()
     )
-    dock.unit.setCurrentIndex(dock.unit.findData("grid"))
+    dock.calibration["unit"].value = "grid"
     assert "displacements in micrometres; the dock says" in dock.save_note.text()
 
 
@@ -250,7 +250,7 @@ def test_the_selected_result_is_saved_else_the_last(
 ):
     source = add(viewer, displacement)
     for young in (5, 10):
-        dock.young.setValue(young)
+        dock.gel["young_pa"].value = 1000 * young
         run(dock, finish)
     first, second = all_results(viewer.layers, source)
 
@@ -280,10 +280,10 @@ def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
     source = add(viewer, dataclasses.replace(displacement, unit=None, spacing_um=None))
     assert not dock.run_button.isEnabled()
     assert "does not say the unit" in dock.message.text()
-    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    dock.calibration["unit"].value = "um"
     assert not dock.run_button.isEnabled()
     assert "need the vector spacing" in dock.message.text()
-    dock.spacing.setValue(0.5)
+    dock.calibration["spacing_um"].value = 0.5
     assert dock.run_button.isEnabled()
     assert dock.message.text() == ""
     described = displacement_at(viewer.layers, source)
@@ -296,12 +296,12 @@ def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
 def test_camera_pixels_need_their_size(dock, viewer, displacement):
     add(viewer, dataclasses.replace(displacement, unit="px"))
     dock.show()
-    assert dock.pixel_size.isVisible()
+    assert dock.calibration["pixel_size_um"].native.isVisible()
     assert not dock.run_button.isEnabled()
-    dock.pixel_size.setValue(0.1)
+    dock.calibration["pixel_size_um"].value = 0.1
     assert dock.run_button.isEnabled()
-    dock.unit.setCurrentIndex(dock.unit.findData("um"))
-    assert not dock.pixel_size.isVisible()
+    dock.calibration["unit"].value = "um"
+    assert not dock.calibration["pixel_size_um"].native.isVisible()
 
 
 @pytest.fixture
@@ -439,7 +439,7 @@ def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
 def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     answers = iter([("", ""), (str(weights), ""), (str(weights), "")])
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: next(answers))
-    combo, heads = dock.model.findChild(QComboBox), dock.model.findChild(QSpinBox)
+    combo, heads = dock.model.findChild(QComboBox), dock.model.form["heads"]
     for expected in ("fttc", str(weights)):
         last = combo.count() - 1
         combo.setCurrentIndex(last)
@@ -451,12 +451,12 @@ def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     assert combo.count() == count
     assert dock.model.heads() is None
     # Only a file of the original format leaves the number of heads open.
-    heads.setValue(4)
+    heads.value = 4
     assert dock.model.heads() is None
-    assert heads.isHidden()
+    assert heads.native.isHidden()
     dock.model.choose("network.pth")
     assert dock.model.heads() == 4
-    assert not heads.isHidden()
+    assert not heads.native.isHidden()
     dock.model.choose("vit")
     assert dock.model.heads() is None
 
@@ -478,34 +478,34 @@ def test_the_save_button(dock, viewer, traction, displacement, tmp_path, monkeyp
     assert dock.message.text() == f"Saved {tmp_path / 'out.npz'}"
 
 
-def shown_gel(dock) -> tuple[float, float, float]:
-    return dock.young.value(), dock.poisson.value(), dock.thickness.value()
+def shown_gel(dock) -> tuple[float | None, ...]:
+    return tuple(dock.gel.values().values())
 
 
 def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
     gel = Gel(young_pa=2000.0, poisson=0.45, thickness_um=30.0)
     first = add(viewer, dataclasses.replace(displacement, gel=gel))
     silent = add(viewer, displacement)
-    assert shown_gel(dock) == (2, 0.45, 30)
+    assert shown_gel(dock) == (2000, 0.45, 30)
     dock.fields.choose(silent)
-    assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
+    assert shown_gel(dock) == (None, None, None)
     # What was typed stays, until a file knows better.
-    dock.young.setValue(7)
-    dock.thickness.setValue(50)
+    dock.gel["young_pa"].value = 7000.0
+    dock.gel["thickness_um"].value = 50
     dock.fields.choose(first)
-    assert shown_gel(dock) == (2, 0.45, 30)
+    assert shown_gel(dock) == (2000, 0.45, 30)
     dock.fields.choose(silent)
-    assert shown_gel(dock) == (7, REFERENCE_POISSON, 50)
+    assert shown_gel(dock) == (7000, None, 50)
 
 
 def test_what_is_said_of_a_gel_goes_over_what_was_typed(dock, viewer, displacement):
-    dock.poisson.setValue(0.3)
-    dock.thickness.setValue(50)
+    dock.gel["poisson"].value = 0.3
+    dock.gel["thickness_um"].value = 50
     # A file may say what the dock shows where nobody says anything.
     add(viewer, dataclasses.replace(displacement, gel=REFERENCE_GEL))
-    assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
+    assert shown_gel(dock) == (None, REFERENCE_POISSON, None)
     dock.fields.choose(add(viewer, displacement))
-    assert shown_gel(dock) == (0, 0.3, 50)
+    assert shown_gel(dock) == (None, 0.3, 50)
 
 
 @pytest.mark.parametrize(
@@ -523,7 +523,7 @@ def test_a_gel_that_cannot_be_is_ignored(
     path = tmp_path / "cell.h5"
     io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
     viewer.open(str(path), plugin="napari-vit-tfm")
-    assert shown_gel(dock) == (0, REFERENCE_POISSON, 0)
+    assert shown_gel(dock) == (None, None, None)
     for warning, (name, value) in zip(warnings, said.items(), strict=True):
         assert f"says {name} = {value!r}" in warning
         assert warning.endswith("it is ignored")
@@ -534,13 +534,13 @@ def test_a_thickness_needs_the_spacing_and_is_kept(
 ):
     in_steps = displacement.in_grid_steps()
     source = add(viewer, DisplacementStack(in_steps, unit="grid"))
-    assert dock.thickness.text() == "infinite"
+    assert dock.gel["thickness_um"].native.text() == "infinite"
     run(dock, finish)
     assert layer_stack(tractions_of(viewer.layers, source)[0]).gel == REFERENCE_GEL
-    dock.thickness.setValue(2)
+    dock.gel["thickness_um"].value = 2
     assert not dock.run_button.isEnabled()
     assert "needs the vector spacing" in dock.message.text()
-    dock.spacing.setValue(0.5)
+    dock.calibration["spacing_um"].value = 0.5
     run(dock, finish)
     shown = layer_stack(tractions_of(viewer.layers, source)[0])
     expected = reconstruct(
@@ -558,8 +558,10 @@ def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):
         displacement, unit="px", spacing_um=0.12345678901, pixel_size_um=0.000123456789
     )
     source = add(viewer, exact)
-    assert dock.spacing.value() == pytest.approx(0.12345678901, rel=1e-6)
-    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    assert dock.calibration["spacing_um"].value == pytest.approx(
+        0.12345678901, rel=1e-6
+    )
+    dock.calibration["unit"].value = "um"
     described = displacement_at(viewer.layers, source)
     assert described.spacing_um == exact.spacing_um
     assert described.pixel_size_um == exact.pixel_size_um
@@ -567,9 +569,9 @@ def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):
 
 @pytest.mark.parametrize("number", [0.00123456, 0.12345678, 12345.678, 999999.5])
 def test_numbers_survive_the_enter_key(dock, qtbot, number):
-    dock.spacing.setValue(number)
-    qtbot.keyClick(dock.spacing, Qt.Key.Key_Return)
-    assert dock.spacing.value() == pytest.approx(number, rel=1e-9)
+    dock.calibration["spacing_um"].value = number
+    qtbot.keyClick(dock.calibration["spacing_um"].native, Qt.Key.Key_Return)
+    assert dock.calibration["spacing_um"].value == pytest.approx(number, rel=1e-9)
 
 
 def test_saving_where_one_cannot_is_said(dock, viewer, traction, displacement):
@@ -626,23 +628,21 @@ def test_an_error_after_the_cancel_is_not_told(dock, viewer, finish, displacemen
 
 def test_a_given_regularisation(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
-    regularisation = dock.options.spin("regularisation")
-    assert regularisation.text() == "chosen for every field"
-    assert "squared grid steps" in regularisation.toolTip()
-    regularisation.setValue(2.5)
+    regularisation = dock.method["regularisation"]
+    assert regularisation.native.text() == "chosen for every field"
+    assert "squared grid steps" in regularisation.tooltip
+    regularisation.native.setValue(2.5)
     run(dock, finish)
     shown = layer_stack(tractions_of(viewer.layers, source)[0])
     assert shown.model == "fttc (regularisation 2.5)"
     assert viewer.layers[2].name == "traction, FTTC, regularisation 2.5 (t/E)"
     dock.model.choose("bayesian-fttc")
-    assert dock.options.values() == {}
-    assert dock.options.isHidden()
+    assert dock.method.given() == {}
     run(dock, finish)
     shown = layer_stack(tractions_of(viewer.layers, source)[0])
     assert shown.model == "bayesian-fttc"
     dock.model.choose("fttc")
-    assert not dock.options.isHidden()
-    assert dock.options.values() == {}
+    assert dock.method["regularisation"].value is None
 
 
 # Layers of other programs
@@ -677,10 +677,10 @@ def test_a_vectors_layer_of_another_program_is_reconstructed(
     assert dock.message.text() == (
         "The layer does not say the unit of its displacements: choose it."
     )
-    assert dock.spacing.value() == pytest.approx(1.6)
-    dock.unit.setCurrentIndex(dock.unit.findData("px"))
+    assert dock.calibration["spacing_um"].value == pytest.approx(1.6)
+    dock.calibration["unit"].value = "px"
     assert "pixel size" in dock.message.text()
-    dock.pixel_size.setValue(0.1)
+    dock.calibration["pixel_size_um"].value = 0.1
     run(dock, finish)
     image, arrows = tractions_of(viewer.layers, source)
     assert image.name == "PIV: traction, FTTC (t/E)"
@@ -697,7 +697,7 @@ def test_a_vectors_layer_of_another_program_is_reconstructed(
         for layer in (image, arrows):
             np.testing.assert_allclose(layer.data_to_world((0, row, column))[1:], place)
     # Another spacing moves both.
-    dock.spacing.setValue(3.2)
+    dock.calibration["spacing_um"].value = 3.2
     np.testing.assert_allclose(source.scale, 0.2)
     np.testing.assert_allclose(
         image.data_to_world((0, 5, 7))[1:],
@@ -725,7 +725,7 @@ def test_changed_vectors_of_another_program_are_read_anew(
 ):
     source = Vectors(vectors_of(displacement.data[:1]), **PLACE)
     viewer.layers.append(source)
-    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    dock.calibration["unit"].value = "um"
     run(dock, finish)
     first = layer_stack(tractions_of(viewer.layers, source)[0])
     source.data = vectors_of(displacement.data[:1, :20, :30] * 2)
@@ -747,7 +747,7 @@ def test_two_images_are_the_components(dock, viewer, finish, displacement):
     viewer.layers.append(Image(y.copy(), name="cell dy", **place))
     viewer.layers.append(Image(x.copy(), name="cell dx", **place))
     assert dock.fields.currentText() == "cell dx (x), cell dy (y)"
-    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    dock.calibration["unit"].value = "um"
     stack = displacement_at(viewer.layers, viewer.layers["cell dx"])
     np.testing.assert_array_equal(stack.data, displacement.data)
     assert (stack.unit, stack.spacing_um) == ("um", 0.5)
@@ -782,7 +782,7 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, displacement):
 def test_a_duplicate_of_another_programs_layer_is_its_own(dock, viewer, displacement):
     source = Vectors(vectors_of(displacement.data[:1]), name="PIV", **PLACE)
     viewer.layers.append(source)
-    dock.unit.setCurrentIndex(dock.unit.findData("um"))
+    dock.calibration["unit"].value = "um"
     viewer.layers.selection = {source}
     _duplicate_layer(viewer.layers)
     copy = viewer.layers["PIV copy"]

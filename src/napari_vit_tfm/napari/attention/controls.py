@@ -21,7 +21,7 @@ from napari_vit_tfm.attention.captions import DIRECTION_WORDS
 from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.patch import EVIDENCE, EVIDENCE_WORDS
 from napari_vit_tfm.napari.attention.view import Frame, View
-from napari_vit_tfm.napari.widgets.inputs import may_shrink
+from napari_vit_tfm.napari.widgets.forms import may_shrink
 
 _PLAY_MS = 700
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import math
 from typing import Any
 
 from napari.components import ViewerModel
@@ -13,29 +12,20 @@ from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from napari.utils.events import Event
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_vit_tfm import io
-from napari_vit_tfm.config import (
-    DEVICES,
-    REFERENCE_POISSON,
-    DisplayConfig,
-    ReconstructionConfig,
-)
+from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.gel import PA_PER_KPA, Gel
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.errors import in_one_line, is_expected
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
@@ -62,25 +52,29 @@ from napari_vit_tfm.napari.traction.run import (
     reconstruct_in_batches,
 )
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
+from napari_vit_tfm.napari.widgets.forms import (
+    Form,
+    form_layout,
+    need_focus_for_wheel,
+)
 from napari_vit_tfm.napari.widgets.inputs import (
     FieldChooser,
-    MethodOptions,
+    MethodForm,
     ModelChooser,
-    NumberSpin,
-    PositiveSpin,
     text_label,
 )
+from napari_vit_tfm.options import Choice, options_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 logger = logging.getLogger(__name__)
 
-_DEVICE_WORDS = {
-    "auto": "automatic",
-    "cpu": "CPU",
-    "cuda": "GPU (CUDA)",
-    "mps": "GPU (Apple)",
+_COMPUTING = {
+    name: option
+    for name, option in options_of(ReconstructionConfig).items()
+    if name != "heads"
 }
+"""Options of a run in its own section; the number of heads belongs to the model."""
 
 
 class TractionDock(QWidget):
@@ -110,40 +104,11 @@ class TractionDock(QWidget):
 
     def _build(self) -> None:
         self.fields = FieldChooser(self._viewer.layers)
-        self.unit = QComboBox()
-        self.unit.setPlaceholderText("choose…")
-        for key, unit in DISPLACEMENT_UNITS.items():
-            self.unit.addItem(unit.words, key)
-        self.unit.setCurrentIndex(-1)
-        self.spacing = PositiveSpin(
-            "µm", "not known", "Distance between neighbouring displacement vectors."
-        )
-        self.pixel_size = PositiveSpin(
-            "µm", "not known", "Size of a camera pixel in the specimen."
-        )
-        self.young = PositiveSpin(
-            "kPa",
-            "not known: gives t/E",
-            "Stiffness of the gel. Tractions are proportional to it.",
-        )
-        self.poisson = NumberSpin(0.5)
-        self.poisson.setSingleStep(0.01)
-        self.poisson.setValue(REFERENCE_POISSON)
-        self.thickness = PositiveSpin(
-            "µm",
-            "infinite",
-            "Thickness of the gel on its rigid base. It matters where it is less "
-            "than the distance over which the cell's displacements reach.",
-        )
+        self.fields.setToolTip("The displacements to compute tractions from.")
         self.model = ModelChooser()
-        self.options = MethodOptions()
-        self.options.show_for(self.model.model())
-        self.device = QComboBox()
-        for device in DEVICES:
-            self.device.addItem(_DEVICE_WORDS[device], device)
-        self.device.setCurrentIndex(DEVICES.index(ReconstructionConfig().device))
-        self.device_in_use = QLabel()
+        self.model.setToolTip("The network or the method that computes the tractions.")
         self.run_button = QPushButton()
+        self.run_button.setToolTip("Compute the tractions of all frames.")
         self.message = text_label(3)
         self.update_last = QCheckBox("Update the last result")
         self.update_last.setChecked(DisplayConfig().update_last_result)
@@ -152,46 +117,41 @@ class TractionDock(QWidget):
             "result. Without it, every run gets layers of its own."
         )
         self.save_button = QPushButton("Save tractions…")
+        self.save_button.setToolTip("Save the result that is named below to a file.")
         self.save_note = text_label(2)
 
     def _lay_out(self) -> None:
-        device = QHBoxLayout()
-        device.addWidget(self.device)
-        device.addWidget(self.device_in_use)
-        self._form = QFormLayout()
-        self._form.setFieldGrowthPolicy(
-            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
-        )
-        self._form.addRow("Displacement", self.fields)
-        self._form.addRow("Its unit", self.unit)
-        self._form.addRow("Pixel size", self.pixel_size)
-        self._form.addRow("Vector spacing", self.spacing)
-        self._form.addRow("Young's modulus", self.young)
-        self._form.addRow("Poisson ratio", self.poisson)
-        self._form.addRow("Gel thickness", self.thickness)
-        self._form.addRow("Model", self.model)
-        self._form.addRow(self.options)
-        self._form.addRow("Device", device)
+        form = form_layout()
+        form.addRow("Displacement", self.fields)
+        self.calibration = Form(options_of(DisplacementStack), form)
+        self.gel = Form(options_of(Gel), form)
+        form.addRow("Model", self.model)
+        self.method = MethodForm(form)
+        self.method.show_for(self.model.model())
+        computing = QWidget()
+        self.computing = Form(_COMPUTING, form_layout(computing))
+        advanced = QCollapsible("Computing", expandedIcon="▼", collapsedIcon="▶")
+        advanced.setDuration(0)
+        advanced.addWidget(computing)
         layout = QVBoxLayout(self)
-        layout.addLayout(self._form)
+        layout.addLayout(form)
+        layout.addWidget(advanced)
         layout.addWidget(self.update_last)
         layout.addWidget(self.run_button)
         layout.addWidget(self.message)
         layout.addWidget(self.save_button)
         layout.addWidget(self.save_note)
         layout.addStretch()
+        need_focus_for_wheel(self.fields)
+        need_focus_for_wheel(self.model)
 
     def _connect_widgets(self) -> None:
         self.fields.chosen.connect(self._on_field_chosen)
         self.fields.changed.connect(self._on_field_changed)
-        self.unit.currentIndexChanged.connect(self._on_unit_chosen)
-        self.spacing.valueChanged.connect(self._on_spacing_typed)
-        self.pixel_size.valueChanged.connect(self._on_pixel_size_typed)
         self.model.chosen.connect(self._on_model_chosen)
-        self.young.valueChanged.connect(self._on_young_typed)
-        self.poisson.valueChanged.connect(self._on_poisson_typed)
-        self.thickness.valueChanged.connect(self._on_thickness_typed)
-        self.options.changed.connect(self.refresh)
+        self.calibration.changed.connect(self._on_calibration_typed)
+        self.gel.changed.connect(self._on_gel_typed)
+        self.method.changed.connect(self._on_method_typed)
         self.run_button.clicked.connect(self._on_run_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
 
@@ -239,9 +199,9 @@ class TractionDock(QWidget):
         result = self._result()
         self.save_button.setEnabled(result is not None)
         self.save_note.setText("" if result is None else self._note_on(result))
-        key = self.unit.currentData()
-        needs = () if key is None else DISPLACEMENT_UNITS[key].needs
-        self._show_row(self.pixel_size, "pixel_size_um" in needs)
+        unit = self.calibration["unit"].value
+        needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
+        self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
         if not running:
             self.message.setText(problem or self._outcome)
 
@@ -262,16 +222,10 @@ class TractionDock(QWidget):
                     "choose it."
                 )
             stack.grid_steps_per_unit()
-            Substrate(self._gel()).response(spacing_um=stack.spacing_um)
-        except FieldError as error:
+            self._substrate().response(spacing_um=stack.spacing_um)
+        except TFMError as error:
             return in_one_line(error)
         return None
-
-    def _show_row(self, field: QWidget, shown: bool) -> None:
-        field.setVisible(shown)
-        label = self._form.labelForField(field)
-        if label is not None:
-            label.setVisible(shown)
 
     # The field and what its numbers mean
 
@@ -302,74 +256,46 @@ class TractionDock(QWidget):
         """Show what the field's layers say about its unit, spacing and pixel size."""
         field, stack = self.fields.field(), self._stack()
         said = None if field is None else describe(field.lead)
-        unit = None if said is None else said.unit
-        with (
-            QSignalBlocker(self.unit),
-            QSignalBlocker(self.spacing),
-            QSignalBlocker(self.pixel_size),
-        ):
-            self.unit.setCurrentIndex(-1 if unit is None else self.unit.findData(unit))
-            self.spacing.setValue((stack.spacing_um if stack else None) or 0)
-            self.pixel_size.setValue((said.pixel_size_um if said else None) or 0)
+        self.calibration.show_values(
+            {
+                "unit": said.unit if said else None,
+                "spacing_um": stack.spacing_um if stack else None,
+                "pixel_size_um": said.pixel_size_um if said else None,
+            }
+        )
 
     def _fill_in_gel(self, stack: DisplacementStack) -> None:
-        """The gel that the field's file names, else what was typed.
+        """Show the gel that the field's file names, else what was typed.
 
-        What another field's file said about its gel says nothing about this
-        one's.
+        What another field's file says about its gel is not about this field.
         """
         gel = stack.gel.filled_from(self._typed_gel)
-        poisson = REFERENCE_POISSON if gel.poisson is None else gel.poisson
-        thickness_um = gel.thickness_um or math.inf
-        with (
-            QSignalBlocker(self.young),
-            QSignalBlocker(self.poisson),
-            QSignalBlocker(self.thickness),
-        ):
-            self.young.setValue((gel.young_pa or 0) / PA_PER_KPA)
-            self.poisson.setValue(poisson)
-            self.thickness.setValue(thickness_um if math.isfinite(thickness_um) else 0)
+        if not gel.is_layer:
+            gel = dataclasses.replace(gel, thickness_um=None)
+        self.gel.show_values(dataclasses.asdict(gel))
 
-    def _on_young_typed(self) -> None:
-        self._keep_typed(young_pa=self._gel().young_pa)
-
-    def _on_poisson_typed(self) -> None:
-        self._keep_typed(poisson=self._gel().poisson)
-
-    def _on_thickness_typed(self) -> None:
-        self._keep_typed(thickness_um=self._gel().thickness_um)
-
-    def _keep_typed(self, **values: float | None) -> None:
-        self._typed_gel = dataclasses.replace(self._typed_gel, **values)
+    def _on_gel_typed(self, name: str) -> None:
+        typed = {name: self.gel[name].value}
+        self._typed_gel = dataclasses.replace(self._typed_gel, **typed)
         # Results may be of another gel now, and a layer needs the spacing.
         self.refresh()
 
     def _on_model_chosen(self) -> None:
-        self.options.show_for(self.model.model())
+        self.method.show_for(self.model.model())
         self.refresh()
 
-    # Only what was changed is written: the others show rounded numbers.
-
-    def _on_unit_chosen(self) -> None:
-        self._describe(unit=self.unit.currentData())
-
-    def _on_pixel_size_typed(self) -> None:
-        self._describe(pixel_size_um=self.pixel_size.value() or None)
-
-    def _describe(self, **changes: Any) -> None:
-        field = self.fields.field()
-        if field is not None:
-            with contextlib.suppress(FieldError):
-                describe_field(field, **changes)
+    def _on_method_typed(self, _name: str) -> None:
         self.refresh()
 
-    def _on_spacing_typed(self) -> None:
-        field = self.fields.field()
+    def _on_calibration_typed(self, name: str) -> None:
+        """Write what was changed to the field's layers."""
+        field, value = self.fields.field(), self.calibration[name].value
         if field is not None:
             with contextlib.suppress(FieldError):
-                set_field_spacing(
-                    self._viewer.layers, field, self.spacing.value() or None
-                )
+                if name == "spacing_um":
+                    set_field_spacing(self._viewer.layers, field, value)
+                else:
+                    describe_field(field, **{name: value})
         self.refresh()
 
     # Running
@@ -392,7 +318,7 @@ class TractionDock(QWidget):
         self._token += 1
         self._source = field
         self._outcome = ""
-        self._run = Run(self._token, stack, Substrate(self._gel()), self._config())
+        self._run = Run(self._token, stack, self._substrate(), self._config())
         self._worker = create_worker(
             reconstruct_in_batches,
             self._run,
@@ -415,20 +341,16 @@ class TractionDock(QWidget):
         )
         self._worker.start()
 
-    def _gel(self) -> Gel:
+    def _substrate(self) -> Substrate:
         """The gel that the dock shows."""
-        return Gel(
-            young_pa=self.young.value() * PA_PER_KPA or None,
-            poisson=self.poisson.value(),
-            thickness_um=self.thickness.value() or math.inf,
-        )
+        return Substrate(Gel(**self.gel.values()))
 
     def _config(self) -> ReconstructionConfig:
         return ReconstructionConfig(
             model=self.model.model(),
             heads=self.model.heads(),
-            options=self.options.values(),
-            device=self.device.currentData(),
+            options=self.method.given(),
+            **self.computing.values(),
         )
 
     def _cancel(self, outcome: str) -> None:
@@ -454,9 +376,10 @@ class TractionDock(QWidget):
         if self._progress.is_canceled:
             self._cancel("Cancelled: the layers are as they were.")
             return
-        self.device_in_use.setText(f"in use: {update.device}")
         progress = self._progress
-        self.message.setText(f"{update.done} of {progress.total} frames are done.")
+        self.message.setText(
+            f"{update.done} of {progress.total} frames are done, {_on(update.device)}."
+        )
         # Last, since the end of the run may be handled in here.
         progress.update(update.done - progress.n)
 
@@ -516,7 +439,7 @@ class TractionDock(QWidget):
         if result_said.source_id not in (None, said.field_id):
             return f"{name}: of another field"
         found = differences(
-            result_said, stack, self._gel(), method_words(self._config())
+            result_said, stack, self._substrate().gel, method_words(self._config())
         )
         return f"{name}: {'; '.join(found)}: run again" if found else name
 
@@ -549,6 +472,13 @@ class TractionDock(QWidget):
         self.refresh()
 
 
+def _on(device: str) -> str:
+    """Where a run is computed, such as "on the CPU"."""
+    about = _COMPUTING["device"].about
+    assert isinstance(about, Choice)
+    return f"on the {about.words[device]}"
+
+
 def _summary(result: Result) -> str:
     stack = result.traction
     frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
@@ -556,7 +486,8 @@ def _summary(result: Result) -> str:
     largest = float(stack.magnitude().max())
     number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
-        f"{frames} in {result.seconds:.1f} s, {rate:.2g} a second. "
+        f"{frames} in {result.seconds:.1f} s {_on(result.device)}, {rate:.2g} a "
+        f"second. "
         f"Largest traction: {number} {unit_label(stack.unit)}.",
         *result.notices,
     ]

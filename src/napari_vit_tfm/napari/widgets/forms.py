@@ -10,13 +10,14 @@ from magicgui.backends._qtpy.widgets import FloatSpinBox, QBaseRangedWidget
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import RangedWidget, ValueWidget
 from psygnal import Signal
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QSizePolicy,
     QWidget,
 )
 
@@ -127,11 +128,13 @@ class NumberBox(RangedWidget[float]):
 
     def set_value(self, value: Any) -> None:
         """Show a number in the option's unit, or None."""
-        native = self.native
-        native.setValue(
-            native.minimum() if value is None else value / self._about.per_form_unit
-        )
+        native, before = self.native, self.native.value()
+        shown = None if value is None else value / self._about.per_form_unit
+        with QSignalBlocker(native):
+            native.setValue(native.minimum() if shown is None else shown)
         self._exact, self._shown = value, native.value()
+        if self._shown != before:
+            self.changed.emit(value)
 
     def _on_value_change(self, value: Any = None) -> None:
         self.changed.emit(self.get_value())
@@ -233,3 +236,12 @@ def may_shrink(combo: QComboBox) -> None:
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     combo.setMinimumContentsLength(24)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def form_layout(parent: QWidget | None = None) -> QFormLayout:
+    """An empty layout for the rows of forms, whose controls take all the width."""
+    layout = QFormLayout() if parent is None else QFormLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout

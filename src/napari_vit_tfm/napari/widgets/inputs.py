@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psygnal
+from magicgui.widgets.bases import ValueWidget
 from napari.components import LayerList
 from napari.layers import Layer
 
@@ -12,20 +14,22 @@ from napari.layers import Layer
 from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QLabel,
-    QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_vit_tfm.config import MODEL_ENDINGS, ORIGINAL_ENDINGS
-from napari_vit_tfm.models.options import MethodOption
+from napari_vit_tfm.config import (
+    MODEL_ENDINGS,
+    ORIGINAL_ENDINGS,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
+from napari_vit_tfm.napari.widgets.forms import Form, form_layout, may_shrink
+from napari_vit_tfm.options import options_of
 
 
 class FieldChooser(QComboBox):
@@ -160,21 +164,15 @@ class ModelChooser(QWidget):
             self._combo.addItem(method.words, name)
         self._combo.addItem("weights from a file…", None)
         self._index = 0
-        self._heads = QSpinBox()
-        self._heads.setRange(0, 64)
-        self._heads.setSpecialValueText("as usual for the file")
-        self._heads.setPrefix("attention heads: ")
-        self._heads.setToolTip(
-            "A file of the original format does not say how many attention "
-            "heads its network has."
-        )
-        self._heads.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo)
-        layout.addWidget(self._heads)
+        rows = form_layout()
+        layout.addLayout(rows)
+        self.form = Form({"heads": options_of(ReconstructionConfig)["heads"]}, rows)
+        self.form.show_row("heads", False)
         self._combo.activated.connect(self._on_activated)
-        self._heads.valueChanged.connect(self.chosen)
+        self.form.changed.connect(self._on_heads_typed)
 
     def model(self) -> str:
         """Name of the method, or the path of the file."""
@@ -182,8 +180,7 @@ class ModelChooser(QWidget):
 
     def heads(self) -> int | None:
         """Number of attention heads of a file's network; None for the usual."""
-        is_asked_for = _is_original(self.model())
-        return (self._heads.value() or None) if is_asked_for else None
+        return self.form["heads"].value if _is_original(self.model()) else None
 
     def choose(self, model: str) -> None:
         """Choose a method by its name, or a file by its path."""
@@ -192,10 +189,13 @@ class ModelChooser(QWidget):
             index = self._combo.count() - 1
             self._combo.insertItem(index, Path(model).name, model)
         self._combo.setCurrentIndex(index)
-        self._heads.setVisible(_is_original(model))
+        self.form.show_row("heads", _is_original(model))
         if index != self._index:
             self._index = index
             self.chosen.emit()
+
+    def _on_heads_typed(self, _name: str) -> None:
+        self.chosen.emit()
 
     def _on_activated(self, index: int) -> None:
         model = self._combo.itemData(index)
@@ -212,94 +212,37 @@ def _is_original(model: str) -> bool:
     return Path(model).suffix.lower() in ORIGINAL_ENDINGS
 
 
-class MethodOptions(QWidget):
-    """What can be chosen about a method, a row for each number."""
+class MethodForm:
+    """The options of the chosen method, in a form that changes with the method.
 
-    changed = Signal()
-    """Another number is given."""
+    Parameters
+    ----------
+    layout : QFormLayout
+        Where the rows are added, at the end.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._spins: dict[str, NumberSpin] = {}
-        self._form = QFormLayout(self)
-        self._form.setContentsMargins(0, 0, 0, 0)
+    changed = psygnal.Signal(str)
+    """Emitted with the name of an option when the user has changed it."""
+
+    def __init__(self, layout: QFormLayout) -> None:
+        self._layout = layout
+        self._form = Form({}, layout)
 
     def show_for(self, model: str) -> None:
-        """Show a method's options, all left to the method; none for a file."""
-        while self._form.rowCount():
-            self._form.removeRow(0)
+        """Show a method's options, with their defaults; none for a file."""
+        self._form.remove()
         method = registered_methods().get(model)
-        options = () if method is None else method.options
-        self._spins = {option.name: _option_spin(option) for option in options}
-        for option in options:
-            self._form.addRow(option.label, self._spins[option.name])
-            self._spins[option.name].valueChanged.connect(self.changed)
-        self.setVisible(bool(options))
+        self._form = Form({} if method is None else method.options, self._layout)
+        self._form.changed.connect(self.changed.emit)
 
-    def spin(self, name: str) -> NumberSpin:
-        """The control of an option that is shown."""
-        return self._spins[name]
+    def __getitem__(self, name: str) -> ValueWidget[Any]:
+        """The magicgui widget of an option that is shown."""
+        return self._form[name]
 
-    def values(self) -> dict[str, float]:
-        """The numbers that are given; the others are left to the method."""
-        return {
-            name: spin.value()
-            for name, spin in self._spins.items()
-            if spin.value() > spin.minimum()
-        }
-
-
-def _option_spin(option: MethodOption) -> NumberSpin:
-    """A control whose smallest value leaves the option to the method."""
-    spin = NumberSpin(option.maximum)
-    spin.setMinimum(option.above)
-    spin.setSpecialValueText(option.otherwise)
-    spin.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    unit = f", in {option.unit}" if option.unit else ""
-    spin.setToolTip(f"{option.help}{unit}.")
-    return spin
-
-
-class NumberSpin(QDoubleSpinBox):
-    """A number that is held more exactly than anybody measures it.
-
-    Parameters
-    ----------
-    largest : float
-        The largest number; the smallest is zero.
-    """
-
-    def __init__(self, largest: float) -> None:
-        super().__init__()
-        self.setRange(0, largest)
-        self.setDecimals(8)
-        # Half-typed numbers mean nothing.
-        self.setKeyboardTracking(False)
-
-    def textFromValue(self, value: float) -> str:
-        """The number without needless zeros."""
-        return self.locale().toString(value, "g", 10)
-
-
-class PositiveSpin(NumberSpin):
-    """A number above zero, or zero for one that is not known.
-
-    Parameters
-    ----------
-    unit : str
-        Its unit.
-    when_zero : str
-        What is written for zero.
-    tip : str
-        What the number is.
-    """
-
-    def __init__(self, unit: str, when_zero: str, tip: str) -> None:
-        super().__init__(1e6)
-        self.setSuffix(f" {unit}")
-        self.setSpecialValueText(when_zero)
-        self.setToolTip(tip)
-        self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+    def given(self) -> dict[str, float]:
+        """The values that are given; the others are left to the method."""
+        values = self._form.values().items()
+        return {name: value for name, value in values if value is not None}
 
 
 def text_label(lines: int) -> QLabel:
@@ -315,12 +258,3 @@ def text_label(lines: int) -> QLabel:
     label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
     label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
     return label
-
-
-def may_shrink(combo: QComboBox) -> None:
-    """Let a combo box be narrower than its texts, so that they widen no dock."""
-    combo.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    combo.setMinimumContentsLength(24)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
