@@ -24,7 +24,7 @@ def contracting_cell() -> list[LayerData]:
     """A spindle-shaped cell that contracts and relaxes."""
     return sample_layers(
         synthesis.contracting_cell(n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed),
-        title="contracting cell",
+        title="cell",
     )
 
 
