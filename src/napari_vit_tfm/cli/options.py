@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -19,12 +20,13 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io import written_formats
+from napari_vit_tfm.io import exporters, format_in_words
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit, Length
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.fields import DisplacementStack
+    from napari_vit_tfm.fields import Displacement, DisplacementStack
+    from napari_vit_tfm.io import DisplacementOptions, FieldFile
     from napari_vit_tfm.models.options import MethodOption
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -45,7 +47,7 @@ output_file = click.option(
     type=FILE,
     required=True,
     metavar="FILE",
-    help=f"File to write: {' or '.join(map(str, written_formats()))}.",
+    help=f"File to write: {' or '.join(map(format_in_words, exporters()))}.",
 )
 device_option = click.option(
     "--device",
@@ -86,22 +88,26 @@ class DisplacementSource:
 
     Parameters
     ----------
-    path : Path
-        The file.
+    paths : tuple of Path
+        The files; several are one series.
     dataset, units
-        As the options of the same names; None leaves it to the file.
+        As the options of the same names; None leaves it to the files.
     spacing_um, pixel_size_um
         As the options ``--spacing`` and ``--pixel-size``; None leaves it to the
-        file.
+        files.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     dataset: str | None
     units: DisplacementUnit | None
     spacing_um: float | None
     pixel_size_um: float | None
 
-    def read(self, *, gel: Gel) -> DisplacementStack:
+    def __str__(self) -> str:
+        rest = len(self.paths) - 1
+        return f"{self.paths[0]} and {rest} more" if rest else str(self.paths[0])
+
+    def read(self, *, gel: Gel, file: FieldFile | None = None) -> DisplacementStack:
         """Read the stack, and make sure that its lengths are known.
 
         Parameters
@@ -109,6 +115,8 @@ class DisplacementSource:
         gel : Gel, keyword-only
             What the user said about the gel; the stack's gel has what the file
             says in the gaps.
+        file : FieldFile, keyword-only, optional
+            The file, where it is open already.
 
         Raises
         ------
@@ -118,39 +126,60 @@ class DisplacementSource:
         """
         from napari_vit_tfm.io import read_displacement
 
-        stack = read_displacement(
-            self.path,
-            dataset=self.dataset,
-            unit=self.units,
-            spacing_um=self.spacing_um,
-            pixel_size_um=self.pixel_size_um,
-            gel=gel,
-        )
-        if stack.unit is None:
+        stack = read_displacement(file or self._files, **self._options(gel))
+        self._check_lengths(stack)
+        return stack
+
+    @contextmanager
+    def open(self, *, gel: Gel) -> Iterator[Displacement]:
+        """Displacements that may be larger than memory, while a block lasts.
+
+        Parameters and errors are those of `read`.
+        """
+        from napari_vit_tfm.io import open_displacement
+
+        with open_displacement(self._files, **self._options(gel)) as displacement:
+            self._check_lengths(displacement)
+            yield displacement
+
+    @property
+    def _files(self) -> Path | tuple[Path, ...]:
+        return self.paths if len(self.paths) > 1 else self.paths[0]
+
+    def _options(self, gel: Gel) -> DisplacementOptions:
+        return {
+            "dataset": self.dataset,
+            "unit": self.units,
+            "spacing_um": self.spacing_um,
+            "pixel_size_um": self.pixel_size_um,
+            "gel": gel,
+        }
+
+    def _check_lengths(self, displacement: Displacement) -> None:
+        if displacement.unit is None:
             raise FieldError(
-                f"{self.path}: the file does not name the unit of its displacements: "
+                f"{self}: the file does not name the unit of its displacements: "
                 f"say it with --units {'|'.join(DISPLACEMENT_UNITS)}"
             )
         for who, needs in (
             (
-                f"displacements in {stack.unit} need",
-                DISPLACEMENT_UNITS[stack.unit].needs,
+                f"displacements in {displacement.unit} need",
+                DISPLACEMENT_UNITS[displacement.unit].needs,
             ),
-            ("a gel of finite thickness needs", stack.gel.needs),
+            ("a gel of finite thickness needs", displacement.gel.needs),
         ):
             for length in needs:
-                if getattr(stack, length) is None:
+                if getattr(displacement, length) is None:
                     raise FieldError(
-                        f"{self.path}: {who} {LENGTHS[length]} in um: "
+                        f"{self}: {who} {LENGTHS[length]} in um: "
                         f"{_LENGTH_OPTIONS[length]}"
                     )
-        return stack
 
 
 def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add INPUT and the options on it; the command gets one `source`."""
     options = (
-        click.argument("path", type=FILE, metavar="INPUT"),
+        click.argument("paths", type=FILE, nargs=-1, required=True, metavar="INPUT..."),
         click.option("--dataset", metavar="KEY", help="Name of the array to read."),
         click.option(
             "--units",
@@ -177,14 +206,14 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def bundled(
         *,
-        path: Path,
+        paths: tuple[Path, ...],
         dataset: str | None,
         units: DisplacementUnit | None,
         spacing_um: float | None,
         pixel_size_um: float | None,
         **rest: Any,
     ) -> Any:
-        source = DisplacementSource(path, dataset, units, spacing_um, pixel_size_um)
+        source = DisplacementSource(paths, dataset, units, spacing_um, pixel_size_um)
         return command(source=source, **rest)
 
     return _with(options, bundled)
