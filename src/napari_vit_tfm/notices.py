@@ -1,4 +1,4 @@
-"""What a user should know about a field before a method's result is believed."""
+"""What a user should know about a field before trusting what a method makes of it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ longer than, in any frame, to be told as a drift."""
 
 
 class FrameNotices:
-    """What is to be said about the frames of a field, gathered batch after batch.
+    """What a user should know about the frames of a field, gathered batch by batch.
 
-    A drift is told where its length is notable, and noise where it cannot be
-    estimated although the method goes by it.
+    There is a sentence about a drift that is notable, and one about noise that cannot
+    be estimated, if the method uses such an estimate.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class FrameNotices:
         self._told: dict[str, str] = {}
 
     def add(self, part: DisplacementStack, start: int) -> Iterator[str]:
-        """Look at the next frames, and say what has not been said about any before.
+        """Look at the next frames; a sentence comes with the first frame it is about.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class FrameNotices:
                 yield sentence
 
     def totals(self) -> Iterator[str]:
-        """What has been said, once more, where later frames have added to it."""
+        """The sentences once more that have changed since, because of later frames."""
         for topic, sentence in self._sentences():
             if sentence != self._told[topic]:
                 yield sentence

@@ -65,7 +65,7 @@ class Batch:
 
 
 class Gathered:
-    """Puts batches together, in memory that is taken once for all of them."""
+    """Collects batches into one stack, whose memory is allocated once."""
 
     def __init__(self) -> None:
         self._last: Batch | None = None
@@ -216,11 +216,11 @@ def reconstruct_batches(
     method: ReconstructionMethod | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
-    """As `reconstruct`, batch by batch, for callers that do other things between.
+    """As `reconstruct`, batch by batch, for callers that do something in between.
 
-    Of a `DisplacementStream` no more than a batch is in memory. What is to be known
-    about its frames, such as a drift, is told when it is first met, and once more at
-    the end if later batches have added to it.
+    Of a `DisplacementStream` only one batch is in memory. A notice about frames, such
+    as a drift, comes with the first batch it is about, and once more at the end if
+    later batches have changed it.
 
     Parameters
     ----------

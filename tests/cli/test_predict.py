@@ -331,6 +331,10 @@ def test_several_files_are_one_time_lapse(
     vit_tfm("predict", displacements, "-o", expected, *FTTC)
     np.testing.assert_array_equal(read_traction(out).data, read_traction(expected).data)
     assert "is the input" in error_of("predict", *paths, "-o", paths[1], *FTTC)
+    told = vit_tfm("predict", *paths, "-o", out, "--units", "grid", *FTTC)
+    assert "(3 frames" in told.stdout
+    line = error_of("predict", *paths, "-o", out, "--units", "um", *FTTC)
+    assert line.startswith(f"{paths[0]} and 1 more: displacements in um need")
     write_arrays(paths[1], {"u": data}, {"u": {"units": "grid"}})
     line = error_of("predict", *paths, "-o", out, *FTTC)
     assert line.startswith(f"{paths[0]}: unit: found field, but grid in {paths[1]}")

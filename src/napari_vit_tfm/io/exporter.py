@@ -17,17 +17,18 @@ class Append(Protocol):
     """Adds to the arrays of a file that is being written."""
 
     def __call__(self, name: str, frames: AnyArray, attributes: Attributes, /) -> None:
-        """Make the array `name`, or append to it along its first axis.
+        """Create the array `name`, or append to it along its first axis.
 
-        The attributes are those of the array; they are taken when it is made. Arrays
-        of fewer than three axes are written whole, in one call.
+        The array's attributes are written when it is created. Arrays of fewer than
+        three axes are written in one call.
         """
 
 
 class Exporter(ABC):
     """A format to write.
 
-    It is one subclass in a module of `io.formats`. Its definition registers it.
+    It is one subclass in a module of `io.formats`, which is registered by being
+    defined.
 
     Attributes
     ----------

@@ -30,10 +30,9 @@ READERS: dict[str, type[FieldFile]] = {}
 class FieldFile(ABC):
     """A file that is opened once and then asked for its arrays.
 
-    A format is one subclass in a module of `io.formats`. Its definition registers
-    it. It has to say what it is called, whether a file is one of its own (`claims`),
-    how such a file is opened (`open`), what is in it (`entries`) and what an array's
-    values are (`values`).
+    A format is one subclass in a module of `io.formats`, which is registered by being
+    defined. It has a name and suffixes, recognises its files (`claims`), opens them
+    (`open`), lists their arrays (`entries`) and reads an array (`values`).
 
     Parameters
     ----------
@@ -51,8 +50,8 @@ class FieldFile(ABC):
     expects : str
         What a vector field in such a file is, for messages.
     is_container : bool
-        Whether files of other formats may be files of this one inside, as MATLAB
-        7.3 files are HDF5; it is asked after the others.
+        Whether files of other formats may have this format inside, as MATLAB 7.3
+        files are HDF5. Such formats are asked last whether a file is theirs.
     reads_frames : bool
         Whether some frames of an array can be read without reading all of it.
     rows_first : bool
@@ -82,7 +81,7 @@ class FieldFile(ABC):
 
     @abstractmethod
     def open(self, resources: ExitStack) -> None:
-        """Open the file; what has to be closed is entered into `resources`."""
+        """Open the file; enter into `resources` what has to be closed."""
 
     @abstractmethod
     def entries(self) -> tuple[ArrayEntry, ...]:

@@ -67,8 +67,8 @@ def read_displacement(
     Parameters
     ----------
     source : path, FieldFile, or sequence of paths
-        The file, whose format is told by its content; or one that is open. Several
-        files are one series, in the order of the numbers in their names: cell_2
+        The file, whose format is found by its content, or a file that is open.
+        Several files are one series, sorted by the numbers in their names: cell_2
         comes before cell_10.
     dataset : str, optional, keyword-only
         Name of the array; it is then believed to be a displacement, whatever
@@ -83,9 +83,9 @@ def read_displacement(
     gel : Gel, optional, keyword-only
         What is known about the gel; the rest is what the file says.
     on_notice : callable, optional, keyword-only
-        Told, in a sentence, what the file says about the gel that no gel can
-        have, which is then left unknown; without it that is an error. And if the
-        outlines of a series differ, which are then left out.
+        Called with a sentence for every value of the gel in the file that is
+        impossible; the value is then left unknown. Without it such a value is an
+        error. Also called if the outlines of a series differ; they are left out.
 
     Returns
     -------
@@ -143,23 +143,23 @@ def open_displacement(
     in_memory_bytes: int = ReadingConfig.in_memory_bytes,
     **options: Unpack[DisplacementOptions],
 ) -> Iterator[Displacement]:
-    """Displacements that may be larger than memory, for as long as a block lasts.
+    """Open displacements that may be larger than memory, for use in a ``with`` block.
 
     Parameters
     ----------
     source : path, FieldFile, or sequence of paths
         As for `read_displacement`.
     in_memory_bytes : int, optional, keyword-only
-        Stacks of up to this size are read whole, and with that checked.
+        Stacks of up to this size are read, and so checked, as a whole.
     **options
         As for `read_displacement`.
 
     Yields
     ------
     Displacement
-        A `DisplacementStack` where it is small, or the file is of a format that is
-        always read whole; else a `DisplacementStream`. Of a series no more than one
-        file is open or in memory at a time.
+        A `DisplacementStack` if it is small, or if the file's format is always read
+        whole; otherwise a `DisplacementStream`. Of a series only one file at a time
+        is open or in memory.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def read_traction(
     Parameters
     ----------
     source : path or FieldFile
-        The file, whose format is told by its content; or one that is open.
+        The file, whose format is found by its content, or a file that is open.
     dataset : str, optional, keyword-only
         Name of the array; it is then believed to be a traction, whatever its
         name says. Without it the array is found by its name.
@@ -298,14 +298,14 @@ def _read_series(
 def _open_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> Iterator[DisplacementStream]:
-    """Look inside all files of a series; each is opened anew for its frames."""
+    """Look inside all files of a series; each is opened again for its frames."""
     series = Series()
     for path in paths:
         with open_field_file(path) as file:
             series.add(path, _stream(file, options))
     known = series.known(options.get("on_notice"))
     if options.get("on_notice") is not None:
-        # What there was to say has been said.
+        # The user has been told already.
         options = {**options, "on_notice": lambda _notice: None}
 
     def open_file(path: Path) -> AbstractContextManager[Displacement]:

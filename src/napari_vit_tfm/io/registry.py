@@ -56,7 +56,7 @@ def exporters() -> tuple[type[Exporter], ...]:
 
 
 def open_field_file(path: PathLike) -> FieldFile:
-    """Tell a file's format by its content, and get it ready to be opened.
+    """Find a file's format by its content, and prepare to open it.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def open_field_file(path: PathLike) -> FieldFile:
     Returns
     -------
     FieldFile
-        To be opened by ``with``, and then handed to the functions of this package
-        in place of a path.
+        Use it in a ``with`` block, and pass it to the functions of this package
+        instead of a path.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def open_field_file(path: PathLike) -> FieldFile:
 
 @contextmanager
 def opened(source: PathLike | FieldFile) -> Iterator[FieldFile]:
-    """A file that is open: the one that is given, or the one of a path for a while."""
+    """The open file that is given, or the file at a path, open during the block."""
     if isinstance(source, FieldFile):
         yield source
     else:

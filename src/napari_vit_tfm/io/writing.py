@@ -41,8 +41,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     Parameters
     ----------
     path : path
-        The file, ending as those of a format that is written, such as .h5 or .npz;
-        one of that name is replaced.
+        The file, with the ending of a format that is written, such as .h5 or .npz;
+        an existing file is replaced.
     traction : TractionStack
         What to write.
 
@@ -73,9 +73,9 @@ def open_traction(path: str | os.PathLike[str]) -> Iterator[TractionSink]:
     Parameters
     ----------
     path : path
-        As for `write_traction`. The file is there when the block ends; if the block
-        fails, nothing is written. HDF5 files take every frame at once; NPZ files are
-        kept in memory until the end.
+        As for `write_traction`. The file appears when the block ends; if the block
+        fails, there is none. Frames are written to HDF5 files at once; the content of
+        NPZ files is kept in memory until the end.
 
     Yields
     ------
@@ -131,7 +131,7 @@ class TractionSink:
             self._drifts.append(traction.drift)
 
     def finish(self) -> None:
-        """Write what is there once, after the last frame."""
+        """Write outline and drift, after the last frame."""
         if self._first is None:
             raise ValueError("there are no tractions to write")
         if self._first.outline is not None:
@@ -167,14 +167,13 @@ def write_arrays(
 ) -> None:
     """Write named arrays, in the format of the file name's ending.
 
-    The file appears under its name when it is complete: it is written under
-    another and renamed.
+    The file is written under a temporary name and renamed when it is complete.
 
     Parameters
     ----------
     path : path
-        The file, ending as those of a format that is written, such as .h5 or .npz;
-        one of that name is replaced.
+        The file, with the ending of a format that is written, such as .h5 or .npz;
+        an existing file is replaced.
     arrays : mapping of str to array
         The arrays. None is written as objects.
     attributes : mapping of str to mapping
