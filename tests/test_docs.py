@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 import napari_vit_tfm
-from napari_vit_tfm.io.registry import registered_formats
+from napari_vit_tfm.io import readers
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_vit_tfm"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 
-NOT_API = {"__main__", "cli", "napari", "plotting", "resample"}
+NOT_API = {"__main__", "cli", "napari", "notices", "plotting", "resample"}
 """What nobody imports from: the command, the plugin, what other modules share."""
 
 
@@ -72,7 +72,7 @@ def test_the_table_of_files_has_every_format() -> None:
     table = text.partition("| format |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (\w+)[^|]* \| (`\.[^|]*) \|", table, re.MULTILINE)
     listed = {name: tuple(re.findall(r"`(\.\w+)`", cell)) for name, cell in rows}
-    assert listed == {known.name: known.endings for known in registered_formats()}
+    assert listed == {known.name: known.suffixes for known in readers()}
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -29,6 +29,7 @@ HEADLESS = [
     "napari_vit_tfm.plotting",
     "napari_vit_tfm.synthesis",
     *METHODS,
+    "napari_vit_tfm.notices",
     "napari_vit_tfm.reconstruction",
     "napari_vit_tfm.attention.patches",
     "napari_vit_tfm.attention.overlay",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, FieldError
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.registry import registered_methods
@@ -182,6 +182,26 @@ def test_the_drift_that_is_told_is_the_largest_of_those_that_are_notable() -> No
     assert "a drift of up to 15 grid steps" in notice
 
 
+def test_a_drift_that_grows_in_later_batches_is_told_again_at_the_end() -> None:
+    notices: list[tuple[int, str]] = []
+    done = [0]
+    data = np.random.default_rng(0).normal(size=(6, 20, 20, 2))
+    data[1] += [0.0, 20.0]
+    data[2] += [0.0, 30.0]
+    data[4] += [0.0, 40.0]
+    reconstruct(
+        DisplacementStack(data, unit="grid"),
+        config=CPU,
+        method=Echo(),
+        on_progress=lambda n, _total: done.append(n),
+        on_notice=lambda notice: notices.append((done[-1], notice)),
+    )
+    (first, during), (last, total) = notices
+    assert (first, last) == (0, 6)
+    assert "a drift of up to 20" in during
+    assert "a drift of up to 40" in total
+
+
 def test_forces_that_do_not_balance_are_no_drift() -> None:
     notices: list[str] = []
     stack = DisplacementStack(synthesise(100, seed=1).displacement, unit="field")
@@ -203,6 +223,58 @@ def test_batches_progress_and_metadata() -> None:
     assert calls == [(2, 5), (4, 5), (5, 5)]
     np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
     assert (traction.model, traction.gel.poisson) == ("echo", 0.49)
+
+
+class Watched:
+    """A source that gives no more than some frames at a time."""
+
+    def __init__(self, stack: DisplacementStack, most: int) -> None:
+        self.stack, self.most = stack, most
+        self.read: list[tuple[int, int]] = []
+
+    @property
+    def n_frames(self) -> int:
+        return self.stack.n_frames
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        return self.stack.grid_shape
+
+    def frames(self, start: int, stop: int) -> np.ndarray:
+        assert stop - start <= self.most
+        self.read.append((start, stop))
+        return self.stack.frames(start, stop)
+
+
+@pytest.mark.parametrize("model", registered_methods())
+def test_a_stream_is_read_batch_by_batch_with_the_same_result(model: str) -> None:
+    stack = DisplacementStack(rounded_discs(5), unit="um", spacing_um=0.5)
+    source = Watched(stack, 2)
+    stream = DisplacementStream(source, unit="um", spacing_um=0.5)
+    config = ReconstructionConfig(model=model, device="cpu", batch_size=2)
+    gel = Substrate(Gel(900.0, 0.4, 30.0))
+    whole = reconstruct(stack, config=config, substrate=gel)
+    streamed = reconstruct(stream, config=config, substrate=gel)
+    assert source.read == [(0, 2), (2, 4), (4, 5)]
+    np.testing.assert_array_equal(streamed.data, whole.data)
+    np.testing.assert_array_equal(streamed.drift, whole.drift)
+    for name in ("unit", "spacing_um", "gel", "model", "model_sha256"):
+        assert getattr(streamed, name) == getattr(whole, name)
+
+
+def test_gaps_in_a_stream_are_found_when_they_are_read() -> None:
+    method, stream = (
+        Echo(),
+        DisplacementStream(Watched(with_nan(random_stack()), 2), unit="field"),
+    )
+    with pytest.raises(FieldError, match=r"1 of 2 frames .* \(first: frame 3\)"):
+        reconstruct(stream, config=CPU, method=method)
+    assert method.batches == [2]
+    # A stack is looked at before anything is computed.
+    method = Echo()
+    with pytest.raises(FieldError, match=r"1 of 5 frames .* \(first: frame 3\)"):
+        reconstruct(with_nan(random_stack()), config=CPU, method=method)
+    assert method.batches == []
 
 
 def test_the_cell_s_outline_goes_with_the_tractions() -> None:

@@ -151,6 +151,20 @@ class ReconstructionConfig:
 
 
 @dataclass(frozen=True)
+class ReadingConfig:
+    """How files are read.
+
+    Parameters
+    ----------
+    in_memory_bytes : int
+        Displacements of up to this size, in float32, are read whole where they may
+        also be read in parts.
+    """
+
+    in_memory_bytes: int = 256 * 2**20
+
+
+@dataclass(frozen=True)
 class BenchmarkConfig:
     """What is compared, and on which fields.
 

@@ -1,4 +1,4 @@
-"""Displacement and traction stacks: the arrays, and what their numbers mean.
+"""Displacements and tractions: the arrays, and what their numbers mean.
 
 Every stack is a float32 array of shape ``(T, H, W, 2)``. The last axis is
 ``(x, y)``: component 0 points along the columns, component 1 along the rows,
@@ -8,10 +8,11 @@ a regular grid whose ``W`` columns span ``L = (W - 1) * spacing_um``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -110,14 +111,33 @@ class _VectorStack:
         return float(lengths.max(where=np.isfinite(lengths), initial=0.0))
 
 
-@dataclass(frozen=True, eq=False)
-class DisplacementStack(_VectorStack):
-    """Displacements of the gel's surface, frame after frame.
+class FrameSource(Protocol):
+    """Frames that are read when they are asked for, such as those of a file."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, ``T``."""
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns, ``(H, W)``."""
+
+    def frames(self, start: int, stop: int) -> FloatArray:
+        """Frames from `start` to before `stop`, float32, ``(stop - start, H, W, 2)``.
+
+        They are all there: ``0 <= start < stop <= n_frames``.
+        """
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Displacement(ABC):
+    """Displacements of the gel's surface, in memory or not.
+
+    It is a `DisplacementStack`, which is in memory, or a `DisplacementStream`, which
+    is read in parts.
 
     Parameters
     ----------
-    data : array of shape (T, H, W, 2) or (H, W, 2)
-        Displacement vectors ``(x, y)``; kept as float32.
     unit : {"um", "grid", "px", "field"}, optional
         ``um`` micrometres; ``grid`` steps of the vector grid; ``px`` camera
         pixels (needs `pixel_size_um`); ``field`` fractions of the field's width
@@ -136,11 +156,9 @@ class DisplacementStack(_VectorStack):
     Raises
     ------
     FieldError
-        For arrays of another shape, unknown units, or lengths that are not
-        positive.
+        For unknown units, or lengths that are not positive.
     """
 
-    data: FloatArray
     unit: Annotated[
         DisplacementUnit | None,
         Choice(
@@ -174,7 +192,6 @@ class DisplacementStack(_VectorStack):
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "data", _as_stack(self.data))
         if self.unit is not None and self.unit not in DISPLACEMENT_UNITS:
             raise FieldError(
                 f"unknown displacement unit {self.unit!r}: "
@@ -183,8 +200,27 @@ class DisplacementStack(_VectorStack):
         _check_positive("the spacing", self.spacing_um)
         _check_positive("the pixel size", self.pixel_size_um)
 
+    @property
+    @abstractmethod
+    def n_frames(self) -> int:
+        """Number of frames, ``T``."""
+
+    @property
+    @abstractmethod
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns, ``(H, W)``."""
+
+    @abstractmethod
+    def frames(self, start: int, stop: int) -> FloatArray:
+        """Frames from `start` to before `stop`, ``(stop - start, H, W, 2)``."""
+
+    def part(self, start: int, stop: int) -> DisplacementStack:
+        """The same frames as a stack, with all that is known about them."""
+        known = {item.name: getattr(self, item.name) for item in fields(Displacement)}
+        return DisplacementStack(self.frames(start, stop), **known)
+
     def grid_steps_per_unit(self) -> float:
-        """How many grid steps one unit of this stack's displacement is.
+        """How many grid steps one unit of this displacement is.
 
         Raises
         ------
@@ -203,9 +239,92 @@ class DisplacementStack(_VectorStack):
             pixel_size_um=self.pixel_size_um,
         )
 
+
+@dataclass(frozen=True, eq=False)
+class DisplacementStack(_VectorStack, Displacement):
+    """Displacements in memory, frame after frame.
+
+    Parameters
+    ----------
+    data : array of shape (T, H, W, 2) or (H, W, 2)
+        Displacement vectors ``(x, y)``; kept as float32.
+    unit, spacing_um, pixel_size_um, gel, outline, metadata : optional, keyword-only
+        As for `Displacement`.
+
+    Raises
+    ------
+    FieldError
+        For arrays of another shape, unknown units, or lengths that are not
+        positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import DisplacementStack
+    >>> stack = DisplacementStack(np.ones((3, 16, 21, 2)), unit="um", spacing_um=0.5)
+    >>> stack.n_frames, stack.grid_shape, stack.grid_steps_per_unit()
+    (3, (16, 21), 2.0)
+    """
+
+    data: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _as_stack(self.data))
+        super().__post_init__()
+
+    def frames(self, start: int, stop: int) -> FloatArray:
+        """Frames from `start` to before `stop`, ``(stop - start, H, W, 2)``."""
+        return self.data[start:stop]
+
     def in_grid_steps(self) -> FloatArray:
         """Displacements in steps of the vector grid, ``(T, H, W, 2)``."""
         return self.data * np.float32(self.grid_steps_per_unit())
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacementStream(Displacement):
+    """Displacements that are read in parts, as they may not fit into memory.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Where frames come from.
+    unit, spacing_um, pixel_size_um, gel, outline, metadata : optional, keyword-only
+        As for `Displacement`.
+
+    Raises
+    ------
+    FieldError
+        For unknown units, or lengths that are not positive.
+
+    Examples
+    --------
+    What has `n_frames`, `grid_shape` and `frames` is a source, a stack for example:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
+    >>> stream = DisplacementStream(
+    ...     DisplacementStack(np.ones((90, 16, 21, 2))), unit="grid"
+    ... )
+    >>> stream.n_frames, stream.part(80, 88).data.shape
+    (90, (8, 16, 21, 2))
+    """
+
+    source: FrameSource
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, ``T``."""
+        return self.source.n_frames
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns, ``(H, W)``."""
+        return self.source.grid_shape
+
+    def frames(self, start: int, stop: int) -> FloatArray:
+        """Read frames from `start` to before `stop`, ``(stop - start, H, W, 2)``."""
+        return self.source.frames(start, stop)
 
 
 @dataclass(frozen=True, eq=False)

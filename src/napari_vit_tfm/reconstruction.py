@@ -7,14 +7,13 @@ viewer, no Qt. torch is imported only when something is computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import (
-    BUNDLED_MODEL,
     MAX_GRID,
     MIN_GRID,
     Device,
@@ -22,15 +21,15 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
+    Displacement,
     DisplacementStack,
     TractionStack,
     drift_of,
     without_drift,
 )
-from napari_vit_tfm.physics.spectrum import estimate_noise
+from napari_vit_tfm.notices import FrameNotices, is_resampled, resampling_notice
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.resample import resample_nodes
-from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,14 +38,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 Notify = Callable[[str], None]
-
-# Forces that do not balance displace the field on the whole, too, and that is no
-# drift: of 2000 disc fields of the original work's kind, a fifth have a mean longer
-# than the root mean square of the rest, but none one of 1.9 times that. Where the
-# forces balance, as a cell's do, it is about a tenth or less.
-NOTABLE_DRIFT = 2.0
-"""How many times the root mean square of the rest a mean displacement has to be
-longer than, in any frame, to be told as a drift."""
 
 
 class Cancelled(Exception):
@@ -63,14 +54,42 @@ class Batch:
         First frame, and the one after the last.
     total : int
         Frames of the whole stack.
-    data : array of shape (stop - start, H, W, 2)
-        Pa where Young's modulus is known, else ``t / E``.
+    traction : TractionStack
+        Tractions of these frames; Pa where Young's modulus is known, else ``t / E``.
     """
 
     start: int
     stop: int
     total: int
-    data: FloatArray
+    traction: TractionStack
+
+
+class Gathered:
+    """Collects batches into one stack, whose memory is allocated once."""
+
+    def __init__(self) -> None:
+        self._last: Batch | None = None
+
+    def add(self, batch: Batch) -> None:
+        """Take the next batch; the first frames come first."""
+        traction = batch.traction
+        if self._last is None:
+            self._data = np.empty(
+                (batch.total, *traction.data.shape[1:]), dtype=np.float32
+            )
+            self._drift = np.empty((batch.total, 2))
+        self._data[batch.start : batch.stop] = traction.data
+        if traction.drift is not None:
+            self._drift[batch.start : batch.stop] = traction.drift
+        self._last = batch
+
+    def traction(self) -> TractionStack:
+        """All of them, when the last one has come."""
+        assert self._last is not None
+        assert self._last.stop == self._last.total
+        known = self._last.traction
+        drift = None if known.drift is None else self._drift
+        return replace(known, data=self._data, drift=drift)
 
 
 def resolve_device(device: Device) -> str:
@@ -106,7 +125,7 @@ def resolve_device(device: Device) -> str:
 
 
 def reconstruct(
-    stack: DisplacementStack,
+    displacement: Displacement,
     *,
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
@@ -119,11 +138,11 @@ def reconstruct(
 
     Parameters
     ----------
-    stack : DisplacementStack
+    displacement : DisplacementStack or DisplacementStream
         Displacements; 16 to 256 vectors along either side.
     substrate : Substrate, keyword-only, optional
         The gel; None is the reference gel of unknown stiffness. The gel that
-        the displacements' file names is ``Substrate(stack.gel)``.
+        the displacements' file names is ``Substrate(displacement.gel)``.
     config : ReconstructionConfig, keyword-only, optional
         Model, device, batch size.
     method : ReconstructionMethod, keyword-only, optional
@@ -138,7 +157,7 @@ def reconstruct(
     Returns
     -------
     TractionStack
-        On the stack's own grid; Pa where Young's modulus is known, else
+        On the displacements' own grid; Pa where Young's modulus is known, else
         ``t / E``.
 
     Raises
@@ -174,36 +193,42 @@ def reconstruct(
     >>> bool((relative_squared_error(traction.data, truth.data) < 0.1).all())
     True
     """
-    substrate = substrate or Substrate()
-    method = method or load_method(config)
     batches = reconstruct_batches(
-        stack, substrate=substrate, config=config, method=method, on_notice=on_notice
+        displacement,
+        substrate=substrate,
+        config=config,
+        method=method,
+        on_notice=on_notice,
     )
-    data = np.empty_like(stack.data)
+    gathered = Gathered()
     while True:
         if is_cancelled is not None and is_cancelled():
             raise Cancelled
         batch = next(batches, None)
         if batch is None:
-            return traction_stack(stack, data, substrate=substrate, method=method)
-        data[batch.start : batch.stop] = batch.data
+            return gathered.traction()
+        gathered.add(batch)
         if on_progress is not None:
             on_progress(batch.stop, batch.total)
 
 
 def reconstruct_batches(
-    stack: DisplacementStack,
+    displacement: Displacement,
     *,
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
-    """As `reconstruct`, batch by batch, for callers that do other things between.
+    """As `reconstruct`, batch by batch, for callers that do something in between.
+
+    Of a `DisplacementStream` only one batch is in memory. A notice about frames, such
+    as a drift, comes with the first batch it is about, and once more at the end if
+    later batches have changed it.
 
     Parameters
     ----------
-    stack, substrate, config, method, on_notice
+    displacement, substrate, config, method, on_notice
         As for `reconstruct`.
 
     Yields
@@ -214,65 +239,39 @@ def reconstruct_batches(
     Raises
     ------
     FieldError, ModelError, ConfigError
-        As `reconstruct`.
+        As `reconstruct`. Vectors of a `DisplacementStream` that are not finite are
+        found when their batch is read.
     """
     config = config or ReconstructionConfig()
     substrate = substrate or Substrate()
     method = method or load_method(config)
     notify = on_notice or _ignore
-    check_grid(stack, method)
-    _check_finite(stack)
+    check_grid(displacement, method)
+    if isinstance(displacement, DisplacementStack):
+        _check_finite(displacement, 0)
     device = resolve_device(config.device)
     method.to(device)
-    for notice in notices(stack, method):
-        notify(notice)
-    start, size = 0, max(1, config.batch_size)
-    while start < stack.n_frames:
-        stop = min(start + size, stack.n_frames)
-        data = _reconstruct_frames(stack, slice(start, stop), substrate, method, device)
-        if data is None:
-            if size == 1:
+    if is_resampled(displacement, method):
+        notify(resampling_notice(displacement, method))
+    notices = FrameNotices(method)
+    start, size, total = 0, max(1, config.batch_size), displacement.n_frames
+    while start < total:
+        part = displacement.part(start, min(start + size, total))
+        _check_finite(part, start)
+        for notice in notices.add(part, start):
+            notify(notice)
+        traction = _reconstruct_part(part, substrate, method, device)
+        if traction is None:
+            if part.n_frames == 1:
                 raise FieldError("one frame alone does not fit the GPU's memory")
-            size = max(1, (stop - start) // 2)
+            size = part.n_frames // 2
             notify(f"out of GPU memory: going on with batches of {size}")
             continue
-        yield Batch(start, stop, stack.n_frames, data)
+        stop = start + part.n_frames
+        yield Batch(start, stop, total, traction)
         start = stop
-
-
-def traction_stack(
-    stack: DisplacementStack,
-    data: npt.NDArray[np.floating],
-    *,
-    substrate: Substrate,
-    method: ReconstructionMethod,
-) -> TractionStack:
-    """Wrap reconstructed tractions with all that is known about them.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        What they were reconstructed from.
-    data : array of shape (T, H, W, 2)
-        As `reconstruct_batches` yields them.
-    substrate : Substrate, keyword-only
-        The gel.
-    method : ReconstructionMethod, keyword-only
-        What reconstructed them.
-    """
-    drift = None
-    if method.ignores_drift:
-        drift = drift_of(stack.data) * stack.grid_steps_per_unit()
-    return TractionStack(
-        np.asarray(data, dtype=np.float32),
-        unit="1" if substrate.gel.young_pa is None else "Pa",
-        spacing_um=stack.spacing_um,
-        gel=substrate.gel,
-        model=method.name,
-        model_sha256=method.sha256,
-        outline=stack.outline,
-        drift=drift,
-    )
+    for notice in notices.totals():
+        notify(notice)
 
 
 def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMethod:
@@ -295,20 +294,19 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
     return method
 
 
-def _reconstruct_frames(
-    stack: DisplacementStack,
-    frames: slice,
+def _reconstruct_part(
+    part: DisplacementStack,
     substrate: Substrate,
     method: ReconstructionMethod,
     device: str,
-) -> FloatArray | None:
+) -> TractionStack | None:
     """Tractions of some frames; None where the GPU's memory is too small."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32
     from napari_vit_tfm.models.tensors import to_stack
 
-    inputs = reference_displacement(stack, frames, substrate, method)
+    inputs = reference_displacement(part, slice(None), substrate, method)
     try:
         with torch.inference_mode(), full_float32():
             outputs = method.traction(inputs.to(device)).cpu()
@@ -316,9 +314,21 @@ def _reconstruct_frames(
         torch.cuda.empty_cache()
         return None
     data = to_stack(outputs)
-    if is_resampled(stack, method):
-        data = np.stack([resample_nodes(field, stack.grid_shape) for field in data])
-    return np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0))
+    if is_resampled(part, method):
+        data = np.stack([resample_nodes(field, part.grid_shape) for field in data])
+    drift = None
+    if method.ignores_drift:
+        drift = drift_of(part.data) * part.grid_steps_per_unit()
+    return TractionStack(
+        np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0)),
+        unit="1" if substrate.gel.young_pa is None else "Pa",
+        spacing_um=part.spacing_um,
+        gel=substrate.gel,
+        model=method.name,
+        model_sha256=method.sha256,
+        outline=part.outline,
+        drift=drift,
+    )
 
 
 def reference_displacement(
@@ -346,9 +356,9 @@ def reference_displacement(
     return to_tensor(data)
 
 
-def check_grid(stack: DisplacementStack, method: ReconstructionMethod) -> None:
-    """Raise a FieldError if a method cannot work on a stack's grid."""
-    height, width = stack.grid_shape
+def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None:
+    """Raise a FieldError if a method cannot work on the displacements' grid."""
+    height, width = displacement.grid_shape
     if min(height, width) < MIN_GRID or max(height, width) > MAX_GRID:
         raise FieldError(
             f"the field has {height} x {width} vectors; it can have from "
@@ -360,121 +370,14 @@ def check_grid(stack: DisplacementStack, method: ReconstructionMethod) -> None:
         )
 
 
-def _check_finite(stack: DisplacementStack) -> None:
-    if not np.isfinite(stack.data).all():
-        bad = np.unique(np.nonzero(~np.isfinite(stack.data))[0])
+def _check_finite(part: DisplacementStack, start: int) -> None:
+    finite = np.isfinite(part.data).all(axis=(1, 2, 3))
+    if not finite.all():
         raise FieldError(
-            f"{len(bad)} of {stack.n_frames} frames hold vectors that are not finite "
-            f"(first: frame {bad[0]}); fill them before the reconstruction"
+            f"{np.count_nonzero(~finite)} of {part.n_frames} frames hold vectors that "
+            f"are not finite (first: frame {start + np.argmin(finite)}); fill them "
+            "before the reconstruction"
         )
-
-
-def is_resampled(stack: DisplacementStack, method: ReconstructionMethod) -> bool:
-    """Whether a stack has to be brought to a method's own grid."""
-    return method.grid is not None and method.grid != stack.grid_shape
-
-
-def notices(
-    stack: DisplacementStack,
-    method: ReconstructionMethod,
-    frames: slice = slice(None),
-) -> Iterator[str]:
-    """What the user should know before a method works on frames of a stack."""
-    if is_resampled(stack, method):
-        yield resampling_notice(stack, method)
-    about_drift = drift_notice(stack, method, frames)
-    if about_drift is not None:
-        yield about_drift
-    about_noise = noise_notice(stack, method, frames)
-    if about_noise is not None:
-        yield about_noise
-
-
-def noise_notice(
-    stack: DisplacementStack,
-    method: ReconstructionMethod,
-    frames: slice = slice(None),
-) -> str | None:
-    """What the user should know about noise that cannot be estimated; else None.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        Displacements.
-    method : ReconstructionMethod
-        What is to reconstruct them.
-    frames : slice
-        Those that are looked at; finite.
-    """
-    if not method.estimates_noise:
-        return None
-    data, numbers = stack.data[frames], range(stack.n_frames)[frames]
-    unknown = [
-        number
-        for number, (x, y) in zip(numbers, np.moveaxis(data, -1, 1), strict=True)
-        if np.ptp(x) + np.ptp(y) > 0 and not estimate_noise(x, y).is_known
-    ]
-    if not unknown:
-        return None
-    return (
-        f"the noise of {len(unknown)} of {len(data)} frames cannot be estimated "
-        f"(first: frame {unknown[0]}): nearly all vectors are the same; "
-        f"{method.name} takes the others for exact"
-    )
-
-
-def drift_notice(
-    stack: DisplacementStack,
-    method: ReconstructionMethod,
-    frames: slice = slice(None),
-) -> str | None:
-    """What the user should know about a drift; None where none is notable.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        Displacements.
-    method : ReconstructionMethod
-        What is to reconstruct them.
-    frames : slice
-        Those that are looked at; finite.
-    """
-    data = stack.data[frames]
-    drift = drift_of(data)
-    # Frame by frame: in double precision a long stack may not fit into memory.
-    rest = np.array(
-        [
-            np.sqrt(np.square(field - mean).sum(axis=-1).mean())
-            for field, mean in zip(data, drift, strict=True)
-        ]
-    )
-    lengths = np.hypot(drift[:, 0], drift[:, 1])
-    notable = lengths > NOTABLE_DRIFT * rest
-    if not notable.any():
-        return None
-    frame = np.argmax(np.where(notable, lengths, 0.0))
-    size = f"a drift of up to {lengths[frame]:.3g} {unit_label(stack.unit)}"
-    if rest[frame] > 0:
-        size += f", {lengths[frame] / rest[frame]:.3g} times the rest of the field"
-    else:
-        size += " and nothing else"
-    if method.ignores_drift:
-        return f"taken off: {size}; a uniform displacement makes no traction"
-    return (
-        f"{method.name} gets the field as it is, with {size}, and may take it for "
-        "traction: subtract the mean of every frame before, or choose a model that "
-        f"does, such as {BUNDLED_MODEL}"
-    )
-
-
-def resampling_notice(stack: DisplacementStack, method: ReconstructionMethod) -> str:
-    """What the user should know about a stack that is resampled."""
-    assert method.grid is not None
-    return (
-        f"{method.name} works on {method.grid[0]} x {method.grid[1]} vectors only: "
-        f"the field of {stack.grid_shape[0]} x {stack.grid_shape[1]} is resampled, "
-        "and adhesions of a few grid steps lose much of their traction"
-    )
 
 
 def _ignore(_message: str) -> None:

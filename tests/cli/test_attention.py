@@ -51,6 +51,26 @@ def test_rollout_and_overlay(
     assert "patch 3,1 of 4 x 5 in frame 2, 2 blocks" in result.stdout
 
 
+def test_a_frame_of_several_files(
+    vit_tfm: Command,
+    error_of: ErrorOf,
+    displacements: Path,
+    network: Path,
+    tmp_path: Path,
+) -> None:
+    data = read_displacement(displacements).data
+    paths = [tmp_path / "cell_10.h5", tmp_path / "cell_9.h5"]
+    for path, frames in zip(paths, (slice(1, 3), slice(0, 1)), strict=True):
+        write_arrays(path, {"u": data[frames]}, {"u": {"units": "field"}})
+    options = ("--patch", "3,1", "--model", network, "-o")
+    one, other = tmp_path / "one.npz", tmp_path / "other.npz"
+    vit_tfm("attention", displacements, "--frame", 2, *options, one)
+    vit_tfm("attention", *paths, "--frame", 2, *options, other)
+    np.testing.assert_array_equal(np.load(one)["overlay"], np.load(other)["overlay"])
+    line = error_of("attention", *paths, "--frame", 3, *options, other)
+    assert "no frame 3: the stack has 3 frames" in line
+
+
 def test_all_corners(
     vit_tfm: Command, displacements: Path, network: Path, tmp_path: Path
 ) -> None:

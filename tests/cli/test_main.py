@@ -48,7 +48,7 @@ def test_without_a_command_help_is_shown() -> None:
 def test_wrong_commands_and_options(error_of: Callable[..., str]) -> None:
     assert "No such command 'reconstruct'" in error_of("reconstruct")
     assert "No such option" in error_of("predict", "--youngs", "3")
-    assert "Missing argument 'INPUT'" in error_of("predict")
+    assert "Missing argument 'INPUT...'" in error_of("predict")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -11,6 +13,7 @@ from click.testing import Result
 from scipy.io import loadmat
 
 import napari_vit_tfm
+from napari_vit_tfm import io
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import read_displacement, read_traction, write_arrays
 
@@ -312,3 +315,70 @@ def test_a_given_regularisation(
         *arguments, "--regularisation", 1
     )
     assert "above 0" in error_of(*arguments, *FTTC, "--regularisation", -1)
+
+
+def test_several_files_are_one_time_lapse(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    data = read_displacement(displacements).data
+    said = {"units": "field"}
+    paths = [tmp_path / "cell_10.h5", tmp_path / "cell_9.npz"]
+    for path, frames in zip(paths, (slice(2, 3), slice(0, 2)), strict=True):
+        write_arrays(path, {"u": data[frames]}, {"u": said})
+    out, expected = tmp_path / "out.h5", tmp_path / "expected.h5"
+    result = vit_tfm("predict", *paths, "-o", out, *FTTC)
+    assert "(3 frames of 32 x 40 vectors" in result.stdout
+    vit_tfm("predict", displacements, "-o", expected, *FTTC)
+    np.testing.assert_array_equal(read_traction(out).data, read_traction(expected).data)
+    assert "is the input" in error_of("predict", *paths, "-o", paths[1], *FTTC)
+    told = vit_tfm("predict", *paths, "-o", out, "--units", "grid", *FTTC)
+    assert "(3 frames" in told.stdout
+    line = error_of("predict", *paths, "-o", out, "--units", "um", *FTTC)
+    assert line.startswith(f"{paths[0]} and 1 more: displacements in um need")
+    write_arrays(paths[1], {"u": data}, {"u": {"units": "grid"}})
+    line = error_of("predict", *paths, "-o", out, *FTTC)
+    assert line.startswith(f"{paths[0]}: unit: found field, but grid in {paths[1]}")
+
+
+def peak_of(use: Callable[[], object]) -> int:
+    """The most memory that arrays take meanwhile, in bytes."""
+    tracemalloc.start()
+    try:
+        use()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_stack_larger_than_memory_goes_from_file_to_file(
+    vit_tfm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, whole, streamed = (tmp_path / f"{name}.h5" for name in ("in", "a", "b"))
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(400, 48, 48, 2)).astype(np.float32)
+    write_arrays(path, {"displacement": data}, {"displacement": {"units": "grid"}})
+    vit_tfm("predict", path, "-o", whole, *FTTC)
+    peak = peak_of(lambda: vit_tfm("predict", path, "-o", whole, *FTTC))
+    # So small a stack is read whole, and this is noticed.
+    assert peak > data.nbytes
+    open_in_parts = partial(io.open_displacement, in_memory_bytes=0)
+    monkeypatch.setattr(io, "open_displacement", open_in_parts)
+    peak = peak_of(lambda: vit_tfm("predict", path, "-o", streamed, *FTTC))
+    assert peak < 0.4 * data.nbytes
+    one, other = read_traction(whole), read_traction(streamed)
+    np.testing.assert_array_equal(one.data, other.data)
+    np.testing.assert_array_equal(one.drift, other.drift)
+
+
+def test_gaps_met_on_the_way_leave_no_file(
+    error_of: ErrorOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "in.h5", tmp_path / "out.h5"
+    data = np.random.default_rng(0).normal(size=(5, 16, 16, 2))
+    data[4, 2, 3] = np.nan
+    write_arrays(path, {"displacement": data}, {"displacement": {"units": "grid"}})
+    open_in_parts = partial(io.open_displacement, in_memory_bytes=0)
+    monkeypatch.setattr(io, "open_displacement", open_in_parts)
+    line = error_of("predict", path, "-o", out, *FTTC, "--batch-size", 2)
+    assert "the first at frame 4, row 2, column 3" in line
+    assert list(tmp_path.iterdir()) == [path]

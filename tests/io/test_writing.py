@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
     check_output,
+    open_traction,
     read_displacement,
     read_traction,
     summarise,
@@ -166,6 +168,57 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     write_traction(path, TractionStack(FIELD * 2))
     np.testing.assert_array_equal(read_traction(path).data, FIELD * 2)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_tractions_written_batch_by_batch_are_those_written_at_once(
+    tmp_path: Path, ending: str
+) -> None:
+    at_once, in_parts = tmp_path / f"a.{ending}", tmp_path / f"b.{ending}"
+    write_traction(at_once, FULL)
+    assert FULL.drift is not None
+    with open_traction(in_parts) as sink:
+        for frames in (slice(0, 2), slice(2, 3)):
+            sink.append(replace(FULL, data=FIELD[frames], drift=FULL.drift[frames]))
+        assert not in_parts.exists()
+    one, other = read_traction(at_once), read_traction(in_parts)
+    for name in ("data", "outline", "drift"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    for name in ("unit", "spacing_um", "gel", "model", "model_sha256"):
+        assert getattr(one, name) == getattr(other, name)
+    assert one.metadata["attributes"] == other.metadata["attributes"]
+
+
+@pytest.mark.parametrize(
+    "error", [FieldFileError("a gap"), OSError(32, "nobody reads")]
+)
+@pytest.mark.parametrize("ending", ["h5", "npz"])
+def test_a_run_that_fails_leaves_nothing_and_its_own_error(
+    tmp_path: Path, ending: str, error: Exception
+) -> None:
+    def run() -> None:
+        with open_traction(tmp_path / f"out.{ending}") as sink:
+            sink.append(FULL)
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        run()
+    assert caught.value is error
+    assert not list(tmp_path.iterdir())
+
+
+def test_hdf5_frames_are_written_as_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with open_traction(tmp_path / "out.h5") as sink:
+        sink.append(FULL)
+        with monkeypatch.context() as patch:
+            patch.setattr("h5py.Dataset.resize", fail)
+            with pytest.raises(FieldFileError, match=r"out\.h5: cannot be written"):
+                sink.append(FULL)
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

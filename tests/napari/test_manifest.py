@@ -6,7 +6,7 @@ import sys
 from napari._app_model.constants._menus import is_menu_contributable
 from npe2 import PluginManifest
 
-from napari_vit_tfm.io.registry import registered_formats, written_formats
+from napari_vit_tfm.io import exporters, readers
 
 
 def test_all_that_the_manifest_names_is_there():
@@ -25,10 +25,10 @@ def test_all_that_the_manifest_names_is_there():
 def test_it_offers_every_file_that_is_read_and_written():
     manifest = PluginManifest.from_distribution("napari-vit-tfm")
     (reader,) = manifest.contributions.readers
-    read = [ending for known in registered_formats() for ending in known.endings]
+    read = [suffix for known in readers() for suffix in known.suffixes]
     assert sorted(reader.filename_patterns) == sorted(f"*{ending}" for ending in read)
     (writer,) = manifest.contributions.writers
-    written = [ending for known in written_formats() for ending in known.endings]
+    written = [suffix for known in exporters() for suffix in known.suffixes]
     assert sorted(writer.filename_extensions) == sorted(written)
 
 

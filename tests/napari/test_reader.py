@@ -92,10 +92,32 @@ def test_files_without_fields_are_left_to_other_readers(tmp_path, name):
     assert get_reader(str(path)) is None
 
 
-def test_several_files_are_no_stack(tmp_path, displacement):
-    path = write_displacement(tmp_path / "cell.h5", displacement.data, units="um")
-    assert get_reader(path) is read_fields
-    assert get_reader([path, path]) is None
+def test_several_files_are_one_time_lapse(tmp_path, viewer, displacement):
+    said = {"units": "um", "spacing_um": 0.5}
+    paths = [
+        write_displacement(tmp_path / f"cell_{k}.h5", displacement.data * k, **said)
+        for k in (10, 2)
+    ]
+    image, _ = viewer.open(paths, stack=True, plugin="napari-vit-tfm")
+    stack = layer_stack(image)
+    assert stack.n_frames == 2 * displacement.n_frames
+    np.testing.assert_array_equal(
+        stack.data, np.concatenate([displacement.data * k for k in (2, 10)])
+    )
+    paths.append(write_displacement(tmp_path / "cell_11.h5", displacement.data))
+    with pytest.raises(FieldFileError, match=r"cell_11\.h5: unit: found None"):
+        get_reader(paths)(paths)
+
+
+def test_several_files_without_displacements_are_left_to_other_readers(
+    tmp_path, traction
+):
+    paths = [str(tmp_path / f"{k}.h5") for k in (1, 2)]
+    for path in paths:
+        io.write_traction(path, traction)
+    assert get_reader(paths) is None
+    assert get_reader(paths[:1]) is read_fields
+    assert get_reader([]) is None
 
 
 def test_a_field_with_gaps_is_claimed_and_refused_with_a_reason(tmp_path, displacement):

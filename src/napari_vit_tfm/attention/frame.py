@@ -16,13 +16,12 @@ from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray
+from napari_vit_tfm.notices import FrameNotices, is_resampled, resampling_notice
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import (
     Notify,
     check_grid,
-    is_resampled,
     load_method,
-    notices,
     reference_displacement,
     resolve_device,
 )
@@ -222,7 +221,9 @@ def prepare_frame(
         )
     frames = slice(frame, frame + 1)
     if on_notice is not None:
-        for notice in notices(stack, method, frames):
+        if is_resampled(stack, method):
+            on_notice(resampling_notice(stack, method))
+        for notice in FrameNotices(method).add(stack.part(frame, frame + 1), frame):
             on_notice(notice)
     device = resolve_device(config.device)
     method.to(device)

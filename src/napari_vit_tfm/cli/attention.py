@@ -179,7 +179,7 @@ def command(
     from napari_vit_tfm.plotting import write_png
     from napari_vit_tfm.reconstruction import load_method
 
-    target = checked_output(output, source.path)
+    target = checked_output(output, source.paths)
     stack = source.read(gel=Gel(poisson=poisson, thickness_um=thickness_um))
     # The stiffness changes nothing here, and is not spoken of.
     substrate = Substrate(replace(stack.gel, young_pa=None))
@@ -204,7 +204,7 @@ def command(
             on_notice=note,
         )
     except IndexError as error:
-        raise FieldError(f"{source.path}: {error}") from error
+        raise FieldError(f"{source}: {error}") from error
     write_findings(target, findings)
     _report(target, findings)
     click.echo(f"gel: {gel_in_words(substrate)}")

@@ -279,7 +279,7 @@ def _read(
     poisson: float | None,
     thickness_um: float | None,
 ) -> KnownFields:
-    source = DisplacementSource(data, None, units, spacing_um, pixel_size_um)
+    source = DisplacementSource((data,), None, units, spacing_um, pixel_size_um)
     return read_fields(source, truth, gel=Gel(young_pa, poisson, thickness_um))
 
 

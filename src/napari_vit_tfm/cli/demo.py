@@ -33,7 +33,7 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     """
     from napari_vit_tfm.benchmark.metrics import sum_of_squared_errors
     from napari_vit_tfm.cli.reporting import described, timed_run
-    from napari_vit_tfm.io import read_displacement, read_traction, write_traction
+    from napari_vit_tfm.io import open_traction, read_displacement, read_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
     output.mkdir(parents=True, exist_ok=True)
@@ -42,15 +42,15 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     )
     _write_example(displacement, truth)
     stack = read_displacement(displacement)
-    run = timed_run(stack, Substrate(stack.gel), config)
-    write_traction(traction, run.traction)
+    with open_traction(traction) as sink:
+        run = timed_run(stack, Substrate(stack.gel), config, on_traction=sink.append)
 
     click.echo(f"displacements: {displacement} ({described(stack)})")
     click.echo(f"known tractions: {truth}")
-    click.echo(f"reconstructed tractions: {traction} ({described(run.traction)})")
+    click.echo(f"reconstructed tractions: {traction} ({run.in_words})")
     run.report()
     known = read_traction(truth).data / _EXAMPLE.young_pa
-    found = run.traction.data / _EXAMPLE.young_pa
+    found = read_traction(traction).data / _EXAMPLE.young_pa
     error = sum_of_squared_errors(found, known).mean()
     of_zero = sum_of_squared_errors(np.zeros_like(known), known).mean()
     click.echo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ from napari_vit_tfm.gel import Gel
 
 if TYPE_CHECKING:
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
+    from napari_vit_tfm.io import FieldFile
     from napari_vit_tfm.physics.substrate import Substrate
 
 
@@ -99,32 +101,49 @@ def read_fields(
     FieldError
         If displacements and tractions differ in shape.
     """
+    from napari_vit_tfm.io import open_field_file
+
+    (path,) = data.paths
+    with ExitStack() as files:
+        displacements = files.enter_context(open_field_file(path))
+        tractions = (
+            displacements
+            if truth is None
+            else files.enter_context(open_field_file(truth))
+        )
+        return _read_open(data, displacements, tractions, gel)
+
+
+def _read_open(
+    data: DisplacementSource, displacements: FieldFile, tractions: FieldFile, gel: Gel
+) -> KnownFields:
     from napari_vit_tfm.io import read_segmentation, read_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
-    source = data.path if truth is None else truth
-    named = _names_the_unit(source, "traction")
-    known = read_traction(source, unit=None if named else "1")
+    named = _names_the_unit(tractions, "traction")
+    known = read_traction(tractions, unit=None if named else "1")
     substrate = Substrate(gel.filled_from(known.gel))
     if known.unit == "Pa" and substrate.gel.young_pa is None:
         raise ConfigError(
-            f"{source}: the tractions are in Pa: say Young's modulus with --young"
+            f"{tractions.path}: the tractions are in Pa: say Young's modulus with "
+            "--young"
         )
     # Tractions without a unit come with displacements without one.
-    if known.unit == "1" and not _names_the_unit(data.path, "displacement"):
+    if known.unit == "1" and not _names_the_unit(displacements, "displacement"):
         data = replace(data, unit=data.unit or "field")
-    displacement = data.read(gel=substrate.gel)
+    displacement = data.read(gel=substrate.gel, file=displacements)
     if displacement.data.shape != known.data.shape:
         raise FieldError(
-            f"{source}: tractions of the shape {known.data.shape} do not belong to "
-            f"displacements of the shape {displacement.data.shape}"
+            f"{tractions.path}: tractions of the shape {known.data.shape} do not "
+            f"belong to displacements of the shape {displacement.data.shape}"
         )
     return KnownFields(
         displacement,
         known,
-        read_segmentation(source),
+        read_segmentation(tractions),
         substrate,
-        f"{_counted(known.n_frames)} of {data.path.name} ({gel_in_words(substrate)})",
+        f"{_counted(known.n_frames)} of {displacements.path.name} "
+        f"({gel_in_words(substrate)})",
     )
 
 
@@ -132,11 +151,11 @@ def _counted(n: int) -> str:
     return "1 field" if n == 1 else f"{n} fields"
 
 
-def _names_the_unit(path: Path, kind: Literal["displacement", "traction"]) -> bool:
+def _names_the_unit(file: FieldFile, kind: Literal["displacement", "traction"]) -> bool:
     """Whether a file says what unit its field has, or is of a form that does."""
     from napari_vit_tfm.io import summarise
 
-    summary = summarise(path)
+    summary = summarise(file)
     taken = summary.traction if kind == "traction" else summary.displacement
     for entry in summary.arrays:
         if entry.name == taken:

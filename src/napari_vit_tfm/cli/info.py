@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -12,6 +13,9 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
+if TYPE_CHECKING:
+    from napari_vit_tfm.io import FieldFile
+
 MOST_ARRAYS = 12
 """How many arrays are listed."""
 
@@ -20,6 +24,13 @@ MOST_ARRAYS = 12
 @click.argument("path", type=FILE, metavar="INPUT")
 def command(*, path: Path) -> None:
     """Show what INPUT holds, and how it would be read."""
+    from napari_vit_tfm.io import open_field_file
+
+    with open_field_file(path) as file:
+        _show(file)
+
+
+def _show(file: FieldFile) -> None:
     from napari_vit_tfm.cli.reporting import described, named_model, note
     from napari_vit_tfm.io import (
         read_displacement,
@@ -27,15 +38,15 @@ def command(*, path: Path) -> None:
         summarise,
     )
 
-    summary = summarise(path)
-    click.echo(f"{path}: {summary.format}")
+    summary = summarise(file)
+    click.echo(f"{file.path}: {summary.format}")
     for entry in summary.arrays[:MOST_ARRAYS]:
         click.echo(f"  {entry}")
     if len(summary.arrays) > MOST_ARRAYS:
         click.echo(f"  and {len(summary.arrays) - MOST_ARRAYS} more arrays")
     if summary.traction is not None:
         try:
-            traction = read_traction(path)
+            traction = read_traction(file)
         except FieldFileError as error:
             # Such tractions do not keep the displacements from being used.
             if summary.displacement is None:
@@ -48,7 +59,7 @@ def command(*, path: Path) -> None:
                 click.echo(f"  made by {named_model(traction)}")
     # A file with neither ends here, with what was found and expected.
     if summary.displacement is not None or summary.traction is None:
-        displacement = read_displacement(path, on_notice=note)
+        displacement = read_displacement(file, on_notice=note)
         click.echo(f"displacement: {summary.displacement}, {described(displacement)}")
         _show_lengths(displacement)
         if displacement.unit is None:

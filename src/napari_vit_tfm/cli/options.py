@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from napari_vit_tfm.config import Device, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import Displacement, DisplacementStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io import written_formats
+from napari_vit_tfm.io import exporters, format_in_words
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.options import Choice, Number, Option, options_of
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.io import DisplacementOptions, FieldFile
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)
@@ -80,7 +84,7 @@ def _number_type(about: Number) -> click.IntRange | click.FloatRange:
 
 
 _RECONSTRUCTION = options_of(ReconstructionConfig)
-_DISPLACEMENT = options_of(DisplacementStack)
+_DISPLACEMENT = options_of(Displacement)
 _GEL = options_of(Gel)
 
 output_file = click.option(
@@ -89,7 +93,7 @@ output_file = click.option(
     type=FILE,
     required=True,
     metavar="FILE",
-    help=f"File to write: {' or '.join(map(str, written_formats()))}.",
+    help=f"File to write: {' or '.join(map(format_in_words, exporters()))}.",
 )
 device_option = command_option(_RECONSTRUCTION["device"])
 views_option = command_option(_RECONSTRUCTION["n_views"])
@@ -112,19 +116,23 @@ class DisplacementSource:
 
     Parameters
     ----------
-    path : Path
-        The file.
+    paths : tuple of Path
+        The files; several are one series.
     dataset, unit, spacing_um, pixel_size_um
-        As for `read_displacement`; None leaves it to the file.
+        As for `read_displacement`; None leaves it to the files.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     dataset: str | None
     unit: DisplacementUnit | None
     spacing_um: float | None
     pixel_size_um: float | None
 
-    def read(self, *, gel: Gel) -> DisplacementStack:
+    def __str__(self) -> str:
+        rest = len(self.paths) - 1
+        return f"{self.paths[0]} and {rest} more" if rest else str(self.paths[0])
+
+    def read(self, *, gel: Gel, file: FieldFile | None = None) -> DisplacementStack:
         """Read the stack, and make sure that its lengths are known.
 
         Parameters
@@ -132,6 +140,8 @@ class DisplacementSource:
         gel : Gel, keyword-only
             What the user said about the gel; the stack's gel has what the file
             says in the gaps.
+        file : FieldFile, keyword-only, optional
+            The file, where it is open already.
 
         Raises
         ------
@@ -142,40 +152,61 @@ class DisplacementSource:
         """
         from napari_vit_tfm.io import read_displacement
 
-        stack = read_displacement(
-            self.path,
-            dataset=self.dataset,
-            unit=self.unit,
-            spacing_um=self.spacing_um,
-            pixel_size_um=self.pixel_size_um,
-            gel=gel,
-        )
-        if stack.unit is None:
+        stack = read_displacement(file or self._files, **self._options(gel))
+        self._check_lengths(stack)
+        return stack
+
+    @contextmanager
+    def open(self, *, gel: Gel) -> Iterator[Displacement]:
+        """Displacements that may be larger than memory, while a block lasts.
+
+        Parameters and errors are those of `read`.
+        """
+        from napari_vit_tfm.io import open_displacement
+
+        with open_displacement(self._files, **self._options(gel)) as displacement:
+            self._check_lengths(displacement)
+            yield displacement
+
+    @property
+    def _files(self) -> Path | tuple[Path, ...]:
+        return self.paths if len(self.paths) > 1 else self.paths[0]
+
+    def _options(self, gel: Gel) -> DisplacementOptions:
+        return {
+            "dataset": self.dataset,
+            "unit": self.unit,
+            "spacing_um": self.spacing_um,
+            "pixel_size_um": self.pixel_size_um,
+            "gel": gel,
+        }
+
+    def _check_lengths(self, displacement: Displacement) -> None:
+        if displacement.unit is None:
             raise ConfigError(
-                f"{self.path}: the file does not name the unit of its displacements: "
+                f"{self}: the file does not name the unit of its displacements: "
                 f"say it with {flag_of(_DISPLACEMENT['unit'])} "
                 f"{'|'.join(DISPLACEMENT_UNITS)}"
             )
         for who, needs in (
             (
-                f"displacements in {stack.unit} need",
-                DISPLACEMENT_UNITS[stack.unit].needs,
+                f"displacements in {displacement.unit} need",
+                DISPLACEMENT_UNITS[displacement.unit].needs,
             ),
-            ("a gel of finite thickness needs", stack.gel.needs),
+            ("a gel of finite thickness needs", displacement.gel.needs),
         ):
             for length in needs:
-                if getattr(stack, length) is None:
+                if getattr(displacement, length) is None:
                     raise ConfigError(
-                        f"{self.path}: {who} {LENGTHS[length]} in um: "
+                        f"{self}: {who} {LENGTHS[length]} in um: "
                         f"{flag_of(_DISPLACEMENT[length])} UM"
                     )
-        return stack
 
 
 def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add INPUT and the options on it; the command gets one `source`."""
     options = (
-        click.argument("path", type=FILE, metavar="INPUT"),
+        click.argument("paths", type=FILE, nargs=-1, required=True, metavar="INPUT..."),
         click.option("--dataset", metavar="KEY", help="Name of the array to read."),
         *(
             command_option(option, otherwise=_LEFT_TO_FILE)
@@ -186,14 +217,14 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def bundled(
         *,
-        path: Path,
+        paths: tuple[Path, ...],
         dataset: str | None,
         unit: DisplacementUnit | None,
         spacing_um: float | None,
         pixel_size_um: float | None,
         **rest: Any,
     ) -> Any:
-        source = DisplacementSource(path, dataset, unit, spacing_um, pixel_size_um)
+        source = DisplacementSource(paths, dataset, unit, spacing_um, pixel_size_um)
         return command(source=source, **rest)
 
     return _with(options, bundled)

@@ -41,22 +41,23 @@ def command(
 ) -> None:
     """Reconstruct the tractions behind the displacements in INPUT.
 
+    Several files are one time-lapse, in the order of the numbers in their names.
     Writes the array `traction`, (T, H, W, 2).
     """
-    from napari_vit_tfm.cli.reporting import (
-        checked_output,
-        described,
-        gel_in_words,
-        timed_run,
-    )
-    from napari_vit_tfm.io import write_traction
+    from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, timed_run
+    from napari_vit_tfm.io import open_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
-    target = checked_output(output, source.path)
-    stack = source.read(gel=Gel(young_pa, poisson, thickness_um))
-    substrate = Substrate(stack.gel)
-    run = timed_run(stack, substrate, replace(config, batch_size=batch_size))
-    write_traction(target, run.traction)
-    click.echo(f"tractions: {target} ({described(run.traction)})")
+    target = checked_output(output, source.paths)
+    with source.open(gel=Gel(young_pa, poisson, thickness_um)) as displacement:
+        substrate = Substrate(displacement.gel)
+        with open_traction(target) as sink:
+            run = timed_run(
+                displacement,
+                substrate,
+                replace(config, batch_size=batch_size),
+                on_traction=sink.append,
+            )
+    click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")
     run.report()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.units import unit_words
+from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_words
 
 if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
-    from napari_vit_tfm.fields import DisplacementStack, TractionStack
+    from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
     from napari_vit_tfm.physics.substrate import Substrate
+    from napari_vit_tfm.reconstruction import Batch
 
 SHORT_SHA256 = 12
 """How many digits of a SHA-256 are shown."""
@@ -29,22 +30,28 @@ class Run:
 
     Parameters
     ----------
-    traction : TractionStack
-        Its result.
+    last : Batch
+        Its last batch.
     device : str
         Where it was computed.
     seconds : float
-        How long it took, without reading, loading and writing.
+        How long it took, without loading and writing; a stream is read meanwhile.
     """
 
-    traction: TractionStack
+    last: Batch
     device: str
     seconds: float
 
+    @property
+    def in_words(self) -> str:
+        """Frames, grid and unit of its tractions."""
+        traction = self.last.traction
+        return _described(self.last.total, traction.grid_shape, traction.unit)
+
     def report(self) -> None:
         """Tell which model ran where, and how fast."""
-        click.echo(f"model: {named_model(self.traction)}, on {self.device}")
-        rate = self.traction.n_frames / self.seconds
+        click.echo(f"model: {named_model(self.last.traction)}, on {self.device}")
+        rate = self.last.total / self.seconds
         click.echo(f"time: {self.seconds:.2f} s, {rate:.3g} fields per second")
 
 
@@ -56,23 +63,48 @@ def named_model(traction: TractionStack) -> str:
 
 
 def timed_run(
-    stack: DisplacementStack, substrate: Substrate, config: ReconstructionConfig
+    displacement: Displacement,
+    substrate: Substrate,
+    config: ReconstructionConfig,
+    *,
+    on_traction: Callable[[TractionStack], None],
 ) -> Run:
-    """Reconstruct a stack, showing progress where somebody watches."""
-    from napari_vit_tfm.reconstruction import load_method, reconstruct, resolve_device
+    """Reconstruct displacements, showing progress where somebody watches.
+
+    Parameters
+    ----------
+    displacement : DisplacementStack or DisplacementStream
+        The displacements.
+    substrate : Substrate
+        The gel.
+    config : ReconstructionConfig
+        Model, device, batch size.
+    on_traction : callable, keyword-only
+        Takes the tractions of the next frames after every batch.
+    """
+    from napari_vit_tfm.reconstruction import (
+        load_method,
+        reconstruct_batches,
+        resolve_device,
+    )
 
     device = resolve_device(config.device)
     method = load_method(config)
-    started = perf_counter()
-    traction = reconstruct(
-        stack,
-        substrate=substrate,
-        config=config,
-        method=method,
-        on_progress=frame_counter(),
-        on_notice=note,
+    batches = reconstruct_batches(
+        displacement, substrate=substrate, config=config, method=method, on_notice=note
     )
-    return Run(traction, device, perf_counter() - started)
+    show, seconds, last = frame_counter(), 0.0, None
+    while True:
+        started = perf_counter()
+        batch = next(batches, None)
+        seconds += perf_counter() - started
+        if batch is None:
+            assert last is not None
+            return Run(last, device, seconds)
+        last = batch
+        on_traction(batch.traction)
+        if show is not None:
+            show(batch.stop, batch.total)
 
 
 def frame_counter() -> Callable[[int, int], None] | None:
@@ -108,13 +140,16 @@ def noting_in(notices: list[str]) -> Callable[[str], None]:
     return tell
 
 
-def checked_output(output: Path, source: Path) -> Path:
-    """The file to write, if it can be written and is not the one that is read."""
+def checked_output(output: Path, sources: Iterable[Path]) -> Path:
+    """The file to write, if it can be written and is none of those that are read."""
     from napari_vit_tfm.io import check_output
 
     target = check_output(output)
-    if target.exists() and source.exists() and target.samefile(source):
-        raise FieldFileError(f"{target}: is the input, which is not to be overwritten")
+    for source in sources:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise FieldFileError(
+                f"{target}: is the input, which is not to be overwritten"
+            )
     return target
 
 
@@ -131,9 +166,14 @@ def gel_in_words(substrate: Substrate) -> str:
 
 def described(stack: DisplacementStack | TractionStack) -> str:
     """Frames, grid and unit of a stack."""
-    height, width = stack.grid_shape
-    frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
-    unit = unit_words(stack.unit)
-    if stack.unit is not None:
-        unit = f"in {unit}"
-    return f"{frames} of {height} x {width} vectors, {unit}"
+    return _described(stack.n_frames, stack.grid_shape, stack.unit)
+
+
+def _described(
+    n_frames: int,
+    grid_shape: tuple[int, int],
+    unit: DisplacementUnit | TractionUnit | None,
+) -> str:
+    frames = "1 frame" if n_frames == 1 else f"{n_frames} frames"
+    words = unit_words(unit) if unit is None else f"in {unit_words(unit)}"
+    return f"{frames} of {grid_shape[0]} x {grid_shape[1]} vectors, {words}"

@@ -1,31 +1,51 @@
 """Displacement and traction files: `formats` has one module per format."""
 
-from napari_vit_tfm.io.base import ArrayEntry
+from napari_vit_tfm.io.base import ArrayEntry, field_layout, format_in_words
+from napari_vit_tfm.io.exporter import Append, Exporter
+from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.reading import (
+    DisplacementOptions,
+    open_displacement,
     read_displacement,
     read_segmentation,
     read_traction,
 )
-from napari_vit_tfm.io.registry import FileSummary, summarise, written_formats
+from napari_vit_tfm.io.registry import exporters, open_field_file, readers
+from napari_vit_tfm.io.series import natural_order
+from napari_vit_tfm.io.summary import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
+    TractionSink,
     check_output,
     gel_attributes,
+    open_traction,
     write_arrays,
     write_displacement,
     write_traction,
 )
 
 __all__ = [
+    "Append",
     "ArrayEntry",
+    "DisplacementOptions",
+    "Exporter",
+    "FieldFile",
     "FileSummary",
+    "TractionSink",
     "check_output",
+    "exporters",
+    "field_layout",
+    "format_in_words",
     "gel_attributes",
+    "natural_order",
+    "open_displacement",
+    "open_field_file",
+    "open_traction",
     "read_displacement",
     "read_segmentation",
     "read_traction",
+    "readers",
     "summarise",
     "write_arrays",
     "write_displacement",
     "write_traction",
-    "written_formats",
 ]

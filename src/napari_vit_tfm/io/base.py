@@ -1,14 +1,14 @@
-"""What all file formats share: entries, layouts, what names say, errors."""
+"""What all file formats share: arrays' headers, layouts, what names say, errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -80,72 +80,58 @@ class ArrayEntry:
         shape = ", ".join(map(str, self.shape))
         return f"{self.name} ({self.dtype}, shape ({shape}))"
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether the first axis is that of the frames; else there is one frame."""
+        return self.layout is not None and self.layout.startswith("(T, ")
 
-@dataclass(frozen=True)
-class FileFormat:
-    """How one kind of file is recognised, read and, for some, written.
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of a vector field."""
+        return self.shape[0] if self.has_frames else 1
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Number of rows and columns of a vector field."""
+        assert self.layout is not None
+        axes = self.layout.strip("()").split(", ")
+        rows, columns = ("Y", "X") if "X" in axes else ("H", "W")
+        return self.shape[axes.index(rows)], self.shape[axes.index(columns)]
+
+
+class _Named(Protocol):
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+
+NamedT = TypeVar("NamedT", bound=_Named)
+
+
+def register(registered: dict[str, type[NamedT]], added: type[NamedT]) -> None:
+    """Add a class to those of its kind, by its format's name.
 
     Parameters
     ----------
-    name : str
-        The format's name for messages.
-    endings : tuple of str
-        File name endings, in lower case with the dot.
-    expects : str
-        What a vector field in it is, for messages.
-    claims : callable
-        ``(path, head)``: whether the file is of this format by its content;
-        `head` holds its first bytes.
-    entries : callable
-        ``(path)``: the file's arrays, without reading their values.
-    read : callable
-        ``(path, name)``: an array's values.
-    outline : callable
-        ``(path, entries)``: the cell's outline as ``(N, 2)`` in ``(x, y)`` grid
-        steps counted from zero, or None.
-    write : callable, optional
-        ``(path, arrays, attributes)``: writes a new file.
-    is_container : bool
-        Whether files of other formats may be files of this one inside, as MATLAB
-        7.3 files are HDF5; it is asked after the others.
-    rows_first : bool
-        Whether images in it are indexed by row and column, in this order.
-    """
-
-    name: str
-    endings: tuple[str, ...]
-    expects: str
-    claims: Callable[[Path, bytes], bool]
-    entries: Callable[[Path], tuple[ArrayEntry, ...]]
-    read: Callable[[Path, str], AnyArray]
-    outline: Callable[[Path, tuple[ArrayEntry, ...]], npt.NDArray[np.float64] | None]
-    write: (
-        Callable[[Path, Mapping[str, AnyArray], Mapping[str, Attributes]], None] | None
-    ) = None
-    is_container: bool = False
-    rows_first: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.name} ({', '.join(self.endings)})"
-
-
-REGISTERED: dict[str, FileFormat] = {}
-"""The formats that are registered so far, by name."""
-
-
-def register(file_format: FileFormat) -> None:
-    """Register a file format.
+    registered : dict of str to class
+        The classes so far: all that read, or all that write.
+    added : class
+        One more, with a `name` and `suffixes`.
 
     Raises
     ------
     ValueError
-        If there is a format of this name, or one with such an ending.
+        If there is a format of this name, or one with such a suffix.
     """
-    for other in REGISTERED.values():
-        shared = {other.name, *other.endings} & {file_format.name, *file_format.endings}
+    for other in registered.values():
+        shared = {other.name, *other.suffixes} & {added.name, *added.suffixes}
         if shared:
             raise ValueError(f"there are two formats for {', '.join(sorted(shared))}")
-    REGISTERED[file_format.name] = file_format
+    registered[added.name] = added
+
+
+def format_in_words(file_format: type[_Named]) -> str:
+    """Name and suffixes of a format, such as ``HDF5 (.h5, .hdf5)``."""
+    return f"{file_format.name} ({', '.join(file_format.suffixes)})"
 
 
 def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
@@ -224,18 +210,6 @@ def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
     if displacement_unit(unit) is not None:
         return "displacement"
     return kind_of_name(path.stem)
-
-
-def named_outline(
-    path: Path,
-    entries: tuple[ArrayEntry, ...],
-    read: Callable[[Path, str], AnyArray],
-) -> npt.NDArray[np.float64] | None:
-    """Read the array ``outline``, ``(N, 2)``, where a file has one."""
-    for entry in entries:
-        if entry.name == OUTLINE_NAME:
-            return checked_outline(path, OUTLINE_NAME, read(path, OUTLINE_NAME))
-    return None
 
 
 def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:

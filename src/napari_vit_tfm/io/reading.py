@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.errors import FieldError, FieldFileError
-from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.config import ReadingConfig
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.fields import (
+    Displacement,
+    DisplacementStack,
+    DisplacementStream,
+    TractionStack,
+)
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io.attributes import (
+    gel_of,
+    known_length_of,
+    length_of,
+    unit_of_displacement,
+    unit_of_traction,
+)
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     SEGMENTATION_NAME,
     ArrayEntry,
-    damage_reported,
-    to_stack,
 )
-from napari_vit_tfm.io.registry import OpenedFile, choose, look_inside
-from napari_vit_tfm.units import (
-    DISPLACEMENT_UNITS,
-    TRACTION_UNITS,
-    DisplacementUnit,
-    TractionUnit,
-    displacement_unit,
-    traction_unit,
-)
+from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.frames import FileFrames
+from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
+from napari_vit_tfm.io.series import Series, SeriesFrames, natural_order
+from napari_vit_tfm.io.summary import choose
+from napari_vit_tfm.units import DisplacementUnit, TractionUnit
+
+
+class DisplacementOptions(TypedDict, total=False):
+    """What the caller says about displacements; see `read_displacement`."""
+
+    dataset: str | None
+    unit: DisplacementUnit | None
+    spacing_um: float | None
+    pixel_size_um: float | None
+    gel: Gel | None
+    on_notice: Callable[[str], None] | None
 
 
 def read_displacement(
-    path: str | os.PathLike[str],
+    source: PathLike | FieldFile | Sequence[PathLike],
     *,
     dataset: str | None = None,
     unit: DisplacementUnit | None = None,
@@ -47,8 +66,10 @@ def read_displacement(
 
     Parameters
     ----------
-    path : path
-        The file; its format is told by its content.
+    source : path, FieldFile, or sequence of paths
+        The file, whose format is found by its content, or a file that is open.
+        Several files are one series, sorted by the numbers in their names: cell_2
+        comes before cell_10.
     dataset : str, optional, keyword-only
         Name of the array; it is then believed to be a displacement, whatever
         its name says. Without it the array is found by its name.
@@ -62,8 +83,9 @@ def read_displacement(
     gel : Gel, optional, keyword-only
         What is known about the gel; the rest is what the file says.
     on_notice : callable, optional, keyword-only
-        Told, in a sentence, what the file says about the gel that no gel can
-        have; it is then left unknown. Without it that is an error.
+        Called with a sentence for every value of the gel in the file that is
+        impossible; the value is then left unknown. Without it such a value is an
+        error. Also called if the outlines of a series differ; they are left out.
 
     Returns
     -------
@@ -75,7 +97,7 @@ def read_displacement(
     FieldFileError
         If the file is no displacement field or names a unit that is none of
         displacements, vectors in it are NaN or infinite, or there is no such
-        gel.
+        gel; or if files of a series differ in grid, unit, lengths or gel.
     FieldError
         If `unit` is none of these, or a length is not positive.
 
@@ -91,25 +113,82 @@ def read_displacement(
     >>> stack = read_displacement("cell.npz", unit="px", pixel_size_um=0.1)
     >>> stack.n_frames, stack.grid_shape, stack.unit
     (3, (16, 24), 'px')
+
+    A series of files:
+
+    >>> for number in (10, 2):
+    ...     np.savez(f"cell_{number}.npz", u=np.full((16, 24, 2), float(number)))
+    >>> stack = read_displacement(["cell_10.npz", "cell_2.npz"], unit="px")
+    >>> stack.data[:, 0, 0, 0]
+    array([ 2., 10.], dtype=float32)
     """
-    file = look_inside(path)
-    entry = choose(file, "displacement", dataset=dataset)
-    kept_unit, factor = unit, 1.0
-    if unit is None:
-        kept_unit, factor = _displacement_unit(file.path, entry)
-    return DisplacementStack(
-        data=_read_vectors(file, entry, factor),
-        unit=kept_unit,
-        spacing_um=_length(file.path, entry, "spacing_um", spacing_um),
-        pixel_size_um=_length(file.path, entry, "pixel_size_um", pixel_size_um),
-        gel=_read_gel(file.path, entry, gel or Gel(), on_notice),
-        outline=_read_outline(file),
-        metadata=_metadata(file, entry),
+    options = DisplacementOptions(
+        dataset=dataset,
+        unit=unit,
+        spacing_um=spacing_um,
+        pixel_size_um=pixel_size_um,
+        gel=gel,
+        on_notice=on_notice,
     )
+    if not isinstance(source, str | os.PathLike | FieldFile):
+        return _read_series(natural_order(source), options)
+    with opened(source) as file:
+        return _whole(_stream(file, options))
+
+
+@contextmanager
+def open_displacement(
+    source: PathLike | FieldFile | Sequence[PathLike],
+    *,
+    in_memory_bytes: int = ReadingConfig.in_memory_bytes,
+    **options: Unpack[DisplacementOptions],
+) -> Iterator[Displacement]:
+    """Open displacements that may be larger than memory, for use in a ``with`` block.
+
+    Parameters
+    ----------
+    source : path, FieldFile, or sequence of paths
+        As for `read_displacement`.
+    in_memory_bytes : int, optional, keyword-only
+        Stacks of up to this size are read, and so checked, as a whole.
+    **options
+        As for `read_displacement`.
+
+    Yields
+    ------
+    Displacement
+        A `DisplacementStack` if it is small, or if the file's format is always read
+        whole; otherwise a `DisplacementStream`. Of a series only one file at a time
+        is open or in memory.
+
+    Raises
+    ------
+    FieldFileError, FieldError
+        As `read_displacement`. Vectors that are NaN or infinite are found when
+        they are read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import io
+    >>> values = np.zeros((100, 16, 24, 2))
+    >>> io.write_arrays("long.h5", {"displacement": values}, {})
+    >>> with io.open_displacement("long.h5", unit="px", in_memory_bytes=0) as stream:
+    ...     stream.n_frames, stream.part(96, 100).data.shape
+    (100, (4, 16, 24, 2))
+    """
+    if not isinstance(source, str | os.PathLike | FieldFile):
+        with _open_series(natural_order(source), options) as stream:
+            yield _whole(stream) if _size(stream) <= in_memory_bytes else stream
+        return
+    with opened(source) as file:
+        stream = _stream(file, options)
+        is_small = not file.reads_frames or _size(stream) <= in_memory_bytes
+        yield _whole(stream) if is_small else stream
 
 
 def read_traction(
-    path: str | os.PathLike[str],
+    source: PathLike | FieldFile,
     *,
     dataset: str | None = None,
     unit: TractionUnit | None = None,
@@ -118,8 +197,8 @@ def read_traction(
 
     Parameters
     ----------
-    path : path
-        The file; its format is told by its content.
+    source : path or FieldFile
+        The file, whose format is found by its content, or a file that is open.
     dataset : str, optional, keyword-only
         Name of the array; it is then believed to be a traction, whatever its
         name says. Without it the array is found by its name.
@@ -150,32 +229,32 @@ def read_traction(
     >>> traction.n_frames, traction.grid_shape, traction.unit
     (3, (16, 24), 'Pa')
     """
-    file = look_inside(path)
-    entry = choose(file, "traction", dataset=dataset)
-    data = _read_vectors(file, entry)
-    return TractionStack(
-        data=data,
-        unit=_traction_unit(file.path, entry) if unit is None else unit,
-        spacing_um=_known_number(file.path, entry, "spacing_um"),
-        gel=_read_gel(file.path, entry, Gel(), None),
-        model=str(entry.attributes.get("model", "")),
-        model_sha256=str(entry.attributes.get("model_sha256", "")),
-        outline=_read_outline(file),
-        drift=_read_drift(file, n_frames=len(data)),
-        metadata=_metadata(file, entry),
-    )
+    with opened(source) as file:
+        entry = choose(file, "traction", dataset=dataset)
+        data = FileFrames(file, entry).all()
+        return TractionStack(
+            data=data,
+            unit=unit_of_traction(file.path, entry) if unit is None else unit,
+            spacing_um=known_length_of(file.path, entry, "spacing_um"),
+            gel=gel_of(file.path, entry, Gel(), None),
+            model=str(entry.attributes.get("model", "")),
+            model_sha256=str(entry.attributes.get("model_sha256", "")),
+            outline=file.outline(),
+            drift=_read_drift(file, n_frames=len(data)),
+            metadata=_metadata(file, entry),
+        )
 
 
 def read_segmentation(
-    path: str | os.PathLike[str],
+    source: PathLike | FieldFile,
 ) -> npt.NDArray[np.integer] | None:
     """Read where the patches are, from a file such as HDF5 or NPZ.
 
     Parameters
     ----------
-    path : path
-        The file; its array ``segmentation`` is read, ``(T, H, W)`` or
-        ``(H, W)``.
+    source : path or FieldFile
+        The file, or one that is open; its array ``segmentation`` is read,
+        ``(T, H, W)`` or ``(H, W)``.
 
     Returns
     -------
@@ -188,12 +267,11 @@ def read_segmentation(
     FieldFileError
         If the array holds anything but whole numbers, or has another shape.
     """
-    file = look_inside(path)
-    names = [entry.name for entry in file.arrays]
-    if not file.format.rows_first or SEGMENTATION_NAME not in names:
-        return None
-    with damage_reported(file.path, file.format.name):
-        labels = file.format.read(file.path, SEGMENTATION_NAME)
+    with opened(source) as file:
+        names = [entry.name for entry in file.arrays]
+        if not file.rows_first or SEGMENTATION_NAME not in names:
+            return None
+        labels = file.read(SEGMENTATION_NAME)
     if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3):
         raise FieldFileError(
             f"{file.path}: {SEGMENTATION_NAME} holds {labels.dtype} numbers in the "
@@ -202,42 +280,76 @@ def read_segmentation(
     return labels.reshape(-1, *labels.shape[-2:])
 
 
-def _read_vectors(
-    file: OpenedFile, entry: ArrayEntry, factor: float = 1.0
-) -> FloatArray:
-    """The vectors times a factor, float32 and finite."""
-    assert entry.layout is not None
-    with damage_reported(file.path, file.format.name):
-        array = file.format.read(file.path, entry.name)
-    if array.dtype.kind != "f":
-        raise FieldFileError(
-            f"{file.path}: {entry.name} holds {array.dtype} numbers, "
-            f"expected {file.format.expects}"
-        )
-    # Numbers beyond float32 become infinite and are found below.
-    with np.errstate(over="ignore"):
-        stack = np.ascontiguousarray(to_stack(array, entry.layout), dtype=np.float32)
-        if factor != 1:
-            stack = stack * np.float32(factor)
-    bad = np.logical_not(np.isfinite(stack).all(axis=-1))
-    if bad.any():
-        frame, row, column = np.argwhere(bad)[0]
-        frames = int(bad.reshape(len(bad), -1).any(axis=1).sum())
-        raise FieldFileError(
-            f"{file.path}: {int(bad.sum())} of {bad.size} vectors of {entry.name} are "
-            f"NaN or infinite, in {frames} of {len(stack)} frames, the first at frame "
-            f"{frame}, row {row}, column {column}; expected finite numbers everywhere: "
-            "fill the gaps first"
-        )
-    return stack
+def _read_series(
+    paths: Sequence[Path], options: DisplacementOptions
+) -> DisplacementStack:
+    """Read files of a series, each opened once."""
+    series, stacks = Series(), []
+    for path in paths:
+        stacks.append(read_displacement(path, **options))
+        series.add(path, stacks[-1])
+    return DisplacementStack(
+        np.concatenate([stack.data for stack in stacks]),
+        **series.known(options.get("on_notice")),
+    )
 
 
-def _read_outline(file: OpenedFile) -> npt.NDArray[np.float64] | None:
-    with damage_reported(file.path, file.format.name):
-        return file.format.outline(file.path, file.arrays)
+@contextmanager
+def _open_series(
+    paths: Sequence[Path], options: DisplacementOptions
+) -> Iterator[DisplacementStream]:
+    """Look inside all files of a series; each is opened again for its frames."""
+    series = Series()
+    for path in paths:
+        with open_field_file(path) as file:
+            series.add(path, _stream(file, options))
+    known = series.known(options.get("on_notice"))
+    if options.get("on_notice") is not None:
+        # The user has been told already.
+        options = {**options, "on_notice": lambda _notice: None}
+
+    def open_file(path: Path) -> AbstractContextManager[Displacement]:
+        return open_displacement(path, **options)
+
+    with closing(
+        SeriesFrames(series.paths, series.n_frames, series.grid_shape, open_file)
+    ) as frames:
+        yield DisplacementStream(frames, **known)
 
 
-def _read_drift(file: OpenedFile, *, n_frames: int) -> npt.NDArray[np.float64] | None:
+def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream:
+    """Displacements of an open file, none of which are read yet."""
+    entry = choose(file, "displacement", dataset=options.get("dataset"))
+    unit, factor = options.get("unit"), 1.0
+    if unit is None:
+        unit, factor = unit_of_displacement(file.path, entry)
+
+    def length(told: float | None, name: str) -> float | None:
+        return length_of(file.path, entry, name) if told is None else told
+
+    return DisplacementStream(
+        FileFrames(file, entry, factor),
+        unit=unit,
+        spacing_um=length(options.get("spacing_um"), "spacing_um"),
+        pixel_size_um=length(options.get("pixel_size_um"), "pixel_size_um"),
+        gel=gel_of(
+            file.path, entry, options.get("gel") or Gel(), options.get("on_notice")
+        ),
+        outline=file.outline(),
+        metadata=_metadata(file, entry),
+    )
+
+
+def _whole(stream: DisplacementStream) -> DisplacementStack:
+    return stream.part(0, stream.n_frames)
+
+
+def _size(stream: DisplacementStream) -> int:
+    """Size of all frames in float32, in bytes."""
+    return stream.n_frames * math.prod(stream.grid_shape) * 2 * 4
+
+
+def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | None:
     """The mean displacements that were taken off, where a file has them.
 
     An array of this name that is not in grid steps is somebody else's.
@@ -249,8 +361,7 @@ def _read_drift(file: OpenedFile, *, n_frames: int) -> npt.NDArray[np.float64] |
     ]
     if not entries:
         return None
-    with damage_reported(file.path, file.format.name):
-        drift = file.format.read(file.path, DRIFT_NAME)
+    drift = file.read(DRIFT_NAME)
     expected = (n_frames, 2)
     if (
         drift.shape != expected
@@ -264,107 +375,7 @@ def _read_drift(file: OpenedFile, *, n_frames: int) -> npt.NDArray[np.float64] |
     return drift
 
 
-def _displacement_unit(
-    path: Path, entry: ArrayEntry
-) -> tuple[DisplacementUnit | None, float]:
-    """The unit to keep displacements in, and what makes it of the file's numbers."""
-    said = entry.attributes.get("units")
-    if said is None:
-        return ("field" if entry.original else None), 1.0
-    understood = displacement_unit(said)
-    if understood is None:
-        raise FieldFileError(
-            f"{path}: {entry.name} names the unit {said!r}, expected one of "
-            f"{', '.join(DISPLACEMENT_UNITS)}; "
-            "convert it, or name the right one (unit=, --units)"
-        )
-    return understood
-
-
-def _traction_unit(path: Path, entry: ArrayEntry) -> TractionUnit:
-    said = entry.attributes.get("units", "1" if entry.original else None)
-    understood = traction_unit(said)
-    if understood is None:
-        found = "names no unit" if said is None else f"names the unit {said!r}"
-        raise FieldFileError(
-            f"{path}: {entry.name} {found}, expected one of "
-            f"{', '.join(TRACTION_UNITS)}; name the right one (unit=)"
-        )
-    return understood
-
-
-def _length(
-    path: Path, entry: ArrayEntry, name: str, told: float | None
-) -> float | None:
-    return _number(path, entry, name) if told is None else told
-
-
-def _number(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    value: Any = entry.attributes.get(name)
-    if value is None:
-        return None
-    number = _as_float(value)
-    if number is None or not 0 < number < math.inf:
-        raise FieldFileError(
-            f"{path}: {entry.name} says {name} = {value!r}, expected a positive number"
-        )
-    return number
-
-
-def _known_number(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """As `_number`; but NaN is how this package writes what is not known."""
-    value: Any = entry.attributes.get(name)
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return _number(path, entry, name)
-
-
-def _read_gel(
-    path: Path,
-    entry: ArrayEntry,
-    told: Gel,
-    on_notice: Callable[[str], None] | None,
-) -> Gel:
-    """A gel, with what a file says where nothing else was told."""
-    in_file = {}
-    for name, value in dataclasses.asdict(told).items():
-        if value is not None:
-            continue
-        try:
-            in_file[name] = _gel_value(path, entry, name)
-        except FieldFileError as error:
-            if on_notice is None:
-                raise
-            on_notice(f"{error}; it is ignored")
-    return told.filled_from(Gel(**in_file))
-
-
-def _gel_value(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """One of a gel's values; NaN is how this package writes what is not known."""
-    value: Any = entry.attributes.get(name)
-    if value is None:
-        return None
-    says = f"{path}: {entry.name} says {name} = {value!r}"
-    number = _as_float(value)
-    if number is None:
-        raise FieldFileError(f"{says}, expected a number")
-    if math.isnan(number):
-        return None
-    try:
-        Gel(**{name: number})
-    except FieldError as error:
-        raise FieldFileError(f"{says}: {error}") from error
-    return number
-
-
-def _as_float(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _metadata(file: OpenedFile, entry: ArrayEntry) -> dict[str, Any]:
+def _metadata(file: FieldFile, entry: ArrayEntry) -> dict[str, Any]:
     return {
         "source": str(file.path),
         "dataset": entry.name,

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     OUTLINE_NAME,
+    AnyArray,
     Attributes,
-    FileFormat,
 )
-from napari_vit_tfm.io.registry import written_formats
+from napari_vit_tfm.io.exporter import Append, Exporter
+from napari_vit_tfm.io.registry import exporters
 
 
 def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:
@@ -39,8 +41,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     Parameters
     ----------
     path : path
-        The file, ending as those of a format that is written, such as .h5 or .npz;
-        one of that name is replaced.
+        The file, with the ending of a format that is written, such as .h5 or .npz;
+        an existing file is replaced.
     traction : TractionStack
         What to write.
 
@@ -60,25 +62,82 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     ...     file["traction"].shape
     (1, 16, 16, 2)
     """
-    said: dict[str, str | float | None] = {
-        "units": traction.unit,
-        "spacing_um": traction.spacing_um,
-        **gel_attributes(traction.gel),
-        "model": traction.model,
-        "model_sha256": traction.model_sha256,
-        "version": __version__,
-    }
-    arrays: dict[str, npt.ArrayLike] = {"traction": traction.data}
-    if traction.outline is not None:
-        arrays[OUTLINE_NAME] = traction.outline
-    # All are always there, so that whoever reads them need not ask first.
-    attributes = {
-        "traction": {k: math.nan if v is None else v for k, v in said.items()}
-    }
-    if traction.drift is not None:
-        arrays[DRIFT_NAME] = traction.drift
-        attributes[DRIFT_NAME] = {"units": "grid"}
-    write_arrays(path, arrays, attributes)
+    with open_traction(path) as sink:
+        sink.append(traction)
+
+
+@contextmanager
+def open_traction(path: str | os.PathLike[str]) -> Iterator[TractionSink]:
+    """Write tractions frame by frame, in the form of `write_traction`.
+
+    Parameters
+    ----------
+    path : path
+        As for `write_traction`. The file appears when the block ends; if the block
+        fails, there is none. Frames are written to HDF5 files at once; the content of
+        NPZ files is kept in memory until the end.
+
+    Yields
+    ------
+    TractionSink
+        Takes the tractions.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import io, TractionStack
+    >>> with io.open_traction("long.h5") as sink:
+    ...     for _ in range(10):
+    ...         sink.append(TractionStack(np.zeros((8, 16, 24, 2)), unit="Pa"))
+    >>> io.read_traction("long.h5").n_frames
+    80
+    """
+    with open_output(path, {}) as append:
+        sink = TractionSink(append)
+        yield sink
+        sink.finish()
+
+
+class TractionSink:
+    """Appends tractions to a file; see `open_traction`."""
+
+    def __init__(self, append: Append) -> None:
+        self._append = append
+        self._first: TractionStack | None = None
+        self._drifts: list[npt.NDArray[np.float64]] = []
+
+    def append(self, traction: TractionStack) -> None:
+        """Append the next frames.
+
+        Raises
+        ------
+        ValueError
+            If their unit, spacing, gel or model is another than that of the frames
+            before, or drifts are known of some frames only.
+        FieldFileError
+            If they cannot be written.
+        """
+        if self._first is None:
+            self._first = traction.first(1)
+        if _known(traction) != _known(self._first):
+            raise ValueError("the tractions of one file are all of one kind")
+        self._append("traction", traction.data, _traction_attributes(traction))
+        if traction.drift is not None:
+            self._drifts.append(traction.drift)
+
+    def finish(self) -> None:
+        """Write outline and drift, after the last frame."""
+        if self._first is None:
+            raise ValueError("there are no tractions to write")
+        if self._first.outline is not None:
+            self._append(OUTLINE_NAME, self._first.outline, {})
+        if self._drifts:
+            self._append(DRIFT_NAME, np.concatenate(self._drifts), {"units": "grid"})
 
 
 def write_displacement(
@@ -155,14 +214,13 @@ def write_arrays(
 ) -> None:
     """Write named arrays, in the format of the file name's ending.
 
-    The file appears under its name when it is complete: it is written under
-    another and renamed.
+    The file is written under a temporary name and renamed when it is complete.
 
     Parameters
     ----------
     path : path
-        The file, ending as those of a format that is written, such as .h5 or .npz;
-        one of that name is replaced.
+        The file, with the ending of a format that is written, such as .h5 or .npz;
+        an existing file is replaced.
     arrays : mapping of str to array
         The arrays. None is written as objects.
     attributes : mapping of str to mapping
@@ -175,20 +233,51 @@ def write_arrays(
     FieldFileError
         If the ending is another, or the file cannot be written.
     """
+    with open_output(path, attributes.get("", {})) as append:
+        for name, array in arrays.items():
+            append(name, np.asarray(array), attributes.get(name, {}))
+
+
+@contextmanager
+def open_output(
+    path: str | os.PathLike[str], attributes: Attributes
+) -> Iterator[Append]:
+    """Write a file piece by piece, in the format of the file name's ending.
+
+    Parameters
+    ----------
+    path : path
+        As for `write_arrays`; the file is there when the block ends.
+    attributes : mapping of str to str or number
+        What is said about the whole file.
+
+    Yields
+    ------
+    Append
+        Makes an array, or appends to it.
+
+    Raises
+    ------
+    FieldFileError
+        If the ending is another, or the file cannot be written.
+    """
     target = check_output(path)
-    write = _format_for(target).write
-    assert write is not None
+    exporter = _exporter_for(target)
+    of_block: list[OSError] = []
     try:
-        with replacing(target) as temporary:
-            write(
-                temporary,
-                {name: np.asarray(array) for name, array in arrays.items()},
-                attributes,
-            )
+        with (
+            replacing(target) as temporary,
+            exporter.open(temporary, attributes) as append,
+        ):
+            try:
+                yield partial(_append_or_explain, target, append)
+            except OSError as error:
+                of_block.append(error)
+                raise
     except OSError as error:
-        # h5py's own text names the temporary file.
-        reason = error.strerror or type(error).__name__
-        raise FieldFileError(f"{target}: cannot be written ({reason})") from error
+        if error in of_block:
+            raise
+        raise _unwritable(target, error) from error
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
@@ -200,7 +289,7 @@ def check_output(path: str | os.PathLike[str]) -> Path:
         If its ending is none that is written, or its folder is not there.
     """
     path = Path(path)
-    _format_for(path)
+    _exporter_for(path)
     if path.is_dir():
         raise FieldFileError(f"{path}: is a folder, expected a file to write")
     if not path.parent.is_dir():
@@ -208,15 +297,60 @@ def check_output(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _format_for(path: Path) -> FileFormat:
-    for file_format in written_formats():
-        if path.suffix.lower() in file_format.endings:
-            return file_format
-    endings = [ending for known in written_formats() for ending in known.endings]
+def _exporter_for(path: Path) -> type[Exporter]:
+    for exporter in exporters():
+        if path.suffix.lower() in exporter.suffixes:
+            return exporter
+    suffixes = [suffix for known in exporters() for suffix in known.suffixes]
     raise FieldFileError(
         f"{path}: found the ending {path.suffix!r}, "
-        f"expected one of {', '.join(endings)}"
+        f"expected one of {', '.join(suffixes)}"
     )
+
+
+def _append_or_explain(
+    target: Path,
+    append: Append,
+    name: str,
+    frames: AnyArray,
+    attributes: Attributes,
+) -> None:
+    try:
+        append(name, frames, attributes)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: OSError) -> FieldFileError:
+    # h5py's own text names the temporary file.
+    reason = error.strerror or type(error).__name__
+    return FieldFileError(f"{target}: cannot be written ({reason})")
+
+
+def _known(traction: TractionStack) -> tuple[object, ...]:
+    """What all frames of a file have in common."""
+    return (
+        traction.grid_shape,
+        traction.unit,
+        traction.spacing_um,
+        traction.gel,
+        traction.model,
+        traction.model_sha256,
+        traction.drift is None,
+    )
+
+
+def _traction_attributes(traction: TractionStack) -> Attributes:
+    """What is said about tractions; all of it, so that no reader need ask first."""
+    said: dict[str, str | float | None] = {
+        "units": traction.unit,
+        "spacing_um": traction.spacing_um,
+        **gel_attributes(traction.gel),
+        "model": traction.model,
+        "model_sha256": traction.model_sha256,
+        "version": __version__,
+    }
+    return {name: math.nan if value is None else value for name, value in said.items()}
 
 
 @contextmanager

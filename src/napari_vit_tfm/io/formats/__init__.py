@@ -1,5 +1,5 @@
 """One module per file format.
 
-`io.registry` finds the modules of this folder by itself. Each registers its format
-with `io.base.register`.
+`io.registry` imports all modules of this folder. The classes in them, `FieldFile`
+for what is read and `Exporter` for what is written, register themselves.
 """

@@ -6,6 +6,8 @@ second y, component 0 points along the first, and outlines count from 1.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,11 @@ from napari_vit_tfm.io.base import (
     MIN_SIDE,
     AnyArray,
     ArrayEntry,
-    FileFormat,
     Layout,
-    checked_outline,
     field_layout,
-    register,
 )
+from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.formats.hdf5 import has_signature
 
 STRUCT_NAME = "input_data"
 STRUCT_ENTRY = "input_data.displacement"
@@ -34,13 +35,120 @@ OUTLINE_NAMES = ("brdx", "brdy")
 _DTYPES = {"double": "float64", "single": "float32", "logical": "bool"}
 
 
-def _claims(path: Path, head: bytes) -> bool:
-    return head.startswith(b"MATLAB ")
+class MatFile(FieldFile):
+    """Arrays are variables; a variable is always read whole.
 
+    Files of version 7.3 are HDF5 inside and read by h5py, all others by scipy.
+    """
 
-def _is_hdf5(path: Path) -> bool:
-    """Whether this is version 7.3, which is HDF5 inside."""
-    return bool(h5py.is_hdf5(path))
+    name = "MATLAB"
+    suffixes = (".mat",)
+    expects = (
+        "dspl or trac of DL-TFM, floating-point numbers in the shape (X, Y, 2), "
+        f"at least {MIN_SIDE} vectors a side, or the struct {STRUCT_NAME}"
+    )
+    rows_first = False
+
+    @classmethod
+    def claims(cls, path: Path, head: bytes) -> bool:
+        """Whether it begins as MATLAB's files do."""
+        return head.startswith(b"MATLAB ")
+
+    def open(self, resources: ExitStack) -> None:
+        """Open the file, and list what an older file says about its variables."""
+        self._hdf5: h5py.File | None = None
+        if has_signature(self.head):
+            self._hdf5 = resources.enter_context(h5py.File(self.path, "r"))
+            return
+        from scipy.io import whosmat
+
+        # scipy takes open files, too, which its types do not know.
+        stream: Any = resources.enter_context(self.path.open("rb"))
+        self._stream = stream
+        self._declared = whosmat(self._stream)
+
+    def entries(self) -> tuple[ArrayEntry, ...]:
+        """All variables, and the frames of a struct that has some."""
+        if self._hdf5 is not None:
+            return tuple(
+                # MATLAB stores the last axis first.
+                _entry(name, tuple(item.shape or ())[::-1], str(item.dtype))
+                if isinstance(item, h5py.Dataset)
+                else _entry(name, (), "struct")
+                for name, item in self._hdf5.items()
+                if not name.startswith("#")
+            )
+        entries = [
+            _entry(name, tuple(map(int, shape)), _DTYPES.get(kind, kind))
+            for name, shape, kind in self._declared
+        ]
+        if any(
+            entry.name == STRUCT_NAME and entry.dtype == "struct" for entry in entries
+        ):
+            shape = self._struct_stack.shape
+            entries.append(
+                ArrayEntry(STRUCT_ENTRY, shape, "float64", layout="(T, H, W, 2)")
+            )
+        return tuple(entries)
+
+    def values(self, name: str, frames: slice | None) -> AnyArray:
+        """A variable, indexed as in MATLAB, or the frames of the struct."""
+        array = self._struct_stack if name == STRUCT_ENTRY else self._variable(name)
+        return array if frames is None else array[frames]
+
+    def outline_points(self) -> tuple[str, AnyArray] | None:
+        """The arrays `brdx` and `brdy`, which count from 1."""
+        if not {entry.name for entry in self.arrays}.issuperset(OUTLINE_NAMES):
+            return None
+        # They may be stored as uint8: to float before anything is subtracted.
+        x, y = (
+            np.asarray(self._variable(name), dtype=np.float64).ravel()
+            for name in OUTLINE_NAMES
+        )
+        if x.size != y.size:
+            raise FieldFileError(
+                f"{self.path}: {' and '.join(OUTLINE_NAMES)} are not a cell's outline: "
+                f"found {x.size} and {y.size} numbers, expected equally many"
+            )
+        return ", ".join(OUTLINE_NAMES), np.stack([x, y], axis=1) - 1
+
+    def _variable(self, name: str) -> AnyArray:
+        if self._hdf5 is not None:
+            return np.asarray(self._hdf5[name][...]).T
+        from scipy.io import loadmat
+
+        array = np.asarray(loadmat(self._stream, variable_names=[name])[name])
+        declared = {name: kind for name, _, kind in self._declared}[name]
+        # MATLAB stores doubles that are whole numbers in fewer bytes, and scipy
+        # leaves them so: a field of zeros arrives as uint8.
+        if declared in ("double", "single") and array.dtype.kind in "iu":
+            return array.astype(_DTYPES[declared])
+        return array
+
+    @cached_property
+    def _struct_stack(self) -> npt.NDArray[np.float64]:
+        """Frames of ``input_data.displacement``: lists of positions and of vectors."""
+        from scipy.io import loadmat
+
+        content = loadmat(
+            self._stream, variable_names=[STRUCT_NAME], simplify_cells=True
+        )
+        try:
+            displacement = content[STRUCT_NAME]["displacement"]
+            positions, vectors = displacement["pos"], displacement["vec"]
+        except (KeyError, TypeError, IndexError) as error:
+            raise FieldFileError(
+                f"{self.path}: the struct {STRUCT_NAME} has no displacement.pos and "
+                "displacement.vec, as the input of Bayesian FTTC packages has"
+            ) from error
+        if isinstance(positions, np.ndarray) and positions.dtype != object:
+            positions, vectors = [positions], [vectors]
+        return np.stack(
+            [
+                _gridded(self.path, np.asarray(pos), np.asarray(vec))
+                for pos, vec in zip(positions, vectors, strict=True)
+            ]
+        )
 
 
 def _layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
@@ -59,71 +167,6 @@ def _entry(name: str, shape: tuple[int, ...], dtype_name: str) -> ArrayEntry:
         layout=_layout(shape, dtype),
         # DL-TFM documents its tractions as pascal; the file does not say so.
         attributes={"units": "Pa"} if name == "trac" else {},
-    )
-
-
-def _entries(path: Path) -> tuple[ArrayEntry, ...]:
-    if _is_hdf5(path):
-        with h5py.File(path, "r") as file:
-            return tuple(
-                # MATLAB stores the last axis first.
-                _entry(name, tuple(item.shape or ())[::-1], str(item.dtype))
-                if isinstance(item, h5py.Dataset)
-                else _entry(name, (), "struct")
-                for name, item in file.items()
-                if not name.startswith("#")
-            )
-    from scipy.io import whosmat
-
-    entries = [
-        _entry(name, tuple(map(int, shape)), _DTYPES.get(kind, kind))
-        for name, shape, kind in whosmat(path)
-    ]
-    if any(entry.name == STRUCT_NAME and entry.dtype == "struct" for entry in entries):
-        shape = _struct_stack(path).shape
-        entries.append(
-            ArrayEntry(STRUCT_ENTRY, shape, "float64", layout="(T, H, W, 2)")
-        )
-    return tuple(entries)
-
-
-def _read(path: Path, name: str) -> AnyArray:
-    if name == STRUCT_ENTRY:
-        return _struct_stack(path)
-    if _is_hdf5(path):
-        with h5py.File(path, "r") as file:
-            return np.asarray(file[name][...]).T
-    from scipy.io import loadmat, whosmat
-
-    array = np.asarray(loadmat(path, variable_names=[name])[name])
-    declared = {name: kind for name, _, kind in whosmat(path)}[name]
-    # MATLAB stores doubles that are whole numbers in fewer bytes, and scipy
-    # leaves them so: a field of zeros arrives as uint8.
-    if declared in ("double", "single") and array.dtype.kind in "iu":
-        return array.astype(_DTYPES[declared])
-    return array
-
-
-def _struct_stack(path: Path) -> npt.NDArray[np.float64]:
-    """Frames of ``input_data.displacement``: lists of positions and of vectors."""
-    from scipy.io import loadmat
-
-    content = loadmat(path, variable_names=[STRUCT_NAME], simplify_cells=True)
-    try:
-        displacement = content[STRUCT_NAME]["displacement"]
-        positions, vectors = displacement["pos"], displacement["vec"]
-    except (KeyError, TypeError, IndexError) as error:
-        raise FieldFileError(
-            f"{path}: the struct {STRUCT_NAME} has no displacement.pos and "
-            "displacement.vec, as the input of Bayesian FTTC packages has"
-        ) from error
-    if isinstance(positions, np.ndarray) and positions.dtype != object:
-        positions, vectors = [positions], [vectors]
-    return np.stack(
-        [
-            _gridded(path, np.asarray(pos), np.asarray(vec))
-            for pos, vec in zip(positions, vectors, strict=True)
-        ]
     )
 
 
@@ -150,39 +193,3 @@ def _gridded(path: Path, positions: AnyArray, vectors: AnyArray) -> AnyArray:
     grid = np.empty((rows.size, columns.size, 2))
     grid[row, column] = vectors
     return grid
-
-
-def _outline(
-    path: Path, entries: tuple[ArrayEntry, ...]
-) -> npt.NDArray[np.float64] | None:
-    names = {entry.name for entry in entries}
-    if not names.issuperset(OUTLINE_NAMES):
-        return None
-    # They may be stored as uint8: to float before anything is subtracted.
-    x, y = (
-        np.asarray(_read(path, name), dtype=np.float64).ravel()
-        for name in OUTLINE_NAMES
-    )
-    if x.size != y.size:
-        raise FieldFileError(
-            f"{path}: {' and '.join(OUTLINE_NAMES)} are not a cell's outline: "
-            f"found {x.size} and {y.size} numbers, expected equally many"
-        )
-    return checked_outline(path, ", ".join(OUTLINE_NAMES), np.stack([x, y], axis=1) - 1)
-
-
-register(
-    FileFormat(
-        name="MATLAB",
-        endings=(".mat",),
-        expects=(
-            "dspl or trac of DL-TFM, floating-point numbers in the shape (X, Y, 2), "
-            f"at least {MIN_SIDE} vectors a side, or the struct {STRUCT_NAME}"
-        ),
-        claims=_claims,
-        entries=_entries,
-        read=_read,
-        outline=_outline,
-        rows_first=False,
-    )
-)

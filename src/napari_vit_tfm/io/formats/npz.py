@@ -3,29 +3,99 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from napari_vit_tfm.io.base import (
-    EXPECTED_ARRAY,
-    AnyArray,
-    ArrayEntry,
-    Attributes,
-    FileFormat,
-    field_layout,
-    named_outline,
-    register,
-)
+from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
+from napari_vit_tfm.io.exporter import Append, Exporter
+from napari_vit_tfm.io.field_file import FieldFile
 
-MEMBER_ENDING = ".npy"
+NAME = "NPZ"
+SUFFIXES = (".npz",)
+MEMBER_SUFFIX = ".npy"
 
 
-def _claims(path: Path, head: bytes) -> bool:
-    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+class NpzFile(FieldFile):
+    """Arrays are members of the archive; a member is always read whole."""
+
+    name = NAME
+    suffixes = SUFFIXES
+    is_container = True
+
+    @classmethod
+    def claims(cls, path: Path, head: bytes) -> bool:
+        """Whether it is a ZIP archive."""
+        return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+    def open(self, resources: ExitStack) -> None:
+        """Open the archive."""
+        self._archive = resources.enter_context(zipfile.ZipFile(self.path))
+
+    def entries(self) -> tuple[ArrayEntry, ...]:
+        """All members but those that are attributes, which are read."""
+        headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        for member in self._archive.namelist():
+            if member.endswith(MEMBER_SUFFIX):
+                with self._archive.open(member) as stream:
+                    headers[member.removesuffix(MEMBER_SUFFIX)] = _header(stream)
+        scalars = {
+            name: self.values(name, None).item()
+            for name, (shape, dtype) in headers.items()
+            if shape == () and not dtype.hasobject
+        }
+        of_file = {key: value for key, value in scalars.items() if "." not in key}
+        return tuple(
+            ArrayEntry(
+                name=name,
+                shape=shape,
+                dtype=str(dtype),
+                layout=field_layout(shape, dtype),
+                attributes=of_file
+                | {
+                    key.removeprefix(f"{name}."): value
+                    for key, value in scalars.items()
+                    if key.startswith(f"{name}.")
+                },
+            )
+            for name, (shape, dtype) in headers.items()
+            if name not in scalars
+        )
+
+    def values(self, name: str, frames: slice | None) -> AnyArray:
+        """A member of the archive; pickled objects are refused."""
+        with self._archive.open(name + MEMBER_SUFFIX) as stream:
+            array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        return array if frames is None else array[frames]
+
+
+class NpzExporter(Exporter):
+    """Everything is kept in memory until the file is complete."""
+
+    name = NAME
+    suffixes = SUFFIXES
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
+        """Begin a new archive, which is written when the block ends."""
+        parts: dict[str, list[AnyArray]] = {}
+        scalars = dict(attributes)
+
+        def append(name: str, frames: AnyArray, attributes: Attributes) -> None:
+            parts.setdefault(name, []).append(frames)
+            scalars.update({f"{name}.{key}": x for key, x in attributes.items()})
+
+        yield append
+        arrays = {
+            name: found[0] if len(found) == 1 else np.concatenate(found)
+            for name, found in parts.items()
+        }
+        with path.open("xb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays, **scalars)
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -35,66 +105,3 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     else:
         shape, _, dtype = np.lib.format.read_array_header_2_0(member)
     return shape, dtype
-
-
-def _entries(path: Path) -> tuple[ArrayEntry, ...]:
-    headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            if member.endswith(MEMBER_ENDING):
-                with archive.open(member) as stream:
-                    headers[member.removesuffix(MEMBER_ENDING)] = _header(stream)
-    scalars = {
-        name: _read(path, name).item()
-        for name, (shape, dtype) in headers.items()
-        if shape == () and not dtype.hasobject
-    }
-    of_file = {key: value for key, value in scalars.items() if "." not in key}
-    return tuple(
-        ArrayEntry(
-            name=name,
-            shape=shape,
-            dtype=str(dtype),
-            layout=field_layout(shape, dtype),
-            attributes=of_file
-            | {
-                key.removeprefix(f"{name}."): value
-                for key, value in scalars.items()
-                if key.startswith(f"{name}.")
-            },
-        )
-        for name, (shape, dtype) in headers.items()
-        if name not in scalars
-    )
-
-
-def _read(path: Path, name: str) -> AnyArray:
-    with np.load(path, allow_pickle=False) as archive:
-        return np.asarray(archive[name])
-
-
-def _write(
-    path: Path, arrays: Mapping[str, AnyArray], attributes: Mapping[str, Attributes]
-) -> None:
-    scalars = {
-        f"{name}.{key}" if name else key: np.asarray(value)
-        for name, of_array in attributes.items()
-        for key, value in of_array.items()
-    }
-    with path.open("xb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays, **scalars)
-
-
-register(
-    FileFormat(
-        name="NPZ",
-        endings=(".npz",),
-        expects=EXPECTED_ARRAY,
-        claims=_claims,
-        entries=_entries,
-        read=_read,
-        outline=partial(named_outline, read=_read),
-        write=_write,
-        is_container=True,
-    )
-)

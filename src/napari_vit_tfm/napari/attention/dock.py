@@ -342,7 +342,7 @@ class AttentionDock(QWidget):
         self.refresh()
 
     def _on_save(self) -> None:
-        numbers = {known.name: known.endings for known in io.written_formats()}
+        numbers = {known.name: known.suffixes for known in io.exporters()}
         kinds = {"Figure": (".png",), **numbers}
         path = ask_where_to_save(
             self, "Save the results for the patch", "attention.png", kinds

@@ -444,7 +444,7 @@ class TractionDock(QWidget):
         return f"{name}: {'; '.join(found)}: run again" if found else name
 
     def _on_save_clicked(self) -> None:
-        kinds = {known.name: known.endings for known in io.written_formats()}
+        kinds = {known.name: known.suffixes for known in io.exporters()}
         path = ask_where_to_save(self, "Save tractions", "traction.h5", kinds)
         if path is not None:
             self.save(str(path))

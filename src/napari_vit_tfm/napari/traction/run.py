@@ -10,8 +10,6 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.errors import RunError
@@ -102,7 +100,7 @@ def _batches(run: Run, methods: MethodCache) -> Generator[Update, None, Result]:
     method = methods.load(run.config)
     yield Update(run.token, device)
     started = time.perf_counter()
-    data = np.empty_like(run.stack.data)
+    gathered = reconstruction.Gathered()
     notices: list[str] = []
     for batch in reconstruction.reconstruct_batches(
         run.stack,
@@ -111,10 +109,7 @@ def _batches(run: Run, methods: MethodCache) -> Generator[Update, None, Result]:
         method=method,
         on_notice=notices.append,
     ):
-        data[batch.start : batch.stop] = batch.data
+        gathered.add(batch)
         yield Update(run.token, device, batch.stop, tuple(notices))
-    traction = reconstruction.traction_stack(
-        run.stack, data, substrate=run.substrate, method=method
-    )
     seconds = time.perf_counter() - started
-    return Result(run.token, device, traction, seconds, tuple(notices))
+    return Result(run.token, device, gathered.traction(), seconds, tuple(notices))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
+from napari_vit_tfm.io import open_displacement, read_displacement
+
+FIELD = np.random.default_rng(0).normal(size=(7, 8, 9, 2))
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is taken from HDF5 datasets."""
+    found: list[Any] = []
+    take = h5py.Dataset.__getitem__
+
+    def note(dataset: h5py.Dataset, key: Any, **named: Any) -> Any:
+        found.append(key)
+        return take(dataset, key, **named)
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", note)
+    return found
+
+
+@pytest.mark.parametrize("layout", ["(T, H, W, 2)", "(T, 2, H, W)"])
+def test_hdf5_frames_are_read_when_asked_for(
+    tmp_path: Path, taken: list[Any], layout: str
+) -> None:
+    path = tmp_path / "run.h5"
+    with h5py.File(path, "w") as file:
+        file["u"] = FIELD if layout == "(T, H, W, 2)" else np.moveaxis(FIELD, -1, 1)
+        file["u"].attrs["units"] = "nm"
+    with open_displacement(path, in_memory_bytes=0) as stream:
+        assert isinstance(stream, DisplacementStream)
+        assert (stream.n_frames, stream.grid_shape, stream.unit) == (7, (8, 9), "um")
+        assert taken == []
+        part = stream.part(3, 5)
+        assert taken == [slice(3, 5)]
+    assert (part.unit, part.data.dtype) == ("um", np.float32)
+    np.testing.assert_allclose(part.data, FIELD[3:5] * 1e-3, rtol=1e-6)
+    np.testing.assert_array_equal(part.data, read_displacement(path).data[3:5])
+
+
+def test_what_is_small_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = FIELD
+    size = FIELD.size * 4
+    with open_displacement(path, in_memory_bytes=size) as stack:
+        assert isinstance(stack, DisplacementStack)
+    with open_displacement(path, in_memory_bytes=size - 1) as stream:
+        assert isinstance(stream, DisplacementStream)
+
+
+@pytest.mark.parametrize("name", ["run.npz", "run.mat", "one.h5"])
+def test_other_files_are_read_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "run.npz":
+        np.savez(path, u=FIELD)
+    elif name == "run.mat":
+        savemat(path, {"dspl": FIELD[0].transpose(1, 0, 2)})
+    else:
+        with h5py.File(path, "w") as file:
+            file["u"] = FIELD[0]
+    with open_displacement(path, in_memory_bytes=0) as displacement:
+        found = displacement.frames(0, displacement.n_frames)
+    np.testing.assert_array_equal(found, FIELD[: len(found)].astype(np.float32))
+    assert len(found) == (7 if name == "run.npz" else 1)
+
+
+def test_gaps_are_found_when_their_frame_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    data = FIELD.copy()
+    data[5, 2, 3] = np.nan
+    with h5py.File(path, "w") as file:
+        file["u"] = data
+    with open_displacement(path, in_memory_bytes=0) as stream:
+        stream.part(0, 5)
+        with pytest.raises(
+            FieldFileError, match=r"1 of 144 vectors .* at frame 5, row 2, column 3"
+        ):
+            stream.part(5, 7)
+    with pytest.raises(FieldFileError, match="frame 5"), open_displacement(path):
+        pass
