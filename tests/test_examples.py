@@ -16,8 +16,13 @@ EXTRAS = {"napari", "training"}
 
 WITH_EXAMPLES = (
     "napari_vit_tfm.benchmark.held_out",
+    "napari_vit_tfm.io:natural_order",
+    "napari_vit_tfm.io:open_displacement",
+    "napari_vit_tfm.io:open_field_file",
+    "napari_vit_tfm.io:open_traction",
     "napari_vit_tfm.io:read_displacement",
     "napari_vit_tfm.io:read_traction",
+    "napari_vit_tfm.io:summarise",
     "napari_vit_tfm.io:write_traction",
     "napari_vit_tfm.models",
     "napari_vit_tfm.physics",
