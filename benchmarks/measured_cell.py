@@ -22,6 +22,7 @@ from skimage.draw import polygon2mask
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.io import read_displacement, read_traction
+from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.plotting import write_png
 from napari_vit_tfm.reconstruction import reconstruct
@@ -115,7 +116,9 @@ def main() -> None:
         tractions[name] = read_traction(file).data[0]
     for model in arguments.models:
         config = ReconstructionConfig(model=model)
-        tractions[model] = reconstruct(stack, config=config).data[0]
+        tractions[model] = reconstruct(
+            stack, substrate=Substrate(), config=config
+        ).data[0]
     steps = stack.in_grid_steps()[0]
     for name, traction in tractions.items():
         words = described(steps, traction, stack.outline)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -85,6 +86,17 @@ def test_without_young_s_modulus_it_is_a_ratio() -> None:
     assert ratio.unit == "1"
     assert ratio.gel == REFERENCE_GEL
     np.testing.assert_allclose(pascal.data, 2000 * ratio.data, rtol=1e-5)
+
+
+def test_without_a_substrate_it_is_the_gel_that_is_known() -> None:
+    stack = random_stack()
+    gel = Gel(young_pa=2000.0, poisson=0.4)
+    known = dataclasses.replace(stack, gel=gel)
+    found = reconstruct(known, config=CPU)
+    expected = reconstruct(stack, substrate=Substrate(gel), config=CPU)
+    assert found.unit == "Pa"
+    assert found.gel == expected.gel
+    np.testing.assert_array_equal(found.data, expected.data)
 
 
 def test_components_and_axes_reach_the_model_in_their_order() -> None:

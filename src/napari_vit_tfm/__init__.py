@@ -7,9 +7,9 @@ Displacements in, tractions out::
 
     import napari_vit_tfm as tfm
 
-    displacement = tfm.read_displacement("cell.h5")
     gel = tfm.Gel(young_pa=10_000, poisson=0.45)
-    traction = tfm.reconstruct(displacement, substrate=tfm.Substrate(gel))
+    displacement = tfm.read_displacement("cell.h5", gel=gel)
+    traction = tfm.reconstruct(displacement)
     tfm.write_traction("traction.h5", traction)
 """
 

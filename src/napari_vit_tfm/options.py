@@ -159,17 +159,13 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
 
     Examples
     --------
-    >>> from dataclasses import dataclass
-    >>> from typing import Annotated
-    >>> from napari_vit_tfm.options import Number, options_of
-    >>> @dataclass(frozen=True)
-    ... class Filter:
-    ...     cut_off: Annotated[
-    ...         float | None,
-    ...         Number(label="Cut-off", help="Wavelength", otherwise="no filter"),
-    ...     ] = None
-    >>> {name: option.about.label for name, option in options_of(Filter).items()}
-    {'cut_off': 'Cut-off'}
+    >>> from napari_vit_tfm import Gel
+    >>> from napari_vit_tfm.options import options_of
+    >>> for name, option in options_of(Gel).items():
+    ...     print(f"{name}: {option.about.label}, {option.about.range_in_words}")
+    young_pa: Young's modulus, above 0
+    poisson: Poisson ratio, at least 0 and at most 0.5
+    thickness_um: Gel thickness, above 0
     """
     if options is None:
         return {}

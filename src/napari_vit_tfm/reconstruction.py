@@ -141,8 +141,8 @@ def reconstruct(
     displacement : DisplacementStack or DisplacementStream
         Displacements; 16 to 256 vectors along either side.
     substrate : Substrate, keyword-only, optional
-        The gel; None is the reference gel of unknown stiffness. The gel that
-        the displacements' file names is ``Substrate(displacement.gel)``.
+        The gel; None is ``Substrate(displacement.gel)``, the gel that is known
+        with the displacements.
     config : ReconstructionConfig, keyword-only, optional
         Model, device, batch size.
     method : ReconstructionMethod, keyword-only, optional
@@ -175,15 +175,12 @@ def reconstruct(
     --------
     Two simulated fields on a gel of 10 kPa, reconstructed with Bayesian FTTC:
 
-    >>> from napari_vit_tfm import ReconstructionConfig, Substrate, reconstruct
+    >>> from napari_vit_tfm import ReconstructionConfig, reconstruct
     >>> from napari_vit_tfm.synthesis import synthesise
     >>> fields = synthesise(2, seed=0, shape=(48, 64))
     >>> displacement, truth = fields.on_gel(young_pa=10_000, spacing_um=0.8)
-    >>> traction = reconstruct(
-    ...     displacement,
-    ...     substrate=Substrate(displacement.gel),
-    ...     config=ReconstructionConfig(model="bayesian-fttc", device="cpu"),
-    ... )
+    >>> config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+    >>> traction = reconstruct(displacement, config=config)
     >>> traction.data.shape, traction.unit, traction.model
     ((2, 48, 64, 2), 'Pa', 'bayesian-fttc')
 
@@ -243,7 +240,7 @@ def reconstruct_batches(
         found when their batch is read.
     """
     config = config or ReconstructionConfig()
-    substrate = substrate or Substrate()
+    substrate = substrate or Substrate(displacement.gel)
     method = method or load_method(config)
     notify = on_notice or _ignore
     check_grid(displacement, method)

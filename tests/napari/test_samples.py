@@ -14,9 +14,7 @@ from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import reconstruct
 
 
-@pytest.mark.parametrize(
-    ("key", "title"), [("discs", "discs"), ("cell", "contracting cell")]
-)
+@pytest.mark.parametrize(("key", "title"), [("discs", "discs"), ("cell", "cell")])
 def test_samples_open_with_units_and_known_tractions(viewer, key, title):
     viewer.open_sample("napari-vit-tfm", key)
     assert [layer.name for layer in viewer.layers] == [
