@@ -259,6 +259,7 @@ def _as_copy(said: Description, layer: Layer) -> Held:
     description = dataclasses.replace(
         said,
         field_id=new_id() if sibling is None else sibling.description.field_id,
+        title=f"{said.title} copy" if said.title else "",
         copied_from=said.field_id,
         source_id=None,
     )
@@ -296,6 +297,7 @@ def _as_part_of(field_of: Description, description: Description) -> Description:
         description,
         part=field_of.part,
         field_id=field_of.field_id,
+        title=field_of.title,
         source_id=field_of.source_id,
         copied_from=field_of.copied_from,
     )
