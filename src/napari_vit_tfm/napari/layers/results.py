@@ -311,8 +311,7 @@ def show_tractions(
     ResultLayers
         The layers.
     """
-    if field.parts:
-        adopt(field)
+    # Nothing is read anew: the layers' data may have been changed since the start.
     said = describe(field.lead)
     assert said is not None
     results = results_of(layers, field)
