@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Layer
+from napari.layers._layer_actions import _duplicate_layer
 from qtpy.QtCore import QPoint, Qt
 
-from layers_of_fields import tractions_of
+from layers_of_fields import all_results, tractions_of
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
 from napari_vit_tfm.napari.layers.reading import layer_stack
@@ -61,6 +62,47 @@ def test_a_run_of_many_batches_in_a_window(window, qtbot, finish):
     image, vectors = tractions_of(window.layers, source)
     assert layer_stack(image) is layer_stack(vectors)
     assert image.colorbar.visible
+
+
+def test_layers_of_another_program_in_a_window(window, qtbot, weights, finish):
+    # One vector every 16 camera pixels of 0.05 um, from a pixel inside the image on.
+    rows, columns = np.indices((24, 32)).reshape(2, -1)
+    places = np.stack([40 + 16 * rows, 300 + 16 * columns], axis=-1)
+    vectors = np.random.default_rng(0).normal(size=places.shape)
+    data = np.stack([places, vectors], axis=1)
+    source = window.add_vectors(data, name="PIV", scale=(0.05, 0.05), units="um")
+    dock = open_dock(window, "Traction", "fttc", qtbot)
+    dock.fields.choose(source)
+    dock.unit.setCurrentIndex(dock.unit.findData("px"))
+    dock.pixel_size.setValue(0.05)
+    for _ in range(2):
+        dock.run_button.click()
+        finish(dock)
+    first, second = (one.layers for one in all_results(window.layers, source))
+    assert [layer.visible for layer in (*first, *second)] == [False] * 2 + [True] * 2
+    kept = layer_stack(second[0])
+    window.layers.selection = set(second)
+    _duplicate_layer(window.layers)
+    dock.update_last.setChecked(True)
+    dock.young.setValue(3)
+    dock.run_button.click()
+    finish(dock)
+    copies = [layer for layer in window.layers if layer.name.endswith("copy")]
+    assert [layer_stack(layer).unit for layer in copies] == ["1", "1"]
+    assert all(layer_stack(layer).data is kept.data for layer in copies)
+    assert layer_stack(second[0]).unit == "Pa"
+    place = source.data_to_world((40 + 16 * 12, 300 + 16 * 20))
+    np.testing.assert_allclose(second[0].data_to_world((0, 12, 20))[1:], place)
+    inspecting = open_dock(window, "Attention", str(weights), qtbot)
+    inspecting.fields.choose(source)
+    inspecting.switch.setChecked(True)
+    finish(inspecting)
+    window.reset_view()
+    qtbot.wait(100)
+    canvas = window.window._qt_viewer.canvas.native
+    spot = on_canvas(window, place)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=spot)
+    assert inspecting.inspector.shown.patch == (12 // 8, 20 // 8)
 
 
 @pytest.mark.parametrize("patch", [(0, 0), (1, 3), (3, 4)])

@@ -11,7 +11,7 @@ from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
 from napari_vit_tfm.napari.layers.reading import FieldLayers, as_displacement, field_of
 from napari_vit_tfm.napari.layers.results import (
-    Result,
+    ResultLayers,
     describe_field,
     method_words,
     results_of,
@@ -71,7 +71,7 @@ def show_tractions(
     return result.image, result.vectors
 
 
-def all_results(layers, source: Layer) -> list[Result]:
+def all_results(layers, source: Layer) -> list[ResultLayers]:
     """All results of the field that a layer shows, the last one at the end."""
     return results_of(layers, field_at(layers, source))
 

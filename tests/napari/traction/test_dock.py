@@ -582,10 +582,19 @@ def test_saving_where_one_cannot_is_said(dock, viewer, traction, displacement):
 
 
 def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):
+    add(viewer, displacement)
+    emitters = [
+        viewer.layers.events,
+        viewer.layers.selection.events,
+        *(layer.events for layer in viewer.layers),
+    ]
+
     def callbacks() -> int:
-        events = viewer.layers.events
-        watched = (events.inserted, events.removed, events.reordered, events.renamed)
-        return sum(len(event.callbacks) for event in watched)
+        return sum(
+            len(event.callbacks)
+            for group in emitters
+            for event in group.emitters.values()
+        )
 
     before = callbacks()
     dock = TractionDock(viewer)
@@ -595,7 +604,6 @@ def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):
         assert callbacks() > before
         dock.hide()
         assert callbacks() == before
-    add(viewer, displacement)
     dock.show()
     assert dock.fields.layer() is viewer.layers[0]
 
@@ -761,7 +769,7 @@ def test_two_images_are_the_components(dock, viewer, finish, displacement):
     assert dock.fields.field() is None
 
 
-def test_an_image_of_vectors_is_a_field(dock, viewer, displacement):
+def test_an_image_of_vectors_is_a_field(dock, viewer, finish, displacement):
     frame = displacement.data[0]
     single = Image(frame, name="one", scale=(0.5, 0.5, 1), units=("um", "um", "pixel"))
     series = Image(displacement.data, name="many")
@@ -777,6 +785,13 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, displacement):
     np.testing.assert_array_equal(
         displacement_at(viewer.layers, series).data, displacement.data
     )
+    series.scale, series.translate = (2, 0.3, 0.3, 1), (1, 5, 6, 0)
+    for layer, start in ((single, (0, 0, 0)), (series, (1, 5, 6))):
+        dock.fields.choose(layer)
+        dock.unit.setCurrentIndex(dock.unit.findData("grid"))
+        run(dock, finish)
+        image, _ = tractions_of(viewer.layers, layer)
+        np.testing.assert_allclose(image.data_to_world((0, 0, 0)), start)
 
 
 def test_a_duplicate_of_another_programs_layer_is_its_own(dock, viewer, displacement):

@@ -30,8 +30,13 @@ _SHORT = 2
 _SMALLEST_SIDE = 3
 """As in files: a side is never taken for the axis of the components."""
 
-_SAME = 0.02
-"""Deviation of a position from its place on the grid, in steps, that is rounding."""
+_ROUNDING = 1e-5
+"""Difference of two positions, over the extent of all, that is rounding."""
+
+_FLOAT32 = 4 * float(np.finfo(np.float32).eps)
+
+_ON_GRID = 0.02
+"""Deviation of a position from its place on the grid, in steps, that may be."""
 
 
 @dataclass(frozen=True)
@@ -232,11 +237,9 @@ def _places_along(
 ) -> _Places:
     """Find the regular grid that positions along one axis are on."""
     values = np.unique(positions)
-    gaps = np.diff(values)
     # Positions that differ by rounding are one.
-    is_next = gaps > _SAME * gaps.max(initial=0)
-    first = np.concatenate([[True], is_next])
-    starts = np.flatnonzero(first)
+    rounding = _ROUNDING * np.ptp(values) + _FLOAT32 * np.abs(values).max()
+    starts = np.flatnonzero(np.append(True, np.diff(values) > rounding))
     centres = np.add.reduceat(values, starts) / np.diff(np.append(starts, len(values)))
     if len(centres) == 1:
         if name != "frames":
@@ -250,7 +253,7 @@ def _places_along(
     step = (centres[-1] - centres[0]) / (count - 1)
     exact = (positions - centres[0]) / step
     index = np.round(exact).astype(np.intp)
-    off = np.abs(exact - index) > _SAME
+    off = np.abs(exact - index) > _ON_GRID
     if off.any():
         raise FieldError(
             f"{int(off.sum())} of {len(positions)} vectors of the layer “{layer_name}” "

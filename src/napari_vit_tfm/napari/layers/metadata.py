@@ -47,14 +47,20 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from napari.layers import Layer
 
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_label
+from napari_vit_tfm.units import (
+    DISPLACEMENT_UNITS,
+    TRACTION_UNITS,
+    DisplacementUnit,
+    TractionUnit,
+    unit_label,
+)
 
 PREFIX = "napari_vit_tfm."
 """What the keys in a layer's metadata start with."""
@@ -146,7 +152,7 @@ class Description:
         """The values under the keys of a layer's metadata, those that are known."""
         values = {name: getattr(self, name) for name in _NAMES}
         return {
-            PREFIX + name: value
+            PREFIX + name: float(value) if name in _NUMBERS else value
             for name, value in values.items()
             if value is not None and value != ""
         }
@@ -154,6 +160,14 @@ class Description:
 
 _NAMES = tuple(one.name for one in dataclasses.fields(Description))
 _REQUIRED = ("field_id", "part", "kind", "quantity")
+_NUMBERS = (
+    "pixel_size_um",
+    "young_pa",
+    "poisson",
+    "thickness_um",
+    "computed_spacing_um",
+    "computed_pixel_size_um",
+)
 
 
 def description_in(metadata: dict[str, Any]) -> Description | None:
@@ -161,13 +175,22 @@ def description_in(metadata: dict[str, Any]) -> Description | None:
     said = {
         name: metadata[PREFIX + name]
         for name in _NAMES
-        if metadata.get(PREFIX + name) is not None
+        # Whoever writes something else into them has said nothing.
+        if isinstance(metadata.get(PREFIX + name), _type_of(name))
     }
-    if not all(isinstance(said.get(name), str) for name in _REQUIRED):
+    if any(name not in said for name in _REQUIRED):
         return None
     if said["part"] not in _OWN + _ADOPTED or said["kind"] not in get_args(Kind):
         return None
+    for name, kind in (("unit", said["kind"]), ("computed_unit", "displacement")):
+        known = DISPLACEMENT_UNITS if kind == "displacement" else TRACTION_UNITS
+        if said.get(name) not in known:
+            said.pop(name, None)
     return Description(**said)
+
+
+def _type_of(name: str) -> type[str] | type[float]:
+    return float if name in _NUMBERS else str
 
 
 def describe_layer(layer: Layer, description: Description) -> None:
@@ -197,8 +220,3 @@ def is_outline_of(layer: Layer, field_id: str) -> bool:
 def is_marked(layer: Layer) -> bool:
     """Whether a layer was made or adopted by this plugin."""
     return PREFIX + "part" in layer.metadata
-
-
-def as_unit_of_displacement(description: Description) -> DisplacementUnit | None:
-    """The unit of a displacement field."""
-    return cast("DisplacementUnit | None", description.unit)

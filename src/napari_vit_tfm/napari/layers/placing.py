@@ -176,6 +176,7 @@ def geometry_of(layer: Layer) -> dict[str, Any]:
         if axis is not None:
             origin[axis] = start
     place = _data_to_physical(layer)(origin)
+    has_three_axes = layer.ndim == 3 and grid.axes == (0, 1, 2)
     step = np.array(_along(grid, layer.scale, 1.0)) * np.array(grid.step)
     return {
         "scale": step,
@@ -184,7 +185,7 @@ def geometry_of(layer: Layer) -> dict[str, Any]:
         "shear": _block(grid, Affine(shear=layer.shear, ndim=layer.ndim).linear_matrix),
         "affine": _affine_block(grid, layer.affine),
         "units": _along(grid, layer.units, "pixel"),
-        "axis_labels": (layer.axis_labels if grid.axes == (0, 1, 2) else AXIS_LABELS),
+        "axis_labels": layer.axis_labels if has_three_axes else AXIS_LABELS,
     }
 
 

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,11 +29,11 @@ from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 from napari_vit_tfm.napari.layers.metadata import (
     Description,
     Stack,
-    as_unit_of_displacement,
     describe_layer,
     description_in,
     new_id,
 )
+from napari_vit_tfm.units import DisplacementUnit, TractionUnit
 
 Fingerprint = tuple[Any, ...]
 
@@ -88,7 +88,7 @@ class FieldArrays:
         if description.kind == "displacement":
             return DisplacementStack(
                 self.vectors,
-                unit=as_unit_of_displacement(description),
+                unit=cast("DisplacementUnit | None", description.unit),
                 spacing_um=spacing_um,
                 pixel_size_um=description.pixel_size_um,
                 gel=description.gel,
@@ -97,7 +97,7 @@ class FieldArrays:
             )
         return TractionStack(
             self.vectors,
-            unit="Pa" if description.unit == "Pa" else "1",
+            unit=cast("TractionUnit", description.unit),
             spacing_um=spacing_um,
             gel=description.gel,
             model=description.model,
@@ -259,6 +259,7 @@ def _as_copy(said: Description, layer: Layer) -> Held:
     description = dataclasses.replace(
         said,
         field_id=new_id() if sibling is None else sibling.description.field_id,
+        title=f"{said.title} copy" if said.title else "",
         copied_from=said.field_id,
         source_id=None,
     )
@@ -296,6 +297,7 @@ def _as_part_of(field_of: Description, description: Description) -> Description:
         description,
         part=field_of.part,
         field_id=field_of.field_id,
+        title=field_of.title,
         source_id=field_of.source_id,
         copied_from=field_of.copied_from,
     )

@@ -49,7 +49,7 @@ from napari_vit_tfm.units import DisplacementUnit, unit_words
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class ResultLayers:
     """The layers of one run's tractions; a layer that was removed is None."""
 
     image: Image | None
@@ -163,7 +163,7 @@ def _lies_at(layer: Layer, place: Mapping[str, Any]) -> bool:
 # Results of a field
 
 
-def results_of(layers: Iterable[Layer], field: FieldLayers) -> list[Result]:
+def results_of(layers: Iterable[Layer], field: FieldLayers) -> list[ResultLayers]:
     """The results of a displacement field, the last one at the end.
 
     Parameters
@@ -177,7 +177,7 @@ def results_of(layers: Iterable[Layer], field: FieldLayers) -> list[Result]:
     return [] if said is None else _results_of(layers, said.field_id)
 
 
-def _results_of(layers: Iterable[Layer], field_id: str) -> list[Result]:
+def _results_of(layers: Iterable[Layer], field_id: str) -> list[ResultLayers]:
     found: dict[str, dict[str, Layer]] = {}
     times: dict[str, str] = {}
     for layer in layers:
@@ -187,12 +187,12 @@ def _results_of(layers: Iterable[Layer], field_id: str) -> list[Result]:
         found.setdefault(said.field_id, {})[said.part] = layer
         times[said.field_id] = said.computed_at or ""
     return [
-        Result(found[key].get("magnitude"), found[key].get("arrows"))
+        ResultLayers(found[key].get("magnitude"), found[key].get("arrows"))
         for key in sorted(found, key=times.__getitem__)
     ]
 
 
-def result_of(layers: Iterable[Layer], layer: Layer | None) -> Result | None:
+def result_of(layers: Iterable[Layer], layer: Layer | None) -> ResultLayers | None:
     """The result that a layer belongs to, or a copy of one; None for other layers.
 
     Parameters
@@ -210,7 +210,7 @@ def result_of(layers: Iterable[Layer], layer: Layer | None) -> Result | None:
         other_said = describe(other)
         if other_said is not None and other_said.field_id == said.field_id:
             parts[other_said.part] = other
-    return Result(parts.get("magnitude"), parts.get("arrows"))
+    return ResultLayers(parts.get("magnitude"), parts.get("arrows"))
 
 
 def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
@@ -233,7 +233,7 @@ def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
     ]
 
 
-def last_result(layers: Iterable[Layer], member: Layer) -> Result | None:
+def last_result(layers: Iterable[Layer], member: Layer) -> ResultLayers | None:
     """The last result of the field that a layer shows, or None.
 
     Parameters
@@ -285,7 +285,7 @@ def show_tractions(
     method: str,
     update_last: bool = False,
     config: DisplayConfig | None = None,
-) -> Result:
+) -> ResultLayers:
     """Show tractions computed from a displacement field, and hide earlier results.
 
     Parameters
@@ -308,11 +308,10 @@ def show_tractions(
 
     Returns
     -------
-    Result
+    ResultLayers
         The layers.
     """
-    if field.parts:
-        adopt(field)
+    # Nothing is read anew: the layers' data may have been changed since the start.
     said = describe(field.lead)
     assert said is not None
     results = results_of(layers, field)
@@ -348,7 +347,7 @@ def show_tractions(
     for offset, layer in enumerate(new):
         layers.insert(place + offset, layer)
     show_colorbar(new[0])
-    return Result(*new)
+    return ResultLayers(*new)
 
 
 def _above_run(layers: Sequence[Layer], lead: Layer) -> int:

@@ -33,9 +33,7 @@ from napari_vit_tfm.napari.layers.reading import (
 )
 from napari_vit_tfm.napari.layers.registry import describe
 from napari_vit_tfm.napari.layers.results import (
-    Result as ShownResult,
-)
-from napari_vit_tfm.napari.layers.results import (
+    ResultLayers,
     describe_field,
     differences,
     method_words,
@@ -418,7 +416,7 @@ class TractionDock(QWidget):
 
     # Saving
 
-    def _result(self) -> ShownResult | None:
+    def _result(self) -> ResultLayers | None:
         """The result that *Save* saves: the selected one, else the field's last."""
         layers = self._viewer.layers
         selected = result_of(layers, layers.selection.active)
@@ -428,7 +426,7 @@ class TractionDock(QWidget):
         results = [] if field is None else results_of(layers, field)
         return results[-1] if results else None
 
-    def _note_on(self, result: ShownResult) -> str:
+    def _note_on(self, result: ResultLayers) -> str:
         """The name of a result, and how it differs from what the dock shows."""
         name, stack = str(result.layers[0].name), self._stack()
         field = self.fields.field()
