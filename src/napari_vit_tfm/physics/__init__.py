@@ -1,4 +1,4 @@
-"""Elasticity of the gel: what displacement a traction makes, and back."""
+"""Linear elasticity of the gel: tractions to displacements and back."""
 
 from napari_vit_tfm.physics.bayesian import bayesian_fttc
 from napari_vit_tfm.physics.disc import disc_displacement

@@ -1,9 +1,8 @@
 """Bayesian Fourier-transform traction cytometry.
 
-Tractions and noise are taken for Gaussian. How strong the tractions are a
-priori is not chosen but found, as what makes the measured displacement most
-probable: the maximum of the evidence. In Fourier space everything is a sum
-over modes.
+Tractions and noise are modelled as Gaussian. The prior variance of the tractions
+maximises the evidence, which is the probability of the measured displacement. In
+Fourier space the evidence is a sum over modes.
 """
 
 from __future__ import annotations
@@ -25,35 +24,38 @@ from napari_vit_tfm.physics.spectrum import Noise, Spectrum, estimate_noise, spe
 from napari_vit_tfm.physics.tikhonov import periodic_component
 
 CORRELATION_LENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Lengths, in grid steps, among which the evidence decides."""
+"""Candidate correlation lengths of the tractions, in grid steps."""
 
-
-_STRENGTHS = np.geomspace(1e-10, 1, 81)
-"""Strengths of the tractions, over the most that there can be, among which the
-evidence decides: down to less than any noise hides."""
+_RELATIVE_VARIANCES = np.geomspace(1e-10, 1, 81)
+"""Candidate variances of the tractions, relative to the largest possible variance."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Gaussian tractions, correlated as ``exp(-distance / length)``.
+    """Gaussian tractions with the correlation ``exp(-distance / length)``.
 
     Patches with sharp edges have such a correlation at short distances.
 
     Parameters
     ----------
     variance : array of shape (...)
-        Power per mode and direction of the longest waves of ``t / E``; for
-        length 0, the variance of each component.
+        Power of ``t / E`` per mode and direction at the longest wavelengths. For
+        length 0 it is the variance of each component.
     length : array of shape (...)
-        Correlation length in grid steps; 0 is uncorrelated, Huang et al.'s
-        prior, which makes Tikhonov's solution of the posterior mean.
+        Correlation length, in grid steps. With 0 the tractions are uncorrelated
+        and the posterior mean is the Tikhonov solution.
     """
 
     variance: Array
     length: Array
 
     def power(self, k: Array) -> Array:
-        """Power per mode and direction at wave numbers ``k`` (numpy).
+        """Power per mode and direction.
+
+        Parameters
+        ----------
+        k : numpy array
+            Wave numbers, in radians per grid step.
 
         Returns
         -------
@@ -68,17 +70,17 @@ class Prior:
 
 
 def log_evidence(field: Spectrum, *, variance: Array) -> Array:
-    """Logarithm of the probability of displacements, up to a constant.
+    """Logarithm of the evidence for displacements, up to a constant.
 
-    ``-1/2 sum [log v + |u|^2 / v]`` over modes and directions.
+    It is ``-1/2 sum [log v + |u|^2 / v]`` over modes and directions.
 
     Parameters
     ----------
     field : Spectrum
         The displacements.
     variance : array of shape (..., 2, K), keyword-only
-        Variance ``v`` of their modes: the noise's, and that of the tractions
-        times the gel's squared response.
+        Variance ``v`` of the modes: the variance of the noise plus the variance of
+        the tractions times the squared response of the gel.
 
     Returns
     -------
@@ -97,23 +99,24 @@ def most_probable_prior(
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
 ) -> Prior:
-    """The prior under which displacements are most probable, field by field.
+    """Prior that maximises the evidence, for each field separately.
 
     Parameters
     ----------
     field : Spectrum
         The displacements.
     noise : Noise, keyword-only
-        Of the displacements.
+        The noise of the displacements.
     response : callable, keyword-only
-        The gel; without it the reference gel.
+        The response of the gel. The default is the reference gel.
     lengths : sequence of float, keyword-only
-        Correlation lengths to choose from.
+        Candidate correlation lengths, in grid steps.
 
     Returns
     -------
     Prior
-        Its variance is found to within a sixth; zero for a field of zeros.
+        Neighbouring candidates of the variance differ by a third, so it is accurate
+        to about a sixth. It is zero for a field of zeros.
     """
     xp = array_namespace(field.power)
 
@@ -121,9 +124,9 @@ def most_probable_prior(
         return xp.asarray(values, dtype=field.power.dtype, device=device(field.power))
 
     squared = as_array(np.square(np.stack(response(field.k))))
-    count, strengths = as_array(field.count), as_array(_STRENGTHS)
+    count, relative = as_array(field.count), as_array(_RELATIVE_VARIANCES)
     empty = xp.sum(field.power, axis=(-2, -1)) == 0
-    # Any power will do for a field without.
+    # A field of zeros gets an arbitrary power here and a zero variance below.
     power = xp.where(empty[..., None, None], 1.0, field.power)
     of_noise = noise.power(field.k)[..., None, None, :]
     found = Spectrum(field.k, field.count, power[..., None, :, :])
@@ -131,22 +134,22 @@ def most_probable_prior(
     for length in lengths:
         shape = Prior(as_array(1.0), as_array(length)).power(field.k)
         unit = squared * shape
-        # All that there is, were it not for the noise.
+        # The variance if the displacement had no noise.
         largest = xp.sum(power / unit, axis=(-2, -1)) / (2 * xp.sum(count))
-        candidates = largest[..., None] * strengths
+        candidates = largest[..., None] * relative
         evidence = log_evidence(
             found, variance=of_noise + candidates[..., None, None] * unit
         )
         most = xp.max(evidence, axis=-1)
         place = xp.argmax(evidence, axis=-1)
-        strength = xp.take_along_axis(candidates, place[..., None], axis=-1)[..., 0]
+        candidate = xp.take_along_axis(candidates, place[..., None], axis=-1)[..., 0]
         if best is None:
-            best, variance = most, strength
+            best, variance = most, candidate
             chosen = xp.full(most.shape, length, dtype=most.dtype, device=device(most))
             continue
         better = most > best
         best = xp.where(better, most, best)
-        variance = xp.where(better, strength, variance)
+        variance = xp.where(better, candidate, variance)
         chosen = xp.where(better, length, chosen)
     return Prior(xp.where(empty, 0.0, variance), chosen)
 
@@ -158,36 +161,42 @@ def bayesian_fttc(
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
 ) -> tuple[Array, Array]:
-    """Most probable traction, under the prior of most evidence.
+    """Most probable traction under the prior that maximises the evidence.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
-        Displacement in grid steps, components along columns and rows, as
-        measured: the jumps at its border are taken away in here.
+        Measured displacement in grid steps, components along columns and rows. The
+        function removes the jumps between opposite borders.
     response : callable, keyword-only
-        The gel, such as `Substrate.response`; without it the reference gel.
+        The response of the gel, such as `Substrate.response`. The default is the
+        reference gel.
     lengths : sequence of float, keyword-only
-        Correlation lengths of the tractions to choose from; only 0 is the
-        prior of Huang et al.
+        Candidate correlation lengths of the tractions, in grid steps.
+        ``lengths=(0.0,)`` is the prior of [1]_.
 
     Returns
     -------
     x, y : arrays of shape (..., H, W)
-        Traction ``t / E``. A uniform displacement makes none.
+        Traction ``t / E``. It is zero for a uniform displacement.
 
     Notes
     -----
-    Huang et al., Sci. Rep. 2019 (Bayesian L2 regularisation), with three
-    differences: the noise is estimated from the whole field
-    (`estimate_noise`), not from a region without cells that somebody marks;
-    the tractions may be correlated; and the jumps at the field's border, which
-    the evidence would take for strong tractions, are taken away
-    (`periodic_component`).
+    The method is Bayesian L2 regularisation [1]_ with three differences. The noise
+    is estimated from the whole field (`estimate_noise`), not from a marked region
+    without cells. The tractions may be correlated. The jumps between opposite
+    borders are removed (`periodic_component`), because the evidence would attribute
+    them to strong tractions.
+
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
 
     Examples
     --------
-    Two adhesions that pull towards each other, from a noisy displacement:
+    Two adhesions that pull towards each other, computed from a noisy displacement:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import bayesian_fttc, displacement_of
@@ -212,7 +221,7 @@ def bayesian_gains(
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
 ) -> Gains:
-    """The filter from displacement to traction that `bayesian_fttc` applies.
+    """Filter from displacement to traction that `bayesian_fttc` applies.
 
     Parameters
     ----------
@@ -222,7 +231,8 @@ def bayesian_gains(
     Returns
     -------
     callable
-        For `halfspace.filter_modes` of the fields' periodic components.
+        The `gains` argument of `halfspace.filter_modes`, for the periodic
+        components of the fields.
     """
     noise = estimate_noise(x, y)
     field = spectrum(periodic_component(x), periodic_component(y))
@@ -233,33 +243,33 @@ def bayesian_gains(
 def posterior_gains(
     noise: Noise, prior: Prior, *, response: Response = REFERENCE_RESPONSE
 ) -> Gains:
-    """The filter from displacement to the most probable traction.
+    """Filter from displacement to the most probable traction.
 
     Parameters
     ----------
     noise : Noise
-        Of the displacement.
+        The noise of the displacement.
     prior : Prior
-        Of the tractions.
+        The prior of the tractions.
     response : callable, keyword-only
-        The gel; without it the reference gel.
+        The response of the gel. The default is the reference gel.
 
     Returns
     -------
     callable
-        For `halfspace.filter_modes` of the fields' periodic components. Zero
-        for a prior without variance.
+        The `gains` argument of `halfspace.filter_modes`, for the periodic
+        components of the fields. It is zero where the prior variance is zero.
     """
 
     def gains(k: Array) -> tuple[Array, Array]:
         safe = np.where(k > 0, k, 1.0)
         xp = array_namespace(prior.variance)
-        allowed = prior.power(safe)
-        pulling = allowed > 0
-        ratio = noise.power(safe) / xp.where(pulling, allowed, 1.0)
-        moving = xp.asarray(k > 0, device=device(ratio))
+        prior_power = prior.power(safe)
+        has_traction = prior_power > 0
+        ratio = noise.power(safe) / xp.where(has_traction, prior_power, 1.0)
+        is_wave = xp.asarray(k > 0, device=device(ratio))
         along, across = (
-            xp.where(pulling & moving, g / (g * g + ratio), 0.0)
+            xp.where(has_traction & is_wave, g / (g * g + ratio), 0.0)
             for g in (
                 xp.asarray(part, dtype=ratio.dtype, device=device(ratio))
                 for part in response(safe)

@@ -1,8 +1,7 @@
 """Closed-form displacement of a disc of uniform traction on a half-space.
 
-The formula is that of Kratz, Moellerherm and Kierfeld (Biophys. J. 2023). Its
-three functions depend on the distance in radii alone, so they are tabulated
-once and a field is table look-ups.
+The three radial functions of the formula depend only on the distance in disc radii.
+They are tabulated once, and a field is computed by table look-up.
 """
 
 from __future__ import annotations
@@ -40,7 +39,8 @@ def radial_functions(
         ``4, 2, 2/3`` on the rim.
     """
     z = np.asarray(z, dtype=np.float64)
-    # The formulas are singular, their limits are not: ask a hair beside them.
+    # The formulas are singular at z = 0 and z = 1, but their limits are finite:
+    # evaluate them slightly beside these points.
     inner = np.clip(np.where(z < 1, z, 0.5), 1e-4, 1 - 1e-12)
     e, k = ellipe(inner**2), ellipk(inner**2)
     n_in, a_in = 4 * e, 2 * e
@@ -58,10 +58,11 @@ def radial_functions(
 
 
 def _node_position(z: Array, xp: Any) -> Array:
-    """Place of ``z`` in the table, 0 to 2; nodes crowd at the rim, ``z = 1``.
+    """Position of ``z`` in the table, from 0 to 2.
 
-    There the functions' slope is logarithmically infinite; as functions of
-    this coordinate they are smooth enough for linear interpolation.
+    The nodes are densest at the rim, ``z = 1``, where the slopes of the functions
+    diverge logarithmically. As functions of this coordinate they are smooth enough
+    for linear interpolation.
     """
     inside = z < 1
     nearness = xp.sqrt(1 - xp.where(inside, z, 1 / xp.where(inside, 1.0, z)))
@@ -70,7 +71,7 @@ def _node_position(z: Array, xp: Any) -> Array:
 
 @cache
 def _tables(poisson: float) -> npt.NDArray[np.float32]:
-    """Isotropic and directional part at the table's nodes, ``(2, size)``."""
+    """Isotropic and directional part at the nodes of the table, ``(2, size)``."""
     position = np.linspace(0, 2, _TABLE_SIZE)
     with np.errstate(divide="ignore"):
         z = np.where(
@@ -78,8 +79,8 @@ def _tables(poisson: float) -> npt.NDArray[np.float32]:
         )
     z[-1] = 1e12
     n, a, b = radial_functions(z)
-    # Far away all three fall off as 1/z. A table times z would not vanish, so
-    # keep z f(z) outside: both parts then stay smooth up to infinity.
+    # Far away all three functions fall off as 1/z. Outside the disc the table holds
+    # z f(z), which is smooth up to infinity.
     weight = np.maximum(z, 1)
     tables = np.stack([(1 - poisson) * n + poisson * a, poisson * b]) * weight
     return tables.astype(np.float32)
@@ -99,9 +100,9 @@ def disc_displacement(
     Parameters
     ----------
     x : array of shape (W,)
-        Columns' positions, in any unit of length.
+        Positions of the columns, in any unit of length.
     y : array of shape (H,)
-        Rows' positions, in the same unit.
+        Positions of the rows, in the same unit.
     centre : array of shape (..., D, 2)
         Centres ``(x, y)`` of D discs, in the same unit.
     radius : array of shape (..., D)
@@ -114,13 +115,19 @@ def disc_displacement(
     Returns
     -------
     array of shape (..., H, W, 2)
-        Displacement ``(x, y)``, in the unit of length. Of the arguments'
-        namespace (numpy or torch), device and precision.
+        Displacement ``(x, y)``, in the same unit, with the namespace (numpy or
+        torch), device and precision of the arguments.
 
     Notes
     -----
-    Kratz, Moellerherm and Kierfeld, Biophys. J. 2023. Linear interpolation in
-    the table adds less than 1e-6 of the disc's largest displacement.
+    The formula is from [1]_. Linear interpolation in the table adds an error below
+    1e-6 of the largest displacement of the disc.
+
+    References
+    ----------
+    .. [1] F. S. Kratz, L. Möllerherm, J. Kierfeld, "Enhancing robustness, precision,
+       and speed of traction force microscopy with machine learning", Biophys. J. 122,
+       3489-3505 (2023).
 
     Examples
     --------

@@ -1,10 +1,10 @@
 """Half-space and layer in Fourier space: filters on vector fields.
 
 In Fourier space the response of a gel's surface to tangential traction is
-diagonal in two directions, along the wave vector (longitudinal) and across it
-(transverse), whatever the Poisson ratio and the thickness. Everything here is
-therefore a pair of factors per wave vector, applied by one function. Lengths
-are grid steps, wave numbers radians per grid step, tractions ``t / E``.
+diagonal in two directions: along the wave vector (longitudinal) and across it
+(transverse). This holds for any Poisson ratio and thickness. A response is
+therefore a pair of factors per wave number. Lengths are in grid steps, wave
+numbers in radians per grid step, tractions are ``t / E``.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ Array = Any
 FloatArray = npt.NDArray[np.float64]
 
 Gains = Callable[[Array], tuple[Array, Array]]
-"""Wave number -> longitudinal and transverse factor."""
+"""Function from wave numbers to longitudinal and transverse factors."""
 
 Response = Gains
-"""Positive wave number -> displacement, in grid steps, per ``t / E``: the gel."""
+"""Response of a gel: function from positive wave numbers to the longitudinal and
+transverse displacement, in grid steps, per ``t / E``."""
 
 
 def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array, Array]:
-    """Scale a vector field's longitudinal and transverse parts.
+    """Scale the longitudinal and transverse parts of a vector field.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
         Components along columns and rows; numpy or torch, real.
     gains : callable
-        Maps wave numbers (rad per step, numpy, zero included) to the
-        longitudinal and the transverse factor, the same for all fields or each
-        field's own, ``(..., H, W // 2 + 1)``; at zero, the mean, the two should
-        agree.
+        Function from wave numbers (numpy, in radians per grid step, zero included)
+        to the longitudinal and the transverse factor. They have the shape
+        ``(H, W // 2 + 1)``, or ``(..., H, W // 2 + 1)`` if they differ between
+        fields. At wave number zero, the mean, the two should be equal.
     pad : bool, keyword-only
-        Whether the field is surrounded by zeros, half a field on each side,
-        or continues periodically.
+        Whether to surround the field with zeros, half a field on each side. If
+        False, the field is continued periodically.
 
     Returns
     -------
@@ -70,12 +71,12 @@ def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array,
 def scaled_modes(
     hat_x: Array, hat_y: Array, shape: tuple[int, int], gains: Gains
 ) -> tuple[Array, Array]:
-    """Scale the longitudinal and transverse parts of a field that is transformed.
+    """Scale the longitudinal and transverse parts of a field in Fourier space.
 
     Parameters
     ----------
     hat_x, hat_y : arrays of shape (..., H, W // 2 + 1)
-        Real transforms of the components.
+        Real Fourier transforms of the components.
     shape : tuple of int
         Rows and columns of the field, ``(H, W)``.
     gains : callable
@@ -104,13 +105,13 @@ def scaled_modes(
 
 @lru_cache(maxsize=32)
 def _directions(shape: tuple[int, int]) -> tuple[FloatArray, ...]:
-    """Wave numbers, unit wave vectors, and where the components may mix."""
+    """Wave numbers, unit wave vectors, and where the components are coupled."""
     k_x = 2 * np.pi * np.fft.rfftfreq(shape[1])[None, :]
     k_y = 2 * np.pi * np.fft.fftfreq(shape[0])[:, None]
     k = np.hypot(k_x, k_y)
     safe = np.where(k > 0, k, 1.0)
-    # The folding frequency stands for both signs of a component: what the two
-    # mix into each other cancels.
+    # The Nyquist frequency stands for both signs of a wave vector component, and
+    # the coupling between x and y has opposite signs for the two: it cancels.
     coupled = np.ones(k.shape)
     if shape[1] % 2 == 0:
         coupled[:, -1] = 0
@@ -120,12 +121,12 @@ def _directions(shape: tuple[int, int]) -> tuple[FloatArray, ...]:
 
 
 def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:
-    """Displacement per traction of a half-space.
+    """Displacement per traction of an elastic half-space.
 
     Parameters
     ----------
     k : array
-        Wave numbers, rad per step, positive.
+        Positive wave numbers, in radians per grid step.
     poisson : float, keyword-only
         Poisson ratio.
 
@@ -136,7 +137,7 @@ def half_space_response(k: Array, *, poisson: float) -> tuple[Array, Array]:
 
     Examples
     --------
-    A gel of Poisson ratio 0.5 is half as soft along the wave vector as across it:
+    A gel of Poisson ratio 0.5 is twice as stiff along the wave vector as across it:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import half_space_response
@@ -156,7 +157,7 @@ def layer_response(
     Parameters
     ----------
     k : array
-        Wave numbers, rad per step, positive.
+        Positive wave numbers, in radians per grid step.
     poisson : float, keyword-only
         Poisson ratio.
     thickness_steps : float, keyword-only
@@ -169,13 +170,21 @@ def layer_response(
 
     Notes
     -----
-    Compare Merkel et al., Biophys. J. 2007, and Trepat et al., Nat. Phys.
-    2009. For a thick layer it is the half-space, for a thin one simple shear,
+    Layers of finite thickness are treated in [1]_ and [2]_. A thick layer responds
+    like a half-space. A thin layer is in simple shear, with the response
     ``2 (1 + nu) h`` in both directions.
+
+    References
+    ----------
+    .. [1] R. Merkel, N. Kirchgessner, C. M. Cesa, B. Hoffmann, "Cell force microscopy
+       on elastic layers of finite thickness", Biophys. J. 93, 3314-3323 (2007).
+    .. [2] X. Trepat et al., "Physical forces during collective cell migration", Nat.
+       Phys. 5, 426-430 (2009).
 
     Examples
     --------
-    The rigid base holds back long waves; short ones do not reach it:
+    The rigid base reduces displacements of long wavelength and leaves those of short
+    wavelength unchanged:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import half_space_response, layer_response
@@ -185,7 +194,8 @@ def layer_response(
     >>> (layer[1] / half_space[1]).round(2).tolist()
     [0.1, 1.0]
     """
-    # cosh overflows; past q = 30 the layer is a half-space to machine precision.
+    # Prevent an overflow of cosh: above q = 30 the layer equals a half-space to
+    # machine precision.
     q = np.minimum(k * thickness_steps, 30.0)
     transverse = 2 * (1 + poisson) / k * np.tanh(q)
     sinh, cosh = np.sinh(2 * q), np.cosh(2 * q)
@@ -197,22 +207,24 @@ def layer_response(
 
 
 REFERENCE_RESPONSE: Response = partial(half_space_response, poisson=REFERENCE_POISSON)
-"""The gel of the reference form."""
+"""Response of the reference gel."""
 
 
 def displacement_of(
     x: Array, y: Array, *, response: Response = REFERENCE_RESPONSE, pad: bool = True
 ) -> tuple[Array, Array]:
-    """Displacement of a gel's surface under a traction field.
+    """Displacement of the gel's surface under a traction field.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
         Traction ``t / E``, components along columns and rows.
     response : callable, keyword-only
-        The gel, such as `Substrate.response`; without it the reference gel.
+        The response of the gel, such as `Substrate.response`. The default is the
+        reference gel.
     pad : bool, keyword-only
-        Whether the traction is surrounded by zeros or periodic.
+        Whether to surround the traction with zeros, half a field on each side. If
+        False, the traction is continued periodically.
 
     Returns
     -------
@@ -222,7 +234,7 @@ def displacement_of(
 
     Examples
     --------
-    Balanced tractions hardly move the surface far away from them:
+    Balanced tractions displace the surface little at a distance:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import displacement_of

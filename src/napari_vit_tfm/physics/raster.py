@@ -1,11 +1,10 @@
 """Displacement of any traction pattern at the nodes of a grid.
 
-A traction that is uniform in small squares displaces the surface by a
-convolution with the displacement of one such square, which is known in closed
-form. By zero-padded Fourier transforms this is exact: no periodic images, no
-approximation of the half-space. The squares may be smaller than the grid's
-step, and the displacement may be averaged over a window, as image correlation
-measures it. Lengths are grid steps.
+The traction is uniform in small squares. The displacement is its convolution with
+the displacement of one square, which is known in closed form. Zero-padded Fourier
+transforms compute the convolution exactly, without periodic images. The squares may
+be smaller than a grid step. The displacement may be averaged over a window, as in
+image correlation. Lengths are in grid steps.
 """
 
 from __future__ import annotations
@@ -29,30 +28,35 @@ FloatArray = npt.NDArray[np.float64]
 def square_displacement(
     x: npt.ArrayLike, y: npt.ArrayLike, *, poisson: float = REFERENCE_POISSON
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Displacement by a unit square of uniform unit traction ``t / E``.
+    """Displacement of a unit square of uniform unit traction ``t / E``.
 
     Parameters
     ----------
     x, y : arrays
-        Position relative to the square's centre, in sides of the square.
+        Position relative to the centre of the square, in sides of the square.
     poisson : float, keyword-only
         Poisson ratio of the half-space.
 
     Returns
     -------
     xx, yy, xy : arrays
-        Displacement along x by a traction along x, along y by y, and across;
-        in sides of the square.
+        Displacement along x by a traction along x, along y by a traction along y,
+        and along one axis by a traction along the other, in sides of the square.
 
     Notes
     -----
-    Cerruti's point-force solution (Landau and Lifshitz, Theory of Elasticity,
-    section 8) integrated over the square.
+    This is Cerruti's solution for a point force, section 8 of [1]_, integrated over
+    the square.
+
+    References
+    ----------
+    .. [1] L. D. Landau, E. M. Lifshitz, "Theory of Elasticity", 3rd edition,
+       Pergamon Press (1986).
     """
     x, y = np.broadcast_arrays(
         np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     )
-    # Primitives of x^2/r^3, y^2/r^3 and xy/r^3, between the square's corners.
+    # Primitives of x^2/r^3, y^2/r^3 and xy/r^3, between the corners of the square.
     squared_x, squared_y, mixed = (np.zeros(x.shape) for _ in range(3))
     for right in (False, True):
         for below in (False, True):
@@ -72,7 +76,7 @@ def square_displacement(
 
 
 def _times_asinh(a: FloatArray, b: FloatArray) -> FloatArray:
-    """``a asinh(b / |a|)``, with its limit 0 at ``a = 0``."""
+    """``a asinh(b / |a|)``, with the limit 0 at ``a = 0``."""
     safe = np.where(a == 0, 1.0, np.abs(a))
     return np.where(a == 0, 0.0, a * np.arcsinh(b / safe))
 
@@ -85,16 +89,15 @@ def _kernels(
     window: float,
     is_single: bool,
 ) -> npt.NDArray[np.complexfloating[Any, Any]]:
-    """Transforms of one square's displacement on the doubled grid.
+    """Fourier transforms of the displacement of one square, on the doubled grid.
 
     Returns
     -------
     array of shape (s * s, 3, 2 H, W + 1)
-        For each of the squares that make up a node's, row by row; components
-        xx, yy, xy.
+        For each of the squares of one node, row by row: components xx, yy, xy.
     """
     s = oversampling
-    # Fine steps around a square, with room for the window's average.
+    # Fine steps around a square, with a margin for the average over the window.
     room = int(np.ceil(s * window / 2)) + s
     y, x = (np.arange(-s * n - room, s * n + room + 1) for n in shape)
     fine = [part / s for part in square_displacement(x, y[:, None], poisson=poisson)]
@@ -117,7 +120,7 @@ def _kernels(
 
 
 def _window_weights(width: float) -> FloatArray:
-    """Shares of squares of side one in an interval around the middle of one."""
+    """Fractions of an interval that unit cells cover; it is centred on one cell."""
     half = max(width, 1e-9) / 2
     n = int(np.ceil(half - 0.5)) if half > 0.5 else 0
     edges = np.clip(np.arange(-n, n + 2) - 0.5, -half, half)
@@ -138,26 +141,31 @@ def raster_displacement(
     Parameters
     ----------
     x, y : arrays of shape (..., s H, s W)
-        Traction ``t / E`` along columns and rows, uniform in squares of side
-        ``1 / s``; numpy or torch.
+        Traction ``t / E``, components along columns and rows, uniform in squares of
+        side ``1 / s``; numpy or torch.
     poisson : float, keyword-only
         Poisson ratio of the half-space.
     oversampling : int, keyword-only
-        The squares along either side of a node's own square, ``s``; odd, so that
-        the node is the middle of one.
+        Number of squares per grid step, ``s``. It is odd, so that the node is the
+        centre of a square.
     window : float, keyword-only
-        Side of the square around a node over which the displacement is
-        averaged, in grid steps; 0 is the displacement at the node.
+        Side of the square around a node over which the displacement is averaged, in
+        grid steps. With 0 it is the displacement at the node.
 
     Returns
     -------
     x, y : arrays of shape (..., H, W)
         Displacement at the nodes, in grid steps.
 
+    Raises
+    ------
+    ValueError
+        If the oversampling is even.
+
     Examples
     --------
-    One square pulls to the right. The surface moves most at the square, and equally
-    far on either side of it:
+    One square pulls to the right. The displacement is largest at the square and equal
+    on both sides of it:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import raster_displacement
@@ -167,7 +175,7 @@ def raster_displacement(
     >>> bool(u_x[8, 8] == u_x.max()), bool(np.isclose(u_x[8, 4], u_x[8, 12]))
     (True, True)
 
-    Averaged over a window of four steps, as in image correlation, the peak is lower:
+    The average over a window of four steps, as in image correlation, lowers the peak:
 
     >>> averaged, _ = raster_displacement(t_x, t_y, window=4.0)
     >>> bool(averaged[8, 8] < u_x[8, 8])

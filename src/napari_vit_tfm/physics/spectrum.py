@@ -1,9 +1,9 @@
-"""Spectra of displacement fields and of their noise, for methods that weigh them.
+"""Spectra of displacement fields and of their noise.
 
-A gel answers to the wave number and to the direction, longitudinal or
-transverse, alone. What a method needs to know of a field is therefore its
-power per wave number and direction, a hundred pairs of numbers. Everything
-here takes numpy arrays or torch tensors, and many fields at once.
+The response of a gel depends only on the wave number and on the direction,
+longitudinal or transverse. A regularised inversion therefore needs only the power of
+a field per wave number and direction, about a hundred pairs of numbers. All functions
+take numpy arrays or torch tensors with any number of leading axes.
 """
 
 from __future__ import annotations
@@ -20,32 +20,39 @@ from scipy.special import ndtri
 from napari_vit_tfm.physics.halfspace import Array, FloatArray
 
 _BIN_WIDTH = 0.05
-"""Relative width of a bin of wave numbers; the longest waves have bins of their own."""
+"""Relative width of a bin of wave numbers. The longest waves have separate bins."""
 
-_LONGEST = 1.5
+_MAX_LENGTH = 1.5
+"""Longest correlation length of noise that can be estimated, in grid steps."""
+
 _QUANTILE = 0.3
-_OF_NORMAL = float(ndtri((1 + _QUANTILE) / 2))
-_MAX_DETAILS = 8192
-_MIN_DETAILS = 64
-_TIES = 0.02
-"""Share of equal neighbours above which a field counts as rounded."""
-_SAME = 0.02
-"""Share of equal vectors above which they count as masked."""
+_NORMAL_QUANTILE = float(ndtri((1 + _QUANTILE) / 2))
+"""This quantile of the absolute value of a standard normal variable."""
+
+_MAX_DIFFERENCES = 8192
+_MIN_DIFFERENCES = 64
+"""Most second differences that are used, and fewest that are sufficient."""
+
+_ROUNDED_FRACTION = 0.02
+"""Fraction of equal neighbours above which a field is considered rounded."""
+
+_MASKED_FRACTION = 0.02
+"""Fraction of equal vectors above which they are considered masked."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Power of fields; modes of nearly the same wave number are added up.
+    """Power spectrum of vector fields, with wave numbers grouped into bins.
 
     Parameters
     ----------
     k : array of shape (K,)
-        Wave numbers, rad per step, positive; numpy.
+        Positive wave numbers, in radians per grid step; numpy.
     count : array of shape (K,)
-        How many modes have this wave number; numpy.
+        Number of modes in each bin; numpy.
     power : array of shape (..., 2, K)
-        Their squared amplitudes, longitudinal and transverse, added up; white
-        noise of variance ``v`` has ``v`` per mode and direction.
+        Sum of their squared amplitudes, longitudinal and transverse. White noise of
+        variance ``v`` has the power ``v`` per mode and direction.
     """
 
     k: FloatArray
@@ -54,12 +61,17 @@ class Spectrum:
 
 
 def spectrum(x: Array, y: Array) -> Spectrum:
-    """Spectrum of fields that continue periodically, without their mean.
+    """Power spectrum of periodic vector fields, without the mean.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
         Displacement in grid steps, components along columns and rows.
+
+    Returns
+    -------
+    Spectrum
+        Power in squared grid steps.
     """
     xp = array_namespace(x, y)
     height, width = x.shape[-2:]
@@ -75,7 +87,8 @@ def spectrum(x: Array, y: Array) -> Spectrum:
     )
     both = xp.stack(squares, axis=-3)
     rows = xp.reshape(both, (-1, modes.bin.size))
-    # Each row's bins lie behind those of the row before it.
+    # One call of bincount for all rows: the bins of each row follow those of the
+    # row before it.
     size = modes.k.size + 1
     offset = xp.arange(rows.shape[0], device=device(x))[:, None] * size
     place = xp.asarray(modes.bin, device=device(x)) + offset
@@ -90,18 +103,19 @@ def spectrum(x: Array, y: Array) -> Spectrum:
 
 @dataclass(frozen=True, eq=False)
 class _Modes:
-    """The modes of a grid's real transform, and the bins they fall into.
+    """The modes of the real Fourier transform on a grid, and their bins.
 
     Parameters
     ----------
     k, count : arrays of shape (K,)
-        Mean wave number of each bin, and how many modes of the whole plane it has.
+        Mean wave number of each bin, and its number of modes in the full plane.
     bin : array of shape (H * (W // 2 + 1),)
-        Number of the mode's bin, counted from 1; 0 is the mean.
+        Bin number of each mode, counted from 1; 0 is the mean.
     n_x, n_y : arrays of shape (H, W // 2 + 1)
         Unit vector along the wave vector.
     weight : array of shape (H, W // 2 + 1)
-        How many modes of the whole plane the mode stands for, over the nodes.
+        Number of modes of the full plane that the mode represents, divided by the
+        number of nodes.
     """
 
     k: FloatArray
@@ -123,7 +137,7 @@ def _modes(height: int, width: int) -> _Modes:
     if width % 2 == 0:
         weight[:, -1] = 1
     # Bins of constant relative width, but none narrower than a quarter of the
-    # longest wave's number.
+    # smallest wave number.
     narrowest = norm[norm > 0].min() / 4
     scaled = np.arcsinh(safe * _BIN_WIDTH / narrowest) / _BIN_WIDTH
     number = np.where(norm > 0, np.round(scaled), -1).ravel()
@@ -148,8 +162,8 @@ class Noise:
     length : array of shape (...)
         Standard deviation of the Gaussian, in grid steps; 0 is white noise.
     is_known : array of bool, shape (...)
-        Whether the field shows its noise at all. Where it does not, such as in a
-        field with hardly a vector that is not zero, the variance is zero.
+        Whether the noise could be estimated. If not, for example in a field where
+        nearly all vectors are zero, the variance is zero.
     """
 
     variance: Array
@@ -157,7 +171,12 @@ class Noise:
     is_known: Array
 
     def power(self, k: Array) -> Array:
-        """Power per mode and direction at wave numbers ``k`` (numpy), as in `Spectrum`.
+        """Power per mode and direction, as in `Spectrum`.
+
+        Parameters
+        ----------
+        k : numpy array
+            Wave numbers, in radians per grid step.
 
         Returns
         -------
@@ -174,31 +193,36 @@ class Noise:
 def estimate_noise(x: Array, y: Array) -> Noise:
     """Estimate the noise of displacement fields from the fields alone.
 
-    Second differences along both axes take away what is smooth, and a low
-    quantile of their absolute values hardly sees those that cross an adhesion's
-    edge. Differences between neighbours and those between every second node are more
-    alike the whiter the noise; their ratio gives its correlation length.
-
-    Where many vectors are exactly the same, such as zero, they are taken for
-    masked, and say nothing. In displacements that were rounded most differences
-    may be zero; there the rounding counts as noise.
-
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
-        Displacement in grid steps; 16 nodes or more along either side.
+        Displacement in grid steps; at least 16 nodes along each side.
 
     Returns
     -------
     Noise
-        Of fields without noise, one too weak to matter.
+        The noise of each field. For a field without noise it is negligibly small.
 
     Notes
     -----
-    After Donoho and Johnstone, Biometrika 1994, who take the median of the
-    finest detail. Lengths up to one and a half grid steps are told apart;
-    longer ones look like displacement. Where adhesions leave no room between
-    them the noise is overestimated.
+    Second differences along both axes remove the smooth part of a field. A low
+    quantile of their absolute values is robust against the large differences at the
+    edges of adhesions; [1]_ uses the median of the finest wavelet coefficients in the
+    same way. The ratio of the differences between nearest nodes to those between
+    every second node gives the correlation length of the noise.
+
+    Vectors of which many are exactly equal, such as zeros, are considered masked and
+    are not used. In rounded displacements most differences may be zero; there the
+    rounding error is counted as noise.
+
+    Correlation lengths of up to 1.5 grid steps can be estimated. Noise of a longer
+    correlation length cannot be distinguished from displacement. Where adhesions are
+    too dense, the noise is overestimated.
+
+    References
+    ----------
+    .. [1] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet
+       shrinkage", Biometrika 81, 425-455 (1994).
 
     Examples
     --------
@@ -234,21 +258,20 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     )
     ratio = far / xp.where(is_known & (near > 0), near, 1.0)
     length = _interpolated(ratio, ratios, lengths, xp)
-    # Smoother than noise is: what was seen is the displacement itself.
+    # Smoother than noise of the longest length: it is the displacement itself.
     smooth = ratio > ratios[-1]
     length = xp.where(smooth | ~is_known, 0.0, length)
     variance = near / _interpolated(length, lengths, passed, xp)
-    # The dither has the variance of the rounding, and came on top of it.
+    # The dither has the variance of the rounding error and was added to it.
     of_rounding = step * step / 12
     variance = xp.maximum(variance - of_rounding, of_rounding)
     return Noise(xp.where(is_known, variance, 0.0), length, is_known)
 
 
 def _masked(field: Array) -> Array:
-    """Where displacements ``(..., 2, H, W)`` are the vector that many are.
+    """Masked vectors of displacements ``(..., 2, H, W)``.
 
-    A masked vector is often zero, or, once a drift is taken off, the same as all
-    others that are masked.
+    Masked vectors are often zero. After subtraction of a drift they are all equal.
 
     Returns
     -------
@@ -256,9 +279,9 @@ def _masked(field: Array) -> Array:
     """
     xp = array_namespace(field)
     n_nodes = field.shape[-2] * field.shape[-1]
-    n_same = max(1, int(_SAME * n_nodes))
+    n_same = max(1, int(_MASKED_FRACTION * n_nodes))
     equal = xp.all(field[..., 1:] == field[..., :-1], axis=-3)
-    # Of so many that are the same some are neighbours, wherever they lie.
+    # Among this many equal vectors some are neighbours, whatever their positions.
     has_equal = xp.sum(xp.astype(equal, xp.int64), axis=(-2, -1)) > 0
     if not bool(xp.any(has_equal)):
         return xp.zeros_like(field[..., 0, :, :], dtype=xp.bool)
@@ -271,17 +294,21 @@ def _masked(field: Array) -> Array:
 
 
 def _rounding_step(field: Array, masked: Array) -> Array:
-    """What displacements ``(..., 2, H, W)`` are multiples of, ``(...)``; 0 if nothing.
+    """Step to which displacements ``(..., 2, H, W)`` are rounded; 0 if they are not.
 
-    Neighbours that are exactly equal give rounding away; then the step is the
-    least difference between any two values.
+    Rounding is detected by exactly equal neighbours. The step is then the smallest
+    difference between any two values.
+
+    Returns
+    -------
+    array of shape (...)
     """
     xp = array_namespace(field)
     either = masked[..., 1:] | masked[..., :-1]
     equal = (field[..., 1:] == field[..., :-1]) & ~either[..., None, :, :]
     n_equal = xp.sum(xp.astype(equal, xp.int64), axis=(-3, -2, -1))
-    n_there = xp.sum(xp.astype(~either, xp.int64), axis=(-2, -1)) * 2
-    rounded = n_equal > _TIES * n_there
+    n_pairs = xp.sum(xp.astype(~either, xp.int64), axis=(-2, -1)) * 2
+    rounded = n_equal > _ROUNDED_FRACTION * n_pairs
     step = xp.zeros(rounded.shape, dtype=field.dtype, device=device(field))
     if not bool(xp.any(rounded)):
         return step
@@ -289,14 +316,14 @@ def _rounding_step(field: Array, masked: Array) -> Array:
     largest = xp.max(xp.abs(flat), axis=-1, keepdims=True)
     values = xp.sort(flat, axis=-1)
     gaps = values[..., 1:] - values[..., :-1]
-    # Arithmetic in single precision leaves some dust on what was a multiple.
+    # In single precision, multiples of the step are inexact by rounding errors.
     gaps = xp.where(gaps > 1e-5 * largest, gaps, xp.inf)
     least = xp.min(xp.min(gaps, axis=-1), axis=-1)
     return xp.where(rounded & xp.isfinite(least), least, step)
 
 
 def _dither(field: Array) -> Array:
-    """Numbers between -1/2 and 1/2, always the same, ``(2, H, W)``."""
+    """Fixed random numbers between -1/2 and 1/2, ``(2, H, W)``."""
     xp = array_namespace(field)
     return xp.asarray(
         _uniform_numbers(field.shape[-3:]), dtype=field.dtype, device=device(field)
@@ -309,9 +336,12 @@ def _uniform_numbers(shape: tuple[int, ...]) -> FloatArray:
 
 
 def _detail_variance(field: Array, masked: Array, stride: int) -> Array:
-    """Variance per component that white noise of the same detail has, ``(...)``.
+    """Variance per component of white noise with the same second differences.
 
-    Infinite where too few differences are free of masked vectors.
+    Returns
+    -------
+    array of shape (...)
+        Infinite where too few differences are free of masked vectors.
     """
     xp = array_namespace(field)
     s = 2 * stride
@@ -322,15 +352,15 @@ def _detail_variance(field: Array, masked: Array, stride: int) -> Array:
     free = xp.broadcast_to(free[..., None, :, :], detail.shape)
     sizes = xp.where(free, xp.abs(detail), xp.inf)
     sizes = xp.reshape(sizes, (*sizes.shape[:-3], -1))
-    every = -(-sizes.shape[-1] // _MAX_DETAILS)
-    # An odd stride meets all rows and columns.
+    every = -(-sizes.shape[-1] // _MAX_DIFFERENCES)
+    # An odd stride visits all rows and columns.
     sizes = xp.sort(sizes[..., :: every + (every % 2 == 0)], axis=-1)
     n_free = xp.sum(xp.astype(xp.isfinite(sizes), xp.int64), axis=-1)
     place = xp.astype(xp.astype(n_free, field.dtype) * _QUANTILE, xp.int64)
     quantile = xp.take_along_axis(sizes, place[..., None], axis=-1)[..., 0]
-    quantile = xp.where(n_free < _MIN_DETAILS, xp.inf, quantile)
+    quantile = xp.where(n_free < _MIN_DIFFERENCES, xp.inf, quantile)
     # Six is the sum of the squared weights 1, -2, 1, along either axis.
-    return (quantile / (6 * _OF_NORMAL)) ** 2
+    return (quantile / (6 * _NORMAL_QUANTILE)) ** 2
 
 
 def _second_difference(values: Array, stride: int, axis: int) -> Array:
@@ -354,12 +384,22 @@ def _interpolated(x: Array, nodes: Array, values: Array, xp: Any) -> Array:
 
 @cache
 def _detail_of_correlated_noise() -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Lengths; the ratio of both details' variances; the first over the noise's."""
-    lengths = np.linspace(0, _LONGEST, 61)
+    """Second differences of correlated noise, for a table of correlation lengths.
+
+    Returns
+    -------
+    lengths : array of shape (61,)
+        Correlation lengths, in grid steps.
+    ratio : array of shape (61,)
+        Variance of the differences at stride 2 over that at stride 1.
+    passed : array of shape (61,)
+        Variance of the differences at stride 1 over the variance of the white noise.
+    """
+    lengths = np.linspace(0, _MAX_LENGTH, 61)
     k = 2 * np.pi * np.fft.fftfreq(256)
     kept = np.exp(-np.square(lengths[:, None] * k))
     near, far = (
-        # Along both axes, hence squared.
+        # Squared, because the differences are taken along both axes.
         ((2 - 2 * np.cos(stride * k)) ** 2 * kept).mean(axis=1) ** 2 / 36
         for stride in (1, 2)
     )

@@ -1,4 +1,4 @@
-"""Fourier-transform traction cytometry and the choice of its regularisation."""
+"""Fourier-transform traction cytometry (FTTC) and the choice of its regularisation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum
 
 
 def periodic_component(x: Array) -> Array:
-    """A field less the jumps between its opposite borders.
+    """Remove the jumps between opposite borders of a field.
 
-    Fourier transforms continue a field periodically. A displacement does not
-    fade out within the field of view, so it jumps from one border to the
-    other, and any inversion takes the jump for traction, along the border and
-    as ripples everywhere. The smooth component that is taken away here holds
-    the jumps; inside the field its discrete Laplacian is zero.
+    A Fourier transform continues a field periodically. A displacement does not
+    vanish at the border of the field of view, so its periodic continuation jumps
+    there. An inversion attributes the jumps to tractions along the border, with
+    ripples in the whole field. The function subtracts a smooth component that
+    contains the jumps and whose discrete Laplacian is zero inside the field [1]_.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ def periodic_component(x: Array) -> Array:
     Returns
     -------
     array of shape (..., H, W)
-        With the mean of `x`.
+        The periodic component. Its mean is that of `x`.
 
-    Notes
-    -----
-    Moisan, Periodic plus smooth image decomposition, J. Math. Imaging Vis.
-    2011.
+    References
+    ----------
+    .. [1] L. Moisan, "Periodic plus smooth image decomposition", J. Math. Imaging
+       Vis. 39, 161-179 (2011).
 
     Examples
     --------
-    A field that grows from left to right jumps back at the border. Without the
-    jump it is nearly flat, at its mean:
+    The periodic continuation of a ramp jumps at the border. Without the jump the
+    field is nearly constant:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import periodic_component
@@ -79,33 +79,39 @@ def fttc(
     regularisation: float,
     response: Response = REFERENCE_RESPONSE,
 ) -> tuple[Array, Array]:
-    """Traction by Fourier-transform traction cytometry with Tikhonov's term.
+    """Traction by Fourier-transform traction cytometry with Tikhonov regularisation.
 
-    Minimises ``|G t - u|^2 + regularisation |t|^2`` mode by mode.
+    The traction minimises ``|G t - u|^2 + regularisation |t|^2`` for each mode [1]_
+    [2]_.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
-        Displacement in grid steps, components along columns and rows; it is
-        continued periodically, see `periodic_component`.
+        Displacement in grid steps, components along columns and rows. It is
+        continued periodically; see `periodic_component`.
     regularisation : float, keyword-only
         Weight of the penalty, in squared grid steps; not negative.
     response : callable, keyword-only
-        The gel, such as `Substrate.response`; without it the reference gel.
+        The response of the gel, such as `Substrate.response`. The default is the
+        reference gel.
 
     Returns
     -------
     x, y : arrays of shape (..., H, W)
-        Traction ``t / E``. A uniform displacement makes none.
+        Traction ``t / E``. It is zero for a uniform displacement.
 
-    Notes
-    -----
-    Butler et al., Am. J. Physiol. Cell Physiol. 2002; Sabass et al., Biophys.
-    J. 2008.
+    References
+    ----------
+    .. [1] J. P. Butler, I. M. Tolić-Nørrelykke, B. Fabry, J. J. Fredberg, "Traction
+       fields, moments, and strain energy that cells exert on their surroundings", Am.
+       J. Physiol. Cell Physiol. 282, C595-C605 (2002).
+    .. [2] B. Sabass, M. L. Gardel, C. M. Waterman, U. S. Schwarz, "High resolution
+       traction force microscopy based on experimental and computational advances",
+       Biophys. J. 94, 207-220 (2008).
 
     Examples
     --------
-    Two adhesions that pull towards each other, from the displacement they make:
+    Two adhesions that pull towards each other, computed from their displacement:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import displacement_of, fttc
@@ -129,19 +135,19 @@ def fttc(
 def tikhonov_gains(
     regularisation: float, *, response: Response = REFERENCE_RESPONSE
 ) -> Gains:
-    """The filter from displacement to traction that `fttc` applies.
+    """Filter from displacement to traction that `fttc` applies.
 
     Parameters
     ----------
     regularisation : float
         Weight of the penalty, in squared grid steps; not negative.
     response : callable, keyword-only
-        The gel; without it the reference gel.
+        The response of the gel. The default is the reference gel.
 
     Returns
     -------
     callable
-        For `halfspace.filter_modes`; zero for the mean.
+        The `gains` argument of `halfspace.filter_modes`; zero for the mean.
     """
 
     def gains(k: Array) -> tuple[Array, Array]:
@@ -155,41 +161,48 @@ def tikhonov_gains(
 def choose_regularisation(
     x: FloatArray, y: FloatArray, *, response: Response = REFERENCE_RESPONSE
 ) -> float:
-    """Tikhonov parameter with the least expected error of the traction.
-
-    Of the error that Tikhonov's solution makes in a mode, regularisation's
-    share is ``(1 - f)^2 |t|^2`` and noise's ``f^2 n / G^2``, where ``f = G^2 /
-    (G^2 + regularisation)`` and ``n`` is the noise's power. As ``(|u|^2 - n) /
-    G^2`` is on average ``|t|^2``, the sum over all modes can be estimated
-    without bias for every parameter; the least one is taken. The noise is
-    estimated from the field, see `estimate_noise`.
+    """Tikhonov parameter that minimises the expected error of the traction.
 
     Parameters
     ----------
     x, y : arrays of shape (H, W)
-        Displacement in grid steps, as measured: the jumps at its border are
-        taken away in here.
+        Measured displacement in grid steps. The function removes the jumps between
+        opposite borders.
     response : callable, keyword-only
-        The gel, such as `Substrate.response`; without it the reference gel.
+        The response of the gel, such as `Substrate.response`. The default is the
+        reference gel.
 
     Returns
     -------
     float
-        In squared grid steps, from a hundredth of the smallest squared
-        response on the grid, which regularises nothing, to a hundred times
-        the largest.
+        The parameter, in squared grid steps. It lies between a hundredth of the
+        smallest squared response on the grid, which is practically no
+        regularisation, and a hundred times the largest.
 
     Notes
     -----
-    Stein's unbiased risk estimate, for the solution of an inverse problem
-    rather than for the fit: Desbat and Girard, SIAM J. Sci. Comput. 1995;
-    Eldar, IEEE Trans. Signal Process. 2009. It is not generalised
-    cross-validation, which estimates the error of the displacement and
-    regularises noisy fields too little.
+    The squared error of the Tikhonov solution in one mode has two parts:
+    ``(1 - f)^2 |t|^2`` due to the regularisation and ``f^2 n / G^2`` due to the
+    noise, where ``f = G^2 / (G^2 + regularisation)`` and ``n`` is the power of the
+    noise. The expectation of ``(|u|^2 - n) / G^2`` is ``|t|^2``, so the sum over all
+    modes can be estimated without bias for every parameter. The noise is estimated
+    from the field (`estimate_noise`).
+
+    This is Stein's unbiased risk estimate of the solution of an inverse problem
+    [1]_ [2]_. Generalised cross-validation estimates the error of the displacement
+    instead, and regularises noisy fields too little.
+
+    References
+    ----------
+    .. [1] L. Desbat, D. Girard, "The 'minimum reconstruction error' choice of
+       regularization parameters: some more efficient methods and their application to
+       deconvolution problems", SIAM J. Sci. Comput. 16, 1387-1403 (1995).
+    .. [2] Y. C. Eldar, "Generalized SURE for exponential families: applications to
+       regularization", IEEE Trans. Signal Process. 57, 471-481 (2009).
 
     Examples
     --------
-    The noisier the field, the more regularisation:
+    A noisier field needs more regularisation:
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics import choose_regularisation, displacement_of
@@ -207,7 +220,7 @@ def choose_regularisation(
     field = spectrum(periodic_component(x), periodic_component(y))
     squared = np.square(np.stack(response(field.k)))
     of_noise = field.count * noise.power(field.k)
-    # May be negative, mode by mode; the sum is what is right.
+    # A single mode may be negative; only the sum is an unbiased estimate.
     of_traction = (field.power - of_noise) / squared
 
     def risk(regularisation: float) -> float:
