@@ -301,7 +301,7 @@ def test_a_given_regularisation(
     told = " ".join(vit_tfm("predict", "--help").stdout.split())
     assert (
         "squared grid steps (above 0 and at most 1e+06). For fttc; without it, chosen "
-        "for every field" in told
+        "for each field" in told
     )
     found = []
     for weight in (0.5, 50):
@@ -311,7 +311,7 @@ def test_a_given_regularisation(
     assert found[0].model == "fttc (regularisation 0.5)"
     assert found[0].magnitude().max() > found[1].magnitude().max()
     arguments = ("predict", displacements, "-o", tmp_path / "no.h5")
-    assert "vit has no option regularisation: only fttc has" in error_of(
+    assert "vit has no option regularisation; it is an option of fttc" in error_of(
         *arguments, "--regularisation", 1
     )
     assert "above 0" in error_of(*arguments, *FTTC, "--regularisation", -1)

@@ -331,7 +331,7 @@ def test_other_grids_are_refused(save: Save, shape: tuple[int, ...]) -> None:
 
 def test_attention_is_that_of_one_field(save: Save) -> None:
     method = load_original(save(weights_of("linear")))
-    with pytest.raises(ModelError, match="of one field, not of 2"):
+    with pytest.raises(ModelError, match="one field at a time, not for 2"):
         method.attention(displacement(2))
 
 
@@ -354,7 +354,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, zipped: bool) -> Non
     }
     torch.save(found, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(
-        ModelError, match=r"malicious\.pth was refused.*mkdir: only"
+        ModelError, match=r"malicious\.pth was rejected.*mkdir: only"
     ) as caught:
         load_original(path)
     assert "weights_only" not in str(caught.value)
@@ -382,7 +382,7 @@ def test_a_plain_pickle_that_runs_code_is_refused(
         (b"", r"it begins with b''"),
         (b"\x89HDF\r\n\x1a\n and more", "not a PyTorch file.*HDF.*best_model_weights"),
         (b"PK\x03\x04 cut off", "damaged"),
-        (b"\x80\x02 cut off", "refused, for it holds something unknown"),
+        (b"\x80\x02 cut off", "rejected because it holds an unknown object"),
         (b"\x80\x02", r"damaged or not a checkpoint \(EOFError\)"),
     ],
 )
@@ -460,13 +460,16 @@ def with_shape(key: str, *shape: int) -> Callable[[dict[str, Tensor]], object]:
     [
         (without("patch_embed.proj.weight"), r"lack patch_embed\.proj\.weight"),
         (without("norm.bias"), r"norm\.bias is missing"),
-        (without("rec_trac_head.convTrans1.weight"), "no head of the original"),
-        (with_shape("extra", 3), "extra is not known"),
+        (without("rec_trac_head.convTrans1.weight"), "have no head of the original"),
+        (with_shape("extra", 3), "extra is unknown"),
         (with_shape("blocks.5.norm1.weight", 16), r"blocks\.2\..* is missing.*more"),
-        (with_shape("pos_embed", 1, 8, 16), "8 patches: no square field"),
+        (
+            with_shape("pos_embed", 1, 8, 16),
+            "8 patches, which do not form a",
+        ),
         (with_shape("pos_embed", 9, 16), r"shape \(9, 16\): expected 3 dimensions"),
         (with_shape("patch_embed.proj.weight", 16, 2, 0, 0), "none of them empty"),
-        (with_shape("patch_embed.proj.weight", 16, 2, 4, 4), "makes them 4 x 4"),
+        (with_shape("patch_embed.proj.weight", 16, 2, 4, 4), "patch_embed are 4 x 4"),
         (
             with_shape("patch_embed.proj.weight", 16, 10, 8, 8),
             r"has the shape \(16, 10, 8, 8\), not \(16, 2, 8, 8\)",
@@ -498,7 +501,7 @@ def test_heads_that_do_not_divide_the_width_are_refused(save: Save, heads: int) 
 
 def test_usual_heads_that_do_not_divide_the_width_are_refused(save: Save) -> None:
     path = save(weights_of("linear", width=12))
-    with pytest.raises(ModelError, match=r"8 attention heads .* give the number"):
+    with pytest.raises(ModelError, match=r"8 attention heads .* set the number"):
         load_original(path)
     assert load_original(path, heads=3).n_blocks == DEPTH
 

@@ -50,7 +50,11 @@ def test_no_such_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "reason"),
     [
-        ("vit", {"regularisation": 1.0}, "vit has no option .*: only fttc has"),
+        (
+            "vit",
+            {"regularisation": 1.0},
+            "vit has no option .* an option of fttc",
+        ),
         ("fttc", {"gain": 1.0}, "fttc has no option gain$"),
         (
             "fttc",
@@ -79,7 +83,7 @@ def test_what_is_chosen_is_used_and_in_the_method_s_name() -> None:
 
 def test_two_methods_of_one_name_are_refused() -> None:
     registered_methods()
-    with pytest.raises(ValueError, match="two methods of the name 'fttc'"):
+    with pytest.raises(ValueError, match="two methods with the name 'fttc'"):
         register("fttc", words="another")(lambda: load("vit"))
 
 

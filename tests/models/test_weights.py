@@ -43,7 +43,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         load_network(text)
     other = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, other)
-    with pytest.raises(ModelError, match="not one of this project's"):
+    with pytest.raises(ModelError, match="not a network of this project"):
         load_network(other)
 
 

@@ -1,4 +1,4 @@
-"""What every reconstruction method offers, whatever is behind it."""
+"""The interface of all reconstruction methods."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 class ReconstructionMethod(ABC):
-    """Displacements in, tractions out, both in the reference form.
+    """Computes tractions from displacements, both in the reference form.
 
-    The reference form is dimensionless: displacement ``u / L``, where ``L`` is
-    the field's width, traction ``t / E``, Poisson ratio 0.49, an infinitely
-    thick gel. Tensors are ``(N, 2, H, W)`` with the components ``(x, y)``.
+    The reference form is dimensionless: displacement ``u / L``, where ``L`` is the
+    width of the field, and traction ``t / E``, on an infinitely thick gel of Poisson
+    ratio 0.49. Tensors are ``(N, 2, H, W)`` with the components ``(x, y)``.
 
     Attributes
     ----------
     name : str
-        How the method is called in files and menus.
+        Name of the method in files and menus.
     sha256 : str
-        SHA-256 of the weights' file; empty for methods without weights.
+        SHA-256 of the weights file; empty for methods without weights.
     grid : tuple of int, optional
-        The only grid ``(H, W)`` the method takes; None where it takes any.
+        The only grid ``(H, W)`` that the method works on; None if it works on any.
     patch_size : int
-        Side of the attention's patches, in nodes of the grid it works on.
+        Side of an attention patch, in nodes of the grid that the method works on.
     ignores_drift : bool
-        Whether the mean displacement of every frame is taken off before the
-        method, or any filter, sees the field. A drift of the microscope's stage
-        adds the same vector everywhere, which says nothing about tractions.
-        False for published networks, which get the field as it is and give
-        their own numbers.
+        Whether the mean displacement of every frame is subtracted before any other
+        processing. A drift of the microscope stage adds the same vector everywhere,
+        which contains no information on tractions. It is False for published
+        networks, so that their output is that of the original work.
     estimates_noise : bool
-        Whether the method regularises by the noise that it finds in the field.
+        Whether the method regularises according to the noise estimated from the
+        field.
     """
 
     name: str
@@ -50,58 +50,74 @@ class ReconstructionMethod(ABC):
 
     @property
     def n_blocks(self) -> int:
-        """Number of blocks with attention; 0 for methods without attention."""
+        """Number of attention blocks; 0 for methods without attention."""
         return 0
 
     @property
     def n_heads(self) -> int:
-        """Attention heads of a block; 0 for methods without attention."""
+        """Number of attention heads per block; 0 for methods without attention."""
         return 0
 
     @property
     def has_attention(self) -> bool:
-        """Whether `attention` can be asked for."""
+        """Whether `attention` is available."""
         return self.n_blocks > 0
 
     @abstractmethod
     def to(self, device: str | torch.device) -> ReconstructionMethod:
-        """Move to a device, in place."""
+        """Move the method to a device, in place."""
 
     @abstractmethod
     def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        """Compute tractions ``t / E`` from displacements ``u / L``.
+
+        Parameters
+        ----------
+        displacement : tensor of shape (N, 2, H, W)
+            Displacements ``(x, y)``.
+
+        Returns
+        -------
+        tensor of shape (N, 2, H, W)
+        """
 
     def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
-        """The method as torch can differentiate it, around one field.
+        """The method as a differentiable function in the neighbourhood of one field.
 
         Parameters
         ----------
         displacement : tensor of shape (1, 2, H, W)
-            The field. Whatever a method chooses for every field anew, such as a
-            regularisation, is chosen for this one and held.
+            The field. Parameters that a method chooses for each field, such as a
+            regularisation, are chosen for this field and kept fixed.
 
         Returns
         -------
         callable
-            As `traction`; of a method that averages over mirror images, that of
-            the field itself, whose attention is looked at.
+            Function from displacements to tractions, like `traction`. A method that
+            averages over mirror images returns the function without averaging, to
+            which its attention belongs.
         """
         return self.traction
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention of one field ``(1, 2, H, W)``.
+        """Softmax attention of one field.
+
+        Parameters
+        ----------
+        displacement : tensor of shape (1, 2, H, W)
+            The field.
 
         Returns
         -------
         list of tensors of shape (heads, P, P)
-            One per block; ``P = rows * columns`` patches in row-major order.
+            One per block, for ``P = rows * columns`` patches in row-major order.
 
         Raises
         ------
         ModelError
             If the method has no attention.
         """
-        raise ModelError(f"{self.name} has no attention to look at")
+        raise ModelError(f"{self.name} has no attention")
 
 
 class NetworkMethod(ReconstructionMethod):
@@ -110,12 +126,12 @@ class NetworkMethod(ReconstructionMethod):
     Parameters
     ----------
     network : torch.nn.Module
-        Maps ``u / L`` to ``t / E``, both ``(N, 2, H, W)``; put into evaluation
-        mode, for good.
+        Maps ``u / L`` to ``t / E``, both ``(N, 2, H, W)``. It is set to evaluation
+        mode and its parameters no longer require gradients.
     name : str, keyword-only
-        How it is called.
+        Name of the method.
     sha256 : str, keyword-only
-        SHA-256 of the weights' file.
+        SHA-256 of the weights file.
     """
 
     network: nn.Module
@@ -126,11 +142,11 @@ class NetworkMethod(ReconstructionMethod):
         self.sha256 = sha256
 
     def to(self, device: str | torch.device) -> NetworkMethod:
-        """Move to a device, in place."""
+        """Move the network to a device, in place."""
         self.network.to(device)
         return self
 
     def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        """Compute tractions ``t / E`` from displacements ``u / L``."""
         out: Tensor = self.network(displacement)
         return out

@@ -1,7 +1,7 @@
-"""Checkpoints of the original work: the weights in the file, and nothing else.
+"""Safe reading of checkpoints in the format of the original work.
 
-Such a file is a pickle, and a pickle can run code. Only tensors and plain
-values are ever loaded from it; a file with anything else in it is refused.
+Such a file is a pickle, and a pickle can run code. Only tensors and plain values are
+loaded. A file that holds anything else is rejected.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from torch import Tensor
 from napari_vit_tfm.errors import ModelError
 
 WEIGHT_ENTRIES = ("best_model_weights", "final_model_weights")
-"""Where the weights are, in the order of preference."""
+"""Entries that may hold the weights, in order of preference."""
 
 _DTYPES = (torch.float32, torch.float64)
-# A zip archive, as torch.save writes now, or pickles of protocol 2, as it once did.
+# A zip archive, the present format of torch.save, or a pickle of protocol 2, its
+# earlier format.
 _SIGNATURES = (b"PK\x03\x04", b"\x80\x02")
 _EXPECTED = (
     "expected a PyTorch file with a dictionary whose "
@@ -33,14 +34,14 @@ _EXPECTED = (
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What a checkpoint file holds.
+    """Contents of a checkpoint file.
 
     Parameters
     ----------
     weights : dict of str to Tensor
         Parameters by name, all float32 or all float64, on the CPU.
     sha256 : str
-        SHA-256 of the file, as hexadecimal digits.
+        SHA-256 of the file, in hexadecimal.
     """
 
     weights: dict[str, Tensor]
@@ -53,9 +54,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Parameters
     ----------
     path : str or Path
-        A file written by ``torch.save``: a dictionary whose
-        ``best_model_weights``, or else ``final_model_weights``, is a state
-        dictionary.
+        A file written by ``torch.save``. It holds a dictionary in which
+        ``best_model_weights`` or ``final_model_weights`` is a state dictionary.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises
     ------
     ModelError
-        If the file cannot be read, is no such checkpoint, or holds anything
-        but tensors and plain values. Nothing in it is ever executed.
+        If the file cannot be read, is not such a checkpoint, or holds anything
+        other than tensors and plain values. No code in it is executed.
     """
     path = Path(path)
     try:
@@ -84,12 +84,12 @@ def _load(path: Path, content: bytes) -> object:
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # The message says what stands in the file, but also how to load it
-        # all the same: that advice is not handed on.
+        # torch's message names the object in the file, but also advises how to load
+        # it unsafely: only the name is passed on.
         found = re.search(r"GLOBAL (\S+)", str(error))
         raise ModelError(
-            f"{path} was refused, for it holds "
-            f"{found[1] if found else 'something unknown'}: only tensors and plain "
+            f"{path} was rejected because it holds "
+            f"{found[1] if found else 'an unknown object'}: only tensors and plain "
             "values are loaded from a checkpoint, nothing that could run code"
         ) from None
     except Exception as error:  # a damaged file can fail in any way
@@ -104,7 +104,7 @@ def _weights(path: Path, found: object) -> dict[str, Tensor]:
         raise ModelError(f"{path} holds a {type(found).__name__}; {_EXPECTED}")
     entry = next((key for key in WEIGHT_ENTRIES if found.get(key)), None)
     if entry is None:
-        raise ModelError(f"{path} holds the entries {_some(found)}; {_EXPECTED}")
+        raise ModelError(f"{path} holds the entries {_first_keys(found)}; {_EXPECTED}")
     weights = found[entry]
     if not isinstance(weights, Mapping):
         raise ModelError(
@@ -137,7 +137,7 @@ def _describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _some(found: Mapping[object, object], limit: int = 5) -> str:
-    """The first few keys, and how many more there are."""
+def _first_keys(found: Mapping[object, object], limit: int = 5) -> str:
+    """The first few keys, and the number of the others."""
     shown = ", ".join(repr(key) for key in list(found)[:limit]) or "(none)"
     return shown + (f" and {len(found) - limit} more" if len(found) > limit else "")

@@ -1,7 +1,7 @@
-"""The published convolutional network, read from its Keras HDF5 file.
+"""The published convolutional neural network (CNN), read from its Keras HDF5 file.
 
-A U-Net of three levels. The file is read with h5py; Keras and TensorFlow are
-not needed.
+It is a U-Net with three levels. The file is read with h5py, without Keras and
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.nn import functional
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.base import NetworkMethod
 
+# Numbers of the layers in the Keras file.
 _ENCODER = (2, 4, 6)
 _BOTTOM = 8
 _DECODER = (10, 12, 14)
@@ -44,14 +45,14 @@ class Convolution(nn.Module):
 
 
 class UNet(nn.Module):
-    """Displacements to tractions, both in the reference form.
+    """U-Net from displacements to tractions, both in the reference form.
 
     Parameters
     ----------
     filters : tuple of int
-        Filters of the encoder's levels, from the finest.
+        Number of filters at each encoder level, from the finest.
     bottom : int
-        Filters of the coarsest level.
+        Number of filters at the coarsest level.
     """
 
     def __init__(self, filters: tuple[int, ...], bottom: int) -> None:
@@ -74,13 +75,13 @@ class UNet(nn.Module):
         """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
         maps, skips = displacement, []
         for level in self.encoder:
-            maps = level(maps)
+            maps = level(maps)  # (N, filters, h, w)
             skips.append(maps)
-            maps = functional.max_pool2d(maps, 2)
-        maps = self.bottom(maps)
+            maps = functional.max_pool2d(maps, 2)  # (N, filters, h / 2, w / 2)
+        maps = self.bottom(maps)  # (N, bottom, H / 8, W / 8)
         for up, level in zip(self.up, self.decoder, strict=True):
             maps = level(torch.cat([up(maps), skips.pop()], dim=1))
-        out: Tensor = self.output(maps)
+        out: Tensor = self.output(maps)  # (N, 2, H, W)
         return out
 
 
@@ -97,7 +98,7 @@ def load_cnn(path: str | Path) -> CNNMethod:
     Parameters
     ----------
     path : path
-        The file, as Keras' ``model.save`` writes it.
+        A file written by ``model.save`` of Keras.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def load_cnn(path: str | Path) -> CNNMethod:
     except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{path}: an HDF5 file, but not the published CNN's: {reason}"
+            f"{path}: an HDF5 file that does not hold the published CNN: {reason}"
         ) from error
     sha256 = hashlib.sha256(content).hexdigest()
     return CNNMethod(network, name=path.name, sha256=sha256)
@@ -124,8 +125,8 @@ def _network(weights: Any) -> UNet:
     def tensor(layer: str, name: str) -> Tensor:
         values = np.asarray(weights[layer][layer][f"{name}:0"], dtype=np.float32)
         if values.ndim == 4:
-            # Keras has (height, width, in, out), in transposed convolutions
-            # (height, width, out, in); torch has just the reverse order.
+            # Keras: (height, width, in, out), or (height, width, out, in) in
+            # transposed convolutions. torch uses the reverse order of both.
             values = values.transpose(3, 2, 0, 1)
         return torch.tensor(values)
 
@@ -143,7 +144,7 @@ def _network(weights: Any) -> UNet:
             "running_mean": "moving_mean",
             "running_var": "moving_variance",
         }
-        found |= {f"norm.{ours}": tensor(norm, keras) for ours, keras in names.items()}
+        found |= {f"norm.{key}": tensor(norm, keras) for key, keras in names.items()}
         found["norm.num_batches_tracked"] = torch.tensor(0)
         return found
 

@@ -1,4 +1,4 @@
-"""Influence: how much a patch's traction changes with each patch's displacement."""
+"""Influence: sensitivity of the traction in a patch to the displacement."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def squared_sensitivities(
     n_projections: int,
     seed: int = 0,
 ) -> Iterator[Tensor]:
-    r"""Estimates of the squared derivatives of a patch's traction, one by one.
+    r"""Estimate the squared derivatives of the traction in a patch.
 
-    Let :math:`J` be the Jacobian of the :math:`n` traction components in the
-    patch by all displacements. A vector-Jacobian product with a random direction
-    :math:`v`, :math:`|v|^2 = n`, estimates the squared length of every column of
-    :math:`J`, :math:`E\,(J^T v)_i^2 = \sum_j J_{ji}^2`. The directions are
-    orthogonal to each other, so that the mean of all :math:`n` is exact.
+    Let :math:`J` be the Jacobian of the :math:`n` traction components in the patch
+    with respect to all displacement components. A vector-Jacobian product with a
+    random direction :math:`v`, :math:`|v|^2 = n`, estimates the squared norm of every
+    column of :math:`J`: :math:`E\,(J^T v)_i^2 = \sum_j J_{ji}^2`. The directions are
+    orthogonal, so the mean over all :math:`n` is exact.
 
     Parameters
     ----------
     traction : callable
-        Maps displacements to tractions, both ``(1, 2, H, W)``.
+        Function from displacements to tractions, both ``(1, 2, H, W)``.
     displacement : tensor of shape (1, 2, H, W)
-        Where the derivative is taken.
+        Field at which the derivative is taken.
     rows, columns : slice, keyword-only
-        The patch, in nodes.
+        Nodes of the patch.
     n_projections : int, keyword-only
-        How many products; no more are made than there are components.
+        Number of products. At most one per traction component is computed.
     seed : int, keyword-only
-        Seed of the directions.
+        Random seed of the directions.
 
     Yields
     ------
@@ -51,8 +51,8 @@ def squared_sensitivities(
     Raises
     ------
     ModelError
-        If there is no derivative, as of a field of zeros that is divided by
-        its own size.
+        If the derivative does not exist. An example is a field of zeros, if the
+        method divides the field by its norm.
     """
     with torch.enable_grad(), full_float32():
         field = displacement.detach().clone().requires_grad_()
@@ -67,7 +67,7 @@ def squared_sensitivities(
 
 
 def _directions(n: int, count: int, seed: int) -> npt.NDArray[np.float64]:
-    """Orthogonal random directions, ``(min(count, n), n)``, of squared length n."""
+    """Orthogonal random directions, ``(min(count, n), n)``, of squared norm n."""
     normal = np.random.default_rng(seed).standard_normal((n, min(count, n)))
     directions: npt.NDArray[np.float64] = np.linalg.qr(normal)[0].T * np.sqrt(n)
     return directions

@@ -1,7 +1,7 @@
-"""Transformer layers whose attention can be looked at.
+"""Transformer layers that can return their attention weights.
 
-Parameter names are those of the original checkpoints, so that a state dict
-loads as it is.
+Parameter names are those of the original checkpoints, so their state dictionaries
+load without conversion.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch.nn import functional
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention, fused where nobody looks.
+    """Multi-head self-attention, fused or with its weights.
 
-    The fused kernel returns no weights; the explicit path does, and gives the
-    same output to rounding.
+    The fused kernel does not return the attention weights. The explicit computation
+    does, and its output is equal up to rounding.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class SelfAttention(nn.Module):
     def _split(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n, p, width = tokens.shape
         qkv = self.qkv(tokens).reshape(n, p, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (N, heads, P, width / heads)
         return query, key, value
 
     def _join(self, values: Tensor) -> Tensor:
@@ -47,15 +47,16 @@ class SelfAttention(nn.Module):
         return joined
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens ``(N, P, width)`` to tokens, by the fused kernel."""
+        """Tokens ``(N, P, width)`` to tokens, with the fused kernel."""
         query, key, value = self._split(tokens)
         return self._join(functional.scaled_dot_product_attention(query, key, value))
 
     def forward_with_weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens, and the softmax attention ``(N, heads, P, P)`` that made them."""
+        """Tokens to tokens and softmax attention ``(N, heads, P, P)``."""
         query, key, value = self._split(tokens)
         scale = query.shape[-1] ** -0.5
-        weights = ((query * scale) @ key.transpose(-2, -1)).softmax(dim=-1)
+        scores = (query * scale) @ key.transpose(-2, -1)  # (N, heads, P, P)
+        weights = scores.softmax(dim=-1)
         return self._join(weights @ value), weights
 
 
@@ -81,7 +82,7 @@ class Block(nn.Module):
     width, heads : int
         Features per token, number of heads.
     hidden : int, keyword-only
-        Width of the MLP's hidden layer.
+        Width of the hidden layer in the MLP.
     qkv_bias : bool, keyword-only
         Whether queries, keys and values have a bias.
     """
@@ -102,26 +103,26 @@ class Block(nn.Module):
         return out
 
     def forward_with_weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens, and the block's softmax attention ``(N, heads, P, P)``."""
+        """Tokens to tokens and softmax attention ``(N, heads, P, P)``."""
         attended, weights = self.attn.forward_with_weights(self.norm1(tokens))
         tokens = tokens + attended
         return tokens + self.mlp(self.norm2(tokens)), weights
 
 
 def attention_of(blocks: Iterable[nn.Module], tokens: Tensor) -> list[Tensor]:
-    """Softmax attention of one field's tokens, block after block.
+    """Softmax attention of each block, for the tokens of one field.
 
     Parameters
     ----------
     blocks : iterable of Block
-        The encoder's blocks in order.
+        Blocks of the encoder, in order.
     tokens : tensor of shape (1, P, width)
-        What goes into the first block.
+        Input of the first block.
 
     Returns
     -------
     list of tensors of shape (heads, P, P)
-        One per block; every row sums to one.
+        One per block. Every row sums to one.
     """
     attention = []
     for block in blocks:

@@ -1,9 +1,9 @@
 """The Vision Transformer of the original work, and its checkpoints.
 
-One token per patch, pre-norm blocks, no class token. Two forms exist, told
-apart by the head that turns tokens back into a field. Parameter names and
-numbers are those of the original checkpoints; everything but the number of
-attention heads is read off the shapes of their tensors.
+The network has one token per patch, pre-norm blocks and no class token. There are two
+forms, which differ in the head that converts tokens to a field. Parameter names are
+those of the original checkpoints. The size of the network follows from the shapes of
+the tensors, except the number of attention heads.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.layers import Block, attention_of
 
 Form = Literal["linear", "convolutional"]
-"""The head: ``mlp`` and one ``convTrans``, or ``convTrans1`` to ``convTrans3``."""
+"""Form of the head: ``mlp`` and ``convTrans``, or ``convTrans1`` to ``convTrans3``."""
 
 USUAL_HEADS: Mapping[Form, int] = {"linear": 8, "convolutional": 4}
-"""Attention heads that the original work used with either form."""
+"""Number of attention heads that the original work used with each form."""
 
 _NORM_EPS: Mapping[Form, float] = {"linear": 1e-6, "convolutional": 1e-7}
 _HEAD_KEYS: Mapping[Form, str] = {
     "linear": "rec_trac_head.convTrans.weight",
     "convolutional": "rec_trac_head.convTrans1.weight",
 }
-# Three steps that double the resolution undo patches of this size.
+# Patch size for which three layers that double the resolution restore the grid.
 _CONVOLUTIONAL_PATCH = 8
 
 
@@ -47,13 +47,13 @@ class OriginalViTConfig:
     width, depth, heads : int
         Features per token, number of blocks, attention heads per block.
     hidden : int
-        Width of the hidden layer in the blocks' MLPs.
+        Width of the hidden layer in the MLP of each block.
     patch : int
         Side of a patch, in vectors.
     side : int
-        Patches along a side of the square field.
+        Number of patches along a side of the square field.
     form : {"linear", "convolutional"}
-        The head, and with it the epsilon of the normalisations.
+        Form of the head. It also determines the epsilon of the normalisations.
     qkv_bias : bool
         Whether queries, keys and values have a bias.
     """
@@ -69,28 +69,28 @@ class OriginalViTConfig:
 
     @property
     def field_side(self) -> int:
-        """Vectors along a side of the square field."""
+        """Number of vectors along a side of the square field."""
         return self.side * self.patch
 
     @classmethod
     def from_weights(
         cls, weights: Mapping[str, Tensor], *, heads: int | None = None
     ) -> OriginalViTConfig:
-        """Read size and form off a state dictionary.
+        """Derive size and form from a state dictionary.
 
         Parameters
         ----------
         weights : mapping of str to Tensor
             Parameters by name.
         heads : int, optional
-            Attention heads, which leave no trace in the tensors; None takes
-            the usual number for the form.
+            Number of attention heads, which cannot be derived from the tensors. None
+            uses the number in `USUAL_HEADS`.
 
         Raises
         ------
         ModelError
-            If the tensors are not those of such a network, or the heads do
-            not divide its width.
+            If the tensors are not those of such a network, or the number of heads
+            does not divide its width.
         """
         form = _form(weights)
         width, _, patch, _ = _shape(weights, "patch_embed.proj.weight", 4)
@@ -98,18 +98,20 @@ class OriginalViTConfig:
         hidden, _ = _shape(weights, "blocks.0.mlp.fc1.weight", 2)
         side = math.isqrt(patches)
         if side**2 != patches:
-            raise ModelError(f"pos_embed has {patches} patches: no square field")
+            raise ModelError(
+                f"pos_embed has {patches} patches, which do not form a square field"
+            )
         if form == "convolutional" and patch != _CONVOLUTIONAL_PATCH:
             raise ModelError(
-                f"the head of convTrans1 to convTrans3 undoes patches of "
+                f"the head of convTrans1 to convTrans3 needs patches of "
                 f"{_CONVOLUTIONAL_PATCH} x {_CONVOLUTIONAL_PATCH}, "
-                f"and patch_embed makes them {patch} x {patch}"
+                f"but those of patch_embed are {patch} x {patch}"
             )
         heads = USUAL_HEADS[form] if heads is None else heads
         if heads < 1 or width % heads:
             raise ModelError(
                 f"{heads} attention heads do not divide the width of {width}: "
-                "give the number of heads that the network was trained with"
+                "set the number of heads that the network was trained with"
             )
         return cls(
             width=width,
@@ -128,7 +130,7 @@ def _form(weights: Mapping[str, Tensor]) -> Form:
         if key in weights:
             return form
     raise ModelError(
-        "no head of the original network among the weights: expected "
+        "the weights have no head of the original network: expected "
         + " or ".join(_HEAD_KEYS.values())
     )
 
@@ -146,7 +148,7 @@ def _shape(weights: Mapping[str, Tensor], key: str, dimensions: int) -> tuple[in
 
 
 class PatchEmbedding(nn.Module):
-    """Cut a field into patches, and make each a token."""
+    """Cut a field into patches and embed each as a token."""
 
     def __init__(self, width: int, patch: int) -> None:
         super().__init__()
@@ -159,7 +161,7 @@ class PatchEmbedding(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """Two linear layers per token, then each token becomes its patch."""
+    """Two linear layers per token, and a projection of each token to its patch."""
 
     def __init__(self, width: int, patch: int) -> None:
         super().__init__()
@@ -201,7 +203,7 @@ def _as_maps(tokens: Tensor, side: int) -> Tensor:
 
 
 class OriginalViT(nn.Module):
-    """Displacements to tractions on the one grid the network was made for.
+    """Network from displacements to tractions, on a fixed grid.
 
     Parameters
     ----------
@@ -230,20 +232,20 @@ class OriginalViT(nn.Module):
                 module.eps = _NORM_EPS[config.form]
 
     def forward(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E`` of displacements ``u / L``, both ``(N, 2, H, W)``."""
-        tokens = self._tokens(displacement)
+        """Displacements ``u / L`` to tractions ``t / E``, both ``(N, 2, H, W)``."""
+        tokens = self._tokens(displacement)  # (N, P, width)
         for block in self.blocks:
             tokens = block(tokens)
         out: Tensor = self.rec_trac_head(self.norm(tokens), self.config.side)
         return out
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention of one field ``(1, 2, H, W)``, block after block.
+        """Softmax attention of each block, for one field ``(1, 2, H, W)``.
 
         Returns
         -------
         list of tensors of shape (heads, P, P)
-            ``P`` patches, row by row.
+            One per block, for ``P`` patches in row-major order.
         """
         return attention_of(self.blocks, self._tokens(displacement))
 
@@ -253,18 +255,18 @@ class OriginalViT(nn.Module):
 
 
 class OriginalMethod(NetworkMethod):
-    """An original network as a reconstruction method.
+    """A network of the original work as a reconstruction method.
 
-    Fields are brought to the network's own precision and device.
+    Fields are converted to the precision and device of the network.
 
     Parameters
     ----------
     network : OriginalViT
         The network with its weights.
     name : str, keyword-only
-        How the method is called.
+        Name of the method.
     sha256 : str, keyword-only
-        SHA-256 of the weights' file.
+        SHA-256 of the weights file.
     """
 
     network: OriginalViT
@@ -276,21 +278,21 @@ class OriginalMethod(NetworkMethod):
 
     @property
     def n_blocks(self) -> int:
-        """Number of blocks with attention."""
+        """Number of attention blocks."""
         return self.network.config.depth
 
     @property
     def n_heads(self) -> int:
-        """Attention heads of a block."""
+        """Number of attention heads per block."""
         return self.network.config.heads
 
     def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``.
+        """Compute tractions ``t / E``, ``(N, 2, H, W)``, from displacements ``u / L``.
 
         Raises
         ------
         ModelError
-            If the displacements are not on the network's grid.
+            If the displacements are not on the grid of the network.
         """
         out: Tensor = self.network(self._input(displacement))
         return out
@@ -301,16 +303,17 @@ class OriginalMethod(NetworkMethod):
         Returns
         -------
         list of tensors of shape (heads, P, P)
-            One per block; ``P = rows * columns`` patches in row-major order.
+            One per block, for ``P = rows * columns`` patches in row-major order.
 
         Raises
         ------
         ModelError
-            If it is not one field, or not on the network's grid.
+            If there is more than one field, or it is not on the grid of the network.
         """
         if len(displacement) != 1:
             raise ModelError(
-                f"attention is that of one field, not of {len(displacement)}"
+                "attention is computed for one field at a time, "
+                f"not for {len(displacement)}"
             )
         return self.network.attention(self._input(displacement))
 
@@ -332,14 +335,13 @@ def load_original(
     Parameters
     ----------
     path : str or Path
-        The checkpoint, see `read_checkpoint`.
+        The checkpoint; see `read_checkpoint`.
     heads : int, optional, keyword-only
-        Attention heads, which the file does not tell; None takes the usual
-        number for its form, 8 with the linear head and 4 with the
-        convolutional one.
+        Number of attention heads, which the file does not contain. None uses 8 with
+        the linear head and 4 with the convolutional head.
     dtype : torch.dtype, keyword-only
-        Precision to compute in, whatever the file's is. float64 does not run
-        on every device.
+        Precision of the computation, independent of that in the file. Not every
+        device supports float64.
 
     Returns
     -------
@@ -349,15 +351,14 @@ def load_original(
     Raises
     ------
     ModelError
-        If the file is no such checkpoint, is unsafe, or the heads do not
-        divide its width; the message names the file, what was found, and
-        what was expected.
+        If the file is not such a checkpoint or is unsafe, or if the number of heads
+        does not divide the width.
     """
     path = Path(path)
     checkpoint = read_checkpoint(path)
     try:
         config = OriginalViTConfig.from_weights(checkpoint.weights, heads=heads)
-        # Without memory: nothing is allocated for shapes that do not fit.
+        # On the meta device no memory is allocated for wrong shapes.
         with torch.device("meta"):
             network = OriginalViT(config)
         _check_weights(network.state_dict(), checkpoint.weights)
@@ -374,7 +375,7 @@ def _check_weights(
     expected: Mapping[str, Tensor], found: Mapping[str, Tensor], limit: int = 3
 ) -> None:
     problems = [f"{key} is missing" for key in expected if key not in found]
-    problems += [f"{key} is not known" for key in found if key not in expected]
+    problems += [f"{key} is unknown" for key in found if key not in expected]
     problems += [
         f"{key} has the shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
         for key, tensor in expected.items()

@@ -1,16 +1,24 @@
-"""The bundled network: a Vision Transformer guided by the physics.
+"""The bundled network: a physics-guided Vision Transformer.
 
-The displacement's mean is taken off, and the field is divided by its root mean
-square, so the network ignores drift and is exactly linear in amplitude. Tikhonov
-solutions at several regularisations and the Bayesian one stand beside it as
-input; a convolutional stem at half resolution keeps the detail that 8 x 8
-patches lose; and the output is a correction to a mixture of these solutions, whose
-weights it chooses node by node.
-What this estimate leaves of the displacement unexplained is computed from the
-physics and leads to a further correction, as in unrolled methods (Adler and
-Oektem, Learned primal-dual reconstruction, IEEE Trans. Med. Imaging 2018). The
-encoder sees one token per patch and has no length of its own, so any grid goes
-through at its own resolution.
+1. The mean displacement is subtracted, and the field is divided by its root mean
+   square. The network is therefore independent of drift and exactly linear in
+   amplitude.
+2. Its input is this field with classical solutions: Tikhonov solutions with several
+   regularisations, and the Bayesian solution.
+3. A convolutional stem at half resolution keeps details that 8 x 8 patches lose. The
+   encoder has one token per patch.
+4. The decoder returns the weights of the classical solutions at each node and a
+   correction to their weighted mean. This is the first estimate.
+5. The residual is the difference between the displacement and that of the estimate,
+   computed by the forward model. Refinements correct the estimate with it, as in
+   unrolled methods [1]_.
+
+No layer depends on the size of the grid, so each field is processed on its own grid.
+
+References
+----------
+.. [1] J. Adler, O. Öktem, "Learned primal-dual reconstruction", IEEE Trans. Med.
+   Imaging 37, 1322-1332 (2018).
 """
 
 from __future__ import annotations
@@ -35,40 +43,40 @@ from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
 
 _HALF = 2
 _TOKEN_STRIDE = PATCH_SIZE // _HALF
+
+# Logits before training
 _INSIDE = 2.0
-"""Logit with which a node counts as inside an adhesion before anything is learnt."""
+"""That a node is inside an adhesion."""
 _MIDDLE = 5.0
-"""Logit of the Tikhonov solution in the middle in the mixture that is corrected,
-over those of the others, before anything is learnt."""
-_TRUST = -3.0
-"""Logit of the share of the Bayesian solution of what is left unexplained that is
-added before anything is learnt."""
-_LEAST_NOISE = 1e-4
-"""Least noise that is told apart from none, over the displacement."""
+"""Weight of the middle Tikhonov solution, relative to the other solutions."""
+_SHARE = -3.0
+"""Share of the Bayesian solution of the residual that a refinement adds."""
+
+_MIN_NOISE = 1e-4
+"""Smallest noise, relative to the displacement, that is distinguished from none."""
 
 
 @dataclass(frozen=True)
 class PhysicsViTConfig:
-    """Size of the network; stored beside the weights.
+    """Size of the network. It is stored with the weights.
 
     Parameters
     ----------
     width, depth, heads : int
         Features per token, number of blocks, attention heads per block.
     mlp_ratio : int
-        Hidden over outer width of the blocks' MLPs.
+        Width of the hidden layer of an MLP, relative to `width`.
     channels : int
-        Feature maps of the convolutions at half resolution.
+        Number of feature maps at half resolution.
     stem_layers, decoder_layers : int
-        Residual convolutions before and after the encoder.
+        Number of residual convolutions before and after the encoder.
     refinements, refinement_layers : int
-        How often the estimate is corrected by what it leaves unexplained, and
-        the residual convolutions of each correction.
+        Number of refinements, and residual convolutions in each of them.
     regularisations : tuple of float
-        Tikhonov parameters of the FTTC solutions, in squared grid steps, at
-        least one.
+        Tikhonov parameters of the FTTC solutions, in squared grid steps. At least
+        one.
     traction_scale : float
-        Typical traction ``t / E`` over typical displacement in grid steps.
+        Typical ratio of traction ``t / E`` to displacement in grid steps.
     """
 
     width: int = 128
@@ -85,16 +93,16 @@ class PhysicsViTConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PhysicsViTConfig:
-        """Rebuild from `to_dict`'s result, as JSON returns it."""
+        """Build from the result of `to_dict` after JSON."""
         return cls(**{**values, "regularisations": tuple(values["regularisations"])})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values that JSON can store."""
         return asdict(self)
 
 
 class ResidualConvolution(nn.Module):
-    """Two 3 x 3 convolutions around a GELU, added to their input."""
+    """Residual block of two 3 x 3 convolutions, each after a GELU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -110,22 +118,22 @@ class ResidualConvolution(nn.Module):
 
 
 class Solver:
-    """Classical solutions of displacements, with choices made for one batch.
+    """Classical solutions for one batch of displacements.
 
-    Noise and prior are estimated from the displacements once; the solutions of
-    what an estimate leaves unexplained are by the same filters.
+    Noise and prior are estimated once from the displacements. The solutions for the
+    residuals of later estimates use the same filters.
 
     Parameters
     ----------
     steps : tensor of shape (N, 2, H, W)
         Displacements in grid steps, without their mean.
     regularisations : tuple of float
-        Of the Tikhonov solutions, in squared grid steps.
+        Tikhonov parameters, in squared grid steps.
 
     Attributes
     ----------
-    knowledge : tensor of shape (N, 2, 1, 1)
-        Logarithms of the noise and of the tractions' correlation length.
+    statistics : tensor of shape (N, 2, 1, 1)
+        Logarithms of the noise and of the correlation length of the tractions.
     """
 
     def __init__(self, steps: Tensor, regularisations: tuple[float, ...]) -> None:
@@ -134,18 +142,27 @@ class Solver:
             noise = estimate_noise(x, y)
             parts = periodic_component(x), periodic_component(y)
             prior = most_probable_prior(spectrum(*parts), noise=noise)
-            level = noise.variance.clamp_min(_LEAST_NOISE**2).log() / 10
-            length = prior.length.add(1).log()
-            self.knowledge = torch.stack([level, length], dim=1)[..., None, None]
+            level = noise.variance.clamp_min(_MIN_NOISE**2).log() / 10  # (N,)
+            length = prior.length.add(1).log()  # (N,)
+            self.statistics = torch.stack([level, length], dim=1)[..., None, None]
         self._gains: list[Gains] = [
             *map(tikhonov_gains, regularisations),
             posterior_gains(noise, prior),
         ]
 
     def solutions(self, steps: Tensor) -> list[Tensor]:
-        """Tractions ``t / E``, each ``(N, 2, H, W)``.
+        """Classical tractions ``t / E`` of displacements in grid steps.
 
-        From little Tikhonov regularisation to much; last the Bayesian one.
+        Parameters
+        ----------
+        steps : tensor of shape (N, 2, H, W)
+            Displacements in grid steps.
+
+        Returns
+        -------
+        list of tensors of shape (N, 2, H, W)
+            The Tikhonov solutions in the order of the regularisations, and last the
+            Bayesian solution.
         """
         hat_x, hat_y = torch.fft.rfft2(periodic_component(steps)).unbind(dim=1)
         shape = (steps.shape[-2], steps.shape[-1])
@@ -158,7 +175,7 @@ class Solver:
 
 
 class Head(nn.Sequential):
-    """Feature maps at half resolution to maps at full resolution."""
+    """Feature maps ``(N, C, h, w)`` to maps ``(N, n_outputs, 2 h, 2 w)``."""
 
     def __init__(self, channels: int, n_outputs: int) -> None:
         super().__init__(
@@ -169,21 +186,21 @@ class Head(nn.Sequential):
 
 
 class Refinement(nn.Module):
-    """A correction by what an estimate leaves unexplained.
+    """Corrects an estimate of the traction by its residual displacement.
 
-    It adds to the traction, also a share of the Bayesian solution of what is left
-    unexplained, and then multiplies it node by node: an adhesion has an edge, and
-    whether a node is inside is another question than how strong the traction is.
-    At first it does next to nothing.
+    The correction adds a summand and a share of the Bayesian solution of the residual.
+    It then multiplies the traction at each node by a factor. The factor represents
+    the sharp edges of adhesions: whether a node is inside is independent of how strong
+    the traction is. Before training, the refinement hardly changes the estimate.
 
     Parameters
     ----------
     channels : int
-        Feature maps at half resolution.
+        Number of feature maps at half resolution.
     n_inputs : int
-        Maps of the residual at full resolution.
+        Number of input maps at full resolution.
     layers : int
-        Residual convolutions.
+        Number of residual convolutions.
     """
 
     def __init__(self, channels: int, n_inputs: int, layers: int) -> None:
@@ -196,36 +213,44 @@ class Refinement(nn.Module):
             *(ResidualConvolution(channels) for _ in range(layers))
         )
         self.head = Head(channels, 4)
-        self.correct_nothing()
+        self.reset_head()
 
-    def correct_nothing(self) -> None:
-        """Let the head begin anew."""
+    def reset_head(self) -> None:
+        """Set the head to zero, its state before training."""
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
     def forward(
         self, hidden: Tensor, residual: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Feature maps and maps of the residual to what corrects the traction.
+        """Compute a correction.
+
+        Parameters
+        ----------
+        hidden : tensor of shape (N, C, h, w)
+            Feature maps at half resolution.
+        residual : tensor of shape (N, n_inputs, 2 h, 2 w)
+            Residual displacement, its classical solutions and the present traction.
 
         Returns
         -------
         hidden : tensor of shape (N, C, h, w)
-            Feature maps.
+            New feature maps.
         summand : tensor of shape (N, 2, 2 h, 2 w)
+            Correction of the traction, in units of `traction_scale`.
         factor : tensor of shape (N, 1, 2 h, 2 w)
             Between 0 and 1.14; 1 where the head is zero.
         share : tensor of shape (N, 1, 2 h, 2 w)
-            Between 0 and 1.
+            Share of the Bayesian solution, between 0 and 1.
         """
         hidden = self.layers(hidden + self.embed(residual))
-        summand, inside, trust = self.head(hidden).split([2, 1, 1], dim=1)
+        summand, inside, share = self.head(hidden).split([2, 1, 1], dim=1)
         factor = torch.sigmoid(inside + _INSIDE) * (1 + math.exp(-_INSIDE))
-        return hidden, summand, factor, torch.sigmoid(trust + _TRUST)
+        return hidden, summand, factor, torch.sigmoid(share + _SHARE)
 
 
 class PhysicsViT(nn.Module):
-    """Displacements to tractions on any grid.
+    """Network from displacements to tractions, on any grid.
 
     Parameters
     ----------
@@ -245,8 +270,8 @@ class PhysicsViT(nn.Module):
             *(ResidualConvolution(c) for _ in range(config.stem_layers)),
         )
         self.patch_embed = nn.Conv2d(c, width, _TOKEN_STRIDE, _TOKEN_STRIDE)
-        # A position is what its neighbourhood is: a depthwise convolution sees
-        # the field's border and needs no table of a fixed size.
+        # Positional encoding by a depthwise convolution. It detects the border of
+        # the field and, unlike an embedding table, works for any grid.
         self.position = nn.Conv2d(width, width, 3, padding=1, groups=width)
         self.blocks = nn.ModuleList(
             Block(width, config.heads, hidden=config.mlp_ratio * width)
@@ -282,9 +307,9 @@ class PhysicsViT(nn.Module):
             amplitude, steps = self._normalised(displacement)
             solver = Solver(steps, self.config.regularisations)
             solutions = self._solutions(solver, steps)
-            maps = self.stem(self._inputs(steps, solutions, solver))
-            embedded = self._embed(maps)
-        tokens = embedded.flatten(2).transpose(1, 2)
+            maps = self.stem(self._inputs(steps, solutions, solver))  # (N, C, h, w)
+            embedded = self._embed(maps)  # (N, D, rows, columns)
+        tokens = embedded.flatten(2).transpose(1, 2)  # (N, P, D)
         for block in self.blocks:
             tokens = block(tokens)
         with without_autocast(displacement):
@@ -303,12 +328,13 @@ class PhysicsViT(nn.Module):
         return out
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention of one field ``(1, 2, H, W)``, block after block.
+        """Softmax attention of each block, for one field ``(1, 2, H, W)``.
 
         Returns
         -------
         list of tensors of shape (heads, P, P)
-            ``P`` patches of the field padded to whole patches, row by row.
+            One per block, for the ``P`` patches in row-major order of the field padded
+            to whole patches.
         """
         with without_autocast(displacement):
             _, steps = self._normalised(displacement)
@@ -324,19 +350,21 @@ class PhysicsViT(nn.Module):
         return out
 
     def _decoded(self, tokens: Tensor, maps: Tensor, grid: torch.Size) -> Tensor:
-        """Feature maps at half resolution, of the field padded to patches."""
+        """Tokens ``(N, P, D)`` and stem maps to feature maps, ``(N, C, h, w)``."""
         features = self.unembed(self.norm(tokens)).transpose(1, 2).unflatten(2, grid)
-        features = functional.pixel_shuffle(features, _TOKEN_STRIDE)
+        features = functional.pixel_shuffle(features, _TOKEN_STRIDE)  # (N, C / 2, h, w)
         hidden: Tensor = self.decoder(torch.cat([maps, features], dim=1))
         return hidden
 
     def _mixture(self, solutions: list[Tensor], logits: Tensor) -> Tensor:
-        """Classical solutions, weighed node by node."""
+        """Weighted mean of the classical solutions at each node, ``(N, 2, H, W)``."""
         height, width = solutions[0].shape[-2:]
         middle = len(self.config.regularisations) // 2
         start = torch.zeros_like(logits[:1, :, :1, :1])
         start[:, middle] = _MIDDLE
-        weights = torch.softmax(logits[..., :height, :width] + start, dim=1)
+        weights = torch.softmax(
+            logits[..., :height, :width] + start, dim=1
+        )  # (N,S,H,W)
         mixed = weights.unsqueeze(2) * torch.stack(solutions, dim=1)
         return mixed.sum(dim=1)
 
@@ -347,9 +375,14 @@ class PhysicsViT(nn.Module):
 
     @staticmethod
     def _normalised(displacement: Tensor) -> tuple[Tensor, Tensor]:
-        """Root mean square in grid steps, and the displacement divided by it.
+        """Subtract the mean, and divide by the root mean square.
 
-        Both are of the displacement without its mean.
+        Returns
+        -------
+        amplitude : tensor of shape (N, 1, 1, 1)
+            Root mean square in grid steps.
+        steps : tensor of shape (N, 2, H, W)
+            The normalised displacement.
         """
         steps = displacement * (displacement.shape[-1] - 1)
         steps = steps - steps.mean(dim=(2, 3), keepdim=True)
@@ -361,20 +394,20 @@ class PhysicsViT(nn.Module):
 
     @staticmethod
     def _residual(steps: Tensor, traction: Tensor) -> Tensor:
-        """What an estimate leaves of the displacement unexplained, without its mean."""
-        made = torch.stack(raster_displacement(*traction.unbind(dim=1)), dim=1)
-        residual = steps - made
+        """Displacement that an estimate does not explain, without its mean."""
+        explained = torch.stack(raster_displacement(*traction.unbind(dim=1)), dim=1)
+        residual = steps - explained
         return residual - residual.mean(dim=(2, 3), keepdim=True)
 
     def _inputs(self, steps: Tensor, tractions: list[Tensor], solver: Solver) -> Tensor:
-        """Displacement, tractions, what is known and where the field is.
+        """Displacement, tractions, a mask of the field and the statistics, as maps.
 
-        On whole patches: beyond the field is zero.
+        The maps are padded with zeros to whole patches.
         """
         height, width = steps.shape[-2:]
         scaled = [traction / self.config.traction_scale for traction in tractions]
         inside = torch.ones_like(steps[:, :1])
-        known = solver.knowledge.expand(-1, -1, height, width)
+        statistics = solver.statistics.expand(-1, -1, height, width)
         padding = (0, -width % PATCH_SIZE, 0, -height % PATCH_SIZE)
-        maps = torch.cat([steps, *scaled, inside, known], dim=1)
+        maps = torch.cat([steps, *scaled, inside, statistics], dim=1)
         return functional.pad(maps, padding)

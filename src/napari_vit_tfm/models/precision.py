@@ -1,4 +1,4 @@
-"""Where rounding is not allowed: the inverse problem amplifies it."""
+"""Full float32 precision, because the inverse problem amplifies rounding errors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from torch import Tensor
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Keep the GPU from rounding float32 to ten bits.
+    """Disable TensorFloat-32 on the GPU, which rounds float32 to ten mantissa bits.
 
-    TensorFloat-32 is the default of its convolutions, and may have been chosen
-    for its matrix products.
+    It is the default for convolutions and may be enabled for matrix products.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32, torch.get_float32_matmul_precision()
@@ -28,5 +27,5 @@ def full_float32() -> Iterator[None]:
 
 
 def without_autocast(tensor: Tensor) -> torch.autocast:
-    """Context in which a tensor's device computes in the precision it is given."""
+    """Context without autocast on the device of a tensor."""
     return torch.autocast(tensor.device.type, enabled=False)

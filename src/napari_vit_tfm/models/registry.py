@@ -1,4 +1,4 @@
-"""The methods that have names, and how names and files become methods."""
+"""Registration of named methods, and loading of methods by name or file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _REGISTERED: dict[str, RegisteredMethod] = {}
 
 @dataclass(frozen=True)
 class RegisteredMethod:
-    """What menus, help and `load` know about a method.
+    """Entry of a method in the registry, for menus, help and `load`.
 
     Parameters
     ----------
     name : str
-        How it is called in files, on the command line and in Python.
+        Name in files, on the command line and in Python.
     words : str
-        How it is called in menus and help.
+        Name in menus and help.
     make : callable
-        Makes the method, of an instance of `options_type` if there is one.
+        Creates the method. It takes an instance of `options_type` if there is one.
     options_type : type, optional
         A dataclass of options; see `napari_vit_tfm.options`.
     is_classical : bool
-        Whether it is one of the methods that networks are compared with: it
-        has no network, and knows nothing that a user does not know.
+        Whether networks are compared with this method: it uses no network and only
+        information that a user has.
     """
 
     name: str
@@ -59,27 +59,27 @@ def register(
     options: type[Any] | None = None,
     is_classical: bool = False,
 ) -> Callable[[Make], Make]:
-    """Register a method: a class, or a function that makes the method.
+    """Register a method: a class, or a function that returns the method.
 
     Parameters
     ----------
     name : str
-        Its name.
+        Name of the method.
     words, is_classical : keyword-only
         As for `RegisteredMethod`.
     options : type, keyword-only, optional
-        The dataclass of its options; an instance is what the class or function
-        is called with. Without options it is called with nothing.
+        Dataclass of the options. The class or function is called with an instance of
+        it, or without arguments if there are no options.
 
     Raises
     ------
     ValueError
-        If there is a method of this name.
+        If a method of this name exists already.
     """
 
     def registered(make: Make) -> Make:
         if name in _REGISTERED:
-            raise ValueError(f"there are two methods of the name {name!r}")
+            raise ValueError(f"there are two methods with the name {name!r}")
         _REGISTERED[name] = RegisteredMethod(name, words, make, options, is_classical)
         return make
 
@@ -88,7 +88,7 @@ def register(
 
 @cache
 def registered_methods() -> Mapping[str, RegisteredMethod]:
-    """All methods that have a name, by name: the bundled one, and those after it.
+    """All named methods by name, the bundled network first.
 
     The first call imports every module of `models.methods`.
 
@@ -108,7 +108,7 @@ def registered_methods() -> Mapping[str, RegisteredMethod]:
 
 
 def classical_names() -> tuple[str, ...]:
-    """Names of the methods that networks are compared with."""
+    """Names of the classical methods that networks are compared with."""
     return tuple(
         name for name, method in registered_methods().items() if method.is_classical
     )
@@ -125,15 +125,15 @@ def load(
     Parameters
     ----------
     name_or_path : str or path
-        A registered name, such as "vit", the bundled network, or "fttc"; a
-        network of this project (``.safetensors``), a checkpoint in the original
-        format (``.pth``, ``.pt``), or the published CNN (``.h5``).
+        A registered name, such as "vit" for the bundled network or "fttc"; or the
+        path of a network of this project (``.safetensors``), a checkpoint in the
+        original format (``.pth``, ``.pt``) or the published CNN (``.h5``).
     heads : int, keyword-only, optional
-        Attention heads of an original checkpoint, which does not say; None
-        takes the usual number for its form.
+        Number of attention heads of an original checkpoint, which the file does not
+        contain. None uses the usual number for its form.
     options : mapping of str to float, keyword-only, optional
-        What is chosen about the method, such as the "regularisation" of "fttc",
-        in squared grid steps. The method's name then says so.
+        Options of the method, such as the "regularisation" of "fttc" in squared grid
+        steps. They become part of the name of the method.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def load(
     Raises
     ------
     ModelError
-        If there is no such method, or the file is not a model.
+        If there is no such method or file, or the file is not a model.
     ConfigError
         If the method has no such option, or its value is out of range.
 
@@ -159,7 +159,7 @@ def load(
     options = options or {}
     registered = registered_methods().get(str(name_or_path))
     if registered is not None:
-        return _made(registered, options)
+        return _from_registry(registered, options)
     path = Path(name_or_path)
     if not path.is_file():
         raise ModelError(
@@ -170,7 +170,7 @@ def load(
     return _from_file(path, heads)
 
 
-def _made(
+def _from_registry(
     registered: RegisteredMethod, options: Mapping[str, float]
 ) -> ReconstructionMethod:
     _check_options(registered.name, registered.options, options)
@@ -195,8 +195,8 @@ def _check_options(
             for method in registered_methods().values()
             if name in method.options
         ]
-        only = f": only {', '.join(others)} has" if others else ""
-        raise ConfigError(f"{model} has no option {name}{only}")
+        hint = f"; it is an option of {', '.join(others)}" if others else ""
+        raise ConfigError(f"{model} has no option {name}{hint}")
 
 
 def _from_file(path: Path, heads: int | None) -> ReconstructionMethod:

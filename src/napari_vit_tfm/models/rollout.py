@@ -1,4 +1,4 @@
-"""Attention rollout: what a patch has gathered from which patches."""
+"""Attention rollout: how much each patch contributes to each other patch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def rollout(attentions: Sequence[Tensor]) -> Tensor:
-    r"""Follow attention through the blocks, residual connections included.
+    r"""Propagate attention through the blocks, including residual connections [1]_.
 
     With the softmax attention :math:`A_b^h` of head :math:`h` in block
     :math:`b`,
@@ -25,29 +25,30 @@ def rollout(attentions: Sequence[Tensor]) -> Tensor:
     Parameters
     ----------
     attentions : sequence of tensors of shape (heads, P, P)
-        Softmax attention of the blocks in order; a row is the patch that
-        looks, a column the patch that is looked at.
+        Softmax attention of each block, in order. A row belongs to the patch that
+        attends, a column to the patch that is attended to.
 
     Returns
     -------
     tensor of shape (blocks, P, P)
-        ``rollout[b, p]`` says how much each patch contributes to patch ``p``
-        after block ``b``. No entry is negative, every row sums to one. The
-        dtype and device are those of the attention.
+        ``rollout[b, p]`` is the contribution of each patch to patch ``p`` after
+        block ``b``. No entry is negative, and every row sums to one. The dtype and
+        device are those of the attention.
 
     Raises
     ------
     ValueError
-        If there is no attention, or it has another shape.
+        If there is no attention, or its shape is wrong.
 
     References
     ----------
-    Abnar & Zuidema, Quantifying Attention Flow in Transformers, ACL 2020.
+    .. [1] S. Abnar, W. Zuidema, "Quantifying attention flow in transformers", Proc.
+       ACL, 4190-4197 (2020).
 
     Examples
     --------
-    Two blocks with uniform attention over four patches. That a patch contributes more
-    to itself comes from the residual connection:
+    Two blocks with uniform attention over four patches. Because of the residual
+    connections, a patch contributes most to itself:
 
     >>> import torch
     >>> from napari_vit_tfm.models import rollout
@@ -66,10 +67,10 @@ def rollout(attentions: Sequence[Tensor]) -> Tensor:
     if len(shape) != 3 or shape[1] != shape[2]:
         raise ValueError(f"attention has the shape (heads, P, P), not {tuple(shape)}")
     identity = torch.eye(shape[-1], dtype=attentions[0].dtype).to(attentions[0].device)
-    gathered = identity
+    rolled = identity
     blocks = []
     for attention in attentions:
-        mixing = attention.mean(dim=0) + identity
-        gathered = (mixing / mixing.sum(dim=-1, keepdim=True)) @ gathered
-        blocks.append(gathered)
-    return torch.stack(blocks)
+        mixing = attention.mean(dim=0) + identity  # (P, P)
+        rolled = (mixing / mixing.sum(dim=-1, keepdim=True)) @ rolled
+        blocks.append(rolled)
+    return torch.stack(blocks)  # (blocks, P, P)

@@ -1,4 +1,4 @@
-"""Stacks to tensors and back: the one place where the axes change."""
+"""Conversion between stacks and tensors. The order of axes changes only here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views: a network's answers to a field's mirror images, averaged."""
+"""Averaging of a network's output over mirror images (views) of a field."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ import torch
 from torch import Tensor
 
 _MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-1, -2))
-"""The axes along which a view is mirrored."""
+"""Axes along which a view is mirrored."""
 
 _VIEWS: dict[int, list[tuple[tuple[int, ...], bool]]] = {
     1: [((), False)],
     4: [(axes, False) for axes in _MIRRORS],
-    8: [(axes, turned) for turned in (False, True) for axes in _MIRRORS],
+    8: [(axes, transpose) for transpose in (False, True) for axes in _MIRRORS],
 }
-"""By the number of views, the axes along which each is mirrored, and whether its
-rows and columns change places before."""
+"""Views by their number: the axes along which each is mirrored, and whether it is
+transposed before."""
 
 
 def mirrored(fields: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Mirror vector fields: the nodes move, and the vectors with them.
+    """Mirror vector fields: positions and components.
 
     Parameters
     ----------
     fields : tensor of shape (N, 2, H, W)
         Components ``(x, y)``.
     axes : tuple of int
-        -1 mirrors left to right and turns x around, -2 top to bottom and y.
+        -1 mirrors left to right and changes the sign of x; -2 mirrors top to bottom
+        and changes the sign of y.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def mirrored(fields: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def transposed(fields: Tensor) -> Tensor:
-    """Mirror vector fields along the diagonal: x becomes y, and y becomes x.
+    """Transpose vector fields: exchange rows and columns, and x and y.
 
     Parameters
     ----------
@@ -56,33 +57,32 @@ def transposed(fields: Tensor) -> Tensor:
 def mean_over_views(
     solve: Callable[[Tensor], Tensor], displacement: Tensor, *, n_views: int
 ) -> Tensor:
-    """Mean of what is reconstructed from a field and from its mirror images.
+    """Average the tractions reconstructed from a field and from its mirror images.
 
-    A gel has no left and no right, so the traction of a mirrored displacement
-    is the mirrored traction. A network has learnt that, but not exactly; what
-    differs is error, and some of it averages out. The mean obeys the symmetry
-    to the last bit but rounding.
+    The traction of a mirrored displacement is the mirrored traction. A network has
+    learnt this symmetry only approximately. The deviations are errors, which
+    averaging reduces. The average has the symmetry exactly, up to rounding.
 
     Parameters
     ----------
     solve : callable
-        Maps displacements ``u / L`` to tractions ``t / E``.
+        Function from displacements ``u / L`` to tractions ``t / E``.
     displacement : tensor of shape (N, 2, H, W)
-        In fractions of the field's width.
+        Displacement as a fraction of the field width.
     n_views : int, keyword-only
-        1, the field as it is; 4, its images along both
-        axes, too; 8, those of the field mirrored along the diagonal, too.
+        1: the field itself. 4: also its mirror images along both axes. 8: also the
+        same four views of the transposed field.
 
     Returns
     -------
     tensor of shape (N, 2, H, W)
     """
     height, width = displacement.shape[-2:]
-    # The transposed field's width is the field's height.
-    of_the_height = displacement * ((width - 1) / (height - 1))
+    # The width of the transposed field is the height of the field.
+    over_height = displacement * ((width - 1) / (height - 1))
     total = torch.zeros_like(displacement)
-    for axes, turned in _VIEWS[n_views]:
-        view = transposed(of_the_height) if turned else displacement
+    for axes, transpose in _VIEWS[n_views]:
+        view = transposed(over_height) if transpose else displacement
         traction = mirrored(solve(mirrored(view, axes)), axes)
-        total = total + (transposed(traction) if turned else traction)
+        total = total + (transposed(traction) if transpose else traction)
     return total / n_views

@@ -1,4 +1,4 @@
-"""The project's own weights: safetensors with everything needed to rebuild."""
+"""Weights files of this project: safetensors with the configuration of the network."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class PhysicsViTMethod(NetworkMethod):
     Attributes
     ----------
     n_views : int
-        Mirror images of each field whose tractions are averaged: 1, 4
-        or 8.
+        Number of mirror images of each field over which tractions are averaged:
+        1, 4 or 8.
     """
 
     network: PhysicsViT
@@ -38,42 +38,42 @@ class PhysicsViTMethod(NetworkMethod):
     n_views: int = ReconstructionConfig.n_views
 
     def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        """Compute tractions ``t / E`` from displacements ``u / L``."""
         return mean_over_views(self.network, displacement, n_views=self.n_views)
 
     def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
-        """The network on the field as it is, which is what `attention` is that of."""
+        """The network without averaging over views, to which `attention` belongs."""
         network: Callable[[Tensor], Tensor] = self.network
         return network
 
     @property
     def n_blocks(self) -> int:
-        """Number of blocks with attention."""
+        """Number of attention blocks."""
         return len(self.network.blocks)
 
     @property
     def n_heads(self) -> int:
-        """Attention heads of a block."""
+        """Number of attention heads per block."""
         return self.network.config.heads
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention of one field, not mirrored: ``(heads, P, P)`` per block."""
+        """Softmax attention ``(heads, P, P)`` of each block, for one field."""
         return self.network.attention(displacement)
 
 
 def save_network(
     path: str | Path, network: PhysicsViT, *, training: Mapping[str, Any]
 ) -> None:
-    """Write a network and what it was trained with as safetensors.
+    """Write a network and a record of its training as a safetensors file.
 
     Parameters
     ----------
     path : path
-        File to write; replaced whole or not at all.
+        File to write. An existing file is replaced only by a complete one.
     network : PhysicsViT
-        The network; written in the precision it has.
+        The network. Its precision is kept.
     training : mapping, keyword-only
-        How it was trained; kept as JSON in the file's header.
+        Record of the training, stored as JSON in the header of the file.
     """
     header = {
         "format": _FORMAT,
@@ -96,12 +96,12 @@ def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMeth
     path : path
         The safetensors file.
     name : str, keyword-only, optional
-        How to call it; None takes the file's name.
+        Name of the method. None uses the name of the file.
 
     Raises
     ------
     ModelError
-        If the file is not such a file, or damaged.
+        If the file was not written by `save_network`, or is damaged.
     """
     path = Path(path)
     try:
@@ -112,17 +112,18 @@ def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMeth
         raise ModelError(f"{path}: not a safetensors file ({error})") from error
     if header.get("format") != _FORMAT:
         raise ModelError(
-            f"{path}: a safetensors file, but not one of this project's networks "
-            f"(its header says {header.get('format')!r}, expected {_FORMAT!r})"
+            f"{path}: a safetensors file, but not a network of this project "
+            f"(its header has the format {header.get('format')!r}, "
+            f"expected {_FORMAT!r})"
         )
     try:
         network = PhysicsViT(PhysicsViTConfig.from_dict(json.loads(header["network"])))
-        # Half precision may be how a file is kept small, never how it is used.
+        # A file may store half precision; the network always runs in float32.
         network.load_state_dict({key: t.float() for key, t in tensors.items()})
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{path}: one of this project's networks, damaged ({reason})"
+            f"{path}: a network of this project, but damaged ({reason})"
         ) from error
     return PhysicsViTMethod(network, name=name or path.name, sha256=file_sha256(path))
 

@@ -239,7 +239,7 @@ def _begin_from(start: PhysicsViT, network: PhysicsViT, name: str) -> None:
         assert isinstance(refinement, Refinement)
         if n_there:
             refinement.load_state_dict(start.refinements[-1].state_dict())
-        refinement.correct_nothing()
+        refinement.reset_head()
 
 
 def _check_same_network(

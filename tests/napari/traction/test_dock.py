@@ -637,7 +637,7 @@ def test_an_error_after_the_cancel_is_not_told(dock, viewer, finish, displacemen
 def test_a_given_regularisation(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     regularisation = dock.method["regularisation"]
-    assert regularisation.native.text() == "chosen for every field"
+    assert regularisation.native.text() == "chosen for each field"
     assert "squared grid steps" in regularisation.tooltip
     regularisation.native.setValue(2.5)
     run(dock, finish)

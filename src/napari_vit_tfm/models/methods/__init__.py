@@ -1,6 +1,6 @@
-"""One module per reconstruction method that has a name.
+"""One module per named reconstruction method.
 
-`models.registry` finds the modules of this folder by itself. Each registers its
-method with `register`, and imports torch inside functions only: menus and help are
-made of what is registered, and must not wait for torch.
+`models.registry` imports all modules of this folder. Each module registers its method
+with `register`. It imports torch only inside functions, because menus and help are
+built from the registered methods and must not wait for torch.
 """

@@ -20,75 +20,73 @@ if TYPE_CHECKING:
     from napari_vit_tfm.physics.halfspace import Array, FloatArray
 
     Solution = Callable[[Array, Array], tuple[Array, Array]]
-    """Periodic components of a displacement in grid steps -> traction ``t / E``."""
+    """Function from the periodic components of a displacement, in grid steps, to the
+    traction ``t / E``."""
 
 
-class _FieldByField(ReconstructionMethod):
-    """A method in double precision that makes its choices for every field anew.
+class _FourierMethod(ReconstructionMethod):
+    """A linear filter in Fourier space whose parameters are chosen for each field.
 
-    With the choices made it is linear.
+    It is computed in double precision.
     """
 
     ignores_drift = True
     estimates_noise = True
 
-    def to(self, device: str | torch.device) -> _FieldByField:
-        """There is nothing to move: it computes on the CPU."""
+    def to(self, device: str | torch.device) -> _FourierMethod:
+        """Do nothing: the method always runs on the CPU."""
         return self
 
     def traction(self, displacement: Tensor) -> Tensor:
-        """Tractions ``t / E``, ``(N, 2, H, W)``, of displacements ``u / L``."""
+        """Compute tractions ``t / E`` from displacements ``u / L``."""
         import torch
 
         fields = (field.unsqueeze(0) for field in displacement)
         return torch.cat([self.differentiable_at(field)(field) for field in fields])
 
     def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
-        """The method with its choices made for one field, ``(1, 2, H, W)``."""
+        """The filter with the parameters chosen for one field, ``(1, 2, H, W)``."""
         import torch
 
         from napari_vit_tfm.physics.tikhonov import periodic_component
 
-        x, y = _in_steps(displacement.detach())[0].numpy()
-        solution = self._choose(x, y)
+        x, y = _in_grid_steps(displacement.detach())[0].numpy()
+        solution = self._solution(x, y)
 
         def traction(displacement: Tensor) -> Tensor:
-            x, y = (periodic_component(part) for part in _parts(displacement))
+            components = _in_grid_steps(displacement).unbind(dim=1)
+            x, y = (periodic_component(component) for component in components)
             found = torch.stack(solution(x, y), dim=1)
             return found.to(displacement.dtype).to(displacement.device)
 
         return traction
 
     @abstractmethod
-    def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
-        """The solution for one field in grid steps, both ``(H, W)``."""
+    def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
+        """The filter for one displacement in grid steps, components ``(H, W)``."""
 
 
-def _in_steps(displacement: Tensor) -> Tensor:
+def _in_grid_steps(displacement: Tensor) -> Tensor:
     return displacement.cpu().double() * (displacement.shape[-1] - 1)
-
-
-def _parts(displacement: Tensor) -> tuple[Tensor, ...]:
-    return _in_steps(displacement).unbind(dim=1)
 
 
 @dataclass(frozen=True)
 class FTTCOptions:
-    """What can be chosen about FTTC.
+    """Options of FTTC.
 
     Parameters
     ----------
     regularisation : float, optional
-        Weight of the penalty, in squared grid steps; None chooses it for every
-        field, see `physics.tikhonov.choose_regularisation`.
+        Weight of the penalty, in squared grid steps. None chooses it for each
+        field with `physics.tikhonov.choose_regularisation`.
     """
 
     regularisation: Annotated[
         float | None,
         Number(
             label="Regularisation",
-            help="Weight of Tikhonov's penalty, in squared grid steps",
-            otherwise="chosen for every field",
+            help="Weight of the Tikhonov penalty, in squared grid steps",
+            otherwise="chosen for each field",
             maximum=1e6,
         ),
     ] = None
@@ -100,10 +98,10 @@ class FTTCOptions:
     options=FTTCOptions,
     is_classical=True,
 )
-class FTTCMethod(_FieldByField):
-    """Tikhonov-regularised FTTC, the field's classical method.
+class FTTCMethod(_FourierMethod):
+    """Tikhonov-regularised FTTC, the classical method of TFM.
 
-    The jumps at the field's border are taken away first, see
+    The jumps between opposite borders are removed first; see
     `physics.tikhonov.periodic_component`.
 
     Parameters
@@ -118,7 +116,7 @@ class FTTCMethod(_FieldByField):
         self.regularisation = (options or FTTCOptions()).regularisation
         self.estimates_noise = self.regularisation is None
 
-    def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
+    def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
         from napari_vit_tfm.physics.tikhonov import choose_regularisation, fttc
 
         regularisation = self.regularisation
@@ -128,12 +126,12 @@ class FTTCMethod(_FieldByField):
 
 
 @register(BAYESIAN_FTTC, words="Bayesian FTTC (no network)", is_classical=True)
-class BayesianFTTCMethod(_FieldByField):
-    """FTTC with the prior of most evidence, see `physics.bayesian`."""
+class BayesianFTTCMethod(_FourierMethod):
+    """FTTC with the prior that maximises the evidence; see `physics.bayesian`."""
 
     name = BAYESIAN_FTTC
 
-    def _choose(self, x: FloatArray, y: FloatArray) -> Solution:
+    def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
         from napari_vit_tfm.physics.bayesian import bayesian_gains
         from napari_vit_tfm.physics.halfspace import filter_modes
 

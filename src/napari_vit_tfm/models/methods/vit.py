@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @register(BUNDLED_MODEL, words="ViT (Vision Transformer, bundled)")
 def bundled_network() -> ReconstructionMethod:
-    """The network whose weights come with the package."""
+    """Load the network whose weights are part of the package."""
     from napari_vit_tfm.models.weights import load_network
 
     weights = files("napari_vit_tfm") / "weights" / "vit.safetensors"
