@@ -73,4 +73,4 @@ def test_the_kinds_are_described_alike_in_the_help_and_the_pages(
 
 def test_discs_have_no_window(error_of: Callable[..., str], tmp_path: Path) -> None:
     run = ("synthesize", "-n", 1, "--seed", 1, "--window", 1, "-o", tmp_path / "a.h5")
-    assert "discs are measured at the nodes" in error_of(*run)
+    assert "discs have displacements at the nodes" in error_of(*run)

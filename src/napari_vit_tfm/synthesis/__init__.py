@@ -1,4 +1,4 @@
-"""Force patterns, and the displacements they make."""
+"""Synthetic traction fields and their displacements."""
 
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution

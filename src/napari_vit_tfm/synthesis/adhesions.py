@@ -18,28 +18,29 @@ from napari_vit_tfm.synthesis.noise import log_uniform
 
 @dataclass(frozen=True)
 class AdhesionDistribution:
-    """How adhesions are drawn; lengths are grid steps.
+    """Distribution of elongated adhesions. Lengths are in grid steps.
 
-    Ellipses in any place and direction, independent of one another, each with
-    its traction along its long axis.
+    Adhesions are ellipses with independent positions and directions. The traction
+    points along the long axis.
 
     Parameters
     ----------
     count : tuple of int
-        Range of their number, drawn log-uniformly.
+        Range of the number of adhesions, drawn log-uniformly.
     semi_axis : tuple of float
         Range of the longer semi-axis, drawn log-uniformly.
     elongation : float
         Largest ratio of the axes, drawn uniformly from 1.
     dome_share, bell_share, gaussian_share : float
-        Shares of the adhesions whose traction falls off towards the rim: to an
-        edge, smoothly, and as a Gaussian. The rest is uniform.
+        Fractions of the adhesions with the profiles `DOME`, `BELL` and `GAUSSIAN` of
+        `synthesis.force_patches`. The others are uniform.
     is_pulled : bool
-        Whether the traction is along the long axis; else in any direction.
+        Whether the traction points along the long axis. If False, its direction is
+        random.
     magnitude : float
-        Largest mean traction ``t / E``; drawn uniformly from 0.
+        Largest mean traction ``t / E``, drawn uniformly from 0.
     margin : int
-        How far outside the field of view they may lie.
+        Largest distance of an adhesion from the field of view.
     """
 
     count: tuple[int, int] = (5, 80)
@@ -64,7 +65,7 @@ class AdhesionDistribution:
         """
         n = round(log_uniform(rng, self.count, 1)[0])
         low, high = -self.margin, np.array(shape[::-1]) - 1 + self.margin
-        # Large ones first: they are laid out together, see `ForcePatches`.
+        # Sorted by size: patches of a chunk share one window size in `ForcePatches`.
         longer = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
         shorter = np.maximum(longer / rng.uniform(1, self.elongation, n), 0.3)
         angle = rng.uniform(0, 2 * np.pi, n)
@@ -76,8 +77,8 @@ class AdhesionDistribution:
         )
         pull = direction
         if not self.is_pulled:
-            turned = rng.uniform(0, 2 * np.pi, n)
-            pull = np.stack([np.cos(turned), np.sin(turned)], axis=1)
+            pull_angle = rng.uniform(0, 2 * np.pi, n)
+            pull = np.stack([np.cos(pull_angle), np.sin(pull_angle)], axis=1)
         return ForcePatches(
             centre=rng.uniform(low, high, (n, 2))[None],
             semi_axes=np.stack([np.maximum(longer, shorter), shorter], axis=1)[None],

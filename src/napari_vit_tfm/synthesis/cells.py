@@ -1,4 +1,4 @@
-"""Contractile cells: many small adhesions along an outline, forces in balance."""
+"""Contractile cells: many small adhesions along an outline, with balanced forces."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CellDistribution:
-    """How cells are drawn; lengths are grid steps unless said otherwise.
+    """Distribution of contractile cells. Lengths are in grid steps.
 
-    A random outline, adhesions in a band along it, tractions that point
-    inwards, stronger in some directions than in others, and balanced: net
-    force and torque vanish.
+    A cell has a random outline and adhesions in a band along it. The tractions point
+    inwards and are stronger along a random axis. Net force and torque are zero.
 
     Parameters
     ----------
     adhesions : tuple of int
-        Range of their number, drawn log-uniformly.
+        Range of the number of adhesions, drawn log-uniformly.
     semi_axis : tuple of float
-        Range of an adhesion's longer semi-axis, drawn log-uniformly.
+        Range of the longer semi-axis of an adhesion, drawn log-uniformly.
     elongation : float
-        Largest ratio of the axes; the longer one lies along the traction.
+        Largest ratio of the axes. The longer axis is parallel to the traction.
     square_share : float
-        Share of the adhesions that are squares of whole nodes.
+        Fraction of the adhesions that are squares of whole nodes.
     square_side : tuple of int
-        Range of the squares' sides.
+        Range of the side of these squares.
     dome_share : float
-        Share of the others whose traction falls off towards the rim.
+        Fraction of the other adhesions with the profile `DOME` of
+        `synthesis.force_patches`.
     extent : tuple of float
-        Range of the cell's mean radius over the field's shorter side.
+        Range of the mean radius of the cell, relative to the shorter side of the
+        field.
     offset : float
-        Largest distance of its middle from the field's, along either axis,
-        over the field's shorter side.
+        Largest distance of the cell's centre from the centre of the field along each
+        axis, relative to the shorter side of the field.
     magnitude : tuple of float
         Range of the typical traction ``t / E``, drawn log-uniformly.
     margin : int
-        How far outside the field of view adhesions may lie.
+        Largest distance of an adhesion from the field of view.
     """
 
     adhesions: tuple[int, int] = (15, 250)
@@ -75,7 +76,7 @@ class CellDistribution:
         n = round(log_uniform(rng, self.adhesions, 1)[0])
         position, inward = self._positions(rng, n, shape)
         traction = self._tractions(rng, inward)
-        # Large ones first: they are laid out together, see `ForcePatches`.
+        # Sorted by size: patches of a chunk share one window size in `ForcePatches`.
         longer = np.sort(log_uniform(rng, self.semi_axis, n))[::-1]
         shorter = np.maximum(longer / rng.uniform(1, self.elongation, n), 0.3)
         semi_axes = np.stack([np.maximum(longer, shorter), shorter], axis=1)
@@ -83,7 +84,7 @@ class CellDistribution:
         profile = np.where(rng.random(n) < self.dome_share, DOME, ELLIPSE)
         square = rng.random(n) < self.square_share
         side = rng.integers(*self.square_side, n, endpoint=True)[square]
-        # On whole nodes: an even square's middle lies between two of them.
+        # Squares cover whole nodes: the centre of an even one lies between two nodes.
         position[square] = np.round(position[square]) + 0.5 * (side % 2 == 0)[:, None]
         semi_axes[square] = side[:, None] / 2
         direction[square] = (1, 0)
@@ -101,7 +102,7 @@ class CellDistribution:
     def _positions(
         self, rng: np.random.Generator, n: int, shape: tuple[int, int]
     ) -> tuple[FloatArray, FloatArray]:
-        """Where adhesions are, ``(x, y)``, and the unit vectors inwards."""
+        """Positions ``(x, y)`` of the adhesions, and inward unit vectors."""
         height, width = shape
         mean = rng.uniform(*self.extent) * min(shape)
         order = np.arange(2, 7)
@@ -114,7 +115,7 @@ class CellDistribution:
         middle = np.array([width - 1, height - 1]) / 2
         centre = middle + rng.uniform(-self.offset, self.offset, 2) * min(shape)
         position = centre + np.maximum(rim * (1 - depth), 1.0)[:, None] * outward
-        # Most patches lie whole on the nodes that carry tractions.
+        # Most patches lie completely on nodes that may have traction.
         inset = 3.0
         low, high = inset - self.margin, np.array([width, height]) - 1 - inset
         return np.clip(position, low, high + self.margin), -outward

@@ -1,8 +1,7 @@
 """Continuous tractions: colonies, bands along an edge, layers, fronts, mixtures.
 
-Traction that varies smoothly inside a cell, or goes on beyond the field of view,
-is what spread cells, colonies and monolayers make. It is drawn on squares of a
-third of a grid step.
+Spread cells, colonies and monolayers have tractions that vary continuously and may
+extend beyond the field of view. They are drawn on squares of a third of a grid step.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
 
 FloatArray = npt.NDArray[np.float32]
 
-_REGION = 0.1
-"""Least magnitude, over the largest, that counts as a region of traction."""
+_REGION_THRESHOLD = 0.1
+"""Smallest magnitude of a region of traction, relative to the largest of the field."""
 
 
 @dataclass(frozen=True)
 class FineTractions:
-    """Tractions that are given square by square.
+    """Tractions on squares of a third of a grid step.
 
     Parameters
     ----------
     x, y : arrays of shape (N, 3 (H + 2 margin), 3 (W + 2 margin))
-        Traction ``t / E`` in squares of a third of a grid step.
+        Traction ``t / E`` in each square.
     margin : int
-        How many nodes around the field have traction, too.
+        Width of the border around the field that also has traction, in nodes.
     """
 
     x: Array
@@ -52,38 +51,40 @@ class FineTractions:
         Parameters
         ----------
         shape : tuple of int
-            Rows and columns: those the tractions were drawn for.
+            Rows and columns of the grid that the tractions were drawn for.
         window : float, keyword-only
-            Side of the square that a displacement is averaged over, in steps.
+            Side of the square over which the displacement is averaged, in grid
+            steps.
         """
         return measured(self.x, self.y, shape, margin=self.margin, window=window)
 
     def fine_traction(self, _shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Traction in squares of a third of a step, as `ForcePatches` gives it."""
+        """Traction on squares of a third of a grid step, as in `ForcePatches`."""
         return self.x, self.y
 
     def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the region of traction at each node, ``(N, H, W)``.
 
-        Regions are connected nodes with a tenth of the largest traction or more;
-        0 is background.
+        A region consists of connected nodes with more than a tenth of the largest
+        traction. 0 is background.
         """
         _, traction = self.on_grid(shape)
         numbers = np.zeros(traction.shape[:-1], dtype=np.uint16)
         for one, regions in zip(traction, numbers, strict=True):
             magnitude = np.hypot(one[..., 0], one[..., 1])
-            ndimage.label(magnitude > _REGION * magnitude.max(), output=regions)
+            is_region = magnitude > _REGION_THRESHOLD * magnitude.max()
+            ndimage.label(is_region, output=regions)
         return numbers
 
     @classmethod
     def join(cls, patterns: Sequence[Self]) -> Self:
-        """The fields of several patterns as one."""
+        """Concatenate the fields of several patterns."""
         x, y = (np.concatenate([getattr(p, name) for p in patterns]) for name in "xy")
         return cls(x, y, patterns[0].margin)
 
 
 class _Canvas:
-    """Squares of a field and its margin, with their positions in grid steps."""
+    """The squares of a field and its margin, with their positions in grid steps."""
 
     def __init__(self, shape: tuple[int, int], margin: int) -> None:
         self.view = shape
@@ -109,12 +110,12 @@ class _Canvas:
         rng : numpy.random.Generator
             Source of randomness.
         n : int
-            How many.
+            Number of fields.
         length : float
             Correlation length in grid steps.
         tail : float
-            The power falls off as ``(1 + k^2 length^2 / tail)^-tail``; infinite is
-            a Gaussian, two is rough.
+            Exponent of the power spectrum ``(1 + k^2 length^2 / tail)^-tail``. With
+            infinity the spectrum is Gaussian; small exponents give rough fields.
         """
         scaled = self.k_squared * np.float32(length**2)
         if np.isinf(tail):
@@ -128,7 +129,10 @@ class _Canvas:
         return np.asarray(made / scale, dtype=np.float32)
 
     def position(self, rng: np.random.Generator, spread: float) -> tuple[float, float]:
-        """A place in the field; `spread` one is anywhere in it, two also outside."""
+        """Random position ``(x, y)`` in a rectangle around the centre of the field.
+
+        The rectangle has `spread` times the size of the field.
+        """
         height, width = self.view
         return (
             width * (0.5 + spread * rng.uniform(-0.5, 0.5)),
@@ -136,21 +140,33 @@ class _Canvas:
         )
 
     def pattern(self, x: FloatArray, y: FloatArray, strength: float) -> FineTractions:
-        """Tractions with a root mean square of `strength` where there are some."""
+        """Tractions whose root mean square is `strength` where they are not zero."""
         square = x * x + y * y
         largest = float(square.max())
-        there = square > 1e-4 * largest
-        scale = strength / np.sqrt(float(square[there].mean())) if largest else 0.0
+        has_traction = square > 1e-4 * largest
+        mean_square = float(square[has_traction].mean()) if largest else 1.0
+        scale = strength / np.sqrt(mean_square)
         x, y = (np.asarray(part * scale, dtype=np.float32)[None] for part in (x, y))
         return FineTractions(x, y, self.margin)
 
 
 @dataclass(frozen=True)
 class _Outline:
-    """A closed curve around a middle: inside, and how far from the rim."""
+    """Closed outline of a cell, as maps on the squares of a canvas.
+
+    Parameters
+    ----------
+    depth : array of shape (h, w)
+        Distance to the rim along the radius, in grid steps; negative outside.
+    inward_x, inward_y : arrays of shape (h, w)
+        Unit vector that points to the centre.
+    angle : array of shape (h, w)
+        Polar angle around the centre, in radians.
+    radius : float
+        Mean radius, in grid steps.
+    """
 
     depth: FloatArray
-    """Distance to the rim along the radius, in grid steps; negative outside."""
     inward_x: FloatArray
     inward_y: FloatArray
     angle: FloatArray
@@ -185,7 +201,7 @@ def _draw_outline(
 
 
 def _soft_mask(depth: FloatArray, softness: float) -> FloatArray:
-    """From 0 outside to 1 inside, over a rim of this width in grid steps."""
+    """Smooth step from 0 outside to 1 inside; `softness` is its width in grid steps."""
     inside = np.clip(depth / max(softness, 1e-3) + 0.5, 0.0, 1.0)
     return np.asarray(inside * inside * (3 - 2 * inside), dtype=np.float32)
 
@@ -193,7 +209,10 @@ def _soft_mask(depth: FloatArray, softness: float) -> FloatArray:
 def _balanced(
     x: FloatArray, y: FloatArray, weight: FloatArray, canvas: _Canvas
 ) -> tuple[FloatArray, FloatArray]:
-    """Take force and torque away by a rigid motion's tractions, weighted."""
+    """Make net force and torque zero.
+
+    The tractions of a rigid translation and rotation, times `weight`, are subtracted.
+    """
     total = float(weight.sum())
     if total <= 0:
         return x, y
@@ -219,19 +238,19 @@ class ColonyDistribution:
     cells : tuple of int
         Range of the number of cells.
     extent : tuple of float
-        Range of a cell's mean radius over the field's shorter side.
+        Range of the mean radius of a cell, relative to the shorter side of the field.
     length : tuple of float
-        Range of the tractions' correlation length in grid steps.
+        Range of the correlation length of the tractions, in grid steps.
     softness : tuple of float
-        Range of the rim's width in grid steps.
+        Range of the width of the rim, in grid steps.
     balanced_share : float
-        Share of the cells whose net force and torque vanish.
+        Fraction of the cells with zero net force and torque.
     pull : float
-        Largest weight of a mean traction inwards beside the random one.
+        Largest weight of a mean inward traction, relative to the random traction.
     spread : float
-        How far from the field's middle cells may be: 1 is anywhere in it.
+        Size of the region in which the cells' centres lie, relative to the field.
     margin : int
-        How many nodes outside the field of view have traction, too.
+        Width of the border around the field that also has traction, in nodes.
     """
 
     cells: tuple[int, int] = (1, 3)
@@ -266,20 +285,21 @@ class ColonyDistribution:
 
 @dataclass(frozen=True)
 class BandDistribution:
-    """A continuous band along a cell's edge that pulls inwards, unevenly.
+    """Inward tractions of varying strength in a continuous band along a cell's edge.
 
     Parameters
     ----------
     extent : tuple of float
-        Range of the cell's mean radius over the field's shorter side.
+        Range of the mean radius of the cell, relative to the shorter side of the
+        field.
     width : tuple of float
-        Range of the band's width in grid steps.
+        Range of the width of the band, in grid steps.
     balanced_share : float
-        Share of the cells whose net force and torque vanish.
+        Fraction of the cells with zero net force and torque.
     spread : float
-        How far from the field's middle the cell may be: 1 is anywhere in it.
+        Size of the region in which the cell's centre lies, relative to the field.
     margin : int
-        How many nodes outside the field of view have traction, too.
+        Width of the border around the field that also has traction, in nodes.
     """
 
     extent: tuple[float, float] = (0.12, 0.45)
@@ -318,16 +338,18 @@ class BandDistribution:
 
 @dataclass(frozen=True)
 class LayerDistribution:
-    """A confluent layer: tractions everywhere, also beyond the border.
+    """A confluent layer with tractions everywhere, also beyond the border.
 
     Parameters
     ----------
     length : tuple of float
-        Range of the tractions' correlation length in grid steps.
+        Range of the correlation length of the tractions, in grid steps.
     uneven : float
-        Largest strength of a slow variation of the magnitude.
+        Largest standard deviation of the logarithm of the magnitude, which varies
+        slowly in the field.
     margin : float
-        How far the layer goes on beyond the border, over the field's longer side.
+        Width of the layer beyond the border, relative to the longer side of the
+        field.
     """
 
     length: tuple[float, float] = (1.0, 20.0)
@@ -346,17 +368,17 @@ class LayerDistribution:
 
 @dataclass(frozen=True)
 class FrontDistribution:
-    """A layer with a free edge; its cells pull most at the edge.
+    """A layer with a free edge, where the tractions are strongest.
 
     Parameters
     ----------
     decay : tuple of float
-        Range of the length over which the traction falls off behind the edge, in
-        grid steps.
+        Range of the decay length of the traction behind the edge, in grid steps.
     length : tuple of float
-        Range of the random part's correlation length in grid steps.
+        Range of the correlation length of the random part, in grid steps.
     margin : float
-        How far the layer goes on beyond the border, over the field's longer side.
+        Width of the layer beyond the border, relative to the longer side of the
+        field.
     """
 
     decay: tuple[float, float] = (2.0, 25.0)
@@ -395,10 +417,10 @@ class MixtureDistribution:
     parts : tuple of int
         Range of the number of kinds.
     weight : tuple of float
-        Range of a kind's root mean square traction, beside the others'; drawn
+        Range of the relative root mean square traction of each kind, drawn
         log-uniformly.
     margin : int
-        How many nodes outside the field of view have traction, too.
+        Width of the border around the field that also has traction, in nodes.
     """
 
     parts: tuple[int, int] = (2, 3)
@@ -431,11 +453,12 @@ class SpotDistribution:
     Parameters
     ----------
     spots : AdhesionDistribution
-        The adhesions. Their margin is that of the whole field, below.
+        The adhesions. Their margin is replaced by `margin`.
     weight : tuple of float
-        Range of the root mean square traction of either part beside the other's.
+        Range of the relative root mean square traction of each part, drawn
+        log-uniformly.
     margin : int
-        How many nodes outside the field of view have traction, too.
+        Width of the border around the field that also has traction, in nodes.
     """
 
     spots: AdhesionDistribution = field(
@@ -460,7 +483,7 @@ def _sum_of(
     margin: int,
     weight: tuple[float, float],
 ) -> FineTractions:
-    """Tractions of several kinds, each with a root mean square of its own."""
+    """Weighted sum of the tractions of several kinds."""
     total = None
     for kind in kinds:
         parts = np.concatenate(kind.draw(rng, shape).fine_traction(shape))

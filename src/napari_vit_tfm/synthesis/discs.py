@@ -1,4 +1,4 @@
-"""Fields of discs of uniform traction, the original training distribution."""
+"""Discs of uniform traction, the training distribution of the original work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_vit_tfm.synthesis.fields import Array, grid_nodes, padded
 
 @dataclass(frozen=True)
 class Discs:
-    """Discs of uniform traction, lengths as fractions of the field's width.
+    """Discs of uniform traction. Lengths are fractions of the field width.
 
     Parameters
     ----------
@@ -41,21 +41,21 @@ class Discs:
         Parameters
         ----------
         shape : tuple of int
-            Rows and columns; the columns span the field's width.
+            Rows and columns; the columns span the field width.
         window : float, keyword-only
-            Zero: the closed form is that of the nodes themselves.
+            Must be 0, because the closed form is the displacement at the nodes.
 
         Raises
         ------
         ConfigError
-            For another window.
+            If the window is not 0.
 
         Notes
         -----
-        The displacement is exact. Where discs overlap, tractions add up.
+        The displacement is exact. The tractions of overlapping discs add up.
         """
         if window:
-            raise ConfigError("discs are measured at the nodes: their window is 0")
+            raise ConfigError("discs have displacements at the nodes: set window to 0")
         xp = array_namespace(self.centre)
         x, y = (xp.asarray(n, device=device(self.centre)) for n in grid_nodes(shape))
         centre, radius, traction = (
@@ -83,7 +83,7 @@ class Discs:
 
     @classmethod
     def join(cls, patterns: Sequence[Self]) -> Self:
-        """The fields of several patterns as one."""
+        """Concatenate the fields of several patterns."""
         return cls(
             padded([pattern.centre for pattern in patterns], 0.5),
             padded([pattern.radius for pattern in patterns], 1e-6),
@@ -100,22 +100,22 @@ def _inside(x: Array, y: Array, centre: Array, radius: Array) -> Array:
 
 @dataclass(frozen=True)
 class DiscDistribution:
-    """How discs are drawn; lengths are fractions of the field's width.
+    """Distribution of discs. Lengths are fractions of the field width.
 
-    The defaults are the original work's training distribution.
+    The defaults are those of the original work.
 
     Parameters
     ----------
     count : tuple of float
-        A disc is added while the number of discs is below a number drawn
-        uniformly from this range, anew for each disc.
+        Discs are added while their number is below a limit, which is drawn
+        uniformly from this range before each disc.
     radius : tuple of float
         Range of the radii, drawn uniformly.
     magnitude : float
-        Largest traction ``t / E``; drawn uniformly from 0.
+        Largest traction ``t / E``, drawn uniformly from 0.
     margin : float
-        Least distance of a disc's rim from the field's border; negative to
-        have discs outside the field of view.
+        Smallest distance of the rim of a disc from the border of the field. If
+        negative, discs may lie outside the field of view.
     """
 
     count: tuple[float, float] = (10.0, 50.0)
@@ -136,13 +136,13 @@ class DiscDistribution:
         Raises
         ------
         ConfigError
-            If the field is too flat for the largest discs.
+            If the largest discs do not fit into the field.
 
         Notes
         -----
-        A disc is kept if its centre is farther from every other centre than
-        its own diameter and 0.001, so large discs drawn first may be
-        overlapped by small ones.
+        A disc is kept if the distance of its centre to every other centre exceeds
+        its own diameter plus 0.001. A small disc may therefore overlap a large one
+        that was drawn before.
         """
         aspect = (shape[0] - 1) / (shape[1] - 1)
         room = 2 * (self.radius[1] + self.margin)
@@ -153,7 +153,8 @@ class DiscDistribution:
             )
         centres = np.empty((0, 2))
         radii: list[float] = []
-        # In a crowded field most discs are rejected; give up in the end.
+        # In a crowded field most discs are rejected, so the number of trials is
+        # limited.
         for _ in range(10_000):
             if len(radii) >= rng.uniform(*self.count):
                 break

@@ -1,4 +1,4 @@
-"""Thin fibres: pairs of small spots that pull towards each other."""
+"""Contractile fibres: pairs of small spots that pull towards each other."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from napari_vit_tfm.synthesis.noise import log_uniform
 
 @dataclass(frozen=True)
 class FibreDistribution:
-    """How contractile fibres are drawn; lengths are grid steps.
+    """Distribution of contractile fibres. Lengths are in grid steps.
 
-    Each has a spot of traction at either end, of the same force, along the fibre.
+    A fibre has a spot at each end. The forces of the two spots are opposite and equal,
+    and point along the fibre.
 
     Parameters
     ----------
     count : tuple of int
         Range of the number of fibres, drawn log-uniformly.
     length : tuple of float
-        Range of a fibre's length, drawn log-uniformly.
+        Range of the length of a fibre, drawn log-uniformly.
     semi_axis : tuple of float
-        Range of a spot's semi-axis across the fibre, drawn log-uniformly.
+        Range of the semi-axis of a spot across the fibre, drawn log-uniformly.
     elongation : float
-        Largest ratio of a spot's axes; the longer one lies along the fibre.
+        Largest ratio of the axes of a spot. The longer axis lies along the fibre.
     order : float
-        How far fibres may turn away from the field's main direction, in radians,
-        at least; each field draws its own from there to any direction.
+        Smallest angular spread of the fibres around the main direction of a field, in
+        radians. The spread of each field is drawn log-uniformly between this and pi.
     magnitude : tuple of float
         Range of the traction ``t / E``, drawn log-uniformly.
     margin : int
-        How far outside the field of view they may lie.
+        Largest distance of a fibre from the field of view.
     """
 
     count: tuple[int, int] = (1, 40)

@@ -1,4 +1,4 @@
-"""Synthetic fields: displacements with the tractions that made them."""
+"""Synthetic fields: displacements with the tractions that cause them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Array = Any
 
 @dataclass(frozen=True)
 class SyntheticStack:
-    """Displacement fields with the tractions that made them.
+    """Displacement fields with the tractions that cause them.
 
-    Everything is in the reference form: displacement ``u / L``, traction
-    ``t / E``, Poisson ratio 0.49, a half-space.
+    Both are in the reference form: displacement ``u / L`` and traction ``t / E`` on a
+    half-space of Poisson ratio 0.49.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class SyntheticStack:
     def on_gel(
         self, *, young_pa: float, spacing_um: float
     ) -> tuple[DisplacementStack, TractionStack]:
-        """The fields as they would be measured, with units.
+        """Convert the fields to physical units.
 
         Parameters
         ----------
@@ -74,10 +74,10 @@ class SyntheticStack:
 
 
 class ForcePattern(Protocol):
-    """Force patches of several fields, as arrays with a leading axis of fields.
+    """Tractions of several fields, as arrays with a leading axis of fields.
 
-    The arrays are of one namespace (numpy or torch) and on one device, and so
-    is what is computed from them.
+    All arrays belong to one namespace (numpy or torch) and one device, as do the
+    results.
     """
 
     def on_grid(
@@ -90,8 +90,9 @@ class ForcePattern(Protocol):
         shape : tuple of int
             Rows and columns of the grid.
         window : float, keyword-only
-            Side of the square around a node that its displacement is averaged
-            over, in grid steps, as image correlation does; 0 is the node's own.
+            Side of the square around a node over which the displacement is averaged,
+            in grid steps, as in image correlation. With 0 it is the displacement at
+            the node.
 
         Returns
         -------
@@ -102,18 +103,18 @@ class ForcePattern(Protocol):
     def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the patch at each node, ``(N, H, W)``; 0 is background.
 
-        Where patches overlap it is the later one's. numpy only.
+        Where patches overlap, it is the number of the last one. numpy only.
         """
         ...
 
     @classmethod
     def join(cls, patterns: Sequence[Self]) -> Self:
-        """The fields of several patterns as one; numpy only."""
+        """Concatenate the fields of several patterns; numpy only."""
         ...
 
 
 class Distribution(Protocol):
-    """A way to draw random force patterns."""
+    """A random distribution of force patterns."""
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePattern:
         """Draw the pattern of one field with `shape` rows and columns."""
@@ -123,7 +124,7 @@ class Distribution(Protocol):
 def render(
     pattern: ForcePattern, shape: tuple[int, int], *, window: float = 0.0
 ) -> SyntheticStack:
-    """The fields of a pattern of numpy arrays; as `ForcePattern.on_grid`."""
+    """Compute the fields of a pattern of numpy arrays; see `ForcePattern.on_grid`."""
     displacement, traction = pattern.on_grid(shape, window=window)
     return SyntheticStack(
         displacement.astype(np.float32),
@@ -133,7 +134,7 @@ def render(
 
 
 def grid_nodes(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Positions of columns and rows as fractions of the field's width.
+    """Positions of columns and rows, as fractions of the field width.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def grid_nodes(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
     x : array of shape (W,)
         From 0 to 1.
     y : array of shape (H,)
-        In the same steps.
+        With the same step.
     """
     height, width = shape
     step = 1 / (width - 1)
@@ -154,14 +155,14 @@ def grid_nodes(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
 
 
 def padded(parts: Sequence[npt.NDArray[Any]], fill: float) -> npt.NDArray[Any]:
-    """Join arrays along the first axis; their second axis is filled up.
+    """Concatenate arrays along the first axis, padding the second axis.
 
     Parameters
     ----------
     parts : sequence of arrays of shape (N, D, ...)
-        D may differ from one to the next.
+        D may differ between the arrays.
     fill : float
-        What the missing patches get.
+        Value of the padding.
     """
     longest = max(part.shape[1] for part in parts)
     return np.concatenate(

@@ -1,4 +1,4 @@
-"""Force patches of any size and direction, laid onto squares finer than the grid."""
+"""Force patches of any size and direction, rasterised on a grid of finer squares."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from napari_vit_tfm.synthesis.fields import Array, padded
 from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
 
 _SUBSAMPLES = 2
-"""Points along either side of a square that ask whether it is covered."""
+"""Sampling points along each side of a square, to compute how much is covered."""
 
 _CHUNK = 16
-"""Patches that are laid out together, on windows as large as the largest needs."""
+"""Number of patches rasterised together, on windows of the size of the largest."""
 
 ELLIPSE, DOME, RECTANGLE, BELL, GAUSSIAN = 0.0, 1.0, 2.0, 3.0, 4.0
-"""Profiles: a uniform ellipse, an ellipse whose traction falls off from the middle
-to the rim as ``2 (1 - r^2)``, a uniform rectangle, an ellipse whose traction falls
-off without an edge, as ``3 (1 - r^2)^2``, and a Gaussian whose standard deviation is
-3/8 of the semi-axes and which ends at four of them."""
+"""Profiles of the traction: uniform in an ellipse; ``2 (1 - r^2)`` in an ellipse;
+uniform in a rectangle; ``3 (1 - r^2)^2`` in an ellipse, which is smooth at the rim;
+and a Gaussian with a standard deviation of 3/8 of the semi-axes, cut off at four
+standard deviations. ``r`` is 0 at the centre and 1 at the rim."""
 
 _REACH = 1.5
-"""How far a patch reaches, in semi-axes: a Gaussian's end, farther than a
-rectangle's corner."""
+"""Reach of a patch in semi-axes: the end of a Gaussian. The corner of a rectangle is
+nearer."""
 
 _NARROWNESS = 0.5 * (8 / 3) ** 2
-"""The Gaussian is ``exp(-_NARROWNESS r^2)``, with ``r`` in semi-axes."""
+"""The Gaussian is ``exp(-_NARROWNESS r^2)``."""
 
 
 @dataclass(frozen=True)
 class ForcePatches:
-    """Patches of traction; lengths in grid steps.
+    """Patches of traction. Lengths are in grid steps.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class ForcePatches:
         Centres ``(x, y)`` of D patches in each of N fields; the first node
         is at ``(0, 0)``.
     semi_axes : array of shape (N, D, 2)
-        Semi-axes along and across the patch's direction.
+        Semi-axes along and across the direction of the patch.
     direction : array of shape (N, D, 2)
         Unit vectors ``(x, y)``.
     profile : array of shape (N, D)
@@ -51,11 +51,11 @@ class ForcePatches:
     traction : array of shape (N, D, 2)
         Mean traction ``t / E``, ``(x, y)``.
     is_balanced : bool
-        Whether tractions are changed, as little as possible, until net force
-        and torque of each field vanish.
+        Whether to make net force and torque of each field zero, by the smallest
+        change of the tractions.
     margin : int
-        How many nodes around the field patches may lie on; what is farther
-        out is left away.
+        Width of the border around the field that also has traction, in nodes. Parts
+        of patches outside it are ignored.
     """
 
     centre: Array
@@ -76,14 +76,15 @@ class ForcePatches:
         shape : tuple of int
             Rows and columns.
         window : float, keyword-only
-            Side of the square that a displacement is averaged over, in steps.
+            Side of the square over which the displacement is averaged, in grid
+            steps.
         """
         return measured(
             *self.fine_traction(shape), shape, margin=self.margin, window=window
         )
 
     def fine_traction(self, shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Traction in squares of a third of a step, margin included.
+        """Traction on squares of a third of a grid step, including the margin.
 
         Parameters
         ----------
@@ -96,12 +97,12 @@ class ForcePatches:
         """
         xp, s, m = array_namespace(self.centre), OVERSAMPLING, self.margin
         canvas = (s * (shape[0] + 2 * m), s * (shape[1] + 2 * m))
-        laid = []
+        chunks = []
         for start in range(0, self.profile.shape[1], _CHUNK):
-            rows, columns, cover = self._covers(slice(start, start + _CHUNK), s)
-            index, there = _places(rows + s * m, columns + s * m, canvas)
-            laid.append((rows, columns, index, cover * there))
-        traction = self._tractions(laid)
+            rows, columns, cover = self._cover(slice(start, start + _CHUNK), s)
+            index, is_inside = _flat_index(rows + s * m, columns + s * m, canvas)
+            chunks.append((rows, columns, index, cover * is_inside))
+        traction = self._tractions(chunks)
         x, y = (
             xp.zeros(
                 (self.profile.shape[0], *canvas),
@@ -110,7 +111,7 @@ class ForcePatches:
             )
             for _ in range(2)
         )
-        for number, (_, _, index, cover) in enumerate(laid):
+        for number, (_, _, index, cover) in enumerate(chunks):
             part = traction[:, number * _CHUNK : (number + 1) * _CHUNK, :]
             x, y = (
                 total + _sum_at(index, cover * part[..., i, None, None], canvas)
@@ -120,24 +121,24 @@ class ForcePatches:
 
     def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
         """Number of the patch at each node, ``(N, H, W)``; 0 is background."""
-        everything = slice(0, self.profile.shape[1])
-        rows, columns, cover = self._covers(everything, OVERSAMPLING)
+        all_patches = slice(0, self.profile.shape[1])
+        rows, columns, cover = self._cover(all_patches, OVERSAMPLING)
         rows, columns = rows // OVERSAMPLING, columns // OVERSAMPLING
-        index, there = _places(rows, columns, shape)
+        index, is_inside = _flat_index(rows, columns, shape)
         number = np.arange(1, cover.shape[1] + 1)[:, None, None]
         numbers = np.zeros(len(cover) * shape[0] * shape[1], dtype=np.uint16)
-        covering = (number * (cover > 0) * there).astype(np.uint16)
+        covering = (number * (cover > 0) * is_inside).astype(np.uint16)
         np.maximum.at(numbers, index.ravel(), covering.ravel())
         return numbers.reshape(-1, *shape)
 
     @classmethod
     def join(cls, patterns: Sequence[Self]) -> Self:
-        """The fields of several patterns as one."""
+        """Concatenate the fields of several patterns."""
 
         def joined(name: str, fill: float) -> npt.NDArray[Any]:
             return padded([getattr(pattern, name) for pattern in patterns], fill)
 
-        # A patch that small covers nothing.
+        # The patches used as padding are so small that they cover nothing.
         return replace(
             patterns[0],
             centre=joined("centre", 0.0),
@@ -147,26 +148,26 @@ class ForcePatches:
             traction=joined("traction", 0.0),
         )
 
-    def _covers(self, chosen: slice, scale: int) -> tuple[Array, Array, Array]:
-        """Rows, columns, and how much of each square a patch covers.
+    def _cover(self, chosen: slice, scale: int) -> tuple[Array, Array, Array]:
+        """How much of each square a patch covers, in a window around the patch.
 
         Parameters
         ----------
         chosen : slice
-            Which patches.
+            The patches.
         scale : int
-            Squares along either side of a node's own.
+            Number of squares per grid step.
 
         Returns
         -------
         rows : array of shape (N, D, K, 1)
         columns : array of shape (N, D, 1, K)
-            Counted in squares; those of the first node begin at zero.
+            Indices of the squares. The squares of the first node start at 0.
         cover : array of shape (N, D, K, K)
-            From 0 to 1; more in the middle of a dome.
+            Covered fraction times the profile of the patch.
         """
         xp, place = array_namespace(self.centre), device(self.centre)
-        # The middle of the first node's own squares.
+        # In squares: the first node is the centre of its own squares.
         centre = self.centre[:, chosen, :] * scale + (scale - 1) / 2
         semi_axes = self.semi_axes[:, chosen, :] * scale
         reach = int(np.ceil(_REACH * float(xp.max(semi_axes)))) + 1
@@ -191,7 +192,7 @@ class ForcePatches:
     def _weight(
         self, dx: Array, dy: Array, semi_axes: Array, chosen: slice, xp: Any
     ) -> Array:
-        """Traction over the patch's mean at points relative to its centre."""
+        """Traction relative to the mean of the patch, at points around its centre."""
         x, y = (self.direction[:, chosen, i, None, None] for i in (0, 1))
         a, b = (semi_axes[..., i, None, None] for i in (0, 1))
         profile = self.profile[:, chosen, None, None]
@@ -208,12 +209,12 @@ class ForcePatches:
         falling = xp.where(profile == GAUSSIAN, gaussian, falling)
         return uniform * falling
 
-    def _tractions(self, laid: Sequence[tuple[Array, ...]]) -> Array:
+    def _tractions(self, chunks: Sequence[tuple[Array, ...]]) -> Array:
         if not self.is_balanced:
             return self.traction
         xp = array_namespace(self.traction)
         areas, positions = [], []
-        for rows, columns, _, cover in laid:
+        for rows, columns, _, cover in chunks:
             area = xp.sum(cover, axis=(-2, -1))
             safe = xp.where(area > 0, area, 1.0)
             position = [
@@ -228,26 +229,26 @@ class ForcePatches:
 
 
 def balance_forces(position: Array, area: Array, traction: Array) -> Array:
-    """Smallest change of tractions after which force and torque vanish.
+    """Make net force and torque zero by the smallest change of the tractions.
 
     Parameters
     ----------
     position : array of shape (..., D, 2)
         Centres of the patches, ``(x, y)``.
     area : array of shape (..., D)
-        Their areas; a patch's force is its traction times its area.
+        Areas of the patches. Force is traction times area.
     traction : array of shape (..., D, 2)
-        Tractions before.
+        The tractions.
 
     Returns
     -------
     array of shape (..., D, 2)
-        Tractions after: the smallest sum of squared changes.
+        Balanced tractions. The sum of the squared changes is minimal.
 
     Notes
     -----
-    Around the mean position, weighted with the squared areas, translation and
-    rotation are orthogonal, and each sum is brought to zero by itself.
+    Translation and rotation are orthogonal around the mean position weighted with the
+    squared areas. Force and torque can therefore be removed one after the other.
     """
     xp = array_namespace(position, area, traction)
     squared = area * area
@@ -263,23 +264,25 @@ def balance_forces(position: Array, area: Array, traction: Array) -> Array:
         area * (x * moved[..., 1] - y * moved[..., 0]), axis=-1, keepdims=True
     )
     lever = xp.sum(squared * (x * x + y * y), axis=-1, keepdims=True)
-    # A single patch has no lever, and no torque around itself.
+    # A single patch has no lever arm and no torque around its own centre.
     turn = area * torque / xp.where(lever > 0, lever, 1.0)
     return moved - xp.stack([-y * turn, x * turn], axis=-1)
 
 
-def _places(rows: Array, columns: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
-    """Flat index of each window's nodes, and whether they are on the grid."""
+def _flat_index(
+    rows: Array, columns: Array, shape: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Flat index of the nodes of each window, and whether they are on the grid."""
     xp = array_namespace(rows)
     height, width = shape
-    there = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    is_inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     field = xp.arange(rows.shape[0], device=device(rows))[:, None, None, None]
     index = field * (height * width) + rows * width + columns
-    return xp.where(there, index, 0), there
+    return xp.where(is_inside, index, 0), is_inside
 
 
 def _sum_at(index: Array, values: Array, shape: tuple[int, int]) -> Array:
-    """Sum of what falls on each node, ``(N, H, W)``."""
+    """Sum of the values at each node, ``(N, H, W)``."""
     xp = array_namespace(values)
     size = index.shape[0] * shape[0] * shape[1]
     sums = xp.bincount(

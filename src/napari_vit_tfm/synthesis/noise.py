@@ -1,4 +1,4 @@
-"""What a measurement adds: noise, distortion, rounding."""
+"""Measurement errors: noise, distortion, rounding."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from napari_vit_tfm.synthesis.fields import Array
 FloatArray = npt.NDArray[np.float64]
 
 
-_SLOW = 10.0
-"""Length, in grid steps, over which the strength of uneven noise varies."""
+_UNEVENNESS_LENGTH = 10.0
+"""Correlation length of the strength of uneven noise, in grid steps."""
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseParameters:
-    """What is added to each of N fields; numpy or torch.
+    """Measurement errors of each of N fields; numpy or torch.
+
+    Strength, distortion and rounding are relative to the root mean square of the
+    field about its mean.
 
     Parameters
     ----------
     strength : array of shape (N,)
-        Standard deviation of the noise over the root mean square of the field
-        about its mean.
+        Standard deviation of the noise.
     length : array of shape (N,)
         Correlation length in grid steps; see `correlated`.
     unevenness : array of shape (N,)
-        Standard deviation of the logarithm of the noise's strength in the field.
+        Standard deviation of the logarithm of the strength within the field.
     distortion : array of shape (N, 2, 5)
-        Linear and quadratic displacement of the whole field, components ``(x,
-        y)``: factors of x, y, x^2, xy, y^2, over the field's root mean square,
-        where x and y go from -1 to 1.
+        Linear and quadratic displacement of the whole field, components ``(x, y)``:
+        coefficients of x, y, x^2, xy and y^2, where x and y run from -1 to 1.
     rounding : array of shape (N,)
-        Step that displacements are rounded to, over the field's root mean square;
-        0 is none.
+        Step to which displacements are rounded; 0 is no rounding.
     """
 
     strength: Array
@@ -48,32 +48,36 @@ class NoiseParameters:
 
 @dataclass(frozen=True)
 class NoiseDistribution:
-    """How measurement noise is drawn.
+    """Distribution of measurement errors.
+
+    Strength, distortion and rounding are relative to the root mean square of the
+    field about its mean.
 
     Parameters
     ----------
     strength : tuple of float
-        Range of the standard deviation over the field's root mean square,
-        drawn log-uniformly.
+        Range of the standard deviation of the noise, drawn log-uniformly.
     clean_share : float
-        Share of the fields that get no noise.
+        Fraction of the fields without noise.
     correlated_share : float
-        Share of the noisy fields whose noise is correlated, the rest is white.
+        Fraction of the noisy fields with correlated noise. The others have white
+        noise.
     length : tuple of float
         Range of the correlation length in grid steps, drawn log-uniformly; see
-        `correlated`. A step or two is what overlapping interrogation windows
-        give; longer ones are distortions such as drift and swelling.
+        `correlated`. Overlapping interrogation windows cause lengths of one or two
+        steps. Longer ones represent distortions such as swelling of the gel.
     uneven_share : float
-        Share of the noisy fields whose noise is stronger in places.
+        Fraction of the noisy fields in which the strength of the noise varies.
     distorted_share : float
-        Share of the fields that are distorted as a whole, as by a lens or by a
-        turn of the stage.
+        Fraction of the fields with a distortion of the whole field, as caused by a
+        lens or a rotation of the stage.
     distortion : float
-        Largest distortion, over the field's root mean square.
+        Largest scale of the distortion: a coefficient is normal with a third of the
+        scale as its standard deviation.
     rounded_share : float
-        Share of the fields whose displacements are rounded.
+        Fraction of the fields with rounded displacements.
     rounding : tuple of float
-        Range of the step over the field's root mean square, drawn log-uniformly.
+        Range of the rounding step, drawn log-uniformly.
     """
 
     strength: tuple[float, float] = (0.003, 1.0)
@@ -87,7 +91,7 @@ class NoiseDistribution:
     rounding: tuple[float, float] = (0.02, 0.5)
 
     def draw(self, rng: np.random.Generator, n: int) -> NoiseParameters:
-        """What is added to each of `n` fields."""
+        """Draw the measurement errors of `n` fields."""
         strength = log_uniform(rng, self.strength, n)
         strength[rng.random(n) < self.clean_share] = 0
         length = log_uniform(rng, self.length, n)
@@ -103,24 +107,24 @@ class NoiseDistribution:
 
 
 def correlated(white: Array, length: Array) -> Array:
-    """Give white noise a correlation length, and keep its strength.
+    """Correlate white noise without changing its variance.
 
-    Displacements measured in overlapping interrogation windows share image
-    points, and with them their noise.
+    The noise of displacements is correlated if interrogation windows overlap, because
+    neighbouring vectors then use the same pixels.
 
     Parameters
     ----------
     white : array of shape (..., H, W)
         White noise; numpy or torch.
     length : array of shape (...)
-        Standard deviation, in grid steps, of the Gaussian that white noise is
-        convolved with; 0 leaves it white. The noise of nodes a distance ``d``
-        apart is then correlated as ``exp(-d^2 / (4 length^2))``.
+        Standard deviation, in grid steps, of the Gaussian with which the noise is
+        convolved. With 0 the noise stays white. The correlation of the noise at two
+        nodes of distance ``d`` is ``exp(-d^2 / (4 length^2))``.
 
     Returns
     -------
     array of white's shape
-        Periodic, with the variance of `white`.
+        Periodic noise with the variance of `white`.
 
     Examples
     --------
@@ -140,7 +144,7 @@ def correlated(white: Array, length: Array) -> Array:
     k_x = 2 * np.pi * np.fft.fftfreq(width)[None, :]
     k_squared = xp.asarray(k_x**2 + k_y**2, dtype=white.dtype, device=device(white))
     gain = xp.exp(-k_squared * length[..., None, None] ** 2 / 2)
-    # Parseval: the mean squared gain is the variance that is left.
+    # Parseval: the mean squared gain is the variance after the convolution.
     power = xp.mean(gain * gain, axis=(-2, -1), keepdims=True)
     half = (gain / xp.sqrt(power))[..., : width // 2 + 1]
     hat = xp.fft.rfftn(white, axes=(-2, -1))
@@ -148,18 +152,18 @@ def correlated(white: Array, length: Array) -> Array:
 
 
 def add_noise(displacement: Array, white: Array, noise: NoiseParameters) -> Array:
-    """Add to fields what a measurement adds.
+    """Add measurement errors to displacement fields.
 
     Parameters
     ----------
     displacement : array of shape (N, 2, H, W)
-        Clean fields, in any unit; numpy or torch.
+        Fields without errors, in any unit; numpy or torch.
     white : array of shape (N, 3, H or more, W or more)
-        Independent standard normal numbers, for either component and for the
-        noise's unevenness. What is beyond the field is cut off once it is
-        correlated, so that the noise is not periodic.
+        Independent standard normal numbers for the two components and for the
+        unevenness of the noise. The part beyond the field is cut off after the
+        correlation, so that the noise is not periodic.
     noise : NoiseParameters
-        What is added.
+        The errors.
 
     Returns
     -------
@@ -186,8 +190,8 @@ def add_noise(displacement: Array, white: Array, noise: NoiseParameters) -> Arra
         return values[:, None, None, None]
 
     made = correlated(white[:, :2], noise.length[:, None])[..., :height, :width]
-    slow = xp.full_like(noise.length, _SLOW)[:, None]
-    uneven = correlated(white[:, 2:], slow)[..., :height, :width]
+    length = xp.full_like(noise.length, _UNEVENNESS_LENGTH)[:, None]
+    uneven = correlated(white[:, 2:], length)[..., :height, :width]
     weight = xp.exp(by_field(noise.unevenness) * uneven)
     weight = weight / xp.sqrt(xp.mean(weight * weight, axis=axes, keepdims=True))
     made = by_field(noise.strength) * weight * made + _distortion(displacement, noise)
@@ -198,7 +202,7 @@ def add_noise(displacement: Array, white: Array, noise: NoiseParameters) -> Arra
 
 
 def _distortion(displacement: Array, noise: NoiseParameters) -> Array:
-    """Distortion over the fields' root mean squares, ``(N, 2, H, W)``."""
+    """Distortion relative to the root mean square of each field, ``(N, 2, H, W)``."""
     xp = array_namespace(displacement)
     height, width = displacement.shape[-2:]
     like = {"dtype": displacement.dtype, "device": device(displacement)}
@@ -213,6 +217,6 @@ def _distortion(displacement: Array, noise: NoiseParameters) -> Array:
 def log_uniform(
     rng: np.random.Generator, limits: tuple[float, float], size: int
 ) -> npt.NDArray[np.float64]:
-    """Numbers whose logarithms are uniform between two positive limits."""
+    """Random numbers whose logarithms are uniform between two positive limits."""
     low, high = np.log(limits)
     return np.exp(rng.uniform(low, high, size))

@@ -1,4 +1,4 @@
-"""Smooth pads of traction, round and long, of all sizes."""
+"""Smooth adhesions of all sizes, round or elongated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 
 @dataclass(frozen=True)
 class PadDistribution(AdhesionDistribution):
-    """Adhesions without an edge, pulled in any direction; see the base class."""
+    """Smooth adhesions with tractions in any direction; see the base class."""
 
     count: tuple[int, int] = (2, 50)
     semi_axis: tuple[float, float] = (1.0, 14.0)

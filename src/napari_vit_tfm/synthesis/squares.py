@@ -1,4 +1,4 @@
-"""From tractions in small squares to what is measured at the nodes of a grid."""
+"""Displacements and tractions at the nodes, from tractions on finer squares."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.synthesis.fields import Array
 
 OVERSAMPLING = 3
-"""Squares along either side of a node's own. A displacement made on the very grid
-that its traction is reconstructed on would flatter every method."""
+"""Number of squares per grid step. If displacements were computed on the same grid as
+the reconstruction, every method would appear too accurate."""
 
 
 def measured(
@@ -20,20 +20,20 @@ def measured(
     Parameters
     ----------
     x, y : arrays of shape (N, 3 (H + 2 margin), 3 (W + 2 margin))
-        Traction ``t / E`` in squares of a third of a step.
+        Traction ``t / E`` on squares of a third of a grid step.
     shape : tuple of int
         Rows and columns of the grid, ``(H, W)``.
     margin : int, keyword-only
-        How many nodes around the field have traction, too.
+        Width of the border around the field that also has traction, in nodes.
     window : float, keyword-only
-        Side of the square that a displacement is averaged over, in steps.
+        Side of the square over which the displacement is averaged, in grid steps.
 
     Returns
     -------
     displacement : array of shape (N, H, W, 2)
-        ``u / L``, ``(x, y)``.
+        ``u / L``, components ``(x, y)``.
     traction : array of shape (N, H, W, 2)
-        The mean of ``t / E`` over the node's square, so that forces are kept.
+        Mean of ``t / E`` over the square of the node, which conserves forces.
     """
     xp, s, m = array_namespace(x, y), OVERSAMPLING, margin
     steps = raster_displacement(x, y, oversampling=s, window=window)

@@ -1,4 +1,4 @@
-"""Random stacks from any distribution, reproducible by a seed."""
+"""Random stacks from any distribution, reproducible with a seed."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ def synthesise(
     distribution: Distribution | None = None,
     window: float = 0.0,
 ) -> SyntheticStack:
-    """Random fields, the same for the same seed.
+    """Draw random fields. The same seed gives the same fields.
 
     Parameters
     ----------
     n : int
         Number of fields.
     seed : int, keyword-only
-        Seed of the random numbers.
+        Random seed.
     shape : tuple of int, keyword-only
         Rows and columns.
     distribution : Distribution, keyword-only, optional
-        How they are drawn; None is the original work's discs.
+        Distribution of the fields. None uses the discs of the original work.
     window : float, keyword-only
-        Side of the square around a node that its displacement is averaged over, in
+        Side of the square around a node over which the displacement is averaged, in
         grid steps.
 
     Returns
     -------
     SyntheticStack
-        Clean, in the reference form.
+        Fields without noise, in the reference form.
 
     Examples
     --------

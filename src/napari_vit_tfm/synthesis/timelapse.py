@@ -1,4 +1,4 @@
-"""Time-lapses for demonstrations: known tractions that change smoothly."""
+"""Time-lapses for demonstration, with known tractions that change smoothly."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from napari_vit_tfm.synthesis.force_patches import balance_forces
 def disc_timelapse(
     *, n_frames: int = 8, seed: int = 0, shape: tuple[int, int] = (104, 104)
 ) -> SyntheticStack:
-    """Discs that stay where they are while their tractions swing.
+    """Discs at fixed positions whose tractions oscillate.
 
     Parameters
     ----------
     n_frames, seed, shape : keyword-only
-        Number of frames, seed of the random numbers, rows and columns.
+        Number of frames, random seed, rows and columns.
 
     Returns
     -------
     SyntheticStack
-        Reference form, one field per frame.
+        One field per frame, in the reference form.
 
     Examples
     --------
@@ -43,18 +43,18 @@ def contracting_cell(
 ) -> SyntheticStack:
     """One spindle-shaped cell that contracts and relaxes.
 
-    Its adhesions sit along the edge, most of them at the two ends, and pull
-    inwards; net force and net torque are zero in every frame.
+    Its adhesions lie along the edge, most of them at the two ends. The tractions point
+    inwards. Net force and net torque are zero in every frame.
 
     Parameters
     ----------
     n_frames, seed, shape : keyword-only
-        Number of frames, seed of the random numbers, rows and columns.
+        Number of frames, random seed, rows and columns.
 
     Returns
     -------
     SyntheticStack
-        Reference form, one field per frame.
+        One field per frame, in the reference form.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def contracting_cell(
     aspect = (shape[0] - 1) / (shape[1] - 1)
     size = min(1.0, aspect)
     tilt = rng.uniform(0, np.pi)
-    # Angles along the ellipse, crowded at the ends of its long axis.
+    # Angles along the ellipse, densest at the ends of its long axis.
     end = np.repeat([0.0, np.pi], 9)
     angle = end + rng.normal(0, 0.45, end.size)
     ellipse = np.stack([0.34 * np.cos(angle), 0.15 * np.sin(angle)], axis=1) * size
@@ -88,7 +88,7 @@ def contracting_cell(
 def _frames(
     discs: Discs, strength: npt.NDArray[np.float64], shape: tuple[int, int]
 ) -> SyntheticStack:
-    """One frame for each row of tractions' strengths, ``(n_frames, D or 1)``."""
+    """Frames with the tractions times `strength`, which is ``(n_frames, D or 1)``."""
     n = len(strength)
     frames = Discs(
         np.repeat(discs.centre, n, axis=0),
