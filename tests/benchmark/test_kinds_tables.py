@@ -65,7 +65,7 @@ def test_markdown(scores: KindScores) -> None:
     text = kinds_as_markdown(scores, ORIGIN)
     for said in (f"`{ORIGIN.command}`", "1.2.3", ORIGIN.fields, "seed 5", "On cpu"):
         assert said in text
-    assert "whichever errs least of `fttc` and `bayesian-fttc`" in text
+    assert "among\n`fttc` and `bayesian-fttc`" in text
     assert "| best classical | 0.986 | 2 of 4 | 1 of 4 | 3.00 (pads, noise 0) |" in text
     assert "| noise | 0 | 5% |" in text
     assert "| ring | 0.50 | **1.05** |" in text

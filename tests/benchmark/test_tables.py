@@ -119,7 +119,7 @@ def test_markdown(results: list[MethodScores]) -> None:
     for said in ("`vit-tfm benchmark -o out`", "1.2.3", "2 fields of discs", "seed 5"):
         assert said in text
     assert "Note: the field is resampled." in text
-    assert f"`{ORACLE}` is no method" in text
+    assert f"`{ORACLE}` is a bound" in text
     vit = cells(text, "## Clean", "vit")
     assert vit[:3] == ["2", "0.375", "-0.125 (1 of 2)"]
     assert vit[5] == "-"
@@ -127,14 +127,14 @@ def test_markdown(results: list[MethodScores]) -> None:
     assert cells(text, "### Clean: squared error", "1") == ["3", "4", "7", "2", "40"]
     assert cells(text, "### Clean: squared error", "mean")[0] == "2"
     assert cells(text, "## Time", "vit") == ["12.5"]
-    assert f"| {ZERO} |" not in text.split("## Time")[1].split("## Field")[0]
+    assert f"| {ZERO} |" not in text.split("## Time")[1].split("## Scores")[0]
 
 
 def test_ratios_are_to_the_better_cnn_of_every_level(
     results: list[MethodScores],
 ) -> None:
     text = summary_as_markdown(results, ORIGIN)
-    heading = "## Squared error over the better CNN's"
+    heading = "## Squared error relative to the better CNN"
     # Clean it is a, with 4; with noise b, with 5.
     assert cells(text, heading, "vit") == ["0.5", "0.4"]
     assert cells(text, heading, "cnn a") == ["1", "2"]

@@ -73,8 +73,8 @@ def test_everything_is_written(
         assert min(imread(out / name).shape[:2]) > 400
     text = (out / "benchmark.md").read_text()
     assert f"benchmark --data {data}" in text
-    assert "over the better CNN's" in text
-    assert result.stdout.strip() == text.split("## Field by field")[0].strip()
+    assert "relative to the better CNN" in text
+    assert result.stdout.strip() == text.split("## Scores by field")[0].strip()
 
 
 def test_values_may_be_given_in_many_ways(
@@ -196,12 +196,12 @@ def test_what_cannot_be_done(
     refused = error_of("benchmark", "--kind", "stars", *out)
     assert "'discs', 'adhesions', 'cells'" in refused
     assert "'--noise'" in error_of("benchmark", "--noise", "0,loud", *out)
-    assert "no noise level" in error_of("benchmark", "--noise", "", *out)
-    assert "--young is about --data" in error_of("benchmark", "--young", 3, *out)
+    assert "at least one noise level" in error_of("benchmark", "--noise", "", *out)
+    assert "--young requires --data" in error_of("benchmark", "--young", 3, *out)
     assert "no model 'tfm'" in error_of(
         "benchmark", "--data", data, "--methods", "tfm", *out
     )
-    assert "do not belong" in error_of(
+    assert "do not match" in error_of(
         "benchmark", "--data", data, "--truth", _cut(data), *out
     )
     assert "unexpected extra argument" in error_of("benchmark", "discs", *out)

@@ -45,7 +45,7 @@ def test_everything_is_written(vit_tfm: Command, network: Path, tmp_path: Path) 
     text = (out / "kinds.md").read_text()
     for said in ("--kind all", "1 field of each of 2 kinds", "with seed 3", "On cpu"):
         assert said in text
-    assert result.stdout.strip() == text.split("## Cell by cell")[0].strip()
+    assert result.stdout.strip() == text.split("## Errors by cell")[0].strip()
     assert "ring, noise 5% correlated" in result.stderr
     assert min(imread(out / "kinds.png").shape[:2]) > 300
 
@@ -69,11 +69,14 @@ def test_what_is_compared_without_further_options(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--noise", "0", "1e-4"), "has noise levels of its own; leave out --noise"),
-        (("--data", "cells.h5", "--young", 3), "makes its fields; leave out --data"),
-        (("--truth", "cells.h5"), "--truth is about --data, which is missing"),
-        (("--units", "um"), "--units is about --data"),
-        (("--methods", "vit"), "needs fttc or bayesian-fttc after it"),
+        (("--noise", "0", "1e-4"), "has fixed noise levels; leave out --noise"),
+        (
+            ("--data", "cells.h5", "--young", 3),
+            "generates its fields; leave out --data",
+        ),
+        (("--truth", "cells.h5"), "--truth requires --data"),
+        (("--units", "um"), "--units requires --data"),
+        (("--methods", "vit"), "add fttc or bayesian-fttc after it"),
         (("--methods", "fttc", "vit"), "no classical method to compare the first"),
         (("--methods", "tfm", "fttc"), "no model 'tfm'"),
     ],

@@ -1,7 +1,7 @@
-"""Methods compared on fields whose tractions are known.
+"""Comparison of methods on fields with known tractions.
 
-``metrics`` are the scores. ``solvers`` makes every method a function from
-displacements to tractions; ``evaluate`` scores them on given fields, ``kinds``
-on those of ``held_out``. ``tables``, ``kinds_tables`` and ``figures`` show what
-they found.
+``metrics`` computes the scores. ``solvers`` wraps each method as a function from
+displacements to tractions. ``evaluate`` scores methods on given fields, ``kinds`` on
+the fields of ``held_out``. ``tables``, ``kinds_tables`` and ``figures`` report the
+results.
 """

@@ -1,4 +1,4 @@
-"""Methods against the truth: the same fields, the same noise, every score."""
+"""Scores of methods on the same fields with the same noise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WHOLE_FIELD_METRICS: Mapping[
     "sum_of_squared_errors": metrics.sum_of_squared_errors,
     "relative_squared_error": metrics.relative_squared_error,
 }
-"""The scores of whole fields, by the name they have in files."""
+"""Scores of whole fields, by their names in files."""
 
 _ADHESION_METRICS: Mapping[
     str,
@@ -37,31 +37,30 @@ _ADHESION_METRICS: Mapping[
     "direction_error_degrees": metrics.direction_error_degrees,
     "direction_cosine": metrics.direction_cosine,
 }
-"""The scores that need a segmentation, by the name they have in files."""
+"""Scores that need a segmentation, by their names in files."""
 
 METRIC_NAMES = (*_WHOLE_FIELD_METRICS, *_ADHESION_METRICS)
-"""All scores, in the order of tables."""
+"""Names of all scores, in the order of the tables."""
 
 Scores = Mapping[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class MethodScores:
-    """How one method did.
+    """Scores of one method.
 
     Parameters
     ----------
     name : str
-        The method.
+        Name of the method.
     samples : mapping of float to mapping of str to array
-        For each noise level, each metric of every field, ``(N,)``; NaN where
-        it is not defined.
+        For each noise level, each score of every field, ``(N,)``; NaN where the score
+        is not defined.
     ms_per_field : float
-        Time per field in milliseconds, everything included but loading and
-        the first batch.
+        Time per field in milliseconds, without loading and the first batch.
     examples : mapping of float to array of shape (H, W, 2)
-        For each noise level, the traction ``t / E`` of the one field that was
-        to be kept; empty where none was.
+        For each noise level, the traction ``t / E`` of the example field; empty if
+        there is none.
     """
 
     name: str
@@ -71,10 +70,10 @@ class MethodScores:
 
     @property
     def noise(self) -> dict[float, dict[str, float]]:
-        """For each noise level, the mean of each metric over the fields.
+        """Mean of each score over the fields, for each noise level.
 
-        Fields for which a metric is not defined do not count; NaN where there
-        is no other.
+        Fields for which a score is not defined are left out. The mean is NaN if the
+        score is not defined for any field.
         """
         return {
             sigma: {name: mean_of_defined(values) for name, values in scores.items()}
@@ -108,36 +107,36 @@ def evaluate(
     Parameters
     ----------
     displacement : DisplacementStack
-        Clean displacements.
+        Displacements without noise.
     truth : TractionStack
-        Their tractions, on the same grid, in Pa or as ``t / E``. The scores
-        are those of ``t / E``.
+        The known tractions on the same grid, in Pa or as ``t / E``. Scores are
+        computed for ``t / E``.
     methods : sequence of str, keyword-only
         Registered names, model files, or "fttc-oracle" (see `fttc_oracle`).
     names : mapping of str to str, keyword-only, optional
-        What to call some of the methods, instead of their own names.
-    segmentation : array of whole numbers, shape (N, H, W), keyword-only, optional
-        The patches' numbers, 0 in the background; None takes regions of
-        traction for patches (see `connected_patches`).
+        Names for the report, for methods that are not to have their own names.
+    segmentation : array of int, shape (N, H, W), keyword-only, optional
+        Number of the patch at each node; 0 is background. None uses connected regions
+        of traction (see `connected_patches`).
     substrate : Substrate, keyword-only, optional
-        The gel; None is the reference gel.
+        The gel. None is the reference gel.
     sigmas : sequence of float, keyword-only
-        Standard deviations of white noise, as fractions of the field's width.
+        Standard deviations of white noise, as fractions of the field width.
     seed : int, keyword-only
         Seed of the noise, which is the same for every method.
     config : ReconstructionConfig, keyword-only, optional
         Device and batch size.
     example : int, keyword-only, optional
-        Number of a field whose tractions are kept.
+        Index of the field whose tractions are kept as an example.
     on_result : callable, keyword-only, optional
-        Called with the method's name and the noise level before each run.
+        Called with the name of the method and the noise level before each run.
     on_notice : callable, keyword-only, optional
-        Told, in a sentence, what should be known about the runs.
+        Called with notices about the runs, one sentence each.
 
     Returns
     -------
     list of MethodScores
-        In the order of `methods`; last the score of predicting zero.
+        In the order of `methods`, followed by the scores of predicting zero.
 
     Raises
     ------
@@ -152,16 +151,16 @@ def evaluate(
     config = config or ReconstructionConfig()
     substrate = substrate or Substrate()
     if not sigmas:
-        raise ConfigError("there is no noise level to compare the methods at")
+        raise ConfigError("the comparison needs at least one noise level")
     known = dimensionless(truth, substrate)
     if known.shape != displacement.data.shape:
         raise FieldError(
             f"displacements {displacement.data.shape} and tractions {known.shape} "
-            "do not belong together"
+            "differ in shape"
         )
     patches = connected_patches(known) if segmentation is None else segmentation
     noisy = {sigma: with_noise(displacement, sigma, seed) for sigma in sigmas}
-    # All before the first runs: what cannot be used is not found out hours later.
+    # All methods are loaded first, so that errors appear before hours of computing.
     solvers = load_solvers(
         [*methods, ZERO],
         displacement,
@@ -190,19 +189,19 @@ def evaluate(
 def scores_of(
     traction: FloatArray, truth: FloatArray, segmentation: npt.NDArray[np.integer]
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Every metric of every field.
+    """All scores of every field.
 
     Parameters
     ----------
     traction, truth : arrays of shape (N, H, W, 2)
-        In the same unit.
-    segmentation : array of whole numbers, shape (N, H, W)
-        The patches' numbers; 0 is background.
+        Reconstructed and known tractions, in the same unit.
+    segmentation : array of int, shape (N, H, W)
+        Number of the patch at each node; 0 is background.
 
     Returns
     -------
     dict of str to array of shape (N,)
-        By the metrics' names, in the order of `METRIC_NAMES`.
+        Scores by name, in the order of `METRIC_NAMES`.
     """
     scores = {name: of(traction, truth) for name, of in _WHOLE_FIELD_METRICS.items()}
     for name, at_adhesions in _ADHESION_METRICS.items():
@@ -211,22 +210,21 @@ def scores_of(
 
 
 def with_noise(stack: DisplacementStack, sigma: float, seed: int) -> DisplacementStack:
-    """Add white noise; for one seed it differs between levels by its strength alone.
+    """Add white noise. With the same seed, only its strength depends on the level.
 
     Parameters
     ----------
     stack : DisplacementStack
-        In any unit.
+        Displacements in any unit.
     sigma : float
-        Standard deviation of either component, as a fraction of the field's
-        width.
+        Standard deviation of each component, as a fraction of the field width.
     seed : int
-        Seed of the random numbers.
+        Random seed.
 
     Returns
     -------
     DisplacementStack
-        In the unit "field".
+        Displacements in the unit "field".
     """
     in_field_units = stack.in_grid_steps() / np.float32(stack.grid_shape[1] - 1)
     white = np.random.default_rng([seed, 1]).standard_normal(stack.data.shape)
@@ -240,20 +238,20 @@ def dimensionless(truth: TractionStack, substrate: Substrate) -> FloatArray:
     Raises
     ------
     FieldError
-        If they are in Pa and Young's modulus is not known.
+        If they are in Pa and Young's modulus is unknown.
     """
     if truth.unit == "1":
         return truth.data
     young_pa = substrate.gel.young_pa
     if young_pa is None:
         raise FieldError(
-            "the known tractions are in Pa: Young's modulus is needed to compare them"
+            "the known tractions are in Pa: Young's modulus is required to compare them"
         )
     return truth.data / np.float32(young_pa)
 
 
 def connected_patches(traction: FloatArray) -> npt.NDArray[np.int32]:
-    """Number the regions of traction, field by field.
+    """Number the connected regions of traction in each field.
 
     Parameters
     ----------
@@ -263,17 +261,17 @@ def connected_patches(traction: FloatArray) -> npt.NDArray[np.int32]:
     Returns
     -------
     array of shape (N, H, W)
-        Neighbours in a row or column belong to the same patch. Adhesions that
-        touch are one.
+        Number of the region at each node; 0 is background. Neighbours in a row or
+        column belong to the same region, so adhesions that touch are one region.
     """
-    pulling = np.any(traction != 0, axis=-1)
-    labels = np.zeros(pulling.shape, dtype=np.int32)
-    for field, numbers in zip(pulling, labels, strict=True):
+    has_traction = np.any(traction != 0, axis=-1)
+    labels = np.zeros(has_traction.shape, dtype=np.int32)
+    for field, numbers in zip(has_traction, labels, strict=True):
         ndimage.label(field, output=numbers)
     return labels
 
 
 def median_field(truth: FloatArray) -> int:
-    """Number of the field whose summed squared traction is the median one."""
+    """Index of the field with the median sum of squared tractions."""
     power = np.square(truth, dtype=np.float64).sum(axis=(1, 2, 3))
     return int(np.argsort(power)[(len(power) - 1) // 2])

@@ -1,6 +1,6 @@
 """Figures of a comparison of methods.
 
-Made with matplotlib's objects alone: no window, no global state.
+They use matplotlib objects only, without windows and global state.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _PANEL = 1.75
-"""Width of a field, in inches."""
+"""Width of the panel of a field, in inches."""
 
 _LARGEST_FACTOR = 8
-"""Ratio at which the colours of a map of ratios end, at most."""
+"""Largest upper limit of the colour scale of ratios."""
 
 _CLEAN_GAP = 0.8
-"""How far left of the weakest noise the clean fields stand, in decades."""
+"""Distance of clean fields from the lowest noise level on the axis, in decades."""
 
 
 def error_figure(results: Sequence[MethodScores], *, n_fields: int) -> Figure:
-    """Mean sum of squared errors of every method against the noise.
+    """Plot the mean sum of squared errors of every method against the noise.
 
     Parameters
     ----------
     results : sequence of MethodScores
-        With predicting zero among them, which becomes a dashed line.
+        The scores. Predicting zero is drawn as a dashed line.
     n_fields : int, keyword-only
         Number of fields, for the label.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Logarithmic in both directions; clean fields stand apart on the left.
+        Both axes are logarithmic. Clean fields are drawn separately on the left.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -59,7 +59,7 @@ def error_figure(results: Sequence[MethodScores], *, n_fields: int) -> Figure:
     for result in results:
         means = {s: v["sum_of_squared_errors"] for s, v in result.noise.items()}
         levels = sorted(means)
-        # A logarithmic axis has no place for an error of zero.
+        # A logarithmic axis cannot show an error of zero.
         y = np.array([means[sigma] or np.nan for sigma in levels])
         x = np.array([positions[sigma] for sigma in levels])
         colour, marker, dashes = styles[result.name]
@@ -88,22 +88,22 @@ def fields_figure(
     truth: FloatArray,
     results: Sequence[MethodScores],
 ) -> Figure:
-    """One field side by side: displacement, truth, and every method with its error.
+    """Draw the displacement, the known and all reconstructed tractions of one field.
 
     Parameters
     ----------
     displacement : mapping of float to array of shape (H, W, 2)
-        For each noise level, as a fraction of the field's width.
+        Displacement at each noise level, as a fraction of the field width.
     truth : array of shape (H, W, 2)
-        Traction ``t / E``.
+        Known traction ``t / E``.
     results : sequence of MethodScores
-        With their examples of this field.
+        Scores with examples of this field.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Two rows per noise level: magnitudes, and the magnitude of the
-        difference to the truth, in the colours of the truth's own range.
+        Two rows per noise level: the magnitudes, and the magnitudes of the errors. All
+        tractions have the colour scale of the known traction.
     """
     from matplotlib.figure import Figure
 
@@ -136,18 +136,18 @@ def fields_figure(
 
 
 def kinds_figure(scores: KindScores) -> Figure:
-    """A method's error over that of the best classical one, by kind and noise.
+    """Draw the error of a method relative to the best classical method.
 
     Parameters
     ----------
     scores : KindScores
-        Of any kinds and levels of noise.
+        Scores of any kinds and noise levels.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A map with the ratio in every cell: kinds downwards, noise to the
-        right. Its colours are logarithmic, with 1 in the middle.
+        A map of the ratios: a row for each kind, a column for each noise level. The
+        colour scale is logarithmic and centred on 1.
     """
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
@@ -182,7 +182,7 @@ def kinds_figure(scores: KindScores) -> Figure:
     axes.set_yticks(range(len(scores.kinds)), scores.kinds)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("noise (share of the field's root mean square)")
+    axes.set_xlabel("noise (fraction of the root mean square of the field)")
     bar = figure.colorbar(image, extend="both" if farthest > factor else "neither")
     bar.set_label(f"error of {scores.method} / error of the best classical method")
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -199,7 +199,7 @@ def _draw_level(
     examples: Mapping[str, FloatArray],
     limits: tuple[float, float],
 ) -> list[AxesImage]:
-    """Draw two rows; one image of displacements and one of tractions come back."""
+    """Draw two rows, and return one image of displacements and one of tractions."""
     style = DisplayConfig()
     of_displacement = _show(
         upper[0], displacement, style.displacement_colormap, limits[0]
@@ -238,7 +238,7 @@ def _show(axes: Axes, vectors: FloatArray, colours: str, limit: float) -> AxesIm
 def _colour_bar(
     figure: Figure, axes: Axes, image: AxesImage, label: str, *, exceeded: bool
 ) -> None:
-    """Draw a colour bar into a panel that is empty."""
+    """Draw a colour bar into an empty panel."""
     bar = figure.colorbar(
         image,
         cax=axes.inset_axes((0.05, 0.75, 0.9, 0.08)),
@@ -260,7 +260,7 @@ def _magnitude(vectors: FloatArray) -> FloatArray:
 
 
 def _styles(results: Sequence[MethodScores]) -> dict[str, tuple[str, str, str]]:
-    """Colour, marker and dashes of every method."""
+    """Colour, marker and line style of every method."""
     styles = {}
     for number, result in enumerate(results):
         if result.name == ZERO:
@@ -273,7 +273,7 @@ def _styles(results: Sequence[MethodScores]) -> dict[str, tuple[str, str, str]]:
 
 
 def _noise_positions(sigmas: Sequence[float]) -> dict[float, float]:
-    """Where noise levels stand: their decade, and left of all the clean fields."""
+    """Decades of the noise levels; clean fields are left of the lowest level."""
     positions = {sigma: float(np.log10(sigma)) for sigma in sigmas if sigma > 0}
     if 0 in sigmas:
         positions[0.0] = min(positions.values(), default=0.0) - _CLEAN_GAP
@@ -286,7 +286,7 @@ def _noise_axis(axes: Axes, positions: Mapping[float, float]) -> None:
         [positions[sigma] for sigma in levels],
         ["clean" if sigma == 0 else f"{sigma:g}" for sigma in levels],
     )
-    axes.set_xlabel("noise sigma (fraction of the field's width)")
+    axes.set_xlabel("noise sigma (fraction of the field width)")
     low, high = min(positions.values()), max(positions.values())
     axes.set_xlim(low - 0.15, high + 0.15)
 
@@ -297,7 +297,7 @@ def _name_ends(
     ends: Mapping[str, float],
     styles: Mapping[str, tuple[str, str, str]],
 ) -> None:
-    """Write every method's name at the end of its line, none over another."""
+    """Write the name of every method at the end of its line, without overlap."""
     low, high = np.log10(axes.get_ylim())
     least = 0.055 * (high - low)
     names = sorted(ends, key=lambda name: ends[name])
@@ -315,7 +315,7 @@ def _name_ends(
 
 
 def _apart(heights: Sequence[float], least: float) -> list[float]:
-    """Move ascending heights as little as it takes to be `least` apart."""
+    """Move ascending heights until they are at least `least` apart."""
     moved = np.array(heights, dtype=np.float64)
     for _ in range(100):
         gaps = np.diff(moved)

@@ -1,4 +1,4 @@
-"""Methods on held-out fields of every kind and every level of noise."""
+"""Comparison of methods on held-out fields of all kinds and noise levels."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.registry import classical_names, registered_methods
 
 Cell = tuple[str, str]
-"""A kind of fields and a level of noise."""
+"""A kind of field and a noise level."""
 
 
 @dataclass(frozen=True)
 class KindScores:
-    """How methods did on each kind of fields at each level of noise.
+    """Errors of methods for each kind of field and noise level.
 
     Parameters
     ----------
     errors : mapping of (str, str) to mapping of str to float
-        For each kind and noise, the mean relative squared error of each method.
+        For each cell, the mean relative squared error of each method.
     method : str
-        The method that is compared with the classical ones.
+        Name of the method that is compared with the others.
     classical : tuple of str
-        The classical methods.
+        Names of the classical methods.
     ms_per_field : mapping of str to float
-        For each method, time per field in milliseconds, everything included
-        but loading and the first batch.
+        For each method, time per field in milliseconds, without loading and the first
+        batch.
     """
 
     errors: Mapping[Cell, Mapping[str, float]]
@@ -43,21 +43,21 @@ class KindScores:
 
     @property
     def kinds(self) -> list[str]:
-        """Kinds of fields, in the order they came."""
+        """Kinds of fields, in the order of `errors`."""
         return list(dict.fromkeys(kind for kind, _ in self.errors))
 
     @property
     def noises(self) -> list[str]:
-        """Levels of noise, in the order they came."""
+        """Noise levels, in the order of `errors`."""
         return list(dict.fromkeys(noise for _, noise in self.errors))
 
     def ratios(self, *rivals: str) -> dict[Cell, float]:
-        """The method's error over the least of `rivals`, kind by kind.
+        """Error of the method relative to the smallest error of `rivals`, by cell.
 
         Parameters
         ----------
         *rivals : str
-            Names of methods; without any, the classical ones.
+            Names of methods. Without any, these are the classical methods.
         """
         rivals = rivals or self.classical
         return {
@@ -68,20 +68,20 @@ class KindScores:
 
 @dataclass(frozen=True)
 class RatioSummary:
-    """Ratios of errors, summed up.
+    """Summary of the ratios of errors.
 
     Parameters
     ----------
     n_cells : int
-        How many there are: kinds times levels of noise.
+        Number of cells: kinds times noise levels.
     above_1_00, above_1_10 : int
-        How many are above 1, and above 1.1.
+        Number of cells with a ratio above 1, and above 1.1.
     geometric_mean : float
-        Their geometric mean.
+        Geometric mean of the ratios.
     worst : float
-        The largest.
+        Largest ratio.
     worst_kind, worst_noise : str
-        Where it is.
+        Kind and noise level of the largest ratio.
     """
 
     n_cells: int
@@ -94,7 +94,7 @@ class RatioSummary:
 
     @classmethod
     def of(cls, ratios: Mapping[Cell, float]) -> RatioSummary:
-        """Sum up ratios of kinds and levels of noise."""
+        """Summarise the ratios of all cells."""
         values = np.array(list(ratios.values()))
         kind, noise = max(ratios, key=lambda cell: ratios[cell])
         return cls(
@@ -119,31 +119,30 @@ def evaluate_kinds(
     config: ReconstructionConfig | None = None,
     on_result: Callable[[str, str], None] | None = None,
 ) -> KindScores:
-    """Compare a method with the classical ones on held-out fields.
+    """Compare a method with classical methods on held-out fields.
 
     Parameters
     ----------
     methods : sequence of str, keyword-only, optional
-        Registered names and model files: the method that is compared, and
-        others, at least one of them classical. None takes all that are
-        registered.
+        Registered names and model files. The first method is compared with the
+        others, of which at least one is classical. None uses all registered methods.
     names : mapping of str to str, keyword-only, optional
-        What to call some of the methods, instead of as they are given.
+        Names for the report, for methods that are not to have the names in `methods`.
     kinds : sequence of str, keyword-only
-        Names of `held_out.KINDS`.
+        Names of kinds in `held_out.KINDS`.
     n_fields, seed : int, keyword-only
-        Number of fields of each kind; seed of the fields and of the noise.
+        Number of fields of each kind, seed of the fields and of the noise.
     shape : tuple of int, keyword-only
         Rows and columns of a field.
     config : ReconstructionConfig, keyword-only, optional
         Device, batch size, number of mirror images.
     on_result : callable, keyword-only, optional
-        Called with a kind and a level of noise before the methods run on them.
+        Called with a kind and a noise level before the methods run on them.
 
     Returns
     -------
     KindScores
-        For every kind at every level of `held_out.NOISES`.
+        Errors for every kind at every level of `held_out.NOISES`.
 
     Raises
     ------
@@ -160,7 +159,7 @@ def evaluate_kinds(
     rivals = [model for model in methods[1:] if model in classical]
     if not rivals:
         raise ConfigError(
-            "there is no classical method to compare the first one with: it needs "
+            "there is no classical method to compare the first method with: add "
             f"{' or '.join(classical)} after it"
         )
     shown = {model: (names or {}).get(model, model) for model in methods}

@@ -1,4 +1,4 @@
-"""What a comparison on held-out fields found: Markdown and JSON."""
+"""Results of a comparison on held-out fields, as Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from napari_vit_tfm.benchmark.tables import Origin, markdown_table, short_number
 from napari_vit_tfm.config import BAYESIAN_FTTC
 
 BEST_CLASSICAL = "best classical"
-"""What tables call the classical method that errs least on a kind and noise."""
+"""Name in tables for the classical method with the smallest error in a cell."""
 
-_EXPLAINED = """\
-A cell is one kind of fields at one level of noise. An error is the mean over a
-cell's fields of the sum of squared errors of the tractions `t/E` over that of
-predicting zero: 0 is perfect, and predicting zero has 1. Noise is the standard
-deviation of either component of the displacement over the field's own root mean
-square about its mean; correlated noise is shared by neighbouring vectors. A
-ratio is the error of `{method}` over that of another method: below 1 it is better.
-"{best}" is, cell by cell, whichever errs least of {classical}.
-Bold are the cells where that one is better than `{method}`. In the geometric mean
-all cells weigh the same."""
+_EXPLANATION = """\
+A cell is one kind of field at one noise level. The error is the sum of squared
+errors of the tractions `t/E` divided by that of predicting zero, averaged over the
+fields of the cell: 0 is perfect, and predicting zero has 1. Noise is the standard
+deviation of each component of the displacement, relative to the root mean square of
+the field about its mean. Correlated noise is correlated between neighbouring vectors.
+A ratio is the error of `{method}` divided by that of another method: below 1,
+`{method}` is better. "{best}" is the method with the smallest error in the cell among
+{classical}. Cells where it is better than `{method}` are bold. All
+cells have the same weight in the geometric mean."""
 
 
 def kinds_as_json(scores: KindScores) -> str:
     """All errors, the summary of the ratios, and times as JSON.
 
-    ``{"kinds": {kind: {noise: {method: error}}}, "summary": {"method": name,
-    "ratio_to": {rival: summary}}, "ms_per_field": {method: value}}``, where a
-    summary has the names of `RatioSummary`.
+    The structure is ``{"kinds": {kind: {noise: {method: error}}}, "summary":
+    {"method": name, "ratio_to": {rival: summary}}, "ms_per_field": {method: value}}``.
+    A summary has the fields of `RatioSummary`.
     """
     kinds = {
         kind: {noise: scores.errors[kind, noise] for noise in scores.noises}
@@ -48,19 +48,19 @@ def kinds_as_json(scores: KindScores) -> str:
 
 
 def kinds_as_markdown(scores: KindScores, origin: Origin) -> str:
-    """The whole report: summary, ratios, times, and the errors cell by cell."""
+    """The complete report: summary, ratios, times, and the errors of each cell."""
     parts = [
         kinds_summary_as_markdown(scores, origin),
-        "## Cell by cell",
+        "## Errors by cell",
         _cell_table(scores),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def kinds_summary_as_markdown(scores: KindScores, origin: Origin) -> str:
-    """The report without the errors cell by cell."""
+    """The report without the errors of each cell."""
     method = scores.method
-    explained = _EXPLAINED.format(
+    explanation = _EXPLANATION.format(
         method=method,
         best=BEST_CLASSICAL,
         classical=" and ".join(f"`{name}`" for name in scores.classical),
@@ -69,11 +69,11 @@ def kinds_summary_as_markdown(scores: KindScores, origin: Origin) -> str:
         "# Methods on held-out fields of all kinds",
         f"`{origin.command}`",
         f"napari-vit-tfm {origin.version}. Fields: {origin.fields}, with seed "
-        f"{origin.seed}; nothing is trained on such fields.",
-        explained,
-        f"## Error of {method} over that of classical methods",
+        f"{origin.seed}. No network is trained on such fields.",
+        explanation,
+        f"## Error of {method} relative to classical methods",
         _summary_table(scores),
-        f"## Error of {method} over that of the {BEST_CLASSICAL} method",
+        f"## Error of {method} relative to the {BEST_CLASSICAL} method",
         _ratio_grid(scores),
         "## Time",
         _times(scores, origin),
@@ -82,7 +82,7 @@ def kinds_summary_as_markdown(scores: KindScores, origin: Origin) -> str:
 
 
 def _rivals(scores: KindScores) -> dict[str, tuple[str, ...]]:
-    """What the method is compared with: the best classical one, and Bayesian FTTC."""
+    """The compared methods: the best classical one, and Bayesian FTTC."""
     rivals = {BEST_CLASSICAL: scores.classical}
     if BAYESIAN_FTTC in scores.classical:
         rivals[BAYESIAN_FTTC] = (BAYESIAN_FTTC,)
@@ -107,7 +107,7 @@ def _summary_table(scores: KindScores) -> str:
         ]
         for name, of in _summaries(scores).items()
     ]
-    heads = ["over", "geometric mean", "above 1.00", "above 1.10", "worst cell"]
+    heads = ["relative to", "geometric mean", "above 1.00", "above 1.10", "worst cell"]
     return markdown_table(heads, rows)
 
 
@@ -144,8 +144,8 @@ def _times(scores: KindScores, origin: Origin) -> str:
     rows = [[name, short_number(ms)] for name, ms in times.items()]
     heads = ["method", "ms per field"]
     if origin.cnns:
-        quickest = min(times[cnn] for cnn in origin.cnns)
-        heads.append("over the quickest CNN's")
+        fastest = min(times[cnn] for cnn in origin.cnns)
+        heads.append("relative to the fastest CNN")
         for row, ms in zip(rows, times.values(), strict=True):
-            row.append(short_number(ms / quickest))
+            row.append(short_number(ms / fastest))
     return f"On {origin.device}.\n\n" + markdown_table(heads, rows)

@@ -1,16 +1,14 @@
-"""Scores of a reconstruction against the known truth, one value per field.
+"""Scores of a reconstruction on fields with known tractions, one value per field.
 
-Two kinds: errors over the whole field, and the deviations at and around
-adhesions that traction force microscopy is judged by (Sabass et al., Biophys.
-J. 94, 207, 2008; Huang et al., Sci. Rep. 9, 539, 2019). The latter need to
-know where the adhesions are: a segmentation numbers each node's patch, and 0
-is background.
+There are two kinds of scores: errors over the whole field, and the deviations at
+adhesions and in the background that are usual in traction force microscopy. The
+latter need a segmentation, which is the number of the patch at each node; 0 is
+background.
 
-Below, ``i`` runs over the patches of a field, ``j`` over the nodes of a patch
-and ``k`` over the nodes of the background, which is wherever no patch is.
-Patches whose true traction is zero everywhere have nothing to deviate from:
-they count neither as patches nor as background. A score that is not defined
-for a field is NaN.
+In the formulas, ``i`` runs over the patches of a field, ``j`` over the nodes of a
+patch, and ``k`` over the nodes of the background. Patches whose true traction is zero
+everywhere are ignored: they are neither patches nor background. A score that is not
+defined for a field is NaN.
 """
 
 from __future__ import annotations
@@ -27,14 +25,14 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def sum_of_squared_errors(traction: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
-    """Squared error summed over nodes and components.
+    """Squared error, summed over nodes and components.
 
-    ``sum |t - t_true|^2``; predicting zero scores ``sum |t_true|^2``.
+    It is ``sum |t - t_true|^2``. Predicting zero scores ``sum |t_true|^2``.
 
     Parameters
     ----------
     traction, truth : arrays of shape (..., H, W, 2)
-        In the same unit.
+        Reconstructed and known tractions, in the same unit.
 
     Returns
     -------
@@ -47,20 +45,19 @@ def sum_of_squared_errors(traction: npt.ArrayLike, truth: npt.ArrayLike) -> Floa
 
 
 def relative_squared_error(traction: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
-    """Sum of squared errors over that of predicting zero.
+    """Sum of squared errors, relative to that of predicting zero.
 
-    ``sum |t - t_true|^2 / sum |t_true|^2``; predicting zero scores 1. Where
-    the truth is zero everywhere it is not defined and NaN.
+    It is ``sum |t - t_true|^2 / sum |t_true|^2``. Predicting zero scores 1.
 
     Parameters
     ----------
     traction, truth : arrays of shape (..., H, W, 2)
-        In the same unit.
+        Reconstructed and known tractions, in the same unit.
 
     Returns
     -------
     array of shape (...)
-        Dimensionless.
+        Dimensionless; NaN where the known traction is zero everywhere.
 
     Examples
     --------
@@ -82,18 +79,18 @@ def relative_squared_error(traction: npt.ArrayLike, truth: npt.ArrayLike) -> Flo
 def dtma(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Deviation of traction magnitude at adhesions, with its sign.
+    """Deviation of the traction magnitude at adhesions (DTMA), with its sign.
 
-    ``mean_i (mean_j |t_ij| - mean_j |t_true,ij|) / mean_j |t_true,ij|``: 0 is
-    perfect, negative too little, and predicting zero scores -1. Patches that
-    are too strong make up for patches that are too weak; `dtma_absolute` has
-    no such mercy.
+    It is ``mean_i (mean_j |t_ij| - mean_j |t_true,ij|) / mean_j |t_true,ij|``,
+    equation 9 of [1]_. 0 is perfect, negative values mean tractions that are too
+    small, and predicting zero scores -1. Deviations of opposite sign cancel between
+    patches, but not in `dtma_absolute`.
 
     Parameters
     ----------
     traction, truth : arrays of shape (..., H, W, 2)
-        In the same unit.
-    segmentation : array of whole numbers, shape (..., H, W)
+        Reconstructed and known tractions, in the same unit.
+    segmentation : array of int, shape (..., H, W)
         Number of the patch at each node; 0 is background.
 
     Returns
@@ -104,11 +101,13 @@ def dtma(
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
 
-    Notes
-    -----
-    Huang et al., Sci. Rep. 9, 539, 2019, equation 9.
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
     """
     return _field_by_field(
         lambda field: _mean(_deviations(field, field.mean)),
@@ -121,11 +120,10 @@ def dtma(
 def dtma_absolute(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Size of the deviation of traction magnitude at adhesions.
+    """Absolute deviation of the traction magnitude at adhesions.
 
-    ``mean_i |mean_j |t_ij| - mean_j |t_true,ij|| / mean_j |t_true,ij|``: as
-    `dtma`, the absolute value taken patch by patch, before the mean over
-    patches. Predicting zero scores 1.
+    It is ``mean_i |mean_j |t_ij| - mean_j |t_true,ij|| / mean_j |t_true,ij|``: like
+    `dtma`, but with the absolute value of each patch. Predicting zero scores 1.
 
     Parameters
     ----------
@@ -140,7 +138,7 @@ def dtma_absolute(
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
     """
     return _field_by_field(
         lambda field: _mean(np.abs(_deviations(field, field.mean))),
@@ -153,12 +151,12 @@ def dtma_absolute(
 def dtmb(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Deviation of traction magnitude in the background.
+    """Deviation of the traction magnitude in the background (DTMB).
 
-    ``mean_k (|t_k| - |t_true,k|) / mean_i mean_j |t_true,ij|``: the traction
-    that is found where none is, relative to that of a patch. The true one is
-    zero there if the segmentation is complete. 0 is perfect; predicting zero
-    scores 0 too.
+    It is ``mean_k (|t_k| - |t_true,k|) / mean_i mean_j |t_true,ij|``, equation 10 of
+    [1]_: the spurious traction in the background, relative to the traction at a patch.
+    The true traction of the background is zero if the segmentation is complete. 0 is
+    perfect, and predicting zero also scores 0.
 
     Parameters
     ----------
@@ -173,11 +171,13 @@ def dtmb(
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
 
-    Notes
-    -----
-    Huang et al., Sci. Rep. 9, 539, 2019, equation 10.
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
     """
 
     def score(field: _Field) -> float:
@@ -191,13 +191,13 @@ def dtmb(
 def snr(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Signal-to-noise ratio of the reconstruction.
+    """Signal-to-noise ratio (SNR) of the reconstruction.
 
-    ``mean_i mean_j |t_ij| / std_k t_k``: the reconstruction's own magnitude at
-    the patches, over the standard deviation of the background's components,
-    those along x and along y taken together. Near 1 the patches drown in
-    noise. The truth plays no part but to say which patches count, so a strong
-    signal is not always a right one.
+    It is ``mean_i mean_j |t_ij| / std_k t_k``, equation 11 of [1]_: the reconstructed
+    magnitude at the patches, divided by the standard deviation of the reconstructed
+    x and y components in the background. Near 1, patches cannot be distinguished from
+    noise. The known tractions only determine which patches are used, so a high ratio
+    does not imply a correct reconstruction.
 
     Parameters
     ----------
@@ -207,18 +207,19 @@ def snr(
     Returns
     -------
     array of shape (...)
-        Dimensionless; infinite over a uniform background; NaN for fields
-        without patches or without background, and for predicting zero, which
-        has neither signal nor noise.
+        Dimensionless; infinite if the background is uniform; NaN for fields without
+        patches or without background, and for predicting zero.
 
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
 
-    Notes
-    -----
-    Huang et al., Sci. Rep. 9, 539, 2019, equation 11.
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
     """
 
     def score(field: _Field) -> float:
@@ -233,10 +234,11 @@ def snr(
 def dma(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Deviation of the maximum traction at adhesions.
+    """Deviation of the maximum traction at adhesions (DMA).
 
-    ``mean_i (max_j |t_ij| - max_j |t_true,ij|) / max_j |t_true,ij|``: 0 is
-    perfect, negative too flat, and predicting zero scores -1.
+    It is ``mean_i (max_j |t_ij| - max_j |t_true,ij|) / max_j |t_true,ij|``, equation
+    12 of [1]_. 0 is perfect, negative values mean maxima that are too low, and
+    predicting zero scores -1.
 
     Parameters
     ----------
@@ -251,11 +253,13 @@ def dma(
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
 
-    Notes
-    -----
-    Huang et al., Sci. Rep. 9, 539, 2019, equation 12.
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
     """
     return _field_by_field(
         lambda field: _mean(_deviations(field, field.largest)),
@@ -268,11 +272,11 @@ def dma(
 def direction_error_degrees(
     traction: npt.ArrayLike, truth: npt.ArrayLike, segmentation: npt.ArrayLike
 ) -> FloatArray:
-    """Angle by which the traction's direction at adhesions is wrong.
+    """Angle between the reconstructed and the known traction at adhesions.
 
-    ``mean_i angle(mean_j t_ij, mean_j t_true,ij)``, from 0 to 180 degrees. All
-    patches weigh the same, the weakest too. One whose mean vector is zero has
-    no direction and is left out.
+    It is ``mean_i angle(mean_j t_ij, mean_j t_true,ij)``, from 0 to 180 degrees,
+    similar to the deviation of the traction angle of [1]_. All patches have the same
+    weight. Patches whose mean vector is zero have no direction and are left out.
 
     Parameters
     ----------
@@ -282,17 +286,18 @@ def direction_error_degrees(
     Returns
     -------
     array of shape (...)
-        In degrees; NaN where no patch has a direction, so for predicting zero.
+        In degrees; NaN if no patch has a direction, for example when predicting zero.
 
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
 
-    Notes
-    -----
-    After the deviation of the traction angle of Sabass et al., Biophys. J. 94,
-    207, 2008.
+    References
+    ----------
+    .. [1] B. Sabass, M. L. Gardel, C. M. Waterman, U. S. Schwarz, "High resolution
+       traction force microscopy based on experimental and computational advances",
+       Biophys. J. 94, 207-220 (2008).
     """
 
     def score(field: _Field) -> float:
@@ -307,8 +312,8 @@ def direction_cosine(
 ) -> FloatArray:
     """Cosine of the angle of `direction_error_degrees`, averaged over the patches.
 
-    ``mean_i cos angle(mean_j t_ij, mean_j t_true,ij)``: 1 is perfect, 0 across,
-    -1 the wrong way round.
+    It is ``mean_i cos angle(mean_j t_ij, mean_j t_true,ij)``: 1 is perfect, 0 is
+    perpendicular, -1 is the opposite direction.
 
     Parameters
     ----------
@@ -318,12 +323,12 @@ def direction_cosine(
     Returns
     -------
     array of shape (...)
-        NaN where no patch has a direction, so for predicting zero.
+        NaN if no patch has a direction, for example when predicting zero.
 
     Raises
     ------
     FieldError
-        If the shapes do not belong together.
+        If the shapes do not match.
     """
 
     def score(field: _Field) -> float:
@@ -335,18 +340,18 @@ def direction_cosine(
 
 @dataclass(frozen=True, eq=False)
 class _Field:
-    """One field, its nodes sorted into patches and background.
+    """Tractions of one field, split into patches and background.
 
     Parameters
     ----------
     vectors, true_vectors : arrays of shape (J, 2)
-        All nodes of all patches.
+        Tractions at the nodes of all patches.
     patch : array of shape (J,)
-        Which patch each of them belongs to, counted from 0.
+        Index of the patch of each node, counted from 0.
     n_patches : int
         Number of patches.
     background, true_background : arrays of shape (K, 2)
-        All nodes outside.
+        Tractions at the nodes of the background.
     """
 
     vectors: FloatArray
@@ -365,13 +370,13 @@ class _Field:
         return _lengths(self.true_vectors)
 
     def mean(self, values: FloatArray) -> FloatArray:
-        """Mean of every patch, ``(n_patches,)``."""
+        """Mean of each patch, ``(n_patches,)``."""
         totals = np.bincount(self.patch, weights=values, minlength=self.n_patches)
         means: FloatArray = totals / np.bincount(self.patch, minlength=self.n_patches)
         return means
 
     def largest(self, values: FloatArray) -> FloatArray:
-        """Largest value of every patch, ``(n_patches,)``."""
+        """Largest value of each patch, ``(n_patches,)``."""
         largest = np.full(self.n_patches, -np.inf)
         np.maximum.at(largest, self.patch, values)
         return largest
@@ -381,15 +386,15 @@ def _sorted_into_patches(
     traction: FloatArray, truth: FloatArray, labels: npt.NDArray[np.integer]
 ) -> _Field:
     inside = labels != 0
-    # Only patches that truly pull: the others have no magnitude to compare with.
-    pulling = np.unique(labels[inside & truth.any(axis=-1)])
-    counts = np.isin(labels, pulling)
+    # Patches without true traction have no magnitude to compare with.
+    numbers = np.unique(labels[inside & truth.any(axis=-1)])
+    is_used = np.isin(labels, numbers)
     outside = np.logical_not(inside)
     return _Field(
-        vectors=traction[counts],
-        true_vectors=truth[counts],
-        patch=np.searchsorted(pulling, labels[counts]),
-        n_patches=pulling.size,
+        vectors=traction[is_used],
+        true_vectors=truth[is_used],
+        patch=np.searchsorted(numbers, labels[is_used]),
+        n_patches=numbers.size,
         background=traction[outside],
         true_background=truth[outside],
     )
@@ -406,12 +411,12 @@ def _field_by_field(
     labels = np.asarray(segmentation)
     if traction.shape != truth.shape or labels.shape != truth.shape[:-1]:
         raise FieldError(
-            f"tractions {traction.shape}, truth {truth.shape} and segmentation "
-            f"{labels.shape} do not belong together: expected (..., H, W, 2) twice "
+            f"the shapes of tractions {traction.shape}, truth {truth.shape} and "
+            f"segmentation {labels.shape} do not match: expected (..., H, W, 2) twice "
             "and (..., H, W)"
         )
     if not np.issubdtype(labels.dtype, np.integer):
-        raise FieldError(f"a segmentation holds whole numbers, not {labels.dtype}")
+        raise FieldError(f"the segmentation must be of integers, not {labels.dtype}")
     fields = (array.reshape(-1, *truth.shape[-3:]) for array in (traction, truth))
     each = zip(*fields, labels.reshape(-1, *labels.shape[-2:]), strict=True)
     scores = np.array([score(_sorted_into_patches(*parts)) for parts in each])
@@ -421,14 +426,14 @@ def _field_by_field(
 def _deviations(
     field: _Field, of_patches: Callable[[FloatArray], FloatArray]
 ) -> FloatArray:
-    """Relative deviation of every patch's mean or largest magnitude."""
+    """Relative deviation of the mean or largest magnitude of each patch."""
     true = of_patches(field.true_magnitude)
     deviations: FloatArray = (of_patches(field.magnitude) - true) / true
     return deviations
 
 
 def _products(field: _Field) -> tuple[FloatArray, FloatArray]:
-    """Inner and outer product of found and true mean, where both have a direction."""
+    """Dot and cross product of the mean tractions of patches with a direction."""
     x, y, true_x, true_y = (
         field.mean(vectors[:, axis])
         for vectors in (field.vectors, field.true_vectors)

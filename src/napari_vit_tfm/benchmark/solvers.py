@@ -1,4 +1,4 @@
-"""Methods as what makes tractions of displacements, to be compared with the truth."""
+"""Methods as functions from displacements to tractions, for comparison."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from napari_vit_tfm.physics import Substrate, fttc, periodic_component
 from napari_vit_tfm.reconstruction import Notify, check_grid, load_method, reconstruct
 
 ZERO = "zero"
-"""Name under which predicting no traction at all is scored."""
+"""Name of the method that predicts zero everywhere."""
 
 Solver = Callable[[DisplacementStack, FloatArray], FloatArray]
-"""Makes tractions ``t / E`` of displacements and, if it cheats, of the truth."""
+"""Function from displacements and the known tractions ``t / E`` to tractions ``t / E``.
+Only the oracle uses the known tractions."""
 
 _REGULARISATIONS = np.geomspace(1e-3, 1e5, 65)
 
@@ -33,21 +34,21 @@ def load_solvers(
     config: ReconstructionConfig,
     on_notice: Notify | None = None,
 ) -> list[tuple[str, Solver]]:
-    """Load methods, and find out whether they take the grid.
+    """Load methods, and check that they work on the grid.
 
     Parameters
     ----------
     models : sequence of str
         Registered names, model files, "zero", or "fttc-oracle".
     displacement : DisplacementStack
-        A field like those to come.
+        A field with the grid of the comparison.
     names, substrate, config, on_notice
         As for `evaluate.evaluate`.
 
     Returns
     -------
     list of tuple of str and callable
-        Each method's name and what it does.
+        Name and solver of each method.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def warm_up(
     truth: FloatArray,
     config: ReconstructionConfig,
 ) -> None:
-    """Run a first batch: what is set up once, memory or kernels, costs time there."""
+    """Run a first batch, which includes the one-time set-up of memory and kernels."""
     n = config.batch_size
     solver(replace(stack, data=stack.data[:n]), truth[:n])
 
@@ -78,7 +79,7 @@ def warm_up(
 def timed(
     solver: Solver, stack: DisplacementStack, truth: FloatArray
 ) -> tuple[FloatArray, float]:
-    """Tractions ``t / E``, and how many seconds they took."""
+    """Tractions ``t / E``, and the computing time in seconds."""
     start = time.perf_counter()
     found = solver(stack, truth)
     return found, time.perf_counter() - start
@@ -91,14 +92,14 @@ def _solver(
     config: ReconstructionConfig,
     on_notice: Notify | None,
 ) -> tuple[Solver, str]:
-    """What a method does, and its own name."""
+    """Solver and name of a method."""
     if model == ZERO:
         return lambda _stack, truth: np.zeros_like(truth), ZERO
     if model == ORACLE:
         return partial(fttc_oracle, substrate=substrate), ORACLE
     method = load_method(replace(config, model=model))
     check_grid(displacement, method)
-    # Without a stiffness the tractions are t / E.
+    # Without Young's modulus the tractions are t / E.
     substrate = Substrate(replace(substrate.gel, young_pa=None))
 
     def solve(stack: DisplacementStack, _truth: FloatArray) -> FloatArray:
@@ -117,22 +118,21 @@ def _solver(
 def fttc_oracle(
     stack: DisplacementStack, truth: FloatArray, *, substrate: Substrate
 ) -> FloatArray:
-    """FTTC at its best: the truth chooses its regularisation and its border.
+    """FTTC with regularisation and border chosen with the known tractions.
 
-    For every field, the least sum of squared errors over 65 regularisations
-    from 1e-3 to 1e5 squared grid steps, and over three ways to go on beyond
-    the field's border: periodically, periodically without the jumps (see
-    `periodic_component`), and by zeros, half a field wide on each side. The
-    mean displacement of every field is taken off before. No
-    method that does not know the truth can choose so well; one that beats it
-    beats every way to choose FTTC's regularisation.
+    For each field it is the solution with the smallest sum of squared errors among 65
+    regularisations from 1e-3 to 1e5 squared grid steps and three treatments of the
+    border: periodic continuation, periodic continuation without jumps (see
+    `periodic_component`), and padding with zeros, half a field wide on each side. The
+    mean displacement is subtracted first. A method that is better than the oracle is
+    better than FTTC with any choice of the regularisation.
 
     Parameters
     ----------
     stack : DisplacementStack
         Displacements, ``(N, H, W, 2)``.
     truth : array of shape (N, H, W, 2)
-        Tractions ``t / E``.
+        Known tractions ``t / E``.
     substrate : Substrate, keyword-only
         The gel.
 
@@ -142,7 +142,7 @@ def fttc_oracle(
         Tractions ``t / E``.
     """
     height, width = stack.grid_shape
-    # Zeros around a field that has a mean would make tractions at its border.
+    # With a non-zero mean, padding with zeros would cause tractions at the border.
     steps = np.float32(stack.grid_steps_per_unit())
     x, y = np.moveaxis(without_drift(stack.data) * steps, -1, 0)
     around = ((0, 0), (0, height), (0, width))

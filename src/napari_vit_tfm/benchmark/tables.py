@@ -1,4 +1,4 @@
-"""What a comparison of methods found, as tables: Markdown, CSV, JSON."""
+"""Results of a comparison of methods, as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -34,43 +34,44 @@ _HEADINGS: Mapping[str, str] = MappingProxyType(
         "direction_cosine": "cosine",
     }
 )
-"""How tables call the metrics."""
+"""Names of the scores in tables."""
 
 _BY_FIELD = ("sum_of_squared_errors", "dtma", "direction_error_degrees")
-"""Metrics that the Markdown lists field by field; the CSV file has all."""
+"""Scores that the Markdown lists for each field. The CSV file lists all scores."""
 
-_EXPLAINED = """\
-Squared error: sum over nodes and components, of tractions `t/E`. Relative: over
-that of predicting zero. At adhesions (Huang et al., Sci. Rep. 9, 539, 2019):
-DTMA, deviation of the mean traction magnitude, signed and, patch by patch,
-absolute; DMA, of the largest; DTMB, traction in the background, where no patch
-is, over that of a patch; SNR, the reconstruction's magnitude at patches over the
-standard deviation of its background; direction, angle between the patch's mean
-traction and the true one, and its cosine. Perfect are 0, SNR without bound, and
-a cosine of 1. Means over fields; in brackets how many of them have a value, where
-not all have, and a dash where none has."""
+_EXPLANATION = """\
+Squared error: sum of squared errors of the tractions `t/E` over nodes and components.
+Relative: squared error divided by that of predicting zero. Scores at adhesions (Huang
+et al., Sci. Rep. 9, 539, 2019): DTMA, deviation of the mean traction magnitude, with
+its sign, and absolute for each patch; DMA, deviation of the maximum; DTMB, traction in
+the background, relative to that of a patch; SNR, reconstructed magnitude at patches
+divided by the standard deviation in the background; direction, angle between the mean
+reconstructed and known traction of a patch, and its cosine. A perfect reconstruction
+has a cosine of 1, an infinite SNR, and 0 for the other scores. The tables show means
+over fields. If a score is not defined for all fields, the number of fields with a
+value is given in brackets. A dash means that no field has a value."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the figures of a report come from.
+    """Origin of the results in a report.
 
     Parameters
     ----------
     command : str
-        The command that made them.
+        The command that produced the report.
     version : str
-        The package's version.
+        Version of the package.
     fields : str
-        Which fields, in words.
+        Description of the fields.
     seed : int
         Seed of the noise.
     device : str
-        What the times were measured on.
+        Device on which times were measured.
     cnns : collection of str
-        Names of those methods that are the published CNN.
+        Names of the methods that are published CNNs.
     notices : sequence of str
-        What should be known about the runs.
+        Notices about the runs.
     """
 
     command: str
@@ -83,10 +84,10 @@ class Origin:
 
 
 def as_json(results: Sequence[MethodScores]) -> str:
-    """The means as JSON: methods, noise levels, metrics, and times.
+    """The means as JSON: methods, noise levels, scores, and times.
 
-    ``{"methods": {name: {"noise": {sigma: {metric: value}}, "ms_per_field":
-    value}}}``; what is not defined or not finite is null.
+    The structure is ``{"methods": {name: {"noise": {sigma: {score: value}},
+    "ms_per_field": value}}}``. Values that are undefined or not finite are null.
     """
     methods = {
         result.name: {
@@ -105,7 +106,7 @@ def as_json(results: Sequence[MethodScores]) -> str:
 
 
 def write_samples(path: Path, results: Sequence[MethodScores]) -> None:
-    """Write every metric of every field as CSV, a row per method, noise and field."""
+    """Write all scores of every field as CSV, one row per method, noise and field."""
     rows = (
         [result.name, f"{sigma:g}", field, *(scores[m][field] for m in METRIC_NAMES)]
         for result in results
@@ -116,9 +117,9 @@ def write_samples(path: Path, results: Sequence[MethodScores]) -> None:
 
 
 def write_summary(path: Path, results: Sequence[MethodScores]) -> None:
-    """Write mean and spread as CSV, a row per method, noise and metric.
+    """Write means and deviations as CSV, one row per method, noise and score.
 
-    The column ``fields`` counts those for which the metric is defined.
+    The column ``fields`` is the number of fields for which the score is defined.
     """
     rows = (
         [result.name, f"{sigma:g}", metric, *_summary(scores[metric])]
@@ -131,8 +132,8 @@ def write_summary(path: Path, results: Sequence[MethodScores]) -> None:
 
 
 def as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
-    """The whole report: summary, ratios, times, and the errors field by field."""
-    parts = [summary_as_markdown(results, origin), "## Field by field"]
+    """The complete report: summary, ratios, times, and the scores of each field."""
+    parts = [summary_as_markdown(results, origin), "## Scores by field"]
     for sigma in results[0].samples:
         for metric in _BY_FIELD:
             parts += [
@@ -143,25 +144,27 @@ def as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
 
 
 def summary_as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
-    """The report without the tables field by field."""
-    said = [
+    """The report without the scores of each field."""
+    introduction = [
         f"`{origin.command}`",
         f"napari-vit-tfm {origin.version}. Fields: {origin.fields}. White noise of "
-        "standard deviation sigma, as a fraction of the field's width, with seed "
+        "standard deviation sigma, as a fraction of the field width, with seed "
         f"{origin.seed}.",
-        _EXPLAINED,
+        _EXPLANATION,
         *(f"Note: {notice}." for notice in origin.notices),
     ]
     if any(result.name == ORACLE for result in results):
-        said.append(
-            f"`{ORACLE}` is no method but a bound: FTTC with the regularisation and "
-            "the treatment of the border that the known truth favours, field by field."
+        introduction.append(
+            f"`{ORACLE}` is a bound, not a method: FTTC with the regularisation and "
+            "border treatment that are best for each field, chosen with the known "
+            "tractions."
         )
-    parts = ["# Methods against the truth", *said]
+    parts = ["# Comparison of methods", *introduction]
     for sigma in results[0].samples:
         parts += [f"## {_level(sigma)}", _summary_table(results, sigma)]
     if origin.cnns:
-        parts += ["## Squared error over the better CNN's", _ratios(results, origin)]
+        parts += ["## Squared error relative to the better CNN"]
+        parts += [_ratios(results, origin)]
     parts += ["## Time", _times(results, origin)]
     return "\n\n".join(parts)
 
@@ -220,13 +223,13 @@ def _summary(values: np.ndarray) -> list[float]:
     defined = values[~np.isnan(values)]
     if not defined.size:
         return [math.nan, math.nan, math.nan, 0]
-    # Where one is infinite, so is the mean, and there is no spread.
+    # With an infinite value the mean is infinite and the deviation is undefined.
     spread = defined.std() if np.isfinite(defined).all() else math.nan
     return [defined.mean(), spread, np.median(defined), defined.size]
 
 
 def _mean(values: np.ndarray) -> str:
-    """Mean of the fields that have a value, and how many if not all have."""
+    """Mean of the defined values, and their number if some are undefined."""
     defined = int(np.sum(~np.isnan(values)))
     mean = short_number(mean_of_defined(values))
     if defined in (0, values.size):
@@ -239,14 +242,14 @@ def _level(sigma: float) -> str:
 
 
 def short_number(value: float) -> str:
-    """Three digits, or all before the point; a dash for what is not defined."""
+    """Three significant digits, or all before the point; a dash for NaN."""
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is words and whose others are numbers."""
+    """Markdown table with a first column of text and further columns of numbers."""
     lines = [
         "| " + " | ".join(heads) + " |",
         "|---" + "|---:" * (len(heads) - 1) + "|",

@@ -1,4 +1,4 @@
-"""``vit-tfm benchmark``: methods against the truth, on the same fields."""
+"""``vit-tfm benchmark``: comparison of methods on fields with known tractions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.cli.ground_truth import KnownFields, make_fields, read_fields
+from napari_vit_tfm.cli.ground_truth import KnownFields, generate_fields, read_fields
 from napari_vit_tfm.cli.options import (
     FILE,
     POSITIVE,
@@ -22,7 +22,7 @@ from napari_vit_tfm.cli.options import (
     device_option,
     views_option,
 )
-from napari_vit_tfm.cli.reporting import noting_in
+from napari_vit_tfm.cli.reporting import note_once
 from napari_vit_tfm.config import (
     ALL_KINDS,
     FIELD_KINDS,
@@ -46,7 +46,7 @@ _ARGUMENTS = "napari_vit_tfm.arguments"
 
 
 class _ListCommand(click.Command):
-    """A command some of whose options take all values up to the next option."""
+    """Command with options that take all values up to the next option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = list(args)
@@ -65,7 +65,7 @@ class _ListCommand(click.Command):
 
 
 def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
-    """Split values at commas, convert each, and keep each once."""
+    """Split values at commas, convert them, and remove duplicates."""
 
     def split(
         ctx: click.Context, param: click.Parameter, values: Sequence[str]
@@ -82,16 +82,20 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     "--data",
     type=FILE,
     metavar="FILE",
-    help="Fields with known tractions: clean displacements and, there or in --truth, "
-    "their tractions and the patches' segmentation. Where no units are named, they "
-    "are fractions of the field's width and of Young's modulus. Without this option "
-    "fields are made.",
+    help="File with displacements without noise, and with their tractions and "
+    "segmentation unless --truth is given. Fields without units are fractions of the "
+    "field width and of Young's modulus. Without this option fields are generated.",
 )
-@click.option("--truth", type=FILE, metavar="FILE", help="Tractions of --data.")
+@click.option(
+    "--truth",
+    type=FILE,
+    metavar="FILE",
+    help="File with the tractions and segmentation of --data.",
+)
 @click.option(
     "--units",
     type=click.Choice(DISPLACEMENT_UNITS),
-    help="Unit of the displacements in --data, where the file does not name it.",
+    help="Unit of the displacements in --data, if the file does not specify it.",
 )
 @click.option(
     "--spacing",
@@ -112,14 +116,14 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     "young_pa",
     type=POSITIVE,
     metavar="PA",
-    help="Young's modulus of --data, for tractions in Pa; without it what the file "
-    "says.",
+    help="Young's modulus of --data, for tractions in Pa. Default: the value in the "
+    "file.",
 )
 @click.option(
     "--poisson",
     type=click.FloatRange(0, 0.5),
     metavar="NU",
-    help="Poisson ratio of --data; without it what the file says, or "
+    help="Poisson ratio of --data. Default: the value in the file, or "
     f"{REFERENCE_POISSON}.",
 )
 @click.option(
@@ -127,26 +131,26 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     "thickness_um",
     type=POSITIVE,
     metavar="UM",
-    help="Thickness of the gel of --data, in micrometres; without it what the file "
-    "says, or infinite.",
+    help="Thickness of the gel of --data, in micrometres. Default: the value in the "
+    "file, or infinite.",
 )
 @click.option(
     "--kind",
     type=click.Choice([*FIELD_KINDS, ALL_KINDS]),
     default=BenchmarkConfig.kind,
     show_default=True,
-    help=f"Fields to make, as vit-tfm synthesize does; {ALL_KINDS} stands for "
-    "fields of many kinds that nothing is trained on, each at several levels of "
-    "noise.",
+    help=f"Kind of the generated fields, as in vit-tfm synthesize. {ALL_KINDS} uses "
+    "held-out fields of many kinds at several noise levels; networks are not trained "
+    "on such fields.",
 )
 @click.option(
     "-n",
     "n_fields",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Number of fields to make ({BenchmarkConfig.n_fields} without this option, "
-    f"{KindsConfig.n_fields} of each kind with --kind {ALL_KINDS}), or to take from "
-    "the beginning of --data (all).",
+    help=f"Number of fields to generate (default: {BenchmarkConfig.n_fields}, or "
+    f"{KindsConfig.n_fields} of each kind with --kind {ALL_KINDS}), or to use from "
+    "the beginning of --data (default: all).",
 )
 @click.option(
     "--seed",
@@ -164,7 +168,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     show_default=True,
     callback=_each(click.FloatRange(min=0)),
     metavar="SIGMA...",
-    help="Standard deviations of the noise, as fractions of the field's width.",
+    help="Standard deviations of the noise, as fractions of the field width.",
 )
 @click.option(
     "--methods",
@@ -173,10 +177,10 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     show_default=True,
     callback=_each(click.STRING),
     metavar="FILE|NAME...",
-    help=f"Methods' names and model files. {ORACLE} is FTTC at its best, with the "
-    f"regularisation that only the truth can choose. With --kind {ALL_KINDS} it is "
-    "left out without this option, and the first method is compared with "
-    f"{' and '.join(classical_names())}.",
+    help=f"Names of methods, and model files. {ORACLE} is FTTC with the best "
+    "regularisation for each field, chosen with the known tractions. With --kind "
+    f"{ALL_KINDS} the first method is compared with {' and '.join(classical_names())}, "
+    f"and the default does not include {ORACLE}.",
 )
 @click.option(
     "--cnn",
@@ -184,7 +188,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     multiple=True,
     callback=_each(click.STRING),
     metavar="FILE...",
-    help="Files of the published CNN, to compare with.",
+    help="Files of published CNNs to compare with.",
 )
 @views_option
 @device_option
@@ -213,18 +217,18 @@ def command(
     output: Path,
     **of_data: Any,
 ) -> None:
-    """Score methods on fields whose tractions are known.
+    """Compare methods on fields with known tractions.
 
     Writes tables (benchmark.md, summary.csv, samples.csv, benchmark.json) and
-    figures (error_against_noise.png, fields.png) into a folder; with --kind all
-    kinds.md, kinds.json and kinds.png. Options that take several values take
-    them with spaces or commas between, or repeated.
+    figures (error_against_noise.png, fields.png) to a folder; with --kind all it
+    writes kinds.md, kinds.json and kinds.png. Several values of an option are
+    separated by spaces or commas, or the option is repeated.
     """
     config = ReconstructionConfig(device=device, n_views=n_views)
     if kind == ALL_KINDS:
         from napari_vit_tfm.cli.benchmark_kinds import compare_kinds, fields_in_words
 
-        _refuse_for_all_kinds(ctx, of_data)
+        _check_options_of_all_kinds(ctx, of_data)
         n_fields = n_fields or KindsConfig.n_fields
         given = methods if _is_given(ctx, "methods") else tuple(registered_methods())
         names = _names(given, cnns)
@@ -232,13 +236,13 @@ def command(
         compare_kinds(names, n_fields, config, origin, output)
         return
     if data is None:
-        _refuse(ctx, of_data)
-        known = make_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)
+        _check_no_data_options(ctx, of_data)
+        known = generate_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)
     else:
         known = _read(data, **of_data)
         known = known if n_fields is None else known.first(n_fields)
     if not sigmas or not (methods or cnns):
-        raise click.UsageError("there is no noise level or no method to compare")
+        raise click.UsageError("at least one noise level and one method are required")
     output.mkdir(parents=True, exist_ok=True)
     names = _names(methods, cnns)
     origin = _origin(ctx, known.description, seed, device, names, cnns)
@@ -246,26 +250,24 @@ def command(
     _write(output, known, results, replace(origin, notices=notices), seed)
 
 
-def _refuse_for_all_kinds(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
+def _check_options_of_all_kinds(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
     for name, option, why in (
-        ("data", "--data", "makes its fields"),
-        ("sigmas", "--noise", "has noise levels of its own"),
+        ("data", "--data", "generates its fields"),
+        ("sigmas", "--noise", "has fixed noise levels"),
     ):
         if _is_given(ctx, name):
             raise click.UsageError(f"--kind {ALL_KINDS} {why}; leave out {option}")
-    _refuse(ctx, of_data)
+    _check_no_data_options(ctx, of_data)
 
 
 def _is_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
-def _refuse(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
+def _check_no_data_options(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
     for option in ctx.command.params:
         if of_data.get(option.name or "") is not None:
-            raise click.UsageError(
-                f"{option.opts[0]} is about --data, which is missing"
-            )
+            raise click.UsageError(f"{option.opts[0]} requires --data")
 
 
 def _read(
@@ -284,9 +286,10 @@ def _read(
 
 
 def _names(methods: Sequence[str], cnns: Sequence[str]) -> dict[str, str]:
-    """What each method is called: a file by its path where the name is not enough.
+    """Names of the methods in the report, by method.
 
-    The CNNs come right after the first method, to stand beside it in tables.
+    A file is named by its file name, or by its path if several have the same name. The
+    CNNs follow the first method, so that they are next to it in tables.
     """
     files = Counter(Path(method).name for method in methods)
     stems = Counter(Path(cnn).stem for cnn in cnns)
@@ -325,7 +328,7 @@ def _evaluated(
     seed: int,
     config: ReconstructionConfig,
 ) -> tuple[list[MethodScores], list[str]]:
-    """The results, and what was noted on the way, once each."""
+    """Scores of all methods, and the notices about the runs."""
     from napari_vit_tfm.benchmark.evaluate import evaluate, median_field
 
     notices: list[str] = []
@@ -341,7 +344,7 @@ def _evaluated(
         config=config,
         example=median_field(known.truth.data),
         on_result=lambda name, sigma: click.echo(f"{name}, sigma {sigma:g}", err=True),
-        on_notice=noting_in(notices),
+        on_notice=note_once(notices),
     )
     return results, notices
 

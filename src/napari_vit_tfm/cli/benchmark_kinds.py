@@ -1,4 +1,4 @@
-"""``vit-tfm benchmark --kind all``: methods on held-out fields of every kind."""
+"""``vit-tfm benchmark --kind all``: comparison on held-out fields of all kinds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def fields_in_words(n_fields: int) -> str:
-    """Which fields are compared on, for a report."""
+    """Description of the fields, for a report."""
     from napari_vit_tfm.benchmark.held_out import KINDS, NOISES
 
     each = "1 field" if n_fields == 1 else f"{n_fields} fields"
-    return f"{each} of each of {len(KINDS)} kinds, at {len(NOISES)} levels of noise"
+    return f"{each} of each of {len(KINDS)} kinds, at {len(NOISES)} noise levels"
 
 
 def compare_kinds(
@@ -28,18 +28,18 @@ def compare_kinds(
     origin: Origin,
     output: Path,
 ) -> None:
-    """Compare methods, write ``kinds.md``, ``kinds.json``, ``kinds.png``, and tell.
+    """Compare methods, and write ``kinds.md``, ``kinds.json`` and ``kinds.png``.
 
     Parameters
     ----------
     names : mapping of str to str
-        What to call each method.
+        Name of each method in the report.
     n_fields : int
         Number of fields of each kind.
     config : ReconstructionConfig
-        Device, number of mirror images.
+        Device and number of mirror images.
     origin : Origin
-        Where the figures come from, the seed of the fields among it.
+        Origin of the results, including the seed of the fields.
     output : Path
         Folder for the files.
     """

@@ -14,7 +14,7 @@ FIELD[1] *= 10
 @pytest.mark.parametrize("level", NOISES)
 def test_strength_is_that_share_of_the_field_about_its_mean(level: str) -> None:
     added = (with_noise(FIELD, level, seed=1) - FIELD).astype(float)
-    share = NOISES[level].share
+    share = NOISES[level].strength
     for noise, field in zip(added, FIELD, strict=True):
         np.testing.assert_allclose(
             noise.std(axis=(0, 1)), share * field.std(), rtol=0.1, atol=1e-9

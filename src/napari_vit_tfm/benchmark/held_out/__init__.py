@@ -1,7 +1,7 @@
-"""Fields of many kinds with known tractions, to measure accuracy with only.
+"""Held-out fields of many kinds with known tractions, for measuring accuracy.
 
-Nothing here is shared with what networks are trained on: neither the shapes of
-the tractions nor the way from traction to displacement.
+They share no code with the fields that networks are trained on: neither for the
+tractions nor for the displacements.
 """
 
 from napari_vit_tfm.benchmark.held_out.kinds import KINDS

@@ -1,7 +1,7 @@
-"""The kinds of held-out fields, each a function that draws one traction.
+"""The kinds of held-out fields. Each is a function that draws one traction field.
 
-Lengths are steps of the nodes' grid. A kind's sizes, numbers, strengths and
-shapes vary widely from field to field, and its overall scale over two decades.
+Lengths are in grid steps. Sizes, numbers, strengths and shapes vary widely between the
+fields of a kind. The overall scale varies by two decades.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Shape = tuple[int, int]
 Draw = Callable[[np.random.Generator, Shape], Traction]
 
 _NEAR = 6
-"""Margin, in steps, of a canvas whose tractions are in the view."""
+"""Margin of a canvas whose tractions lie in the field of view, in grid steps."""
 
 _SCALE = (0.003, 0.3)
-"""Range of the typical ``t / E`` of stressed nodes."""
+"""Range of the typical magnitude of ``t / E``; see `_typical`."""
 
 
 def colony(rng: np.random.Generator, shape: Shape) -> Traction:
-    """Continuous random tractions within an outline; half of them balanced."""
+    """Continuous random tractions inside an outline; half of the fields balance."""
     canvas = Canvas(shape, _NEAR)
     traction, inside = _continuous_in_outline(rng, canvas)
     if rng.random() < 0.5:
@@ -47,7 +47,7 @@ def colony(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def band(rng: np.random.Generator, shape: Shape) -> Traction:
-    """A continuous band along an outline that pulls inwards, unevenly."""
+    """A continuous band along an outline, with inward tractions of varying strength."""
     canvas = Canvas(shape, _NEAR)
     outline = Outline.draw(rng, shape)
     width = log_between(rng, 1.5, 8)
@@ -75,7 +75,7 @@ def layer(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def pads(rng: np.random.Generator, shape: Shape) -> Traction:
-    """Smooth round adhesions anywhere in the view."""
+    """Smooth round adhesions anywhere in the field of view."""
     canvas = Canvas(shape, _NEAR)
     traction = canvas.empty()
     radius = (1.5, log_between(rng, 2, 8))
@@ -98,11 +98,11 @@ def pads(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def neighbour(rng: np.random.Generator, shape: Shape) -> Traction:
-    """A cell in the view, and a second one that the border cuts."""
+    """A cell in the field of view, and a second one that is cut by the border."""
     canvas = Canvas(shape, _beyond(shape, 0.5))
     side = min(shape)
     first = Outline.draw(rng, shape, radius=(0.12, 0.25), offset=0.1)
-    # The second's middle is near the border, and beyond the first's outline.
+    # The centre of the second cell is near the border, outside the first outline.
     angle = rng.uniform(0, 2 * np.pi)
     to_border = np.min(
         (np.array([shape[1], shape[0]]) / 2) / np.abs(direction(angle)).clip(1e-6)
@@ -120,7 +120,7 @@ def neighbour(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def fibres(rng: np.random.Generator, shape: Shape) -> Traction:
-    """Ends of thin fibres: opposite narrow spots that pull at each other."""
+    """Thin fibres: pairs of narrow spots that pull towards each other."""
     canvas = Canvas(shape, _NEAR)
     traction = canvas.empty()
     main, spread = rng.uniform(0, np.pi), rng.uniform(0.1, 1.5)
@@ -140,7 +140,7 @@ def fibres(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def discs(rng: np.random.Generator, shape: Shape) -> Traction:
-    """The original work's discs; a node is within a disc or not."""
+    """Discs as in the original work; a node is either inside a disc or not."""
     canvas = Canvas(shape, _NEAR)
     traction = canvas.empty()
     nodes = np.zeros((2, *shape), dtype=np.float32)
@@ -164,21 +164,21 @@ def discs(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def adhesions(rng: np.random.Generator, shape: Shape) -> Traction:
-    """A cell with many small sharp adhesions along its outline, balanced."""
+    """A cell with many small, sharp adhesions along its outline; forces balance."""
     canvas = Canvas(shape, _NEAR)
     outline = Outline.draw(rng, shape)
     return Traction(canvas, _cell(rng, canvas, outline, smooth=False))
 
 
 def front(rng: np.random.Generator, shape: Shape) -> Traction:
-    """A layer with a free edge, strong there, weaker with every step inwards."""
+    """A layer with a free edge; tractions decay with the distance from the edge."""
     canvas = Canvas(shape, _beyond(shape, 0.75))
     turn = rng.uniform(0, 2 * np.pi)
     cosine, sine = (np.float32(part) for part in direction(turn))
     middle = _middle(shape).astype(np.float32)
     x, y = canvas.x - middle[0], canvas.y - middle[1]
     into, along = x * cosine + y * sine, y * cosine - x * sine
-    # One turn of the wave is longer than the canvas.
+    # The period of the wave is longer than the canvas.
     angle = along / np.float32(4 * max(shape)) * (2 * np.pi)
     edge = rng.uniform(-0.3, 0.2) * min(shape) + Wave.draw(
         rng, rng.uniform(0, 0.08) * min(shape), first=2, orders=12
@@ -197,7 +197,7 @@ def front(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def spots_on_layer(rng: np.random.Generator, shape: Shape) -> Traction:
-    """Adhesions of a point's size on a continuous traction within an outline."""
+    """Point-like adhesions on a continuous traction inside an outline."""
     canvas = Canvas(shape, _NEAR)
     outline = Outline.draw(rng, shape, radius=(0.2, 0.4))
     smooth, _ = _continuous_in_outline(rng, canvas, outline)
@@ -217,7 +217,7 @@ def spots_on_layer(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def dipoles(rng: np.random.Generator, shape: Shape) -> Traction:
-    """One to four lone groups of large patches that pull at each other."""
+    """One to four groups of large patches that pull towards each other."""
     canvas = Canvas(shape, _NEAR)
     traction = canvas.empty()
     for _ in range(rng.integers(1, 4, endpoint=True)):
@@ -245,7 +245,7 @@ def dipoles(rng: np.random.Generator, shape: Shape) -> Traction:
 
 
 def ring(rng: np.random.Generator, shape: Shape) -> Traction:
-    """A spread cell: a smooth ring that pulls inwards, a weak centre outwards."""
+    """A spread cell: inward tractions on a smooth ring, weak outward ones inside."""
     canvas = Canvas(shape, _NEAR)
     outline = Outline.draw(rng, shape, radius=(0.15, 0.35))
     distance, angle = outline.polar(canvas)
@@ -284,7 +284,7 @@ def _continuous(rng: np.random.Generator, canvas: Canvas) -> FloatArray:
 def _continuous_in_outline(
     rng: np.random.Generator, canvas: Canvas, outline: Outline | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """A random traction, and the map of the outline's inside, soft or sharp."""
+    """A random traction, and the mask of the inside, with a soft or sharp rim."""
     outline = outline or Outline.draw(rng, canvas.shape)
     rim = log_between(rng, 2, 12) if rng.random() < 0.6 else 0.0
     inside = ramp(outline.depth(canvas), rim)
@@ -294,14 +294,15 @@ def _continuous_in_outline(
 def _cell(
     rng: np.random.Generator, canvas: Canvas, outline: Outline, *, smooth: bool
 ) -> FloatArray:
-    """Adhesions along an outline that point inwards; balanced.
+    """Balanced inward tractions of adhesions along an outline.
 
     Parameters
     ----------
     rng, canvas, outline
-        Source of randomness, where, which cell.
+        Source of randomness, canvas, outline of the cell.
     smooth : bool, keyword-only
-        Few larger pads instead of many small sharp adhesions.
+        Whether the cell has few large smooth adhesions instead of many small sharp
+        ones.
     """
     traction = canvas.empty()
     n = round(log_between(rng, 5, 25) if smooth else log_between(rng, 20, 150))
@@ -333,7 +334,7 @@ def _cell(
 
 
 def _beyond(shape: Shape, share: float) -> int:
-    """A margin in steps from its share of the longer side."""
+    """Margin in grid steps, from its fraction of the longer side."""
     return ceil(share * max(shape))
 
 
@@ -342,29 +343,29 @@ def _middle(shape: Shape) -> Vectors:
 
 
 def _in_view(rng: np.random.Generator, shape: Shape, inset: float) -> Vectors:
-    """A random position, some steps from the border where the view allows it."""
+    """Random position, at least `inset` steps from the border if the field is large."""
     far = np.array([shape[1] - 1, shape[0] - 1])
     low = np.minimum(inset, far / 3)
     return rng.uniform(low, far - low)
 
 
-def _angle(way: Vectors) -> float:
-    return float(np.arctan2(way[1], way[0]))
+def _angle(vector: Vectors) -> float:
+    return float(np.arctan2(vector[1], vector[0]))
 
 
 def _typical(traction: FloatArray) -> np.float32:
-    """Magnitude where the field is stressed: the mean square, weighted by itself."""
+    """Typical magnitude: root of the mean square magnitude, weighted with itself."""
     square = np.square(traction, dtype=np.float64).sum(axis=0)
     return np.float32(np.sqrt(np.square(square).sum() / square.sum()))
 
 
 def _power(traction: Traction) -> float:
-    """Root mean square over the view's nodes."""
+    """Root mean square over the nodes."""
     return float(np.sqrt(np.mean(np.square(traction.at_nodes()))))
 
 
 def _scaled(draw: Draw) -> Draw:
-    """Give a kind a random overall scale."""
+    """Multiply the tractions of a kind by a random scale."""
 
     def scaled(rng: np.random.Generator, shape: Shape) -> Traction:
         traction = draw(rng, shape)
@@ -394,4 +395,4 @@ _UNSCALED: Mapping[str, Draw] = {
 KINDS: Mapping[str, Draw] = {
     name: draw if draw is discs else _scaled(draw) for name, draw in _UNSCALED.items()
 }
-"""Functions that draw one traction ``t / E``, by the kind's name."""
+"""Functions that draw one traction field ``t / E``, by the name of the kind."""

@@ -1,4 +1,4 @@
-"""Measurement noise for held-out fields: white, or shared by neighbouring nodes."""
+"""Measurement noise for held-out fields: white, or correlated between neighbours."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from scipy.ndimage import convolve1d
 FloatArray = npt.NDArray[np.float32]
 
 _REACH = 5
-"""Steps after which a Gaussian of one step is cut off."""
+"""Grid steps at which a Gaussian of one step is truncated."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """A level of noise.
+    """A noise level.
 
     Parameters
     ----------
-    share : float
-        Standard deviation of each component over the field's root mean square
-        about its mean.
+    strength : float
+        Standard deviation of each component, relative to the root mean square of the
+        field about its mean.
     is_correlated : bool
-        Convolved with a Gaussian of one step's standard deviation.
+        Whether the noise is convolved with a Gaussian of standard deviation one step.
     """
 
-    share: float
+    strength: float
     is_correlated: bool = False
 
 
@@ -41,7 +41,7 @@ NOISES: Mapping[str, Noise] = {
     "60%": Noise(0.6),
     "5% correlated": Noise(0.05, is_correlated=True),
 }
-"""Levels of noise by name."""
+"""Noise levels by name."""
 
 
 def with_noise(displacement: FloatArray, level: str, *, seed: int) -> FloatArray:
@@ -50,16 +50,16 @@ def with_noise(displacement: FloatArray, level: str, *, seed: int) -> FloatArray
     Parameters
     ----------
     displacement : array of shape (n, H, W, 2)
-        In any unit.
+        Displacements without noise, in any unit.
     level : str
-        One of `NOISES`.
+        Name of a level in `NOISES`.
     seed : int, keyword-only
-        Seed of the random numbers.
+        Random seed.
 
     Returns
     -------
     array of shape (n, H, W, 2)
-        In the same unit.
+        Displacements with noise, in the same unit.
 
     Examples
     --------
@@ -72,24 +72,24 @@ def with_noise(displacement: FloatArray, level: str, *, seed: int) -> FloatArray
     0.05
     """
     noise = NOISES[level]
-    if noise.share == 0:
+    if noise.strength == 0:
         return displacement
     rng = np.random.default_rng([seed, crc32(level.encode())])
     n, height, width, _ = displacement.shape
     if noise.is_correlated:
-        # Wider than the field, so that one border knows nothing of the other.
+        # Wider than the field, so that opposite borders are not correlated.
         size = (n, height + 2 * _REACH, width + 2 * _REACH, 2)
         drawn = _correlated(rng.standard_normal(size))
     else:
         drawn = rng.standard_normal(displacement.shape)
     about_mean = displacement - displacement.mean(axis=(1, 2), keepdims=True)
     power = np.square(about_mean, dtype=np.float64).mean(axis=(1, 2, 3), keepdims=True)
-    noisy = displacement + noise.share * np.sqrt(power) * drawn
+    noisy = displacement + noise.strength * np.sqrt(power) * drawn
     return np.asarray(noisy, dtype=np.float32)
 
 
 def _correlated(white: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """White noise convolved with a Gaussian, of the same strength; less border."""
+    """Convolve white noise with a Gaussian, keep its variance, and crop the border."""
     weights = np.exp(-0.5 * np.arange(-_REACH, _REACH + 1) ** 2)
     weights /= np.sqrt(np.square(weights).sum())
     inner = slice(_REACH, -_REACH)

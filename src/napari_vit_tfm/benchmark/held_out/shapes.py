@@ -1,7 +1,7 @@
-"""What held-out fields are drawn from: outlines, spots, random fields, balance.
+"""Elements of held-out fields: outlines, spots, random fields, balanced forces.
 
-All lengths are steps of the nodes' grid, positions are ``(x, y)``, tractions
-are arrays ``(2, h, w)`` on a canvas' points.
+Lengths are in grid steps, positions are ``(x, y)``, and tractions are arrays
+``(2, h, w)`` at the points of a canvas.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SMALLEST = 1e-6
 
 
 def log_between(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is uniform between two positive limits."""
+    """Random number whose logarithm is uniform between two positive limits."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -33,7 +33,7 @@ def direction(angle: npt.ArrayLike) -> Vectors:
 
 
 def vector(x: float, y: float) -> FloatArray:
-    """A vector that multiplies a map of strengths, ``(2, 1, 1)``."""
+    """Vector of shape ``(2, 1, 1)``, which multiplies a map of magnitudes."""
     return np.array([x, y], dtype=np.float32)[:, None, None]
 
 
@@ -44,7 +44,7 @@ class Wave:
     Parameters
     ----------
     amplitude, phase : arrays of shape (M,)
-        Of the orders `first`, `first` + 1 and so on; phases in radians.
+        Amplitudes and phases, in radians, of the orders `first`, `first` + 1, ...
     first : int
         Lowest order.
     """
@@ -57,13 +57,13 @@ class Wave:
     def draw(
         cls, rng: np.random.Generator, size: float, *, first: int = 1, orders: int = 6
     ) -> Wave:
-        """Draw a wave of typical size `size`, weaker in higher orders."""
+        """Draw a wave with amplitudes of about `size` that decrease with the order."""
         order = np.arange(first, first + orders)
         amplitude = rng.normal(0, size, orders) * first / order
         return cls(amplitude, rng.uniform(0, 2 * np.pi, orders), first)
 
     def __call__(self, angle: npt.ArrayLike) -> FloatArray:
-        """Values at angles in radians; between points of a table, interpolated."""
+        """Values at angles in radians, interpolated in a table."""
         table = np.linspace(-np.pi, np.pi, 721)
         order = np.arange(self.first, self.first + len(self.amplitude))
         values = np.cos(order * table[:, None] + self.phase) @ self.amplitude
@@ -72,16 +72,16 @@ class Wave:
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A cell's outline: its distance from a middle as a function of the angle.
+    """Outline of a cell: distance from a centre as a function of the angle.
 
     Parameters
     ----------
     middle : array of shape (2,)
-        ``(x, y)``.
+        The centre, ``(x, y)``.
     radius : float
         Mean distance.
     wave : Wave
-        Relative deviation from it.
+        Relative deviation from the mean distance.
     """
 
     middle: Vectors
@@ -98,7 +98,7 @@ class Outline:
         offset: float = 0.12,
         middle: Vectors | None = None,
     ) -> Outline:
-        """Draw a cell in the view.
+        """Draw a cell in the field of view.
 
         Parameters
         ----------
@@ -107,12 +107,12 @@ class Outline:
         shape : tuple of int
             Rows and columns of nodes.
         radius : tuple of float, keyword-only
-            Range of the mean radius over the view's shorter side.
+            Range of the mean radius, relative to the shorter side of the field.
         offset : float, keyword-only
-            Largest distance of the middle from the view's along an axis, over
-            the view's shorter side.
+            Largest distance between the centres of the cell and of the field along
+            each axis, relative to the shorter side of the field.
         middle : array of shape (2,), keyword-only, optional
-            The middle itself, in steps.
+            The centre in grid steps. None draws it.
         """
         if middle is None:
             view = np.array([shape[1] - 1, shape[0] - 1]) / 2
@@ -121,22 +121,22 @@ class Outline:
         return cls(middle, rng.uniform(*radius) * min(shape), wave)
 
     def reach(self, angle: npt.ArrayLike) -> FloatArray:
-        """Distance of the outline from the middle at angles in radians."""
+        """Distance of the outline from the centre at angles in radians."""
         return np.asarray(self.radius * np.maximum(1 + self.wave(angle), 0.25))
 
     def polar(self, canvas: Canvas) -> tuple[FloatArray, FloatArray]:
-        """Distance from the middle and angle of each point, both ``(h, w)``."""
+        """Distance from the centre and angle of each point, both ``(h, w)``."""
         x = canvas.x - np.float32(self.middle[0])
         y = canvas.y - np.float32(self.middle[1])
         return np.hypot(x, y), np.arctan2(y, x)
 
     def depth(self, canvas: Canvas) -> FloatArray:
-        """How deep inside the outline each point is, along its ray, ``(h, w)``."""
+        """Radial distance of each point to the outline, positive inside, ``(h, w)``."""
         distance, angle = self.polar(canvas)
         return self.reach(angle) - distance
 
     def outward(self, canvas: Canvas) -> FloatArray:
-        """Unit vectors away from the middle, ``(2, h, w)``."""
+        """Unit vectors that point away from the centre, ``(2, h, w)``."""
         distance, _ = self.polar(canvas)
         distance = np.maximum(distance, np.float32(_SMALLEST))
         x = (canvas.x - np.float32(self.middle[0])) / distance
@@ -145,7 +145,7 @@ class Outline:
 
 
 def ramp(depth: FloatArray, width: float) -> FloatArray:
-    """From 0 outside to 1 inside, smoothly over `width` steps around depth 0."""
+    """Smooth step from 0 outside to 1 inside, `width` grid steps wide."""
     share = np.clip(depth / np.float32(max(width, 1 / FINER)) + 0.5, 0, 1)
     return np.asarray(share * share * (3 - 2 * share))
 
@@ -153,21 +153,20 @@ def ramp(depth: FloatArray, width: float) -> FloatArray:
 def random_field(
     rng: np.random.Generator, canvas: Canvas, length: float, *, roughness: float = 0.0
 ) -> FloatArray:
-    """A random vector field of unit strength, ``(2, h, w)``.
+    """Random vector field of unit variance, ``(2, h, w)``.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of randomness.
     canvas : Canvas
-        Where.
+        The canvas.
     length : float
-        Standard deviation, in steps, of the Gaussian that white noise is
-        convolved with.
+        Correlation length: standard deviation, in grid steps, of the Gaussian with
+        which white noise is convolved.
     roughness : float, keyword-only
-        0 for that; otherwise the amplitude's spectrum has a tail that falls
-        with this power of the wave number, so the field has no smallest scale
-        but a step.
+        If not 0, the amplitude spectrum is a power law with this exponent instead of
+        a Gaussian. The field then varies on all scales down to a grid step.
     """
     size = [
         fft.next_fast_len(n + ceil(4 * FINER * length), real=True) for n in canvas.size
@@ -177,7 +176,7 @@ def random_field(
     k_x = 2 * np.pi * fft.rfftfreq(columns)[None, :] * columns * FINER / size[1]
     square = (k_x**2 + k_y**2) * length**2
     gain = (1 + square) ** (-roughness / 2) if roughness else np.exp(-square / 2)
-    # Waves longer than a step or two, on the fine points.
+    # Noise with wavelengths down to about two grid steps, interpolated to the canvas.
     white = rng.standard_normal((2, rows, columns), dtype=np.float32)
     low = fft.rfft2(white, axes=(1, 2)) * gain.astype(np.float32)
     half = rows // 2 + 1
@@ -203,20 +202,20 @@ def add_spot(
     Parameters
     ----------
     traction : array of shape (2, h, w)
-        What is added to.
+        The traction, which is modified.
     canvas : Canvas
-        Where it lives.
+        Canvas of the traction.
     centre : array of shape (2,)
-        Middle of the patch.
+        Centre of the patch.
     force : array of shape (2,)
-        Traction ``t / E`` at its middle.
+        Traction ``t / E`` at the centre.
     semi_axes : tuple of float, keyword-only
-        The one along `along`, and the one across. A Gaussian's standard
-        deviations are half of them.
+        Semi-axes along `along` and perpendicular to it. The standard deviations of a
+        Gaussian are half of them.
     along : array of shape (2,), keyword-only
-        Unit vector.
+        Unit vector of the first semi-axis.
     profile : {"sharp", "cosine", "gaussian"}, keyword-only
-        How the traction falls off.
+        Profile of the traction.
     """
     a, b = semi_axes
     reach = max(a, b) * (2 if profile == "gaussian" else 1) + 1
@@ -230,7 +229,7 @@ def add_spot(
     cosine, sine = np.asarray(along, dtype=np.float32)
     distance = np.hypot((dx * cosine + dy * sine) / a, (dy * cosine - dx * sine) / b)
     if profile == "sharp":
-        # A point whose square the rim crosses is partly covered.
+        # The rim covers a part of the square of a canvas point.
         share = np.clip((1 - distance) * min(a, b) * FINER + 0.5, 0, 1)
     elif profile == "cosine":
         share = 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance, 1))
@@ -243,17 +242,17 @@ def add_spot(
 def balanced(
     traction: FloatArray, canvas: Canvas, weight: FloatArray | None = None
 ) -> FloatArray:
-    """Take net force and net torque off a traction.
+    """Make net force and net torque of a traction zero.
 
     Parameters
     ----------
     traction : array of shape (2, h, w)
         Any traction.
     canvas : Canvas
-        Where it lives.
+        Canvas of the traction.
     weight : array of shape (h, w), optional
-        What is taken off is a rigid motion times this; None is the traction's
-        own magnitude, so that nothing appears where there was nothing.
+        The tractions of a rigid motion, times this weight, are subtracted. None uses
+        the magnitude of the traction, so that zero tractions stay zero.
     """
     x, y = canvas.x.astype(np.float64), canvas.y.astype(np.float64)
     if weight is None:

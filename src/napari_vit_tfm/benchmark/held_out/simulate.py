@@ -1,4 +1,4 @@
-"""Random held-out fields, reproducible by a seed."""
+"""Random held-out fields, reproducible with a seed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def simulate(
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        Name of a kind in `KINDS`.
     n : int
-        Number of fields; the first ones are the same for every number.
+        Number of fields. A field does not depend on the number of fields after it.
     seed : int, keyword-only
-        Seed of the random numbers.
+        Random seed.
     shape : tuple of int, keyword-only
         Rows and columns.
 
     Returns
     -------
     displacement : array of shape (n, H, W, 2)
-        Clean, ``u / L`` with ``L`` the field's width of ``W - 1`` steps; the
-        mean displacement is that of the unbounded gel.
+        Displacement ``u / L`` without noise, where ``L`` is the field width of
+        ``W - 1`` grid steps. Its mean is that of an unbounded gel.
     traction : array of shape (n, H, W, 2)
-        ``t / E``, the mean over each node's square; of "discs" that of the disc
-        the node is in.
+        Traction ``t / E``: the mean over the square of each node, but for "discs" the
+        traction of the disc that contains the node.
 
     Examples
     --------
