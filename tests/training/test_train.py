@@ -195,7 +195,7 @@ def test_a_run_that_diverges_says_so(
     tmp_path: Path, tiny: TrainingConfig, errors: list[float]
 ) -> None:
     errors += [math.nan]
-    with pytest.raises(ConfigError, match="step 3: its error is not finite"):
+    with pytest.raises(ConfigError, match="diverged by step 3"):
         train(tiny, output=tmp_path)
 
 
@@ -263,7 +263,7 @@ def test_mixed_precision(
     assert dtypes == {torch.float32, torch.bfloat16}
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     half = replace(tiny, precision="16-mixed")
-    with pytest.raises(ConfigError, match="CPU has no precision 16-mixed"):
+    with pytest.raises(ConfigError, match="does not support the precision"):
         train(half, output=tmp_path / "half")
 
 

@@ -1,4 +1,4 @@
-"""Training of the bundled network, on fields made while it trains."""
+"""Training of the network, on synthetic fields generated during training."""
 
 from napari_vit_tfm.training.config import FieldKind, LossConfig, TrainingConfig
 from napari_vit_tfm.training.train import CONFIG_NAME, starting_weights, train

@@ -1,4 +1,4 @@
-"""What is kept of a training run: its best weights and its checkpoints."""
+"""Callbacks that save the best weights and the checkpoints of a training run."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from napari_vit_tfm.training.module import TrainingModule
 
 _ERRORS = "validation/"
 SCORE = "score"
-"""Mean logarithm of the validation errors over kinds of fields and noise levels; low
-is good."""
+"""Name of the score: mean logarithm of the validation errors over kinds of fields and
+noise levels. Lower is better."""
 
 
 class KeepBest(Callback):
-    """Writes the averaged weights when they are the best so far.
+    """Saves the averaged weights when their score is the best so far.
 
-    Stands before the averaging in the list of callbacks: at the end of a
-    validation it then finds the averaged weights still in place. The best score
-    is read off the file itself, so no resumed run replaces it by a worse one.
+    It precedes the averaging callback in the list of callbacks, so that the network
+    still has the averaged weights when its validation ends. The best score is read
+    from the weights file, so a resumed run does not replace it by a worse network.
 
     Parameters
     ----------
     path : Path
-        The weights' file.
+        The weights file.
     resume : bool, keyword-only
-        Whether the file that is there belongs to the run.
+        Whether an existing file belongs to the run.
     """
 
     def __init__(self, path: Path, *, resume: bool) -> None:
@@ -50,7 +50,7 @@ class KeepBest(Callback):
     def on_validation_epoch_end(
         self, trainer: lit.Trainer, module: lit.LightningModule
     ) -> None:
-        """Compare the score with the best; stop a run that is none the better."""
+        """Save the weights if they are the best; stop a run that no longer improves."""
         assert isinstance(module, TrainingModule)
         step, config = trainer.global_step, module.config
         errors = {
@@ -61,8 +61,8 @@ class KeepBest(Callback):
         score = sum(math.log(error) for error in errors.values()) / len(errors)
         if not math.isfinite(score):
             raise ConfigError(
-                f"the training has come to nothing by step {step}: its error is not "
-                "finite; a lower learning_rate may help"
+                f"the training has diverged by step {step}: the validation error is "
+                "not finite; a lower learning_rate may help"
             )
         module.log(SCORE, score, sync_dist=True)
         is_best = score < self.score
@@ -90,16 +90,17 @@ class KeepBest(Callback):
 
 
 class KeepCheckpoint(Checkpoint):
-    """Writes a checkpoint from which the run goes on as if it had not stopped.
+    """Saves checkpoints from which a run can be resumed without any difference.
 
-    Every so many steps, after every validation, at the last step, and after the
-    step in which the process is interrupted or asked to end. As a `Checkpoint`
-    it is called after the other callbacks: the average is up to date.
+    A checkpoint is saved every `every` steps, after every validation, at the last
+    step, and after a step in which the process receives SIGINT or SIGTERM. As a
+    subclass of `Checkpoint` it runs after the other callbacks, when the averaged
+    weights are up to date.
 
     Parameters
     ----------
     path : Path
-        The checkpoint's file.
+        The checkpoint file.
     every : int, keyword-only
         Steps between checkpoints.
     """
@@ -111,7 +112,7 @@ class KeepCheckpoint(Checkpoint):
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: lit.Trainer, module: lit.LightningModule) -> None:
-        """Let interruptions wait until the step is done; a second one does not."""
+        """Delay an interruption to the end of the step; a second one acts at once."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -133,9 +134,9 @@ class KeepCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Write if it is time; then give in to an interruption."""
+        """Save a checkpoint if it is due; then exit if there was an interruption."""
         step = trainer.global_step
-        # All processes of a run must agree, whichever of them was interrupted.
+        # All processes of a run stop if one of them was interrupted.
         interrupted = trainer.strategy.reduce_boolean_decision(
             self._signal is not None, all=False
         )
@@ -143,22 +144,22 @@ class KeepCheckpoint(Checkpoint):
             trainer.save_checkpoint(self.path)
         if interrupted:
             if trainer.is_global_zero:
-                print(f"interrupted: to be resumed after step {step}", flush=True)
+                print(f"interrupted after step {step}; it can be resumed", flush=True)
             raise SystemExit(128 + (self._signal or signal.SIGTERM))
 
     def on_validation_end(
         self, trainer: lit.Trainer, module: lit.LightningModule
     ) -> None:
-        """Write, unless the run is over."""
+        """Save a checkpoint during training."""
         if trainer.state.fn == TrainerFn.FITTING:
             trainer.save_checkpoint(self.path)
 
     def on_train_end(self, trainer: lit.Trainer, module: lit.LightningModule) -> None:
-        """Leave interruptions to whoever had them."""
+        """Restore the previous signal handlers."""
         self._restore_handlers()
 
     def on_exception(
         self, trainer: lit.Trainer, module: lit.LightningModule, exception: Any
     ) -> None:
-        """Leave interruptions to whoever had them."""
+        """Restore the previous signal handlers."""
         self._restore_handlers()

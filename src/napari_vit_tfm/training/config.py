@@ -1,4 +1,4 @@
-"""Everything a training run depends on, in one file."""
+"""Configuration of a training run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
             f"it has {', '.join(sorted(known))}"
         )
     plain = {name: _as_tuples(value) for name, value in values.items()}
-    # Every field has a default, and with it an example of what it takes.
+    # Every field has a default, whose type is the expected one.
     example = cls()
     for name, value in plain.items():
         wanted = type(getattr(example, name))
@@ -35,14 +35,13 @@ def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
             continue
         if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
             raise ConfigError(
-                f"{cls.__name__}: {name} is {value!r}, "
-                f"not of the type {wanted.__name__}"
+                f"{cls.__name__}: {name} is {value!r}, expected {wanted.__name__}"
             )
     return cls(**plain)
 
 
 def _as_tuples(value: Any) -> Any:
-    """Lists, as TOML and JSON give them, as the tuples that a configuration has."""
+    """Convert the lists of TOML and JSON to the tuples of a configuration."""
     if isinstance(value, list | tuple):
         return tuple(_as_tuples(item) for item in value)
     return value
@@ -55,24 +54,23 @@ class FieldKind:
     Parameters
     ----------
     kind : str
-        Name of the distribution that the fields are drawn from, one of
-        `synthesis.KINDS`.
+        Name of the distribution of the fields, one of `synthesis.KINDS`.
     options : mapping
-        Parameters of the distribution that are not its defaults.
+        Parameters of the distribution that differ from the defaults.
     shapes : tuple of tuples of int
-        Rows and columns of the grids; a batch has one of them.
+        Rows and columns of the grids. A batch has one of them.
     windows : tuple of float
-        Sides of the square that displacements are averaged over, in grid steps; a
-        batch has one of them. Discs are measured at the nodes, with 0.
+        Sides of the square over which displacements are averaged, in grid steps. A
+        batch has one of them. It is 0 for discs.
     share : float
-        How often a batch is of this kind, relative to the others.
+        Relative frequency of batches of this kind.
     noise : NoiseDistribution, optional
-        The noise of this kind's displacements; None is the run's.
+        Noise of the displacements of this kind. None uses the noise of the run.
 
     Raises
     ------
     ConfigError
-        If there is no such kind, or no such parameter of it.
+        If the kind does not exist, or has no such parameter.
     """
 
     kind: str = "discs"
@@ -85,32 +83,31 @@ class FieldKind:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ConfigError(
-                f"a kind of field is one of {', '.join(KINDS)}, not {self.kind!r}"
+                f"unknown kind of field {self.kind!r}: expected {', '.join(KINDS)}"
             )
-        # As they are when they come from a file.
         options = {name: _as_tuples(value) for name, value in self.options.items()}
         object.__setattr__(self, "options", options)
-        # Whatever is wrong with them is said now, not steps later.
+        # Raise errors in the options now, not during training.
         _ = self.distribution
 
     @property
     def distribution(self) -> Distribution:
-        """What the fields are drawn from."""
+        """Distribution of the fields."""
         return _build(KINDS[self.kind], self.options)
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is minimised; see `losses.traction_loss`.
+    """Loss function; see `losses.traction_loss`.
 
     Parameters
     ----------
     exponent : float
-        Of the relative squared error: 0.5 is its root, 1 the error itself.
+        Exponent of the relative squared error: 1 is the error, 0.5 its root.
     background : float
-        Weight of the traction where there is none.
+        Weight of the traction in the background.
     adhesions : float
-        Weight of the magnitude's error where there is traction.
+        Weight of the error of the magnitude at adhesions.
     """
 
     exponent: float = 0.5
@@ -127,38 +124,40 @@ class TrainingConfig:
     network : PhysicsViTConfig
         The network to train.
     kinds : tuple of FieldKind
-        The mix of training fields; a batch holds one kind.
+        Kinds of training fields. A batch holds fields of one kind.
     steps, batch_size : int
-        Optimiser steps, fields per step and device.
+        Number of optimiser steps, and of fields per step and device.
     noise : NoiseDistribution
-        The noise of the displacements.
+        Noise of the displacements.
     loss : LossConfig
-        What is minimised.
+        Loss function.
     precision : {"32", "bf16-mixed", "16-mixed"}
-        What the encoder's blocks compute in.
+        Precision of the encoder blocks.
     learning_rate, weight_decay, gradient_clip : float
-        Muon and AdamW at their peak rate; the gradient's largest norm.
+        Peak learning rate and weight decay of Muon and AdamW, and largest norm of the
+        gradient.
     warmup_steps : int
-        Steps of linear warm-up, while the cosine to zero has begun.
+        Steps of linear warm-up, which multiplies the cosine decay to zero.
     ema_decay : float
-        Decay of the weights' moving average, which is what is kept.
+        Decay of the exponential moving average of the weights. The averaged weights
+        are saved.
     validate_every, validation_fields : int
-        Steps between validations; number of fixed fields of every kind and at every
-        noise level.
+        Steps between validations, and number of fixed fields for every kind and noise
+        level.
     patience : int
-        Validations without a better score after which the run stops; 0 for
-        never.
+        Number of validations without improvement after which the run stops; 0
+        disables early stopping.
     checkpoint_every : int
-        Steps between checkpoints. There is one after every validation, too, at
-        the end, and when the run is interrupted.
+        Steps between checkpoints. A checkpoint is also saved after every validation,
+        at the end, and when the run is interrupted.
     seed : int
         Seed of the initial weights and of the fields.
 
     Raises
     ------
     ConfigError
-        For a precision that there is not, and for steps between validations or
-        checkpoints that are not positive.
+        If the precision is unknown, or the number of steps between validations or
+        checkpoints is not positive.
     """
 
     network: PhysicsViTConfig = field(default_factory=PhysicsViTConfig)
@@ -182,29 +181,30 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ConfigError(
-                f"precision is {self.precision!r}, not one of {', '.join(PRECISIONS)}"
+                f"unknown precision {self.precision!r}: expected "
+                f"{', '.join(PRECISIONS)}"
             )
         for name in ("validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, not positive")
+                raise ConfigError(f"{name} must be positive, not {getattr(self, name)}")
 
     @classmethod
     def from_dict(
         cls, values: Mapping[str, Any], *, network: PhysicsViTConfig | None = None
     ) -> TrainingConfig:
-        """Build from nested plain values, as TOML and JSON give them.
+        """Build a configuration from nested plain values, as read from TOML or JSON.
 
         Parameters
         ----------
         values : mapping
-            By name; what is left out has its default.
+            Values by name. The others have their defaults.
         network : PhysicsViTConfig, keyword-only, optional
-            What the network is where `values` does not say.
+            Defaults for the network.
 
         Raises
         ------
         ConfigError
-            For a name that no part of the configuration has.
+            If a name is unknown or a value has the wrong type.
         """
         values = dict(values)
         parts: dict[str, PhysicsViTConfig | NoiseDistribution | LossConfig] = {
@@ -213,10 +213,10 @@ class TrainingConfig:
             "loss": LossConfig(),
         }
         for name, default in parts.items():
-            said = values.get(name, {})
-            if not isinstance(said, Mapping):
-                raise ConfigError(f"{name} is {said!r}, not a table")
-            values[name] = _build(type(default), {**asdict(default), **said})
+            table = values.get(name, {})
+            if not isinstance(table, Mapping):
+                raise ConfigError(f"{name} is {table!r}, expected a table")
+            values[name] = _build(type(default), {**asdict(default), **table})
         if "kinds" in values:
             values["kinds"] = tuple(_build_kind(kind) for kind in values["kinds"])
         return _build(cls, values)
@@ -225,19 +225,19 @@ class TrainingConfig:
     def from_toml(
         cls, path: str | Path, *, network: PhysicsViTConfig | None = None
     ) -> TrainingConfig:
-        """Read a TOML file.
+        """Read a configuration from a TOML file.
 
         Parameters
         ----------
         path : path
             The file.
         network : PhysicsViTConfig, keyword-only, optional
-            What the network is where the file does not say.
+            Defaults for the network.
 
         Raises
         ------
         ConfigError
-            If it is not TOML, or names what no configuration has.
+            If the file is not TOML, or a name or value in it is not valid.
         """
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -248,16 +248,16 @@ class TrainingConfig:
             raise ConfigError(f"{path}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values."""
+        """Convert to nested plain values."""
         return asdict(self)
 
     def to_toml(self) -> str:
-        """What `from_toml` reads."""
+        """Convert to TOML, which `from_toml` reads."""
         return tomli_w.dumps(_without_none(self.to_dict()))
 
 
 def _without_none(value: Any) -> Any:
-    """TOML has no word for nothing: it leaves the name out."""
+    """Remove names whose value is None, which TOML cannot represent."""
     if isinstance(value, Mapping):
         return {k: _without_none(v) for k, v in value.items() if v is not None}
     if isinstance(value, tuple):

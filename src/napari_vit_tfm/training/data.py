@@ -1,8 +1,8 @@
-"""Training fields, made on the device while the network trains.
+"""Training fields, generated during training on the device of the network.
 
-Force patterns are drawn in numpy, which is a matter of a few numbers a patch;
-their fields are computed where the network is. Batch ``k`` of a run depends on
-the seed and ``k`` alone, so a resumed run goes on as if it had not stopped.
+Force patterns are drawn with numpy, which needs only a few numbers per patch. Their
+fields are computed on the device. Batch ``k`` of a run depends only on the seed and
+``k``, so a resumed run continues with the same fields.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 _VALIDATION_SEED = 20_000
 _NOISE_MARGIN = 48
 _STREAM = 1
-"""Keeps these random numbers apart from those of `synthesise` for the same seed."""
+"""Separates these random numbers from those of `synthesise` with the same seed."""
 _Arrays = TypeVar("_Arrays", bound=ForcePattern | NoiseParameters)
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What a batch is made from: small, and quickly moved to the device.
+    """Description of a batch, from which its fields are computed on the device.
 
     Parameters
     ----------
     patterns : sequence of ForcePattern
-        One of each field, arrays of one field; or all in one.
+        One pattern per field, or one pattern of all fields.
     shape : tuple of int
         Rows and columns of the grid.
     window : float
-        Side of the square that a displacement is averaged over, in grid steps.
+        Side of the square over which displacements are averaged, in grid steps.
     noise : NoiseParameters
-        What the measurement adds; tensors.
+        Measurement errors.
     seed : int
-        Of the noise.
+        Seed of the noise.
     """
 
     patterns: Sequence[ForcePattern]
@@ -60,10 +60,10 @@ class TrainingBatch:
     seed: int
 
     def to(self, device: torch.device, **_kwargs: Any) -> TrainingBatch:
-        """The batch on a device, as Lightning moves it.
+        """Move the batch to a device; Lightning calls it.
 
-        On the CPU the fields stay apart: one field's arrays fit into a cache,
-        a batch's do not.
+        On the CPU the patterns are not joined: the arrays of one field fit into the
+        cache, those of a batch do not.
         """
         patterns = self.patterns
         if device.type != "cpu":
@@ -104,18 +104,18 @@ def _as_tensors(pattern: _Arrays, device: torch.device) -> _Arrays:
 
 
 class TrainingFields(IterableDataset[TrainingBatch]):
-    """Batches without end; each holds fields of one kind.
+    """Endless sequence of batches; each holds fields of one kind.
 
-    Every worker of every process that trains draws its own share of them.
+    The batches are distributed over the workers of all training processes.
 
     Parameters
     ----------
     config : TrainingConfig
-        What is drawn.
+        The run.
     start : int, keyword-only
-        The first training step, for a run that goes on.
+        First training step, for a resumed run.
     rank, n_ranks : int, keyword-only
-        Number of the process, and how many there are.
+        Index of the process, and number of processes.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class TrainingFields(IterableDataset[TrainingBatch]):
             yield self.batch(step * self.n_ranks + self.rank)
 
     def batch(self, number: int) -> TrainingBatch:
-        """Batch `number`, always the same."""
+        """Batch `number`, which depends only on the configuration."""
         config = self.config
         rng = np.random.default_rng([config.seed, number, _STREAM])
         share = np.array([kind.share for kind in config.kinds])
@@ -157,7 +157,7 @@ class TrainingFields(IterableDataset[TrainingBatch]):
 
 
 def validation_kinds(config: TrainingConfig) -> dict[str, FieldKind]:
-    """The first of a run's kinds of each name: what it is validated on."""
+    """Kinds of validation fields: the first kind of each name in a run."""
     first: dict[str, FieldKind] = {}
     for kind in config.kinds:
         first.setdefault(kind.kind, kind)
@@ -170,11 +170,12 @@ def validation_fields(kind: FieldKind, n: int, noise: float) -> tuple[Tensor, Te
     Parameters
     ----------
     kind : FieldKind
-        How the fields are drawn; on the first of its grids, measured at the nodes.
+        Kind of the fields. Its first grid is used, with displacements at the nodes.
     n : int
         Number of fields.
     noise : float
-        Standard deviation over the field's root mean square about its mean.
+        Standard deviation of the noise, relative to the root mean square of the field
+        about its mean.
 
     Returns
     -------

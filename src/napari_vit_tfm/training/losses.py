@@ -1,4 +1,4 @@
-"""What the training minimises, field by field."""
+"""Loss function of the training, one value per field."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from napari_vit_tfm.training.config import LossConfig
 
 _FIELD = (1, 2, 3)
 _EPSILON = 1e-6
-_LEAST_TRACTION = 0.01
-"""Least ``t / E`` that an error is related to, over the displacement in grid steps:
-about a tenth of what forces inside the field make."""
-_WEAK = 0.05
-"""Least magnitude that an error is related to, over the mean at the adhesions."""
+_MIN_TRACTION = 0.01
+"""Smallest reference for the error: ratio of ``t / E`` to the displacement in grid
+steps. It is about a tenth of the ratio for forces inside the field."""
+_MIN_MAGNITUDE = 0.05
+"""Smallest reference for the error of a node, relative to the mean at adhesions."""
 
 
 def traction_loss(
     traction: Tensor, truth: Tensor, displacement: Tensor, config: LossConfig
 ) -> Tensor:
-    """Weighted sum of the loss's terms.
+    """Weighted sum of the terms of the loss.
 
     Parameters
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
+        Tractions of the network, and true tractions.
     displacement : tensor of shape (N, 2, H, W)
-        ``u / L``, the network's input. Fields whose forces lie outside the
-        view have little traction or none to relate an error to, but they
-        have displacements.
+        Input of the network, ``u / L``. It sets a lower limit of the reference for
+        the error, because fields whose forces lie outside the field of view have
+        displacements but little or no traction.
     config : LossConfig
-        The exponent of the relative squared error, and the weights of
-        `background_magnitude` and `magnitude_error`.
+        Exponent of the relative squared error, and weights of `background_magnitude`
+        and `magnitude_error`.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def traction_loss(
     """
     steps = displacement * (displacement.shape[-1] - 1)
     steps = steps - steps.mean(dim=(2, 3), keepdim=True)
-    least = (_LEAST_TRACTION * steps).square().sum(dim=_FIELD)
+    least = (_MIN_TRACTION * steps).square().sum(dim=_FIELD)  # (N,)
     error = relative_squared_error(traction, truth, least=least)
     weighted = (error + _EPSILON) ** config.exponent
     if config.background:
@@ -50,16 +51,17 @@ def traction_loss(
 def relative_squared_error(
     traction: Tensor, truth: Tensor, *, least: Tensor | float = 0.0
 ) -> Tensor:
-    """``sum |t - t_true|^2 / (sum |t_true|^2 + least)``.
+    """Relative squared error, ``sum |t - t_true|^2 / (sum |t_true|^2 + least)``.
 
-    Its root keeps noisy fields, whose error is large whatever the network does,
-    from drowning the others.
+    Noisy fields have a large error with any network. An exponent below 1 limits their
+    weight in the loss.
 
     Parameters
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
+        Tractions of the network, and true tractions.
     least : tensor of shape (N,) or float, keyword-only
-        What the error is related to at the least.
+        Lower limit of the denominator.
 
     Returns
     -------
@@ -70,20 +72,26 @@ def relative_squared_error(
 
 
 def background_magnitude(traction: Tensor, truth: Tensor) -> Tensor:
-    """Mean magnitude where there is no traction over that where there is.
+    """Mean magnitude in the background, relative to that at adhesions.
 
-    ``mean_background |t| / mean_adhesions |t_true|``: the deviation of traction
-    magnitude in the background (DTMB) of Huang et al., Sci. Rep. 2019, with
-    single nodes for patches.
+    It is ``mean_background |t| / mean_adhesions |t_true|``: the deviation of the
+    traction magnitude in the background (DTMB) of [1]_, with nodes instead of patches.
 
     Parameters
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
+        Tractions of the network, and true tractions.
 
     Returns
     -------
     tensor of shape (N,)
-        Zero for fields without any traction.
+        Zero for fields without traction.
+
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
     """
     magnitude = _magnitude(truth)
     inside = magnitude > 0
@@ -93,37 +101,44 @@ def background_magnitude(traction: Tensor, truth: Tensor) -> Tensor:
 
 
 def magnitude_error(traction: Tensor, truth: Tensor) -> Tensor:
-    """Error of the magnitude at the adhesions, relative to it node by node.
+    """Mean relative error of the magnitude at the nodes of adhesions.
 
-    ``mean_adhesions (||t| - |t_true|| / |t_true|)``: what the deviation of
-    traction magnitude at adhesions (DTMA) of Huang et al., Sci. Rep. 2019, is
-    for patches, but node by node and without a sign, so that errors do not make
-    up for each other. As there, an adhesion weighs no less for being weak, down
-    to a twentieth of the mean magnitude at the field's adhesions.
+    It is ``mean_adhesions (||t| - |t_true|| / |t_true|)``: the deviation of the
+    traction magnitude at adhesions (DTMA) of [1]_, but for nodes instead of patches
+    and with absolute values, so that errors do not cancel. Weak adhesions have the same
+    weight as strong ones, down to a twentieth of the mean magnitude at the adhesions of
+    the field.
 
     Parameters
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
+        Tractions of the network, and true tractions.
 
     Returns
     -------
     tensor of shape (N,)
+
+    References
+    ----------
+    .. [1] Y. Huang et al., "Traction force microscopy with optimized regularization
+       and automated Bayesian parameter selection for comparing cells", Sci. Rep. 9,
+       539 (2019).
     """
     magnitude = _magnitude(truth)
     error = (_magnitude(traction) - magnitude).abs()
     inside = magnitude > 0
-    least = _WEAK * _mean(magnitude, inside)[:, None, None]
+    least = _MIN_MAGNITUDE * _mean(magnitude, inside)[:, None, None]
     return _mean(error / _no_zero(magnitude.maximum(least)), inside)
 
 
 def _magnitude(traction: Tensor) -> Tensor:
-    """``|t|``, ``(N, H, W)``; its gradient at zero is zero."""
+    """Magnitude ``(N, H, W)``, with a gradient of zero at zero."""
     square = traction.square().sum(dim=1)
     return square.where(square > 0, 1.0).sqrt() * (square > 0)
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of ``(N, H, W)`` where the mask is, field by field; zero without any."""
+    """Mean of ``(N, H, W)`` inside a mask, for each field; zero for an empty mask."""
     return (values * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp_min(1)
 
 

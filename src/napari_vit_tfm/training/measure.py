@@ -1,4 +1,4 @@
-"""How fast a configuration trains here, and what holds it up."""
+"""Measurement of the training speed, and of what limits it."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class Throughput:
-    """What `measure` has found.
+    """Result of `measure`.
 
     Parameters
     ----------
     device, precision : str
-        Where, and in what the encoder's blocks computed.
+        Device, and precision of the encoder blocks.
     steps, batch_size : int
-        Timed steps, fields per step.
+        Number of timed steps, and of fields per step.
     generation, training, both : float
-        Fields per second made, trained on when they are there already, and
-        made and trained on.
+        Fields per second: generation alone, training alone on fields generated
+        before, and both together.
     flops : float
-        Floating point operations of matrix products and convolutions that the
-        training did per second, when the fields were there already.
+        Floating-point operations per second of the matrix products and convolutions
+        in training alone.
     matmul_flops : dict of str to float
-        The same of a large matrix product here, by data type.
+        Floating-point operations per second of a large matrix product on the device,
+        by data type.
     """
 
     device: str
@@ -61,11 +62,11 @@ class Throughput:
 
     @property
     def share(self) -> dict[str, float]:
-        """Share of the matrix product's rate that training reaches, by data type."""
+        """Rate of training alone relative to the matrix product, by data type."""
         return {name: self.flops / rate for name, rate in self.matmul_flops.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values that JSON can store."""
         return {
             "device": self.device,
             "precision": self.precision,
@@ -85,20 +86,20 @@ class Throughput:
 def measure(
     config: TrainingConfig, *, steps: int, device: Device = "auto"
 ) -> Throughput:
-    """Time the making of fields, the training, and both together.
+    """Time the generation of fields, the training, and both together.
 
-    All three take the same batches, after a quarter as many to warm up.
-    TensorFloat-32 is off, as it is in a run.
+    All three use the same batches. A quarter as many steps are run before as a warm-up.
+    TensorFloat-32 is disabled, as in a training run.
 
     Parameters
     ----------
     config : TrainingConfig
-        The run; nothing of it is written.
+        The run. It writes no files.
     steps : int, keyword-only
-        Timed steps. Where processes make fields ahead, a few times as many as
-        they hold ready, which is 24 at most.
+        Number of timed steps. It should be several times the number of batches that
+        worker processes generate ahead, which is at most 24.
     device : {"auto", "cpu", "cuda", "mps"}, keyword-only
-        ``auto`` is the GPU where there is one.
+        Device; ``auto`` is the GPU if there is one.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def measure(
     Raises
     ------
     ConfigError
-        If there is no such device, or it does not know the precision.
+        If there is no such device, or it does not support the precision.
     """
     warmup = max(1, steps // 4)
     config = replace(config, steps=warmup + steps)
@@ -161,8 +162,8 @@ class _Stopwatch(Callback):
             self.seconds = perf_counter() - self.started
 
 
-class _Made(IterableDataset[Fields]):
-    """Batches that are there already."""
+class _GeneratedBatches(IterableDataset[Fields]):
+    """Batches that have been generated before."""
 
     def __init__(self, batches: list[Fields]) -> None:
         self.batches = batches
@@ -188,7 +189,7 @@ def _trainer(config: TrainingConfig, device: Device, *callbacks: Callback) -> An
 def _generate(
     config: TrainingConfig, warmup: int, device: Device
 ) -> tuple[float, list[Fields]]:
-    """Seconds that the batches took after the warm-up, and all of them."""
+    """Seconds to generate the batches after the warm-up, and all batches."""
     trainer = _trainer(config, device)
     where = trainer.strategy.root_device
     stream = iter(training_loader(config, trainer, start=0))
@@ -209,20 +210,20 @@ def _train(
     device: Device,
     batches: list[Fields] | None = None,
 ) -> float:
-    """Seconds that the steps took after the warm-up."""
+    """Seconds of the training steps after the warm-up."""
     watch = _Stopwatch(warmup)
     average = EMAWeightAveraging(decay=config.ema_decay)
     trainer = _trainer(config, device, average, watch)
     if batches is None:
         loader = training_loader(config, trainer, start=0)
     else:
-        loader = DataLoader(_Made(batches), batch_size=None)
+        loader = DataLoader(_GeneratedBatches(batches), batch_size=None)
     trainer.fit(TrainingModule(config), loader, [])
     return watch.seconds
 
 
 def _training_flops(config: TrainingConfig, batches: list[Fields]) -> float:
-    """Operations of forward and backward pass over all batches."""
+    """Floating-point operations of forward and backward passes over all batches."""
     network = TrainingModule(config).network.to(batches[0][0].device)
     shapes = Counter(displacement.shape for displacement, _ in batches)
     total = 0.0
@@ -230,7 +231,7 @@ def _training_flops(config: TrainingConfig, batches: list[Fields]) -> float:
         times = shapes.pop(displacement.shape, 0)
         if not times:
             continue
-        # The explicit form of attention is the one that is counted everywhere.
+        # The explicit computation of attention is counted on every device.
         counter = FlopCounterMode(display=False)
         with counter, sdpa_kernel(SDPBackend.MATH):
             loss = traction_loss(
@@ -242,7 +243,7 @@ def _training_flops(config: TrainingConfig, batches: list[Fields]) -> float:
 
 
 def _matmul_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second of a large square matrix product, the best of a few."""
+    """Operations per second of a large square matrix product, best of several runs."""
     side = _MATMUL_SIDES[device.type]
     matrix = torch.randn(side, side, device=device).to(dtype)
     seconds = []

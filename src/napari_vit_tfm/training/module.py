@@ -1,4 +1,4 @@
-"""Training step, optimiser and validation."""
+"""Lightning module: training step, optimiser and validation."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from napari_vit_tfm.training.data import TrainingBatch, validation_kinds
 from napari_vit_tfm.training.losses import relative_squared_error, traction_loss
 
 VALIDATION_NOISE = (0.0, 0.05, 0.3)
-"""Noise of the validation fields, over their root mean square."""
+"""Noise levels of the validation fields, relative to their root mean square."""
 
 
 class TrainingModule(lit.LightningModule):
-    """The network in training.
+    """A network with its training and validation steps.
 
     Parameters
     ----------
@@ -33,10 +33,9 @@ class TrainingModule(lit.LightningModule):
     Attributes
     ----------
     validation_sets : list of tuples
-        Kind and noise of the fields that it is validated on.
+        Kind and noise level of each set of validation fields.
     start : mapping, optional
-        Name and SHA-256 of the weights the run started from; kept in its
-        checkpoints.
+        Name and SHA-256 of the starting weights, which are stored in checkpoints.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
@@ -47,14 +46,15 @@ class TrainingModule(lit.LightningModule):
         self.start: Mapping[str, str] | None = None
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Compute a training batch's fields where they are needed."""
+        """Compute the fields of a training batch on the device."""
         return batch.fields() if isinstance(batch, TrainingBatch) else batch
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Set what the configuration says about this step.
+        """Set the learning rate and weight decay of this step.
 
-        It depends on the step alone, so that a run which goes on with another
-        configuration follows that one, not what its checkpoint remembers.
+        They depend only on the step and the configuration. A run that is resumed with
+        a changed configuration therefore follows it, not the optimiser state in the
+        checkpoint.
         """
         factor = self.rate_factor(self.global_step)
         optimizer = self.optimizers()
@@ -95,13 +95,19 @@ class TrainingModule(lit.LightningModule):
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Muon for the matrices, AdamW for the rest.
+        """Create the optimiser: Muon for matrices [1]_, AdamW for other parameters.
 
-        `on_train_batch_start` sets their rate, one for both: Muon's steps are
-        scaled to have the size of AdamW's (Jordan et al., Muon, 2024; Liu et al.,
-        Muon is scalable for LLM training, 2025).
+        Both have the learning rate set by `on_train_batch_start`, because the steps of
+        Muon are scaled to the size of those of AdamW [2]_.
+
+        References
+        ----------
+        .. [1] K. Jordan et al., "Muon: an optimizer for hidden layers in neural
+           networks" (2024), https://kellerjordan.github.io/posts/muon/.
+        .. [2] J. Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982
+           (2025).
         """
-        # A filter of its own for every channel has no matrix to speak of.
+        # A depthwise convolution has one filter per channel, not a matrix.
         depthwise = {id(parameter) for parameter in self.network.position.parameters()}
         matrices: list[Tensor] = []
         rest: list[Tensor] = []
@@ -116,16 +122,16 @@ class TrainingModule(lit.LightningModule):
         )
 
     def rate_factor(self, step: int) -> float:
-        """Learning rate at a step over its peak: warm-up, then a cosine to zero."""
+        """Learning rate relative to its peak: linear warm-up times cosine decay."""
         warmup = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
         progress = min(1.0, step / max(1, self.config.steps))
         return warmup * 0.5 * (1 + math.cos(math.pi * progress))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what a resumed run must agree with, and where this one began."""
+        """Add the network configuration and the starting weights to the checkpoint."""
         checkpoint["network"] = self.config.network.to_dict()
         checkpoint["start"] = self.start
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember where the run began."""
+        """Restore the name and SHA-256 of the starting weights."""
         self.start = checkpoint["start"]

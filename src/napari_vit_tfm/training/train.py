@@ -1,4 +1,4 @@
-"""The training run: data, trainer, checkpoints, weights."""
+"""Training runs: data, trainer, checkpoints and weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from napari_vit_tfm.training.data import (
 from napari_vit_tfm.training.module import TrainingModule
 
 CONFIG_NAME = "config.toml"
-"""The run's configuration in its folder."""
+"""Name of the configuration file in the folder of a run."""
 
 
 def train(
@@ -49,31 +49,31 @@ def train(
     Parameters
     ----------
     config : TrainingConfig
-        The run; stored as ``config.toml`` beside the weights.
+        The run. It is stored as ``config.toml`` in `output`.
     output : path, keyword-only
         Folder for weights, checkpoint and logs.
     resume : bool, keyword-only
-        Whether to go on from the folder's checkpoint. With the same
-        configuration it is as if the run had not stopped; another one holds
-        from here on.
+        Whether to resume from the checkpoint in `output`. With the same configuration
+        the result is that of an uninterrupted run. A changed configuration applies
+        from the checkpoint on.
     start : PhysicsViTMethod, keyword-only, optional
-        Weights to start from, instead of random ones. The network may have
-        more refinements than they; those begin as ones that correct nothing.
+        Starting weights, instead of random ones. The new network may have more
+        refinements; the added ones have no effect at first.
     device : {"auto", "cpu", "cuda", "mps"}, keyword-only
-        ``auto`` is the GPU where there is one.
+        Device; ``auto`` is the GPU if there is one.
     devices, nodes : int, keyword-only
-        Devices per node, and nodes, that share the run. Each draws batches of
-        its own. The process that calls starts the others on its node by
-        repeating its own command line.
+        Number of devices per node and of nodes. Each device draws its own batches. The
+        calling process starts the others on its node by running its own command line
+        again.
     progress : bool, keyword-only
-        Whether to draw a progress bar.
+        Whether to show a progress bar.
 
     Returns
     -------
     path
-        The weights' file, ``vit.safetensors`` in `output`: the averaged weights
-        with the best score on the validation fields. None in all processes of
-        the run but the first, which writes it.
+        The weights file, ``vit.safetensors`` in `output`, with the averaged weights of
+        the best validation score. None in all processes except the first, which
+        writes it.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def train(
             val_check_interval=config.validate_every,
             check_val_every_n_epoch=None,
             num_sanity_val_steps=0,
-            # Every process validates on all fields, so that all agree.
+            # Every process validates on all fields, so that all have the same score.
             use_distributed_sampler=False,
             enable_progress_bar=progress,
             enable_model_summary=progress,
@@ -127,13 +127,13 @@ def train(
             weights_only=True,
         )
         if trainer.global_step % config.validate_every:
-            # The averaged weights of the last step are in place by now.
+            # The network has the averaged weights of the last step now.
             trainer.validate(module, validation, verbose=False, weights_only=True)
     return best.path if trainer.is_global_zero else None
 
 
 def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:
-    """Load weights that a run can start from.
+    """Load the starting weights of a run.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:
     method = load(name_or_path)
     if not isinstance(method, PhysicsViTMethod):
         raise ModelError(
-            f"a run cannot start from {method.name}: only from vit, and from "
-            ".safetensors files that vit-tfm train has written"
+            f"a run cannot start from {method.name}: use vit, or a .safetensors file "
+            "written by vit-tfm train"
         )
     return method
 
@@ -157,7 +157,7 @@ def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:
 def trainer_for(
     config: TrainingConfig, *, device: Device, **options: Any
 ) -> lit.Trainer:
-    """A trainer that takes the configuration's steps.
+    """Create a trainer for the steps of a configuration.
 
     Raises
     ------
@@ -166,7 +166,9 @@ def trainer_for(
     """
     resolved = resolve_device(device)
     if resolved == "cpu" and config.precision == "16-mixed":
-        raise ConfigError("the CPU has no precision 16-mixed: use bf16-mixed, or 32")
+        raise ConfigError(
+            "the CPU does not support the precision 16-mixed: use bf16-mixed or 32"
+        )
     return lit.Trainer(
         accelerator={"cuda": "gpu"}.get(resolved, resolved),
         precision=config.precision,
@@ -179,8 +181,8 @@ def trainer_for(
 def training_loader(
     config: TrainingConfig, trainer: lit.Trainer, *, start: int
 ) -> DataLoader[Any]:
-    """The run's batches from step `start` on."""
-    # On the CPU, processes that draw fields would only compete.
+    """Data loader of the batches from step `start` on."""
+    # On the CPU, worker processes would compete with the training.
     n_workers = 0
     if trainer.strategy.root_device.type != "cpu":
         n_workers = min(12, (os.cpu_count() or 1) // trainer.num_devices)
@@ -191,7 +193,7 @@ def training_loader(
 
 
 def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> int:
-    """Step at which the run begins, if it can begin."""
+    """First step of the run; raises an error if the run cannot start."""
     if not resume:
         if checkpoint.exists():
             folder = checkpoint.parents[1]
@@ -200,17 +202,17 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
             )
         return 0
     if not checkpoint.exists():
-        raise ConfigError(f"nothing to resume: {checkpoint} is not there")
+        raise ConfigError(f"nothing to resume: {checkpoint} does not exist")
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
     if "network" not in saved:
-        raise ModelError(f"{checkpoint}: not a checkpoint that vit-tfm train has made")
+        raise ModelError(f"{checkpoint}: not a checkpoint written by vit-tfm train")
     step = int(saved["global_step"])
     found = PhysicsViTConfig.from_dict(saved["network"])
     _check_same_network(found, config.network, f"{checkpoint}")
     if step >= config.steps:
         raise ConfigError(
-            f"the run is over: {step} of {config.steps} steps are done; "
-            "a configuration with more steps would go on"
+            f"the run is complete: {step} of {config.steps} steps are done; increase "
+            "steps in the configuration to continue"
         )
     return step
 
@@ -225,19 +227,19 @@ def _module(config: TrainingConfig, start: PhysicsViTMethod | None) -> TrainingM
 
 
 def _begin_from(start: PhysicsViT, network: PhysicsViT, name: str) -> None:
-    """Give a network the weights of another, which may have fewer refinements.
+    """Copy the weights of a network to one that may have more refinements.
 
-    Each further refinement begins with the features of the last one, and
-    corrects nothing yet.
+    Each added refinement starts with the features of the last one and an output of
+    zero.
     """
-    n_there = len(start.refinements)
-    n_wanted = max(n_there, len(network.refinements))
-    grown = replace(start.config, refinements=n_wanted)
+    n_start = len(start.refinements)
+    n_refinements = max(n_start, len(network.refinements))
+    grown = replace(start.config, refinements=n_refinements)
     _check_same_network(grown, network.config, name)
-    network.load_state_dict(start.state_dict(), strict=n_wanted == n_there)
-    for refinement in network.refinements[n_there:]:
+    network.load_state_dict(start.state_dict(), strict=n_refinements == n_start)
+    for refinement in network.refinements[n_start:]:
         assert isinstance(refinement, Refinement)
-        if n_there:
+        if n_start:
             refinement.load_state_dict(start.refinements[-1].state_dict())
         refinement.reset_head()
 
@@ -253,7 +255,7 @@ def _check_same_network(
     ]
     if differences:
         raise ConfigError(
-            f"{where} is a network of another size than the configuration's: "
+            f"{where} does not have the network size of the configuration: "
             + ", ".join(differences)
         )
 
