@@ -51,7 +51,7 @@ def test_tractions(vit_tfm: Command, tmp_path: Path) -> None:
     )
     output = vit_tfm("info", path).stdout
     assert "traction: traction, 1 frame of 16 x 20 vectors, in Pa" in output
-    assert "made by vit, sha256 abababababab\n" in output
+    assert "model: vit, sha256 abababababab\n" in output
     assert "displacement:" not in output
 
 

@@ -139,7 +139,7 @@ def test_a_drift_is_taken_off_and_told(
     quiet = vit_tfm("predict", displacements, "-o", still, *FTTC)
     told = vit_tfm("predict", path, "-o", drifting, *FTTC)
     assert quiet.stderr == ""
-    assert told.stderr.startswith("note: taken off: a drift of up to 5 \xb5m, ")
+    assert told.stderr.startswith("note: subtracted a drift of up to 5 \xb5m, ")
     assert told.stderr.count("\n") == 1
     assert "no traction" in told.stderr
     before, after = read_traction(still), read_traction(drifting)
@@ -157,7 +157,7 @@ def test_progress_is_for_terminals(
 ) -> None:
     arguments = ("predict", displacements, "-o", tmp_path / "o.h5", "--batch-size", 2)
     assert vit_tfm(*arguments, *FTTC).stderr == ""
-    monkeypatch.setattr("napari_vit_tfm.cli.reporting.is_watched", lambda: True)
+    monkeypatch.setattr("napari_vit_tfm.cli.reporting.is_terminal", lambda: True)
     assert vit_tfm(*arguments, *FTTC).stderr == "2 of 3 frames\r3 of 3 frames\r"
 
 
@@ -233,7 +233,7 @@ def test_a_thickness_changes_the_result_and_needs_the_spacing(
     assert (thick.gel.thickness_um, thin.gel.thickness_um) == (math.inf, 1.0)
     assert np.abs(thick.data - thin.data).max() > 0.05 * np.abs(thick.data).max()
     line = error_of(*arguments, out[1], "--thickness", 2)
-    assert line.endswith("needs the vector spacing in um: --spacing UM")
+    assert line.endswith("needs the vector spacing in um: add --spacing UM")
 
 
 def test_files_that_are_no_displacements(error_of: ErrorOf, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_outputs_are_checked_first(
     line = error_of("predict", displacements, "-o", tmp_path / "no" / "out.h5")
     assert "no folder" in line
     before = displacements.read_bytes()
-    assert "is the input" in error_of("predict", displacements, "-o", displacements)
+    assert "is an input file" in error_of("predict", displacements, "-o", displacements)
     assert displacements.read_bytes() == before
 
 
@@ -300,8 +300,8 @@ def test_a_given_regularisation(
 ) -> None:
     told = " ".join(vit_tfm("predict", "--help").stdout.split())
     assert (
-        "squared grid steps (above 0 and at most 1e+06). For fttc; without it, chosen "
-        "for each field" in told
+        "squared grid steps (above 0 and at most 1e+06). For fttc. Default: "
+        "chosen for each field" in told
     )
     found = []
     for weight in (0.5, 50):
@@ -330,7 +330,7 @@ def test_several_files_are_one_time_lapse(
     assert "(3 frames of 32 x 40 vectors" in result.stdout
     vit_tfm("predict", displacements, "-o", expected, *FTTC)
     np.testing.assert_array_equal(read_traction(out).data, read_traction(expected).data)
-    assert "is the input" in error_of("predict", *paths, "-o", paths[1], *FTTC)
+    assert "is an input file" in error_of("predict", *paths, "-o", paths[1], *FTTC)
     told = vit_tfm("predict", *paths, "-o", out, "--units", "grid", *FTTC)
     assert "(3 frames" in told.stdout
     line = error_of("predict", *paths, "-o", out, "--units", "um", *FTTC)

@@ -1,1 +1,1 @@
-"""The command ``vit-tfm``: one module per subcommand, and ``main`` for them all."""
+"""The command ``vit-tfm``: one module per subcommand, and ``main`` for the group."""

@@ -247,9 +247,9 @@ def _check_choice(
 
 def _progress() -> Callable[[str, int, int], None] | None:
     """Callback that counts what is done in one line; None where nobody watches."""
-    from napari_vit_tfm.cli.reporting import is_watched
+    from napari_vit_tfm.cli.reporting import is_terminal
 
-    if not is_watched():
+    if not is_terminal():
         return None
 
     def show(what: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""``vit-tfm demo``: the main job on a time-lapse whose tractions are known."""
+"""``vit-tfm demo``: reconstruction of a time-lapse with known tractions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _EXAMPLE = ExampleConfig()
 )
 @reconstruction_config
 def command(*, output: Path, config: ReconstructionConfig) -> None:
-    """Reconstruct an example whose tractions are known.
+    """Reconstruct an example with known tractions.
 
-    It is a time-lapse and goes the way of any other, from file to file. Writes
-    DIR/displacement.h5, DIR/truth.h5 and DIR/traction.h5, and tells the error
-    against the truth.
+    Generates a time-lapse and reconstructs it from its file. Writes
+    DIR/displacement.h5, DIR/truth.h5 and DIR/traction.h5, and prints the error of the
+    tractions.
     """
     from napari_vit_tfm.benchmark.metrics import sum_of_squared_errors
-    from napari_vit_tfm.cli.reporting import described, timed_run
+    from napari_vit_tfm.cli.reporting import stack_in_words, timed_run
     from napari_vit_tfm.io import open_traction, read_displacement, read_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
@@ -45,7 +45,7 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     with open_traction(traction) as sink:
         run = timed_run(stack, Substrate(stack.gel), config, on_traction=sink.append)
 
-    click.echo(f"displacements: {displacement} ({described(stack)})")
+    click.echo(f"displacements: {displacement} ({stack_in_words(stack)})")
     click.echo(f"known tractions: {truth}")
     click.echo(f"reconstructed tractions: {traction} ({run.in_words})")
     run.report()
@@ -54,7 +54,7 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     error = sum_of_squared_errors(found, known).mean()
     of_zero = sum_of_squared_errors(np.zeros_like(known), known).mean()
     click.echo(
-        f"error against the known tractions: {error:.3g} "
+        f"error of the reconstructed tractions: {error:.3g} "
         "(sum of squared errors of t/E, mean over frames); "
         f"predicting zero: {of_zero:.3g}"
     )
@@ -67,10 +67,10 @@ def _write_example(displacement: Path, truth: Path) -> None:
     stack, known = disc_timelapse(
         n_frames=_EXAMPLE.n_frames, seed=_EXAMPLE.seed
     ).on_gel(young_pa=_EXAMPLE.young_pa, spacing_um=_EXAMPLE.spacing_um)
-    said = {"units": stack.unit, "spacing_um": stack.spacing_um}
+    attributes = {"units": stack.unit, "spacing_um": stack.spacing_um}
     write_arrays(
         displacement,
         {"displacement": stack.data},
-        {"displacement": {**said, **gel_attributes(stack.gel)}},
+        {"displacement": {**attributes, **gel_attributes(stack.gel)}},
     )
     write_traction(truth, known)

@@ -1,4 +1,4 @@
-"""Displacement fields whose tractions are known, made or read."""
+"""Displacement fields with known tractions, generated or read from files."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class KnownFields:
-    """Displacements with what is known about them.
+    """Displacements with known tractions.
 
     Parameters
     ----------
     displacement : DisplacementStack
-        Clean, with a unit.
+        Displacements without noise, with a unit.
     truth : TractionStack
-        Their tractions.
-    segmentation : array of whole numbers, shape (N, H, W), optional
-        The patches' numbers; None where the file has none.
+        The known tractions.
+    segmentation : array of int, shape (N, H, W), optional
+        Number of the patch at each node; None if the file has no segmentation.
     substrate : Substrate
         The gel.
     description : str
-        Where they come from, in words.
+        Description of the fields, for reports.
     """
 
     displacement: DisplacementStack
@@ -46,7 +46,7 @@ class KnownFields:
     description: str
 
     def first(self, n: int) -> KnownFields:
-        """The first `n` fields, or all where there are fewer."""
+        """The first `n` fields, or all if there are fewer."""
         labels = self.segmentation
         return replace(
             self,
@@ -59,19 +59,19 @@ class KnownFields:
         )
 
 
-def make_fields(kind: str, n: int, seed: int) -> KnownFields:
-    """Draw fields, as ``vit-tfm synthesize`` does."""
+def generate_fields(kind: str, n: int, seed: int) -> KnownFields:
+    """Generate fields, as ``vit-tfm synthesize`` does."""
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.synthesis import KINDS, synthesise
 
-    made = synthesise(n, seed=seed, distribution=KINDS[kind]())
+    fields = synthesise(n, seed=seed, distribution=KINDS[kind]())
     return KnownFields(
-        DisplacementStack(made.displacement, unit="field"),
-        TractionStack(made.traction),
-        made.segmentation,
+        DisplacementStack(fields.displacement, unit="field"),
+        TractionStack(fields.traction),
+        fields.segmentation,
         Substrate(),
-        f"{_counted(n)} of {kind}, made with seed {seed}",
+        f"{_n_fields(n)} of {kind}, generated with seed {seed}",
     )
 
 
@@ -81,16 +81,19 @@ def read_fields(
     *,
     gel: Gel,
 ) -> KnownFields:
-    """Read fields; what is not said is what the file says, or the reference form.
+    """Read fields from one or two files.
+
+    Fields without a unit are in the reference form.
 
     Parameters
     ----------
     data : DisplacementSource
-        The displacements, in a file with the tractions and the segmentation.
+        The displacements. Without `truth` the file also holds the tractions and,
+        optionally, a segmentation.
     truth : Path, optional
-        Another file, with the tractions and the segmentation.
+        File with the tractions and, optionally, a segmentation.
     gel : Gel, keyword-only
-        What the user said about the gel.
+        Gel properties given by the user. Missing values are taken from the file.
 
     Raises
     ------
@@ -120,39 +123,39 @@ def _read_open(
     from napari_vit_tfm.io import read_segmentation, read_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
-    named = _names_the_unit(tractions, "traction")
-    known = read_traction(tractions, unit=None if named else "1")
+    has_unit = _has_unit(tractions, "traction")
+    known = read_traction(tractions, unit=None if has_unit else "1")
     substrate = Substrate(gel.filled_from(known.gel))
     if known.unit == "Pa" and substrate.gel.young_pa is None:
         raise ConfigError(
-            f"{tractions.path}: the tractions are in Pa: say Young's modulus with "
+            f"{tractions.path}: the tractions are in Pa: add Young's modulus with "
             "--young"
         )
-    # Tractions without a unit come with displacements without one.
-    if known.unit == "1" and not _names_the_unit(displacements, "displacement"):
+    # Displacements without a unit are in the reference form if tractions are.
+    if known.unit == "1" and not _has_unit(displacements, "displacement"):
         data = replace(data, unit=data.unit or "field")
     displacement = data.read(gel=substrate.gel, file=displacements)
     if displacement.data.shape != known.data.shape:
         raise FieldError(
             f"{tractions.path}: tractions of the shape {known.data.shape} do not "
-            f"belong to displacements of the shape {displacement.data.shape}"
+            f"match displacements of the shape {displacement.data.shape}"
         )
     return KnownFields(
         displacement,
         known,
         read_segmentation(tractions),
         substrate,
-        f"{_counted(known.n_frames)} of {displacements.path.name} "
+        f"{_n_fields(known.n_frames)} of {displacements.path.name} "
         f"({gel_in_words(substrate)})",
     )
 
 
-def _counted(n: int) -> str:
+def _n_fields(n: int) -> str:
     return "1 field" if n == 1 else f"{n} fields"
 
 
-def _names_the_unit(file: FieldFile, kind: Literal["displacement", "traction"]) -> bool:
-    """Whether a file says what unit its field has, or is of a form that does."""
+def _has_unit(file: FieldFile, kind: Literal["displacement", "traction"]) -> bool:
+    """Whether a file, or its format, specifies the unit of its field."""
     from napari_vit_tfm.io import summarise
 
     summary = summarise(file)
@@ -160,5 +163,5 @@ def _names_the_unit(file: FieldFile, kind: Literal["displacement", "traction"]) 
     for entry in summary.arrays:
         if entry.name == taken:
             return entry.original or "units" in entry.attributes
-    # There is none, or no clear one: reading it says so.
+    # The field is missing or ambiguous: reading it raises an error.
     return True

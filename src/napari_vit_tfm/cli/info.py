@@ -1,4 +1,4 @@
-"""``vit-tfm info``: what a file holds."""
+"""``vit-tfm info``: contents of a file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from napari_vit_tfm.io import FieldFile
 
 MOST_ARRAYS = 12
-"""How many arrays are listed."""
+"""Number of arrays that are listed."""
 
 
 @click.command("info")
 @click.argument("path", type=FILE, metavar="INPUT")
 def command(*, path: Path) -> None:
-    """Show what INPUT holds, and how it would be read."""
+    """Show the contents of INPUT, and how they are read."""
     from napari_vit_tfm.io import open_field_file
 
     with open_field_file(path) as file:
@@ -31,7 +31,7 @@ def command(*, path: Path) -> None:
 
 
 def _show(file: FieldFile) -> None:
-    from napari_vit_tfm.cli.reporting import described, named_model, note
+    from napari_vit_tfm.cli.reporting import model_in_words, note, stack_in_words
     from napari_vit_tfm.io import (
         read_displacement,
         read_traction,
@@ -48,19 +48,20 @@ def _show(file: FieldFile) -> None:
         try:
             traction = read_traction(file)
         except FieldFileError as error:
-            # Such tractions do not keep the displacements from being used.
+            # The displacements can be used even if the tractions cannot.
             if summary.displacement is None:
                 raise
             click.echo(f"traction: {summary.traction}, not readable: {error}")
         else:
-            click.echo(f"traction: {summary.traction}, {described(traction)}")
+            click.echo(f"traction: {summary.traction}, {stack_in_words(traction)}")
             _show_lengths(traction)
             if traction.model:
-                click.echo(f"  made by {named_model(traction)}")
-    # A file with neither ends here, with what was found and expected.
+                click.echo(f"  model: {model_in_words(traction)}")
+    # For a file with neither, reading raises an error that lists its contents.
     if summary.displacement is not None or summary.traction is None:
         displacement = read_displacement(file, on_notice=note)
-        click.echo(f"displacement: {summary.displacement}, {described(displacement)}")
+        in_words = stack_in_words(displacement)
+        click.echo(f"displacement: {summary.displacement}, {in_words}")
         _show_lengths(displacement)
         if displacement.unit is None:
             click.echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")

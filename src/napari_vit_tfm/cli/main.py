@@ -1,4 +1,4 @@
-"""The group of all commands, and how errors reach the user."""
+"""The command group ``vit-tfm``, and its error messages."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from napari_vit_tfm import __version__
 from napari_vit_tfm.errors import TFMError
 
 COMMANDS = ("predict", "attention", "info", "demo", "synthesize", "train", "benchmark")
-"""Names of the commands, each the name of its module."""
+"""Names of the subcommands and of their modules."""
 
 ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
 
 
 class CommandLine(click.Group):
-    """Commands that are imported when they are asked for; errors in one line."""
+    """Group whose subcommands are imported when needed, with errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all commands, in the order in which one meets them."""
+        """Names of all subcommands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None where there is none of this name."""
+        """Import a subcommand; None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"napari_vit_tfm.cli.{cmd_name}")
@@ -36,13 +36,13 @@ class CommandLine(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for; every error becomes a message."""
+        """Run the subcommand, and convert every error to a message."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:
-            # Nobody reads on, as behind `| head`: click ends quietly.
+            # The output was closed, for example by `| head`: click exits silently.
             raise
         except Exception as error:
             if ctx.params["traceback"]:
@@ -57,7 +57,7 @@ class CommandLine(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run as a program: whatever is wrong is one line and exit status 2."""
+        """Run as a program: an error is one line, and the exit status is 2."""
         run: Callable[[], Any] = partial(
             super().main, args, prog_name, complete_var, standalone_mode=False, **extra
         )
@@ -84,21 +84,21 @@ def _message(error: Exception) -> str:
         about = "" if error.filename is None else f"{error.filename}: "
         return f"{about}{error.strerror}"
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this"
-    # Nobody thought of it, so whoever reports it needs to see where it was.
+        return "not enough memory"
+    # An unexpected error is a bug, and a bug report needs the traceback.
     return (
         f"unexpected {type(error).__name__}: {error} "
-        "(vit-tfm --traceback COMMAND ... shows where)"
+        "(vit-tfm --traceback COMMAND ... shows the traceback)"
     )
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vit-tfm")
 @click.option(
-    "--traceback", is_flag=True, help="Show the whole traceback of an error, for bugs."
+    "--traceback", is_flag=True, help="Show the traceback of an error, to report a bug."
 )
 def main(*, traceback: bool) -> None:
     """Traction force microscopy with a Vision Transformer.
 
-    Displacement files in, tractions and attention out.
+    Computes tractions and attention from displacement files.
     """

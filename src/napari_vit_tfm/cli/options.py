@@ -1,4 +1,4 @@
-"""Options that several commands share, bundled into what they mean."""
+"""Options shared by several commands, combined into objects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Decorator = Callable[[Any], Any]
 
 _METAVARS = {"\N{MICRO SIGN}m": "UM", "Pa": "PA"}
 _UNIT_SUFFIX = re.compile("_(um|pa)$")
-_LEFT_TO_FILE = "what the file says"
+_FROM_FILE = "the value in the file"
 
 
 def command_option(option: Option, *, otherwise: str = "", name: str = "") -> Decorator:
@@ -42,8 +42,7 @@ def command_option(option: Option, *, otherwise: str = "", name: str = "") -> De
     option : Option
         The option, with its help, range and default.
     otherwise : str, keyword-only
-        What happens without it, where its default is None; by default what the
-        option says.
+        What the default None stands for; by default what the option says.
     name : str, keyword-only
         Name of the command's parameter, if it is not the option's.
 
@@ -56,7 +55,7 @@ def command_option(option: Option, *, otherwise: str = "", name: str = "") -> De
     told = f"{about.help}."
     settings: dict[str, Any] = {"default": option.default}
     if option.default is None:
-        told += f" Without it, {otherwise or about.otherwise}."
+        told += f" Default: {otherwise or about.otherwise}."
     else:
         settings["show_default"] = True
     if isinstance(about, Choice):
@@ -99,27 +98,27 @@ device_option = command_option(_RECONSTRUCTION["device"])
 views_option = command_option(_RECONSTRUCTION["n_views"])
 batch_size_option = command_option(_RECONSTRUCTION["batch_size"])
 young_option = command_option(
-    _GEL["young_pa"], otherwise=f"{_LEFT_TO_FILE}, or the result is t/E"
+    _GEL["young_pa"], otherwise=f"{_FROM_FILE}; if there is none, the result is t/E"
 )
 poisson_option = command_option(
-    _GEL["poisson"], otherwise=f"{_LEFT_TO_FILE}, or {_GEL['poisson'].about.otherwise}"
+    _GEL["poisson"], otherwise=f"{_FROM_FILE}, or {_GEL['poisson'].about.otherwise}"
 )
 thickness_option = command_option(
     _GEL["thickness_um"],
-    otherwise=f"{_LEFT_TO_FILE}, or {_GEL['thickness_um'].about.otherwise}",
+    otherwise=f"{_FROM_FILE}, or {_GEL['thickness_um'].about.otherwise}",
 )
 
 
 @dataclass(frozen=True)
 class DisplacementSource:
-    """Where displacements come from, and what the user said about them.
+    """A displacement file, and the options about it.
 
     Parameters
     ----------
     paths : tuple of Path
         The files; several are one series.
     dataset, unit, spacing_um, pixel_size_um
-        As for `read_displacement`; None leaves it to the files.
+        As for `read_displacement`. None uses the information in the files.
     """
 
     paths: tuple[Path, ...]
@@ -133,15 +132,14 @@ class DisplacementSource:
         return f"{self.paths[0]} and {rest} more" if rest else str(self.paths[0])
 
     def read(self, *, gel: Gel, file: FieldFile | None = None) -> DisplacementStack:
-        """Read the stack, and make sure that its lengths are known.
+        """Read the stack, and check that all required lengths are known.
 
         Parameters
         ----------
         gel : Gel, keyword-only
-            What the user said about the gel; the stack's gel has what the file
-            says in the gaps.
+            Gel properties given by the user. Missing values are taken from the file.
         file : FieldFile, keyword-only, optional
-            The file, where it is open already.
+            The file, if it is already open.
 
         Raises
         ------
@@ -184,11 +182,11 @@ class DisplacementSource:
     def _check_lengths(self, displacement: Displacement) -> None:
         if displacement.unit is None:
             raise ConfigError(
-                f"{self}: the file does not name the unit of its displacements: "
-                f"say it with {flag_of(_DISPLACEMENT['unit'])} "
+                f"{self}: the file does not specify the displacement unit: "
+                f"add {flag_of(_DISPLACEMENT['unit'])} "
                 f"{'|'.join(DISPLACEMENT_UNITS)}"
             )
-        for who, needs in (
+        for requirement, needs in (
             (
                 f"displacements in {displacement.unit} need",
                 DISPLACEMENT_UNITS[displacement.unit].needs,
@@ -198,18 +196,18 @@ class DisplacementSource:
             for length in needs:
                 if getattr(displacement, length) is None:
                     raise ConfigError(
-                        f"{self}: {who} {LENGTHS[length]} in um: "
-                        f"{flag_of(_DISPLACEMENT[length])} UM"
+                        f"{self}: {requirement} {LENGTHS[length]} in um: "
+                        f"add {flag_of(_DISPLACEMENT[length])} UM"
                     )
 
 
 def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add INPUT and the options on it; the command gets one `source`."""
+    """Add INPUT and its options; the command takes one parameter `source`."""
     options = (
         click.argument("paths", type=FILE, nargs=-1, required=True, metavar="INPUT..."),
         click.option("--dataset", metavar="KEY", help="Name of the array to read."),
         *(
-            command_option(option, otherwise=_LEFT_TO_FILE)
+            command_option(option, otherwise=_FROM_FILE)
             for option in _DISPLACEMENT.values()
         ),
     )
@@ -231,14 +229,14 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options on model and device; the command gets one `config`."""
+    """Add the options for model and device; the command takes one `config`."""
     options = (
         click.option(
             "--model",
             default=ReconstructionConfig.model,
             show_default=True,
             metavar="FILE|NAME",
-            help=f"{_methods_in_words()}; or a file of weights.",
+            help=f"{_methods_in_words()}; or a weights file.",
         ),
         command_option(_RECONSTRUCTION["heads"]),
         *_method_options(),
@@ -271,7 +269,7 @@ def _methods_in_words() -> str:
 
 
 def _options_by_name() -> dict[str, list[tuple[str, Option]]]:
-    """Options of all methods, by name, each with the methods that take it."""
+    """Options of all methods by name, each with the methods that have it."""
     found: dict[str, list[tuple[str, Option]]] = {}
     for name, method in registered_methods().items():
         for option in method.options.values():
@@ -280,28 +278,28 @@ def _options_by_name() -> dict[str, list[tuple[str, Option]]]:
 
 
 def _method_options() -> Iterator[Decorator]:
-    """Command-line options of the methods' options; `load` checks their ranges."""
-    for takers in _options_by_name().values():
-        option = takers[0][1]
+    """Command-line options of all methods; `load` checks which are allowed."""
+    for methods in _options_by_name().values():
+        option = methods[0][1]
         yield click.option(
             flag_of(option),
             option.name,
             type=float,
             metavar="X",
-            help=" ".join(_option_in_words(method, o) for method, o in takers),
+            help=" ".join(_option_in_words(method, o) for method, o in methods),
         )
 
 
 def _option_in_words(method: str, option: Option) -> str:
     about = option.about
     allowed = f" ({about.range_in_words})" if isinstance(about, Number) else ""
-    return f"{about.help}{allowed}. For {method}; without it, {about.otherwise}."
+    return f"{about.help}{allowed}. For {method}. Default: {about.otherwise}."
 
 
 def _with(
     options: tuple[Callable[[Any], Any], ...], command: Callable[..., Any]
 ) -> Callable[..., Any]:
-    # The first is to stand first in the help, so it is applied last.
+    # click lists the option that is applied last first.
     for option in reversed(options):
         command = option(command)
     return command

@@ -39,10 +39,10 @@ def command(
     config: ReconstructionConfig,
     batch_size: int,
 ) -> None:
-    """Reconstruct the tractions behind the displacements in INPUT.
+    """Reconstruct tractions from the displacements in INPUT.
 
     Several files are one time-lapse, in the order of the numbers in their names.
-    Writes the array `traction`, (T, H, W, 2).
+    Writes the array `traction` of shape (T, H, W, 2).
     """
     from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, timed_run
     from napari_vit_tfm.io import open_traction

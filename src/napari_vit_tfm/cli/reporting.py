@@ -1,4 +1,4 @@
-"""A timed reconstruction, and what is told about it."""
+"""Timed reconstructions, and their messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.reconstruction import Batch
 
 SHORT_SHA256 = 12
-"""How many digits of a SHA-256 are shown."""
+"""Number of digits of a SHA-256 that are shown."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,10 @@ class Run:
     last : Batch
         Its last batch.
     device : str
-        Where it was computed.
+        Device of the computation.
     seconds : float
-        How long it took, without loading and writing; a stream is read meanwhile.
+        Computing time in seconds, without loading and writing. It includes the
+        reading of a stream.
     """
 
     last: Batch
@@ -49,14 +50,14 @@ class Run:
         return _described(self.last.total, traction.grid_shape, traction.unit)
 
     def report(self) -> None:
-        """Tell which model ran where, and how fast."""
-        click.echo(f"model: {named_model(self.last.traction)}, on {self.device}")
+        """Print model, device and speed."""
+        click.echo(f"model: {model_in_words(self.last.traction)}, on {self.device}")
         rate = self.last.total / self.seconds
         click.echo(f"time: {self.seconds:.2f} s, {rate:.3g} fields per second")
 
 
-def named_model(traction: TractionStack) -> str:
-    """Name of the model behind tractions, with its weights' SHA-256 if it has any."""
+def model_in_words(traction: TractionStack) -> str:
+    """Name of the model of tractions, with the SHA-256 of its weights if it has any."""
     if not traction.model_sha256:
         return f"{traction.model} (no weights)"
     return f"{traction.model}, sha256 {traction.model_sha256[:SHORT_SHA256]}"
@@ -69,7 +70,7 @@ def timed_run(
     *,
     on_traction: Callable[[TractionStack], None],
 ) -> Run:
-    """Reconstruct displacements, showing progress where somebody watches.
+    """Reconstruct displacements, with a progress message on a terminal.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def timed_run(
     config : ReconstructionConfig
         Model, device, batch size.
     on_traction : callable, keyword-only
-        Takes the tractions of the next frames after every batch.
+        Called with the tractions of each batch.
     """
     from napari_vit_tfm.reconstruction import (
         load_method,
@@ -108,53 +109,51 @@ def timed_run(
 
 
 def frame_counter() -> Callable[[int, int], None] | None:
-    """Callback that counts frames in one line; None where nobody watches."""
-    if not is_watched():
+    """Callback that shows the number of finished frames; None without a terminal."""
+    if not is_terminal():
         return None
 
     def show(done: int, total: int) -> None:
-        # Whatever is written next takes the line's place.
+        # The next output overwrites the line.
         click.echo(f"{done} of {total} frames\r", err=True, nl=False)
 
     return show
 
 
-def is_watched() -> bool:
+def is_terminal() -> bool:
     """Whether messages go to a terminal."""
     return sys.stderr.isatty()
 
 
 def note(message: str) -> None:
-    """Tell, beside the result, what should be known about a run."""
+    """Print a notice about a run to the standard error stream."""
     click.echo(f"note: {message}", err=True)
 
 
-def noting_in(notices: list[str]) -> Callable[[str], None]:
-    """What notes a message where it is new, and keeps it in a list."""
+def note_once(notices: list[str]) -> Callable[[str], None]:
+    """Callback that prints each notice once and collects them in a list."""
 
-    def tell(message: str) -> None:
+    def note_new(message: str) -> None:
         if message not in notices:
             notices.append(message)
             note(message)
 
-    return tell
+    return note_new
 
 
 def checked_output(output: Path, sources: Iterable[Path]) -> Path:
-    """The file to write, if it can be written and is none of those that are read."""
+    """Path of the output file, if it can be written and is none of the inputs."""
     from napari_vit_tfm.io import check_output
 
     target = check_output(output)
     for source in sources:
         if target.exists() and source.exists() and target.samefile(source):
-            raise FieldFileError(
-                f"{target}: is the input, which is not to be overwritten"
-            )
+            raise FieldFileError(f"{target}: the output file is an input file")
     return target
 
 
 def gel_in_words(substrate: Substrate) -> str:
-    """What is known of a gel; infinitely thick where nothing else is said."""
+    """Description of a gel. The thickness is mentioned if it is finite."""
     gel = substrate.gel
     parts = [f"Poisson ratio {gel.poisson:g}"]
     if gel.young_pa is not None:
@@ -164,7 +163,7 @@ def gel_in_words(substrate: Substrate) -> str:
     return ", ".join(parts)
 
 
-def described(stack: DisplacementStack | TractionStack) -> str:
+def stack_in_words(stack: DisplacementStack | TractionStack) -> str:
     """Frames, grid and unit of a stack."""
     return _described(stack.n_frames, stack.grid_shape, stack.unit)
 

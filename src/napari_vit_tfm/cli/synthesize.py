@@ -25,7 +25,7 @@ from napari_vit_tfm.gel import REFERENCE_GEL
     type=click.IntRange(min=0),
     required=True,
     metavar="S",
-    help="Seed of the random numbers; the same seed gives the same fields.",
+    help="Random seed; the same seed gives the same fields.",
 )
 @click.option(
     "--kind",
@@ -41,7 +41,7 @@ from napari_vit_tfm.gel import REFERENCE_GEL
     default=(104, 104),
     show_default=True,
     metavar="ROWS COLUMNS",
-    help="Vectors along the field's sides.",
+    help="Number of rows and columns of vectors.",
 )
 @click.option(
     "--window",
@@ -49,8 +49,8 @@ from napari_vit_tfm.gel import REFERENCE_GEL
     default=0.0,
     show_default=True,
     metavar="STEPS",
-    help="Side of the interrogation window that displacements are averaged over, in "
-    "steps of the grid. Discs are known at the nodes only.",
+    help="Side of the interrogation window over which displacements are averaged, in "
+    "grid steps. Must be 0 for discs.",
 )
 @output_file
 def command(
@@ -62,11 +62,11 @@ def command(
     window: float,
     output: Path,
 ) -> None:
-    """Make displacement fields whose tractions are known.
+    """Generate displacement fields with known tractions.
 
-    Writes `displacement` and `traction`, (N, ROWS, COLUMNS, 2), in fractions of the
-    field's width and of Young's modulus, and `segmentation`, (N, ROWS, COLUMNS),
-    the numbers of adhesions or regions. They are clean: no noise is added.
+    Writes `displacement` and `traction` of shape (N, ROWS, COLUMNS, 2), as fractions of
+    the field width and of Young's modulus, and `segmentation` of shape (N, ROWS,
+    COLUMNS), the numbers of adhesions or regions. No noise is added.
     """
     from napari_vit_tfm import __version__
     from napari_vit_tfm.io import check_output, gel_attributes, write_arrays

@@ -26,21 +26,22 @@ COUNT = click.IntRange(min=1)
     "--config",
     type=FILE,
     metavar="FILE",
-    help="TOML file that describes the run; without it, the bundled network's, or "
-    "with --resume that of the folder.",
+    help="TOML file with the configuration of the run. Default: the configuration of "
+    "the bundled network, or with --resume that in the folder.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+@click.option(
+    "--resume", is_flag=True, help="Resume the run from the checkpoint in the folder."
+)
 @click.option(
     "--weights",
     metavar="FILE|vit",
-    help="Start from the weights of a trained network; its size is then that of "
-    "the run's.",
+    help="Start from the weights of a trained network. It determines the size of the "
+    "network.",
 )
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="What the encoder's blocks compute in, instead of what the configuration "
-    "says.",
+    help="Precision of the encoder blocks, instead of that in the configuration.",
 )
 @device_option
 @click.option(
@@ -49,7 +50,7 @@ COUNT = click.IntRange(min=1)
     default=1,
     show_default=True,
     metavar="N",
-    help="GPUs, or processes on the CPU, of each node.",
+    help="Number of GPUs, or of processes on the CPU, per node.",
 )
 @click.option(
     "--nodes",
@@ -57,13 +58,13 @@ COUNT = click.IntRange(min=1)
     default=1,
     show_default=True,
     metavar="N",
-    help="Machines that share the run; the command runs on each.",
+    help="Number of machines; run the command on each of them.",
 )
 @click.option(
     "--measure",
     type=COUNT,
     metavar="STEPS",
-    help="Train nothing: time so many steps, and write throughput.json.",
+    help="Only measure the speed over STEPS steps, and write throughput.json.",
 )
 @click.option(
     "-o",
@@ -87,9 +88,9 @@ def command(
 ) -> None:
     """Train a network on synthetic fields.
 
-    The fields are made along the way. Writes the weights, vit.safetensors, and
-    the run's configuration, checkpoint and logs to a folder. `--model
-    DIR/vit.safetensors` uses the weights.
+    The fields are generated during training. Writes the weights (vit.safetensors),
+    configuration, checkpoint and logs to a folder. Use the weights with `--model
+    DIR/vit.safetensors`.
     """
     try:
         from napari_vit_tfm.training import CONFIG_NAME, starting_weights, train
@@ -99,14 +100,17 @@ def command(
         raise click.ClickException(
             f"training needs {error.name}: pip install 'napari-vit-tfm[train]'"
         ) from error
-    from napari_vit_tfm.cli.reporting import is_watched
+    from napari_vit_tfm.cli.reporting import is_terminal
 
     if measure and (resume or weights is not None or devices * nodes > 1):
-        raise click.UsageError("--measure takes a fresh network on one device")
+        raise click.UsageError(
+            "--measure requires a new network on one device: leave out --resume, "
+            "--weights, --devices and --nodes"
+        )
     if config is None and resume and (output / CONFIG_NAME).is_file():
         config = output / CONFIG_NAME
     start = None if weights is None else starting_weights(weights)
-    run = _described_run(config, None if start is None else start.network.config)
+    run = _read_config(config, None if start is None else start.network.config)
     if precision is not None:
         run = replace(run, precision=precision)
     if measure:
@@ -120,22 +124,22 @@ def command(
         device=device,
         devices=devices,
         nodes=nodes,
-        progress=is_watched(),
+        progress=is_terminal(),
     )
     if written is not None:
         click.echo(f"weights: {written}")
 
 
-def _described_run(
+def _read_config(
     config: Path | None, network: PhysicsViTConfig | None
 ) -> TrainingConfig:
-    """The run of a file, or the bundled network's."""
+    """Configuration in a file, or that of the bundled network."""
     from napari_vit_tfm.training import TrainingConfig
 
     if config is not None:
         return TrainingConfig.from_toml(config, network=network)
-    described = files("napari_vit_tfm") / "training" / "configs" / "bundled.toml"
-    with as_file(described) as bundled:
+    resource = files("napari_vit_tfm") / "training" / "configs" / "bundled.toml"
+    with as_file(resource) as bundled:
         run = TrainingConfig.from_toml(bundled)
     return run if network is None else replace(run, network=network)
 
@@ -163,6 +167,6 @@ def _report(found: Throughput) -> None:
     click.echo(f"  both: {found.both:.3g}")
     for name, share in found.share.items():
         click.echo(
-            f"training reaches {found.flops / 1e9:.3g} GFLOP/s, {share:.1%} of a "
-            f"{name} matrix product's {found.matmul_flops[name] / 1e9:.3g}"
+            f"training: {found.flops / 1e9:.3g} GFLOP/s, {share:.1%} of the "
+            f"{found.matmul_flops[name] / 1e9:.3g} GFLOP/s of a {name} matrix product"
         )
