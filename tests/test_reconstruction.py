@@ -137,7 +137,7 @@ def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> No
         for data in (still * 0.5, (still + drift[:, None, None]) * 0.5)
     )
     assert len(notices) == 1
-    assert notices[0].startswith("taken off: a drift of up to")
+    assert notices[0].startswith("subtracted a drift of up to")
     size = np.abs(before.data).max()
     np.testing.assert_allclose(after.data, before.data, atol=1e-5 * size)
     assert before.drift is not None
@@ -164,7 +164,7 @@ def test_zeros_and_a_mere_drift_have_no_traction(model: str, gel: Substrate) -> 
     assert not found.data.any()
     np.testing.assert_array_equal(found.drift, data[:, 0, 0])
     (notice,) = notices
-    assert "drift of up to 123 grid steps and nothing else" in notice
+    assert "drift of up to 123 grid steps without any other" in notice
 
 
 def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
@@ -176,8 +176,9 @@ def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
     np.testing.assert_allclose(seen.data * 55, stack.data, rtol=1e-6)
     assert seen.drift is None
     (notice,) = notices
-    assert notice.startswith("echo gets the field as it is, with a drift of up to 50")
-    assert "times the rest" in notice
+    assert notice.startswith("the field has a drift of up to 50")
+    assert "which echo may interpret as traction" in notice
+    assert "times the remaining field" in notice
     assert "subtract the mean" in notice
 
 
@@ -332,12 +333,12 @@ def test_too_large_a_batch_is_halved_and_said() -> None:
     )
     assert method.batches == [1] * 5
     assert notices == [
-        "out of GPU memory: going on with batches of 2",
-        "out of GPU memory: going on with batches of 1",
+        "out of GPU memory: continuing with batches of 2",
+        "out of GPU memory: continuing with batches of 1",
     ]
     np.testing.assert_allclose(traction.data, stack.data, rtol=1e-6)
     method.fits = 0
-    with pytest.raises(FieldError, match="one frame alone"):
+    with pytest.raises(FieldError, match="a single frame"):
         reconstruct(stack, config=config, method=method)
 
 
@@ -444,6 +445,6 @@ def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
         on_notice=notices.append,
     )
     assert notices == [
-        "the noise of 2 of 4 frames cannot be estimated (first: frame 1): nearly all "
-        f"vectors are the same; {model} takes the others for exact"
+        "the noise of 2 of 4 frames cannot be estimated (first: frame 1) because "
+        f"nearly all vectors are equal; {model} assumes that there is no noise"
     ]

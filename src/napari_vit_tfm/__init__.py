@@ -1,9 +1,9 @@
-"""Traction force microscopy with a Vision Transformer, in napari and without.
+"""Traction force microscopy with a Vision Transformer, with and without napari.
 
-Importing the package costs nothing: the names below are looked up when they
-are first used, and torch, napari and Qt stay out until a function needs them.
+Importing the package is fast: public names are loaded when they are first used, and
+torch, napari and Qt when a function needs them.
 
-Displacements in, tractions out::
+To compute tractions from displacements::
 
     import napari_vit_tfm as tfm
 
@@ -59,7 +59,7 @@ _HOME = {
     "reconstruct": "napari_vit_tfm.reconstruction",
     "write_traction": "napari_vit_tfm.io",
 }
-"""The module that each public name lives in."""
+"""The module of each public name."""
 
 
 def __getattr__(name: str) -> Any:

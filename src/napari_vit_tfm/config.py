@@ -1,4 +1,4 @@
-"""Every default, once. Widgets and commands both start from these."""
+"""All defaults. Widgets and commands take their defaults from here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from napari_vit_tfm.options import Choice, Number
 
 REFERENCE_POISSON = 0.49
-"""Poisson ratio of the reference form, an almost incompressible gel."""
+"""Poisson ratio of the reference gel, which is almost incompressible."""
 
 PATCH_SIZE = 8
 """Side of a patch, in vectors."""
@@ -20,77 +20,76 @@ MAX_GRID = 256
 """Smallest and largest number of vectors along a side of a field."""
 
 BUNDLED_MODEL = "vit"
-"""Name of the network that comes with the package."""
+"""Name of the bundled network."""
 
 BAYESIAN_FTTC = "bayesian-fttc"
-"""Name of Bayesian FTTC, which networks are compared with by itself, too."""
+"""Name of Bayesian FTTC. Networks are also compared with it alone."""
 
 FIELD_KINDS: Mapping[str, str] = MappingProxyType(
     {
-        "discs": "the original work's discs of uniform traction",
-        "adhesions": "elongated adhesions anywhere, pulled along their long axis",
-        "cells": "contractile cells with many small adhesions, whose forces balance",
-        "pads": "smooth adhesions of all sizes, pulled in any direction",
+        "discs": "discs of uniform traction, as in the original work",
+        "adhesions": "elongated adhesions with tractions along their long axis",
+        "cells": "contractile cells with many small adhesions and balanced forces",
+        "pads": "smooth adhesions of all sizes with tractions in any direction",
         "fibres": "pairs of small spots that pull towards each other",
         "colony": "random continuous tractions inside cells of any shape",
-        "band": "a continuous band along a cell's edge that pulls inwards",
-        "layer": "a confluent layer, which goes on beyond the border",
-        "front": "a layer with a free edge, where it pulls most",
+        "band": "inward tractions in a continuous band along a cell's edge",
+        "layer": "a confluent layer that extends beyond the border",
+        "front": "a layer with a free edge, where the tractions are strongest",
         "spots": "point-like adhesions on top of a continuous traction",
         "mixture": "several of these kinds in one field",
     }
 )
-"""What is made where displacements with known tractions are asked for, in words."""
+"""Kinds of synthetic fields, with descriptions."""
 
 ALL_KINDS = "all"
-"""Stands for every kind of held-out fields, where methods are compared."""
+"""Name that selects all kinds of held-out fields in a benchmark."""
 
 ORACLE = "fttc-oracle"
-"""FTTC at its best, which only somebody who knows the truth can choose."""
+"""Name of FTTC with the regularisation and border chosen with the known tractions."""
 
 ORIGINAL_ENDINGS = (".pth", ".pt")
 MODEL_ENDINGS = (".safetensors", *ORIGINAL_ENDINGS, ".h5", ".hdf5")
-"""Endings of files that models are read from."""
+"""File endings of models."""
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-"""What the encoder's blocks may be trained in; everything else is float32."""
+"""Precisions of the encoder blocks in training. Everything else is float32."""
 
 
 MapSource = Literal["rollout", "attention"]
 MAP_SOURCES: tuple[MapSource, ...] = get_args(MapSource)
-"""What a block has gathered with all before it, or its own attention."""
+"""Attention rollout up to a block, or the attention of the block alone."""
 
 MapDirection = Literal["from", "to"]
 MAP_DIRECTIONS: tuple[MapDirection, ...] = get_args(MapDirection)
-"""What a patch attends to, or which patches attend to it."""
+"""Attention from a patch to all patches, or from all patches to a patch."""
 
 
 @dataclass(frozen=True)
 class ReconstructionConfig:
-    """How a stack is reconstructed.
+    """Configuration of a reconstruction.
 
     Parameters
     ----------
     model : str
-        A registered method's name, or the path of a checkpoint.
+        Name of a registered method, or path of a model file.
     heads : int, optional
-        Attention heads of a checkpoint that does not say; None takes the
-        usual number for the checkpoint's form.
+        Number of attention heads, for checkpoints that do not specify it. None uses
+        the usual number for the form of the checkpoint.
     device : {"auto", "cpu", "cuda", "mps"}
-        ``auto`` takes the GPU where there is one.
+        Device; ``auto`` is the GPU if there is one.
     batch_size : int
-        Frames per batch; halved while the GPU's memory does not hold it.
+        Frames per batch. It is halved while the batch does not fit into GPU memory.
     options : mapping of str to float
-        What is chosen about the method, such as the ``regularisation`` of FTTC;
-        see its class in `models.methods`.
+        Options of the method, such as the ``regularisation`` of FTTC; see the classes
+        in `models.methods`.
     n_views : int
-        Of how many mirror images of the field a network of this project averages
-        the tractions: 1, the field as it is; 4, its images along both
-        axes, too; 8, those of the field mirrored along the diagonal, too. Time
-        grows in proportion.
+        Number of mirror images of a field over which the tractions of a network of
+        this project are averaged. 1: the field itself. 4: its four mirror images. 8:
+        also those of its transpose. The computing time is proportional to it.
     """
 
     model: str = BUNDLED_MODEL
@@ -166,14 +165,14 @@ class ReadingConfig:
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is compared, and on which fields.
+    """Configuration of a benchmark.
 
     Parameters
     ----------
     extra_methods : tuple of str
-        What is compared beside all registered methods.
+        Methods that are compared in addition to all registered methods.
     sigmas : tuple of float
-        Standard deviations of the noise, as fractions of the field's width.
+        Standard deviations of the noise, as fractions of the field width.
     kind : str
         Distribution of the fields.
     n_fields, seed : int
@@ -189,7 +188,7 @@ class BenchmarkConfig:
 
 @dataclass(frozen=True)
 class KindsConfig:
-    """What is compared on held-out fields of all kinds.
+    """Configuration of a benchmark on held-out fields of all kinds.
 
     Parameters
     ----------
@@ -206,17 +205,17 @@ class KindsConfig:
 
 @dataclass(frozen=True)
 class InspectionConfig:
-    """How it is measured what a patch's traction depends on.
+    """Configuration of influence maps and faithfulness curves.
 
     Parameters
     ----------
     n_projections : int
-        Directions of the patch's traction that are followed back for an
-        influence map; all of them (two per node) make it exact.
+        Number of random projections of the traction in a patch for an influence map.
+        With two per node, the number of traction components, the map is exact.
     n_shares : int
-        Points of a faithfulness curve, both ends included.
+        Number of points of a faithfulness curve, including both ends.
     n_random : int
-        Random orders that a faithfulness curve is compared with.
+        Number of random orders with which a faithfulness curve is compared.
     seed : int
         Seed of the directions and of the random orders.
     """
@@ -229,16 +228,16 @@ class InspectionConfig:
 
 @dataclass(frozen=True)
 class DisplayConfig:
-    """How fields are drawn.
+    """Configuration of the display of fields.
 
     Parameters
     ----------
     arrow_stride : int
-        Every how many vectors an arrow is drawn.
+        Distance between drawn arrows, in vectors of the field.
     longest_arrow : float
-        Length of a field's longest arrow, in strides.
+        Length of the longest arrow of a field, in strides.
     max_arrows : int
-        Arrows of all frames together; more make the frame slider sluggish.
+        Largest number of arrows of all frames. More arrows slow the frame slider down.
     magnitude_colormap, displacement_colormap, attention_colormap : str
         Names of napari colormaps.
     attention_opacity : float
@@ -260,7 +259,7 @@ class DisplayConfig:
 
 @dataclass(frozen=True)
 class ExampleConfig:
-    """The gel and the size of the example time-lapses.
+    """Gel and size of the example time-lapses.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Displacements and tractions: the arrays, and what their numbers mean.
+"""Displacements and tractions: arrays with units, lengths and gel.
 
 Every stack is a float32 array of shape ``(T, H, W, 2)``. The last axis is
 ``(x, y)``: component 0 points along the columns, component 1 along the rows,
-and rows are counted downwards as in an image. The vectors sit on the nodes of
+and rows are counted downwards as in an image. The vectors are at the nodes of
 a regular grid whose ``W`` columns span ``L = (W - 1) * spacing_um``.
 """
 
@@ -37,7 +37,8 @@ def _as_stack(data: npt.ArrayLike) -> FloatArray:
         array = array[np.newaxis]
     if array.ndim != 4 or array.shape[-1] != 2:
         raise FieldError(
-            f"a stack of vector fields has the shape (T, H, W, 2), not {array.shape}"
+            f"a stack of vector fields must have the shape (T, H, W, 2), "
+            f"not {array.shape}"
         )
     if min(array.shape) == 0:
         raise FieldError(f"the stack is empty: its shape is {array.shape}")
@@ -50,43 +51,43 @@ def _check_positive(name: str, value: float | None) -> None:
 
 
 def drift_of(data: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Mean vector of every frame, to which a drift of the microscope's stage adds.
+    """Mean vector of every frame, which includes any drift of the microscope stage.
 
     Parameters
     ----------
     data : array of shape (T, H, W, 2)
-        Displacements, finite.
+        Finite displacements.
 
     Returns
     -------
     array of shape (T, 2)
-        Components ``(x, y)``, in the unit of `data`. Summed in double
-        precision, in which the mean of equal vectors is exactly that vector.
+        Components ``(x, y)``, in the unit of `data`. The sum is computed in double
+        precision, so that the mean of equal vectors is exact.
     """
     means: npt.NDArray[np.float64] = data.mean(axis=(1, 2), dtype=np.float64)
     return means
 
 
 def without_drift(data: npt.NDArray[np.floating]) -> FloatArray:
-    """Displacements less the mean vector of every frame.
+    """Subtract the mean vector of every frame.
 
     Parameters
     ----------
     data : array of shape (T, H, W, 2)
-        Displacements, finite.
+        Finite displacements.
 
     Returns
     -------
     array of shape (T, H, W, 2)
-        In the unit of `data`. The difference is taken in double precision: of
-        a small field on a large drift no more is lost than in `data` itself.
+        In the unit of `data`. The difference is computed in double precision, so that
+        a small field on a large drift loses no accuracy.
     """
-    rest: FloatArray = (data - drift_of(data)[:, None, None]).astype(np.float32)
-    return rest
+    difference = data - drift_of(data)[:, None, None]
+    return difference.astype(np.float32)
 
 
 class _VectorStack:
-    """What stacks of displacements and of tractions have in common."""
+    """Base class of displacement and traction stacks."""
 
     data: FloatArray
 
@@ -101,12 +102,12 @@ class _VectorStack:
         return int(self.data.shape[1]), int(self.data.shape[2])
 
     def magnitude(self) -> FloatArray:
-        """Length of every vector, ``(T, H, W)``, in the stack's unit."""
+        """Length of every vector, ``(T, H, W)``, in the unit of the stack."""
         lengths: FloatArray = np.hypot(self.data[..., 0], self.data[..., 1])
         return lengths
 
     def longest(self) -> float:
-        """Length of the longest vector of all frames; those in holes do not count."""
+        """Length of the longest finite vector of all frames."""
         lengths = self.magnitude()
         return float(lengths.max(where=np.isfinite(lengths), initial=0.0))
 
@@ -139,24 +140,24 @@ class Displacement(ABC):
     Parameters
     ----------
     unit : {"um", "grid", "px", "field"}, optional
-        ``um`` micrometres; ``grid`` steps of the vector grid; ``px`` camera
-        pixels (needs `pixel_size_um`); ``field`` fractions of the field's width
-        ``L = (W - 1) * spacing_um``. None where nobody has said yet.
+        ``um``: micrometres; ``grid``: steps of the vector grid; ``px``: camera
+        pixels, which require `pixel_size_um`; ``field``: fractions of the field width
+        ``L = (W - 1) * spacing_um``. None if it is unknown.
     spacing_um : float, optional
         Distance between neighbouring vectors, in micrometres.
     pixel_size_um : float, optional
-        Size of a camera pixel, in micrometres.
+        Size of a camera pixel in the specimen, in micrometres.
     gel : Gel
-        What the file says about the gel.
+        The known properties of the gel.
     outline : array of shape (N, 2), optional
-        The cell's outline, ``(x, y)`` in grid steps counted from zero.
+        Outline of the cell, ``(x, y)`` in grid steps counted from zero.
     metadata : mapping
-        Whatever else the file said.
+        Other information from the file.
 
     Raises
     ------
     FieldError
-        For unknown units, or lengths that are not positive.
+        If the unit is unknown or a length is not positive.
     """
 
     unit: Annotated[
@@ -195,7 +196,7 @@ class Displacement(ABC):
         if self.unit is not None and self.unit not in DISPLACEMENT_UNITS:
             raise FieldError(
                 f"unknown displacement unit {self.unit!r}: "
-                f"it is one of {', '.join(DISPLACEMENT_UNITS)}"
+                f"expected one of {', '.join(DISPLACEMENT_UNITS)}"
             )
         _check_positive("the spacing", self.spacing_um)
         _check_positive("the pixel size", self.pixel_size_um)
@@ -220,17 +221,17 @@ class Displacement(ABC):
         return DisplacementStack(self.frames(start, stop), **known)
 
     def grid_steps_per_unit(self) -> float:
-        """How many grid steps one unit of this displacement is.
+        """Conversion factor from the unit of this displacement to grid steps.
 
         Raises
         ------
         FieldError
-            If the unit is not known, or a length needed to convert it.
+            If the unit, or a length required to convert it, is unknown.
         """
         if self.unit is None:
             raise FieldError(
                 "the displacement's unit is not known: "
-                f"name it, one of {', '.join(DISPLACEMENT_UNITS)}"
+                f"set it to one of {', '.join(DISPLACEMENT_UNITS)}"
             )
         return grid_steps_per_unit(
             self.unit,
@@ -329,35 +330,35 @@ class DisplacementStream(Displacement):
 
 @dataclass(frozen=True, eq=False)
 class TractionStack(_VectorStack):
-    """Tractions exerted by the cell on the gel, frame after frame.
+    """Tractions exerted by the cell on the gel, in one or more frames.
 
     Parameters
     ----------
     data : array of shape (T, H, W, 2) or (H, W, 2)
-        Traction vectors ``(x, y)``; kept as float32.
+        Traction vectors ``(x, y)``, stored as float32.
     unit : {"Pa", "1"}
         Pascal, or the dimensionless ``t / E``.
     spacing_um : float, optional
         Distance between neighbouring vectors, in micrometres.
     gel : Gel
-        What is known about the gel that the tractions were computed with.
+        The gel that the tractions were computed for.
     model : str
-        Name of the reconstruction method; empty for tractions that are given.
+        Name of the reconstruction method; empty for known tractions.
     model_sha256 : str
-        SHA-256 of the method's weights; empty for methods without.
+        SHA-256 of the weights of the method; empty for methods without weights.
     outline : array of shape (N, 2), optional
-        The cell's outline, ``(x, y)`` in grid steps counted from zero.
+        Outline of the cell, ``(x, y)`` in grid steps counted from zero.
     drift : array of shape (T, 2), optional
-        Mean displacement ``(x, y)`` that was taken off every frame before the
-        reconstruction, in steps of the vector grid; kept as float64. None where
-        none was taken off, or where it is not known.
+        Mean displacement ``(x, y)`` that was subtracted from every frame before the
+        reconstruction, in grid steps, stored as float64. None if none was subtracted,
+        or if it is unknown.
     metadata : mapping
-        Whatever else is known.
+        Other information.
 
     Raises
     ------
     FieldError
-        For arrays of another shape, unknown units, or lengths that are not
+        If an array has another shape, the unit is unknown, or a length is not
         positive.
     """
 
@@ -376,14 +377,14 @@ class TractionStack(_VectorStack):
         if self.unit not in TRACTION_UNITS:
             raise FieldError(
                 f"unknown traction unit {self.unit!r}: "
-                f"it is one of {', '.join(TRACTION_UNITS)}"
+                f"expected one of {', '.join(TRACTION_UNITS)}"
             )
         _check_positive("the spacing", self.spacing_um)
         if self.drift is not None:
             object.__setattr__(self, "drift", self._checked_drift(self.drift))
 
     def first(self, n: int) -> TractionStack:
-        """The first `n` frames, or all where there are fewer."""
+        """The first `n` frames, or all if there are fewer."""
         drift = None if self.drift is None else self.drift[:n]
         return replace(self, data=self.data[:n], drift=drift)
 
@@ -391,7 +392,7 @@ class TractionStack(_VectorStack):
         array = np.asarray(drift, dtype=np.float64)
         if array.shape != (self.n_frames, 2):
             raise FieldError(
-                f"the drift of {self.n_frames} frames has the shape "
+                f"the drift of {self.n_frames} frames must have the shape "
                 f"({self.n_frames}, 2), not {array.shape}"
             )
         return array

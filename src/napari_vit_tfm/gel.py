@@ -1,4 +1,4 @@
-"""What is known about a gel: its stiffness, Poisson ratio and thickness."""
+"""Properties of a gel: Young's modulus, Poisson ratio and thickness."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ PA_PER_KPA = 1000.0
 
 @dataclass(frozen=True)
 class Gel:
-    """What is known about a gel.
+    """Known properties of a gel.
 
-    None is a value that nobody has said. A gel of which nothing is known is
-    ``Gel()``; it is not the same as one that is said to have the reference
-    gel's values.
+    None means that a value is unknown. A gel with unknown values, such as ``Gel()``,
+    differs from a gel with the values of the reference gel.
 
     Parameters
     ----------
     young_pa : float, optional
-        Young's modulus, in Pa. Where it is not known, tractions are those over
-        Young's modulus, ``t / E``.
+        Young's modulus, in Pa. If it is unknown, tractions are dimensionless,
+        ``t / E``.
     poisson : float, optional
         Poisson ratio, from 0 to 0.5.
     thickness_um : float, optional
@@ -36,7 +35,7 @@ class Gel:
     Raises
     ------
     FieldError
-        For values that no gel has.
+        If a value is not physical.
 
     Examples
     --------
@@ -94,21 +93,25 @@ class Gel:
 
     @property
     def is_layer(self) -> bool:
-        """Whether it is known to have a finite thickness."""
+        """Whether the thickness is known to be finite."""
         return self.thickness_um is not None and math.isfinite(self.thickness_um)
 
     @property
     def needs(self) -> tuple[Length, ...]:
-        """Lengths without which its response cannot be computed on a grid."""
+        """Lengths required to compute the response of the gel on a grid."""
         return ("spacing_um",) if self.is_layer else ()
 
     def filled_from(self, other: Gel) -> Gel:
-        """A gel with the values of this one and, where it has none, of another.
+        """Replace unknown values by those of another gel.
 
         Parameters
         ----------
         other : Gel
-            Where missing values come from.
+            Source of the missing values.
+
+        Returns
+        -------
+        Gel
         """
 
         def known(own: float | None, fallback: float | None) -> float | None:
@@ -122,4 +125,4 @@ class Gel:
 
 
 REFERENCE_GEL = Gel(poisson=REFERENCE_POISSON, thickness_um=math.inf)
-"""The gel of the reference form, a half-space; its stiffness does not matter."""
+"""The gel of the reference form: a half-space of any Young's modulus."""

@@ -1,7 +1,7 @@
-"""Displacement stacks in, traction stacks out.
+"""Reconstruction of traction stacks from displacement stacks.
 
-Everything here is plain: arrays, a configuration, callbacks. No layer, no
-viewer, no Qt. torch is imported only when something is computed.
+The functions take stacks, a configuration and callbacks. torch is imported only when
+tractions are computed.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ class Batch:
     Parameters
     ----------
     start, stop : int
-        First frame, and the one after the last.
+        First frame, and the frame after the last.
     total : int
-        Frames of the whole stack.
+        Number of frames of the stack.
     traction : TractionStack
-        Tractions of these frames; Pa where Young's modulus is known, else ``t / E``.
+        Tractions of these frames, in Pa, or as ``t / E`` if Young's modulus is
+        unknown.
     """
 
     start: int
@@ -93,12 +94,12 @@ class Gathered:
 
 
 def resolve_device(device: Device) -> str:
-    """The device that a choice stands for on this machine.
+    """Select the device on this machine.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
-        ``auto`` is the GPU where there is one.
+        Device; ``auto`` is the GPU if there is one.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def resolve_device(device: Device) -> str:
     if device == "auto":
         return next(name for name, there in available.items() if there)
     if not available[device]:
-        raise ConfigError(f"there is no {device} device here; the device can be auto")
+        raise ConfigError(f"there is no {device} device; set the device to auto")
     return device
 
 
@@ -134,31 +135,30 @@ def reconstruct(
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> TractionStack:
-    """Compute the tractions behind every frame of a displacement stack.
+    """Reconstruct the tractions of every frame of a displacement stack.
 
     Parameters
     ----------
     displacement : DisplacementStack or DisplacementStream
-        Displacements; 16 to 256 vectors along either side.
+        Displacements, with 16 to 256 vectors along each side.
     substrate : Substrate, keyword-only, optional
-        The gel; None is ``Substrate(displacement.gel)``, the gel that is known
-        with the displacements.
+        The gel. None is ``Substrate(displacement.gel)``, the gel of the displacements.
     config : ReconstructionConfig, keyword-only, optional
-        Model, device, batch size.
+        Model, device and batch size.
     method : ReconstructionMethod, keyword-only, optional
-        A loaded method, instead of the one that `config` names.
+        A loaded method, instead of the model of `config`.
     on_progress : callable, keyword-only, optional
-        Called after every batch with the frames done and the frames in all.
+        Called after every batch with the number of finished frames and of all frames.
     is_cancelled : callable, keyword-only, optional
-        Asked before every batch.
+        Called before every batch. If it returns True, the reconstruction stops.
     on_notice : callable, keyword-only, optional
-        Told, in a sentence, what the user should know about the run.
+        Called with notices for the user, one sentence each.
 
     Returns
     -------
     TractionStack
-        On the displacements' own grid; Pa where Young's modulus is known, else
-        ``t / E``.
+        Tractions on the grid of the displacements, in Pa, or as ``t / E`` if Young's
+        modulus is unknown.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def reconstruct(
     ConfigError
         If the machine has no such device.
     Cancelled
-        If `is_cancelled` said so.
+        If `is_cancelled` returned True.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def reconstruct(
     >>> traction.data.shape, traction.unit, traction.model
     ((2, 48, 64, 2), 'Pa', 'bayesian-fttc')
 
-    The squared error, relative to that of predicting zero, is small:
+    The squared error is small relative to that of predicting zero:
 
     >>> from napari_vit_tfm.benchmark.metrics import relative_squared_error
     >>> bool((relative_squared_error(traction.data, truth.data) < 0.1).all())
@@ -217,10 +217,10 @@ def reconstruct_batches(
     method: ReconstructionMethod | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
-    """As `reconstruct`, batch by batch, for callers that do something in between.
+    """Reconstruct tractions batch by batch.
 
-    Of a `DisplacementStream` only one batch is in memory. A notice about frames, such
-    as a drift, comes with the first batch it is about, and once more at the end if
+    Only one batch of a `DisplacementStream` is in memory. A notice about frames, such
+    as a drift, is given with the first batch that it is about, and again at the end if
     later batches have changed it.
 
     Parameters
@@ -260,9 +260,9 @@ def reconstruct_batches(
         traction = _reconstruct_part(part, substrate, method, device)
         if traction is None:
             if part.n_frames == 1:
-                raise FieldError("one frame alone does not fit the GPU's memory")
+                raise FieldError("a single frame does not fit into the GPU memory")
             size = part.n_frames // 2
-            notify(f"out of GPU memory: going on with batches of {size}")
+            notify(f"out of GPU memory: continuing with batches of {size}")
             continue
         stop = start + part.n_frames
         yield Batch(start, stop, total, traction)
@@ -272,7 +272,23 @@ def reconstruct_batches(
 
 
 def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMethod:
-    """Load the method that a configuration names; None is the default one.
+    """Load the method of a configuration.
+
+    Parameters
+    ----------
+    config : ReconstructionConfig, optional
+        The configuration. None uses the default one.
+
+    Returns
+    -------
+    ReconstructionMethod
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it cannot be loaded.
+    ConfigError
+        If an option of the method is not valid.
 
     Examples
     --------
@@ -297,7 +313,7 @@ def _reconstruct_part(
     method: ReconstructionMethod,
     device: str,
 ) -> TractionStack | None:
-    """Tractions of some frames; None where the GPU's memory is too small."""
+    """Tractions of some frames; None if the GPU memory is too small."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32
@@ -334,10 +350,10 @@ def reference_displacement(
     substrate: Substrate,
     method: ReconstructionMethod,
 ) -> Tensor:
-    """Frames in the reference form, on the method's grid, ``(n, 2, H, W)``.
+    """Frames in the reference form on the grid of the method, ``(n, 2, H, W)``.
 
-    A drift is taken off first, if the method ignores it: the substrate's filter
-    sees zeros around the field, and would make a mean a jump at the border.
+    If the method ignores drift, the mean displacement is subtracted before any other
+    step.
     """
     from napari_vit_tfm.models.tensors import to_tensor
 
@@ -358,12 +374,12 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
     height, width = displacement.grid_shape
     if min(height, width) < MIN_GRID or max(height, width) > MAX_GRID:
         raise FieldError(
-            f"the field has {height} x {width} vectors; it can have from "
-            f"{MIN_GRID} x {MIN_GRID} to {MAX_GRID} x {MAX_GRID}"
+            f"the field has {height} x {width} vectors; it must have between "
+            f"{MIN_GRID} x {MIN_GRID} and {MAX_GRID} x {MAX_GRID}"
         )
     if method.grid is not None and height != width:
         raise FieldError(
-            f"{method.name} takes square fields only; this one is {height} x {width}"
+            f"{method.name} works only on square fields; this one is {height} x {width}"
         )
 
 
@@ -372,8 +388,8 @@ def _check_finite(part: DisplacementStack, start: int) -> None:
     if not finite.all():
         raise FieldError(
             f"{np.count_nonzero(~finite)} of {part.n_frames} frames hold vectors that "
-            f"are not finite (first: frame {start + np.argmin(finite)}); fill them "
-            "before the reconstruction"
+            f"are not finite (first: frame {start + np.argmin(finite)}); "
+            "interpolate them before the reconstruction"
         )
 
 

@@ -1,4 +1,4 @@
-"""Fields on grids of another number of nodes."""
+"""Resampling of fields to grids with another number of nodes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scipy.ndimage import zoom
 def resample_nodes(
     field: npt.NDArray[np.floating], shape: tuple[int, int]
 ) -> npt.NDArray[np.floating]:
-    """Bring a field to another number of nodes over the same square.
+    """Resample a field to another number of nodes on the same area.
 
-    Linear interpolation between nodes; the outermost nodes coincide.
+    The values are interpolated linearly. The outermost nodes of both grids coincide.
 
     Parameters
     ----------
     field : array of shape (H, W, ...)
         Values at the nodes.
     shape : tuple of int
-        Rows and columns wanted, at least 2 each.
+        Rows and columns of the new grid, at least 2 each.
 
     Returns
     -------

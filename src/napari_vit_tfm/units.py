@@ -1,8 +1,7 @@
-"""The units of displacements and of tractions, with all that is known about them.
+"""Units of displacements and tractions: names, spellings and conversion.
 
-`DISPLACEMENT_UNITS` and `TRACTION_UNITS` hold the units by their keys. A stack keeps
-the key of its unit. `LENGTHS` names the lengths, in micrometres, that some units
-cannot be converted without.
+`DISPLACEMENT_UNITS` and `TRACTION_UNITS` map keys to units. A stack stores the key of
+its unit. `LENGTHS` names the lengths that are required to convert some units.
 """
 
 from __future__ import annotations
@@ -22,30 +21,29 @@ Length = Literal["spacing_um", "pixel_size_um"]
 LENGTHS: Mapping[Length, str] = MappingProxyType(
     {"spacing_um": "the vector spacing", "pixel_size_um": "the pixel size"}
 )
-"""Lengths that a stack may know, in words: the distance between neighbouring vectors
-and the size of a camera pixel in the specimen."""
+"""Names of the lengths of a stack: the distance between neighbouring vectors, and the
+size of a camera pixel in the specimen."""
 
 _NOT_KNOWN = "unit not known"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit, with its names and what it takes to convert it.
+    """Names of a unit, and the lengths required to convert it.
 
     Parameters
     ----------
     label : str
         Name in layers, legends and messages, such as ``µm``.
     words : str
-        Name in full, as lists of choices, help and reports put it.
+        Full name in menus, help and reports.
     spellings : tuple of str
-        What files may call it besides its key, its label and its words, in any
-        case.
+        Other names in files, besides the key, the label and the full name. Case is
+        ignored.
     multiples : mapping of str to float
-        What files may call other units of the same kind, letter by letter, with
-        how many of this unit one of them is.
+        Other units of the same kind in files, with their value in this unit.
     needs : tuple of str
-        Lengths without which it cannot be converted, keys of `LENGTHS`.
+        Lengths required to convert the unit, keys of `LENGTHS`.
     """
 
     label: str
@@ -56,7 +54,7 @@ class Unit:
 
 
 def _spelt(prefixes: Iterable[str]) -> tuple[str, ...]:
-    """The word metre after some prefixes, British and American, one and several."""
+    """British and American spellings of metre with prefixes, singular and plural."""
     endings = ("metre", "metres", "meter", "meters")
     return tuple(prefix + ending for prefix in prefixes for ending in endings)
 
@@ -94,7 +92,7 @@ DISPLACEMENT_UNITS: Mapping[DisplacementUnit, Unit] = MappingProxyType(
         ),
     }
 )
-"""Units of displacements by their keys."""
+"""Displacement units by key."""
 
 TRACTION_UNITS: Mapping[TractionUnit, Unit] = MappingProxyType(
     {
@@ -102,7 +100,7 @@ TRACTION_UNITS: Mapping[TractionUnit, Unit] = MappingProxyType(
         "1": Unit("t/E", "fractions of Young's modulus (t/E)"),
     }
 )
-"""Units of tractions by their keys."""
+"""Traction units by key."""
 
 _UNITS: Mapping[DisplacementUnit | TractionUnit, Unit] = MappingProxyType(
     dict([*DISPLACEMENT_UNITS.items(), *TRACTION_UNITS.items()])
@@ -110,12 +108,12 @@ _UNITS: Mapping[DisplacementUnit | TractionUnit, Unit] = MappingProxyType(
 
 
 def unit_label(unit: DisplacementUnit | TractionUnit | None) -> str:
-    """Name of a unit as it is written in layers, legends and messages.
+    """Short name of a unit, for layers, legends and messages.
 
     Parameters
     ----------
     unit : str, optional
-        Key of a unit; None where it is not known.
+        Key of a unit; None if it is unknown.
 
     Examples
     --------
@@ -128,12 +126,12 @@ def unit_label(unit: DisplacementUnit | TractionUnit | None) -> str:
 
 
 def unit_words(unit: DisplacementUnit | TractionUnit | None) -> str:
-    """Name of a unit in full.
+    """Full name of a unit, for menus, help and reports.
 
     Parameters
     ----------
     unit : str, optional
-        Key of a unit; None where it is not known.
+        Key of a unit; None if it is unknown.
 
     Examples
     --------
@@ -146,22 +144,22 @@ def unit_words(unit: DisplacementUnit | TractionUnit | None) -> str:
 
 
 def displacement_unit(spelling: object) -> tuple[DisplacementUnit, float] | None:
-    """Understand what a file calls the unit of its displacements.
+    """Identify the unit of displacements in a file.
 
     Parameters
     ----------
     spelling : object
-        What the file says. Capitals do not matter, except in ``m``, ``mm`` and
-        ``nm``, which mean something else with one.
+        Name of the unit in the file. Case is ignored, except for ``m``, ``mm`` and
+        ``nm``, because ``M`` and ``MM`` are other units.
 
     Returns
     -------
     unit : {"um", "grid", "px", "field"}
-        The unit to keep the displacements in.
+        Key of the unit of the stack.
     factor : float
-        What the file's numbers have to be multiplied by, to be in this unit.
+        Factor that converts the values in the file to this unit.
 
-        None instead of both for what is no unit of displacements.
+        The result is None if `spelling` is not a displacement unit.
 
     Examples
     --------
@@ -180,17 +178,17 @@ def displacement_unit(spelling: object) -> tuple[DisplacementUnit, float] | None
 
 
 def traction_unit(spelling: object) -> TractionUnit | None:
-    """Understand what a file calls the unit of its tractions.
+    """Identify the unit of tractions in a file.
 
     Parameters
     ----------
     spelling : object
-        What the file says.
+        Name of the unit in the file.
 
     Returns
     -------
     {"Pa", "1"} or None
-        The unit; None for what is no unit of tractions.
+        Key of the unit; None if `spelling` is not a traction unit.
 
     Examples
     --------
@@ -206,20 +204,20 @@ def traction_unit(spelling: object) -> TractionUnit | None:
 
 
 def _factor(key: str, unit: Unit, spelling: object) -> float | None:
-    """How many of a unit the spelt unit is; None where it is none of its kind."""
+    """Value of a spelt unit in another unit; None if they are of different kinds."""
     if not isinstance(spelling, str):
         return None
-    spelt = _normal(spelling)
+    name = _normalised(spelling)
     names = (key, unit.label, unit.words, *unit.spellings)
-    if spelt.casefold() in [_normal(name).casefold() for name in names]:
+    if name.casefold() in [_normalised(known).casefold() for known in names]:
         return 1.0
-    if len(spelt) > len("mm"):
-        spelt = spelt.casefold()
-    return unit.multiples.get(spelt)
+    if len(name) > len("mm"):
+        name = name.casefold()
+    return unit.multiples.get(name)
 
 
-def _normal(spelling: str) -> str:
-    """A spelling with single spaces, and one letter for micro sign and Greek mu."""
+def _normalised(spelling: str) -> str:
+    """A spelling with single spaces, and with the micro sign as Greek mu."""
     return " ".join(unicodedata.normalize("NFKC", spelling).split())
 
 
@@ -230,7 +228,7 @@ def grid_steps_per_unit(
     spacing_um: float | None = None,
     pixel_size_um: float | None = None,
 ) -> float:
-    """How many steps of the vector grid one unit of displacement is.
+    """Conversion factor from a unit of displacement to grid steps.
 
     Parameters
     ----------
@@ -246,7 +244,7 @@ def grid_steps_per_unit(
     Raises
     ------
     FieldError
-        If a length that the unit needs is not known.
+        If a length required to convert the unit is unknown.
 
     Examples
     --------

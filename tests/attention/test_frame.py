@@ -139,7 +139,7 @@ def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
         for data, frame in [(drifting, 0), (still, 1), (drifting, 1)]
     ]
     assert len(notices) == 1
-    assert notices[0].startswith("taken off: a drift of up to 308 grid steps")
+    assert notices[0].startswith("subtracted a drift of up to 308 grid steps")
     np.testing.assert_allclose(found[2].attention, found[1].attention, atol=1e-6)
     np.testing.assert_allclose(found[2].rollout, found[1].rollout, atol=1e-6)
 

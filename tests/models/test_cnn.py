@@ -76,7 +76,7 @@ def test_the_field_is_given_as_it_is_and_a_drift_is_told(tmp_path: Path) -> None
     np.testing.assert_array_equal(found.data, expected)
     assert found.drift is None
     (notice,) = notices
-    assert notice.startswith("cnn.h5 gets the field as it is, with a drift of up to")
+    assert "which cnn.h5 may interpret as traction" in notice
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_the_field_is_given_as_it_is_and_a_drift_is_told(save: Save, form: str) 
     np.testing.assert_array_equal(found.data, expected)
     assert found.drift is None
     (notice,) = notices
-    assert notice.startswith("checkpoint.pth gets the field as it is, with a drift of")
+    assert "which checkpoint.pth may interpret as traction" in notice
 
 
 @pytest.mark.parametrize(
