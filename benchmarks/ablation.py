@@ -1,11 +1,10 @@
-"""What each ingredient of the network brings: short trainings, side by side.
+"""Contribution of each part of the network, measured with short training runs.
 
     python benchmarks/ablation.py -o ablation.md
 
-Every variant is trained for the same number of steps on the same small fields
-and scored on fields that none has seen. The networks are small and trained
-for minutes, not hours: it is the differences that count, and only those that are
-larger than what other random numbers make of the same network.
+Every variant is trained for the same number of steps on the same small fields and
+scored on validation fields. The networks are small and trained for minutes. Only
+differences that exceed those between random seeds are significant.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ LOSS = LossConfig(exponent=0.6, adhesions=0.03)
 
 
 class OneAmplitude(PhysicsViT):
-    """Every field divided by the same number, discs' typical displacement."""
+    """All fields are divided by the same number, the typical displacement of discs."""
 
     @staticmethod
     def _normalised(displacement: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,14 +57,14 @@ class OneAmplitude(PhysicsViT):
 
 
 class NoSolutions(PhysicsViT):
-    """No classical solution, neither as input nor to start from."""
+    """No classical solutions, neither as input nor in the first estimate."""
 
     def _solutions(self, solver: Solver, steps: Tensor) -> list[Tensor]:
         return [torch.zeros_like(part) for part in super()._solutions(solver, steps)]
 
 
 class NoBayesianSolution(PhysicsViT):
-    """The solutions of given regularisations alone."""
+    """Tikhonov solutions only."""
 
     def _solutions(self, solver: Solver, steps: Tensor) -> list[Tensor]:
         *given, bayesian = super()._solutions(solver, steps)
@@ -73,21 +72,21 @@ class NoBayesianSolution(PhysicsViT):
 
 
 class NoMixture(PhysicsViT):
-    """The correction is to one Tikhonov solution, the one in the middle."""
+    """The first estimate corrects the middle Tikhonov solution."""
 
     def _mixture(self, solutions: list[Tensor], logits: Tensor) -> Tensor:
         return solutions[len(self.config.regularisations) // 2]
 
 
 class TokensOnly(PhysicsViT):
-    """No detail beside the tokens: the convolutional stem feeds them alone."""
+    """The decoder has no input from the convolutional stem, only the tokens."""
 
     def _decoded(self, tokens: Tensor, maps: Tensor, grid: torch.Size) -> Tensor:
         return super()._decoded(tokens, torch.zeros_like(maps), grid)
 
 
 class NoFactor(PhysicsViT):
-    """Refinements that add to the traction and do not multiply it."""
+    """Refinements without the factor."""
 
     def __init__(self, config: PhysicsViTConfig) -> None:
         super().__init__(config)
@@ -102,7 +101,7 @@ class NoFactor(PhysicsViT):
 
 
 class NoShare(PhysicsViT):
-    """Refinements that add no share of the Bayesian solution of what is left."""
+    """Refinements without the share of the Bayesian solution of the residual."""
 
     def __init__(self, config: PhysicsViTConfig) -> None:
         super().__init__(config)
@@ -114,7 +113,7 @@ class NoShare(PhysicsViT):
 
 @dataclass(frozen=True)
 class Variant:
-    """A network and how it is trained; without anything said, with everything."""
+    """A variant of the network and its training. The default has all parts."""
 
     name: str
     network: type[PhysicsViT] = PhysicsViT
@@ -144,7 +143,7 @@ VARIANTS = (
 
 
 def trained(variant: Variant, *, steps: int) -> PhysicsViT:
-    """A network after a short training."""
+    """Train a variant for a few steps."""
     config = TrainingConfig(
         network=variant.size,
         kinds=variant.kinds,
@@ -176,7 +175,7 @@ def trained(variant: Variant, *, steps: int) -> PhysicsViT:
 def scores(
     network: PhysicsViT, *, n: int = 24, shape: tuple[int, int] = SHAPE
 ) -> list[float]:
-    """Mean relative squared errors, kind by kind, clean and with noise."""
+    """Mean relative squared errors for each kind of field and noise level."""
     found = []
     for kind in KINDS:
         if shape != SHAPE:

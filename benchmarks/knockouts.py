@@ -1,10 +1,10 @@
-"""What the bundled network loses without one of its parts, not trained again.
+"""Errors of the bundled network with parts disabled, without training it again.
 
     python benchmarks/knockouts.py -o knockouts.md
 
-A part that is left out without loss is one that the network does not use. The
-reverse does not hold: trained without it, the network might have done as well;
-`ablation.py` looks at that.
+If disabling a part does not increase the error, the network does not use the part. The
+reverse does not hold: a network trained without the part might be as accurate, which
+`ablation.py` measures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from napari_vit_tfm.training import starting_weights
 
 
 class Nothing(nn.Module):
-    """Zeros in place of what a part adds."""
+    """Replaces the output of a part by zeros."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens to zeros."""
@@ -31,18 +31,18 @@ class Nothing(nn.Module):
 
 
 def no_attention(network: PhysicsViT) -> None:
-    """Every token sees itself alone."""
+    """Disable the attention, so that tokens do not exchange information."""
     for block in network.blocks:
         block.attn = Nothing()
 
 
 def no_blocks(network: PhysicsViT) -> None:
-    """Tokens go from the embedding to the decoder as they are."""
+    """Disable the encoder: the decoder gets the embedded tokens."""
     network.blocks = nn.ModuleList()
 
 
 def no_refinement(network: PhysicsViT) -> None:
-    """The first estimate is the last."""
+    """Disable the refinement: the first estimate is the result."""
     network.refinements = nn.ModuleList()
 
 

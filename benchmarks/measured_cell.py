@@ -1,11 +1,11 @@
-"""What methods make of a measured field, and what they leave of it unexplained.
+"""Tractions of a measured cell, and the displacement that they do not explain.
 
     python benchmarks/measured_cell.py FIELD --units grid -o measured-cell.png
 
-A measured field has no known tractions. What can be looked at is where a method
-puts them, beside the cell's outline, and which displacement they do not explain.
-``--compare NAME=FILE`` adds tractions that `vit-tfm predict` has saved, such as
-those of an earlier version; they must be those of the reference gel, as `t/E`.
+The tractions of a measured cell are unknown. The figure shows where each method finds
+tractions, with the outline of the cell, and the unexplained displacement.
+``--compare NAME=FILE`` adds tractions saved by `vit-tfm predict`, for example those of
+an earlier version. They must be `t/E` on the reference gel.
 """
 
 from __future__ import annotations
@@ -29,39 +29,40 @@ from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
 AROUND = 3
-"""How far around the outline, in grid steps, tractions still count as the cell's."""
+"""Distance in grid steps from the outline within which tractions are the cell's."""
 
 
 def unexplained(steps: FloatArray, traction: FloatArray) -> FloatArray:
-    """Displacement less that of the tractions, both without their means."""
-    made = np.stack(
+    """Displacement that the tractions do not explain, without its mean."""
+    explained = np.stack(
         raster_displacement(*np.moveaxis(traction.astype(float), -1, 0)), axis=-1
     )
-    rest: FloatArray = steps - made
-    rest -= rest.mean(axis=(0, 1))
-    return rest
+    residual: FloatArray = steps - explained
+    residual -= residual.mean(axis=(0, 1))
+    return residual
 
 
-def described(
+def residual_in_words(
     steps: FloatArray, traction: FloatArray, outline: np.ndarray
 ) -> tuple[FloatArray, str]:
-    """The residual, and in words the shares of what it and the background have."""
+    """The unexplained displacement, and its summary in words."""
     centred = steps - steps.mean(axis=(0, 1))
-    rest = unexplained(steps, traction)
-    share = np.square(rest).sum() / np.square(centred).sum()
+    residual = unexplained(steps, traction)
+    fraction = np.square(residual).sum() / np.square(centred).sum()
     inside = polygon2mask(  # type: ignore[no-untyped-call]
         steps.shape[:2], outline[:, ::-1]
     )
     near = ndimage.binary_dilation(inside, iterations=AROUND)
     magnitude = np.hypot(traction[..., 0], traction[..., 1])
     outside = magnitude[~near].sum() / magnitude.sum()
-    return rest, f"unexplained {share:.1%}\ntraction outside the cell {outside:.0%}"
+    words = f"unexplained {fraction:.1%}\ntraction outside the cell {outside:.0%}"
+    return residual, words
 
 
 def draw(
     stack: DisplacementStack, tractions: dict[str, FloatArray], outline: np.ndarray
 ) -> Figure:
-    """Displacement, and for every method its tractions above what they leave."""
+    """Draw the displacement, the tractions of each method, and the unexplained part."""
     steps = stack.in_grid_steps()[0]
     n = len(tractions)
     figure = Figure(figsize=(2.6 * (n + 1), 5.6), layout="constrained")
@@ -70,16 +71,14 @@ def draw(
     centred = steps - steps.mean(axis=(0, 1))
     size = np.hypot(centred[..., 0], centred[..., 1])
     panels = [(axes[0, 0], size, "displacement", "viridis", size.max())]
-    rests = {}
     for column, (name, traction) in enumerate(tractions.items(), start=1):
-        rest, words = described(steps, traction, outline)
+        residual, words = residual_in_words(steps, traction, outline)
         magnitude = np.hypot(traction[..., 0], traction[..., 1])
         panels.append((axes[0, column], magnitude, name, "inferno", strongest))
-        rests[name] = rest
-        left = np.hypot(rest[..., 0], rest[..., 1])
+        left = np.hypot(residual[..., 0], residual[..., 1])
         panels.append((axes[1, column], left, words, "viridis", size.max() / 3))
     for axis, values, title, colours, top in panels:
-        # The square root shows what is weak, too.
+        # Colours of the square root show weak values, too.
         norm = PowerNorm(0.5, vmin=0, vmax=top)
         image = axis.imshow(values, cmap=colours, norm=norm)
         axis.plot(*np.vstack([outline, outline[:1]]).T, color="white", lw=0.8)
@@ -99,7 +98,7 @@ def draw(
 
 
 def main() -> None:
-    """Reconstruct, draw and write the figure; print the shares."""
+    """Reconstruct the field, write the figure, and print the fractions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("field", type=Path, help="file with an outline of the cell")
     parser.add_argument("--units", choices=DISPLACEMENT_UNITS)
@@ -121,7 +120,7 @@ def main() -> None:
         ).data[0]
     steps = stack.in_grid_steps()[0]
     for name, traction in tractions.items():
-        words = described(steps, traction, stack.outline)[1]
+        words = residual_in_words(steps, traction, stack.outline)[1]
         print(f"{name}: {', '.join(words.splitlines())}")
     write_png(arguments.output, draw(stack, tractions, stack.outline))
 
