@@ -104,15 +104,16 @@ class FrameNotices:
             return f"subtracted {size}; a uniform displacement causes no traction"
         return (
             f"the field has {size}, which {self._method.name} may interpret as "
-            "traction: subtract the mean of every frame first, or use a model that does "
-            f"it, such as {BUNDLED_MODEL}"
+            "traction: subtract the mean of every frame first, or use a model that "
+            f"does it, such as {BUNDLED_MODEL}"
         )
 
     def _about_noise(self) -> str:
         return (
             f"the noise of {len(self._unknown_noise)} of {self._n_frames} frames "
-            f"cannot be estimated (first: frame {self._unknown_noise[0]}) because nearly "
-            f"all vectors are equal; {self._method.name} assumes that there is no noise"
+            f"cannot be estimated (first: frame {self._unknown_noise[0]}) because "
+            f"nearly all vectors are equal; {self._method.name} assumes that there is "
+            "no noise"
         )
 
 
