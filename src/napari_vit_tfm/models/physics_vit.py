@@ -362,10 +362,8 @@ class PhysicsViT(nn.Module):
         middle = len(self.config.regularisations) // 2
         start = torch.zeros_like(logits[:1, :, :1, :1])
         start[:, middle] = _MIDDLE
-        weights = torch.softmax(
-            logits[..., :height, :width] + start, dim=1
-        )  # (N,S,H,W)
-        mixed = weights.unsqueeze(2) * torch.stack(solutions, dim=1)
+        weights = torch.softmax(logits[..., :height, :width] + start, dim=1)
+        mixed = weights.unsqueeze(2) * torch.stack(solutions, dim=1)  # (N, S, 2, H, W)
         return mixed.sum(dim=1)
 
     def _corrected(self, traction: Tensor, correction: Tensor) -> Tensor:
