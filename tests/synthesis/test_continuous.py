@@ -74,6 +74,21 @@ def test_a_colony_s_cells_may_balance() -> None:
         assert abs(free.x.sum()) > 1e-3 * np.abs(free.x).sum()
 
 
+def test_a_cell_of_a_single_node_balances_too() -> None:
+    tiny = ColonyDistribution(
+        cells=(1, 1),
+        extent=(0.02, 0.02),
+        softness=(0.1, 0.1),
+        balanced_share=1.0,
+        spread=0.4,
+    )
+    # With this seed the cell covers one square alone.
+    fine = tiny.draw(np.random.default_rng(269), (16, 16))
+    x, y = (part[0] for part in (fine.x, fine.y))
+    assert np.abs(x).max() < 1e-6
+    assert np.abs(y).max() < 1e-6
+
+
 def test_a_colony_is_smooth_inside_and_nothing_outside() -> None:
     one = {"cells": (1, 1), "extent": (0.25, 0.25), "spread": 0.1}
     smooth = drawn(ColonyDistribution(length=(10.0, 10.0), **one))[1]

@@ -221,6 +221,9 @@ def _balanced(
     x = x - weight * (float(x.sum()) / total)
     y = y - weight * (float(y.sum()) / total)
     lever = float((weight * (px * px + py * py)).sum())
+    if lever <= 0:
+        # All the weight is in one node, which has no torque.
+        return x, y
     turn = float((px * y - py * x).sum()) / lever
     return x + weight * turn * py, y - weight * turn * px
 
