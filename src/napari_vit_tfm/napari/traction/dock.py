@@ -41,7 +41,7 @@ from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
 )
-from napari_vit_tfm.napari.layers.registry import describe
+from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.layers.results import (
     ResultLayers,
     describe_field,
@@ -254,9 +254,9 @@ class TractionDock(QWidget):
         try:
             stack = as_displacement(field)
             if stack.unit is None:
-                said_by = "layer" if field.parts else "file"
+                origin = "layer" if field.parts else "file"
                 return (
-                    f"The {said_by} does not say the unit of its displacements: "
+                    f"The {origin} does not say the unit of its displacements: "
                     "choose it."
                 )
             stack.grid_steps_per_unit()
@@ -297,10 +297,10 @@ class TractionDock(QWidget):
             return None
 
     def _show_lengths(self) -> None:
-        """Show what the field's layers say about its unit, spacing and pixel size."""
+        """Show unit, spacing and pixel size of the field's layers."""
         field, stack = self.fields.field(), self._stack()
-        said = None if field is None else describe(field.lead)
-        unit = None if said is None else said.unit
+        description = None if field is None else description_of(field.lead)
+        unit = None if description is None else description.unit
         with (
             QSignalBlocker(self.unit),
             QSignalBlocker(self.spacing),
@@ -308,12 +308,14 @@ class TractionDock(QWidget):
         ):
             self.unit.setCurrentIndex(-1 if unit is None else self.unit.findData(unit))
             self.spacing.setValue((stack.spacing_um if stack else None) or 0)
-            self.pixel_size.setValue((said.pixel_size_um if said else None) or 0)
+            self.pixel_size.setValue(
+                (description.pixel_size_um if description else None) or 0
+            )
 
     def _fill_in_gel(self, stack: DisplacementStack) -> None:
         """The gel that the field's file names, else what was typed.
 
-        What another field's file said about its gel says nothing about this
+        What another field's file description about its gel says nothing about this
         one's.
         """
         gel = stack.gel.filled_from(self._typed_gel)
@@ -507,15 +509,13 @@ class TractionDock(QWidget):
         """The name of a result, and how it differs from what the dock shows."""
         name, stack = str(result.layers[0].name), self._stack()
         field = self.fields.field()
-        said = None if field is None else describe(field.lead)
-        if stack is None or said is None:
+        description = None if field is None else description_of(field.lead)
+        if stack is None or description is None:
             return name
-        result_said = result.description
-        if result_said.source_id not in (None, said.field_id):
+        computed = result.description
+        if computed.source_id not in (None, description.field_id):
             return f"{name}: of another field"
-        found = differences(
-            result_said, stack, self._gel(), method_words(self._config())
-        )
+        found = differences(computed, stack, self._gel(), method_words(self._config()))
         return f"{name}: {'; '.join(found)}: run again" if found else name
 
     def _on_save_clicked(self) -> None:
