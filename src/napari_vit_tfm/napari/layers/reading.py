@@ -150,32 +150,34 @@ def adopt(field: FieldLayers) -> Description:
     FieldError
         If the layers do not have one vector for every node of a regular grid.
     """
-    described = {part: description_of(layer) for part, layer in field.parts.items()}
-    ids = {one.field_id for one in described.values() if one is not None}
-    is_known = None not in described.values() and len(ids) == 1
+    described = [description_of(layer) for layer in field.layers]
+    known = [one for one in described if one is not None]
+    is_known = (
+        len(known) == len(described) and len({one.field_id for one in known}) == 1
+    )
     if not is_known or not all(map(is_unchanged, field.layers)):
         vectors, grid = read_adopted(field.parts)
         arrays = FieldArrays(vectors)
-        first = next((one for one in described.values() if is_known), None)
+        common = known[0] if is_known else _new_description(field)
         for part, layer in field.parts.items():
-            description = dataclasses.replace(
-                first
-                or Description(
-                    field_id=new_id(),
-                    part=part,
-                    kind="displacement",
-                    quantity="displacement",
-                    title=field.title,
-                ),
-                part=part,
-            )
-            first = description
+            description = dataclasses.replace(common, part=part)
             keep(layer, Held(description, arrays, fingerprint(layer.data), grid))
             if not is_known:
                 write_description(layer, description)
     lead = description_of(field.lead)
     assert lead is not None
     return lead
+
+
+def _new_description(field: FieldLayers) -> Description:
+    """Description of a field in another program's layers, which nothing is known of."""
+    return Description(
+        field_id=new_id(),
+        part=next(iter(field.parts)),
+        kind="displacement",
+        quantity="displacement",
+        title=field.title,
+    )
 
 
 def as_displacement(field: FieldLayers) -> DisplacementStack:
