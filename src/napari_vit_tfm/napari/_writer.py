@@ -16,7 +16,7 @@ from napari_vit_tfm.napari.layers.reading import (
     find_displacements,
     layer_stack,
 )
-from napari_vit_tfm.napari.layers.registry import describe
+from napari_vit_tfm.napari.layers.registry import description_of
 
 
 def write_field(
@@ -69,9 +69,9 @@ def _stacks(layers: Sequence[Layer]) -> list[Stack]:
     """The fields among layers, each once."""
     tractions: dict[str, Stack] = {}
     for layer in layers:
-        said = describe(layer)
-        if said is not None and said.kind == "traction":
-            tractions[said.field_id] = layer_stack(layer)
+        description = description_of(layer)
+        if description is not None and description.kind == "traction":
+            tractions[description.field_id] = layer_stack(layer)
     return [
         *map(as_displacement, find_displacements(layers)),
         *tractions.values(),

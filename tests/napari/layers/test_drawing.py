@@ -120,9 +120,9 @@ def test_the_outline_is_drawn_in_rows_and_columns(displacement):
 
 
 def test_names_say_file_quantity_method_and_unit(displacement, traction):
-    said = {"method": "ViT"}
+    described = {"method": "ViT"}
     shown = create(displacement, title="cell_07")
-    shown += create(traction, title="cell_07", said=said)
+    shown += create(traction, title="cell_07", described=described)
     assert [layer.name for layer in shown] == [
         "cell_07: displacement (µm)",
         "cell_07: displacement arrows (µm)",

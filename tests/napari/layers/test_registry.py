@@ -17,7 +17,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
 from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
-from napari_vit_tfm.napari.layers.registry import describe, held_by, is_unchanged
+from napari_vit_tfm.napari.layers.registry import description_of, held_by, is_unchanged
 
 
 def fresh(displacement) -> DisplacementStack:
@@ -79,9 +79,11 @@ def test_a_proxy_is_its_layer_and_keeps_nothing(viewer, displacement):
     viewer.layers.selection = {viewer.layers[0]}
     _duplicate_layer(viewer.layers)
     # A duplicate is taken for a field of its own once, whoever looks at it.
-    seen = {describe(PublicOnlyProxy(viewer).layers[1]).field_id for _ in range(2)}
+    seen = {
+        description_of(PublicOnlyProxy(viewer).layers[1]).field_id for _ in range(2)
+    }
     gc.collect()
-    seen.add(describe(viewer.layers[1]).field_id)
+    seen.add(description_of(viewer.layers[1]).field_id)
     assert len(seen) == 1
     assert layer_stack(viewer.layers[1]).data is displacement.data
 
@@ -112,7 +114,7 @@ def test_a_copy_of_changed_data_is_not_the_old_field(viewer, displacement):
 
 def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement):
     viewer.layers.extend(create(displacement))
-    original = describe(viewer.layers[0])
+    original = description_of(viewer.layers[0])
     for n_copies in (1, 2):
         viewer.layers.selection = set(viewer.layers[:1]) | {
             layer for layer in viewer.layers if layer.name.endswith("arrows (µm)")
@@ -120,8 +122,8 @@ def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement)
         _duplicate_layer(viewer.layers)
         fields = find_displacements(viewer.layers)
         assert [len(field.layers) for field in fields] == [2] * (n_copies + 1)
-    assert describe(viewer.layers[0]) == original
-    ids = {describe(field.lead).field_id for field in fields}
+    assert description_of(viewer.layers[0]) == original
+    ids = {description_of(field.lead).field_id for field in fields}
     assert len(ids) == 3
 
 
@@ -134,7 +136,7 @@ def test_a_copy_of_a_copy_has_the_vectors_when_the_original_is_gone(displacement
     gc.collect()
     second = Layer.create(*copy.deepcopy(first.as_layer_data_tuple()))
     assert layer_stack(second).data is displacement.data
-    assert held_by(second).description.copied_from == describe(first).field_id
+    assert held_by(second).description.copied_from == description_of(first).field_id
 
 
 @pytest.mark.parametrize("value", ["furlong", "Pa", 3, None])
@@ -156,6 +158,6 @@ def test_tractions_without_a_unit_are_refused(traction):
 def test_other_layers_show_no_field():
     for metadata in ({}, {"napari_vit_tfm.field_id": 3}, {"napari_vit_tfm.part": "?"}):
         layer = Vectors(np.zeros((4, 2, 2)), metadata=metadata)
-        assert describe(layer) is None
+        assert description_of(layer) is None
         with pytest.raises(FieldError, match="shows no field"):
             layer_stack(layer)

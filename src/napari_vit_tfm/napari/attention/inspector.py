@@ -509,16 +509,16 @@ class Inspector:
         result = last_result(self._run, self._source)
         if result is None:
             return ""
-        said = result.description
-        has_same_name = said.model == self.frame.model
-        has_same_weights = said.model_sha256 == self.frame.model_sha256
+        computed = result.description
+        has_same_name = computed.model == self.frame.model
+        has_same_weights = computed.model_sha256 == self.frame.model_sha256
         # Classical methods have no weights; only their names differ.
-        is_same = has_same_weights and (has_same_name or said.model_sha256)
-        if not said.model or is_same:
+        is_same = has_same_weights and (has_same_name or computed.model_sha256)
+        if not computed.model or is_same:
             return ""
         if has_same_name:
             return "a model of the same name with other weights"
-        return said.model
+        return computed.model
 
     @property
     def sees_plane(self) -> bool:

@@ -125,7 +125,7 @@ def field_layers(
     *,
     quantity: str | None = None,
     title: str = "",
-    said: Mapping[str, Any] | None = None,
+    described: Mapping[str, Any] | None = None,
     config: DisplayConfig | None = None,
     **options: Any,
 ) -> list[LayerData]:
@@ -143,15 +143,15 @@ def field_layers(
     title : str, keyword-only
         What the field belongs to, the beginning of the layers' names; such as its
         file's name.
-    said : mapping, keyword-only, optional
-        What else the layers say, attributes of `Description`.
+    described : mapping, keyword-only, optional
+        Further attributes of the layers' `Description`.
     config : DisplayConfig, keyword-only, optional
         How fields are drawn.
     **options
         Options of both layers, over those of `geometry`.
     """
     config = config or DisplayConfig()
-    shown = _description(stack, title=title, said=said or {})
+    shown = _description(stack, title=title, described=described or {})
     if quantity is not None:
         shown = dataclasses.replace(shown, quantity=quantity)
     shown_as_arrows = dataclasses.replace(shown, part="arrows")
@@ -192,8 +192,10 @@ def field_layers(
     return [(lengths, image, "image"), (drawn.data, vectors, "vectors")]
 
 
-def _description(stack: Stack, *, title: str, said: Mapping[str, Any]) -> Description:
-    """What the magnitude layer of a field says."""
+def _description(
+    stack: Stack, *, title: str, described: Mapping[str, Any]
+) -> Description:
+    """Description of the magnitude layer of a field."""
     gel = dataclasses.asdict(stack.gel)
     if isinstance(stack, DisplacementStack):
         own: dict[str, Any] = {
@@ -212,7 +214,7 @@ def _description(stack: Stack, *, title: str, said: Mapping[str, Any]) -> Descri
         part="magnitude",
         title=title,
         unit=stack.unit,
-        **{"field_id": new_id(), **gel, **own, **said},
+        **{"field_id": new_id(), **gel, **own, **described},
     )
 
 

@@ -1,4 +1,4 @@
-"""What layers say about the field that they show: plain values in their metadata.
+"""The description of a field in its layers' metadata, as plain values.
 
 Every key starts with ``napari_vit_tfm.``; every value is a str or a float. A key that
 is missing, or None, stands for what is not known. The vectors themselves are in
@@ -82,7 +82,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True)
 class Description:
-    """What a layer says about the field that it shows.
+    """Description of a field in the metadata of one of its layers.
 
     Parameters
     ----------
@@ -171,29 +171,29 @@ _NUMBERS = (
 
 
 def description_in(metadata: dict[str, Any]) -> Description | None:
-    """What metadata say about a field; None if they say nothing about any."""
-    said = {
+    """The description in a layer's metadata; None if there is none."""
+    values = {
         name: metadata[PREFIX + name]
         for name in _NAMES
-        # Whoever writes something else into them has said nothing.
+        # A value of another type stands for nothing.
         if isinstance(metadata.get(PREFIX + name), _type_of(name))
     }
-    if any(name not in said for name in _REQUIRED):
+    if any(name not in values for name in _REQUIRED):
         return None
-    if said["part"] not in _OWN + _ADOPTED or said["kind"] not in get_args(Kind):
+    if values["part"] not in _OWN + _ADOPTED or values["kind"] not in get_args(Kind):
         return None
-    for name, kind in (("unit", said["kind"]), ("computed_unit", "displacement")):
+    for name, kind in (("unit", values["kind"]), ("computed_unit", "displacement")):
         known = DISPLACEMENT_UNITS if kind == "displacement" else TRACTION_UNITS
-        if said.get(name) not in known:
-            said.pop(name, None)
-    return Description(**said)
+        if values.get(name) not in known:
+            values.pop(name, None)
+    return Description(**values)
 
 
 def _type_of(name: str) -> type[str] | type[float]:
     return float if name in _NUMBERS else str
 
 
-def describe_layer(layer: Layer, description: Description) -> None:
+def write_description(layer: Layer, description: Description) -> None:
     """Write a description into a layer's metadata, and rename the layer.
 
     A name that the user gave stays.

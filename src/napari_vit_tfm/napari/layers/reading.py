@@ -19,15 +19,15 @@ from napari_vit_tfm.napari.layers.metadata import (
     AdoptedPart,
     Description,
     Stack,
-    describe_layer,
     is_marked,
     new_id,
+    write_description,
 )
 from napari_vit_tfm.napari.layers.placing import spacing_of
 from napari_vit_tfm.napari.layers.registry import (
     FieldArrays,
     Held,
-    describe,
+    description_of,
     fingerprint,
     held_by,
     is_unchanged,
@@ -73,11 +73,11 @@ class FieldLayers:
 
 def show_same_field(one: Layer, other: Layer) -> bool:
     """Whether two layers are of one field."""
-    said, other_said = describe(one), describe(other)
-    if said is None or other_said is None:
+    description, other_description = description_of(one), description_of(other)
+    if description is None or other_description is None:
         # Plugins get proxies of layers, which are equal but not identical.
         return bool(one == other)
-    return said.field_id == other_said.field_id
+    return description.field_id == other_description.field_id
 
 
 def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
@@ -94,16 +94,16 @@ def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
     titles: dict[str, str] = {}
     free: list[Layer] = []
     for layer in layers:
-        said = describe(layer)
-        if said is None:
+        description = description_of(layer)
+        if description is None:
             if not is_marked(layer):
                 free.append(layer)
-        elif said.kind == "displacement":
-            titles[said.field_id] = said.title
-            if said.is_adopted:
-                adopted.setdefault(said.field_id, {})[said.part] = layer  # type: ignore[index]
+        elif description.kind == "displacement":
+            titles[description.field_id] = description.title
+            if description.is_adopted:
+                adopted.setdefault(description.field_id, {})[description.part] = layer  # type: ignore[index]
             else:
-                own.setdefault(said.field_id, []).append(layer)
+                own.setdefault(description.field_id, []).append(layer)
     found = [FieldLayers(tuple(one), {}, titles[key]) for key, one in own.items()]
     for key, parts in adopted.items():
         if set(parts) in ({"x"}, {"y"}):
@@ -150,32 +150,34 @@ def adopt(field: FieldLayers) -> Description:
     FieldError
         If the layers do not have one vector for every node of a regular grid.
     """
-    described = {part: describe(layer) for part, layer in field.parts.items()}
-    ids = {said.field_id for said in described.values() if said is not None}
-    is_known = None not in described.values() and len(ids) == 1
+    described = [description_of(layer) for layer in field.layers]
+    known = [one for one in described if one is not None]
+    is_known = (
+        len(known) == len(described) and len({one.field_id for one in known}) == 1
+    )
     if not is_known or not all(map(is_unchanged, field.layers)):
         vectors, grid = read_adopted(field.parts)
         arrays = FieldArrays(vectors)
-        first = next((said for said in described.values() if is_known), None)
+        common = known[0] if is_known else _new_description(field)
         for part, layer in field.parts.items():
-            description = dataclasses.replace(
-                first
-                or Description(
-                    field_id=new_id(),
-                    part=part,
-                    kind="displacement",
-                    quantity="displacement",
-                    title=field.title,
-                ),
-                part=part,
-            )
-            first = description
+            description = dataclasses.replace(common, part=part)
             keep(layer, Held(description, arrays, fingerprint(layer.data), grid))
             if not is_known:
-                describe_layer(layer, description)
-    said = describe(field.lead)
-    assert said is not None
-    return said
+                write_description(layer, description)
+    lead = description_of(field.lead)
+    assert lead is not None
+    return lead
+
+
+def _new_description(field: FieldLayers) -> Description:
+    """Description of a field in another program's layers, which nothing is known of."""
+    return Description(
+        field_id=new_id(),
+        part=next(iter(field.parts)),
+        kind="displacement",
+        quantity="displacement",
+        title=field.title,
+    )
 
 
 def as_displacement(field: FieldLayers) -> DisplacementStack:
@@ -217,35 +219,39 @@ def layer_stack(layer: Layer) -> Stack:
 
 
 def _stack_of(layers: Sequence[Layer]) -> Stack:
-    said = [_checked_description(layer) for layer in layers]
-    _check_agreement(said)
+    descriptions = [_checked_description(layer) for layer in layers]
+    _check_agreement(descriptions)
     held = held_by(layers[0])
     assert held is not None
     assert held.arrays is not None
-    spacing_um = said[0].computed_spacing_um
-    if not said[0].is_result:
+    spacing_um = descriptions[0].computed_spacing_um
+    if not descriptions[0].is_result:
         spacing_um = _spacing_of_all(layers)
-    return held.arrays.stack(said[0], spacing_um)
+    return held.arrays.stack(descriptions[0], spacing_um)
 
 
 def _checked_description(layer: Layer) -> Description:
-    said = describe(layer)
-    if said is None:
+    description = description_of(layer)
+    if description is None:
         raise FieldError(f"the layer “{layer.name}” shows no field")
     if not is_unchanged(layer):
-        shown = "magnitudes" if said.part == "magnitude" else "arrows of a few vectors"
+        shown = (
+            "magnitudes"
+            if description.part == "magnitude"
+            else "arrows of a few vectors"
+        )
         raise FieldError(
             f"the data of the layer “{layer.name}” were changed: it shows {shown}, "
             "from which the field cannot be computed. Remove the layer, and crop or "
             "filter the field before it is opened"
         )
-    return said
+    return description
 
 
-def _check_agreement(said: Sequence[Description]) -> None:
-    """Raise a FieldError if layers of one field say different things about it."""
+def _check_agreement(descriptions: Sequence[Description]) -> None:
+    """Raise a FieldError if layers of one field are described differently."""
     for name in ("unit", "pixel_size_um", "gel"):
-        values = [getattr(one, name) for one in said]
+        values = [getattr(one, name) for one in descriptions]
         for value in values:
             if value != values[0]:
                 one, other = (
@@ -258,7 +264,7 @@ def _check_agreement(said: Sequence[Description]) -> None:
 
 
 def _spacing_of_all(layers: Sequence[Layer]) -> float | None:
-    """The spacing that layers agree on; those in pixels have no say."""
+    """The spacing that layers agree on; those in pixels do not count."""
     spacings: list[tuple[Layer, float]] = []
     for layer in layers:
         held = held_by(layer)

@@ -2,8 +2,8 @@
 
 A layer that this plugin draws shows magnitudes or arrows, from which nobody can
 compute tractions. The vectors are here: for every layer its `Held`, with a
-fingerprint of what was drawn. If the layer's data are no longer those, `held_by`
-says so, and the vectors do not stand for the layer any more.
+fingerprint of what was drawn. If the layer's data are no longer those,
+`is_unchanged` is False, and the vectors are not used for the layer any more.
 
 Readers and sample data make layer tuples, before there are layers. `hand_over` keeps
 the vectors by the identity of the drawn array until the layer is first looked at.
@@ -29,9 +29,9 @@ from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
 from napari_vit_tfm.napari.layers.metadata import (
     Description,
     Stack,
-    describe_layer,
     description_in,
     new_id,
+    write_description,
 )
 from napari_vit_tfm.units import DisplacementUnit, TractionUnit
 
@@ -50,14 +50,14 @@ class FieldArrays:
         The cell's outline, ``(x, y)`` in grid steps.
     drift : array of shape (T, 2), optional
         As `TractionStack.drift`.
-    said : mapping
-        Whatever else the file said.
+    metadata : mapping
+        As `DisplacementStack.metadata`.
     """
 
     vectors: FloatArray
     outline: npt.NDArray[np.float64] | None = None
     drift: npt.NDArray[np.float64] | None = None
-    said: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     _built: tuple[Any, Stack] | None = field(default=None, init=False)
 
     def stack(self, description: Description, spacing_um: float | None) -> Stack:
@@ -66,7 +66,7 @@ class FieldArrays:
         Parameters
         ----------
         description : Description
-            What the layers say.
+            Description of one of the field's layers.
         spacing_um : float, optional
             Distance between neighbouring vectors, in um.
 
@@ -93,7 +93,7 @@ class FieldArrays:
                 pixel_size_um=description.pixel_size_um,
                 gel=description.gel,
                 outline=self.outline,
-                metadata=self.said,
+                metadata=self.metadata,
             )
         return TractionStack(
             self.vectors,
@@ -104,7 +104,7 @@ class FieldArrays:
             model_sha256=description.model_sha256,
             outline=self.outline,
             drift=self.drift,
-            metadata=self.said,
+            metadata=self.metadata,
         )
 
 
@@ -134,7 +134,7 @@ class Held:
     Parameters
     ----------
     description : Description
-        What the layer said when this was kept; for finding originals of copies.
+        Description of the layer at that time; for finding originals of copies.
     arrays : FieldArrays, optional
         The field; None for a copy of data that were changed.
     fingerprint : tuple
@@ -185,7 +185,7 @@ def hand_over(
     drawn : array
         The data of a layer tuple; napari's layers keep this very object.
     description : Description
-        What the layer will say.
+        Description of the layer.
     arrays : FieldArrays
         The field.
     """
@@ -205,7 +205,7 @@ def take_over(layer: Layer) -> None:
     keep(layer, held)
 
 
-def describe(layer: Layer) -> Description | None:
+def description_of(layer: Layer) -> Description | None:
     """What a layer shows; None if it shows no field.
 
     A copy of a field's layer, such as napari's *Duplicate Layer* makes, becomes a
@@ -218,14 +218,14 @@ def describe(layer: Layer) -> Description | None:
     _, held = _HANDED_OVER.get(id(layer.data), (None, None))
     if held is None:
         held = _as_copy(description, layer)
-        describe_layer(layer, held.description)
+        write_description(layer, held.description)
     _HELD[layer] = held
     return description_in(layer.metadata)
 
 
 def held_by(layer: Layer) -> Held | None:
     """What is known about the data of a layer; None if it shows no field."""
-    return None if describe(layer) is None else _HELD[unwrapped(layer)]
+    return None if description_of(layer) is None else _HELD[unwrapped(layer)]
 
 
 def is_unchanged(layer: Layer) -> bool:
@@ -238,47 +238,47 @@ def is_unchanged(layer: Layer) -> bool:
     )
 
 
-def _as_copy(said: Description, layer: Layer) -> Held:
-    """What is known about a layer that says of itself what another one says."""
+def _as_copy(copied: Description, layer: Layer) -> Held:
+    """What is known about a layer with the description of another one."""
     drawn = fingerprint(layer.data)
     original = next(
         (
             held
             for held in _all_held()
             if (held.description.field_id, held.description.part, held.fingerprint)
-            == (said.field_id, said.part, drawn)
+            == (copied.field_id, copied.part, drawn)
         ),
         None,
     )
-    sibling = _copied_with(said)
+    sibling = _copied_with(copied)
     arrays = None
     if original is not None and original.arrays is not None:
         shared = None if sibling is None else sibling.arrays
-        # What is said about the copy later makes other stacks.
+        # The copy may be described otherwise later, which makes other stacks.
         arrays = shared or dataclasses.replace(original.arrays)
     description = dataclasses.replace(
-        said,
+        copied,
         field_id=new_id() if sibling is None else sibling.description.field_id,
-        title=f"{said.title} copy" if said.title else "",
-        copied_from=said.field_id,
+        title=f"{copied.title} copy" if copied.title else "",
+        copied_from=copied.field_id,
         source_id=None,
     )
     grid = Grid() if original is None else original.grid
     return Held(description, arrays, drawn, grid)
 
 
-def _copied_with(said: Description) -> Held | None:
+def _copied_with(copied: Description) -> Held | None:
     """The copy of another part of a field, which a copy of this part belongs to."""
     copies = [
         held
         for held in _HELD.values()
-        if held.description.copied_from == said.field_id
-        and _as_part_of(said, held.description) == said
+        if held.description.copied_from == copied.field_id
+        and _as_part_of(copied, held.description) == copied
     ]
     complete = {
         held.description.field_id
         for held in copies
-        if held.description.part == said.part
+        if held.description.part == copied.part
     }
     # The last one first: parts that are copied together are copied one after another.
     return next(

@@ -1,7 +1,7 @@
 """Results: tractions computed from a displacement field, layer by layer.
 
 Every run gets layers of its own. What a field's layers and its results have in common
-is changed here: what is said about the unit, and the spacing.
+is changed here: the unit, the pixel size and the spacing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from napari_vit_tfm.napari.layers.drawing import (
 )
 from napari_vit_tfm.napari.layers.metadata import (
     Description,
-    describe_layer,
     description_in,
     is_outline_of,
+    write_description,
 )
 from napari_vit_tfm.napari.layers.placing import (
     geometry_of,
@@ -41,7 +41,7 @@ from napari_vit_tfm.napari.layers.reading import FieldLayers, adopt, layer_stack
 from napari_vit_tfm.napari.layers.registry import (
     Grid,
     checksum,
-    describe,
+    description_of,
     is_unchanged,
     take_over,
 )
@@ -63,10 +63,10 @@ class ResultLayers:
 
     @property
     def description(self) -> Description:
-        """What its layers say."""
-        said = describe(self.layers[0])
-        assert said is not None
-        return said
+        """The description of its layers."""
+        description = description_of(self.layers[0])
+        assert description is not None
+        return description
 
     @property
     def is_intact(self) -> bool:
@@ -86,11 +86,11 @@ class ResultLayers:
         return stacks[0]
 
 
-# What a field's layers say
+# The description of a field
 
 
 def describe_field(field: FieldLayers, **changes: Any) -> None:
-    """Say what a displacement field's numbers mean, on all its layers.
+    """Change the description of a displacement field on all its layers.
 
     Parameters
     ----------
@@ -107,9 +107,9 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
     if field.parts:
         adopt(field)
     for layer in field.layers:
-        said = describe(layer)
-        assert said is not None
-        describe_layer(layer, dataclasses.replace(said, **changes))
+        description = description_of(layer)
+        assert description is not None
+        write_description(layer, dataclasses.replace(description, **changes))
 
 
 def set_field_spacing(
@@ -134,8 +134,8 @@ def set_field_spacing(
     if field.parts:
         adopt(field)
     before = geometry_of(field.lead)
-    said = describe(field.lead)
-    assert said is not None
+    description = description_of(field.lead)
+    assert description is not None
     layers = list(layers)
     results = [
         layer
@@ -147,7 +147,7 @@ def set_field_spacing(
     for layer in field.layers:
         set_spacing(layer, grid_of(layer), spacing_um)
     for layer in layers:
-        if is_outline_of(layer, said.field_id):
+        if is_outline_of(layer, description.field_id):
             set_spacing(layer, Grid((None, 0, 1)), spacing_um)
     after = geometry_of(field.lead)
     for layer in results:
@@ -173,19 +173,23 @@ def results_of(layers: Iterable[Layer], field: FieldLayers) -> list[ResultLayers
     field : FieldLayers
         The displacement field.
     """
-    said = describe(field.lead)
-    return [] if said is None else _results_of(layers, said.field_id)
+    description = description_of(field.lead)
+    return [] if description is None else _results_of(layers, description.field_id)
 
 
 def _results_of(layers: Iterable[Layer], field_id: str) -> list[ResultLayers]:
     found: dict[str, dict[str, Layer]] = {}
     times: dict[str, str] = {}
     for layer in layers:
-        said = describe(layer)
-        if said is None or said.source_id != field_id or said.kind != "traction":
+        description = description_of(layer)
+        if (
+            description is None
+            or description.source_id != field_id
+            or description.kind != "traction"
+        ):
             continue
-        found.setdefault(said.field_id, {})[said.part] = layer
-        times[said.field_id] = said.computed_at or ""
+        found.setdefault(description.field_id, {})[description.part] = layer
+        times[description.field_id] = description.computed_at or ""
     return [
         ResultLayers(found[key].get("magnitude"), found[key].get("arrows"))
         for key in sorted(found, key=times.__getitem__)
@@ -202,14 +206,17 @@ def result_of(layers: Iterable[Layer], layer: Layer | None) -> ResultLayers | No
     layer : Layer, optional
         One of them.
     """
-    said = None if layer is None else describe(layer)
-    if said is None or not said.is_result:
+    description = None if layer is None else description_of(layer)
+    if description is None or not description.is_result:
         return None
     parts: dict[str, Layer] = {}
     for other in layers:
-        other_said = describe(other)
-        if other_said is not None and other_said.field_id == said.field_id:
-            parts[other_said.part] = other
+        other_description = description_of(other)
+        if (
+            other_description is not None
+            and other_description.field_id == description.field_id
+        ):
+            parts[other_description.part] = other
     return ResultLayers(parts.get("magnitude"), parts.get("arrows"))
 
 
@@ -227,9 +234,11 @@ def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
     if own is None:
         return []
     run = own.source_id or own.field_id
-    said = ((layer, describe(layer)) for layer in layers)
+    described = ((layer, description_of(layer)) for layer in layers)
     return [
-        layer for layer, one in said if one and run in (one.field_id, one.source_id)
+        layer
+        for layer, one in described
+        if one and run in (one.field_id, one.source_id)
     ]
 
 
@@ -243,8 +252,8 @@ def last_result(layers: Iterable[Layer], member: Layer) -> ResultLayers | None:
     member : Layer
         A layer of the displacement field.
     """
-    said = description_in(member.metadata)
-    results = [] if said is None else _results_of(layers, said.field_id)
+    description = description_in(member.metadata)
+    results = [] if description is None else _results_of(layers, description.field_id)
     return results[-1] if results else None
 
 
@@ -312,13 +321,13 @@ def show_tractions(
         The layers.
     """
     # Nothing is read anew: the layers' data may have been changed since the start.
-    said = describe(field.lead)
-    assert said is not None
+    description = description_of(field.lead)
+    assert description is not None
     results = results_of(layers, field)
     last = results[-1] if results else None
     updated = last if update_last and last is not None and last.is_intact else None
     computed: dict[str, Any] = {
-        "source_id": said.field_id,
+        "source_id": description.field_id,
         "method": method,
         "computed_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "computed_spacing_um": stack.spacing_um,
@@ -330,8 +339,8 @@ def show_tractions(
         computed["field_id"] = updated.description.field_id
     image, vectors = field_layers(
         stack,
-        title=said.title,
-        said=computed,
+        title=description.title,
+        described=computed,
         config=config,
         **geometry_of(field.lead),
     )
@@ -372,11 +381,11 @@ def _update_vectors(vectors: Vectors, new: LayerData) -> None:
 
 
 def _replace(layer: Layer, data: Any, options: Mapping[str, Any]) -> None:
-    said = description_in(options["metadata"])
-    assert said is not None
+    description = description_in(options["metadata"])
+    assert description is not None
     layer.data = data
     take_over(layer)
-    describe_layer(layer, said)
+    write_description(layer, description)
 
 
 # Results that the dock's settings no longer give

@@ -31,7 +31,7 @@ from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
 )
-from napari_vit_tfm.napari.layers.registry import describe
+from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.layers.results import (
     ResultLayers,
     describe_field,
@@ -214,9 +214,9 @@ class TractionDock(QWidget):
         try:
             stack = as_displacement(field)
             if stack.unit is None:
-                said_by = "layer" if field.parts else "file"
+                origin = "layer" if field.parts else "file"
                 return (
-                    f"The {said_by} does not say the unit of its displacements: "
+                    f"The {origin} does not say the unit of its displacements: "
                     "choose it."
                 )
             stack.grid_steps_per_unit()
@@ -251,14 +251,14 @@ class TractionDock(QWidget):
             return None
 
     def _show_lengths(self) -> None:
-        """Show what the field's layers say about its unit, spacing and pixel size."""
+        """Show unit, spacing and pixel size of the field's layers."""
         field, stack = self.fields.field(), self._stack()
-        said = None if field is None else describe(field.lead)
+        description = None if field is None else description_of(field.lead)
         self.calibration.show_values(
             {
-                "unit": said.unit if said else None,
+                "unit": description.unit if description else None,
                 "spacing_um": stack.spacing_um if stack else None,
-                "pixel_size_um": said.pixel_size_um if said else None,
+                "pixel_size_um": description.pixel_size_um if description else None,
             }
         )
 
@@ -430,14 +430,14 @@ class TractionDock(QWidget):
         """The name of a result, and how it differs from what the dock shows."""
         name, stack = str(result.layers[0].name), self._stack()
         field = self.fields.field()
-        said = None if field is None else describe(field.lead)
-        if stack is None or said is None:
+        description = None if field is None else description_of(field.lead)
+        if stack is None or description is None:
             return name
-        result_said = result.description
-        if result_said.source_id not in (None, said.field_id):
+        computed = result.description
+        if computed.source_id not in (None, description.field_id):
             return f"{name}: of another field"
         found = differences(
-            result_said, stack, self._substrate().gel, method_words(self._config())
+            computed, stack, self._substrate().gel, method_words(self._config())
         )
         return f"{name}: {'; '.join(found)}: run again" if found else name
 
