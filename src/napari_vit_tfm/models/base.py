@@ -105,7 +105,7 @@ class ReconstructionMethod(ABC):
         ModelError
             If the method has no attention.
         """
-        raise ModelError(f"{self.name} has no attention to look at")
+        raise ModelError(f"{self.name} has no attention")
 
 
 class NetworkMethod(ReconstructionMethod):
