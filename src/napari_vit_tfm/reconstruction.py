@@ -6,7 +6,7 @@ viewer, no Qt. torch is imported only when something is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -170,19 +170,17 @@ def reconstruct(
     >>> bool((relative_squared_error(traction.data, truth.data) < 0.1).all())
     True
     """
-    substrate = substrate or Substrate()
-    method = method or load_method(config)
     batches = reconstruct_batches(
         stack, substrate=substrate, config=config, method=method, on_notice=on_notice
     )
-    data = np.empty_like(stack.data)
     while True:
         if is_cancelled is not None and is_cancelled():
             raise Cancelled
-        batch = next(batches, None)
-        if batch is None:
-            return traction_stack(stack, data, substrate=substrate, method=method)
-        data[batch.start : batch.stop] = batch.data
+        try:
+            batch = next(batches)
+        except StopIteration as end:
+            traction: TractionStack = end.value
+            return traction
         if on_progress is not None:
             on_progress(batch.stop, batch.total)
 
@@ -194,7 +192,7 @@ def reconstruct_batches(
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
     on_notice: Notify | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, TractionStack]:
     """As `reconstruct`, batch by batch, for callers that do other things between.
 
     Parameters
@@ -206,6 +204,11 @@ def reconstruct_batches(
     ------
     Batch
         Tractions of the next frames, in order.
+
+    Returns
+    -------
+    TractionStack
+        As `reconstruct`, once the last batch has been yielded.
 
     Raises
     ------
@@ -222,18 +225,23 @@ def reconstruct_batches(
     method.to(device)
     for notice in notices(stack, method):
         notify(notice)
+    data = np.empty_like(stack.data)
     start, size = 0, max(1, config.batch_size)
     while start < stack.n_frames:
         stop = min(start + size, stack.n_frames)
-        data = _reconstruct_frames(stack, slice(start, stop), substrate, method, device)
-        if data is None:
+        found = _reconstruct_frames(
+            stack, slice(start, stop), substrate, method, device
+        )
+        if found is None:
             if size == 1:
                 raise FieldError("one frame alone does not fit the GPU's memory")
             size = max(1, (stop - start) // 2)
             notify(f"out of GPU memory: going on with batches of {size}")
             continue
-        yield Batch(start, stop, stack.n_frames, data)
+        data[start:stop] = found
+        yield Batch(start, stop, stack.n_frames, found)
         start = stop
+    return traction_stack(stack, data, substrate=substrate, method=method)
 
 
 def traction_stack(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
+from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Layer
-from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from napari.utils.events import Event
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -30,29 +27,22 @@ from napari_vit_tfm.config import DEVICES, REFERENCE_POISSON, ReconstructionConf
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.napari.errors import in_one_line, is_expected
+from napari_vit_tfm.napari.errors import in_one_line, report
+from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.runs import describe, show_tractions, tractions_of
 from napari_vit_tfm.napari.layers.tags import displacement_stack, layer_stack
 from napari_vit_tfm.napari.method_cache import MethodCache
-from napari_vit_tfm.napari.traction.run import (
-    Result,
-    Run,
-    Update,
-    reconstruct_in_batches,
-)
+from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
+from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.inputs import (
-    FieldChooser,
     MethodOptions,
-    ModelChooser,
     NumberSpin,
     PositiveSpin,
-    text_label,
 )
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruction import Batch
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
-
-logger = logging.getLogger(__name__)
 
 _PA_PER_KPA = 1000.0
 
@@ -64,8 +54,11 @@ _DEVICE_WORDS = {
 }
 
 
-class TractionDock(QWidget):
-    """Displacements in, tractions out.
+_CANCELLED = "Cancelled: the layers are as they were."
+
+
+class TractionDock(Dock):
+    """Computes tractions from displacements.
 
     Parameters
     ----------
@@ -74,13 +67,17 @@ class TractionDock(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self._methods = MethodCache()
-        self._token = 0
-        self._worker: Any = None
-        self._progress: Any = None
-        self._run: Run | None = None
+        super().__init__(napari_viewer, message_lines=3)
+        self._job = LatestJob[Run, Loaded | Batch, Result](
+            self,
+            partial(reconstruct_run, MethodCache()),
+            on_step=self._on_step,
+            on_answer=self._on_result,
+            on_error=self._on_error,
+            on_finished=self._on_finished,
+            open_bar=_open_bar,
+            on_bar_cancelled=self.cancel_job,
+        )
         self._source: Layer | None = None
         self._outcome = ""
         self._typed_gel = Gel()
@@ -90,7 +87,6 @@ class TractionDock(QWidget):
         self.refresh()
 
     def _build(self) -> None:
-        self.fields = FieldChooser(self._viewer.layers)
         self.unit = QComboBox()
         self.unit.setPlaceholderText("choose…")
         for key, unit in DISPLACEMENT_UNITS.items():
@@ -116,7 +112,6 @@ class TractionDock(QWidget):
             "Thickness of the gel on its rigid base. It matters where it is less "
             "than the distance over which the cell's displacements reach.",
         )
-        self.model = ModelChooser()
         self.options = MethodOptions()
         self.options.show_for(self.model.model())
         self.device = QComboBox()
@@ -125,7 +120,6 @@ class TractionDock(QWidget):
         self.device.setCurrentIndex(DEVICES.index(ReconstructionConfig().device))
         self.device_in_use = QLabel()
         self.run_button = QPushButton()
-        self.message = text_label(3)
         self.save_button = QPushButton("Save tractions…")
 
     def _lay_out(self) -> None:
@@ -162,48 +156,32 @@ class TractionDock(QWidget):
         self.young.valueChanged.connect(self._on_young_typed)
         self.poisson.valueChanged.connect(self._on_poisson_typed)
         self.thickness.valueChanged.connect(self._on_thickness_typed)
-        self.run_button.clicked.connect(self._on_run_clicked)
+        self.run_button.clicked.connect(self._on_job_button)
         self.save_button.clicked.connect(self._on_save_clicked)
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Watch the layers while the dock is seen."""
-        super().showEvent(event)
-        self.bind()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        """Leave the layers alone while the dock is not seen; a run goes on."""
-        super().hideEvent(event)
-        self.unbind()
 
     def bind(self) -> None:
         """Watch the viewer's layers."""
-        self.fields.bind()
+        super().bind()
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
         self.refresh()
 
     def unbind(self) -> None:
-        """Stop watching the viewer's layers."""
+        """Stop watching the viewer's layers; a run goes on."""
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self.fields.unbind()
+        super().unbind()
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a run is going on, one that is being cancelled included."""
-        return self._worker is not None
-
-    @property
-    def _is_cancelled(self) -> bool:
-        """Whether the run that is going on is one whose results are stale."""
-        return self._run is not None and self._run.token != self._token
+    def job(self) -> LatestJob[Run, Loaded | Batch, Result]:
+        """The run that is going on."""
+        return self._job
 
     def refresh(self) -> None:
         """Bring buttons and message up to date."""
         running = self.is_busy
         problem = self._problem()
         self.run_button.setText("Cancel" if running else "Run")
-        self.run_button.setEnabled(
-            not self._is_cancelled if running else problem is None
-        )
+        can_cancel = self._job.awaited is not None
+        self.run_button.setEnabled(can_cancel if running else problem is None)
         self.save_button.setEnabled(self._traction() is not None)
         key = self.unit.currentData()
         needs = () if key is None else DISPLACEMENT_UNITS[key].needs
@@ -312,43 +290,30 @@ class TractionDock(QWidget):
 
     # Running
 
-    def _on_run_clicked(self) -> None:
-        if not self.is_busy:
-            self.run()
-        else:
-            self._cancel("Cancelled: the layers are as they were.")
-
-    def run(self) -> None:
+    def start_job(self) -> None:
         """Start a run with what the dock says; Qt's event loop delivers its result."""
         layer = self.fields.layer()
         stack = None if layer is None else displacement_stack(layer)
         if stack is None or self.is_busy:
             return
-        self._token += 1
         self._source = layer
         self._outcome = ""
-        self._run = Run(self._token, stack, Substrate(self._gel()), self._config())
-        self._worker = create_worker(
-            reconstruct_in_batches,
-            self._run,
-            self._methods,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        self._worker.yielded.connect(self._on_yielded)
-        self._worker.returned.connect(self._on_returned)
-        self._worker.errored.connect(self._on_errored)
-        self._worker.finished.connect(self._on_finished)
-        # A dock that is destroyed in mid-run takes its run along.
-        self.destroyed.connect(self._worker.quit)
         self.message.setText("Loading the model…")
+        self._job.ask(Run(stack, Substrate(self._gel()), self._config()))
         self.refresh()
-        # napari's progress bars let Qt handle events whenever they change, so
-        # this comes when the dock knows that it is busy.
-        self._progress = cancelable_progress(
-            total=stack.n_frames, desc="computing tractions"
-        )
-        self._worker.start()
+
+    def cancel_job(self, outcome: str = _CANCELLED) -> None:
+        """Cancel the run.
+
+        Parameters
+        ----------
+        outcome : str
+            The message when it has stopped.
+        """
+        self._job.cancel()
+        self._outcome = outcome
+        self.message.setText("Stopping after this batch…")
+        self.refresh()
 
     def _gel(self) -> Gel:
         """The gel that the dock shows."""
@@ -366,34 +331,21 @@ class TractionDock(QWidget):
             device=self.device.currentData(),
         )
 
-    def _cancel(self, outcome: str) -> None:
-        # Whatever the worker still has to say is stale from now on.
-        self._token += 1
-        self._outcome = outcome
-        self._worker.quit()
-        self.message.setText("Stopping after this batch…")
-        self.refresh()
-
     def _on_layer_removed(self, event: Event) -> None:
-        if event.value is self._source and not self._is_cancelled:
-            self._cancel("Cancelled: the displacement layer was removed.")
+        if event.value is self._source and self._job.awaited is not None:
+            self.cancel_job("Cancelled: the displacement layer was removed.")
         self.refresh()
 
-    def _on_yielded(self, update: Update) -> None:
-        if update.token != self._token:
-            return
-        if self._progress.is_canceled:
-            self._cancel("Cancelled: the layers are as they were.")
-            return
-        self.device_in_use.setText(f"in use: {update.device}")
-        progress = self._progress
-        self.message.setText(f"{update.done} of {progress.total} frames are done.")
-        # Last, since the end of the run may be handled in here.
-        progress.update(update.done - progress.n)
+    def _on_step(self, run: Run, step: Loaded | Batch) -> None:
+        done = 0
+        if isinstance(step, Loaded):
+            self.device_in_use.setText(f"in use: {step.device}")
+        else:
+            done = step.stop
+        self.message.setText(f"{done} of {run.stack.n_frames} frames are done.")
+        self._job.advance(done)
 
-    def _on_returned(self, result: Result) -> None:
-        if result.token != self._token:
-            return
+    def _on_result(self, _run: Run, result: Result) -> None:
         assert self._source is not None
         if self._source not in self._viewer.layers:
             self._outcome = "Dropped: the displacement layer was removed."
@@ -401,19 +353,11 @@ class TractionDock(QWidget):
         show_tractions(self._viewer.layers, result.traction, self._source)
         self._outcome = _summary(result)
 
-    def _on_errored(self, error: Exception) -> None:
-        if self._is_cancelled:
-            return
-        if not is_expected(error):
-            logger.error("the run failed", exc_info=error)
-        self._outcome = in_one_line(error)
-        show_error(self._outcome)
+    def _on_error(self, _run: Run, error: Exception) -> None:
+        self._outcome = report(error, activity="the run")
 
     def _on_finished(self) -> None:
-        self.destroyed.disconnect(self._worker.quit)
-        self._worker = self._run = self._source = None
-        self._progress.close()
-        self._progress = None
+        self._source = None
         self.refresh()
 
     # Saving
@@ -449,11 +393,15 @@ class TractionDock(QWidget):
         try:
             io.write_traction(path, stack)
         except (FieldError, OSError) as error:
-            self._outcome = in_one_line(error)
-            show_error(self._outcome)
+            self._outcome = report(error, activity="saving")
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
+
+
+def _open_bar(run: Run) -> Any:
+    """A bar in napari's activity dock, with a button that cancels the run."""
+    return cancelable_progress(total=run.stack.n_frames, desc="computing tractions")
 
 
 def _summary(result: Result) -> str:
