@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from napari.layers import Layer
 
-from napari_vit_tfm.attention.frame import frame_attention
+from napari_vit_tfm.attention.frame import prepare_frame
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers
@@ -38,9 +38,10 @@ def dock(viewer, source, qtbot, weights, finish):
 
 @pytest.fixture
 def expected(displacement, weights):
-    def compute(frame: int, **options):
+    def compute(index: int, **options):
         config = ReconstructionConfig(model=str(weights))
-        return frame_attention(displacement, frame, config=config, **options)
+        frame = prepare_frame(displacement, index, config=config, **options)
+        return frame.attention()
 
     return compute
 
