@@ -15,6 +15,7 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QApplication
 
+from napari_vit_tfm.attention.patch import LAST_BLOCK
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
@@ -48,7 +49,7 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     save_picture(viewer, folder / "inspector.png")
     inspector.look_at(kind="displacement", block=1)
     save_picture(viewer, folder / "inspector-displacement.png")
-    inspector.look_at(kind="weights", block=inspector.shown.block)
+    inspector.look_at(kind="weights", block=LAST_BLOCK)
     dock.test.click()
     wait_until(lambda: not dock.is_busy)
     inspector.look_at(evidence="influence")

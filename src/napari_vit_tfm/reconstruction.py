@@ -233,6 +233,11 @@ def reconstruct_batches(
     Batch
         Tractions of the next frames, in order.
 
+    Returns
+    -------
+    TractionStack
+        As `reconstruct`, once the last batch has been yielded.
+
     Raises
     ------
     FieldError, ModelError, ConfigError

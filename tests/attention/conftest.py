@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.patch import (
-    PatchFindings,
-    inspect_patch,
-)
+from napari_vit_tfm.attention.frame import MapChoice, prepare_frame
+from napari_vit_tfm.attention.patch import MapView, PatchFindings, inspect_patch
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
@@ -33,13 +30,16 @@ def found(stack: DisplacementStack) -> PatchFindings:
     """Everything about a patch, by a small network."""
     torch.manual_seed(0)
     network = PhysicsViT(PhysicsViTConfig(width=16, depth=2, heads=4, channels=8))
-    return inspect_patch(
-        *(stack, 1, (2, 0)),
-        choice=MapChoice("attention", 3, "to"),
-        with_influence=True,
-        with_faithfulness=True,
+    frame = prepare_frame(
+        *(stack, 1),
         substrate=Substrate(Gel(poisson=0.4, thickness_um=30.0)),
         config=CPU,
         method=PhysicsViTMethod(network, name="small", sha256="abc"),
+    )
+    return inspect_patch(
+        *(frame, (2, 0)),
+        view=MapView(choice=MapChoice("attention", 3, "to")),
+        with_influence=True,
+        with_faithfulness=True,
         inspection=QUICK,
     )

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from made_up import frame_with
 from napari_vit_tfm.attention.captions import caption, share_words
 from napari_vit_tfm.attention.faithfulness import Faithfulness
-from napari_vit_tfm.attention.frame import FrameAttention, MapChoice
-from napari_vit_tfm.attention.patch import CHOSEN, PatchFindings
+from napari_vit_tfm.attention.frame import MapChoice
+from napari_vit_tfm.attention.patch import CHOSEN, MapView, PatchFindings
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.fields import DisplacementStack
 
@@ -24,8 +25,15 @@ def found() -> PatchFindings:
     rng = np.random.default_rng(0)
     attention = rng.dirichlet(np.ones(12), size=(2, 3, 12)).astype(np.float32)
     stack = DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing_um=1)
-    maps = FrameAttention(attention, attention.mean(axis=1), GRID, stack.data[1])
-    return PatchFindings(stack, 1, (1, 2), GRID, "small", "", attention=maps, block=1)
+    return PatchFindings(frame_with(attention, stack, 1), (1, 2), MapView(block=1))
+
+
+@pytest.fixture
+def bare(found: PatchFindings) -> PatchFindings:
+    """The influence by a method without attention."""
+    frame = frame_with(None, found.frame.stack, 1)
+    view = MapView(block=0, evidence="influence")
+    return PatchFindings(frame, (1, 2), view, influence=np.ones((3, 4)))
 
 
 def test_patches_have_numbers_and_weights() -> None:
@@ -46,13 +54,13 @@ def test_every_map_has_its_words(found: PatchFindings) -> None:
             "attention", 0, "to"
         ): "which patches attend to it in block 2 of 2 of small alone (head 1 of 3)",
     }.items():
-        said = caption(replace(found, choice=choice))
+        said = caption(found.showing(choice=choice))
         assert said.startswith("Frame 1, patch (1, 2), number 6: ")
         assert words in said
     even = np.ones((3, 4))
-    said = caption(replace(found, evidence="influence", influence=even))
+    said = caption(replace(found.showing(evidence="influence"), influence=even))
     assert "the traction that small computes there depends on the displacement" in said
-    said = caption(replace(found, evidence="reference", reference=even))
+    said = caption(replace(found.showing(evidence="reference"), reference=even))
     assert "no network is involved" in said
 
 
@@ -63,7 +71,7 @@ def test_the_numbers_are_those_of_the_map(found: PatchFindings) -> None:
     assert f"The patch itself has {weights[1, 2]:.1%}" in said
     assert f"the other patches {others.min():.2%} to {others.max():.2%}" in said
     assert "uniform attention is 8.33%" in said
-    to = replace(found, choice=MapChoice("attention", 2, "to"))
+    to = found.showing(choice=MapChoice("attention", 2, "to"))
     assert f"It receives {to.map(1)[1, 2]:.1%} of its own attention" in caption(to)
 
 
@@ -92,12 +100,10 @@ def test_the_numbers_are_those_of_the_map(found: PatchFindings) -> None:
 def test_the_caption_gives_the_colour_scale(
     found: PatchFindings, values: dict[str, str], words: str
 ) -> None:
-    assert caption(replace(found, **values)).endswith(words)  # type: ignore[arg-type]
+    assert caption(found.showing(**values)).endswith(words)
 
 
-def test_the_caption_starts_with_a_missing_attention(found: PatchFindings) -> None:
-    even = np.ones((3, 4))
-    bare = replace(found, attention=None, evidence="influence", influence=even)
+def test_the_caption_starts_with_a_missing_attention(bare: PatchFindings) -> None:
     assert caption(bare).startswith("small has no attention. ")
 
 
@@ -110,7 +116,7 @@ def test_the_caption_starts_with_a_missing_attention(found: PatchFindings) -> No
     ],
 )
 def test_the_caption_gives_the_result_of_a_test(
-    found: PatchFindings, changes: list[float], words: str
+    found: PatchFindings, bare: PatchFindings, changes: list[float], words: str
 ) -> None:
     # Random curves whose areas differ by a tenth.
     random = np.array([[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]])
@@ -124,12 +130,10 @@ def test_the_caption_gives_the_result_of_a_test(
     weak = replace(curves, strength=0.012)
     said = caption(replace(found, faithfulness=weak))
     assert "traction in this patch is weak, 1.2% of that in the strongest patch" in said
-    even = np.ones((3, 4))
-    bare = replace(found, attention=None, evidence="influence", influence=even)
     said = caption(replace(bare, faithfulness=curves))
     assert "in the order of the influence" in said
     choice = MapChoice("attention", 0, "to")
-    said = caption(replace(found, faithfulness=curves, choice=choice))
+    said = caption(replace(found, faithfulness=curves).showing(choice=choice))
     assert "the attention to the patch in block 2 (head 1 of 3)" in said
     # One random order does not tell what is chance.
     single = replace(curves, random=random[:1])

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from napari_vit_tfm.attention.export import write_findings
-from napari_vit_tfm.attention.frame import FrameAttention
+from napari_vit_tfm.attention.frame import FrameAttention, prepare_frame
 from napari_vit_tfm.attention.overlay import overlay
 from napari_vit_tfm.attention.patch import (
     CHOSEN,
@@ -33,7 +33,7 @@ def test_the_file_is_enough_to_draw_it_again(
     assert (saved["source"], saved["direction"]) == ("attention", "to")
     assert (saved["spacing_um"], saved["thickness_um"]) == (0.5, 30)
     assert (saved["displacement.units"], saved["overlay.units"]) == ("um", "1")
-    np.testing.assert_array_equal(saved["displacement"], found.displacement)
+    np.testing.assert_array_equal(saved["displacement"], found.frame.displacement)
     np.testing.assert_array_equal(
         saved["attention"][:, 3], list(map(found.map, (0, 1)))
     )
@@ -60,7 +60,7 @@ def test_the_file_is_enough_to_draw_it_again(
     assert saved["faithfulness.strength"] == curves.strength
     assert saved["faithfulness.advantage"] == curves.advantage(CHOSEN)
     assert saved["influence_correlation"].shape == (2,)
-    assert saved["displacement.longest"] == found.stack.longest()
+    assert saved["displacement.longest"] == found.frame.stack.longest()
     assert (saved["shown"], saved["scale"]) == ("map", "share")
     np.testing.assert_array_equal(
         saved["influence_overlay"],
@@ -70,11 +70,14 @@ def test_the_file_is_enough_to_draw_it_again(
 
 
 def test_a_file_without_attention(stack: DisplacementStack, tmp_path: Path) -> None:
-    found = inspect_patch(
-        *(stack, 0, (1, 1)),
-        with_faithfulness=True,
+    frame = prepare_frame(
+        *(stack, 0),
         config=ReconstructionConfig(device="cpu"),
         method=FTTCMethod(FTTCOptions(regularisation=1.0)),
+    )
+    found = inspect_patch(
+        *(frame, (1, 1)),
+        with_faithfulness=True,
         inspection=InspectionConfig(n_projections=2, n_shares=4, n_random=2),
     )
     write_findings(tmp_path / "found.h5", found)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_vit_tfm.attention.callbacks import Callbacks
 from napari_vit_tfm.attention.faithfulness import Faithfulness, faithfulness, hide
-from napari_vit_tfm.attention.frame import prepare_frame
+from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
@@ -41,6 +42,10 @@ class Toy(ReconstructionMethod):
         return out
 
 
+def prepared(stack: DisplacementStack, method: ReconstructionMethod) -> PreparedFrame:
+    return prepare_frame(stack, 0, config=CPU, method=method)
+
+
 @pytest.fixture
 def stack() -> DisplacementStack:
     """Noise on 4 x 3 patches."""
@@ -66,9 +71,8 @@ def test_the_curve_jumps_when_the_patch_that_matters_is_hidden(
         "third": in_order([3, 5, matters, 8], 12),
         "itself first": in_order([0, matters], 12),
     }
-    found = faithfulness(
-        *(stack, 0, (0, 0), maps), config=CPU, method=Toy(2, 1), inspection=inspection
-    )
+    frame = prepared(stack, Toy(2, 1))
+    found = faithfulness(frame, (0, 0), maps, inspection=inspection)
     hidden = np.rint(found.shares * 11)
     np.testing.assert_array_equal(hidden, np.arange(12))
     for name, jump in (("first", 1), ("third", 3), ("itself first", 1)):
@@ -82,9 +86,7 @@ def test_the_curve_jumps_when_the_patch_that_matters_is_hidden(
     assert found.advantage("first") > found.spread > 0
     last = in_order([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11], 12)
     worst = faithfulness(
-        *(stack, 0, (0, 0), {"last": last}),
-        config=CPU,
-        method=Toy(2, 1),
+        *(frame, (0, 0), {"last": last}),
         inspection=inspection,
         random=found.random,
     )
@@ -96,11 +98,11 @@ def test_the_curve_jumps_when_the_patch_that_matters_is_hidden(
 def test_random_orders_are_the_same_again_and_a_flat_map_is_one_of_them(
     stack: DisplacementStack,
 ) -> None:
+    frame = prepared(stack, FTTCMethod(FTTCOptions(regularisation=0.1)))
+
     def curves(seed: int) -> Faithfulness:
         return faithfulness(
-            *(stack, 0, (1, 1), {"flat": np.ones((4, 3))}),
-            config=CPU,
-            method=FTTCMethod(FTTCOptions(regularisation=0.1)),
+            *(frame, (1, 1), {"flat": np.ones((4, 3))}),
             inspection=InspectionConfig(n_shares=6, n_random=4, seed=seed),
         )
 
@@ -119,14 +121,12 @@ def test_the_strength_is_the_patch_s_part_of_the_largest_traction(
     stack: DisplacementStack,
 ) -> None:
     method = FTTCMethod(FTTCOptions(regularisation=0.1))
+    frame = prepared(stack, method)
     found = faithfulness(
-        *(stack, 0, (1, 1), {"flat": np.ones((4, 3))}),
-        config=CPU,
-        method=method,
+        *(frame, (1, 1), {"flat": np.ones((4, 3))}),
         inspection=InspectionConfig(n_shares=3, n_random=1),
     )
-    prepared = prepare_frame(stack, 0, config=CPU, method=method)
-    traction = method.traction(prepared.displacement)[0].double().numpy()
+    traction = method.traction(frame.inputs)[0].double().numpy()
     squares = np.square(traction).sum(axis=0).reshape(4, 8, 3, 8).sum(axis=(1, 3))
     expected = np.sqrt(squares[1, 1] / squares.max())
     assert 0 < expected < 1
@@ -139,11 +139,9 @@ def test_a_patch_that_is_cut_is_as_strong_as_its_traction() -> None:
             return torch.ones_like(displacement)
 
     data = np.random.default_rng(0).normal(size=(1, 27, 20, 2))
+    frame = prepared(DisplacementStack(data, unit="grid"), Even(0, 0))
     found = faithfulness(
-        DisplacementStack(data, unit="grid"),
-        *(0, (3, 2), {"flat": np.ones((4, 3))}),
-        config=CPU,
-        method=Even(0, 0),
+        *(frame, (3, 2), {"flat": np.ones((4, 3))}),
         inspection=InspectionConfig(n_shares=3, n_random=1),
     )
     assert found.strength == pytest.approx(1)
@@ -166,12 +164,9 @@ def test_batches_progress_and_cancelling(stack: DisplacementStack) -> None:
 
     def run(is_cancelled: Callable[[], bool] | None = None) -> None:
         faithfulness(
-            *(stack, 0, (0, 0), {"map": np.ones((4, 3))}),
-            config=CPU,
-            method=method,
+            *(prepared(stack, method), (0, 0), {"map": np.ones((4, 3))}),
             inspection=inspection,
-            on_progress=lambda *count: seen.append(count),
-            is_cancelled=is_cancelled,
+            callbacks=Callbacks(lambda _, *count: seen.append(count), is_cancelled),
         )
 
     run()
@@ -187,14 +182,11 @@ def test_batches_progress_and_cancelling(stack: DisplacementStack) -> None:
 
 def test_without_traction_there_is_nothing_to_measure() -> None:
     nothing = DisplacementStack(np.zeros((16, 16, 2)), unit="grid")
+    frame = prepared(nothing, FTTCMethod(FTTCOptions(regularisation=1.0)))
     with pytest.raises(FieldError, match="no traction in patch 0,1"):
-        faithfulness(
-            *(nothing, 0, (0, 1), {"map": np.ones((2, 2))}),
-            config=CPU,
-            method=FTTCMethod(FTTCOptions(regularisation=1.0)),
-        )
+        faithfulness(frame, (0, 1), {"map": np.ones((2, 2))})
     with pytest.raises(IndexError):
-        faithfulness(nothing, 0, (2, 0), {}, config=CPU, method=Toy(0, 0))
+        faithfulness(frame, (2, 0), {})
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 30)])

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from made_up import frame_with
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.figures import findings_figure
-from napari_vit_tfm.attention.frame import FrameAttention, MapChoice
+from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.overlay import SHARES_SHOWN
-from napari_vit_tfm.attention.patch import CHOSEN, PatchFindings
-from napari_vit_tfm.attention.patches import PatchGrid
+from napari_vit_tfm.attention.patch import CHOSEN, MapView, PatchFindings
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.plotting import write_png
@@ -35,31 +35,24 @@ def make() -> Make:
         **values: Any,
     ) -> PatchFindings:
         generator = np.random.default_rng(0)
-        grid = PatchGrid((21, 40))
         data = field * generator.normal(size=(1, 21, 40, 2))
-        stack = DisplacementStack(data, unit="um", spacing_um=spacing_um)
+        unit = "grid" if spacing_um is None else "um"
+        stack = DisplacementStack(data, unit=unit, spacing_um=spacing_um)
         attention = None
         if n_blocks:
-            maps = generator.dirichlet(np.ones(15), size=(n_blocks, 2, 15))
-            attention = FrameAttention(
-                maps.astype(np.float32),
-                maps.mean(axis=1, dtype=np.float32),
-                grid,
-                stack.data[0],
-            )
-            values = {"block": n_blocks - 1, **values}
+            attention = generator.dirichlet(np.ones(15), size=(n_blocks, 2, 15))
+        evidence = {}
         if with_evidence:
             shares = np.linspace(0, 1, 5)
             curves = {CHOSEN: shares, "reference": shares**2}
             random = np.stack([shares**3, shares**4])
-            values |= {
+            evidence = {
                 "influence": generator.random((3, 5)),
                 "reference": generator.random((3, 5)),
                 "faithfulness": Faithfulness(shares, curves, random, 0.5),
             }
-        return PatchFindings(
-            *(stack, 0, (1, 3), grid, "small", ""), attention=attention, **values
-        )
+        frame = frame_with(attention, stack, 0)
+        return PatchFindings(frame, (1, 3), MapView(**values).on(frame), **evidence)
 
     return of
 

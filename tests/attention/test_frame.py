@@ -10,10 +10,10 @@ import torch
 from scipy.ndimage import map_coordinates
 from torch import Tensor
 
-from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, frame_attention
+from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, prepare_frame
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.errors import FieldError, ModelError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.original import load_original
@@ -80,9 +80,9 @@ def test_maps_that_are_not_there(attention: FrameAttention) -> None:
 def test_attention_of_a_frame_of_the_bundled_network(shape: tuple[int, int]) -> None:
     stack = random_stack(3, shape)
     method = load("vit")
-    attention = frame_attention(
+    attention = prepare_frame(
         stack, 1, config=ReconstructionConfig(device="cpu"), method=method
-    )
+    ).attention()
     rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
     patches = rows * columns
     assert attention.rollout.shape == (method.n_blocks, patches, patches)
@@ -99,28 +99,28 @@ def test_attention_of_a_frame_of_the_bundled_network(shape: tuple[int, int]) -> 
 
 
 def test_the_first_block_s_rollout_is_its_attention_and_the_identity() -> None:
-    attention = frame_attention(
+    attention = prepare_frame(
         random_stack(1), 0, config=ReconstructionConfig(device="cpu")
-    )
+    ).attention()
     own = attention.map(0, 1, 1, choice=MapChoice(source="attention"))
     own[1, 1] += 1
     np.testing.assert_allclose(attention.map(0, 1, 1), own / 2, rtol=1e-5)
 
 
 def test_attention_that_cannot_be_had() -> None:
-    with pytest.raises(ModelError, match="no attention"):
-        frame_attention(random_stack(1), 0, config=CPU)
+    with pytest.raises(FieldError, match="no attention"):
+        prepare_frame(random_stack(1), 0, config=CPU).attention()
     with pytest.raises(FieldError, match="no frame 1"):
-        frame_attention(random_stack(1), 1, config=CPU)
+        prepare_frame(random_stack(1), 1, config=CPU).attention()
 
 
 def test_only_the_frame_looked_at_has_to_be_finite() -> None:
     stack = random_stack(2, (16, 16))
     stack.data[1, 3, 4] = np.nan
     config = ReconstructionConfig(device="cpu")
-    assert np.isfinite(frame_attention(stack, 0, config=config).rollout).all()
+    assert np.isfinite(prepare_frame(stack, 0, config=config).attention().rollout).all()
     with pytest.raises(FieldError, match="frame 1 holds vectors"):
-        frame_attention(stack, 1, config=config)
+        prepare_frame(stack, 1, config=config).attention()
 
 
 def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
@@ -130,12 +130,12 @@ def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
     config = ReconstructionConfig(device="cpu")
     notices: list[str] = []
     found = [
-        frame_attention(
+        prepare_frame(
             DisplacementStack(data, unit="grid"),
             frame,
             config=config,
             on_notice=notices.append,
-        )
+        ).attention()
         for data, frame in [(drifting, 0), (still, 1), (drifting, 1)]
     ]
     assert len(notices) == 1
@@ -154,7 +154,7 @@ def test_noise_that_cannot_be_estimated_is_told_of_the_frame_that_is_looked_at()
     config = ReconstructionConfig(device="cpu")
     notices: list[str] = []
     for frame in range(3):
-        frame_attention(stack, frame, config=config, on_notice=notices.append)
+        prepare_frame(stack, frame, config=config, on_notice=notices.append).attention()
     (notice,) = notices
     assert "1 of 1 frames cannot be estimated (first: frame 1)" in notice
 
@@ -178,13 +178,13 @@ class Looking(ReconstructionMethod):
 
 def test_attention_on_a_resampled_field_says_so() -> None:
     notices: list[str] = []
-    attention = frame_attention(
+    attention = prepare_frame(
         random_stack(1, (40, 40)),
         0,
         config=CPU,
         method=Looking(),
         on_notice=notices.append,
-    )
+    ).attention()
     assert "resampled" in notices[0]
     assert attention.map(0, 12, 12).shape == (13, 13)
     assert attention.overlay(0, 12, 12).shape == (40, 40)
@@ -197,9 +197,9 @@ def test_the_original_network_s_maps_and_overlay(reference: Path) -> None:
         reference / "vit" / "seed_format_vit.pth", dtype=torch.float64
     )
     fields = np.moveaxis(displacement, 1, -1)
-    attention = frame_attention(
+    attention = prepare_frame(
         DisplacementStack(fields, unit="field"), 0, config=CPU, method=method
-    )
+    ).attention()
     assert attention.attention.shape == (12, 8, 169, 169)
     # Both the stack and what is kept of the maps are float32.
     np.testing.assert_allclose(attention.rollout, expected, rtol=1e-5)

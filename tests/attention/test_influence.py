@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_vit_tfm.attention.callbacks import Callbacks
+from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.attention.influence import (
     influence_map,
     physical_reference,
@@ -16,7 +18,6 @@ from napari_vit_tfm.attention.influence import (
 )
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
@@ -49,6 +50,10 @@ class Toy(ReconstructionMethod):
         return self.function(displacement)
 
 
+def prepared(stack: DisplacementStack, method: ReconstructionMethod) -> PreparedFrame:
+    return prepare_frame(stack, 0, config=CPU, method=method)
+
+
 def random_stack(shape: tuple[int, int], **values: object) -> DisplacementStack:
     data = np.random.default_rng(0).normal(size=(1, *shape, 2))
     return DisplacementStack(data, **{"unit": "grid", **values})
@@ -64,15 +69,11 @@ def test_fttc_s_influence_is_the_norm_of_its_impulse_responses() -> None:
     truth = np.sqrt(
         [[squared[r : r + 8, c : c + 8].sum() for c in (0, 8, 16)] for r in (0, 8)]
     )
-    found = influence_map(
-        random_stack(shape), 0, patch, config=CPU, method=method, inspection=EXACT
-    )
+    frame = prepared(random_stack(shape), method)
+    found = influence_map(frame, patch, inspection=EXACT)
     np.testing.assert_allclose(found, truth, rtol=1e-4)
     # A few directions come near, and are the same again.
-    few = [
-        influence_map(random_stack(shape), 0, patch, config=CPU, method=method)
-        for _ in range(2)
-    ]
+    few = [influence_map(frame, patch) for _ in range(2)]
     np.testing.assert_array_equal(few[0], few[1])
     np.testing.assert_allclose(few[0], truth, rtol=0.5)
     assert not np.allclose(few[0], truth, rtol=1e-3)
@@ -80,15 +81,10 @@ def test_fttc_s_influence_is_the_norm_of_its_impulse_responses() -> None:
 
 def test_few_directions_are_right_on_average() -> None:
     method = FTTCMethod(FTTCOptions(regularisation=0.5))
-    stack = random_stack((16, 16))
+    frame = prepared(random_stack((16, 16)), method)
 
     def squared(inspection: InspectionConfig) -> np.ndarray:
-        return (
-            influence_map(
-                stack, 0, (0, 1), config=CPU, method=method, inspection=inspection
-            )
-            ** 2
-        )
+        return influence_map(frame, (0, 1), inspection=inspection) ** 2
 
     estimates = [squared(InspectionConfig(2, seed=seed)) for seed in range(60)]
     np.testing.assert_allclose(np.mean(estimates, axis=0), squared(EXACT), rtol=0.15)
@@ -111,9 +107,8 @@ def test_only_the_patch_that_matters_has_influence() -> None:
         out[:, :, :8, :8] = 3 * u[:, :, 8:16, 16:24]
         return out
 
-    found = influence_map(
-        random_stack((16, 24)), 0, (0, 0), config=CPU, method=Toy(from_lower_right)
-    )
+    frame = prepared(random_stack((16, 24)), Toy(from_lower_right))
+    found = influence_map(frame, (0, 0))
     truth = np.zeros((2, 3))
     # 128 derivatives of 3 per field width, which is 23 grid steps.
     truth[1, 2] = np.sqrt(128) * 3 / 23
@@ -132,61 +127,38 @@ def test_a_network_s_influence_at_odd_sizes_and_at_the_cut_patch(
     patch = (grid.rows - 1, grid.columns - 1)
     stack = random_stack(shape)
     counts: list[tuple[int, int]] = []
-    found = influence_map(
-        stack,
-        0,
-        patch,
-        config=CPU,
-        method=method,
-        on_progress=lambda *count: counts.append(count),
-    )
+    callbacks = Callbacks(lambda _, *count: counts.append(count))
+    found = influence_map(prepared(stack, method), patch, callbacks=callbacks)
     assert found.shape == (grid.rows, grid.columns)
     assert np.isfinite(found).all()
     assert np.unravel_index(found.argmax(), found.shape) == patch
     assert counts == [(done, 8) for done in range(1, 9)]
     # Amplitude is divided out and multiplied back: the derivative is the same.
-    larger = influence_map(
-        DisplacementStack(100 * stack.data, unit="grid"), 0, patch, method=method
-    )
+    scaled = DisplacementStack(100 * stack.data, unit="grid")
+    larger = influence_map(prepared(scaled, method), patch)
     np.testing.assert_allclose(larger, found, rtol=1e-3)
     nothing = DisplacementStack(np.zeros((*shape, 2)), unit="grid")
-    with pytest.raises(ModelError, match="no derivative"):
-        influence_map(nothing, 0, patch, config=CPU, method=method)
+    with pytest.raises(FieldError, match="no derivative"):
+        influence_map(prepared(nothing, method), patch)
 
 
 def test_a_resampled_field_has_the_patches_of_the_method_s_grid() -> None:
-    told: list[str] = []
-    found = influence_map(
-        random_stack((30, 30)),
-        0,
-        (3, 1),
-        config=CPU,
-        method=Toy(lambda u: u, (40, 40)),
-        on_notice=told.append,
-    )
+    frame = prepared(random_stack((30, 30)), Toy(lambda u: u, (40, 40)))
+    found = influence_map(frame, (3, 1))
     assert found.shape == (5, 5)
     assert np.flatnonzero(found) == [3 * 5 + 1]
-    assert "resampled" in told[0]
 
 
 def test_it_can_be_cancelled_and_has_to_be_a_patch() -> None:
     answers = iter([False, False, True])
     done: list[int] = []
+    frame = prepared(random_stack((16, 16)), Toy(lambda u: 2 * u))
+    callbacks = Callbacks(lambda _, now, __: done.append(now), lambda: next(answers))
     with pytest.raises(Cancelled):
-        influence_map(
-            random_stack((16, 16)),
-            0,
-            (0, 0),
-            config=CPU,
-            method=Toy(lambda u: 2 * u),
-            on_progress=lambda now, _: done.append(now),
-            is_cancelled=lambda: next(answers),
-        )
+        influence_map(frame, (0, 0), callbacks=callbacks)
     assert done == [1, 2]
     with pytest.raises(IndexError, match="2 rows and 2 columns"):
-        influence_map(
-            random_stack((16, 16)), 0, (2, 0), config=CPU, method=Toy(lambda u: u)
-        )
+        influence_map(frame, (2, 0))
 
 
 def test_the_physical_reference_is_the_sum_over_squares_of_traction() -> None:

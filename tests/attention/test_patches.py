@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vit_tfm.attention.patches import PatchGrid
+from napari_vit_tfm.attention.patches import Patch, PatchGrid
 
 
 def test_the_agreed_indices() -> None:
@@ -86,3 +86,18 @@ def test_no_such_patch() -> None:
     for row, column in ((13, 0), (0, 13), (-1, 0), (0, -1)):
         with pytest.raises(IndexError, match="no patch"):
             grid.index(row, column)
+
+
+@pytest.mark.parametrize(
+    ("start", "by", "end"),
+    [
+        (None, (0, 1), (1, 2)),
+        ((0, 0), (-1, 0), (0, 0)),
+        ((2, 3), (1, 1), (2, 3)),
+        ((1, 1), (1, -1), (2, 0)),
+    ],
+)
+def test_neighbours_lie_inside_the_grid(
+    start: Patch | None, by: tuple[int, int], end: Patch
+) -> None:
+    assert PatchGrid((20, 27)).neighbour(start, *by) == end

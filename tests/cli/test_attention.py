@@ -126,7 +126,7 @@ def test_models_without_attention(
         *("attention", displacements, "--frame", 0, "--patch", "0,0"),
         *("-o", tmp_path / "out.npz", "--model", "fttc"),
     )
-    assert "fttc has no attention" in line
+    assert "fttc is not a transformer, so it has no attention maps" in line
     assert "--influence" in line
 
 
@@ -189,8 +189,8 @@ def test_other_maps(
     ("options", "reason"),
     [
         (("--block", 3), "no block 3: small.safetensors has 2"),
-        (("--model", "fttc", "--influence", "--head", 2), "fttc has no attention"),
-        (("--model", "fttc", "--influence", "--block", 1), "fttc has no attention"),
+        (("--model", "fttc", "--influence", "--head", 2), "fttc is not a transformer"),
+        (("--model", "fttc", "--influence", "--block", 1), "fttc is not a transformer"),
         (("--source", "attention", "--head", 3), "no head 3: each block of small"),
         (("--head", 1), "--head needs --source attention"),
         (("--figure", "out.jpg"), "does not end with .png"),

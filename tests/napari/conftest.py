@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,16 +23,33 @@ SHAPE = (27, 40)
 N_FRAMES = 3
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_garbage_collection() -> Iterator[None]:
+    """Collections pass over what is imported: hundreds of thousands of objects."""
+    import torch  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def needs_qt(qapp: object) -> None:
     """Docks are widgets, and layers' colour bars speak to Qt where it is."""
 
 
 @pytest.fixture
-def viewer(npe2pm: TestPluginManager) -> Iterator[ViewerModel]:
-    """A viewer without a window that knows this plugin and no other."""
+def plugin(npe2pm: TestPluginManager) -> Iterator[None]:
+    """napari knows this plugin and no other."""
     with npe2pm.tmp_plugin(package="napari-vit-tfm"):
-        yield ViewerModel()
+        yield
+
+
+@pytest.fixture
+def viewer(plugin: None) -> ViewerModel:
+    """A viewer without a window."""
+    return ViewerModel()
 
 
 @pytest.fixture
@@ -44,16 +62,10 @@ def finish(qtbot: QtBot) -> Callable[[Any], None]:
     return wait
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_display() -> None:
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         pytest.skip("no display: a napari window needs one")
-
-
-@pytest.fixture
-def window_viewer(needs_display: None, make_napari_viewer: Callable) -> object:
-    """A viewer with a window."""
-    return make_napari_viewer(show=True)
 
 
 @pytest.fixture(scope="session")

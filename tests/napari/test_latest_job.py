@@ -4,7 +4,10 @@ import threading
 from collections.abc import Callable, Generator
 
 import pytest
+from PyQt6 import sip
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool
 
+from napari_vit_tfm.napari.errors import RunError
 from napari_vit_tfm.napari.latest_job import LatestJob
 
 
@@ -14,13 +17,20 @@ def answers() -> list:
 
 
 @pytest.fixture
-def make(answers):
-    def job(function: Callable) -> LatestJob:
+def owner() -> QObject:
+    return QObject()
+
+
+@pytest.fixture
+def make(answers, owner):
+    def job(function: Callable, **options) -> LatestJob:
         return LatestJob(
+            owner,
             function,
             on_answer=lambda request, answer: answers.append((request, answer)),
             on_error=lambda request, error: answers.append((request, type(error))),
-            on_word=lambda request, word: answers.append((request, word)),
+            on_step=lambda request, step: answers.append((request, step)),
+            **options,
         )
 
     return job
@@ -74,3 +84,105 @@ def test_a_cancelled_request_has_no_answer(make, answers, qtbot):
     qtbot.waitUntil(lambda: not job.is_busy)
     assert ("long", "long") not in answers
     assert answers[-2:] == [("short", "on the way"), ("short", "short")]
+
+
+def test_a_generator_that_is_cancelled_stops_at_its_next_step(make, answers, qtbot):
+    go_on, finished = threading.Event(), []
+
+    def answer(request: str, _is_cancelled: Callable[[], bool]) -> Generator:
+        yield "one"
+        go_on.wait(10)
+        yield "two"
+        answers.append("not stopped")
+
+    job = make(answer, on_finished=lambda: finished.append(job.is_busy))
+    job.ask("long")
+    qtbot.waitUntil(lambda: bool(answers))
+    job.cancel()
+    go_on.set()
+    qtbot.waitUntil(lambda: not job.is_busy)
+    assert answers == [("long", "one")]
+    assert finished == [False]
+
+
+def test_a_runtime_error_is_told_as_the_cause_of_another(owner, qtbot):
+    errors = []
+
+    def fail(request: str, _is_cancelled: Callable[[], bool]) -> None:
+        raise RuntimeError("no such thing")
+
+    job = LatestJob(
+        *(owner, fail),
+        on_answer=lambda *_: None,
+        on_error=lambda _, error: errors.append(error),
+    )
+    job.ask("any")
+    qtbot.waitUntil(lambda: not job.is_busy)
+    (error,) = errors
+    assert isinstance(error, RunError)
+    assert isinstance(error.__cause__, RuntimeError)
+
+
+class Bar:
+    n = 0
+    is_canceled = False
+    is_open = True
+
+    def update(self, by: int) -> None:
+        self.n += by
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+def test_a_bar_follows_the_steps_and_cancels(make, answers, qtbot):
+    bars, go_on = [], threading.Event()
+
+    def count(total: int, _is_cancelled: Callable[[], bool]) -> Generator:
+        for done in range(1, total + 1):
+            yield done
+            if done == 2:
+                go_on.wait(10)
+        return "done"
+
+    def open_bar(_request: int) -> Bar:
+        bars.append(Bar())
+        return bars[-1]
+
+    job = make(count, open_bar=open_bar, on_bar_cancelled=lambda: job.cancel())
+    job.ask(2)
+    go_on.set()
+    qtbot.waitUntil(lambda: not job.is_busy)
+    job.advance(2)
+    assert not bars[0].is_open
+    assert answers[-1] == (2, "done")
+    go_on.clear()
+    job.ask(4)
+    qtbot.waitUntil(lambda: (4, 2) in answers)
+    job.advance(2)
+    assert bars[1].n == 2
+    bars[1].is_canceled = True
+    go_on.set()
+    qtbot.waitUntil(lambda: not job.is_busy)
+    assert answers[-1] == (4, 2)
+    assert not bars[1].is_open
+
+
+def test_an_owner_that_is_destroyed_takes_its_computation_along(make, answers, owner):
+    going, go_on, told = threading.Event(), threading.Event(), []
+
+    def answer(_request: str, is_cancelled: Callable[[], bool]) -> Generator:
+        going.set()
+        go_on.wait(10)
+        told.append(is_cancelled())
+        yield "one"
+        told.append("not stopped")
+
+    make(answer).ask("long")
+    assert going.wait(10)
+    sip.delete(owner)
+    go_on.set()
+    assert QThreadPool.globalInstance().waitForDone(10_000)
+    QCoreApplication.processEvents()
+    assert told == [True]
+    assert answers == []

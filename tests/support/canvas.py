@@ -60,7 +60,7 @@ def relative_to_uniform(attention, patch, *, block=1, choice=ROLLOUT, kind="weig
 
 
 def choose(dock, patch) -> None:
-    dock.inspector.look_at(patch=patch)
+    dock.inspector.choose(patch)
 
 
 def pick(combo, data) -> None:

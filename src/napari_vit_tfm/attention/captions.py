@@ -90,30 +90,30 @@ def caption(findings: PatchFindings) -> str:
         _colour_scale(findings),
     ]
     if findings.attention is None:
-        sentences.insert(0, no_attention(findings.model))
+        sentences.insert(0, no_attention(findings.frame.model))
     if findings.faithfulness is not None:
         sentences.append(_test_result(findings, findings.faithfulness))
     return " ".join(sentences)
 
 
 def _subject(findings: PatchFindings) -> str:
-    patch = patch_words(findings.grid, findings.patch)
-    where = f"Frame {findings.frame}, {patch}"
-    if findings.evidence == "influence":
+    patch = patch_words(findings.frame.grid, findings.patch)
+    where = f"Frame {findings.frame.index}, {patch}"
+    if findings.view.evidence == "influence":
         return (
-            f"{where}: how strongly the traction that {findings.model} computes "
+            f"{where}: how strongly the traction that {findings.frame.model} computes "
             "there depends on the displacement in each patch."
         )
-    if findings.evidence == "reference":
+    if findings.view.evidence == "reference":
         return (
             f"{where}: how far a force there displaces the gel in each patch. This "
             "is the physics of the gel; no network is involved."
         )
     assert findings.attention is not None
-    choice, n_heads = findings.choice, findings.attention.n_heads
+    choice, n_heads = findings.view.choice, findings.attention.n_heads
     block = (
-        f"block {findings.block + 1} of {findings.attention.n_blocks} of "
-        f"{findings.model}"
+        f"block {findings.view.block + 1} of {findings.attention.n_blocks} of "
+        f"{findings.frame.model}"
     )
     if choice.source == "rollout":
         what = {
@@ -155,7 +155,7 @@ def _tested_map(findings: PatchFindings) -> str:
     """Name the map in whose order patches were hidden."""
     if findings.attention is None:
         return "the influence"
-    block, choice = f"block {findings.block + 1}", findings.choice
+    block, choice = f"block {findings.view.block + 1}", findings.view.choice
     target = "" if choice.direction == "from" else " to the patch"
     if choice.source == "rollout":
         return f"the rollout{target} after {block}"
@@ -175,10 +175,10 @@ def _head_words(choice: MapChoice, n_heads: int) -> str:
 
 def _range_of_values(findings: PatchFindings, weights: Map) -> str:
     own = weights[findings.patch]
-    others = np.delete(weights.ravel(), findings.grid.index(*findings.patch))
+    others = np.delete(weights.ravel(), findings.frame.grid.index(*findings.patch))
     uniform = f"uniform attention is {1 / weights.size:.2%}."
     span = f"{others.min():.2%} to {others.max():.2%}"
-    if findings.evidence is None and findings.choice.direction == "to":
+    if findings.view.evidence is None and findings.view.choice.direction == "to":
         return (
             f"It receives {own:.1%} of its own attention and {span} of that of the "
             f"other patches; {uniform}"
@@ -187,8 +187,8 @@ def _range_of_values(findings: PatchFindings, weights: Map) -> str:
 
 
 def _colour_scale(findings: PatchFindings) -> str:
-    is_relative = findings.scale == "share"
-    if findings.kind == "displacement":
+    is_relative = findings.view.scale == "share"
+    if findings.view.kind == "displacement":
         factor, multiple = (
             ("weight relative to uniform attention", f"{DISPLACEMENTS_SHOWN:g} times ")
             if is_relative

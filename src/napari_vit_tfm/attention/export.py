@@ -35,17 +35,17 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
     FieldFileError
         If the extension is not supported, or the file cannot be written.
     """
-    arrays: dict[str, npt.ArrayLike] = {"displacement": findings.displacement}
+    arrays: dict[str, npt.ArrayLike] = {"displacement": findings.frame.displacement}
     attributes: dict[str, dict[str, Any]] = {
         "": _file_attributes(findings),
         "displacement": {
-            "units": findings.stack.unit,
-            "longest": findings.stack.longest(),
+            "units": findings.frame.stack.unit,
+            "longest": findings.frame.stack.longest(),
         },
     }
-    is_displacement = findings.kind == "displacement"
-    units = findings.stack.unit if is_displacement else "1"
-    overlay_attributes = {"units": units, "kind": findings.kind}
+    is_displacement = findings.view.kind == "displacement"
+    units = findings.frame.stack.unit if is_displacement else "1"
+    overlay_attributes = {"units": units, "kind": findings.view.kind}
     if findings.attention is not None:
         arrays |= _attention_arrays(findings)
         attributes["overlay"] = overlay_attributes
@@ -55,7 +55,10 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
         if map_ is not None:
             arrays[name] = map_
             arrays[f"{name}_overlay"] = overlay(
-                map_, findings.displacement, grid=findings.grid, kind=findings.kind
+                map_,
+                findings.frame.displacement,
+                grid=findings.frame.grid,
+                kind=findings.view.kind,
             )
             attributes[f"{name}_overlay"] = overlay_attributes
             if findings.attention is not None:
@@ -71,39 +74,39 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
 
 
 def _file_attributes(findings: PatchFindings) -> dict[str, Any]:
-    spacing_um = findings.stack.spacing_um
-    gel = findings.substrate.gel
+    spacing_um = findings.frame.stack.spacing_um
+    gel = findings.frame.substrate.gel
     return {
-        "frame": findings.frame,
+        "frame": findings.frame.index,
         "patch_row": findings.patch[0],
         "patch_column": findings.patch[1],
-        "shown": findings.evidence or "map",
-        "scale": findings.scale,
-        "patch_size": findings.grid.patch_size,
-        "model_rows": findings.grid.shape[0],
-        "model_columns": findings.grid.shape[1],
+        "shown": findings.view.evidence or "map",
+        "scale": findings.view.scale,
+        "patch_size": findings.frame.grid.patch_size,
+        "model_rows": findings.frame.grid.shape[0],
+        "model_columns": findings.frame.grid.shape[1],
         "spacing_um": math.nan if spacing_um is None else spacing_um,
         "poisson": gel.poisson,
         "thickness_um": gel.thickness_um,
-        "model": findings.model,
-        "model_sha256": findings.model_sha256,
+        "model": findings.frame.model,
+        "model_sha256": findings.frame.method.sha256,
         "version": __version__,
     }
 
 
 def _choice_attributes(findings: PatchFindings) -> dict[str, Any]:
-    head = findings.choice.head
+    head = findings.view.choice.head
     return {
-        "block_index": findings.block,
-        "source": findings.choice.source,
-        "direction": findings.choice.direction,
+        "block_index": findings.view.block,
+        "source": findings.view.choice.source,
+        "direction": findings.view.choice.direction,
         "head_index": -1 if head is None else head,
     }
 
 
 def _attention_arrays(findings: PatchFindings) -> dict[str, npt.ArrayLike]:
     """Rollout and attention of the patch in every block, and the chosen overlay."""
-    attention, choice = findings.attention, findings.choice
+    attention, choice = findings.attention, findings.view.choice
     assert attention is not None
     rollout = MapChoice(direction=choice.direction)
     heads = [
@@ -117,7 +120,7 @@ def _attention_arrays(findings: PatchFindings) -> dict[str, npt.ArrayLike]:
             [attention.map(b, *patch, choice=head) for head in heads] for b in blocks
         ],
         "overlay": [
-            attention.overlay(b, *patch, kind=findings.kind, choice=choice)
+            attention.overlay(b, *patch, kind=findings.view.kind, choice=choice)
             for b in blocks
         ],
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +18,11 @@ from scipy import sparse
 from scipy.integrate import trapezoid
 from scipy.sparse.linalg import spsolve
 
-from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
+from napari_vit_tfm.attention.callbacks import NO_CALLBACKS, Callbacks
+from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
-from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
+from napari_vit_tfm.config import InspectionConfig
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruction import Cancelled, Notify
-
-if TYPE_CHECKING:
-    from napari_vit_tfm.models import ReconstructionMethod
 
 FloatArray = npt.NDArray[np.float64]
 Order = npt.NDArray[np.intp]
@@ -80,19 +75,13 @@ class Faithfulness:
 
 
 def faithfulness(
-    stack: DisplacementStack,
-    frame: int,
+    frame: PreparedFrame,
     patch: Patch,
     maps: Mapping[str, npt.ArrayLike],
     *,
-    substrate: Substrate | None = None,
-    config: ReconstructionConfig | None = None,
-    method: ReconstructionMethod | None = None,
     inspection: InspectionConfig | None = None,
     random: FloatArray | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-    on_notice: Notify | None = None,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> Faithfulness:
     """Hide patches in the order of maps, and measure how a traction changes.
 
@@ -101,27 +90,22 @@ def faithfulness(
 
     Parameters
     ----------
-    stack : DisplacementStack
-        Displacements.
-    frame : int
-        Frame index, counted from zero.
+    frame : PreparedFrame
+        The frame. A method that adapts to each field, as FTTC does with its
+        regularisation, keeps the choice made for this field. Fields are
+        reconstructed in batches of `ReconstructionConfig.batch_size`.
     patch : tuple of int
         Row and column of the chosen patch.
     maps : mapping of str to array of shape (rows, columns)
         Maps of that patch, by name. Patches with equal values are put in random
         order.
-    substrate, config, method, on_notice
-        As for `reconstruction.reconstruct`. A method that adapts to each field, as
-        FTTC does with its regularisation, keeps the choice made for this field.
     inspection : InspectionConfig, keyword-only, optional
         Number of points, number of random orders, and seed.
     random : array of shape (orders, points), keyword-only, optional
         `Faithfulness.random` of an earlier call for the same frame and patch. It
         does not depend on the maps and is then not computed again.
-    on_progress : callable, keyword-only, optional
-        Called after every batch with the number of fields done and their total.
-    is_cancelled : callable, keyword-only, optional
-        Called before every batch; True cancels.
+    callbacks : Callbacks, keyword-only
+        Called before and after every batch; the parts are fields.
 
     Returns
     -------
@@ -130,12 +114,11 @@ def faithfulness(
     Raises
     ------
     FieldError
-        If the field cannot be used, the frame does not exist, or there is no
-        traction in the patch.
+        If there is no traction in the patch.
     IndexError
         If the patch does not exist.
     Cancelled
-        If `is_cancelled` returned True.
+        If `callbacks.is_cancelled` returned True.
 
     Notes
     -----
@@ -149,17 +132,8 @@ def faithfulness(
     .. [2] V. Petsiuk, A. Das, K. Saenko, "RISE: Randomized Input Sampling for
        Explanation of Black-box Models", BMVC 2018.
     """
-    config = config or ReconstructionConfig()
     inspection = inspection or InspectionConfig()
-    prepared = prepare_frame(
-        stack,
-        frame,
-        substrate=substrate,
-        config=config,
-        method=method,
-        on_notice=on_notice,
-    )
-    grid = prepared.grid
+    grid = frame.grid
     chosen = grid.index(*patch)
     generator = np.random.default_rng(inspection.seed)
     others = np.delete(np.arange(grid.rows * grid.columns), chosen)
@@ -167,15 +141,7 @@ def faithfulness(
     ranked = [_ranking(np.asarray(map_), others, generator) for map_ in maps.values()]
     counts = _hidden_counts(len(others), inspection.n_shares)
     orders = ranked if random is not None else ranked + shuffled
-    curves, strength = _measure_changes(
-        prepared,
-        patch,
-        orders,
-        counts,
-        batch_size=config.batch_size,
-        on_progress=on_progress,
-        is_cancelled=is_cancelled,
-    )
+    curves, strength = _measure_changes(frame, patch, orders, counts, callbacks)
     return Faithfulness(
         counts / len(others),
         dict(zip(maps, curves, strict=False)),
@@ -248,39 +214,34 @@ def _hidden_counts(n: int, points: int) -> Order:
 
 
 def _measure_changes(
-    prepared: PreparedFrame,
+    frame: PreparedFrame,
     patch: Patch,
     orders: list[Order],
     counts: Order,
-    *,
-    batch_size: int,
-    on_progress: Callable[[int, int], None] | None,
-    is_cancelled: Callable[[], bool] | None,
+    callbacks: Callbacks,
 ) -> tuple[FloatArray, float]:
     """Relative changes, ``(orders, points)``, and strength of the patch's traction."""
-    field = np.moveaxis(prepared.displacement[0].double().cpu().numpy(), 0, -1)
+    field = np.moveaxis(frame.inputs[0].double().cpu().numpy(), 0, -1)
     # With no patch or all patches hidden, the order makes no difference.
     ends, between = (0, counts[-1]), counts[1:-1]
     hidden = [orders[0][:count] for count in ends]
     hidden += [order[:count] for order in orders for count in between]
-    solve = _solver(prepared)
-    rows, columns = prepared.grid.nodes(*patch)
+    solve, batch_size = _solver(frame), frame.config.batch_size
+    rows, columns = frame.grid.nodes(*patch)
     strength = 0.0
     tractions: list[FloatArray] = []
     for start in range(0, len(hidden), batch_size):
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
+        callbacks.check()
         batch = [
-            hide(field, _node_mask(prepared.grid, patches))
+            hide(field, _node_mask(frame.grid, patches))
             for patches in hidden[start : start + batch_size]
         ]
         found = solve(np.stack(batch))
         if start == 0:
-            strength = _relative_strength(prepared.grid, patch, found[0])
+            strength = _relative_strength(frame.grid, patch, found[0])
         # A copy: a view would keep the whole field in memory.
         tractions.extend(found[:, :, rows, columns].copy())
-        if on_progress is not None:
-            on_progress(len(tractions), len(hidden))
+        callbacks.progress("hiding patches", len(tractions), len(hidden))
     undisturbed = tractions[0]
     rms = np.sqrt(np.square(undisturbed).mean())
     if rms == 0:
@@ -315,17 +276,17 @@ def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:
     return nodes[: grid.shape[0], : grid.shape[1]]
 
 
-def _solver(prepared: PreparedFrame) -> Callable[[FloatArray], FloatArray]:
+def _solver(frame: PreparedFrame) -> Callable[[FloatArray], FloatArray]:
     """A function from displacements ``(n, H, W, 2)`` to tractions ``(n, 2, h, w)``."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32
     from napari_vit_tfm.models.tensors import to_tensor
 
-    traction = prepared.method.differentiable_at(prepared.displacement)
+    traction = frame.method.differentiable_at(frame.inputs)
 
     def solve(displacement: FloatArray) -> FloatArray:
-        inputs = to_tensor(displacement).to(prepared.displacement)
+        inputs = to_tensor(displacement).to(frame.inputs)
         with torch.inference_mode(), full_float32():
             return traction(inputs).double().cpu().numpy()
 

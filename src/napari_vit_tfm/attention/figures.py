@@ -86,10 +86,10 @@ def findings_figure(findings: PatchFindings) -> Figure:
     drawn = findings.picture()
     if drawn is None:
         raise FieldError(
-            f"{findings.model}: the map to draw has not been computed; compute the "
-            "influence first"
+            f"{findings.frame.model}: the map to draw has not been computed; "
+            "compute the influence first"
         )
-    aspect = findings.grid.field_shape[0] / findings.grid.field_shape[1]
+    aspect = findings.frame.grid.field_shape[0] / findings.frame.grid.field_shape[1]
     lines = textwrap.wrap(caption(findings), 135)
     heights = [0.2 * len(lines) + 0.1, 4.9 * aspect + 1.2]
     has_evidence = findings.influence is not None or findings.faithfulness is not None
@@ -113,7 +113,7 @@ def findings_figure(findings: PatchFindings) -> Figure:
 def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) -> None:
     """Draw the map shown over the field, with the displacements as arrows."""
     style = DisplayConfig()
-    is_weights = findings.kind == "weights"
+    is_weights = findings.view.kind == "weights"
     axes = figure.subplots()
     low, high = drawn.limits
     image = axes.imshow(
@@ -124,16 +124,16 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
         origin="upper",
     )
     if is_weights:
-        _draw_arrows(axes, findings.displacement, style.arrow_stride)
-    _outline(axes, findings.grid, findings.patch, 2.0)
+        _draw_arrows(axes, findings.frame.displacement, style.arrow_stride)
+    _outline(axes, findings.frame.grid, findings.patch, 2.0)
     _remove_ticks(axes)
-    _scale_bar(axes, findings.grid.field_shape, findings.stack.spacing_um)
+    _scale_bar(axes, findings.frame.grid.field_shape, findings.frame.stack.spacing_um)
     extend = "max" if drawn.data.max() > high else "neither"
     _colour_bar(figure, image, axes, drawn.title, extend=extend)
     name = (
-        f"block {findings.block + 1}"
-        if findings.evidence is None
-        else EVIDENCE_WORDS[findings.evidence]
+        f"block {findings.view.block + 1}"
+        if findings.view.evidence is None
+        else EVIDENCE_WORDS[findings.view.evidence]
     )
     arrows = ", arrows: displacement" if is_weights else ""
     axes.set_title(f"{name} over the field{arrows}", fontsize=_TEXT + 1)
@@ -142,13 +142,13 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
 def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
     """Draw the chosen map of every block, patch by patch, on one colour scale."""
     assert findings.attention is not None
-    title = choice_words(findings.choice, findings.attention.n_heads)
+    title = choice_words(findings.view.choice, findings.attention.n_heads)
     figure.suptitle(title, fontsize=_TEXT + 1)
     blocks = findings.blocks
     columns = math.ceil(math.sqrt(len(blocks)))
     rows = math.ceil(len(blocks) / columns)
     grid = figure.subplots(rows, columns, squeeze=False)
-    to_maximum = findings.scale == "peak"
+    to_maximum = findings.view.scale == "peak"
     image = None
     for axes in grid.flat[len(blocks) :]:
         axes.set_axis_off()
@@ -162,7 +162,7 @@ def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
             vmin=0,
             vmax=1 if to_maximum else SHARES_SHOWN,
         )
-        shown = findings.evidence is None and block == findings.block
+        shown = findings.view.evidence is None and block == findings.view.block
         axes.set_title(
             f"block {block + 1}" + (" (shown left)" if shown else ""),
             fontsize=_TEXT,
@@ -200,13 +200,13 @@ def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
     for evidence, map_, title, unit in known:
         axes = panels.pop(0)
         image = _draw_patches(axes, findings, map_, **_log_colours(map_))
-        weight = "bold" if evidence == findings.evidence else "normal"
+        weight = "bold" if evidence == findings.view.evidence else "normal"
         axes.set_title(title, fontsize=_TEXT, fontweight=weight)
         _colour_bar(figure, image, axes, unit, extend="min")
     if has_attention and known:
         _draw_correlations(panels.pop(0), findings)
     if findings.faithfulness is not None:
-        first = f"block {findings.block + 1}" if has_attention else "influence"
+        first = f"block {findings.view.block + 1}" if has_attention else "influence"
         _draw_faithfulness(panels.pop(0), findings.faithfulness, first)
 
 
@@ -214,7 +214,7 @@ def _draw_patches(
     axes: Axes, findings: PatchFindings, values: Map, **colours: Any
 ) -> AxesImage:
     """Draw one value per patch, each patch at its place on the field."""
-    grid = findings.grid
+    grid = findings.frame.grid
     x = np.array([grid.bounds(0, c)[0] for c in range(grid.columns)])
     y = np.array([grid.bounds(r, 0)[1] for r in range(grid.rows)])
     height, width = grid.field_shape

@@ -1,12 +1,12 @@
-"""Attention of one frame.
+"""One frame, prepared for a method, and its attention.
 
-Functions take arrays, a configuration and callbacks: no layer, no viewer, no Qt.
 torch is imported only when something is computed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,30 +159,74 @@ class FrameAttention:
 
 @dataclass(frozen=True, eq=False)
 class PreparedFrame:
-    """One frame as the input of a method.
+    """One frame of a stack, converted to the input of a method.
+
+    `prepare_frame` makes it. Everything about the frame's patches is computed from
+    it: its attention, and the functions of `influence` and `faithfulness`.
 
     Parameters
     ----------
+    stack : DisplacementStack
+        The displacements.
+    index : int
+        Frame index, counted from zero.
+    substrate : Substrate
+        The gel.
+    config : ReconstructionConfig
+        Device and batch size.
     method : ReconstructionMethod
         The method, on its device.
-    displacement : tensor of shape (1, 2, h, w)
+    inputs : tensor of shape (1, 2, h, w)
         Displacements in the reference form, on the method's grid and device.
     grid : PatchGrid
         The patches.
     """
 
+    stack: DisplacementStack
+    index: int
+    substrate: Substrate
+    config: ReconstructionConfig
     method: ReconstructionMethod
-    displacement: Tensor
+    inputs: Tensor
     grid: PatchGrid
 
+    @property
+    def model(self) -> str:
+        """Name of the method."""
+        return self.method.name
 
-def patch_grid(stack: DisplacementStack, method: ReconstructionMethod) -> PatchGrid:
-    """The grid of a method's patches over the field of a stack."""
-    return PatchGrid(
-        stack.grid_shape,
-        model_shape=method.grid if is_resampled(stack, method) else None,
-        patch_size=method.patch_size,
-    )
+    @property
+    def displacement(self) -> FloatArray:
+        """Displacements of the frame, ``(H, W, 2)``, in the stack's unit."""
+        frame: FloatArray = self.stack.data[self.index]
+        return frame
+
+    def attention(self) -> FrameAttention:
+        """Attention and attention rollout of the frame, computed once.
+
+        Raises
+        ------
+        FieldError
+            If the method has no attention.
+        """
+        return self._attention
+
+    @cached_property
+    def _attention(self) -> FrameAttention:
+        import torch
+
+        from napari_vit_tfm.models import rollout
+        from napari_vit_tfm.models.precision import full_float32
+
+        with torch.inference_mode(), full_float32():
+            attention = self.method.attention(self.inputs)
+            gathered = rollout(attention)
+        return FrameAttention(
+            torch.stack(attention).float().cpu().numpy(),
+            gathered.float().cpu().numpy(),
+            self.grid,
+            self.displacement,
+        )
 
 
 def prepare_frame(
@@ -205,13 +249,33 @@ def prepare_frame(
     substrate, config, method, on_notice
         As for `reconstruction.reconstruct`.
 
+    Returns
+    -------
+    PreparedFrame
+
     Raises
     ------
     FieldError
         If the field cannot be used, or the frame does not exist.
+
+    Examples
+    --------
+    The attention of the bundled network on a simulated field of 3 x 4 patches:
+
+    >>> from napari_vit_tfm import ReconstructionConfig
+    >>> from napari_vit_tfm.attention.frame import prepare_frame
+    >>> from napari_vit_tfm.fields import DisplacementStack
+    >>> from napari_vit_tfm.synthesis import synthesise
+    >>> fields = synthesise(1, seed=0, shape=(24, 32))
+    >>> stack = DisplacementStack(fields.displacement, unit="field")
+    >>> frame = prepare_frame(stack, 0, config=ReconstructionConfig(device="cpu"))
+    >>> rollout = frame.attention().map(0, 1, 2)
+    >>> rollout.shape, round(float(rollout.sum()), 4)
+    ((3, 4), 1.0)
     """
     config = config or ReconstructionConfig()
     method = method or load_method(config)
+    substrate = substrate or Substrate()
     check_grid(stack, method)
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
@@ -227,60 +291,10 @@ def prepare_frame(
             on_notice(notice)
     device = resolve_device(config.device)
     method.to(device)
-    inputs = reference_displacement(stack, frames, substrate or Substrate(), method)
-    return PreparedFrame(method, inputs.to(device), patch_grid(stack, method))
-
-
-def frame_attention(
-    stack: DisplacementStack,
-    frame: int,
-    *,
-    substrate: Substrate | None = None,
-    config: ReconstructionConfig | None = None,
-    method: ReconstructionMethod | None = None,
-    on_notice: Notify | None = None,
-) -> FrameAttention:
-    """Compute the attention and attention rollout of one frame.
-
-    Parameters
-    ----------
-    stack : DisplacementStack
-        Displacements.
-    frame : int
-        Frame index, counted from zero.
-    substrate, config, method, on_notice
-        As for `reconstruction.reconstruct`.
-
-    Returns
-    -------
-    FrameAttention
-
-    Raises
-    ------
-    FieldError
-        If the field cannot be used, or the frame does not exist.
-    ModelError
-        If the method has no attention.
-    """
-    import torch
-
-    from napari_vit_tfm.models import rollout
-    from napari_vit_tfm.models.precision import full_float32
-
-    prepared = prepare_frame(
-        stack,
-        frame,
-        substrate=substrate,
-        config=config,
-        method=method,
-        on_notice=on_notice,
+    inputs = reference_displacement(stack, frames, substrate, method).to(device)
+    grid = PatchGrid(
+        stack.grid_shape,
+        model_shape=method.grid if is_resampled(stack, method) else None,
+        patch_size=method.patch_size,
     )
-    with torch.inference_mode(), full_float32():
-        attention = prepared.method.attention(prepared.displacement)
-        gathered = rollout(attention)
-    return FrameAttention(
-        torch.stack(attention).float().cpu().numpy(),
-        gathered.float().cpu().numpy(),
-        prepared.grid,
-        stack.data[frame],
-    )
+    return PreparedFrame(stack, frame, substrate, config, method, inputs, grid)

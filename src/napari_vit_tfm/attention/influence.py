@@ -7,38 +7,24 @@ to depend on. The rank correlation measures the similarity of two maps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.attention.frame import prepare_frame
+from napari_vit_tfm.attention.callbacks import NO_CALLBACKS, Callbacks
+from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
-from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.config import InspectionConfig
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruction import Cancelled, Notify
-
-if TYPE_CHECKING:
-    from napari_vit_tfm.models import ReconstructionMethod
 
 FloatArray = npt.NDArray[np.float64]
 
 
 def influence_map(
-    stack: DisplacementStack,
-    frame: int,
+    frame: PreparedFrame,
     patch: Patch,
     *,
-    substrate: Substrate | None = None,
-    config: ReconstructionConfig | None = None,
-    method: ReconstructionMethod | None = None,
     inspection: InspectionConfig | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-    on_notice: Notify | None = None,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> FloatArray:
     r"""Sensitivity of a patch's traction to the displacement in each patch.
 
@@ -60,21 +46,15 @@ def influence_map(
 
     Parameters
     ----------
-    stack : DisplacementStack
-        Displacements.
-    frame : int
-        Frame index, counted from zero.
+    frame : PreparedFrame
+        The frame. A method that adapts to each field, as FTTC does with its
+        regularisation, keeps the choice made for this field.
     patch : tuple of int
         Row and column of the patch.
-    substrate, config, method, on_notice
-        As for `reconstruction.reconstruct`. A method that adapts to each field, as
-        FTTC does with its regularisation, keeps the choice made for this field.
     inspection : InspectionConfig, keyword-only, optional
         Number of products, and seed.
-    on_progress : callable, keyword-only, optional
-        Called after every product with the number done and their total.
-    is_cancelled : callable, keyword-only, optional
-        Called before every product; True cancels.
+    callbacks : Callbacks, keyword-only
+        Called before and after every product.
 
     Returns
     -------
@@ -84,33 +64,23 @@ def influence_map(
     Raises
     ------
     FieldError
-        If the field cannot be used, or the frame does not exist.
-    ModelError
         If the method is not differentiable at this field. A network that
         normalises its input, for example, is not differentiable at a field of
         zeros.
     IndexError
         If the patch does not exist.
     Cancelled
-        If `is_cancelled` returned True.
+        If `callbacks.is_cancelled` returned True.
     """
     from napari_vit_tfm.models.influence import squared_sensitivities
 
     inspection = inspection or InspectionConfig()
-    prepared = prepare_frame(
-        stack,
-        frame,
-        substrate=substrate,
-        config=config,
-        method=method,
-        on_notice=on_notice,
-    )
-    grid, field = prepared.grid, prepared.displacement
+    grid, field = frame.grid, frame.inputs
     rows, columns = grid.nodes(*patch)
     components = 2 * (rows.stop - rows.start) * (columns.stop - columns.start)
     total = min(inspection.n_projections, components)
     estimates = squared_sensitivities(
-        prepared.method.differentiable_at(field),
+        frame.method.differentiable_at(field),
         field,
         rows=rows,
         columns=columns,
@@ -118,12 +88,10 @@ def influence_map(
         seed=inspection.seed,
     )
     summed = np.zeros((2, *field.shape[-2:]))
-    for done in range(total):
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
+    for done in range(1, total + 1):
+        callbacks.check()
         summed += next(estimates).double().cpu().numpy()
-        if on_progress is not None:
-            on_progress(done + 1, total)
+        callbacks.progress("computing the influence", done, total)
     # Convert from fractions of the field's width to grid steps.
     per_step = summed.sum(axis=0) / total / (field.shape[-1] - 1) ** 2
     return np.sqrt(grid.sums(per_step))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Literal, get_args
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.attention.callbacks import NO_CALLBACKS, Callbacks
 from napari_vit_tfm.attention.faithfulness import Faithfulness, faithfulness
 from napari_vit_tfm.attention.frame import (
     ROLLOUT,
     FrameAttention,
     MapChoice,
-    frame_attention,
-    patch_grid,
+    PreparedFrame,
 )
 from napari_vit_tfm.attention.influence import (
     influence_map,
@@ -24,14 +24,8 @@ from napari_vit_tfm.attention.influence import (
     rank_correlation,
 )
 from napari_vit_tfm.attention.overlay import OverlayKind, OverlayScale, Picture, picture
-from napari_vit_tfm.attention.patches import Patch, PatchGrid
-from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruction import Notify, load_method
-
-if TYPE_CHECKING:
-    from napari_vit_tfm.models import ReconstructionMethod
+from napari_vit_tfm.attention.patches import Patch
+from napari_vit_tfm.config import InspectionConfig
 
 CHOSEN = "map"
 """Key of the block's chosen map in `Faithfulness.changes`."""
@@ -47,6 +41,48 @@ EVIDENCE_WORDS: dict[Evidence, str] = {
     "reference": "physical reference",
 }
 
+LAST_BLOCK = sys.maxsize
+"""Stands for the last block, whatever their number."""
+
+
+@dataclass(frozen=True)
+class MapView:
+    """Which map of a patch is shown, and how it is drawn.
+
+    Parameters
+    ----------
+    block : int
+        Block index, counted from zero.
+    choice : MapChoice
+        The chosen map of the block.
+    evidence : {"influence", "reference"}, optional
+        Shown instead of an attention map.
+    kind : {"weights", "displacement"}
+        Kind of overlay, as for `overlay.overlay`.
+    scale : {"share", "peak"}
+        Colour scale, as for `overlay.picture`.
+    """
+
+    block: int = LAST_BLOCK
+    choice: MapChoice = ROLLOUT
+    evidence: Evidence | None = None
+    kind: OverlayKind = "weights"
+    scale: OverlayScale = "share"
+
+    def on(self, frame: PreparedFrame) -> MapView:
+        """The view restricted to the blocks, heads and maps that a frame has."""
+        method, evidence, choice = frame.method, self.evidence, self.choice
+        if not method.has_attention:
+            evidence = evidence or "influence"
+        elif choice.head is not None and choice.head >= method.n_heads:
+            choice = replace(choice, head=None)
+        block = min(self.block, max(method.n_blocks - 1, 0))
+        return replace(self, block=block, evidence=evidence, choice=choice)
+
+
+DEFAULT_VIEW = MapView()
+"""The rollout up to the last block, as weights."""
+
 
 @dataclass(frozen=True, eq=False)
 class PatchFindings:
@@ -54,30 +90,12 @@ class PatchFindings:
 
     Parameters
     ----------
-    stack : DisplacementStack
-        The displacements.
-    frame : int
-        Frame index, counted from zero.
+    frame : PreparedFrame
+        The frame.
     patch : tuple of int
         Row and column of the patch.
-    grid : PatchGrid
-        The patches.
-    model, model_sha256 : str
-        Name of the method, and SHA-256 of its weights.
-    substrate : Substrate
-        The gel.
-    attention : FrameAttention, optional
-        None for a method without attention.
-    block : int
-        The block shown, counted from zero.
-    choice : MapChoice
-        The chosen map of a block.
-    evidence : {"influence", "reference"}, optional
-        Shown instead of an attention map.
-    kind : {"weights", "displacement"}
-        Kind of overlay, as for `overlay.overlay`.
-    scale : {"share", "peak"}
-        Colour scale, as for `overlay.picture`.
+    view : MapView
+        The map shown; it must be one that the frame has (`MapView.on`).
     influence, reference : arrays of shape (rows, columns), optional
         See `influence.influence_map` and `influence.physical_reference`.
     faithfulness : Faithfulness, optional
@@ -86,49 +104,47 @@ class PatchFindings:
         "reference".
     """
 
-    stack: DisplacementStack
-    frame: int
+    frame: PreparedFrame
     patch: Patch
-    grid: PatchGrid
-    model: str
-    model_sha256: str
-    substrate: Substrate = field(default_factory=Substrate)
-    attention: FrameAttention | None = None
-    block: int = 0
-    choice: MapChoice = ROLLOUT
-    evidence: Evidence | None = None
-    kind: OverlayKind = "weights"
-    scale: OverlayScale = "share"
+    view: MapView
     influence: Map | None = None
     reference: Map | None = None
     faithfulness: Faithfulness | None = None
 
     @property
-    def displacement(self) -> npt.NDArray[np.float32]:
-        """Displacements of the frame, ``(H, W, 2)``, in the stack's unit."""
-        frame: npt.NDArray[np.float32] = self.stack.data[self.frame]
-        return frame
+    def attention(self) -> FrameAttention | None:
+        """Attention of the frame; None for a method without attention."""
+        return self.frame.attention() if self.frame.method.has_attention else None
 
     @property
     def blocks(self) -> range:
         """Block indices; empty for a method without attention."""
-        return range(self.attention.n_blocks if self.attention else 0)
+        return range(self.frame.method.n_blocks)
 
     def map(self, block: int) -> Map:
         """The chosen map of a block, ``(rows, columns)``."""
-        assert self.attention is not None
-        return self.attention.map(block, *self.patch, choice=self.choice)
+        return self.frame.attention().map(block, *self.patch, choice=self.view.choice)
 
-    @property
+    def showing(self, **changes: Any) -> PatchFindings:
+        """These results with another map shown.
+
+        Parameters
+        ----------
+        **changes
+            New values of attributes of `MapView`.
+        """
+        return replace(self, view=replace(self.view, **changes))
+
+    @cached_property
     def shown(self) -> Map | None:
         """The map shown, ``(rows, columns)``; None until it has been computed.
 
         Influence and physical reference are divided by their sum, so that they sum
         to one like an attention map.
         """
-        if self.evidence is None:
-            return None if self.attention is None else self.map(self.block)
-        found: Map | None = getattr(self, self.evidence)
+        if self.view.evidence is None:
+            return self.map(self.view.block)
+        found: Map | None = getattr(self, self.view.evidence)
         return None if found is None else _normalised(found)
 
     def picture(self, *, longest: float | None = None) -> Picture | None:
@@ -144,18 +160,17 @@ class PatchFindings:
         -------
         Picture, or None if the map has not been computed
         """
-        shown = self.shown
-        if shown is None:
+        if self.shown is None:
             return None
         if longest is None:
-            longest = self.stack.longest()
+            longest = self.frame.stack.longest()
         return picture(
-            shown,
-            self.displacement,
-            grid=self.grid,
-            kind=self.kind,
-            scale=self.scale,
-            unit=self.stack.unit,
+            self.shown,
+            self.frame.displacement,
+            grid=self.frame.grid,
+            kind=self.view.kind,
+            scale=self.view.scale,
+            unit=self.frame.stack.unit,
             longest=longest,
         )
 
@@ -174,49 +189,33 @@ def _normalised(map_: Map) -> Map:
 
 
 def inspect_patch(
-    stack: DisplacementStack,
-    frame: int,
+    frame: PreparedFrame,
     patch: Patch,
     *,
-    block: int | None = None,
-    choice: MapChoice = ROLLOUT,
-    kind: OverlayKind = "weights",
+    view: MapView = DEFAULT_VIEW,
     with_influence: bool = False,
     with_faithfulness: bool = False,
-    substrate: Substrate | None = None,
-    config: ReconstructionConfig | None = None,
-    method: ReconstructionMethod | None = None,
     inspection: InspectionConfig | None = None,
-    on_progress: Callable[[str, int, int], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-    on_notice: Notify | None = None,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> PatchFindings:
     """Compute the attention of a patch and, optionally, tests of its map.
 
     Parameters
     ----------
-    stack : DisplacementStack
-        Displacements.
-    frame : int
-        Frame index, counted from zero.
+    frame : PreparedFrame
+        The frame, from `frame.prepare_frame`.
     patch : tuple of int
         Row and column of the patch.
-    block : int, keyword-only, optional
-        The block shown, counted from zero; None is the last.
-    choice, kind : keyword-only
-        The chosen map of the block, and the kind of overlay.
+    view : MapView, keyword-only
+        The map shown. A method without attention shows the influence.
     with_influence, with_faithfulness : bool, keyword-only
         Whether to compute influence and physical reference, and faithfulness. A
         method without attention needs the influence for its faithfulness, and it
         is then computed in any case.
-    substrate, config, method, on_notice
-        As for `reconstruction.reconstruct`.
     inspection : InspectionConfig, keyword-only, optional
         Settings of influence and faithfulness.
-    on_progress : callable, keyword-only, optional
-        Called with the name of a step, the number done and their total.
-    is_cancelled : callable, keyword-only, optional
-        Called before every step; True cancels.
+    callbacks : Callbacks, keyword-only
+        Called while influence and faithfulness are computed.
 
     Returns
     -------
@@ -225,74 +224,50 @@ def inspect_patch(
     Raises
     ------
     FieldError
-        If the field cannot be used, or the frame does not exist.
+        If influence or faithfulness cannot be computed for this field.
     IndexError
         If the patch, block or head does not exist.
     Cancelled
-        If `is_cancelled` returned True.
+        If `callbacks.is_cancelled` returned True.
+
+    Examples
+    --------
+    The influence of FTTC, for the patch in row 1 and column 2 of a simulated field:
+
+    >>> from napari_vit_tfm import ReconstructionConfig
+    >>> from napari_vit_tfm.attention.frame import prepare_frame
+    >>> from napari_vit_tfm.attention.patch import inspect_patch
+    >>> from napari_vit_tfm.fields import DisplacementStack
+    >>> from napari_vit_tfm.synthesis import synthesise
+    >>> fields = synthesise(1, seed=0, shape=(24, 32))
+    >>> stack = DisplacementStack(fields.displacement, unit="field")
+    >>> config = ReconstructionConfig(model="fttc", device="cpu")
+    >>> frame = prepare_frame(stack, 0, config=config)
+    >>> found = inspect_patch(frame, (1, 2), with_influence=True)
+    >>> found.influence.shape, int(found.influence.argmax())
+    ((3, 4), 6)
     """
-    config = config or ReconstructionConfig()
-    method = method or load_method(config)
-    grid = patch_grid(stack, method)
-    grid.index(*patch)
-    findings = PatchFindings(
-        stack,
-        frame,
-        patch,
-        grid,
-        method.name,
-        method.sha256,
-        substrate=substrate or Substrate(),
-        choice=choice,
-        kind=kind,
-    )
-    if method.has_attention:
-        attention = frame_attention(
-            stack,
-            frame,
-            substrate=substrate,
-            config=config,
-            method=method,
-            on_notice=on_notice,
-        )
-        last = attention.n_blocks - 1
+    frame.grid.index(*patch)
+    has_attention = frame.method.has_attention
+    if view.block == LAST_BLOCK or not has_attention:
+        view = view.on(frame)
+    findings = PatchFindings(frame, patch, view)
+    if has_attention:
+        # Also checks that block and head exist.
+        findings.map(view.block)
+    if with_influence or (with_faithfulness and not has_attention):
         findings = replace(
-            findings, attention=attention, block=last if block is None else block
+            findings,
+            influence=influence_map(
+                frame, patch, inspection=inspection, callbacks=callbacks
+            ),
+            reference=physical_reference(frame.grid, patch),
         )
-        findings.map(findings.block)
-
-    def steps(step: str) -> Callable[[int, int], None] | None:
-        return None if on_progress is None else partial(on_progress, step)
-
-    if with_influence or (with_faithfulness and not method.has_attention):
-        influence = influence_map(
-            stack,
-            frame,
-            patch,
-            substrate=substrate,
-            config=config,
-            method=method,
-            inspection=inspection,
-            on_progress=steps("computing the influence"),
-            is_cancelled=is_cancelled,
-            on_notice=None if method.has_attention else on_notice,
-        )
-        reference = physical_reference(grid, patch)
-        findings = replace(findings, influence=influence, reference=reference)
-        if not method.has_attention:
-            findings = replace(findings, evidence="influence")
     if with_faithfulness:
         curves = faithfulness(
-            stack,
-            frame,
-            patch,
-            maps_to_test(findings),
-            substrate=substrate,
-            config=config,
-            method=method,
+            *(frame, patch, maps_to_test(findings)),
             inspection=inspection,
-            on_progress=steps("hiding patches"),
-            is_cancelled=is_cancelled,
+            callbacks=callbacks,
         )
         findings = replace(findings, faithfulness=curves)
     return findings
@@ -303,6 +278,6 @@ def maps_to_test(findings: PatchFindings) -> dict[str, Map]:
     evidence: dict[str, Map] = {
         name: map_ for name in EVIDENCE if (map_ := getattr(findings, name)) is not None
     }
-    if findings.attention is None:
+    if not findings.frame.method.has_attention:
         return {CHOSEN: evidence.pop("influence"), **evidence}
-    return {CHOSEN: findings.map(findings.block), **evidence}
+    return {CHOSEN: findings.map(findings.view.block), **evidence}

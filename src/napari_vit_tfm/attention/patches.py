@@ -86,6 +86,29 @@ class PatchGrid:
             )
         return row * self.columns + column
 
+    def neighbour(self, patch: Patch | None, rows: int, columns: int) -> Patch:
+        """The patch some rows down and columns to the right, within the grid.
+
+        Parameters
+        ----------
+        patch : tuple of int, optional
+            Row and column of the patch to start from; without one, the patch in the
+            middle is returned.
+        rows, columns : int
+            Steps downwards and to the right; negative for up and left.
+
+        Returns
+        -------
+        tuple of int
+            Row and column.
+        """
+        if patch is None:
+            return self.rows // 2, self.columns // 2
+        return (
+            min(max(patch[0] + rows, 0), self.rows - 1),
+            min(max(patch[1] + columns, 0), self.columns - 1),
+        )
+
     def patch_at(self, x: float, y: float) -> tuple[int, int] | None:
         """Row and column of the patch at a point of the vector grid.
 

@@ -1,4 +1,4 @@
-"""``vit-tfm attention``: what a patch attends to, and whether that tells the truth."""
+"""``vit-tfm attention``: what a patch attends to, and tests of whether it matters."""
 
 from __future__ import annotations
 
@@ -79,15 +79,15 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     type=click.Choice(MAP_SOURCES),
     default=MapChoice.source,
     show_default=True,
-    help="What is drawn over the field: the rollout up to a block, or the block's "
-    "own attention.",
+    help="Map that is drawn over the field: the attention rollout up to a block, or "
+    "the attention of the block alone.",
 )
 @click.option(
     "--head",
     type=click.IntRange(min=1),
     metavar="N",
-    help="One head of the block's own attention, counted from 1; without it the "
-    "mean of all.",
+    help="One head of the attention of a block alone, counted from 1; without it the "
+    "mean of all heads.",
 )
 @click.option(
     "--direction",
@@ -107,15 +107,16 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     "--block",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Block that the figure shows and the faithfulness is that of, counted "
-    "from 1; without it the last.",
+    help="Block whose map the figure shows and --faithfulness tests, counted from 1; "
+    "without it the last.",
 )
 @click.option(
     "--influence",
     "with_influence",
     is_flag=True,
-    help="Also compute how much the patch's traction changes with the displacement "
-    "in each patch, and how strongly a force in it displaces each patch.",
+    help="Also compute how strongly the traction in the patch depends on the "
+    "displacements in each patch, and how far a force in the patch displaces each "
+    "patch.",
 )
 @click.option(
     "--projections",
@@ -123,22 +124,22 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     default=InspectionConfig.n_projections,
     show_default=True,
     metavar="N",
-    help="Random directions of the traction that the influence is estimated from; "
-    "two per vector of the patch (128) make it exact.",
+    help="Number of random directions from which the influence is estimated; two for "
+    "each vector of the patch (128) make it exact.",
 )
 @click.option(
     "--faithfulness",
     "with_faithfulness",
     is_flag=True,
-    help="Also hide patches in the order of the map, and measure how the patch's "
-    "traction changes.",
+    help="Also hide patches in the order of the map, and measure how the traction in "
+    "the patch changes.",
 )
 @click.option(
     "--figure",
     type=FILE,
     callback=_png,
     metavar="FILE.png",
-    help="Draw everything into a PNG file.",
+    help="Also draw all results into a PNG file.",
 )
 @poisson_option
 @thickness_option
@@ -162,18 +163,20 @@ def command(
     thickness_um: float | None,
     config: ReconstructionConfig,
 ) -> None:
-    """Follow what one patch of one frame attends to, block by block.
+    """Compute what one patch of one frame attends to, block by block.
 
     Writes `rollout`, (blocks, rows, columns): the patch's attention rollout over
-    the grid of patches; `attention`, (blocks, heads, rows, columns): every head's
-    own; and `overlay`, (blocks, H, W): the chosen map times the length of the
-    displacements. --influence and
-    --faithfulness add what the maps can be held against, and work for models
-    without attention, too.
+    the grid of patches; `attention`, (blocks, heads, rows, columns): the attention
+    of every head; and `overlay`, (blocks, H, W): the chosen map over the field, by
+    default times the length of the displacements. --influence and --faithfulness
+    add measures that a map can be compared with. They also work with models that
+    have no attention.
     """
+    from napari_vit_tfm.attention.callbacks import Callbacks
     from napari_vit_tfm.attention.export import write_findings
     from napari_vit_tfm.attention.figures import findings_figure
-    from napari_vit_tfm.attention.patch import inspect_patch
+    from napari_vit_tfm.attention.frame import prepare_frame
+    from napari_vit_tfm.attention.patch import LAST_BLOCK, MapView, inspect_patch
     from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, note
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.plotting import write_png
@@ -181,27 +184,28 @@ def command(
 
     target = checked_output(output, source.paths)
     stack = source.read(gel=Gel(poisson=poisson, thickness_um=thickness_um))
-    # The stiffness changes nothing here, and is not spoken of.
+    # Nothing here depends on the stiffness, so it is not reported.
     substrate = Substrate(replace(stack.gel, young_pa=None))
     method = load_method(config)
-    asked_for = with_influence or with_faithfulness
-    _check_choice(method, map_source, head, block, asked_for)
+    tests = with_influence or with_faithfulness
+    _check_choice(method, map_source, head, block, tests)
+    choice = MapChoice(map_source, None if head is None else head - 1, direction)
+    view = MapView(LAST_BLOCK if block is None else block - 1, choice=choice, kind=kind)
+    prepared = prepare_frame(
+        *(stack, frame),
+        substrate=substrate,
+        config=config,
+        method=method,
+        on_notice=note,
+    )
     try:
         findings = inspect_patch(
-            stack,
-            frame,
-            patch,
-            block=None if block is None else block - 1,
-            choice=MapChoice(map_source, None if head is None else head - 1, direction),
-            kind=kind,
+            *(prepared, patch),
+            view=view,
             with_influence=with_influence,
             with_faithfulness=with_faithfulness,
-            substrate=substrate,
-            config=config,
-            method=method,
             inspection=InspectionConfig(n_projections=projections),
-            on_progress=_progress(),
-            on_notice=note,
+            callbacks=Callbacks(on_progress=_progress()),
         )
     except IndexError as error:
         raise FieldError(f"{source}: {error}") from error
@@ -218,19 +222,19 @@ def _check_choice(
     source: MapSource,
     head: int | None,
     block: int | None,
-    asked_for: bool,
+    tests: bool,
 ) -> None:
-    """Raise an error for what a method does not have, in the user's counting."""
+    """Raise an error if a method has no such map; blocks and heads start at 1."""
     if not method.has_attention:
-        if not asked_for:
+        if not tests:
             raise ModelError(
-                f"{method.name} has no attention to look at; "
-                "--influence works for every model"
+                f"{method.name} is not a transformer, so it has no attention maps; "
+                "--influence and --faithfulness work with every model"
             )
         if block is not None or head is not None:
             raise ModelError(
-                f"{method.name} has no attention: there is nothing for --block and "
-                "--head to choose from"
+                f"{method.name} is not a transformer, so it has no blocks and no "
+                "heads; leave out --block and --head"
             )
         return
     if block is not None and block > method.n_blocks:
@@ -241,35 +245,35 @@ def _check_choice(
         )
     if head is not None and source == "rollout":
         raise ConfigError(
-            "--head needs --source attention: rollout takes the mean of all heads"
+            "--head needs --source attention: rollout is the mean over all heads"
         )
 
 
 def _progress() -> Callable[[str, int, int], None] | None:
-    """Callback that counts what is done in one line; None where nobody watches."""
+    """Callback that shows the progress in one line; None outside a terminal."""
     from napari_vit_tfm.cli.reporting import is_terminal
 
     if not is_terminal():
         return None
 
     def show(what: str, done: int, total: int) -> None:
-        # Whatever is written next takes the line's place.
+        # The next output overwrites this line.
         click.echo(f"{what}: {done} of {total}   \r", err=True, nl=False)
 
     return show
 
 
 def _report(target: Path, findings: PatchFindings) -> None:
-    """Tell what was found out, and where it is."""
+    """Print the results, and the name of the file that holds them."""
     from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE
     from napari_vit_tfm.cli.reporting import SHORT_SHA256
 
     row, column = findings.patch
-    grid = findings.grid
+    frame, grid = findings.frame, findings.frame.grid
     blocks = f"{len(findings.blocks)} blocks" if findings.blocks else "no attention"
     click.echo(
         f"attention: {target} (patch {row},{column} of "
-        f"{grid.rows} x {grid.columns} in frame {findings.frame}, {blocks})"
+        f"{grid.rows} x {grid.columns} in frame {frame.index}, {blocks})"
     )
     if findings.influence is not None and findings.attention is not None:
         for name in EVIDENCE:
@@ -280,11 +284,12 @@ def _report(target: Path, findings: PatchFindings) -> None:
         found = findings.faithfulness
         click.echo(
             f"faithfulness: area over random {found.advantage(CHOSEN):+.3f}, "
-            f"random orders spread by {found.spread:.3f}"
+            f"standard deviation of random orders {found.spread:.3f}"
         )
         click.echo(
-            f"traction in the patch: {found.strength:.1%} of that in the strongest one"
+            f"traction in the patch: {found.strength:.1%} of that in the patch where "
+            "it is largest"
         )
-    sha256 = findings.model_sha256[:SHORT_SHA256]
+    sha256 = frame.method.sha256[:SHORT_SHA256]
     weights = f"sha256 {sha256}" if sha256 else "no weights"
-    click.echo(f"model: {findings.model}, {weights}")
+    click.echo(f"model: {frame.model}, {weights}")

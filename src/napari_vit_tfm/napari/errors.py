@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
+from napari.utils.notifications import show_error
+
 from napari_vit_tfm.errors import TFMError
+
+logger = logging.getLogger(__name__)
 
 
 class RunError(Exception):
@@ -25,3 +31,25 @@ def in_one_line(error: Exception) -> str:
         return message
     kind = type(error.__cause__ if isinstance(error, RunError) else error)
     return f"unexpected error ({kind.__name__}): {message}"
+
+
+def report(error: Exception, *, activity: str) -> str:
+    """Show an error to the user, and log it if it is unexpected.
+
+    Parameters
+    ----------
+    error : Exception
+        The error.
+    activity : str, keyword-only
+        What has failed, for the log, such as "the run".
+
+    Returns
+    -------
+    str
+        Its message in one line.
+    """
+    if not is_expected(error):
+        logger.error("%s failed", activity, exc_info=error)
+    message = in_one_line(error)
+    show_error(message)
+    return message

@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from threading import Event
 from typing import Any, Generic, TypeVar
 
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject
+
+from napari_vit_tfm.napari.errors import RunError
 
 Request = TypeVar("Request", bound=Hashable)
+Step = TypeVar("Step")
 Answer = TypeVar("Answer")
 
 
-class LatestJob(Generic[Request, Answer]):
+class LatestJob(QObject, Generic[Request, Step, Answer]):
     """Computes one request at a time, and keeps only the last waiting request.
 
     Every answer is delivered with its request, so that the receiver can tell
-    whether the answer is still needed.
+    whether the answer is still needed. All callbacks run in the GUI thread. What
+    has been cancelled calls none of them but `on_finished`. If the owner is
+    destroyed, the computation is stopped and nothing is called.
 
     Parameters
     ----------
+    owner : QObject
+        The widget that the answers are for.
     function : callable
         Computes the answer to a request, in a thread. It is called with the request
         and a function that returns whether the request is cancelled. A generator
-        yields progress and returns the answer; a plain function returns the answer.
+        yields steps and returns the answer; a plain function returns the answer. A
+        generator that is cancelled stops at its next step.
     on_answer : callable, keyword-only
-        Called with a request and its answer, in the GUI thread.
+        Called with a request and its answer.
     on_error : callable, keyword-only
-        Called with a request and the error that it raised, in the GUI thread.
-    on_word : callable, keyword-only, optional
-        Called with a request and what the generator yields, in the GUI thread.
+        Called with a request and the error that it raised; a RunError for a
+        RuntimeError.
+    on_step : callable, keyword-only, optional
+        Called with a request and what the generator yields.
+    on_finished : callable, keyword-only, optional
+        Called whenever a computation has ended, with or without an answer.
+    open_bar : callable, keyword-only, optional
+        Called with a request; returns its progress bar, a
+        ``napari.utils.cancelable_progress``. `advance` moves it.
+    on_bar_cancelled : callable, keyword-only, optional
+        Called if the user cancels the progress bar; has to call `cancel`.
     """
 
     def __init__(
         self,
+        owner: QObject,
         function: Callable[[Request, Callable[[], bool]], Any],
         *,
         on_answer: Callable[[Request, Answer], None],
         on_error: Callable[[Request, Exception], None],
-        on_word: Callable[[Request, Any], None] | None = None,
+        on_step: Callable[[Request, Step], None] | None = None,
+        on_finished: Callable[[], None] | None = None,
+        open_bar: Callable[[Request], Any] | None = None,
+        on_bar_cancelled: Callable[[], None] | None = None,
     ) -> None:
+        super().__init__(owner)
         self._function = function
         self._on_answer = on_answer
         self._on_error = on_error
-        self._on_word = on_word
+        self._on_step = on_step
+        self._finished = on_finished
+        self._open_bar = open_bar
+        self._on_bar_cancelled = on_bar_cancelled
         self._worker: Any = None
+        self._bar: Any = None
         self._cancelled = Event()
         self._current: Request | None = None
         self._next: Request | None = None
@@ -72,28 +98,52 @@ class LatestJob(Generic[Request, Answer]):
         """Cancel the running request at its next check, and the waiting one."""
         self._next = self._current = None
         self._cancelled.set()
+        if self._worker is not None:
+            self._worker.quit()
+
+    def advance(self, done: int) -> None:
+        """Move the progress bar.
+
+        napari's bars let Qt handle events whenever they change. The end of the
+        computation may be handled in here, so call this last.
+
+        Parameters
+        ----------
+        done : int
+            Parts that are done since the beginning.
+        """
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
 
     def _start(self, request: Request) -> None:
         self._current = request
-        cancelled = Event()
+        self._cancelled = Event()
         worker = create_worker(
+            _steps,
             self._function,
             request,
-            cancelled.is_set,
+            self._cancelled.is_set,
             _start_thread=False,
             _ignore_errors=True,
         )
+        worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_errored)
         worker.finished.connect(self._on_finished)
-        if isinstance(worker, GeneratorWorker):
-            worker.yielded.connect(self._on_yielded)
-        self._worker, self._cancelled = worker, cancelled
+        self.destroyed.connect(worker.quit)
+        self.destroyed.connect(self._cancelled.set)
+        self._worker = worker
+        if self._open_bar is not None:
+            # It lets Qt handle events, so it comes when the job is busy.
+            self._bar = self._open_bar(request)
         worker.start()
 
-    def _on_yielded(self, word: Any) -> None:
-        if self._current is not None and self._on_word is not None:
-            self._on_word(self._current, word)
+    def _on_yielded(self, step: Step) -> None:
+        if self._bar is not None and self._bar.is_canceled and self.awaited is not None:
+            assert self._on_bar_cancelled is not None
+            self._on_bar_cancelled()
+        if self._current is not None and self._on_step is not None:
+            self._on_step(self._current, step)
 
     def _on_returned(self, answer: Answer) -> None:
         request, self._current = self._current, None
@@ -106,7 +156,29 @@ class LatestJob(Generic[Request, Answer]):
             self._on_error(request, error)
 
     def _on_finished(self) -> None:
+        self.destroyed.disconnect(self._worker.quit)
+        self.destroyed.disconnect(self._cancelled.set)
         self._worker = self._current = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
         request, self._next = self._next, None
         if request is not None:
             self._start(request)
+        if self._finished is not None:
+            self._finished()
+
+
+def _steps(
+    function: Callable[[Request, Callable[[], bool]], Any],
+    request: Request,
+    is_cancelled: Callable[[], bool],
+) -> Generator[Any, None, Any]:
+    """Run a plain function or a generator."""
+    try:
+        answer = function(request, is_cancelled)
+        if isinstance(answer, Generator):
+            answer = yield from answer
+    except RuntimeError as error:
+        raise RunError(str(error)) from error
+    return answer

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from napari.layers import Layer
 
-from napari_vit_tfm.attention.frame import frame_attention
+from napari_vit_tfm.attention.frame import prepare_frame
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers
@@ -43,9 +43,10 @@ def expected(displacement, weights):
     # The layers' scale is what the spacing is read from.
     scaled = dataclasses.replace(displacement, spacing_um=0.7)
 
-    def compute(frame: int, **options):
+    def compute(index: int, **options):
         config = ReconstructionConfig(model=str(weights))
-        return frame_attention(scaled, frame, config=config, **options)
+        frame = prepare_frame(scaled, index, config=config, **options)
+        return frame.attention()
 
     return compute
 

@@ -17,7 +17,7 @@ def test_the_caption_gives_the_values(inspecting, expected):
     choose(inspecting, (1, 2))
     weights = expected(0).map(1, 1, 2)
     others = np.delete(weights.ravel(), 1 * COLUMNS + 2)
-    text = inspecting.text.text()
+    text = inspecting.message.text()
     assert f"patch itself has {weights[1, 2]:.1%}" in text
     assert f"{others.min():.2%} to {others.max():.2%}" in text
     assert "uniform attention is 5.00%" in text
@@ -28,10 +28,10 @@ def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
     choose(inspecting, (1, 2))
     block = inspecting.controls.block
     block.step()
-    assert inspecting.inspector.shown.block == 0
+    assert inspecting.inspector.shown.view.block == 0
     block._timer.setInterval(1)
     block.play.click()
-    qtbot.waitUntil(lambda: inspecting.inspector.shown.block == 1)
+    qtbot.waitUntil(lambda: inspecting.inspector.shown.view.block == 1)
     # Another frame lets it run on, another kind of map does not.
     viewer.dims.set_current_step(0, 1)
     assert block.play.isChecked()
@@ -39,7 +39,7 @@ def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
     assert block.play.isChecked()
     pick(inspecting.controls.map, "influence")
     assert not block.play.isChecked()
-    assert inspecting.inspector.shown.evidence == "influence"
+    assert inspecting.inspector.shown.view.evidence == "influence"
     block.play.click()
     inspecting.switch.setChecked(False)
     assert not block.play.isChecked()
@@ -116,10 +116,10 @@ def test_without_a_field_there_is_nothing_to_inspect(viewer, dock, displacement)
     viewer.layers.clear()
     dock.switch.setChecked(True)
     assert not dock.switch.isChecked()
-    assert "no displacement field" in dock.text.text()
+    assert "no displacement field" in dock.message.text()
     # Until there is one.
     viewer.layers.append(Layer.create(*field_layers(displacement)[0]))
-    assert "no displacement field" not in dock.text.text()
+    assert "no displacement field" not in dock.message.text()
 
 
 def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
@@ -130,12 +130,12 @@ def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
     dock.fields.choose(viewer.layers[-1])
     dock.switch.setChecked(True)
     press(viewer, world(source, 3, 3))
-    assert "unit is not known" in dock.text.text()
-    assert "Traction dock" in dock.text.text()
+    assert "unit is not known" in dock.message.text()
+    assert "Traction dock" in dock.message.text()
     assert not dock.is_busy
     describe(viewer.layers, viewer.layers[2], unit="px")
-    assert "need the pixel size" in dock.text.text()
+    assert "need the pixel size" in dock.message.text()
     describe(viewer.layers, viewer.layers[2], unit="grid")
     finish(dock)
-    assert dock.inspector.frame is not None
-    assert dock.text.text().startswith("Click a patch")
+    assert dock.inspector.shown.frame is not None
+    assert dock.message.text().startswith("Click a patch")

@@ -10,7 +10,7 @@ from qtpy.QtGui import QGuiApplication
 
 from canvas import COLUMNS, ROWS, choose, named, pick, press, world
 from layers_of_fields import show_tractions
-from napari_vit_tfm.attention.frame import frame_attention
+from napari_vit_tfm.attention.frame import prepare_frame
 from napari_vit_tfm.attention.patch import EVIDENCE
 
 
@@ -24,9 +24,9 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     qtbot.waitUntil(lambda: dock.panel.gallery.has_scale)
     dock.model.choose("fttc")
     finish(dock)
-    assert "fttc has no attention" in dock.text.text()
+    assert "fttc has no attention" in dock.message.text()
     press(viewer, world(source, 12, 20))
-    assert "to compute the influence of patch (1, 2)" in dock.text.text()
+    assert "to compute the influence of patch (1, 2)" in dock.message.text()
     qtbot.waitUntil(lambda: len(dock.panel.gallery.names) == 2)
     assert not dock.panel.gallery.has_scale
     assert not named(viewer, "attention").visible
@@ -36,7 +36,7 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     dock.test.click()
     assert dock.test.text().startswith("Cancel the test of patch")
     finish(dock)
-    found = dock.inspector.evidence
+    found = dock.inspector.shown.findings
     assert found.influence.shape == (ROWS, COLUMNS)
     qtbot.waitUntil(lambda: dock.panel.gallery.has_scale)
     assert found.faithfulness.changes
@@ -45,19 +45,19 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     assert dock.save.isEnabled()
     dock.copy.click()
     assert QGuiApplication.clipboard().image().width() > 500
-    assert "the traction that fttc computes there depends on" in dock.text.text()
+    assert "the traction that fttc computes there depends on" in dock.message.text()
     assert not dock.test.isEnabled()
     pick(dock.controls.map, "reference")
-    assert "physics of the gel" in dock.text.text()
+    assert "physics of the gel" in dock.message.text()
     assert caplog.text == ""
 
 
 def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     choose(inspecting, (1, 2))
-    assert inspecting.inspector.evidence is None
+    assert inspecting.inspector.shown.findings.influence is None
     inspecting.test.click()
     finish(inspecting)
-    found = inspecting.inspector.evidence
+    found = inspecting.inspector.shown.findings
     assert len(found.correlations(found.influence)) == 2
     assert not inspecting.test.isEnabled()
     pick(inspecting.controls.map, "influence")
@@ -67,15 +67,15 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     # Another block is another map, whose faithfulness is not known.
     inspecting.controls.block.slider.setValue(1)
     assert inspecting.test.isEnabled()
-    assert inspecting.inspector.findings().faithfulness is None
+    assert inspecting.inspector.shown.findings.faithfulness is None
     # Not even while the influence is looked at.
     pick(inspecting.controls.map, "influence")
-    assert inspecting.inspector.findings().block == 0
-    assert inspecting.inspector.findings().faithfulness is None
+    assert inspecting.inspector.shown.findings.view.block == 0
+    assert inspecting.inspector.shown.findings.faithfulness is None
     inspecting.test.click()
     finish(inspecting)
-    assert inspecting.inspector.evidence.block == 0
-    again = inspecting.inspector.evidence
+    assert inspecting.inspector.shown.findings.view.block == 0
+    again = inspecting.inspector.shown.findings
     assert again.influence is found.influence
     # Random orders are the same for every map.
     assert again.faithfulness.random is found.faithfulness.random
@@ -92,10 +92,10 @@ def test_tests_of_several_maps_are_kept(inspecting, finish):
         inspecting.inspector.look_at(block=block)
         inspecting.test.click()
         finish(inspecting)
-        curves.append(inspecting.inspector.findings().faithfulness)
+        curves.append(inspecting.inspector.shown.findings.faithfulness)
     assert curves[0] is not curves[1]
     inspecting.inspector.look_at(block=1)
-    assert inspecting.inspector.findings().faithfulness is curves[0]
+    assert inspecting.inspector.shown.findings.faithfulness is curves[0]
     assert not inspecting.test.isEnabled()
 
 
@@ -104,15 +104,15 @@ def test_other_layers_places_do_not_cancel_a_test(viewer, source, inspecting, fi
     inspecting.test.click()
     viewer.layers.move(0, 2)
     finish(inspecting)
-    assert inspecting.inspector.evidence is not None
+    assert inspecting.inspector.shown.findings.influence is not None
 
 
 def test_tractions_of_another_model_are_said_to_be(
     viewer, source, inspecting, finish, traction
 ):
     choose(inspecting, (1, 2))
-    assert "were computed by" not in inspecting.text.text()
-    frame = inspecting.inspector.frame
+    assert "were computed by" not in inspecting.message.text()
+    frame = inspecting.inspector.shown.frame
     for model, sha256, said in (
         ("fttc", "", "the tractions shown were computed by fttc"),
         (
@@ -120,31 +120,31 @@ def test_tractions_of_another_model_are_said_to_be(
             "1" * 64,
             "were computed by a model of the same name with other weights",
         ),
-        (frame.model, frame.model_sha256, ""),
+        (frame.model, frame.method.sha256, ""),
     ):
         other = dataclasses.replace(traction, model=model, model_sha256=sha256)
         show_tractions(viewer.layers, other, source)
         finish(inspecting)
         choose(inspecting, (0, 0))
         choose(inspecting, (1, 2))
-        assert said in inspecting.text.text()
-        assert ("were computed by" in inspecting.text.text()) is bool(said)
+        assert said in inspecting.message.text()
+        assert ("were computed by" in inspecting.message.text()) is bool(said)
 
 
 def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
     choose(inspecting, (1, 2))
     inspecting.test.click()
-    assert "number 7" in inspecting.text.text()
-    assert inspecting.text.text().endswith("…")
+    assert "number 7" in inspecting.message.text()
+    assert inspecting.message.text().endswith("…")
     choose(inspecting, (2, 3))
-    assert "number 13: from which patches" in inspecting.text.text()
+    assert "number 13: from which patches" in inspecting.message.text()
     assert inspecting.test.text() == "Cancel the test of patch (1, 2), number 7"
     finish(inspecting)
     assert inspecting.test.text() == "Test this map"
     assert inspecting.test.isEnabled()
-    assert inspecting.inspector.evidence is None
+    assert inspecting.inspector.shown.findings.influence is None
     choose(inspecting, (1, 2))
-    assert inspecting.inspector.evidence is not None
+    assert inspecting.inspector.shown.findings.influence is not None
     assert not inspecting.test.isEnabled()
 
 
@@ -154,9 +154,9 @@ def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
     def fail(stack, number, **options):
         if number == 1:
             raise ZeroDivisionError("boom")
-        return frame_attention(stack, number, **options)
+        return prepare_frame(stack, number, **options)
 
-    monkeypatch.setattr("napari_vit_tfm.attention.frame.frame_attention", fail)
+    monkeypatch.setattr("napari_vit_tfm.napari.attention.requests.prepare_frame", fail)
     viewer.dims.set_current_step(0, 1)
     # The worker is through; its signals wait for the event loop.
     assert QThreadPool.globalInstance().waitForDone(60_000)
@@ -165,7 +165,7 @@ def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
     assert "the inspection failed" in caplog.text
     assert "boom" in caplog.text
     assert inspecting.switch.isChecked()
-    assert inspecting.inspector.frame is not None
+    assert inspecting.inspector.shown.frame is not None
 
 
 def test_a_test_can_be_cancelled(inspecting, finish):
@@ -173,6 +173,6 @@ def test_a_test_can_be_cancelled(inspecting, finish):
     inspecting.test.click()
     inspecting.test.click()
     finish(inspecting)
-    assert inspecting.inspector.evidence is None
+    assert inspecting.inspector.shown.findings.influence is None
     assert inspecting.test.text() == "Test this map"
     assert inspecting.test.isEnabled()

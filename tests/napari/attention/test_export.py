@@ -17,7 +17,7 @@ def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
         assert path.stat().st_size > 1000
     with np.load(tmp_path / "attention.npz", allow_pickle=False) as file:
         rollout = file["rollout"]
-    attention = inspecting.inspector.frame.attention
+    attention = inspecting.inspector.shown.frame.attention()
     np.testing.assert_allclose(rollout[1], attention.map(1, 1, 2), rtol=1e-6)
     inspecting.copy.click()
     image = QGuiApplication.clipboard().image()
@@ -34,7 +34,7 @@ def test_the_save_button(inspecting, tmp_path, monkeypatch):
 
 def test_what_cannot_be_saved_is_told(inspecting, tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("napari_vit_tfm.napari.attention.dock.show_error", told.append)
+    monkeypatch.setattr("napari_vit_tfm.napari.errors.show_error", told.append)
     choose(inspecting, (1, 2))
     inspecting.save_as(tmp_path / "attention.txt")
     assert not (tmp_path / "attention.txt").exists()

@@ -29,9 +29,8 @@ def gallery(qtbot) -> Gallery:
     qtbot.addWidget(gallery)
     gallery.resize(700, 160)
     tiles = [tile("block 1"), tile("block 2", (0, 255, 0)), TileImage("empty", None)]
-    gallery.show_tiles(
-        tiles, current=1, outline=(0.5, 0.0, 1.0, 0.5), field_shape=(16, 20)
-    )
+    gallery.show_tiles(tiles, outline=(0.5, 0.0, 1.0, 0.5), field_shape=(16, 20))
+    gallery.mark(1)
     gallery.show_scale(
         np.array([[0, 0, 0], [1, 1, 1]]), ("0", "4"), "uniform attention"
     )
@@ -103,7 +102,7 @@ def test_a_scale_that_no_tile_has_is_not_shown(gallery):
 
 
 def test_without_tiles_there_is_a_hint(gallery):
-    gallery.show_tiles([], current=-1, outline=None, field_shape=(1, 1))
+    gallery.clear()
     assert gallery.names == []
     assert not gallery.grab().isNull()
 
@@ -112,7 +111,7 @@ def test_the_gallery_is_not_put_off_by_what_comes_after(inspecting, qtbot):
     qtbot.wait(100)
     assert inspecting.panel.gallery.names == []
     incessantly = QTimer()
-    incessantly.timeout.connect(inspecting.refresh)
+    incessantly.timeout.connect(inspecting.inspector.look_at)
     incessantly.start(5)
     choose(inspecting, (1, 2))
     qtbot.waitUntil(lambda: len(inspecting.panel.gallery.names) == 4)
@@ -121,9 +120,9 @@ def test_the_gallery_is_not_put_off_by_what_comes_after(inspecting, qtbot):
 
 def test_a_click_on_a_gallery_that_is_behind_is_none(inspecting):
     choose(inspecting, (1, 2))
-    inspecting.inspector.look_at(patch=None)
+    inspecting.inspector.choose(None)
     inspecting.panel.gallery.clicked.emit(3)
-    assert inspecting.inspector.shown.evidence is None
+    assert inspecting.inspector.shown.view.evidence is None
 
 
 def test_all_maps_are_in_the_gallery(inspecting, qtbot, finish):
@@ -133,12 +132,12 @@ def test_all_maps_are_in_the_gallery(inspecting, qtbot, finish):
     assert gallery.names == ["block 1", "block 2", "influence", "physical reference"]
     assert gallery.current == 1
     gallery.clicked.emit(0)
-    assert inspecting.inspector.shown.block == 0
+    assert inspecting.inspector.shown.view.block == 0
     qtbot.waitUntil(lambda: gallery.current == 0)
     # A tile that is empty computes what it would show.
     gallery.clicked.emit(2)
     finish(inspecting)
-    assert inspecting.inspector.shown.evidence == "influence"
-    assert inspecting.inspector.evidence is not None
+    assert inspecting.inspector.shown.view.evidence == "influence"
+    assert inspecting.inspector.shown.findings.influence is not None
     qtbot.waitUntil(lambda: not inspecting.panel.plots.isHidden())
     assert gallery.current == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 
 import numpy as np
 from qtpy.QtCore import QThreadPool
@@ -12,6 +13,7 @@ from canvas import (
     CHOSEN,
     beside,
     choose,
+    hover,
     key,
     named,
     names,
@@ -22,11 +24,13 @@ from canvas import (
     world,
 )
 from layers_of_fields import describe, show_tractions, tractions_of
-from napari_vit_tfm.attention.frame import MapChoice, frame_attention
+from napari_vit_tfm.attention import captions
+from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, prepare_frame
+from napari_vit_tfm.attention.patch import PatchFindings
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES
+from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES, Inspector
 from napari_vit_tfm.physics.substrate import Substrate
 
 
@@ -46,6 +50,45 @@ def test_the_map_is_the_rollout_and_lies_over_the_field(
     assert overlay.units == source.units[1:]
 
 
+def test_a_click_is_resolved_once_and_its_map_computed_once(
+    viewer, source, inspecting, qtbot, monkeypatch
+):
+    counts = Counter()
+
+    def count(owner, name):
+        method = getattr(owner, name)
+
+        def counted(*args, **options):
+            counts[name] += 1
+            return method(*args, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(FrameAttention, "map")
+    count(PatchFindings, "picture")
+    count(captions, "caption")
+    count(Inspector, "_resolve")
+    once = {"map": 1, "picture": 1, "caption": 1, "_resolve": 1}
+    gallery = inspecting.panel.gallery
+    press(viewer, world(source, 12, 20))
+    assert counts == once
+    # The gallery adds the other block, and asks for two maps that are not known.
+    qtbot.waitUntil(lambda: len(gallery.names) == 4)
+    assert counts == {"map": 2, "picture": 4, "caption": 1, "_resolve": 1}
+    counts.clear()
+    inspecting.controls.block.slider.setValue(1)
+    qtbot.waitUntil(lambda: gallery.current == 0)
+    assert counts == once
+    counts.clear()
+    # Results that stay are not computed anew.
+    inspecting.inspector.look_at(block=0)
+    assert counts == {"_resolve": 1}
+    counts.clear()
+    hover(viewer, world(source, 3, 3))
+    qtbot.wait(50)
+    assert not counts
+
+
 def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
     choose(inspecting, (1, 2))
     overlay, layers = named(viewer, "map"), len(viewer.layers)
@@ -59,22 +102,24 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
 
     slider.setValue(1)
     assert_shown(block=0)
-    assert "after block 1 of 2" in inspecting.text.text()
+    assert "after block 1 of 2" in inspecting.message.text()
     pick(controls.kind, "displacement")
     assert_shown(block=0, kind="displacement")
     pick(controls.kind, "weights")
     assert not controls.head.isEnabled()
     pick(controls.map, "attention")
     assert_shown(block=0, choice=MapChoice("attention"))
-    assert "mean of 2 heads" in inspecting.text.text()
+    assert "mean of 2 heads" in inspecting.message.text()
     pick(controls.head, 1)
     assert_shown(block=0, choice=MapChoice("attention", 1))
-    assert "head 2 of 2" in inspecting.text.text()
+    assert "head 2 of 2" in inspecting.message.text()
     pick(controls.direction, "to")
     assert_shown(block=0, choice=MapChoice("attention", 1, "to"))
-    assert "attend to it" in inspecting.text.text()
+    assert "attend to it" in inspecting.message.text()
     column = expected(0).map(0, 1, 2, choice=MapChoice("attention", 1, "to"))
-    assert f"receives {column[1, 2]:.1%} of its own attention" in inspecting.text.text()
+    assert (
+        f"receives {column[1, 2]:.1%} of its own attention" in inspecting.message.text()
+    )
     # Rollout has no heads.
     pick(controls.map, "rollout")
     assert_shown(block=0, choice=MapChoice("rollout", None, "to"))
@@ -87,12 +132,13 @@ def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacemen
     longest = displacement.magnitude().max()
     for patch in ((0, 0), (1, 2)):
         for block in (0, 1):
-            inspecting.inspector.look_at(patch=patch, block=block, kind="weights")
+            choose(inspecting, patch)
+            inspecting.inspector.look_at(block=block, kind="weights")
             assert overlay.contrast_limits == [0, 4]
             assert overlay.colorbar.visible
             assert (
                 "ends at 4 \N{MULTIPLICATION SIGN} uniform attention"
-                in inspecting.text.text()
+                in inspecting.message.text()
             )
     inspecting.inspector.look_at(kind="displacement")
     np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
@@ -102,11 +148,11 @@ def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacemen
     np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
     right = expected(0).overlay(1, 1, 2, kind="displacement")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
-    assert "ends at the longest displacement" in inspecting.text.text()
+    assert "ends at the longest displacement" in inspecting.message.text()
     inspecting.inspector.look_at(kind="weights")
     assert overlay.contrast_limits == [0, 1]
     np.testing.assert_allclose(overlay.data, expected(0).overlay(1, 1, 2), rtol=1e-5)
-    assert "map's own maximum" in inspecting.text.text()
+    assert "map's own maximum" in inspecting.message.text()
 
 
 def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
@@ -122,7 +168,7 @@ def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
     inspecting.inspector.look_at(kind="weights")
     right = relative_to_uniform(expected(2), (1, 2))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
-    assert "Frame 2" in inspecting.text.text()
+    assert "Frame 2" in inspecting.message.text()
     viewer.dims.set_current_step(0, 0)
     # Kept from before: no worker is needed.
     assert not inspecting.is_busy
@@ -168,7 +214,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
     assert inspecting.switch.isChecked()
-    assert "Frame 1 holds vectors that are not finite" in inspecting.text.text()
+    assert "Frame 1 holds vectors that are not finite" in inspecting.message.text()
     assert np.isnan(named(viewer, "map").data).all()
     shown = {layer.name.split()[0] for layer in viewer.layers if layer.visible}
     assert shown == {"displacement"}
@@ -185,10 +231,10 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     viewer.dims.set_current_step(0, 1)
     viewer.dims.set_current_step(0, 0)
     finish(inspecting)
-    assert "not finite" not in inspecting.text.text()
+    assert "not finite" not in inspecting.message.text()
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
-    assert "not finite" in inspecting.text.text()
+    assert "not finite" in inspecting.message.text()
 
 
 def test_a_frame_that_the_field_does_not_have_is_not_shown(
@@ -200,7 +246,7 @@ def test_a_frame_that_the_field_does_not_have_is_not_shown(
     inspecting.controls.block.play.click()
     viewer.dims.set_current_step(0, 4)
     assert not inspecting.controls.block.play.isChecked()
-    assert "does not have the frame" in inspecting.text.text()
+    assert "does not have the frame" in inspecting.message.text()
     assert not named(viewer, "map").visible
     assert not named(viewer, "patches").visible
     press(viewer, world(source, 3, 3))
@@ -219,10 +265,10 @@ def test_a_model_that_cannot_be_loaded_is_waited_out(
     inspecting.model.choose(str(tmp_path / "missing.safetensors"))
     finish(inspecting)
     assert inspecting.switch.isChecked()
-    assert "missing.safetensors" in inspecting.text.text()
+    assert "missing.safetensors" in inspecting.message.text()
     inspecting.model.choose(str(weights))
     finish(inspecting)
-    assert "after block 2 of 2" in inspecting.text.text()
+    assert "after block 2 of 2" in inspecting.message.text()
 
 
 def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
@@ -246,7 +292,7 @@ def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
     for frame in range(first, 6):
         viewer.dims.set_current_step(0, frame)
         assert not inspecting.is_busy
-        assert inspecting.inspector.frame is not None
+        assert inspecting.inspector.shown.frame is not None
     viewer.dims.set_current_step(0, first - 1)
     assert inspecting.is_busy
 
@@ -255,10 +301,10 @@ def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
     choose(inspecting, (1, 2))
     inspecting.model.choose("fttc")
     finish(inspecting)
-    assert "no attention" in inspecting.text.text()
+    assert "no attention" in inspecting.message.text()
     inspecting.model.choose(str(weights))
     assert not inspecting.is_busy
-    assert "after block 2 of 2" in inspecting.text.text()
+    assert "after block 2 of 2" in inspecting.message.text()
 
 
 def test_a_field_of_another_size_has_another_grid(viewer, source, inspecting, finish):
@@ -274,7 +320,7 @@ def test_a_field_of_another_size_has_another_grid(viewer, source, inspecting, fi
     # The patch that was chosen is not there in any frame, known or not.
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
-    assert inspecting.inspector.frame is not None
+    assert inspecting.inspector.shown.frame is not None
     assert outlined(viewer, CHOSEN) is None
 
 
@@ -310,9 +356,10 @@ def test_another_unit_is_asked_at_once(viewer, source, inspecting, finish, weigh
     before = named(viewer, "map").data.copy()
     new = describe(viewer.layers, source, unit="grid")
     finish(inspecting)
-    assert inspecting.inspector.request.stack is new
+    assert inspecting.inspector.shown.request.stack is new
     config = ReconstructionConfig(model=str(weights))
-    right = relative_to_uniform(frame_attention(new, 0, config=config), (1, 2))
+    attention = prepare_frame(new, 0, config=config).attention()
+    right = relative_to_uniform(attention, (1, 2))
     overlay = named(viewer, "map")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     assert overlay.data.shape == before.shape

@@ -77,12 +77,12 @@ def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
     finish(dock)
     choose(dock, (0, 0))
     viewer.layers.clear()
-    assert "was removed" in dock.text.text() or "has stopped" in dock.text.text()
+    assert "was removed" in dock.message.text() or "has stopped" in dock.message.text()
     assert not dock.switch.isChecked()
     assert len(viewer.layers) == 0
     assert viewer.mouse_drag_callbacks == before
     assert not dock.controls.isEnabled()
-    assert dock.text.text()
+    assert dock.message.text()
 
 
 def test_of_a_field_that_loses_one_layer_the_other_is_looked_at(
@@ -239,12 +239,12 @@ def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
     viewer.dims.ndisplay = 3
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch is None
-    assert "2D view" in inspecting.text.text()
+    assert "2D view" in inspecting.message.text()
     viewer.dims.ndisplay = 2
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch == (0, 0)
     viewer.dims.order = (1, 0, 2)
-    assert "2D view" in inspecting.text.text()
+    assert "2D view" in inspecting.message.text()
     assert not named(viewer, "map").visible
     key(viewer, "Right")
     assert inspecting.inspector.shown.patch == (0, 0)
@@ -257,7 +257,7 @@ def test_layers_in_a_grid_are_left_alone_and_said(viewer, source, inspecting):
     viewer.canvas.grid.enabled = True
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch is None
-    assert "grid mode" in inspecting.text.text()
+    assert "grid mode" in inspecting.message.text()
     viewer.canvas.grid.enabled = False
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch == (0, 0)

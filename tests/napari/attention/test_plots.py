@@ -26,14 +26,14 @@ def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
     pick(inspecting.controls.direction, "to")
     qtbot.waitUntil(lambda: picture(plots) not in (of_rollout, from_there))
     # Its correlations, and no curve: this map has not been tested.
-    findings = inspecting.inspector.findings()
+    findings = inspecting.inspector.shown.findings
     assert findings.influence is not None
     assert findings.faithfulness is None
     assert not plots.isHidden()
     pick(inspecting.controls.direction, "from")
     pick(inspecting.controls.map, "rollout")
     qtbot.waitUntil(lambda: picture(plots) == of_rollout)
-    assert inspecting.inspector.findings().faithfulness is not None
+    assert inspecting.inspector.shown.findings.faithfulness is not None
 
 
 def test_the_plots_are_drawn_anew_in_another_theme_only(

@@ -414,7 +414,7 @@ def test_an_error_that_nobody_expects_is_logged_in_full(
     def fail(*_, **__):
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr("napari_vit_tfm.reconstruction.reconstruct_batches", fail)
+    monkeypatch.setattr("napari_vit_tfm.napari.traction.run.reconstruct_batches", fail)
     add(viewer, displacement)
     run(dock, finish)
     assert dock.message.text() == "unexpected error (RuntimeError): no such thing"

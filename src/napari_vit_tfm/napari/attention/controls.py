@@ -18,9 +18,9 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QToolButton, QWi
 from superqt import QLabeledSlider
 
 from napari_vit_tfm.attention.captions import DIRECTION_WORDS
-from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.patch import EVIDENCE, EVIDENCE_WORDS
-from napari_vit_tfm.napari.attention.view import Frame, View
+from napari_vit_tfm.attention.frame import MapChoice, PreparedFrame
+from napari_vit_tfm.attention.patch import EVIDENCE, EVIDENCE_WORDS, MapView
+from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
 from napari_vit_tfm.napari.widgets.forms import may_shrink
 
 _PLAY_MS = 700
@@ -139,11 +139,11 @@ class AttentionControls(QWidget):
     """
 
     changed = Signal(dict)
-    """Emitted with the attributes of the `View` that the user has changed."""
+    """Emitted with the attributes of the `MapView` that the user has changed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._view = View()
+        self._shown = NOTHING
         self.block = SliderWithPlay()
         self.map = _combo_box(_MAP_WORDS)
         self.direction = _combo_box(DIRECTION_WORDS)
@@ -168,6 +168,7 @@ class AttentionControls(QWidget):
             (self.scale, _SCALE_TIP),
         ):
             control.setToolTip(tip)
+        self.setEnabled(False)
         self.block.valueChanged.connect(self._on_block)
         self.map.activated.connect(self._on_map)
         self.head.activated.connect(self._on_map_choice)
@@ -175,38 +176,43 @@ class AttentionControls(QWidget):
         self.kind.activated.connect(self._on_kind)
         self.scale.activated.connect(self._on_scale)
 
-    def refresh(self, view: View, frame: Frame | None) -> None:
-        """Show the current view, and enable the choices that the frame has.
+    def show_map(self, shown: Shown) -> None:
+        """Update what differs from what is shown now.
 
         Parameters
         ----------
-        view : View
-            The current view.
-        frame : Frame, optional
-            The frame; None until it has been computed.
+        shown : Shown
+            The map shown, and the frame whose maps can be chosen.
         """
-        self._view = view
-        is_attention = view.evidence is None
-        self.map.setEnabled(frame is not None)
-        if not is_attention:
+        before, self._shown = self._shown, shown
+        if not shown.is_drawn or shown.view.evidence is not None:
             # Playing would switch away from the chosen map.
             self.block.stop()
-        if frame is None:
-            # Usually the next frame follows soon; until then nothing changes.
+        if (
+            shown.is_on == before.is_on
+            and shown.frame is before.frame
+            and shown.view == before.view
+        ):
             return
-        blocks, heads = frame.n_blocks, frame.n_heads
+        self.setEnabled(shown.is_on)
+        self.map.setEnabled(shown.frame is not None)
+        if shown.frame is not None:
+            # Without a frame nothing changes: usually the next one follows soon.
+            self._show_view(shown.view, shown.frame)
+
+    def _show_view(self, view: MapView, frame: PreparedFrame) -> None:
+        blocks, heads = frame.method.n_blocks, frame.method.n_heads
         self._list_heads(heads)
-        self.block.show_value(min(view.block + 1, max(blocks, 1)), blocks)
+        self.block.show_value(view.block + 1, blocks)
         self._enable_maps(attention=blocks > 0)
-        _select(self.map, view.evidence or view.maps.source)
-        _select(self.head, view.maps.head)
-        _select(self.direction, view.maps.direction)
+        _select(self.map, view.evidence or view.choice.source)
+        _select(self.head, view.choice.head)
+        _select(self.direction, view.choice.direction)
         _select(self.kind, view.kind)
         _select(self.scale, view.scale)
-        self.head.setEnabled(
-            is_attention and heads > 0 and view.maps.source == "attention"
-        )
-        self.direction.setEnabled(is_attention and blocks > 0)
+        is_attention = view.evidence is None
+        self.head.setEnabled(is_attention and view.choice.source == "attention")
+        self.direction.setEnabled(is_attention)
 
     def _list_heads(self, heads: int) -> None:
         if self.head.count() == heads + 1:
@@ -231,16 +237,16 @@ class AttentionControls(QWidget):
         if chosen in EVIDENCE:
             self.changed.emit({"evidence": chosen})
         else:
-            maps = MapChoice(chosen, direction=self._view.maps.direction)
-            self.changed.emit({"maps": maps, "evidence": None})
+            choice = MapChoice(chosen, direction=self._shown.view.choice.direction)
+            self.changed.emit({"choice": choice, "evidence": None})
 
     def _on_map_choice(self) -> None:
-        maps = replace(
-            self._view.maps,
+        choice = replace(
+            self._shown.view.choice,
             head=self.head.currentData(),
             direction=self.direction.currentData(),
         )
-        self.changed.emit({"maps": maps})
+        self.changed.emit({"choice": choice})
 
     def _on_kind(self) -> None:
         self.changed.emit({"kind": self.kind.currentData()})

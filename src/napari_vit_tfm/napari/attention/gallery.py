@@ -107,18 +107,15 @@ class Gallery(QWidget):
         self,
         tiles: Sequence[TileImage],
         *,
-        current: int,
         outline: Rectangle | None,
         field_shape: tuple[int, int],
     ) -> None:
-        """Show tiles.
+        """Show tiles, none of them highlighted.
 
         Parameters
         ----------
         tiles : sequence of TileImage
-            The tiles; if there are none, a hint is shown.
-        current : int, keyword-only
-            Index of the tile that is highlighted.
+            The tiles.
         outline : tuple of float, keyword-only, optional
             Left, top, right and bottom of the chosen patch, as fractions of
             the field.
@@ -127,10 +124,28 @@ class Gallery(QWidget):
         """
         self._tiles = list(tiles)
         self._images = [_image(tile.pixels) for tile in tiles]
-        self._current = current
+        self._current = -1
         self._outline = outline
         self._aspect = field_shape[0] / field_shape[1]
         self.update()
+
+    def clear(self) -> None:
+        """Show a hint instead of tiles."""
+        if self._tiles:
+            self._tiles, self._images = [], []
+            self.update()
+
+    def mark(self, number: int) -> None:
+        """Highlight a tile.
+
+        Parameters
+        ----------
+        number : int
+            Index of the tile.
+        """
+        if number != self._current:
+            self._current = number
+            self.update()
 
     def show_scale(self, colours: Colours, ends: tuple[str, str], title: str) -> None:
         """Show the colour scale.

@@ -12,6 +12,7 @@ from napari.utils.colormaps import ensure_colormap
 from napari_vit_tfm.attention.overlay import OverlayKind, Picture
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.config import DisplayConfig
+from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
 from napari_vit_tfm.napari.layers.drawing import show_colorbar
 from napari_vit_tfm.napari.layers.placing import plane_geometry_of
 
@@ -57,6 +58,7 @@ class AttentionLayers:
         self._lines: Vectors | None = None
         self._outlines: Image | None = None
         self._outlined: tuple[Patch | None, ...] = (None, None)
+        self._shown = NOTHING
         self._show_next_map = True
         self._hidden_layers: list[Layer] = []
 
@@ -71,6 +73,34 @@ class AttentionLayers:
     def base(self) -> Layer:
         """The layer of the field below these layers."""
         return self._base
+
+    def show(self, shown: Shown) -> None:
+        """Update what differs from what is shown now.
+
+        Parameters
+        ----------
+        shown : Shown
+            What is to be shown, of a field that is inspected.
+        """
+        before, self._shown = self._shown, shown
+        if not shown.is_drawn:
+            if before.is_drawn:
+                self._hide_all()
+            return
+        if not before.is_drawn:
+            self._show_all()
+        if shown.frame is not None:
+            self.show_grid(shown.frame.grid)
+        self.outline(chosen=shown.patch, hovered=shown.hovered)
+        stays = shown.frame is before.frame and shown.picture is before.picture
+        if before.is_drawn and stays:
+            return
+        if shown.frame is None:
+            self._blank_map()
+        elif shown.picture is None:
+            self._hide_map()
+        else:
+            self._show_map(shown.picture, shown.view.kind)
 
     def show_grid(self, grid: PatchGrid) -> None:
         """Draw the borders of the patches.
@@ -93,18 +123,11 @@ class AttentionLayers:
         self._layers.extend(self._all_layers())
         self._layers.selection = selected
 
-    def show_map(self, picture: Picture, *, kind: OverlayKind, name: str) -> None:
+    def _show_map(self, picture: Picture, kind: OverlayKind) -> None:
         """Show a map over the field.
 
-        Parameters
-        ----------
-        picture : Picture
-            The map, with the shape of the field.
-        kind : {"weights", "displacement"}, keyword-only
-            Kind of overlay. Weights are transparent where they are low; weighted
-            displacements are opaque.
-        name : str, keyword-only
-            Name of the layer.
+        Weights are transparent where they are low; weighted displacements are
+        opaque.
         """
         image = self._map
         assert image is not None
@@ -117,6 +140,7 @@ class AttentionLayers:
         if tuple(image.contrast_limits) != picture.limits:
             image.contrast_limits_range = picture.limits
             image.contrast_limits = picture.limits
+        name = f"map ({picture.title})"
         if image.name != name:
             image.name = name
         if self._show_next_map:
@@ -127,7 +151,7 @@ class AttentionLayers:
         if image.visible:
             image.refresh(**_PIXELS_ONLY)
 
-    def blank_map(self) -> None:
+    def _blank_map(self) -> None:
         """Make the map transparent until the next map is available.
 
         Hiding and showing the layer instead would recompile the shaders of its
@@ -138,23 +162,23 @@ class AttentionLayers:
             self._map.data[:] = np.nan
             self._map.refresh(**_PIXELS_ONLY)
 
-    def hide_map(self) -> None:
+    def _hide_map(self) -> None:
         """Hide the map and its colour bar."""
-        self.blank_map()
+        self._blank_map()
         if self._map is not None and self._map.visible:
             self._map.visible = False
             self._show_next_map = True
 
-    def hide_all(self) -> None:
-        """Hide all layers until `show_all`."""
-        self.blank_map()
+    def _hide_all(self) -> None:
+        """Hide all layers until `_show_all`."""
+        self._blank_map()
         shown = [layer for layer in self._all_layers() if layer.visible]
         self._hidden_layers += shown
         for layer in shown:
             layer.visible = False
 
-    def show_all(self) -> None:
-        """Show the layers that `hide_all` has hidden."""
+    def _show_all(self) -> None:
+        """Show the layers that `_hide_all` has hidden."""
         shown, self._hidden_layers = self._hidden_layers, []
         for layer in shown:
             layer.visible = True

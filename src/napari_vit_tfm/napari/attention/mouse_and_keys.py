@@ -111,36 +111,42 @@ class StatusLine:
         self._own_status = self._viewer_status = ""
 
     def bind(self) -> None:
-        """Add the text to the viewer's status."""
+        """Watch the viewer's status."""
+        self._viewer_status = _text_of(self._viewer.status)
         # Connected last: the window shows the last status that was set.
         self._viewer.events.status.connect(self._on_status, position="last")
 
     def unbind(self) -> None:
-        """Remove the text, and stop watching the status."""
+        """Restore the viewer's own status, and stop watching it."""
         self._viewer.events.status.disconnect(self._on_status)
-        self.clear()
-
-    def _on_status(self, event: Event) -> None:
-        status = event.value
-        # Setting the status here emits this event again.
-        if status != self._own_status:
-            self._viewer_status = (
-                status if isinstance(status, str) else status["coordinates"]
-            )
-            self.refresh()
+        self._restore()
 
     def refresh(self) -> None:
         """Update the status after the text may have changed."""
         words = self._words()
-        if words:
-            self._own_status = f"{words}    {self._viewer_status}"
-            self._viewer.status = self._own_status
+        if not words:
+            self._restore()
+            return
+        status = f"{words}    {self._viewer_status}"
+        if status != self._viewer.status:
+            self._own_status = status
+            self._viewer.status = status
 
-    def clear(self) -> None:
-        """Restore the viewer's own status."""
-        if self._own_status and self._viewer.status == self._own_status:
+    def _on_status(self, event: Event) -> None:
+        # Setting the status here emits this event again.
+        if event.value != self._own_status:
+            self._viewer_status = _text_of(event.value)
+            self.refresh()
+
+    def _restore(self) -> None:
+        own, self._own_status = self._own_status, ""
+        if own and self._viewer.status == own:
             self._viewer.status = self._viewer_status
-        self._own_status = self._viewer_status = ""
+
+
+def _text_of(status: Any) -> str:
+    """The text of a viewer's status, which is a string or has parts."""
+    return status if isinstance(status, str) else str(status["coordinates"])
 
 
 class Keys:

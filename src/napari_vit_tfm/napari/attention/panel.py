@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.utils.colormaps import ensure_colormap
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
+from napari_vit_tfm.attention.overlay import Picture
+from napari_vit_tfm.attention.patch import PatchFindings
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.napari.attention.gallery import Gallery, TileImage
-from napari_vit_tfm.napari.attention.inspector import Inspector
 from napari_vit_tfm.napari.attention.plots import EvidencePlots
-from napari_vit_tfm.napari.attention.view import coloured
+from napari_vit_tfm.napari.attention.shown import (
+    NOTHING,
+    Shown,
+    all_maps,
+    have_same_maps,
+)
 
 _NAME = "Attention: all maps of the patch"
 
@@ -33,6 +42,7 @@ class AttentionPanel(QWidget):
         self._owner = owner
         self._config = config or DisplayConfig()
         self._window: Any = None
+        self._shown = NOTHING
         self.gallery = Gallery()
         self.plots = EvidencePlots()
         layout = QHBoxLayout(self)
@@ -58,41 +68,46 @@ class AttentionPanel(QWidget):
         self.setParent(self._owner)
         self.hide()
 
-    def refresh(self, inspector: Inspector) -> None:
-        """Show the current view of an inspector."""
-        frame, view = inspector.frame, inspector.shown
-        self.plots.show_findings(inspector.findings())
-        tiles = inspector.tiles()
-        if frame is None or view.patch is None:
-            shape = (1, 1) if frame is None else frame.grid.field_shape
-            self.gallery.show_tiles([], current=-1, outline=None, field_shape=shape)
+    def show_maps(self, shown: Shown) -> None:
+        """Update what differs from what is shown now.
+
+        Parameters
+        ----------
+        shown : Shown
+            The patch and the map shown.
+        """
+        before, self._shown = self._shown, shown
+        findings = shown.findings
+        self.plots.show_findings(findings)
+        if findings is None:
+            self.gallery.clear()
             return
-        is_weights = view.kind == "weights"
-        name = (
-            self._config.attention_colormap
-            if is_weights
-            else self._config.displacement_colormap
-        )
-        colours = ensure_colormap(name).colors
-        pictures = [inspector.draw(tile.findings) for tile in tiles]
-        images = [
-            TileImage(
-                tile.name, None if picture is None else coloured(picture, colours)
-            )
-            for tile, picture in zip(tiles, pictures, strict=True)
+        maps = all_maps(findings)
+        stays = shown.longest == before.longest
+        if not (stays and have_same_maps(findings, before.findings)):
+            self._show_pictures(maps, shown)
+        current = [item is findings for item in maps.values()].index(True)
+        self.gallery.mark(current)
+
+    def _show_pictures(self, maps: Mapping[str, PatchFindings], shown: Shown) -> None:
+        findings = shown.findings
+        assert findings is not None
+        pictures = {
+            name: shown.picture
+            if item is findings
+            else item.picture(longest=shown.longest)
+            for name, item in maps.items()
+        }
+        colours = ensure_colormap(self._colormap(findings)).colors
+        tiles = [
+            TileImage(name, None if drawn is None else coloured(drawn, colours))
+            for name, drawn in pictures.items()
         ]
-        first = next((picture for picture in pictures if picture is not None), None)
-        if first is None:
-            self.gallery.hide_scale()
-        else:
-            ends = f"{first.limits[0]:.3g}", f"{first.limits[1]:.3g}"
-            self.gallery.show_scale(colours, ends, first.title)
-        rows, columns = frame.grid.field_shape
-        x0, y0, x1, y1 = frame.grid.bounds(*view.patch)
-        current = [tile.is_current for tile in tiles].index(True)
+        grid = findings.frame.grid
+        rows, columns = grid.field_shape
+        x0, y0, x1, y1 = grid.bounds(*findings.patch)
         self.gallery.show_tiles(
-            images,
-            current=current,
+            tiles,
             outline=(
                 (x0 + 0.5) / columns,
                 (y0 + 0.5) / rows,
@@ -101,3 +116,35 @@ class AttentionPanel(QWidget):
             ),
             field_shape=(rows, columns),
         )
+        first = next((drawn for drawn in pictures.values() if drawn is not None), None)
+        if first is None:
+            self.gallery.hide_scale()
+        else:
+            ends = f"{first.limits[0]:.3g}", f"{first.limits[1]:.3g}"
+            self.gallery.show_scale(colours, ends, first.title)
+
+    def _colormap(self, findings: PatchFindings) -> str:
+        if findings.view.kind == "weights":
+            return self._config.attention_colormap
+        return self._config.displacement_colormap
+
+
+def coloured(
+    drawn: Picture, colours: npt.NDArray[np.floating]
+) -> npt.NDArray[np.uint8]:
+    """Convert a picture to RGB, ``(H, W, 3)``.
+
+    Parameters
+    ----------
+    drawn : Picture
+        The picture.
+    colours : array of shape (n, 3) or (n, 4)
+        Colours from the lowest value to the highest, with components from 0 to 1.
+    """
+    low, high = drawn.limits
+    levels = np.clip((drawn.data - low) / (high - low), 0, 1)
+    table = np.round(colours[:, :3] * 255).astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = table[
+        np.round(levels * (len(table) - 1)).astype(np.intp)
+    ]
+    return pixels

@@ -115,11 +115,11 @@ class EvidencePlots(QWidget):
 
 def _have_same_plots(one: PatchFindings, other: PatchFindings) -> bool:
     """Whether two findings have the same plots."""
-    arrays = ("attention", "influence", "reference", "faithfulness")
-    return (one.patch, one.choice, one.block) == (
+    arrays = ("frame", "influence", "reference", "faithfulness")
+    return (one.patch, one.view.choice, one.view.block) == (
         other.patch,
-        other.choice,
-        other.block,
+        other.view.choice,
+        other.view.block,
     ) and all(getattr(one, name) is getattr(other, name) for name in arrays)
 
 
@@ -153,7 +153,7 @@ def _plot_curves(axes: Axes, evidence: PatchFindings) -> None:
         styles[CHOSEN] = _STYLES["influence"]
     else:
         _, colour, marker = _STYLES[CHOSEN]
-        styles[CHOSEN] = f"the map, block {evidence.block + 1}", colour, marker
+        styles[CHOSEN] = f"the map, block {evidence.view.block + 1}", colour, marker
     low, high = found.random.min(axis=0), found.random.max(axis=0)
     axes.fill_between(percent, low, high, color="0.6", alpha=0.5, lw=0)
     axes.plot(percent, found.random.mean(axis=0), color="0.7", ls="--", label="random")

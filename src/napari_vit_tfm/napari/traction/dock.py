@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
+from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
-from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from napari.utils.events import Event
-from napari.utils.notifications import show_error
-from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QPushButton,
@@ -26,7 +23,8 @@ from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.napari.errors import in_one_line, is_expected
+from napari_vit_tfm.napari.errors import in_one_line, report
+from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
@@ -43,12 +41,8 @@ from napari_vit_tfm.napari.layers.results import (
     show_tractions,
 )
 from napari_vit_tfm.napari.method_cache import MethodCache
-from napari_vit_tfm.napari.traction.run import (
-    Result,
-    Run,
-    Update,
-    reconstruct_in_batches,
-)
+from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
+from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
@@ -56,16 +50,15 @@ from napari_vit_tfm.napari.widgets.forms import (
     need_focus_for_wheel,
 )
 from napari_vit_tfm.napari.widgets.inputs import (
-    FieldChooser,
     MethodForm,
-    ModelChooser,
     text_label,
 )
 from napari_vit_tfm.options import Choice, options_of
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruction import Batch
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
-logger = logging.getLogger(__name__)
+_CANCELLED = "Cancelled: the layers are as they were."
 
 _COMPUTING = {
     name: option
@@ -75,8 +68,8 @@ _COMPUTING = {
 """Options of a run in its own section; the number of heads belongs to the model."""
 
 
-class TractionDock(QWidget):
-    """Displacements in, tractions out.
+class TractionDock(Dock):
+    """Computes tractions from displacements.
 
     Parameters
     ----------
@@ -85,14 +78,19 @@ class TractionDock(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self._methods = MethodCache()
-        self._token = 0
-        self._worker: Any = None
-        self._progress: Any = None
-        self._run: Run | None = None
+        super().__init__(napari_viewer, message_lines=3)
+        self._job = LatestJob[Run, Loaded | Batch, Result](
+            self,
+            partial(reconstruct_run, MethodCache()),
+            on_step=self._on_step,
+            on_answer=self._on_result,
+            on_error=self._on_error,
+            on_finished=self._on_finished,
+            open_bar=_open_bar,
+            on_bar_cancelled=self.cancel_job,
+        )
         self._source: FieldLayers | None = None
+        self._device = ""
         self._outcome = ""
         self._typed_gel = Gel()
         self._build()
@@ -101,13 +99,10 @@ class TractionDock(QWidget):
         self.refresh()
 
     def _build(self) -> None:
-        self.fields = FieldChooser(self._viewer.layers)
         self.fields.setToolTip("The displacements to compute tractions from.")
-        self.model = ModelChooser()
         self.model.setToolTip("The network or the method that computes the tractions.")
         self.run_button = QPushButton()
         self.run_button.setToolTip("Compute the tractions of all frames.")
-        self.message = text_label(3)
         self.update_last = QCheckBox("Update the last result")
         self.update_last.setChecked(DisplayConfig().update_last_result)
         self.update_last.setToolTip(
@@ -150,50 +145,34 @@ class TractionDock(QWidget):
         self.calibration.changed.connect(self._on_calibration_typed)
         self.gel.changed.connect(self._on_gel_typed)
         self.method.changed.connect(self._on_method_typed)
-        self.run_button.clicked.connect(self._on_run_clicked)
+        self.run_button.clicked.connect(self._on_job_button)
         self.save_button.clicked.connect(self._on_save_clicked)
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Watch the layers while the dock is seen."""
-        super().showEvent(event)
-        self.bind()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        """Leave the layers alone while the dock is not seen; a run goes on."""
-        super().hideEvent(event)
-        self.unbind()
 
     def bind(self) -> None:
         """Watch the viewer's layers."""
-        self.fields.bind()
+        super().bind()
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self.refresh)
         self.refresh()
 
     def unbind(self) -> None:
-        """Stop watching the viewer's layers."""
+        """Stop watching the viewer's layers; a run goes on."""
         self._viewer.layers.selection.events.active.disconnect(self.refresh)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self.fields.unbind()
+        super().unbind()
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a run is going on, one that is being cancelled included."""
-        return self._worker is not None
-
-    @property
-    def _is_cancelled(self) -> bool:
-        """Whether the run that is going on is one whose results are stale."""
-        return self._run is not None and self._run.token != self._token
+    def job(self) -> LatestJob[Run, Loaded | Batch, Result]:
+        """The run."""
+        return self._job
 
     def refresh(self) -> None:
         """Bring buttons and message up to date."""
         running = self.is_busy
         problem = self._problem()
         self.run_button.setText("Cancel" if running else "Run")
-        self.run_button.setEnabled(
-            not self._is_cancelled if running else problem is None
-        )
+        can_cancel = self._job.awaited is not None
+        self.run_button.setEnabled(can_cancel if running else problem is None)
         result = self._result()
         self.save_button.setEnabled(result is not None)
         self.save_note.setText("" if result is None else self._note_on(result))
@@ -298,46 +277,33 @@ class TractionDock(QWidget):
 
     # Running
 
-    def _on_run_clicked(self) -> None:
-        if not self.is_busy:
-            self.run()
-        else:
-            self._cancel("Cancelled: the layers are as they were.")
-
-    def run(self) -> None:
-        """Start a run with what the dock says; Qt's event loop delivers its result."""
+    def start_job(self) -> None:
+        """Start a run with the settings of the dock."""
         field, stack = self.fields.field(), self._stack()
         if self.is_busy:
             return
         if stack is None:
-            # napari does not tell of edits in place: the reason may be new.
+            # napari does not report edits in place: the reason may be new.
             self.refresh()
             return
-        self._token += 1
         self._source = field
         self._outcome = ""
-        self._run = Run(self._token, stack, self._substrate(), self._config())
-        self._worker = create_worker(
-            reconstruct_in_batches,
-            self._run,
-            self._methods,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        self._worker.yielded.connect(self._on_yielded)
-        self._worker.returned.connect(self._on_returned)
-        self._worker.errored.connect(self._on_errored)
-        self._worker.finished.connect(self._on_finished)
-        # A dock that is destroyed in mid-run takes its run along.
-        self.destroyed.connect(self._worker.quit)
         self.message.setText("Loading the model…")
+        self._job.ask(Run(stack, self._substrate(), self._config()))
         self.refresh()
-        # napari's progress bars let Qt handle events whenever they change, so
-        # this comes when the dock knows that it is busy.
-        self._progress = cancelable_progress(
-            total=stack.n_frames, desc="computing tractions"
-        )
-        self._worker.start()
+
+    def cancel_job(self, outcome: str = _CANCELLED) -> None:
+        """Cancel the run.
+
+        Parameters
+        ----------
+        outcome : str
+            The message when it has stopped.
+        """
+        self._job.cancel()
+        self._outcome = outcome
+        self.message.setText("Stopping after this batch…")
+        self.refresh()
 
     def _substrate(self) -> Substrate:
         """The gel that the dock shows."""
@@ -351,41 +317,26 @@ class TractionDock(QWidget):
             **self.computing.values(),
         )
 
-    def _cancel(self, outcome: str) -> None:
-        # Whatever the worker still has to say is stale from now on.
-        self._token += 1
-        self._outcome = outcome
-        self._worker.quit()
-        self.message.setText("Stopping after this batch…")
-        self.refresh()
-
     def _on_layer_removed(self, event: Event) -> None:
         source = self._source
-        is_source = source is not None and event.value in source.parts.values()
-        if source is not None and event.value == source.lead:
-            is_source = True
-        if is_source and not self._is_cancelled:
-            self._cancel("Cancelled: the displacement layer was removed.")
+        layers = () if source is None else (source.lead, *source.parts.values())
+        if event.value in layers and self._job.awaited is not None:
+            self.cancel_job("Cancelled: the displacement layer was removed.")
         self.refresh()
 
-    def _on_yielded(self, update: Update) -> None:
-        if update.token != self._token:
-            return
-        if self._progress.is_canceled:
-            self._cancel("Cancelled: the layers are as they were.")
-            return
-        progress = self._progress
+    def _on_step(self, run: Run, step: Loaded | Batch) -> None:
+        done = 0
+        if isinstance(step, Loaded):
+            self._device = step.device
+        else:
+            done = step.stop
         self.message.setText(
-            f"{update.done} of {progress.total} frames are done, {_on(update.device)}."
+            f"{done} of {run.stack.n_frames} frames are done, {_on(self._device)}."
         )
-        # Last, since the end of the run may be handled in here.
-        progress.update(update.done - progress.n)
+        self._job.advance(done)
 
-    def _on_returned(self, result: Result) -> None:
-        if result.token != self._token:
-            return
+    def _on_result(self, run: Run, result: Result) -> None:
         assert self._source is not None
-        assert self._run is not None
         if self._source.lead not in self._viewer.layers:
             self._outcome = "Dropped: the displacement layer was removed."
             return
@@ -393,25 +344,17 @@ class TractionDock(QWidget):
             self._viewer.layers,
             result.traction,
             self._source,
-            source=self._run.stack,
-            method=method_words(self._run.config),
+            source=run.stack,
+            method=method_words(run.config),
             update_last=self.update_last.isChecked(),
         )
         self._outcome = _summary(result)
 
-    def _on_errored(self, error: Exception) -> None:
-        if self._is_cancelled:
-            return
-        if not is_expected(error):
-            logger.error("the run failed", exc_info=error)
-        self._outcome = in_one_line(error)
-        show_error(self._outcome)
+    def _on_error(self, _run: Run, error: Exception) -> None:
+        self._outcome = report(error, activity="the run")
 
     def _on_finished(self) -> None:
-        self.destroyed.disconnect(self._worker.quit)
-        self._worker = self._run = self._source = None
-        self._progress.close()
-        self._progress = None
+        self._source = None
         self.refresh()
 
     # Saving
@@ -463,11 +406,15 @@ class TractionDock(QWidget):
         try:
             io.write_traction(path, result.stack())
         except (TFMError, OSError) as error:
-            self._outcome = in_one_line(error)
-            show_error(self._outcome)
+            self._outcome = report(error, activity="saving")
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
+
+
+def _open_bar(run: Run) -> Any:
+    """A bar in napari's activity dock, with a button that cancels the run."""
+    return cancelable_progress(total=run.stack.n_frames, desc="computing tractions")
 
 
 def _on(device: str) -> str:

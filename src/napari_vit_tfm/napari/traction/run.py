@@ -1,30 +1,33 @@
 """One run of the traction dock: arrays in, arrays out, no Qt, no layer.
 
-torch is imported here, inside functions: the first call takes seconds, and
-those belong to a worker.
+torch is imported when a run computes, in a worker thread, since the first import
+takes seconds.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.napari.errors import RunError
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruction import (
+    Batch,
+    Gathered,
+    reconstruct_batches,
+    resolve_device,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One reconstruction, as it was started.
+    """A request to reconstruct a stack.
 
     Parameters
     ----------
-    token : int
-        Its number, by which the dock knows its results.
     stack : DisplacementStack
         The displacements.
     substrate : Substrate
@@ -33,76 +36,81 @@ class Run:
         Model and device.
     """
 
-    token: int
     stack: DisplacementStack
     substrate: Substrate
     config: ReconstructionConfig
 
 
-@dataclass(frozen=True, eq=False)
-class Update:
-    """How far a run has come: frames done, and what there is to say."""
+@dataclass(frozen=True)
+class Loaded:
+    """The model has been loaded, and the run begins on a device.
 
-    token: int
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "mps"}
+        The device.
+    """
+
     device: str
-    done: int = 0
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run has given, and in how many seconds after loading the model."""
-
-    token: int
-    device: str
-    traction: TractionStack
-    seconds: float
-    notices: tuple[str, ...] = ()
-
-
-def reconstruct_in_batches(
-    run: Run, methods: MethodCache
-) -> Generator[Update, None, Result]:
-    """Reconstruct a stack, with a word after loading the model and every batch.
+    """The result of a run.
 
     Parameters
     ----------
-    run : Run
-        What to reconstruct.
+    device : {"cpu", "cuda", "mps"}
+        The device.
+    traction : TractionStack
+        The tractions.
+    seconds : float
+        Duration of the run, without loading the model.
+    notices : tuple of str
+        What the user should know about the run.
+    """
+
+    device: str
+    traction: TractionStack
+    seconds: float
+    notices: tuple[str, ...]
+
+
+def reconstruct_run(
+    methods: MethodCache, run: Run, is_cancelled: Callable[[], bool]
+) -> Generator[Loaded | Batch, None, Result]:
+    """Reconstruct a stack in batches.
+
+    Parameters
+    ----------
     methods : MethodCache
-        Where the method comes from.
+        Loads the method.
+    run : Run
+        The request.
+    is_cancelled : callable
+        Not used: a generator that is cancelled stops at its next step.
 
     Yields
     ------
-    Update
-        How far it has come.
+    Loaded or Batch
+        Once the model has been loaded, and after every batch.
 
     Returns
     -------
     Result
-        The tractions.
 
     Raises
     ------
-    RunError
-        Instead of a RuntimeError, which is what most of torch's errors are.
+    FieldError, ModelError, ConfigError
+        As `reconstruction.reconstruct`.
     """
-    try:
-        return (yield from _batches(run, methods))
-    except RuntimeError as error:
-        raise RunError(str(error)) from error
-
-
-def _batches(run: Run, methods: MethodCache) -> Generator[Update, None, Result]:
-    from napari_vit_tfm import reconstruction
-
-    device = reconstruction.resolve_device(run.config.device)
+    device = resolve_device(run.config.device)
     method = methods.load(run.config)
-    yield Update(run.token, device)
+    yield Loaded(device)
     started = time.perf_counter()
-    gathered = reconstruction.Gathered()
     notices: list[str] = []
-    for batch in reconstruction.reconstruct_batches(
+    gathered = Gathered()
+    for batch in reconstruct_batches(
         run.stack,
         substrate=run.substrate,
         config=run.config,
@@ -110,6 +118,6 @@ def _batches(run: Run, methods: MethodCache) -> Generator[Update, None, Result]:
         on_notice=notices.append,
     ):
         gathered.add(batch)
-        yield Update(run.token, device, batch.stop, tuple(notices))
+        yield batch
     seconds = time.perf_counter() - started
-    return Result(run.token, device, gathered.traction(), seconds, tuple(notices))
+    return Result(device, gathered.traction(), seconds, tuple(notices))

@@ -1,0 +1,77 @@
+"""What the docks have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from napari.components import ViewerModel
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import QWidget
+
+from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.widgets.inputs import FieldChooser, ModelChooser, text_label
+
+
+class Dock(QWidget):
+    """A dock for one displacement field and one model, with a button for its job.
+
+    It watches the viewer while it is visible. The button starts the job or cancels
+    it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer whose layers the dock works on.
+    message_lines : int, keyword-only
+        Lines of text that the message has room for.
+    """
+
+    def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.fields = FieldChooser(viewer.layers)
+        self.model = ModelChooser()
+        self.message = text_label(message_lines)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Watch the viewer while the dock is visible."""
+        super().showEvent(event)
+        self.bind()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Leave the viewer alone while the dock is hidden."""
+        super().hideEvent(event)
+        self.unbind()
+
+    def bind(self) -> None:
+        """Watch the viewer."""
+        self.fields.bind()
+
+    def unbind(self) -> None:
+        """Stop watching the viewer."""
+        self.fields.unbind()
+
+    @property
+    @abstractmethod
+    def job(self) -> LatestJob[Any, Any, Any]:
+        """The job of the button."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is computed, even if it has been cancelled."""
+        return self.job.is_busy
+
+    @abstractmethod
+    def start_job(self) -> None:
+        """Start the job, if there is something to do."""
+
+    @abstractmethod
+    def cancel_job(self) -> None:
+        """Cancel the job."""
+
+    def _on_job_button(self) -> None:
+        if self.job.awaited is None:
+            self.start_job()
+        else:
+            self.cancel_job()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from made_up import frame_with
+from napari_vit_tfm.attention.overlay import Picture
+from napari_vit_tfm.attention.patch import MapView, PatchFindings
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.napari.attention.panel import coloured
+from napari_vit_tfm.napari.attention.shown import (
+    Shown,
+    all_maps,
+    have_same_maps,
+    have_same_results,
+)
+
+# 20 x 27 vectors: 3 x 4 patches, the lowest of four rows, the last of three columns.
+N = 12
+
+
+@pytest.fixture
+def stack() -> DisplacementStack:
+    rng = np.random.default_rng(0)
+    return DisplacementStack(rng.normal(size=(2, 20, 27, 2)), unit="um", spacing_um=1)
+
+
+@pytest.fixture
+def found(stack) -> PatchFindings:
+    rng = np.random.default_rng(0)
+    attention = rng.dirichlet(np.ones(N), size=(2, 3, N)).astype(np.float32)
+    return PatchFindings(frame_with(attention, stack, 1), (1, 2), MapView(block=0))
+
+
+def test_colours_run_from_end_to_end():
+    table = np.array([[0, 0, 0, 1], [0, 0.5, 1, 1]])
+    drawn = Picture(np.array([[-1.0, 2.0], [4.0, 9.0]]), (0, 4), "")
+    pixels = coloured(drawn, table)
+    assert pixels.dtype == np.uint8
+    assert pixels[0, 0].tolist() == [0, 0, 0]
+    assert pixels[1, 0].tolist() == pixels[1, 1].tolist() == [0, 128, 255]
+
+
+def test_there_is_a_map_for_every_block_and_for_the_evidence(found):
+    maps = all_maps(found)
+    assert list(maps) == ["block 1", "block 2", "influence", "physical reference"]
+    items = list(maps.values())
+    assert [item is found for item in items] == [True, False, False, False]
+    assert [item.shown is None for item in items] == [False, False, True, True]
+    attention = found.frame.attention()
+    np.testing.assert_array_equal(items[1].shown, attention.map(1, 1, 2))
+    found = found.showing(evidence="reference")
+    items = list(all_maps(found).values())
+    assert [item is found for item in items] == [False, False, False, True]
+
+
+def test_without_attention_only_the_evidence_is_left(stack):
+    frame = frame_with(None, stack, 0)
+    found = PatchFindings(frame, (1, 2), MapView().on(frame))
+    assert found.shown is None
+    assert list(all_maps(found)) == ["influence", "physical reference"]
+
+
+def test_what_differs_is_told_apart(found):
+    again = replace(found)
+    assert have_same_results(found, again)
+    assert have_same_maps(found, again)
+    other_block = found.showing(block=1)
+    assert not have_same_results(found, other_block)
+    assert have_same_maps(found, other_block)
+    for other in (
+        replace(found, patch=(0, 0)),
+        replace(found, influence=np.ones((3, 4))),
+        found.showing(kind="displacement"),
+        found.showing(scale="peak"),
+        None,
+    ):
+        assert not have_same_results(found, other)
+        assert not have_same_maps(found, other)
+    assert have_same_results(None, None)
+
+
+def test_the_status_names_the_patch_under_the_mouse(found):
+    shown = Shown(is_on=True, frame=found.frame, findings=found, hovered=(1, 2))
+    assert shown.status().startswith("patch (1, 2), number 6: ")
+    assert replace(shown, findings=None).status() == "patch (1, 2), number 6"
+    for hidden in ({"sees_plane": False}, {"failure": "no"}, {"hovered": None}):
+        assert replace(shown, **hidden).status() == ""
