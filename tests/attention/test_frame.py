@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, prepare_frame
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.original import load_original
@@ -108,7 +108,7 @@ def test_the_first_block_s_rollout_is_its_attention_and_the_identity() -> None:
 
 
 def test_attention_that_cannot_be_had() -> None:
-    with pytest.raises(FieldError, match="no attention"):
+    with pytest.raises(ModelError, match="no attention"):
         prepare_frame(random_stack(1), 0, config=CPU).attention()
     with pytest.raises(FieldError, match="no frame 1"):
         prepare_frame(random_stack(1), 1, config=CPU).attention()

@@ -18,6 +18,7 @@ from napari_vit_tfm.attention.influence import (
 )
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
@@ -138,7 +139,7 @@ def test_a_network_s_influence_at_odd_sizes_and_at_the_cut_patch(
     larger = influence_map(prepared(scaled, method), patch)
     np.testing.assert_allclose(larger, found, rtol=1e-3)
     nothing = DisplacementStack(np.zeros((*shape, 2)), unit="grid")
-    with pytest.raises(FieldError, match="no derivative"):
+    with pytest.raises(ModelError, match="no derivative"):
         influence_map(prepared(nothing, method), patch)
 
 

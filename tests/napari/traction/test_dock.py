@@ -788,7 +788,7 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, finish, displacement):
     series.scale, series.translate = (2, 0.3, 0.3, 1), (1, 5, 6, 0)
     for layer, start in ((single, (0, 0, 0)), (series, (1, 5, 6))):
         dock.fields.choose(layer)
-        dock.unit.setCurrentIndex(dock.unit.findData("grid"))
+        dock.calibration["unit"].value = "grid"
         run(dock, finish)
         image, _ = tractions_of(viewer.layers, layer)
         np.testing.assert_allclose(image.data_to_world((0, 0, 0)), start)

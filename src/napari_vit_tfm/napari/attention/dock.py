@@ -15,7 +15,7 @@ from napari_vit_tfm import io
 from napari_vit_tfm.attention import captions
 from napari_vit_tfm.attention.patch import EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari.attention.controls import AttentionControls
 from napari_vit_tfm.napari.attention.export import copy_figure, save
 from napari_vit_tfm.napari.attention.inspector import Inspector
@@ -223,7 +223,7 @@ class AttentionDock(Dock):
             return
         try:
             save(path, self._shown.findings)
-        except (FieldError, OSError) as error:
+        except (TFMError, OSError) as error:
             report(error, activity="saving")
 
     def _on_copy(self) -> None:

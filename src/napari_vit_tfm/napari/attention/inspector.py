@@ -55,6 +55,7 @@ CACHED_EVIDENCE = 32
 
 _ACTIVITY = "the inspection"
 _NO_SUCH_FRAME = "This field does not have the frame that the viewer shows."
+_REMOVED = "The displacement layer was removed."
 _CALIBRATION_HINT = (
     "Set unit, pixel size and vector spacing in the Traction dock "
     "(Plugins > napari-vit-tfm > Traction)."
@@ -254,7 +255,7 @@ class Inspector:
                 if field_of(self._viewer.layers, layer) is not None
             ]
             if not remaining:
-                self._stop_after_removal("The displacement layer was removed.")
+                self._stop_after_removal(_REMOVED)
                 return
             # Plugins get proxies of layers, which are equal but not identical.
             if event.value == self._source:
@@ -406,8 +407,11 @@ class Inspector:
         if self._source is None:
             return None
         field = field_of(self._viewer.layers, self._source)
+        if field is None:
+            self._unusable = _REMOVED
+            return None
         try:
-            return None if field is None else as_displacement(field)
+            return as_displacement(field)
         except FieldError as error:
             self._unusable = _as_sentences(error)
             return None
