@@ -60,11 +60,9 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 MapSource = Literal["rollout", "attention"]
-MAP_SOURCES: tuple[MapSource, ...] = get_args(MapSource)
 """Attention rollout up to a block, or the attention of the block alone."""
 
 MapDirection = Literal["from", "to"]
-MAP_DIRECTIONS: tuple[MapDirection, ...] = get_args(MapDirection)
 """Attention from a patch to all patches, or from all patches to a patch."""
 
 
@@ -220,7 +218,18 @@ class InspectionConfig:
         Seed of the directions and of the random orders.
     """
 
-    n_projections: int = 8
+    n_projections: Annotated[
+        int,
+        Number(
+            label="Projections",
+            help="Number of random directions from which the influence is estimated; "
+            "two for each vector of the patch (128) make it exact",
+            minimum=1,
+            excludes_minimum=False,
+            is_whole=True,
+            flag="projections",
+        ),
+    ] = 8
     n_shares: int = 12
     n_random: int = 5
     seed: int = 0

@@ -177,3 +177,26 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
                 default = None if item.default is MISSING else item.default
                 found[item.name] = Option(item.name, default, about)
     return found
+
+
+def words_of(options: type[Any], name: str) -> Mapping[Any, str]:
+    """The values of a choice, each with its text.
+
+    Parameters
+    ----------
+    options : type
+        A dataclass with options.
+    name : str
+        Name of an option that is a `Choice`.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import ReconstructionConfig
+    >>> from napari_vit_tfm.options import words_of
+    >>> words_of(ReconstructionConfig, "device")["cpu"]
+    'CPU'
+    """
+    about = options_of(options)[name].about
+    if not isinstance(about, Choice):
+        raise TypeError(f"{name} of {options.__name__} is not a choice")
+    return about.words

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
-from napari_vit_tfm.attention.overlay import OVERLAY_SCALES, overlay, picture
+from napari_vit_tfm.attention.overlay import OverlayScale, overlay, picture
 from napari_vit_tfm.attention.patches import PatchGrid
 
 # 20 x 27 vectors: 3 x 4 patches, the lowest of four rows, the last of three columns.
@@ -89,7 +89,7 @@ def test_the_original_scale_ends_at_the_maximum() -> None:
     assert weighted.limits == (0, 2)
 
 
-@pytest.mark.parametrize("scale", OVERLAY_SCALES)
+@pytest.mark.parametrize("scale", get_args(OverlayScale))
 def test_a_field_without_displacement_has_a_scale(scale: str) -> None:
     _, drawn = draw(UNIFORM, kind="displacement", scale=scale, longest=0.0)
     assert drawn.limits == (0, 1)

@@ -63,11 +63,9 @@ def choose(dock, patch) -> None:
     dock.inspector.choose(patch)
 
 
-def pick(combo, data) -> None:
+def pick(controls, name, value) -> None:
     """As a user does it."""
-    index = combo.findData(data)
-    combo.setCurrentIndex(index)
-    combo.activated.emit(index)
+    controls.form[name].value = value
 
 
 def hover(viewer, position) -> None:

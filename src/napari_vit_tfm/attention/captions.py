@@ -11,12 +11,7 @@ from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.overlay import DISPLACEMENTS_SHOWN, SHARES_SHOWN, TIMES
 from napari_vit_tfm.attention.patch import CHOSEN, Map, PatchFindings
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
-from napari_vit_tfm.config import MapDirection
-
-DIRECTION_WORDS: dict[MapDirection, str] = {
-    "from": "what the patch attends to",
-    "to": "which patches attend to it",
-}
+from napari_vit_tfm.options import words_of
 
 _CHANCE_SPREADS = 2.0
 """An advantage within this many standard deviations of random orders may be chance."""
@@ -66,7 +61,7 @@ def choice_words(choice: MapChoice, n_heads: int) -> str:
         "rollout": "attention rollout up to each block",
         "attention": f"attention of each block alone, {_head_words(choice, n_heads)}",
     }[choice.source]
-    return f"{source}: {DIRECTION_WORDS[choice.direction]}"
+    return f"{source}: {words_of(MapChoice, 'direction')[choice.direction]}"
 
 
 def caption(findings: PatchFindings) -> str:

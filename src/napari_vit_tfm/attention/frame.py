@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.notices import FrameNotices, is_resampled, resampling_notice
+from napari_vit_tfm.options import Choice
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import (
     Notify,
@@ -53,9 +54,31 @@ class MapChoice:
         If a head is given for the rollout.
     """
 
-    source: MapSource = "rollout"
+    source: Annotated[
+        MapSource,
+        Choice(
+            label="Map",
+            help="Attention rollout: how much information the patch has gathered from "
+            "each patch, through all blocks up to this one. Attention of the block "
+            "alone: what the patch attends to in this block",
+            words={
+                "rollout": "attention rollout up to the block",
+                "attention": "attention of the block alone",
+            },
+        ),
+    ] = "rollout"
     head: int | None = None
-    direction: MapDirection = "from"
+    direction: Annotated[
+        MapDirection,
+        Choice(
+            label="Direction",
+            help="What the patch attends to, or which patches attend to it",
+            words={
+                "from": "what the patch attends to",
+                "to": "which patches attend to it",
+            },
+        ),
+    ] = "from"
 
     def __post_init__(self) -> None:
         if self.head is not None and self.source == "rollout":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,7 @@ from napari_vit_tfm.resample import resample_nodes
 from napari_vit_tfm.units import DisplacementUnit, unit_label
 
 OverlayKind = Literal["weights", "displacement"]
-OVERLAY_KINDS: tuple[OverlayKind, ...] = get_args(OverlayKind)
-
 OverlayScale = Literal["share", "peak"]
-OVERLAY_SCALES: tuple[OverlayScale, ...] = get_args(OverlayScale)
 
 SHARES_SHOWN = 4.0
 """Upper end of the colour scale of weights, relative to uniform attention."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from napari_vit_tfm.attention.influence import (
 from napari_vit_tfm.attention.overlay import OverlayKind, OverlayScale, Picture, picture
 from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import InspectionConfig
+from napari_vit_tfm.options import Choice
 
 CHOSEN = "map"
 """Key of the block's chosen map in `Faithfulness.changes`."""
@@ -66,8 +67,31 @@ class MapView:
     block: int = LAST_BLOCK
     choice: MapChoice = ROLLOUT
     evidence: Evidence | None = None
-    kind: OverlayKind = "weights"
-    scale: OverlayScale = "share"
+    kind: Annotated[
+        OverlayKind,
+        Choice(
+            label="Overlay",
+            help="Weights: the map itself. Displacement \N{MULTIPLICATION SIGN} "
+            "weights: bright only where the map is high and the gel is displaced",
+            words={
+                "weights": "weights",
+                "displacement": "displacement \N{MULTIPLICATION SIGN} weights",
+            },
+        ),
+    ] = "weights"
+    scale: Annotated[
+        OverlayScale,
+        Choice(
+            label="Colours",
+            help="Uniform attention is the weight of every patch if all patches have "
+            "the same weight. Relative to it, maps can be compared with each other; "
+            "relative to their own maxima, they cannot",
+            words={
+                "share": "relative to uniform attention",
+                "peak": "relative to the map's maximum",
+            },
+        ),
+    ] = "share"
 
     def on(self, frame: PreparedFrame) -> MapView:
         """The view restricted to the blocks, heads and maps that a frame has."""

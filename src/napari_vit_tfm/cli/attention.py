@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.overlay import OVERLAY_KINDS, OverlayKind
+from napari_vit_tfm.attention.overlay import OverlayKind
+from napari_vit_tfm.attention.patch import MapView
 from napari_vit_tfm.cli.options import (
     FILE,
     DisplacementSource,
+    command_option,
     displacement_source,
     output_file,
     poisson_option,
@@ -22,8 +24,6 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
 )
 from napari_vit_tfm.config import (
-    MAP_DIRECTIONS,
-    MAP_SOURCES,
     InspectionConfig,
     MapDirection,
     MapSource,
@@ -31,6 +31,7 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.errors import ConfigError, FieldError, ModelError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.options import options_of
 
 if TYPE_CHECKING:
     from napari_vit_tfm.attention.patch import PatchFindings
@@ -56,6 +57,9 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     return value
 
 
+_CHOICE = options_of(MapChoice)
+
+
 @click.command("attention")
 @displacement_source
 @click.option(
@@ -73,15 +77,7 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     help="Patch, counted from 0,0 at the top left.",
 )
 @output_file
-@click.option(
-    "--source",
-    "map_source",
-    type=click.Choice(MAP_SOURCES),
-    default=MapChoice.source,
-    show_default=True,
-    help="Map that is drawn over the field: the attention rollout up to a block, or "
-    "the attention of the block alone.",
-)
+@command_option(_CHOICE["source"], name="map_source")
 @click.option(
     "--head",
     type=click.IntRange(min=1),
@@ -89,20 +85,8 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     help="One head of the attention of a block alone, counted from 1; without it the "
     "mean of all heads.",
 )
-@click.option(
-    "--direction",
-    type=click.Choice(MAP_DIRECTIONS),
-    default=MapChoice.direction,
-    show_default=True,
-    help="What the patch attends to, or which patches attend to it.",
-)
-@click.option(
-    "--kind",
-    type=click.Choice(OVERLAY_KINDS),
-    default="displacement",
-    show_default=True,
-    help="The map itself, or the map times the length of the displacements.",
-)
+@command_option(_CHOICE["direction"])
+@command_option(replace(options_of(MapView)["kind"], default="displacement"))
 @click.option(
     "--block",
     type=click.IntRange(min=1),
@@ -118,15 +102,7 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
     "displacements in each patch, and how far a force in the patch displaces each "
     "patch.",
 )
-@click.option(
-    "--projections",
-    type=click.IntRange(min=1),
-    default=InspectionConfig.n_projections,
-    show_default=True,
-    metavar="N",
-    help="Number of random directions from which the influence is estimated; two for "
-    "each vector of the patch (128) make it exact.",
-)
+@command_option(options_of(InspectionConfig)["n_projections"], name="projections")
 @click.option(
     "--faithfulness",
     "with_faithfulness",

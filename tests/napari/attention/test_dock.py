@@ -37,7 +37,7 @@ def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
     assert block.play.isChecked()
     finish(inspecting)
     assert block.play.isChecked()
-    pick(inspecting.controls.map, "influence")
+    pick(inspecting.controls, "map", "influence")
     assert not block.play.isChecked()
     assert inspecting.inspector.shown.view.evidence == "influence"
     block.play.click()

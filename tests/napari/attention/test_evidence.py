@@ -47,7 +47,7 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     assert QGuiApplication.clipboard().image().width() > 500
     assert "the traction that fttc computes there depends on" in dock.message.text()
     assert not dock.test.isEnabled()
-    pick(dock.controls.map, "reference")
+    pick(dock.controls, "map", "reference")
     assert "physics of the gel" in dock.message.text()
     assert caplog.text == ""
 
@@ -60,7 +60,7 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     found = inspecting.inspector.shown.findings
     assert len(found.correlations(found.influence)) == 2
     assert not inspecting.test.isEnabled()
-    pick(inspecting.controls.map, "influence")
+    pick(inspecting.controls, "map", "influence")
     drawn = named(viewer, "map").data
     row, column = np.unravel_index(np.argmax(drawn), drawn.shape)
     assert (row // 8, column // 8) == (1, 2)
@@ -69,7 +69,7 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     assert inspecting.test.isEnabled()
     assert inspecting.inspector.shown.findings.faithfulness is None
     # Not even while the influence is looked at.
-    pick(inspecting.controls.map, "influence")
+    pick(inspecting.controls, "map", "influence")
     assert inspecting.inspector.shown.findings.view.block == 0
     assert inspecting.inspector.shown.findings.faithfulness is None
     inspecting.test.click()

@@ -103,17 +103,17 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
     slider.setValue(1)
     assert_shown(block=0)
     assert "after block 1 of 2" in inspecting.message.text()
-    pick(controls.kind, "displacement")
+    pick(controls, "kind", "displacement")
     assert_shown(block=0, kind="displacement")
-    pick(controls.kind, "weights")
-    assert not controls.head.isEnabled()
-    pick(controls.map, "attention")
+    pick(controls, "kind", "weights")
+    assert not controls.form["head"].enabled
+    pick(controls, "map", "attention")
     assert_shown(block=0, choice=MapChoice("attention"))
     assert "mean of 2 heads" in inspecting.message.text()
-    pick(controls.head, 1)
+    pick(controls, "head", 1)
     assert_shown(block=0, choice=MapChoice("attention", 1))
     assert "head 2 of 2" in inspecting.message.text()
-    pick(controls.direction, "to")
+    pick(controls, "direction", "to")
     assert_shown(block=0, choice=MapChoice("attention", 1, "to"))
     assert "attend to it" in inspecting.message.text()
     column = expected(0).map(0, 1, 2, choice=MapChoice("attention", 1, "to"))
@@ -121,7 +121,7 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
         f"receives {column[1, 2]:.1%} of its own attention" in inspecting.message.text()
     )
     # Rollout has no heads.
-    pick(controls.map, "rollout")
+    pick(controls, "map", "rollout")
     assert_shown(block=0, choice=MapChoice("rollout", None, "to"))
     assert len(viewer.layers) == layers
     assert overlay in viewer.layers
@@ -144,7 +144,7 @@ def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacemen
     np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
     assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} uniform attention)")
     # The original's own scale: up to the map's maximum.
-    pick(inspecting.controls.scale, "peak")
+    pick(inspecting.controls, "scale", "peak")
     np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
     right = expected(0).overlay(1, 1, 2, kind="displacement")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)

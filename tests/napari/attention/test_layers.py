@@ -198,14 +198,14 @@ def test_weighted_displacements_stand_alone_and_attention_lets_through(
     faint = overlay.opacity
     assert faint < 1
     assert overlay.colormap.map(0.0)[0, 3] == 0
-    pick(inspecting.controls.kind, "displacement")
+    pick(inspecting.controls, "kind", "displacement")
     assert overlay.opacity == 1
     assert overlay.colormap.map(0.0)[0, 3] == 1
     # What the user sets then stays.
     overlay.opacity = 0.8
     choose(inspecting, (1, 3))
     assert overlay.opacity == pytest.approx(0.8)
-    pick(inspecting.controls.kind, "weights")
+    pick(inspecting.controls, "kind", "weights")
     assert overlay.opacity == pytest.approx(faint)
     assert overlay.colormap.map(0.0)[0, 3] == 0
 

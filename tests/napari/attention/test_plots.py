@@ -20,18 +20,18 @@ def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
     finish(inspecting)
     qtbot.waitUntil(lambda: not plots.isHidden())
     of_rollout = picture(plots)
-    pick(inspecting.controls.map, "attention")
+    pick(inspecting.controls, "map", "attention")
     qtbot.waitUntil(lambda: picture(plots) != of_rollout)
     from_there = picture(plots)
-    pick(inspecting.controls.direction, "to")
+    pick(inspecting.controls, "direction", "to")
     qtbot.waitUntil(lambda: picture(plots) not in (of_rollout, from_there))
     # Its correlations, and no curve: this map has not been tested.
     findings = inspecting.inspector.shown.findings
     assert findings.influence is not None
     assert findings.faithfulness is None
     assert not plots.isHidden()
-    pick(inspecting.controls.direction, "from")
-    pick(inspecting.controls.map, "rollout")
+    pick(inspecting.controls, "direction", "from")
+    pick(inspecting.controls, "map", "rollout")
     qtbot.waitUntil(lambda: picture(plots) == of_rollout)
     assert inspecting.inspector.shown.findings.faithfulness is not None
 

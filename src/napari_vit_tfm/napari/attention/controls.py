@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 # PyQt calls it pyqtSignal, and qtpy renames it without exporting the name.
 from qtpy.QtCore import (  # type: ignore[attr-defined]
@@ -14,58 +12,55 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]
     Signal,
 )
 from qtpy.QtGui import QHideEvent
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 from superqt import QLabeledSlider
 
-from napari_vit_tfm.attention.captions import DIRECTION_WORDS
 from napari_vit_tfm.attention.frame import MapChoice, PreparedFrame
 from napari_vit_tfm.attention.patch import EVIDENCE, EVIDENCE_WORDS, MapView
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
-from napari_vit_tfm.napari.widgets.forms import may_shrink
+from napari_vit_tfm.napari.widgets.forms import (
+    Form,
+    form_layout,
+    need_focus_for_wheel,
+)
+from napari_vit_tfm.options import Choice, Option, options_of, words_of
 
 _PLAY_MS = 700
-
-_MAP_WORDS: dict[str, str] = {
-    "rollout": "attention rollout up to the block",
-    "attention": "attention of the block alone",
-    "influence": EVIDENCE_WORDS["influence"],
-    "reference": EVIDENCE_WORDS["reference"],
-}
-_KIND_WORDS = {
-    "weights": "weights",
-    "displacement": "displacement \N{MULTIPLICATION SIGN} weights",
-}
-_SCALE_WORDS = {
-    "share": "relative to uniform attention",
-    "peak": "relative to the map's maximum",
-}
-
 
 _BLOCK_TIP = (
     "The network applies attention in several blocks, one after the other. Later "
     "blocks work on the output of earlier blocks."
 )
-_MAP_TIP = (
-    "Attention rollout: how much information the chosen patch has gathered from each "
-    "patch, through all blocks up to this one. Attention of the block alone: what the "
-    "chosen patch attends to in this block. Influence: how strongly the traction in "
-    "the chosen patch depends on the displacements of each patch. Physical reference: "
-    "how far a force in the chosen patch displaces the gel in each patch, "
-    "independently of the network."
-)
-_HEAD_TIP = (
-    "Each block has several attention heads, which can attend to different patches."
-)
-_DIRECTION_TIP = "What the chosen patch attends to, or which patches attend to it."
-_KIND_TIP = (
-    "Weights: the map itself. Displacement \N{MULTIPLICATION SIGN} weights: bright "
-    "only where the map is high and the gel is displaced."
-)
-_SCALE_TIP = (
-    "Uniform attention is the weight of every patch if all patches have the same "
-    "weight. Relative to it, maps can be compared with each other; relative to their "
-    "own maxima, they cannot."
-)
+_SOURCE = options_of(MapChoice)["source"].about
+_VIEW = options_of(MapView)
+_OPTIONS = {
+    "map": Option(
+        "map",
+        MapChoice.source,
+        Choice(
+            label=_SOURCE.label,
+            help=f"{_SOURCE.help}. Influence: how strongly the traction in the patch "
+            "depends on the displacements of each patch. Physical reference: how far "
+            "a force in the patch displaces the gel in each patch, independently of "
+            "the network",
+            words={**words_of(MapChoice, "source"), **EVIDENCE_WORDS},
+        ),
+    ),
+    "head": Option(
+        "head",
+        None,
+        Choice(
+            label="Heads",
+            help="Each block has several attention heads, which can attend to "
+            "different patches",
+            otherwise="mean of all heads",
+            words={},
+        ),
+    ),
+    "direction": options_of(MapChoice)["direction"],
+    "kind": _VIEW["kind"],
+    "scale": _VIEW["scale"],
+}
 
 
 class SliderWithPlay(QWidget):
@@ -145,36 +140,14 @@ class AttentionControls(QWidget):
         super().__init__(parent)
         self._shown = NOTHING
         self.block = SliderWithPlay()
-        self.map = _combo_box(_MAP_WORDS)
-        self.direction = _combo_box(DIRECTION_WORDS)
-        self.head = _combo_box({})
-        self.kind = _combo_box(_KIND_WORDS)
-        self.scale = _combo_box(_SCALE_WORDS)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Block", self.block)
-        form.addRow("Map", self.map)
-        form.addRow("Heads", self.head)
-        form.addRow("Direction", self.direction)
-        form.addRow("Overlay", self.kind)
-        form.addRow("Colours", self.scale)
-        for control, tip in (
-            (self.block, _BLOCK_TIP),
-            (self.map, _MAP_TIP),
-            (self.head, _HEAD_TIP),
-            (self.direction, _DIRECTION_TIP),
-            (self.kind, _KIND_TIP),
-            (self.scale, _SCALE_TIP),
-        ):
-            control.setToolTip(tip)
+        self.block.setToolTip(_BLOCK_TIP)
+        layout = form_layout(self)
+        layout.addRow("Block", self.block)
+        self.form = Form(_OPTIONS, layout)
+        need_focus_for_wheel(self.block)
         self.setEnabled(False)
         self.block.valueChanged.connect(self._on_block)
-        self.map.activated.connect(self._on_map)
-        self.head.activated.connect(self._on_map_choice)
-        self.direction.activated.connect(self._on_map_choice)
-        self.kind.activated.connect(self._on_kind)
-        self.scale.activated.connect(self._on_scale)
+        self.form.changed.connect(self._on_form)
 
     def show_map(self, shown: Shown) -> None:
         """Update what differs from what is shown now.
@@ -195,75 +168,48 @@ class AttentionControls(QWidget):
         ):
             return
         self.setEnabled(shown.is_on)
-        self.map.setEnabled(shown.frame is not None)
+        self.form["map"].enabled = shown.frame is not None
         if shown.frame is not None:
             # Without a frame nothing changes: usually the next one follows soon.
             self._show_view(shown.view, shown.frame)
 
     def _show_view(self, view: MapView, frame: PreparedFrame) -> None:
         blocks, heads = frame.method.n_blocks, frame.method.n_heads
-        self._list_heads(heads)
+        self.form.set_choices("head", {i: f"head {i + 1}" for i in range(heads)})
         self.block.show_value(view.block + 1, blocks)
         self._enable_maps(attention=blocks > 0)
-        _select(self.map, view.evidence or view.choice.source)
-        _select(self.head, view.choice.head)
-        _select(self.direction, view.choice.direction)
-        _select(self.kind, view.kind)
-        _select(self.scale, view.scale)
+        self.form.show_values(
+            {
+                "map": view.evidence or view.choice.source,
+                "head": view.choice.head,
+                "direction": view.choice.direction,
+                "kind": view.kind,
+                "scale": view.scale,
+            }
+        )
         is_attention = view.evidence is None
-        self.head.setEnabled(is_attention and view.choice.source == "attention")
-        self.direction.setEnabled(is_attention)
-
-    def _list_heads(self, heads: int) -> None:
-        if self.head.count() == heads + 1:
-            return
-        self.head.clear()
-        self.head.addItem("mean of all heads", None)
-        for head in range(heads):
-            self.head.addItem(f"head {head + 1}", head)
+        can_choose_head = is_attention and view.choice.source == "attention"
+        self.form["head"].enabled = can_choose_head
+        self.form["direction"].enabled = is_attention
 
     def _enable_maps(self, *, attention: bool) -> None:
-        model: Any = self.map.model()
-        for index in range(self.map.count()):
-            is_evidence = self.map.itemData(index) in EVIDENCE
-            model.item(index).setEnabled(is_evidence or attention)
+        combo = self.form["map"].native
+        for index in range(combo.count()):
+            is_evidence = combo.itemData(index) in EVIDENCE
+            combo.model().item(index).setEnabled(is_evidence or attention)
 
     def _on_block(self, value: int) -> None:
         # Moving the slider switches back to the attention maps.
         self.changed.emit({"block": value - 1, "evidence": None})
 
-    def _on_map(self) -> None:
-        chosen = self.map.currentData()
-        if chosen in EVIDENCE:
-            self.changed.emit({"evidence": chosen})
+    def _on_form(self, name: str) -> None:
+        values, choice = self.form.values(), self._shown.view.choice
+        if name in ("kind", "scale"):
+            self.changed.emit({name: values[name]})
+        elif name != "map":
+            self.changed.emit({"choice": replace(choice, **{name: values[name]})})
+        elif values["map"] in EVIDENCE:
+            self.changed.emit({"evidence": values["map"]})
         else:
-            choice = MapChoice(chosen, direction=self._shown.view.choice.direction)
+            choice = MapChoice(values["map"], direction=choice.direction)
             self.changed.emit({"choice": choice, "evidence": None})
-
-    def _on_map_choice(self) -> None:
-        choice = replace(
-            self._shown.view.choice,
-            head=self.head.currentData(),
-            direction=self.direction.currentData(),
-        )
-        self.changed.emit({"choice": choice})
-
-    def _on_kind(self) -> None:
-        self.changed.emit({"kind": self.kind.currentData()})
-
-    def _on_scale(self) -> None:
-        self.changed.emit({"scale": self.scale.currentData()})
-
-
-def _combo_box(words: Mapping[Any, str]) -> QComboBox:
-    combo = QComboBox()
-    may_shrink(combo)
-    for data, text in words.items():
-        combo.addItem(text, data)
-    return combo
-
-
-def _select(combo: QComboBox, data: object) -> None:
-    index = combo.findData(data)
-    if index != combo.currentIndex():
-        combo.setCurrentIndex(index)

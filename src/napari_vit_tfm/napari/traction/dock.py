@@ -53,7 +53,7 @@ from napari_vit_tfm.napari.widgets.inputs import (
     MethodForm,
     text_label,
 )
-from napari_vit_tfm.options import Choice, options_of
+from napari_vit_tfm.options import options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
@@ -419,9 +419,7 @@ def _open_bar(run: Run) -> Any:
 
 def _on(device: str) -> str:
     """Where a run is computed, such as "on the CPU"."""
-    about = _COMPUTING["device"].about
-    assert isinstance(about, Choice)
-    return f"on the {about.words[device]}"
+    return f"on the {words_of(ReconstructionConfig, 'device')[device]}"
 
 
 def _summary(result: Result) -> str:

@@ -69,6 +69,13 @@ class Form:
             with self._widgets[name].changed.blocked():
                 self._widgets[name].value = value
 
+    def set_choices(self, name: str, words: Mapping[Any, str]) -> None:
+        """Replace the values of a choice, without emitting `changed`."""
+        box = self._widgets[name]
+        assert isinstance(box, ChoiceBox)
+        with box.changed.blocked():
+            box.set_words(words)
+
     def show_row(self, name: str, shown: bool) -> None:
         """Show or hide the row of an option."""
         native = self._widgets[name].native
@@ -162,6 +169,13 @@ class ChoiceBox(ComboBox):
             **described,
         )
         may_shrink(self.native)
+
+    def set_words(self, words: Mapping[Any, str]) -> None:
+        """Replace the values and their texts."""
+        choices = [(text, choice) for choice, text in words.items()]
+        if choices != self._default_choices:
+            self._default_choices = choices
+            self.reset_choices()
 
 
 class _NumberSpin(QDoubleSpinBox):
