@@ -9,7 +9,7 @@ from napari.layers import Image, Vectors
 from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from layers_of_fields import (
     add,
@@ -439,26 +439,25 @@ def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
 def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     answers = iter([("", ""), (str(weights), ""), (str(weights), "")])
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: next(answers))
-    combo, heads = dock.model.findChild(QComboBox), dock.model.form["heads"]
+    combo = dock.model
     for expected in ("fttc", str(weights)):
         last = combo.count() - 1
         combo.setCurrentIndex(last)
         combo.activated.emit(last)
-        assert dock.model.model() == expected
+        assert dock.model.value() == expected
         assert combo.currentData() == expected
     count = combo.count()
     combo.activated.emit(count - 1)
     assert combo.count() == count
-    assert dock.model.heads() is None
+    assert dock.method.heads() is None
     # Only a file of the original format leaves the number of heads open.
-    heads.value = 4
-    assert dock.model.heads() is None
-    assert heads.native.isHidden()
     dock.model.choose("network.pth")
-    assert dock.model.heads() == 4
-    assert not heads.native.isHidden()
+    assert dock.method.heads() is None
+    dock.method["heads"].value = 4
+    assert dock.method.heads() == 4
+    assert dock.method.given() == {}
     dock.model.choose("vit")
-    assert dock.model.heads() is None
+    assert dock.method.heads() is None
 
 
 def test_the_save_button(dock, viewer, traction, displacement, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari.components import ViewerModel
 from qtpy.QtCore import QSignalBlocker, QTimer
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 from superqt import QToggleSwitch
 
 from napari_vit_tfm import io
@@ -97,13 +97,11 @@ class AttentionDock(Dock):
             button.setEnabled(False)
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Displacement", self.fields)
-        form.addRow("Model", self.model)
+        self.form.addRow("Displacement", self.fields)
+        self.add_model_rows()
         layout = QVBoxLayout(self)
         layout.addWidget(self.switch)
-        layout.addLayout(form)
+        layout.addLayout(self.form)
         layout.addWidget(self.controls)
         layout.addWidget(self.message)
         layout.addWidget(self.test)
@@ -117,6 +115,7 @@ class AttentionDock(Dock):
         self.switch.toggled.connect(self._on_switched)
         self.fields.chosen.connect(self._on_choice)
         self.model.chosen.connect(self._on_choice)
+        self.method.changed.connect(self._on_method_typed)
         self.controls.changed.connect(self._on_controls)
         self.panel.gallery.clicked.connect(self._on_tile)
         self.test.clicked.connect(self._on_job_button)
@@ -165,13 +164,18 @@ class AttentionDock(Dock):
             # The problem no longer applies.
             self.inspector.stop()
 
+    def _on_method_typed(self, _name: str) -> None:
+        self._on_choice()
+
     def _start(self) -> None:
         source = self.fields.layer()
         if source is None:
             self.inspector.stop(_NO_FIELD)
             return
         config = ReconstructionConfig(
-            model=self.model.model(), heads=self.model.heads()
+            model=self.model.value(),
+            heads=self.method.heads(),
+            options=self.method.given(),
         )
         if not self.inspector.is_inspecting(source, config):
             self.inspector.start(source, config)

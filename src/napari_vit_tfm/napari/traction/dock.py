@@ -47,10 +47,8 @@ from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
     form_layout,
-    need_focus_for_wheel,
 )
 from napari_vit_tfm.napari.widgets.inputs import (
-    MethodForm,
     text_label,
 )
 from napari_vit_tfm.options import options_of, words_of
@@ -99,8 +97,6 @@ class TractionDock(Dock):
         self.refresh()
 
     def _build(self) -> None:
-        self.fields.setToolTip("The displacements to compute tractions from.")
-        self.model.setToolTip("The network or the method that computes the tractions.")
         self.run_button = QPushButton()
         self.run_button.setToolTip("Compute the tractions of all frames.")
         self.update_last = QCheckBox("Update the last result")
@@ -114,20 +110,17 @@ class TractionDock(Dock):
         self.save_note = text_label(2)
 
     def _lay_out(self) -> None:
-        form = form_layout()
-        form.addRow("Displacement", self.fields)
-        self.calibration = Form(options_of(DisplacementStack), form)
-        self.gel = Form(options_of(Gel), form)
-        form.addRow("Model", self.model)
-        self.method = MethodForm(form)
-        self.method.show_for(self.model.model())
+        self.form.addRow("Displacement", self.fields)
+        self.calibration = Form(DisplacementStack, self.form)
+        self.gel = Form(Gel, self.form)
+        self.add_model_rows()
         computing = QWidget()
         self.computing = Form(_COMPUTING, form_layout(computing))
         advanced = QCollapsible("Computing", expandedIcon="▼", collapsedIcon="▶")
         advanced.setDuration(0)
         advanced.addWidget(computing)
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
+        layout.addLayout(self.form)
         layout.addWidget(advanced)
         layout.addWidget(self.update_last)
         layout.addWidget(self.run_button)
@@ -135,13 +128,11 @@ class TractionDock(Dock):
         layout.addWidget(self.save_button)
         layout.addWidget(self.save_note)
         layout.addStretch()
-        need_focus_for_wheel(self.fields)
-        need_focus_for_wheel(self.model)
 
     def _connect_widgets(self) -> None:
         self.fields.chosen.connect(self._on_field_chosen)
         self.fields.changed.connect(self._on_field_changed)
-        self.model.chosen.connect(self._on_model_chosen)
+        self.model.chosen.connect(self.refresh)
         self.calibration.changed.connect(self._on_calibration_typed)
         self.gel.changed.connect(self._on_gel_typed)
         self.method.changed.connect(self._on_method_typed)
@@ -257,10 +248,6 @@ class TractionDock(Dock):
         # Results may be of another gel now, and a layer needs the spacing.
         self.refresh()
 
-    def _on_model_chosen(self) -> None:
-        self.method.show_for(self.model.model())
-        self.refresh()
-
     def _on_method_typed(self, _name: str) -> None:
         self.refresh()
 
@@ -311,8 +298,8 @@ class TractionDock(Dock):
 
     def _config(self) -> ReconstructionConfig:
         return ReconstructionConfig(
-            model=self.model.model(),
-            heads=self.model.heads(),
+            model=self.model.value(),
+            heads=self.method.heads(),
             options=self.method.given(),
             **self.computing.values(),
         )

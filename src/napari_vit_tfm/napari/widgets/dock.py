@@ -10,7 +10,13 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.widgets.inputs import FieldChooser, ModelChooser, text_label
+from napari_vit_tfm.napari.widgets.forms import form_layout, need_focus_for_wheel
+from napari_vit_tfm.napari.widgets.inputs import (
+    FieldChooser,
+    MethodForm,
+    ModelChooser,
+    text_label,
+)
 
 
 class Dock(QWidget):
@@ -30,9 +36,24 @@ class Dock(QWidget):
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__()
         self._viewer = viewer
+        self.form = form_layout()
         self.fields = FieldChooser(viewer.layers)
+        self.fields.setToolTip("The displacement field.")
         self.model = ModelChooser()
+        self.model.setToolTip("The network or method that computes the tractions.")
+        self.method = MethodForm(self.form)
         self.message = text_label(message_lines)
+        for control in (self.fields, self.model):
+            need_focus_for_wheel(control)
+
+    def add_model_rows(self) -> None:
+        """Add the model, and the options of its method, to the end of the form."""
+        self.form.addRow("Model", self.model)
+        self._show_method()
+        self.model.chosen.connect(self._show_method)
+
+    def _show_method(self) -> None:
+        self.method.show_for(self.model.value())
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the viewer while the dock is visible."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QLabel,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,8 +28,10 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
-from napari_vit_tfm.napari.widgets.forms import Form, form_layout, may_shrink
-from napari_vit_tfm.options import options_of
+from napari_vit_tfm.napari.widgets.forms import Form, may_shrink
+from napari_vit_tfm.options import Option, options_of
+
+_HEADS = "heads"
 
 
 class FieldChooser(QComboBox):
@@ -144,8 +146,8 @@ def _events_of(layer: Layer) -> tuple[Any, ...]:
     )
 
 
-class ModelChooser(QWidget):
-    """A method that comes with the package, or a file of weights.
+class ModelChooser(QComboBox):
+    """A combo box of all methods, to which files of weights can be added.
 
     Parameters
     ----------
@@ -154,66 +156,44 @@ class ModelChooser(QWidget):
     """
 
     chosen = Signal()
-    """Another model is chosen, or another number of heads."""
+    """Emitted when another model is chosen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._combo = QComboBox()
-        may_shrink(self._combo)
+        may_shrink(self)
         for name, method in registered_methods().items():
-            self._combo.addItem(method.words, name)
-        self._combo.addItem("weights from a file…", None)
+            self.addItem(method.words, name)
+        self.addItem("weights from a file…", None)
         self._index = 0
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._combo)
-        rows = form_layout()
-        layout.addLayout(rows)
-        self.form = Form({"heads": options_of(ReconstructionConfig)["heads"]}, rows)
-        self.form.show_row("heads", False)
-        self._combo.activated.connect(self._on_activated)
-        self.form.changed.connect(self._on_heads_typed)
+        self.activated.connect(self._on_activated)
 
-    def model(self) -> str:
+    def value(self) -> str:
         """Name of the method, or the path of the file."""
-        return str(self._combo.itemData(self._index))
-
-    def heads(self) -> int | None:
-        """Number of attention heads of a file's network; None for the usual."""
-        return self.form["heads"].value if _is_original(self.model()) else None
+        return str(self.itemData(self._index))
 
     def choose(self, model: str) -> None:
         """Choose a method by its name, or a file by its path."""
-        index = self._combo.findData(model)
+        index = self.findData(model)
         if index < 0:
-            index = self._combo.count() - 1
-            self._combo.insertItem(index, Path(model).name, model)
-        self._combo.setCurrentIndex(index)
-        self.form.show_row("heads", _is_original(model))
+            index = self.count() - 1
+            self.insertItem(index, Path(model).name, model)
+        self.setCurrentIndex(index)
         if index != self._index:
             self._index = index
             self.chosen.emit()
 
-    def _on_heads_typed(self, _name: str) -> None:
-        self.chosen.emit()
-
     def _on_activated(self, index: int) -> None:
-        model = self._combo.itemData(index)
+        model = self.itemData(index)
         if model is None:
             endings = " ".join(f"*{ending}" for ending in MODEL_ENDINGS)
             model, _ = QFileDialog.getOpenFileName(
                 self, "Weights of a network", "", f"Models ({endings});;All files (*)"
             )
-        self.choose(model or self.model())
-
-
-def _is_original(model: str) -> bool:
-    """Whether a model is a file of the original format."""
-    return Path(model).suffix.lower() in ORIGINAL_ENDINGS
+        self.choose(model or self.value())
 
 
 class MethodForm:
-    """The options of the chosen method, in a form that changes with the method.
+    """A form with the options of the chosen method.
 
     Parameters
     ----------
@@ -229,20 +209,35 @@ class MethodForm:
         self._form = Form({}, layout)
 
     def show_for(self, model: str) -> None:
-        """Show a method's options, with their defaults; none for a file."""
+        """Show the options of a method or a file of weights, with their defaults."""
         self._form.remove()
-        method = registered_methods().get(model)
-        self._form = Form({} if method is None else method.options, self._layout)
+        self._form = Form(_options_for(model), self._layout)
         self._form.changed.connect(self.changed.emit)
 
     def __getitem__(self, name: str) -> ValueWidget[Any]:
         """The magicgui widget of an option that is shown."""
         return self._form[name]
 
+    def heads(self) -> int | None:
+        """Number of attention heads of a file; None for the usual number."""
+        heads: int | None = self._form.values().get(_HEADS)
+        return heads
+
     def given(self) -> dict[str, float]:
         """The values that are given; the others are left to the method."""
         values = self._form.values().items()
-        return {name: value for name, value in values if value is not None}
+        return {
+            name: value
+            for name, value in values
+            if name != _HEADS and value is not None
+        }
+
+
+def _options_for(model: str) -> Mapping[str, Option]:
+    if Path(model).suffix.lower() in ORIGINAL_ENDINGS:
+        return {_HEADS: options_of(ReconstructionConfig)[_HEADS]}
+    method = registered_methods().get(model)
+    return {} if method is None else method.options
 
 
 def text_label(lines: int) -> QLabel:
