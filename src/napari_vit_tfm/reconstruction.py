@@ -233,11 +233,6 @@ def reconstruct_batches(
     Batch
         Tractions of the next frames, in order.
 
-    Returns
-    -------
-    TractionStack
-        As `reconstruct`, once the last batch has been yielded.
-
     Raises
     ------
     FieldError, ModelError, ConfigError
@@ -309,6 +304,8 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
     method = load(config.model, heads=config.heads, options=config.options)
     if isinstance(method, PhysicsViTMethod):
         method.n_views = config.n_views
+        if config.n_views > 1:
+            method.name = f"{method.name} ({config.n_views} views)"
     return method
 
 

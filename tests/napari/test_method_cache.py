@@ -48,3 +48,14 @@ def test_other_options_are_another_method():
     )
     assert methods.load(weak) is methods.load(weak)
     assert methods.load(strong).regularisation == 5
+
+
+def test_other_views_are_another_method(weights):
+    methods = MethodCache()
+    one, eight = (
+        methods.load(ReconstructionConfig(model=str(weights), n_views=n_views))
+        for n_views in (1, 8)
+    )
+    field = torch.randn(1, 2, 16, 16)
+    assert not torch.equal(one.traction(field), eight.traction(field))
+    assert eight.name == f"{one.name} (8 views)"

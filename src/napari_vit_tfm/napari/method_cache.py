@@ -40,7 +40,8 @@ class MethodCache:
 
         file = Path(config.model)
         modified = file.stat().st_mtime_ns if file.is_file() else 0
-        key = (config.model, config.heads, dict(config.options), modified)
+        options = dict(config.options)
+        key = (config.model, config.heads, options, config.n_views, modified)
         with self._lock:
             if self._method is None or key != self._key:
                 self._method = load_method(config)

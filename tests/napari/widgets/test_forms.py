@@ -119,6 +119,17 @@ def test_a_number_can_be_taken_back(shown):
     assert form.values()["young_pa"] is None
 
 
+def test_numbers_outside_the_range_are_none(shown):
+    _, form = shown
+    values = []
+    form.changed.connect(lambda name: values.append(form.values()[name]))
+    box = form["poisson"].native
+    box.setValue(-0.005)
+    assert values == [None]
+    assert box.value() == box.minimum()
+    assert box.text() == "0.49"
+
+
 def test_rows_are_hidden_and_removed_with_their_labels(shown):
     widget, form = shown
     layout = widget.layout()

@@ -128,9 +128,9 @@ class NumberBox(RangedWidget[float]):
         shown = self.native.value()
         if shown == self._shown:
             return self._exact
-        if self._nullable and shown == self.native.minimum():
-            return None
         value = shown * self._about.per_form_unit
+        if self._nullable and not self._about.allows(value):
+            return None
         return round(value) if self._about.is_whole else value
 
     def set_value(self, value: Any) -> None:
@@ -144,7 +144,12 @@ class NumberBox(RangedWidget[float]):
             self.changed.emit(value)
 
     def _on_value_change(self, value: Any = None) -> None:
-        self.changed.emit(self.get_value())
+        value = self.get_value()
+        if value is None:
+            # Between the smallest number and the one that is shown for None.
+            with QSignalBlocker(self.native):
+                self.native.setValue(self.native.minimum())
+        self.changed.emit(value)
 
 
 class ChoiceBox(ComboBox):
