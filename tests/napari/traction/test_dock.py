@@ -525,7 +525,7 @@ def test_a_gel_that_cannot_be_is_ignored(
     viewer.open(str(path), plugin="napari-vit-tfm")
     assert shown_gel(dock) == (None, None, None)
     for warning, (name, value) in zip(warnings, said.items(), strict=True):
-        assert f"says {name} = {value!r}" in warning
+        assert f"has {name} = {value!r}" in warning
         assert warning.endswith("it is ignored")
 
 
