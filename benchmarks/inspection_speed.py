@@ -217,7 +217,7 @@ def _click_around(
         _wait(lambda: not dock.is_busy)
         release = watch.press(source, patch)
         # As if it had not been computed as soon as the frame was shown.
-        inspector.forget()
+        inspector.clear_caches()
         _settle()
         first.append(watch.until_drawn(release, patch=patch, block=last))
         _settle()

@@ -64,7 +64,7 @@ def test_original_tractions_are_named(vit_tfm: Command, reference: Path) -> None
 def test_files_without_fields(error_of: ErrorOf, tmp_path: Path) -> None:
     path = tmp_path / "weights.h5"
     write_arrays(path, {f"a{k}": np.zeros(3) for k in range(20)}, {})
-    assert "holds no displacement field: found a0" in error_of("info", path)
+    assert "has no displacement field: found a0" in error_of("info", path)
     assert "no such file" in error_of("info", tmp_path / "no.h5")
     (tmp_path / "text.h5").write_text("text")
     assert "found text" in error_of("info", tmp_path / "text.h5")
@@ -94,4 +94,4 @@ def test_a_gel_that_cannot_be_is_noted(vit_tfm: Command, tmp_path: Path) -> None
     result = vit_tfm("info", path)
     assert "16 x 16 vectors, in micrometres" in result.stdout
     assert result.stderr.startswith("note: ")
-    assert "says poisson = 0.7" in result.stderr
+    assert "has poisson = 0.7" in result.stderr

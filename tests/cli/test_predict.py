@@ -262,7 +262,7 @@ def test_tractions_are_no_displacements_unless_told(
 def test_outputs_are_checked_first(
     error_of: ErrorOf, displacements: Path, tmp_path: Path
 ) -> None:
-    assert "ending '.tif'" in error_of("predict", displacements, "-o", "out.tif")
+    assert "extension '.tif'" in error_of("predict", displacements, "-o", "out.tif")
     line = error_of("predict", displacements, "-o", tmp_path / "no" / "out.h5")
     assert "no folder" in line
     before = displacements.read_bytes()

@@ -45,7 +45,7 @@ def test_wrong_values(error_of: Callable[..., str], tmp_path: Path) -> None:
     assert "'-n'" in error_of("synthesize", "-n", 0, "--seed", 1, "-o", out)
     assert "'--seed'" in error_of("synthesize", "-n", 1, "--seed", -1, "-o", out)
     assert "Missing option" in error_of("synthesize", "-n", 1, "-o", out)
-    assert "ending" in error_of("synthesize", "-n", 1, "--seed", 1, "-o", "out.txt")
+    assert "extension" in error_of("synthesize", "-n", 1, "--seed", 1, "-o", "out.txt")
 
 
 def test_another_grid_and_a_window(vit_tfm: Command, tmp_path: Path) -> None:

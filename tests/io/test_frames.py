@@ -16,22 +16,22 @@ FIELD = np.random.default_rng(0).normal(size=(7, 8, 9, 2))
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What is taken from HDF5 datasets."""
-    found: list[Any] = []
-    take = h5py.Dataset.__getitem__
+def read_indices(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Indices with which HDF5 datasets are read."""
+    indices: list[Any] = []
+    original = h5py.Dataset.__getitem__
 
-    def note(dataset: h5py.Dataset, key: Any, **named: Any) -> Any:
-        found.append(key)
-        return take(dataset, key, **named)
+    def recording(dataset: h5py.Dataset, key: Any, **named: Any) -> Any:
+        indices.append(key)
+        return original(dataset, key, **named)
 
-    monkeypatch.setattr(h5py.Dataset, "__getitem__", note)
-    return found
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", recording)
+    return indices
 
 
 @pytest.mark.parametrize("layout", ["(T, H, W, 2)", "(T, 2, H, W)"])
-def test_hdf5_frames_are_read_when_asked_for(
-    tmp_path: Path, taken: list[Any], layout: str
+def test_only_the_requested_hdf5_frames_are_read(
+    tmp_path: Path, read_indices: list[Any], layout: str
 ) -> None:
     path = tmp_path / "run.h5"
     with h5py.File(path, "w") as file:
@@ -40,15 +40,15 @@ def test_hdf5_frames_are_read_when_asked_for(
     with open_displacement(path, in_memory_bytes=0) as stream:
         assert isinstance(stream, DisplacementStream)
         assert (stream.n_frames, stream.grid_shape, stream.unit) == (7, (8, 9), "um")
-        assert taken == []
+        assert read_indices == []
         part = stream.part(3, 5)
-        assert taken == [slice(3, 5)]
+        assert read_indices == [slice(3, 5)]
     assert (part.unit, part.data.dtype) == ("um", np.float32)
     np.testing.assert_allclose(part.data, FIELD[3:5] * 1e-3, rtol=1e-6)
     np.testing.assert_array_equal(part.data, read_displacement(path).data[3:5])
 
 
-def test_what_is_small_is_read_whole(tmp_path: Path) -> None:
+def test_small_stacks_are_read_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     with h5py.File(path, "w") as file:
         file["data"] = FIELD
@@ -60,7 +60,7 @@ def test_what_is_small_is_read_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["run.npz", "run.mat", "one.h5"])
-def test_other_files_are_read_whole(tmp_path: Path, name: str) -> None:
+def test_other_formats_are_read_as_a_whole(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "run.npz":
         np.savez(path, u=FIELD)

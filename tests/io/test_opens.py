@@ -1,4 +1,4 @@
-"""How often a file is opened, whichever library does it."""
+"""How often a file is opened, by any library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 FIELD = RNG.normal(size=(2, 16, 16, 2))
 
 ONCE = 2
-"""Opening a file once: its first bytes tell the format, whose library then opens it."""
+"""Opening a file once: to read its first bytes, and by the library of its format."""
 
 
 class Opens:
@@ -29,12 +29,12 @@ class Opens:
         self.paths: list[str] = []
         self.is_counting = False
 
-    def note(self, path: Any) -> None:
+    def record(self, path: Any) -> None:
         if self.is_counting and isinstance(path, str | bytes | os.PathLike):
             self.paths.append(os.fsdecode(path))
 
     def of(self, path: Path, use: Callable[[], object]) -> int:
-        use()  # Whatever is imported is there now.
+        use()  # The first call also imports modules.
         self.paths.clear()
         self.is_counting = True
         use()
@@ -44,12 +44,12 @@ class Opens:
 
 @pytest.fixture(scope="module")
 def audited() -> Opens:
-    """Hears of every `open`; such a hook cannot be taken away again."""
+    """Counter of every `open`; an audit hook cannot be removed."""
     opens = Opens()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            opens.note(arguments[0])
+            opens.record(arguments[0])
 
     sys.addaudithook(hook)
     return opens
@@ -59,7 +59,7 @@ def audited() -> Opens:
 def opens(audited: Opens, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
     def counting(function: Callable[..., Any]) -> Callable[..., Any]:
         def count_and_call(path: Any, *rest: Any, **named: Any) -> Any:
-            audited.note(path)
+            audited.record(path)
             return function(path, *rest, **named)
 
         return count_and_call
@@ -71,7 +71,7 @@ def opens(audited: Opens, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
 
 
 def write(path: Path) -> Path:
-    """A file with all that is read: two fields, outline, drift, segmentation."""
+    """Write a file with two fields, outline, drift and segmentation."""
     if path.suffix == ".mat":
         positions = np.array([[x, y] for x in range(4) for y in range(4)], dtype=float)
         outline = {"brdx": [1.0, 5, 9], "brdy": [1.0, 5, 9]}
@@ -157,7 +157,7 @@ def test_a_series_opens_every_file_once(opens: Opens, path: Path) -> None:
         assert opens.of(file, lambda: io.read_displacement([path, other])) == ONCE
 
 
-def test_a_file_is_open_inside_its_block_alone(path: Path) -> None:
+def test_a_file_is_open_only_in_its_block(path: Path) -> None:
     with io.open_field_file(path) as file:
         before = io.read_displacement(file).data
         np.testing.assert_array_equal(io.read_displacement(file).data, before)

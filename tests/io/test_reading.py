@@ -20,9 +20,9 @@ FIELD = np.random.default_rng(0).normal(size=(3, 8, 9, 2)).astype(np.float32)
 
 
 def write(
-    path: Path, name: str, values: npt.ArrayLike = FIELD, **said: str | float
+    path: Path, name: str, values: npt.ArrayLike = FIELD, **attributes: str | float
 ) -> Path:
-    write_arrays(path, {name: values}, {name: said})
+    write_arrays(path, {name: values}, {name: attributes})
     return path
 
 
@@ -32,19 +32,21 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("said", "unit"),
+    ("name", "unit"),
     [("um", "um"), ("µm", "um"), ("μm", "um"), ("pixels", "px"), ("grid", "grid")],
 )
-def test_named_units_are_believed(path: Path, said: str, unit: str) -> None:
-    write(path, "displacement", units=said)
+def test_units_are_read_unless_a_unit_is_given(
+    path: Path, name: str, unit: str
+) -> None:
+    write(path, "displacement", units=name)
     assert read_displacement(path).unit == unit
     assert read_displacement(path, unit="field").unit == "field"
 
 
-def test_unknown_units_are_refused_unless_told(path: Path) -> None:
+def test_unknown_units_are_refused_unless_a_unit_is_given(path: Path) -> None:
     write(path, "displacement", units="furlong")
     with pytest.raises(
-        FieldFileError, match=r"names the unit 'furlong', expected one of um"
+        FieldFileError, match=r"has the unknown unit 'furlong', expected one of um"
     ):
         read_displacement(path)
     assert read_displacement(path, unit="um").unit == "um"
@@ -52,21 +54,21 @@ def test_unknown_units_are_refused_unless_told(path: Path) -> None:
         read_displacement(path, unit="furlong")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("said", "factor"), [("nm", 1e-3), ("mm", 1e3), ("m", 1e6)])
-def test_other_lengths_become_micrometres(path: Path, said: str, factor: float) -> None:
-    write(path, "u", units=said)
+@pytest.mark.parametrize(("unit", "factor"), [("nm", 1e-3), ("mm", 1e3), ("m", 1e6)])
+def test_other_lengths_become_micrometres(path: Path, unit: str, factor: float) -> None:
+    write(path, "u", units=unit)
     stack = read_displacement(path)
     assert stack.unit == "um"
     assert stack.data.dtype == np.float32
     np.testing.assert_allclose(stack.data, FIELD * factor, rtol=1e-6)
-    # Who names a unit knows what the numbers are.
+    # With a given unit, the numbers are not converted.
     np.testing.assert_array_equal(read_displacement(path, unit="px").data, FIELD)
     write(path, "u", FIELD.astype(np.float64) * 1e33, units="m")
     with pytest.raises(FieldFileError, match="NaN or infinite"):
         read_displacement(path)
 
 
-def test_units_nobody_named(path: Path) -> None:
+def test_displacements_without_a_unit(path: Path) -> None:
     write(path, "displacement")
     stack = read_displacement(path)
     assert stack.unit is None
@@ -74,11 +76,11 @@ def test_units_nobody_named(path: Path) -> None:
         stack.in_grid_steps()
 
 
-def test_the_gel_is_what_the_file_says_unless_told(path: Path) -> None:
+def test_the_gel_is_read_unless_values_are_given(path: Path) -> None:
     write(path, "displacement", young_pa=700.0, poisson=0.0, thickness_um=np.inf)
     assert read_displacement(path).gel == Gel(700.0, 0.0, np.inf)
-    told = Gel(poisson=0.3)
-    assert read_displacement(path, gel=told).gel == Gel(700.0, 0.3, np.inf)
+    given = Gel(poisson=0.3)
+    assert read_displacement(path, gel=given).gel == Gel(700.0, 0.3, np.inf)
     write(path, "displacement", young_pa=np.nan)
     assert read_displacement(path).gel == Gel()
 
@@ -93,27 +95,28 @@ def test_the_gel_is_what_the_file_says_unless_told(path: Path) -> None:
         ("thickness_um", -1.0, "positive number"),
     ],
 )
-def test_a_gel_that_cannot_be(
+def test_an_impossible_gel(
     path: Path, name: str, value: float | str, reason: str
 ) -> None:
-    said = {"young_pa": 700.0, "poisson": 0.45, "thickness_um": 9.0} | {name: value}
-    write(path, "displacement", **said)
-    match = rf"displacement says {name} = .*{reason}"
+    attributes = {"young_pa": 700.0, "poisson": 0.45, "thickness_um": 9.0}
+    attributes[name] = value
+    write(path, "displacement", **attributes)
+    match = rf"displacement has {name} = .*{reason}"
     with pytest.raises(FieldFileError, match=match):
         read_displacement(path)
-    # What is told is not asked of the file.
-    told = Gel(800.0, 0.3, 8.0)
-    assert read_displacement(path, gel=told).gel == told
+    # Given values are not read from the file.
+    given = Gel(800.0, 0.3, 8.0)
+    assert read_displacement(path, gel=given).gel == given
     notices: list[str] = []
     gel = read_displacement(path, on_notice=notices.append).gel
     assert gel == replace(Gel(700.0, 0.45, 9.0), **{name: None})
     assert len(notices) == 1
-    write(path, "traction", units="Pa", **said)
-    with pytest.raises(FieldFileError, match=f"says {name} = .*{reason}"):
+    write(path, "traction", units="Pa", **attributes)
+    with pytest.raises(FieldFileError, match=f"has {name} = .*{reason}"):
         read_traction(path)
 
 
-def test_an_array_s_own_attributes_go_before_the_file_s(path: Path) -> None:
+def test_attributes_of_an_array_override_those_of_the_file(path: Path) -> None:
     of_file = {"units": "um", "spacing_um": 2.0, "pixel_size_um": 0.25}
     of_array = {"units": "px", "spacing_um": 0.5}
     arrays = {"displacement": FIELD, "other": FIELD}
@@ -132,20 +135,20 @@ def test_traction_units(path: Path) -> None:
     assert read_traction(path).unit == "Pa"
     write(path, "traction", units="kPa")
     with pytest.raises(
-        FieldFileError, match=r"names the unit 'kPa', expected one of Pa"
+        FieldFileError, match=r"has the unknown unit 'kPa', expected one of Pa"
     ):
         read_traction(path)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, "wide"])
-def test_lengths_that_are_none(path: Path, value: float | str) -> None:
+def test_impossible_lengths(path: Path, value: float | str) -> None:
     write(path, "displacement", units="um", spacing_um=value)
     with pytest.raises(FieldFileError, match=r"spacing_um = .*expected a positive"):
         read_displacement(path)
     assert read_displacement(path, spacing_um=2.0).spacing_um == 2.0
 
 
-def test_a_spacing_of_zero_is_not_taken_for_none(path: Path) -> None:
+def test_a_spacing_of_zero_is_not_ignored(path: Path) -> None:
     write(path, "displacement", units="um", spacing_um=1.0)
     with pytest.raises(FieldError, match="spacing must be a positive number, not 0"):
         read_displacement(path, spacing_um=0.0)
@@ -165,7 +168,7 @@ def test_vectors_that_are_not_finite(path: Path, bad: float) -> None:
         read_displacement(path)
 
 
-def test_places_are_those_of_the_stack(path: Path) -> None:
+def test_gaps_are_reported_by_frame_row_and_column(path: Path) -> None:
     values = np.moveaxis(FIELD, -1, 1).copy()
     values[2, 0, 3, 5] = np.nan
     write(path, "displacement", values)
@@ -173,7 +176,7 @@ def test_places_are_those_of_the_stack(path: Path) -> None:
         read_displacement(path)
 
 
-def test_memory_that_does_not_suffice(
+def test_files_that_do_not_fit_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "run.h5", "displacement")
@@ -182,20 +185,20 @@ def test_memory_that_does_not_suffice(
         raise MemoryError
 
     monkeypatch.setattr("h5py.Dataset.__getitem__", fail)
-    with pytest.raises(FieldFileError, match=r"run.h5: it does not fit into memory"):
+    with pytest.raises(FieldFileError, match=r"run.h5: does not fit into memory"):
         read_displacement(path)
 
 
 @pytest.mark.parametrize(
     "drift", [np.zeros((2, 2)), np.zeros((3, 2), int), np.full((3, 2), np.nan)]
 )
-def test_what_is_not_what_was_taken_off(path: Path, drift: npt.NDArray) -> None:
+def test_arrays_that_are_not_a_drift(path: Path, drift: npt.NDArray) -> None:
     arrays = {"traction": FIELD, "drift": drift}
-    said = {"traction": {"units": "1"}, "drift": {"units": "grid"}}
-    write_arrays(path, arrays, said)
+    attributes = {"traction": {"units": "1"}, "drift": {"units": "grid"}}
+    write_arrays(path, arrays, attributes)
     with pytest.raises(FieldFileError, match=r"drift .* expected .* shape \(3, 2\)"):
         read_traction(path)
-    # Somebody else's array of that name, in other units, is left alone.
+    # An array of this name in other units is from another program and is ignored.
     write_arrays(path, arrays, {"traction": {"units": "1"}})
     assert read_traction(path).drift is None
 

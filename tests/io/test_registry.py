@@ -89,7 +89,7 @@ def test_two_formats_for_one_suffix_are_refused() -> None:
     assert readers() == before
 
 
-def test_a_user_s_block_before_hdf5(tmp_path: Path) -> None:
+def test_hdf5_after_a_user_block(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     with h5py.File(path, "w", userblock_size=4096) as file:
         file["data"] = FIELD
@@ -109,7 +109,7 @@ class ToyFile(FieldFile):
     suffixes = (".toy",)
 
     @classmethod
-    def claims(cls, path, head):
+    def recognises(cls, path, head):
         return head.startswith(b"{")
 
     def open(self, resources):
@@ -165,10 +165,10 @@ from napari_vit_tfm.cli.main import main
 from napari_vit_tfm.errors import FieldFileError
 
 
-def told_by(*arguments):
-    told = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert told.exit_code == 0, told.output
-    return " ".join(told.output.split())
+def output_of(*arguments):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
 
 
 field = np.arange(3 * 16 * 16 * 2.0).reshape(3, 16, 16, 2)
@@ -176,10 +176,10 @@ path, out = f"{folder}/cell.toy", f"{folder}/out.toy"
 io.write_arrays(path, {"displacement": field}, {})
 assert io.summarise(path).format == "Toy"
 assert np.array_equal(io.read_displacement(path, unit="px").data, field)
-assert "cell.toy: Toy" in told_by("info", path)
-assert "Toy (.toy)" in told_by("predict", "--help")
+assert "cell.toy: Toy" in output_of("info", path)
+assert "Toy (.toy)" in output_of("predict", "--help")
 options = ("--model", "fttc", "--device", "cpu", "--units", "grid", "--batch-size", 2)
-assert "(3 frames of 16 x 16" in told_by("predict", path, "-o", out, *options)
+assert "(3 frames of 16 x 16" in output_of("predict", path, "-o", out, *options)
 assert io.read_traction(out, unit="1").data.shape == (3, 16, 16, 2)
 for use in (io.summarise, io.check_output):
     open(f"{folder}/other.xyz", "w").close()
@@ -201,6 +201,7 @@ def test_a_new_reader_and_a_new_exporter_are_one_module_each(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
 
 
-def test_what_is_written_can_be_read() -> None:
-    read = {suffix for known in readers() for suffix in known.suffixes}
-    assert read.issuperset(suffix for known in exporters() for suffix in known.suffixes)
+def test_all_written_formats_can_be_read() -> None:
+    read = {suffix for reader in readers() for suffix in reader.suffixes}
+    written = {suffix for exporter in exporters() for suffix in exporter.suffixes}
+    assert written <= read

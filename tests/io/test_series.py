@@ -15,13 +15,13 @@ from napari_vit_tfm.io import (
 )
 
 FIELD = np.random.default_rng(0).normal(size=(9, 8, 10, 2)).astype(np.float32)
-SAID = {"units": "um", "spacing_um": 0.5, "young_pa": 900.0}
+ATTRIBUTES = {"units": "um", "spacing_um": 0.5, "young_pa": 900.0}
 LENGTHS = {
     "cell_10.h5": slice(6, 9),
     "cell_1.h5": slice(0, 2),
     "cell_2.npz": slice(2, 6),
 }
-"""Files of a series with their frames, not in their order."""
+"""Files of a series and their frames, not in natural order."""
 
 
 @pytest.fixture
@@ -31,21 +31,21 @@ def series(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in LENGTHS]
 
 
-def write(path: Path, data: np.ndarray = FIELD, **said: object) -> Path:
-    outline = said.pop("outline", None)
+def write(path: Path, data: np.ndarray = FIELD, **changes: object) -> Path:
+    outline = changes.pop("outline", None)
     arrays = {"displacement": data}
     if outline is not None:
         arrays["outline"] = np.asarray(outline)
-    write_arrays(path, arrays, {"displacement": {**SAID, **said}})
+    write_arrays(path, arrays, {"displacement": {**ATTRIBUTES, **changes}})
     return path
 
 
-def test_numbers_in_names_are_numbers() -> None:
+def test_numbers_in_names_are_compared_as_numbers() -> None:
     ordered = ["a/c2.h5", "a/c2_9.h5", "a/c02_10.h5", "a/C3.h5", "a/c10.h5", "b/c1.h5"]
     assert [path.as_posix() for path in natural_order(reversed(ordered))] == ordered
 
 
-def test_files_follow_each_other_by_their_numbers(series: list[Path]) -> None:
+def test_files_are_sorted_by_the_numbers_in_their_names(series: list[Path]) -> None:
     stack = read_displacement(series)
     np.testing.assert_array_equal(stack.data, FIELD)
     assert (stack.unit, stack.spacing_um, stack.gel.young_pa) == ("um", 0.5, 900.0)
@@ -53,9 +53,7 @@ def test_files_follow_each_other_by_their_numbers(series: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("bounds", [(0, 9), (1, 3), (2, 6), (3, 4), (5, 9), (8, 9)])
-def test_any_frames_of_it_can_be_read(
-    series: list[Path], bounds: tuple[int, int]
-) -> None:
+def test_any_frames_can_be_read(series: list[Path], bounds: tuple[int, int]) -> None:
     with open_displacement(series, in_memory_bytes=0) as stream:
         assert isinstance(stream, DisplacementStream)
         assert (stream.n_frames, stream.grid_shape) == (9, (8, 10))
@@ -63,14 +61,14 @@ def test_any_frames_of_it_can_be_read(
         np.testing.assert_array_equal(stream.frames(0, 1), FIELD[:1])
 
 
-def test_a_small_one_is_read_whole(series: list[Path]) -> None:
+def test_a_small_series_is_read_as_a_whole(series: list[Path]) -> None:
     with open_displacement(series) as stack:
         assert not isinstance(stack, DisplacementStream)
         np.testing.assert_array_equal(stack.frames(0, 9), FIELD)
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("changes", "found"),
     [
         ({"data": FIELD[:, :7]}, "vectors: found 7 x 10, but 8 x 10"),
         ({"units": "px"}, "unit: found px, but um"),
@@ -82,9 +80,9 @@ def test_a_small_one_is_read_whole(series: list[Path]) -> None:
     ],
 )
 def test_a_file_that_differs_is_named(
-    tmp_path: Path, series: list[Path], said: dict[str, object], found: str
+    tmp_path: Path, series: list[Path], changes: dict[str, object], found: str
 ) -> None:
-    other = write(tmp_path / "cell_11.h5", **said)
+    other = write(tmp_path / "cell_11.h5", **changes)
     match = rf"cell_11\.h5: {found} in .*cell_1\.h5; files of one series"
     with pytest.raises(FieldFileError, match=match):
         read_displacement([*series, other])
@@ -95,7 +93,7 @@ def test_a_file_that_differs_is_named(
         pass
 
 
-def test_what_is_told_counts_for_all_files(tmp_path: Path, series: list[Path]) -> None:
+def test_given_values_apply_to_all_files(tmp_path: Path, series: list[Path]) -> None:
     other = write(tmp_path / "cell_11.h5", spacing_um=0.6, units="px")
     stack = read_displacement([*series, other], spacing_um=2.0, unit="grid")
     assert (stack.n_frames, stack.spacing_um, stack.unit) == (18, 2.0, "grid")
@@ -109,7 +107,7 @@ def test_units_of_length_are_converted_file_by_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_displacement(paths).data, FIELD[:2], rtol=1e-6)
 
 
-def test_outlines_that_differ_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+def test_outlines_that_differ_are_ignored_with_a_notice(tmp_path: Path) -> None:
     square = [[1.0, 1], [5, 1], [5, 5]]
     paths = [write(tmp_path / f"{k}.h5", outline=square) for k in (1, 2)]
     outline = read_displacement(paths).outline
@@ -122,7 +120,9 @@ def test_outlines_that_differ_are_left_out_and_that_is_said(tmp_path: Path) -> N
     assert "outlines of the cell differ" in notices[0]
 
 
-def test_gaps_are_found_where_they_are(tmp_path: Path, series: list[Path]) -> None:
+def test_gaps_are_reported_with_their_file_and_frame(
+    tmp_path: Path, series: list[Path]
+) -> None:
     data = FIELD[:3].copy()
     data[1, 2, 3] = np.nan
     gaps = write(tmp_path / "cell_11.h5", data)

@@ -40,14 +40,14 @@ def write(path: Path, arrays: dict[str, Any], **units: str) -> Path:
         ("displacement_and_traction.h5", "data", None),
     ],
 )
-def test_the_file_name_speaks_for_data(
+def test_the_file_name_tells_the_kind_of_data(
     tmp_path: Path, file_name: str, displacement: str | None, traction: str | None
 ) -> None:
     summary = summarise(write(tmp_path / file_name, {"data": FIELD}))
     assert (summary.displacement, summary.traction) == (displacement, traction)
 
 
-def test_array_names_come_before_units_before_file_names(tmp_path: Path) -> None:
+def test_order_of_array_names_units_and_file_names(tmp_path: Path) -> None:
     path = write(tmp_path / "traction.h5", {"displacement": FIELD})
     assert summarise(path).displacement == "displacement"
     path = write(tmp_path / "traction.h5", {"a": FIELD, "b": FIELD}, a="um")
@@ -58,7 +58,7 @@ def test_array_names_come_before_units_before_file_names(tmp_path: Path) -> None
     assert (summary.displacement, summary.traction) == (None, "data")
 
 
-def test_what_is_asked_for_is_believed(tmp_path: Path) -> None:
+def test_an_array_can_be_chosen_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path / "run.h5", {"a/strain": FIELD, "a/other": FIELD + 1})
     assert summarise(path).displacement is None
     with pytest.raises(FieldFileError, match=r"several .*other.*strain.*--dataset"):
@@ -69,10 +69,10 @@ def test_what_is_asked_for_is_believed(tmp_path: Path) -> None:
         read_displacement(path, dataset="b")
 
 
-def test_nothing_is_a_traction_unless_something_says_so(tmp_path: Path) -> None:
+def test_arrays_of_unknown_kind_are_displacements(tmp_path: Path) -> None:
     path = write(tmp_path / "run.h5", {"field": FIELD})
     assert summarise(path).displacement == "field"
-    with pytest.raises(FieldFileError, match="holds no traction"):
+    with pytest.raises(FieldFileError, match="has no traction"):
         read_traction(path)
     assert read_traction(path, dataset="field", unit="Pa").unit == "Pa"
 

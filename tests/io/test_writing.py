@@ -40,7 +40,7 @@ ENDINGS = ["h5", "hdf5", "npz", "NPZ"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
+def test_tractions_are_read_as_written(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, FULL)
     back = read_traction(path)
@@ -56,7 +56,7 @@ def test_tractions_come_back(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
+def test_unknown_values_are_nan(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, gel=Gel(poisson=0.0)))
     back = read_traction(path)
@@ -79,13 +79,13 @@ def test_what_is_not_known_is_nan(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_half_space_comes_back(tmp_path: Path, ending: str) -> None:
+def test_a_half_space_is_read_as_written(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, gel=Gel(thickness_um=math.inf)))
     assert read_traction(path).gel == Gel(thickness_um=math.inf)
 
 
-def test_the_hdf5_form(tmp_path: Path) -> None:
+def test_contents_of_an_hdf5_file(tmp_path: Path) -> None:
     path = tmp_path / "out.h5"
     write_traction(path, FULL)
     with h5py.File(path) as file:
@@ -106,7 +106,7 @@ def test_the_hdf5_form(tmp_path: Path) -> None:
         assert dict(file["drift"].attrs) == {"units": "grid"}
 
 
-def test_the_npz_form(tmp_path: Path) -> None:
+def test_contents_of_an_npz_file(tmp_path: Path) -> None:
     path = tmp_path / "out.npz"
     write_traction(path, FULL)
     with np.load(path, allow_pickle=False) as archive:
@@ -118,12 +118,12 @@ def test_the_npz_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_drift_is_no_vector_field(tmp_path: Path, ending: str) -> None:
+def test_a_drift_is_not_a_vector_field(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, FULL)
     summary = summarise(path)
     assert (summary.displacement, summary.traction) == (None, "traction")
-    with pytest.raises(FieldFileError, match=r"drift .* is no vector field"):
+    with pytest.raises(FieldFileError, match=r"drift .* is not a vector field"):
         read_displacement(path, dataset="drift")
 
 
@@ -148,7 +148,7 @@ def test_arrays_with_attributes(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ["h5", "npz"])
-def test_a_file_is_replaced_whole_or_not_at_all(
+def test_a_file_is_only_replaced_by_a_complete_file(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / f"out.{ending}"
@@ -171,7 +171,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_tractions_written_batch_by_batch_are_those_written_at_once(
+def test_tractions_written_batch_by_batch_equal_those_written_at_once(
     tmp_path: Path, ending: str
 ) -> None:
     at_once, in_parts = tmp_path / f"a.{ending}", tmp_path / f"b.{ending}"
@@ -189,11 +189,9 @@ def test_tractions_written_batch_by_batch_are_those_written_at_once(
     assert one.metadata["attributes"] == other.metadata["attributes"]
 
 
-@pytest.mark.parametrize(
-    "error", [FieldFileError("a gap"), OSError(32, "nobody reads")]
-)
+@pytest.mark.parametrize("error", [FieldFileError("a gap"), OSError(32, "Broken pipe")])
 @pytest.mark.parametrize("ending", ["h5", "npz"])
-def test_a_run_that_fails_leaves_nothing_and_its_own_error(
+def test_a_run_that_fails_leaves_no_file_and_raises_its_own_error(
     tmp_path: Path, ending: str, error: Exception
 ) -> None:
     def run() -> None:
@@ -207,7 +205,7 @@ def test_a_run_that_fails_leaves_nothing_and_its_own_error(
     assert not list(tmp_path.iterdir())
 
 
-def test_hdf5_frames_are_written_as_they_come(
+def test_hdf5_frames_are_written_immediately(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -221,7 +219,7 @@ def test_hdf5_frames_are_written_as_they_come(
                 sink.append(FULL)
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     link = tmp_path / "out.h5"
     link.symlink_to(tmp_path / "there" / "real.h5")
@@ -230,17 +228,19 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert read_traction(tmp_path / "there" / "real.h5").model == "vit"
 
 
-def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
-    with pytest.raises(FieldFileError, match=r"ending '\.txt', expected one of \.h5, "):
+def test_paths_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(
+        FieldFileError, match=r"extension '\.txt', expected one of \.h5, "
+    ):
         check_output(tmp_path / "out.txt")
-    with pytest.raises(FieldFileError, match="ending ''"):
+    with pytest.raises(FieldFileError, match="extension ''"):
         check_output(tmp_path / "out")
     with pytest.raises(FieldFileError, match="there is no folder"):
         check_output(tmp_path / "missing" / "out.h5")
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(FieldFileError, match="is a folder"):
         check_output(tmp_path / "folder.h5")
-    with pytest.raises(FieldFileError, match="ending"):
+    with pytest.raises(FieldFileError, match="extension"):
         write_traction(tmp_path / "out.mat", FULL)
 
 

@@ -27,7 +27,7 @@ def make(answers, owner):
         return LatestJob(
             owner,
             function,
-            on_answer=lambda request, answer: answers.append((request, answer)),
+            on_result=lambda request, answer: answers.append((request, answer)),
             on_error=lambda request, error: answers.append((request, type(error))),
             on_step=lambda request, step: answers.append((request, step)),
             **options,
@@ -45,7 +45,7 @@ def test_of_many_requests_the_first_and_the_last_are_answered(make, answers, qtb
 
     job = make(answer)
     for request in range(5):
-        job.ask(request)
+        job.submit(request)
     assert job.is_busy
     go_on.set()
     qtbot.waitUntil(lambda: not job.is_busy)
@@ -54,10 +54,10 @@ def test_of_many_requests_the_first_and_the_last_are_answered(make, answers, qtb
 
 def test_errors_come_with_their_request(make, answers, qtbot):
     job = make(lambda request, _is_cancelled: 1 / request)
-    job.ask(0)
+    job.submit(0)
     qtbot.waitUntil(lambda: not job.is_busy)
     assert answers == [(0, ZeroDivisionError)]
-    job.ask(1)
+    job.submit(1)
     qtbot.waitUntil(lambda: not job.is_busy)
     assert answers[1:] == [(1, 1.0)]
 
@@ -75,12 +75,12 @@ def test_a_cancelled_request_has_no_answer(make, answers, qtbot):
         return request
 
     job = make(answer)
-    job.ask("long")
+    job.submit("long")
     qtbot.waitUntil(started.is_set)
     job.cancel()
     assert job.is_busy
-    assert job.awaited is None
-    job.ask("short")
+    assert job.pending is None
+    job.submit("short")
     qtbot.waitUntil(lambda: not job.is_busy)
     assert ("long", "long") not in answers
     assert answers[-2:] == [("short", "on the way"), ("short", "short")]
@@ -96,7 +96,7 @@ def test_a_generator_that_is_cancelled_stops_at_its_next_step(make, answers, qtb
         answers.append("not stopped")
 
     job = make(answer, on_finished=lambda: finished.append(job.is_busy))
-    job.ask("long")
+    job.submit("long")
     qtbot.waitUntil(lambda: bool(answers))
     job.cancel()
     go_on.set()
@@ -113,10 +113,10 @@ def test_a_runtime_error_is_told_as_the_cause_of_another(owner, qtbot):
 
     job = LatestJob(
         *(owner, fail),
-        on_answer=lambda *_: None,
+        on_result=lambda *_: None,
         on_error=lambda _, error: errors.append(error),
     )
-    job.ask("any")
+    job.submit("any")
     qtbot.waitUntil(lambda: not job.is_busy)
     (error,) = errors
     assert isinstance(error, RunError)
@@ -150,14 +150,14 @@ def test_a_bar_follows_the_steps_and_cancels(make, answers, qtbot):
         return bars[-1]
 
     job = make(count, open_bar=open_bar, on_bar_cancelled=lambda: job.cancel())
-    job.ask(2)
+    job.submit(2)
     go_on.set()
     qtbot.waitUntil(lambda: not job.is_busy)
     job.advance(2)
     assert not bars[0].is_open
     assert answers[-1] == (2, "done")
     go_on.clear()
-    job.ask(4)
+    job.submit(4)
     qtbot.waitUntil(lambda: (4, 2) in answers)
     job.advance(2)
     assert bars[1].n == 2
@@ -178,7 +178,7 @@ def test_an_owner_that_is_destroyed_takes_its_computation_along(make, answers, o
         yield "one"
         told.append("not stopped")
 
-    make(answer).ask("long")
+    make(answer).submit("long")
     assert going.wait(10)
     sip.delete(owner)
     go_on.set()

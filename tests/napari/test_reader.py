@@ -146,7 +146,7 @@ def test_tractions_that_cannot_be_read_do_not_keep_the_displacements_away(
     layers = read_fields(str(path))
     message = notification_manager.records[-1].message
     assert "left out" in message
-    assert "traction names no unit" in message
+    assert "traction has no unit" in message
     assert [options["name"] for _, options, _ in layers] == [
         "both: displacement (unit not known)",
         "both: displacement arrows (unit not known)",

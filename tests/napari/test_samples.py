@@ -25,7 +25,7 @@ def test_samples_open_with_units_and_known_tractions(viewer, key, title):
     ]
     assert [layer.visible for layer in viewer.layers] == [False, False, True, True]
     (field,) = find_displacements(viewer.layers)
-    np.testing.assert_allclose(field.lead.scale, (1, 0.8, 0.8))
+    np.testing.assert_allclose(field.first.scale, (1, 0.8, 0.8))
 
 
 @pytest.mark.parametrize("make", [_samples.discs, _samples.contracting_cell])

@@ -71,7 +71,7 @@ def test_the_drift_that_was_taken_off_is_saved_and_opened_again(
 
 def test_without_a_field_nothing_is_written(tmp_path):
     path = tmp_path / "saved.h5"
-    with pytest.raises(FieldError, match="no displacements and no tractions"):
+    with pytest.raises(FieldError, match="neither displacements nor tractions"):
         write_field(str(path), tuples(Image(np.zeros((4, 4)))))
     assert not path.exists()
 

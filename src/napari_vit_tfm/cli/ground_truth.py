@@ -162,6 +162,6 @@ def _has_unit(file: FieldFile, kind: Literal["displacement", "traction"]) -> boo
     taken = summary.traction if kind == "traction" else summary.displacement
     for entry in summary.arrays:
         if entry.name == taken:
-            return entry.original or "units" in entry.attributes
+            return entry.is_original or "units" in entry.attributes
     # The field is missing or ambiguous: reading it raises an error.
     return True

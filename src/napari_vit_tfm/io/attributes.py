@@ -1,4 +1,4 @@
-"""What the attributes of an array in a file say: unit, lengths, gel."""
+"""Unit, lengths and gel from the attributes of an array in a file."""
 
 from __future__ import annotations
 
@@ -24,48 +24,51 @@ from napari_vit_tfm.units import (
 def unit_of_displacement(
     path: Path, entry: ArrayEntry
 ) -> tuple[DisplacementUnit | None, float]:
-    """The unit to keep displacements in, and what makes it of the file's numbers."""
-    said = entry.attributes.get("units")
-    if said is None:
-        return ("field" if entry.original else None), 1.0
-    understood = displacement_unit(said)
-    if understood is None:
+    """Unit of the displacements in memory, and the factor from the file to this unit.
+
+    The unit is None if the file does not have one.
+    """
+    name = entry.attributes.get("units")
+    if name is None:
+        return ("field" if entry.is_original else None), 1.0
+    converted = displacement_unit(name)
+    if converted is None:
         raise FieldFileError(
-            f"{path}: {entry.name} names the unit {said!r}, expected one of "
+            f"{path}: {entry.name} has the unknown unit {name!r}, expected one of "
             f"{', '.join(DISPLACEMENT_UNITS)}; "
-            "convert it, or name the right one (unit=, --units)"
+            "convert the displacements, or set their unit (unit=, --units)"
         )
-    return understood
+    return converted
 
 
 def unit_of_traction(path: Path, entry: ArrayEntry) -> TractionUnit:
-    """The unit that tractions are in."""
-    said = entry.attributes.get("units", "1" if entry.original else None)
-    understood = traction_unit(said)
-    if understood is None:
-        found = "names no unit" if said is None else f"names the unit {said!r}"
+    """Unit of the tractions."""
+    name = entry.attributes.get("units", "1" if entry.is_original else None)
+    unit = traction_unit(name)
+    if unit is None:
+        found = "no unit" if name is None else f"the unknown unit {name!r}"
         raise FieldFileError(
-            f"{path}: {entry.name} {found}, expected one of "
-            f"{', '.join(TRACTION_UNITS)}; name the right one (unit=)"
+            f"{path}: {entry.name} has {found}, expected one of "
+            f"{', '.join(TRACTION_UNITS)}; set the unit (unit=)"
         )
-    return understood
+    return unit
 
 
 def length_of(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """A length; None where the file does not say it."""
+    """A length attribute; None if the file does not have it."""
     value: Any = entry.attributes.get(name)
     if value is None:
         return None
     number = _as_float(value)
     if number is None or not 0 < number < math.inf:
         raise FieldFileError(
-            f"{path}: {entry.name} says {name} = {value!r}, expected a positive number"
+            f"{path}: {entry.name} has {name} = {value!r}, expected a positive number"
         )
     return number
 
 
 def known_length_of(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """As `length_of`; but NaN is how this package writes what is not known."""
+    """As `length_of`, but NaN means not known, as in the files of this package."""
     value: Any = entry.attributes.get(name)
     if isinstance(value, float) and math.isnan(value):
         return None
@@ -75,12 +78,12 @@ def known_length_of(path: Path, entry: ArrayEntry, name: str) -> float | None:
 def gel_of(
     path: Path,
     entry: ArrayEntry,
-    told: Gel,
+    given: Gel,
     on_notice: Callable[[str], None] | None,
 ) -> Gel:
-    """A gel, with what a file says where nothing else was told."""
+    """The gel: the given values, and the values from the file for all others."""
     in_file = {}
-    for name, value in dataclasses.asdict(told).items():
+    for name, value in dataclasses.asdict(given).items():
         if value is not None:
             continue
         try:
@@ -89,24 +92,24 @@ def gel_of(
             if on_notice is None:
                 raise
             on_notice(f"{error}; it is ignored")
-    return told.filled_from(Gel(**in_file))
+    return given.filled_from(Gel(**in_file))
 
 
 def _gel_value(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """One of a gel's values; NaN is how this package writes what is not known."""
+    """One value of a gel; None if it is missing or NaN, which means not known."""
     value: Any = entry.attributes.get(name)
     if value is None:
         return None
-    says = f"{path}: {entry.name} says {name} = {value!r}"
+    found = f"{path}: {entry.name} has {name} = {value!r}"
     number = _as_float(value)
     if number is None:
-        raise FieldFileError(f"{says}, expected a number")
+        raise FieldFileError(f"{found}, expected a number")
     if math.isnan(number):
         return None
     try:
         Gel(**{name: number})
     except FieldError as error:
-        raise FieldFileError(f"{says}: {error}") from error
+        raise FieldFileError(f"{found}: {error}") from error
     return number
 
 

@@ -1,4 +1,4 @@
-"""What all file formats share: arrays' headers, layouts, what names say, errors."""
+"""What all file formats share: headers and layouts of arrays, kinds, errors."""
 
 from __future__ import annotations
 
@@ -22,50 +22,49 @@ Kind = Literal["displacement", "traction"]
 Layout = Literal["(T, H, W, 2)", "(T, 2, H, W)", "(H, W, 2)", "(X, Y, 2)"]
 
 MIN_SIDE = 3
-"""Fewest vectors along a side of a field in a file.
+"""Minimum number of vectors along a side of a field in a file.
 
-A side is therefore never mistaken for the axis of the two components.
+An axis of length 2 is therefore always the axis of the components.
 """
 
 EXPECTED_ARRAY = (
     "floating-point numbers in the shape (T, H, W, 2), (T, 2, H, W) or (H, W, 2), "
     f"at least {MIN_SIDE} vectors a side"
 )
-"""What a vector field in an HDF5 or NPZ file is, for messages."""
+"""Description of a vector field in an HDF5 or NPZ file, for messages."""
 
 OUTLINE_NAME = "outline"
-"""What the cell's outline is called in the files of this package."""
+"""Name of the array of the cell's outline in the files of this package."""
 
 DRIFT_NAME = "drift"
-"""What the mean displacements taken off are called in the files of this package."""
+"""Name of the array of the subtracted mean displacements in these files."""
 
 SEGMENTATION_NAME = "segmentation"
-"""What the patches' numbers are called in the files of this package."""
+"""Name of the array of the adhesions' numbers in these files."""
 
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """One array of a file, known by its header alone.
+    """The header of an array in a file.
 
     Parameters
     ----------
     name : str
-        What to call it by: an HDF5 path, a MATLAB variable, an NPZ key.
+        An HDF5 path, a MATLAB variable or an NPZ key.
     shape : tuple of int
-        Shape as the array is indexed in its own program, before any
-        reordering.
+        Shape in the program that wrote the array, before any axes are reordered.
     dtype : str
         Name of the element type.
     layout : str, optional
-        What the axes are, or None where this is no vector field.
+        Order of the axes; None if the array is not a vector field.
     kind : {"displacement", "traction"}, optional
-        What the array's name, its unit or the file's name says it holds; None
-        where they say nothing.
-    original : bool
-        Whether it is the array ``data`` of the original work, which names no
-        unit: displacements are fractions of the field, tractions ``t / E``.
+        Kind of field, according to the array's name, its unit or the file's name;
+        None if none of them tells.
+    is_original : bool
+        Whether it is the array ``data`` of the original work, which has no unit:
+        displacements are fractions of the field's width, tractions ``t / E``.
     attributes : mapping
-        What the file says about the array.
+        Attributes of the array, by name.
     """
 
     name: str
@@ -73,7 +72,7 @@ class ArrayEntry:
     dtype: str
     layout: Layout | None = None
     kind: Kind | None = None
-    original: bool = False
+    is_original: bool = False
     attributes: Attributes = field(default_factory=lambda: MappingProxyType({}))
 
     def __str__(self) -> str:
@@ -82,7 +81,7 @@ class ArrayEntry:
 
     @property
     def has_frames(self) -> bool:
-        """Whether the first axis is that of the frames; else there is one frame."""
+        """Whether the first axis is the axis of frames; else there is one frame."""
         return self.layout is not None and self.layout.startswith("(T, ")
 
     @property
@@ -108,19 +107,19 @@ NamedT = TypeVar("NamedT", bound=_Named)
 
 
 def register(registered: dict[str, type[NamedT]], added: type[NamedT]) -> None:
-    """Add a class to those of its kind, by its format's name.
+    """Register the class of a format under the format's name.
 
     Parameters
     ----------
     registered : dict of str to class
-        The classes so far: all that read, or all that write.
+        The registered classes: either those that read or those that write.
     added : class
-        One more, with a `name` and `suffixes`.
+        The new class, with `name` and `suffixes`.
 
     Raises
     ------
     ValueError
-        If there is a format of this name, or one with such a suffix.
+        If a registered class has the same name or one of the suffixes.
     """
     for other in registered.values():
         shared = {other.name, *other.suffixes} & {added.name, *added.suffixes}
@@ -135,23 +134,23 @@ def format_in_words(file_format: type[_Named]) -> str:
 
 
 def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
-    """What the axes of an array are, if it can be a stack of vector fields.
+    """Order of the axes of an array, if it can be a stack of vector fields.
 
-    Four axes start with the frames; the components are the last axis or else
-    the second. Three axes are one frame with the components last. ``(2, H, W)``
-    is none of these: it may as well be two images.
+    Of four axes, the first is the axis of frames; the components are the last axis or
+    the second. Three axes are one frame whose last axis has the components.
+    ``(2, H, W)`` is not accepted, since it could also be two images.
 
     Parameters
     ----------
     shape : tuple of int
         Shape of the array.
     dtype : numpy.dtype
-        Type of its elements; vectors are floating-point numbers.
+        Type of its elements. Vectors are floating-point numbers.
 
     Returns
     -------
     str or None
-        The layout, None for arrays that are not vector fields.
+        The layout; None if the array is not a vector field.
     """
     if dtype.kind != "f" or 0 in shape:
         return None
@@ -166,7 +165,7 @@ def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
 
 
 def to_stack(array: AnyArray, layout: Layout) -> AnyArray:
-    """Bring an array from its layout to ``(T, H, W, 2)``."""
+    """Reorder the axes of an array from its layout to ``(T, H, W, 2)``."""
     if layout == "(T, 2, H, W)":
         return np.moveaxis(array, 1, -1)
     if layout == "(X, Y, 2)":
@@ -177,9 +176,9 @@ def to_stack(array: AnyArray, layout: Layout) -> AnyArray:
 
 
 def kind_of_name(name: str) -> Kind | None:
-    """What a name says: displacement, traction, or nothing (or both).
+    """Kind of field according to a name; None if the name has neither kind or both.
 
-    Whole words count, so a ``contraction`` is not a traction.
+    Only whole words are compared: ``contraction`` is not a traction.
     """
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
     displacement = any(
@@ -196,9 +195,10 @@ def kind_of_name(name: str) -> Kind | None:
 
 
 def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
-    """What is said about an array: by its name, else its unit, else the file's name.
+    """Kind of field according to the array's name, its unit, or the file's name.
 
-    A name that says nothing leaves it to the group around the array.
+    They are used in this order. If the name does not tell, the name of the group
+    around the array is used.
     """
     for part in reversed(re.split(r"[/.]", entry.name)):
         by_name = kind_of_name(part)
@@ -213,7 +213,7 @@ def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
 
 
 def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:
-    """Points as float64, or a FieldFileError where they are no outline."""
+    """The points as float64; a FieldFileError is raised if they are not an outline."""
     if (
         points.ndim != 2
         or points.shape[1] != 2
@@ -221,26 +221,26 @@ def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.f
         or not np.isfinite(points).all()
     ):
         raise FieldFileError(
-            f"{path}: {name} is not a cell's outline: found {points.dtype} of shape "
+            f"{path}: {name} is not a cell outline: found {points.dtype} of shape "
             f"{points.shape}, expected finite numbers (x, y) for every point"
         )
     return points.astype(np.float64)
 
 
 @contextmanager
-def damage_reported(path: Path, format_name: str) -> Iterator[None]:
-    """Turn whatever a library raises on a damaged file into a FieldFileError."""
+def convert_errors(path: Path, format_name: str) -> Iterator[None]:
+    """Convert any error that a library raises on a damaged file to a FieldFileError."""
     try:
         yield
     except FieldFileError:
         raise
     except MemoryError as error:
-        raise FieldFileError(f"{path}: it does not fit into memory") from error
+        raise FieldFileError(f"{path}: does not fit into memory") from error
     except Exception as error:
-        # h5py, zipfile, zlib and scipy's MATLAB reader raise nearly every type
-        # of exception on truncated files, so no shorter list would do.
+        # On truncated files, h5py, zipfile, zlib and scipy's MATLAB reader raise
+        # exceptions of almost any type.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FieldFileError(
             f"{path}: cannot be read as {format_name}, "
-            f"it is probably damaged or incomplete ({reason})"
+            f"the file is probably damaged or incomplete ({reason})"
         ) from error

@@ -1,4 +1,4 @@
-"""`Exporter`: a format that files are written in."""
+"""`Exporter`: base class of the file formats that can be written."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import ClassVar, Protocol
 from napari_vit_tfm.io.base import AnyArray, Attributes, register
 
 EXPORTERS: dict[str, type[Exporter]] = {}
-"""The formats that are written and have been imported so far, by name."""
+"""The registered formats that can be written, by name."""
 
 
 class Append(Protocol):
-    """Adds to the arrays of a file that is being written."""
+    """Creates arrays in a file that is being written, and appends to them."""
 
     def __call__(self, name: str, frames: AnyArray, attributes: Attributes, /) -> None:
         """Create the array `name`, or append to it along its first axis.
 
-        The array's attributes are written when it is created. Arrays of fewer than
-        three axes are written in one call.
+        The attributes are written when the array is created. An array with fewer than
+        three axes is written in one call.
         """
 
 
 class Exporter(ABC):
-    """A format to write.
+    """A file format that can be written.
 
-    It is one subclass in a module of `io.formats`, which is registered by being
-    defined.
+    Each format is a subclass in a module of `io.formats`. Subclasses register
+    themselves when they are defined.
 
     Attributes
     ----------
     name : str
-        The format's name, in dialogues and help.
+        Name of the format, for dialogues and help.
     suffixes : tuple of str
-        Suffixes of file names, in lower case with the dot; the first is the usual.
+        Suffixes of file names, in lower case with the dot; the first is the default.
     """
 
     name: ClassVar[str]
@@ -48,12 +48,12 @@ class Exporter(ABC):
     @classmethod
     @abstractmethod
     def open(cls, path: Path, attributes: Attributes) -> AbstractContextManager[Append]:
-        """Begin a new file, which is complete when the block ends.
+        """Create a file, which is complete when the block ends.
 
         Parameters
         ----------
         path : Path
-            The file; there is none of this name yet.
+            The file; it must not exist.
         attributes : mapping of str to str or number
-            What is said about the whole file.
+            Attributes of the whole file.
         """

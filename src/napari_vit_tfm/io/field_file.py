@@ -1,4 +1,4 @@
-"""`FieldFile`: an open file with fields in it, whatever its format."""
+"""`FieldFile`: base class of the file formats that can be read."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from napari_vit_tfm.io.base import (
     AnyArray,
     ArrayEntry,
     checked_outline,
-    damage_reported,
+    convert_errors,
     kind_of_entry,
     register,
 )
 
 READERS: dict[str, type[FieldFile]] = {}
-"""The formats that are read and have been imported so far, by name."""
+"""The registered formats that can be read, by name."""
 
 
 class FieldFile(ABC):
-    """A file that is opened once and then asked for its arrays.
+    """A file of vector fields, which is opened once for any number of reads.
 
-    A format is one subclass in a module of `io.formats`, which is registered by being
-    defined. It has a name and suffixes, recognises its files (`claims`), opens them
-    (`open`), lists their arrays (`entries`) and reads an array (`values`).
+    Each format is a subclass in a module of `io.formats`. Subclasses register
+    themselves when they are defined. A subclass has a name and suffixes, recognises
+    files of its format (`recognises`), opens a file (`open`), lists its arrays
+    (`entries`) and reads an array (`values`).
 
     Parameters
     ----------
@@ -44,18 +45,18 @@ class FieldFile(ABC):
     Attributes
     ----------
     name : str
-        The format's name for messages.
+        Name of the format, for messages.
     suffixes : tuple of str
         Suffixes of file names, in lower case with the dot.
     expects : str
-        What a vector field in such a file is, for messages.
+        Description of a vector field in such a file, for messages.
     is_container : bool
-        Whether files of other formats may have this format inside, as MATLAB 7.3
-        files are HDF5. Such formats are asked last whether a file is theirs.
+        Whether other formats are based on this format, as MATLAB 7.3 is based on HDF5.
+        Such formats are tried last.
     reads_frames : bool
-        Whether some frames of an array can be read without reading all of it.
+        Whether single frames of an array can be read.
     rows_first : bool
-        Whether images in it are indexed by row and column, in this order.
+        Whether images are indexed by row first and column second.
     """
 
     name: ClassVar[str]
@@ -76,29 +77,29 @@ class FieldFile(ABC):
 
     @classmethod
     @abstractmethod
-    def claims(cls, path: Path, head: bytes) -> bool:
-        """Whether a file with these first bytes is of this format."""
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Whether a file with these first bytes has this format."""
 
     @abstractmethod
     def open(self, resources: ExitStack) -> None:
-        """Open the file; enter into `resources` what has to be closed."""
+        """Open the file; what has to be closed is entered into `resources`."""
 
     @abstractmethod
     def entries(self) -> tuple[ArrayEntry, ...]:
-        """The file's arrays; their values are not read."""
+        """Headers of the arrays in the file."""
 
     @abstractmethod
     def values(self, name: str, frames: slice | None) -> AnyArray:
-        """An array's values, or those at some indices of its first axis."""
+        """Values of an array; `frames` restricts them to a range of the first axis."""
 
     def outline_points(self) -> tuple[str, AnyArray] | None:
-        """Name and ``(x, y)`` of the cell's outline, from zero; None without one."""
+        """Name and points ``(x, y)`` of the cell outline, counted from 0, or None."""
         if all(entry.name != OUTLINE_NAME for entry in self.arrays):
             return None
         return OUTLINE_NAME, self.values(OUTLINE_NAME, None)
 
     def __enter__(self) -> Self:
-        with damage_reported(self.path, self.name), ExitStack() as resources:
+        with convert_errors(self.path, self.name), ExitStack() as resources:
             self.open(resources)
             self._resources = resources.pop_all()
         return self
@@ -110,7 +111,7 @@ class FieldFile(ABC):
 
     @cached_property
     def arrays(self) -> tuple[ArrayEntry, ...]:
-        """Everything in the file, each with the kind that it is said to be."""
+        """Headers of all arrays, with the kind of each."""
         with self._reading():
             entries = self.entries()
         return tuple(
@@ -123,9 +124,9 @@ class FieldFile(ABC):
         Parameters
         ----------
         name : str
-            What it is called in `arrays`.
+            Name of the array in `arrays`.
         frames : slice, optional
-            Indices of its first axis; None reads all.
+            Range of the first axis; None reads all.
 
         Raises
         ------
@@ -136,12 +137,12 @@ class FieldFile(ABC):
             return self.values(name, frames)
 
     def outline(self) -> npt.NDArray[np.float64] | None:
-        """The cell's outline, ``(N, 2)``, ``(x, y)`` in grid steps from zero, or None.
+        """The cell outline, ``(N, 2)``, ``(x, y)`` in grid steps from 0, or None.
 
         Raises
         ------
         FieldFileError
-            If it is no outline, or the file is damaged.
+            If the array is not an outline, or the file is damaged.
         """
         with self._reading():
             found = self.outline_points()
@@ -149,5 +150,7 @@ class FieldFile(ABC):
 
     def _reading(self) -> AbstractContextManager[None]:
         if self._resources is None:
-            raise ValueError(f"{self.path}: is not open, use it inside a with block")
-        return damage_reported(self.path, self.name)
+            raise ValueError(
+                f"{self.path}: the file is not open, use it in a with block"
+            )
+        return convert_errors(self.path, self.name)

@@ -1,4 +1,4 @@
-"""`FileFrames`: the vectors of an open file, frame after frame."""
+"""`FileFrames`: the frames of a vector field in an open file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from napari_vit_tfm.io.field_file import FieldFile
 
 @dataclass(frozen=True, eq=False)
 class FileFrames:
-    """A `FrameSource`: vectors of one array of a file, for as long as it is open.
+    """A `FrameSource`: frames of an array in a file, which has to be open.
 
     Parameters
     ----------
     file : FieldFile
         The open file.
     entry : ArrayEntry
-        Its array; it has a layout.
+        The array; its layout is not None.
     factor : float
-        What the file's numbers are multiplied by.
+        Factor by which the numbers in the file are multiplied.
     """
 
     file: FieldFile
@@ -45,12 +45,12 @@ class FileFrames:
         return self.frames(0, self.n_frames)
 
     def frames(self, start: int, stop: int) -> FloatArray:
-        """Read frames from `start` to before `stop`, float32.
+        """Read the frames from `start` to before `stop`, as float32.
 
         Raises
         ------
         FieldFileError
-            If the array holds other numbers than it said, vectors are NaN or
+            If the numbers have another type than in the header, vectors are NaN or
             infinite, or the file is damaged.
         """
         assert self.entry.layout is not None
@@ -59,10 +59,10 @@ class FileFrames:
         )
         if array.dtype.kind != "f":
             raise FieldFileError(
-                f"{self.file.path}: {self.entry.name} holds {array.dtype} numbers, "
+                f"{self.file.path}: {self.entry.name} has {array.dtype} numbers, "
                 f"expected {self.file.expects}"
             )
-        # Numbers beyond float32 become infinite and are found below.
+        # Numbers that exceed float32 become infinite; `_check_finite` finds them.
         with np.errstate(over="ignore"):
             vectors = np.ascontiguousarray(
                 to_stack(array, self.entry.layout), dtype=np.float32
@@ -82,5 +82,5 @@ class FileFrames:
             f"{self.file.path}: {int(bad.sum())} of {bad.size} vectors of "
             f"{self.entry.name} are NaN or infinite, in {frames} of {len(bad)} frames, "
             f"the first at frame {start + frame}, row {row}, column {column}; expected "
-            "finite numbers everywhere: fill the gaps first"
+            "finite numbers everywhere; fill the gaps first"
         )

@@ -1,4 +1,4 @@
-"""Displacement and traction stacks out of files of any format."""
+"""Reading displacement and traction stacks from files of any format."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from napari_vit_tfm.units import DisplacementUnit, TractionUnit
 
 
 class DisplacementOptions(TypedDict, total=False):
-    """What the caller says about displacements; see `read_displacement`."""
+    """Options of `read_displacement`."""
 
     dataset: str | None
     unit: DisplacementUnit | None
@@ -67,43 +67,43 @@ def read_displacement(
     Parameters
     ----------
     source : path, FieldFile, or sequence of paths
-        The file, whose format is found by its content, or a file that is open.
-        Several files are one series, sorted by the numbers in their names: cell_2
-        comes before cell_10.
+        The file, whose format is recognised by its content, or a `FieldFile` that is
+        open. Several files are read as one series, sorted by the numbers in their
+        names: cell_2 comes before cell_10.
     dataset : str, optional, keyword-only
-        Name of the array; it is then believed to be a displacement, whatever
-        its name says. Without it the array is found by its name.
+        Name of the array, which is read as displacement whatever its name. By
+        default, the array is found by its name, its unit or the file's name.
     unit : {"um", "grid", "px", "field"}, optional, keyword-only
-        Unit of the displacements. Without it a file that names its unit is
-        believed, and the original work's unnamed ``data`` is in ``field``.
-        Other units of length are converted to ``um``.
+        Unit of the displacements. The default is the unit in the file; an array
+        ``data`` of the original work without a unit is in ``field``. Other units of
+        length in a file are converted to ``um``.
     spacing_um, pixel_size_um : float, optional, keyword-only
-        Distance between vectors and size of a camera pixel, in micrometres;
-        without them, what the file says.
+        Distance between neighbouring vectors and size of a camera pixel, in um. The
+        defaults are the values in the file.
     gel : Gel, optional, keyword-only
-        What is known about the gel; the rest is what the file says.
+        Known values of the gel. The others are read from the file.
     on_notice : callable, optional, keyword-only
-        Called with a sentence for every value of the gel in the file that is
-        impossible; the value is then left unknown. Without it such a value is an
-        error. Also called if the outlines of a series differ; they are left out.
+        Called with a message for every impossible value of the gel in the file,
+        which is then ignored. Without this function, such a value is an error. Also
+        called if the outlines in a series differ, which are then ignored.
 
     Returns
     -------
     DisplacementStack
-        The stack ``(T, H, W, 2)``. Its unit is None where nothing names it.
+        The stack ``(T, H, W, 2)``. Its unit is None if it is not known.
 
     Raises
     ------
     FieldFileError
-        If the file is no displacement field or names a unit that is none of
-        displacements, vectors in it are NaN or infinite, or there is no such
-        gel; or if files of a series differ in grid, unit, lengths or gel.
+        If the file has no displacement field, the unit in the file is unknown,
+        vectors are NaN or infinite, or the gel is impossible; or if files of a series
+        differ in grid, unit, lengths or gel.
     FieldError
-        If `unit` is none of these, or a length is not positive.
+        If `unit` is unknown, or a length is not positive.
 
     Examples
     --------
-    A file of another program, whose array says nothing about itself:
+    A file of another program, without attributes:
 
     >>> import numpy as np
     >>> from napari_vit_tfm import read_displacement
@@ -150,22 +150,22 @@ def open_displacement(
     source : path, FieldFile, or sequence of paths
         As for `read_displacement`.
     in_memory_bytes : int, optional, keyword-only
-        Stacks of up to this size are read, and so checked, as a whole.
+        Maximum size of a stack, as float32, that is read and checked as a whole.
     **options
         As for `read_displacement`.
 
     Yields
     ------
     Displacement
-        A `DisplacementStack` if it is small, or if the file's format is always read
-        whole; otherwise a `DisplacementStream`. Of a series only one file at a time
-        is open or in memory.
+        A `DisplacementStack` if the stack is small, or if single frames cannot be read
+        from files of this format; otherwise a `DisplacementStream`. Only one file of
+        a series at a time is open or in memory.
 
     Raises
     ------
     FieldFileError, FieldError
-        As `read_displacement`. Vectors that are NaN or infinite are found when
-        they are read.
+        As for `read_displacement`. In a stream, vectors that are NaN or infinite are
+        found when they are read.
 
     Examples
     --------
@@ -198,27 +198,28 @@ def read_traction(
     Parameters
     ----------
     source : path or FieldFile
-        The file, whose format is found by its content, or a file that is open.
+        The file, whose format is recognised by its content, or a `FieldFile` that is
+        open.
     dataset : str, optional, keyword-only
-        Name of the array; it is then believed to be a traction, whatever its
-        name says. Without it the array is found by its name.
+        Name of the array, which is read as traction whatever its name. By default,
+        the array is found by its name, its unit or the file's name.
     unit : {"Pa", "1"}, optional, keyword-only
-        Unit of the tractions. Without it a file that names its unit is
-        believed, the original work's unnamed ``data`` is ``t / E``, unit "1",
-        and ``trac`` in MATLAB files is in Pa.
+        Unit of the tractions. The default is the unit in the file; an array ``data``
+        of the original work without a unit is ``t / E``, unit "1", and ``trac`` in
+        MATLAB files is in Pa.
 
     Returns
     -------
     TractionStack
-        The stack ``(T, H, W, 2)`` with what the file says about its origin.
+        The stack ``(T, H, W, 2)``, with gel and model as far as they are in the file.
 
     Raises
     ------
     FieldFileError
-        If the file is no traction field or nothing names its unit, vectors in
-        it are NaN or infinite, or there is no such gel.
+        If the file has no traction field, its unit is missing or unknown, vectors are
+        NaN or infinite, or the gel is impossible.
     FieldError
-        If `unit` is none of these.
+        If `unit` is unknown.
 
     Examples
     --------
@@ -248,24 +249,24 @@ def read_traction(
 def read_segmentation(
     source: PathLike | FieldFile,
 ) -> npt.NDArray[np.integer] | None:
-    """Read where the patches are, from a file such as HDF5 or NPZ.
+    """Read the segmentation into adhesions from a file such as HDF5 or NPZ.
 
     Parameters
     ----------
     source : path or FieldFile
-        The file, or one that is open; its array ``segmentation`` is read,
-        ``(T, H, W)`` or ``(H, W)``.
+        The file, or a `FieldFile` that is open. Its array ``segmentation``,
+        ``(T, H, W)`` or ``(H, W)``, is read.
 
     Returns
     -------
-    array of whole numbers, shape (T, H, W), or None
-        The patch's number at each node, 0 in the background. None where the
-        file has no such array; MATLAB files are not asked.
+    array of int, shape (T, H, W), or None
+        Number of the adhesion at each node, 0 in the background. None if the file has
+        no such array, and for MATLAB files.
 
     Raises
     ------
     FieldFileError
-        If the array holds anything but whole numbers, or has another shape.
+        If the array does not have whole numbers, or has another shape.
     """
     with opened(source) as file:
         names = [entry.name for entry in file.arrays]
@@ -274,7 +275,7 @@ def read_segmentation(
         labels = file.read(SEGMENTATION_NAME)
     if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3):
         raise FieldFileError(
-            f"{file.path}: {SEGMENTATION_NAME} holds {labels.dtype} numbers in the "
+            f"{file.path}: {SEGMENTATION_NAME} has {labels.dtype} numbers in the "
             f"shape {labels.shape}, expected whole numbers in the shape (T, H, W)"
         )
     return labels.reshape(-1, *labels.shape[-2:])
@@ -283,14 +284,14 @@ def read_segmentation(
 def _read_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> DisplacementStack:
-    """Read files of a series, each opened once."""
+    """Read the files of a series; each is opened once."""
     series, stacks = Series(), []
     for path in paths:
         stacks.append(read_displacement(path, **options))
         series.add(path, stacks[-1])
     return DisplacementStack(
         np.concatenate([stack.data for stack in stacks]),
-        **series.known(options.get("on_notice")),
+        **series.common_values(options.get("on_notice")),
     )
 
 
@@ -298,14 +299,14 @@ def _read_series(
 def _open_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> Iterator[DisplacementStream]:
-    """Look inside all files of a series; each is opened again for its frames."""
+    """Check the files of a series; each is opened again when its frames are read."""
     series = Series()
     for path in paths:
         with open_field_file(path) as file:
             series.add(path, _stream(file, options))
-    known = series.known(options.get("on_notice"))
+    common = series.common_values(options.get("on_notice"))
     if options.get("on_notice") is not None:
-        # The user has been told already.
+        # The notices have been given.
         options = {**options, "on_notice": lambda _notice: None}
 
     def open_file(path: Path) -> AbstractContextManager[Displacement]:
@@ -314,18 +315,18 @@ def _open_series(
     with closing(
         SeriesFrames(series.paths, series.n_frames, series.grid_shape, open_file)
     ) as frames:
-        yield DisplacementStream(frames, **known)
+        yield DisplacementStream(frames, **common)
 
 
 def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream:
-    """Displacements of an open file, none of which are read yet."""
+    """Displacements of an open file; no frames are read yet."""
     entry = choose(file, "displacement", dataset=options.get("dataset"))
     unit, factor = options.get("unit"), 1.0
     if unit is None:
         unit, factor = unit_of_displacement(file.path, entry)
 
-    def length(told: float | None, name: str) -> float | None:
-        return length_of(file.path, entry, name) if told is None else told
+    def length(given: float | None, name: str) -> float | None:
+        return length_of(file.path, entry, name) if given is None else given
 
     return DisplacementStream(
         FileFrames(file, entry, factor),
@@ -350,9 +351,9 @@ def _size(stream: DisplacementStream) -> int:
 
 
 def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | None:
-    """The mean displacements that were taken off, where a file has them.
+    """The mean displacements that were subtracted; None if the file has none.
 
-    An array of this name that is not in grid steps is somebody else's.
+    An array of this name that is not in grid steps is from another program.
     """
     entries = [
         entry
@@ -369,7 +370,7 @@ def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | 
         or not np.isfinite(drift).all()
     ):
         raise FieldFileError(
-            f"{file.path}: {DRIFT_NAME} is not what was taken off: found {drift.dtype} "
+            f"{file.path}: {DRIFT_NAME} is not a subtracted drift: found {drift.dtype} "
             f"of shape {drift.shape}, expected finite numbers in the shape {expected}"
         )
     return drift

@@ -1,4 +1,4 @@
-"""Finds the formats, and the one that a file is of."""
+"""The file formats, and the format of a file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from napari_vit_tfm.io.field_file import READERS, FieldFile
 PathLike = str | os.PathLike[str]
 
 HEAD_BYTES = 1 << 16
-"""How much of a file is read to tell its format.
+"""Number of bytes that are read to recognise the format of a file.
 
-An HDF5 file may begin with a block of the user's own; its signature then stands
-behind it.
+The signature of an HDF5 file may follow a user block.
 """
 
 
 @cache
 def readers() -> tuple[type[FieldFile], ...]:
-    """All formats that are read, in the order in which they are asked about a file.
+    """All formats that can be read, in the order in which they are tried.
 
     Examples
     --------
@@ -37,13 +36,13 @@ def readers() -> tuple[type[FieldFile], ...]:
     """
     _import_formats()
     return tuple(
-        sorted(READERS.values(), key=lambda known: (known.is_container, known.name))
+        sorted(READERS.values(), key=lambda reader: (reader.is_container, reader.name))
     )
 
 
 @cache
 def exporters() -> tuple[type[Exporter], ...]:
-    """All formats that are written.
+    """All formats that can be written.
 
     Examples
     --------
@@ -52,11 +51,11 @@ def exporters() -> tuple[type[Exporter], ...]:
     [('.h5', '.hdf5'), ('.npz',)]
     """
     _import_formats()
-    return tuple(sorted(EXPORTERS.values(), key=lambda known: known.name))
+    return tuple(sorted(EXPORTERS.values(), key=lambda exporter: exporter.name))
 
 
 def open_field_file(path: PathLike) -> FieldFile:
-    """Find a file's format by its content, and prepare to open it.
+    """Recognise the format of a file by its content, and prepare to open it.
 
     Parameters
     ----------
@@ -66,8 +65,8 @@ def open_field_file(path: PathLike) -> FieldFile:
     Returns
     -------
     FieldFile
-        Use it in a ``with`` block, and pass it to the functions of this package
-        instead of a path.
+        The file. In a ``with`` block, it is open and can be passed to the functions of
+        this package instead of a path.
 
     Raises
     ------
@@ -88,16 +87,16 @@ def open_field_file(path: PathLike) -> FieldFile:
     path = Path(path)
     head = _head(path)
     for reader in readers():
-        if reader.claims(path, head):
+        if reader.recognises(path, head):
             return reader(path, head)
     raise FieldFileError(
-        f"{path}: found {_look_of(head)}, expected one of {_names_of_readers()}"
+        f"{path}: found {_description_of(head)}, expected one of {_names_of_readers()}"
     )
 
 
 @contextmanager
 def opened(source: PathLike | FieldFile) -> Iterator[FieldFile]:
-    """The open file that is given, or the file at a path, open during the block."""
+    """A given open file, or the file at a path, which is opened for the block."""
     if isinstance(source, FieldFile):
         yield source
     else:
@@ -119,7 +118,7 @@ def _head(path: Path) -> bytes:
     if not path.exists():
         raise FieldFileError(f"{path}: there is no such file")
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "no ordinary file"
+        what = "a folder" if path.is_dir() else "a special file"
         raise FieldFileError(
             f"{path}: found {what}, expected a file of {_names_of_readers()}"
         )
@@ -130,7 +129,7 @@ def _head(path: Path) -> bytes:
         raise FieldFileError(f"{path}: cannot be opened ({error.strerror})") from error
 
 
-def _look_of(head: bytes) -> str:
+def _description_of(head: bytes) -> str:
     if not head:
         return "an empty file"
     words = head.decode(errors="ignore").split()

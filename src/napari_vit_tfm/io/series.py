@@ -1,4 +1,4 @@
-"""Several files that are one series: their order, and what they have in common."""
+"""Series of files: their order, and the values that they have in common."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_vit_tfm.io.registry import PathLike
 
 
 def natural_order(paths: Iterable[PathLike]) -> list[Path]:
-    """Sort files by their names, and by the numbers in them as numbers.
+    """Sort files by their names; numbers in the names are compared as numbers.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def natural_order(paths: Iterable[PathLike]) -> list[Path]:
 
 
 class Series:
-    """What files of a series have in common; each is added in its turn."""
+    """Files of a series, added in order, and the values that they have in common."""
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
@@ -52,62 +52,62 @@ class Series:
         Raises
         ------
         FieldFileError
-            If it differs from the first one in its grid, unit, lengths or gel.
+            If it differs from the first file in grid, unit, lengths or gel.
         """
         if self._first is None:
             self._first = displacement
-        expected = dict(_facts(self._first))
-        for name, found in _facts(displacement):
-            if not _same(found, expected[name]):
+        expected = dict(_compared_values(self._first))
+        for name, found in _compared_values(displacement):
+            if not _is_equal(found, expected[name]):
                 raise FieldFileError(
                     f"{path}: {name}: found {found}, but {expected[name]} in "
-                    f"{self.paths[0]}; files of one series have the same grid, unit, "
-                    "lengths and gel"
+                    f"{self.paths[0]}; files of one series must have the same grid, "
+                    "unit, lengths and gel"
                 )
-        self._outlines_agree &= _same_outline(self._first, displacement)
+        self._outlines_agree &= _have_same_outline(self._first, displacement)
         self.paths.append(path)
         self.n_frames.append(displacement.n_frames)
 
     @property
     def grid_shape(self) -> tuple[int, int]:
-        """Rows and columns of all files."""
+        """Number of rows and columns of all files."""
         assert self._first is not None
         return self._first.grid_shape
 
-    def known(self, on_notice: Callable[[str], None] | None) -> dict[str, Any]:
-        """What is known about all of it, by the names of `Displacement`'s fields."""
+    def common_values(self, on_notice: Callable[[str], None] | None) -> dict[str, Any]:
+        """The values of all files, by the names of the fields of `Displacement`."""
         assert self._first is not None
-        known = {
+        common = {
             item.name: getattr(self._first, item.name)
             for item in dataclasses.fields(Displacement)
         }
-        known["metadata"] = {
+        common["metadata"] = {
             **self._first.metadata,
             "source": [str(path) for path in self.paths],
         }
         if not self._outlines_agree:
-            known["outline"] = None
+            common["outline"] = None
             if on_notice is not None:
                 on_notice(
-                    f"{self.paths[0]} and the files after it: the outlines of the cell "
-                    "differ; they are left out"
+                    f"{self.paths[0]} and the following files: the outlines of the "
+                    "cell differ and are ignored"
                 )
-        return known
+        return common
 
 
 class SeriesFrames:
-    """A `FrameSource`: frames of several files, one of which is open at a time.
+    """A `FrameSource`: frames of several files, of which one at a time is open.
 
     Parameters
     ----------
     paths : list of Path
-        The files, in their order.
+        The files, in order.
     n_frames : list of int
-        How many frames each has.
+        Number of frames of each file.
     grid_shape : tuple of int
-        Rows and columns of all.
+        Number of rows and columns of all files.
     open_file : callable
-        Opens a file, for as long as a ``with`` block lasts.
+        Opens a file for a ``with`` block.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class SeriesFrames:
         self._stops = np.cumsum(n_frames).tolist()
         self._open_file = open_file
         self._resources = ExitStack()
-        self._at: int | None = None
+        self._open_number: int | None = None
 
     @property
     def n_frames(self) -> int:
@@ -130,7 +130,7 @@ class SeriesFrames:
         return int(self._stops[-1])
 
     def frames(self, start: int, stop: int) -> FloatArray:
-        """Read frames from `start` to before `stop`, float32."""
+        """Read the frames from `start` to before `stop`, as float32."""
         return np.concatenate(list(self._parts(start, stop)))
 
     def close(self) -> None:
@@ -139,25 +139,25 @@ class SeriesFrames:
 
     def _parts(self, start: int, stop: int) -> Iterator[FloatArray]:
         first = 0
-        for number, after in enumerate(self._stops):
-            if start < after and first < stop:
+        for number, last in enumerate(self._stops):
+            if start < last and first < stop:
                 yield self._file(number).frames(
-                    max(start, first) - first, min(stop, after) - first
+                    max(start, first) - first, min(stop, last) - first
                 )
-            first = after
+            first = last
 
     def _file(self, number: int) -> Displacement:
-        if number != self._at:
+        if number != self._open_number:
             self._resources.close()
             self._displacement = self._resources.enter_context(
                 self._open_file(self._paths[number])
             )
-            self._at = number
+            self._open_number = number
         return self._displacement
 
 
 def _natural_key(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
-    """A path's words and numbers; numbers come before words."""
+    """Words and numbers of a path; numbers come before words."""
     parts = [
         (False, int(part), "") if part.isdecimal() else (True, 0, part.lower())
         for part in re.split(r"(\d+)", str(path))
@@ -166,7 +166,7 @@ def _natural_key(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
     return parts, str(path)
 
 
-def _facts(displacement: Displacement) -> Iterator[tuple[str, Any]]:
+def _compared_values(displacement: Displacement) -> Iterator[tuple[str, Any]]:
     rows, columns = displacement.grid_shape
     gel = displacement.gel
     yield "vectors", f"{rows} x {columns}"
@@ -178,13 +178,13 @@ def _facts(displacement: Displacement) -> Iterator[tuple[str, Any]]:
     yield "thickness of the gel in um", gel.thickness_um
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_equal(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-6)
     return bool(one == other)
 
 
-def _same_outline(one: Displacement, other: Displacement) -> bool:
+def _have_same_outline(one: Displacement, other: Displacement) -> bool:
     if one.outline is None or other.outline is None:
         return one.outline is other.outline
     return np.array_equal(one.outline, other.outline)

@@ -1,4 +1,4 @@
-"""What a file holds according to its headers, and which array is read as what."""
+"""Contents of a file according to its headers, and the choice of the array to read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_vit_tfm.io.registry import PathLike, opened
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What a file holds, known without reading its arrays.
+    """Contents of a file according to its headers.
 
     Parameters
     ----------
@@ -23,10 +23,10 @@ class FileSummary:
     format : str
         Name of its format.
     arrays : tuple of ArrayEntry
-        Everything in it, with shape, type, layout and kind.
+        Headers of all arrays, with shape, type, layout and kind.
     displacement, traction : str, optional
-        Names of the arrays that `read_displacement` and `read_traction` take
-        when they are not told which; None where there is none, or no clear one.
+        Names of the arrays that `read_displacement` and `read_traction` read by
+        default; None if there is no such array, or several.
     """
 
     path: Path
@@ -42,17 +42,17 @@ class FileSummary:
 
 
 def summarise(source: PathLike | FieldFile) -> FileSummary:
-    """Look inside a file.
+    """Summarise the contents of a file.
 
     Parameters
     ----------
     source : path or FieldFile
-        A file of any format, or one that is open.
+        A file of any format, or a `FieldFile` that is open.
 
     Returns
     -------
     FileSummary
-        What the file holds, whether or not there is a field in it.
+        The contents of the file, which may have no field.
 
     Raises
     ------
@@ -73,64 +73,64 @@ def summarise(source: PathLike | FieldFile) -> FileSummary:
             path=file.path,
             format=file.name,
             arrays=file.arrays,
-            displacement=_taken(file, "displacement"),
-            traction=_taken(file, "traction"),
+            displacement=_chosen_name(file, "displacement"),
+            traction=_chosen_name(file, "traction"),
         )
 
 
 def choose(file: FieldFile, kind: Kind, *, dataset: str | None = None) -> ArrayEntry:
-    """The array to read as displacement or traction.
+    """Choose the array to read as displacement or traction.
 
-    One that is asked for by name is believed to be what it is read as. Else it
-    is the one said to be of this kind. For displacements, where none is said
-    to be, it is the original work's ``data``, else the only vector field that
-    nothing is said about.
+    An array that is given by its name is chosen whatever its kind. Otherwise, the
+    array of the wanted kind is chosen. If there is no displacement, it is the array
+    ``data`` of the original work or, without that, the only vector field of unknown
+    kind.
 
     Raises
     ------
     FieldFileError
-        If there is none, or no clear one, or it is no vector field.
+        If there is no such array, or several, or if it is not a vector field.
     """
     if dataset is not None:
-        return _named(file, dataset)
+        return _find_by_name(file, dataset)
     fields = [entry for entry in file.arrays if entry.layout is not None]
     candidates = [entry for entry in fields if entry.kind == kind]
     if not candidates and kind == "displacement":
-        unsaid = [entry for entry in fields if entry.kind is None]
-        candidates = [entry for entry in unsaid if entry.original] or unsaid
+        unknown = [entry for entry in fields if entry.kind is None]
+        candidates = [entry for entry in unknown if entry.is_original] or unknown
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
         raise FieldFileError(
-            f"{file.path}: several arrays may be the {kind}: {_listed(candidates)}; "
-            "say which (dataset=, --dataset)"
+            f"{file.path}: several arrays may be the {kind}: "
+            f"{_listed(candidates)}; choose one by its name (dataset=, --dataset)"
         )
     if fields:
         raise FieldFileError(
-            f"{file.path}: holds no {kind} by its names and units: found "
-            f"{_listed(fields)}; if that is {kind} all the same, name it "
+            f"{file.path}: has no {kind} according to names and units: found "
+            f"{_listed(fields)}; if this is a {kind} after all, choose it by its name "
             "(dataset=, --dataset)"
         )
     raise FieldFileError(
-        f"{file.path}: holds no {kind} field: found {_listed(file.arrays)}; "
+        f"{file.path}: has no {kind} field: found {_listed(file.arrays)}; "
         f"expected {file.expects}"
     )
 
 
-def _taken(file: FieldFile, kind: Kind) -> str | None:
+def _chosen_name(file: FieldFile, kind: Kind) -> str | None:
     try:
         return choose(file, kind).name
     except FieldFileError:
         return None
 
 
-def _named(file: FieldFile, dataset: str) -> ArrayEntry:
+def _find_by_name(file: FieldFile, dataset: str) -> ArrayEntry:
     for entry in file.arrays:
         if entry.name != dataset.strip("/"):
             continue
         if entry.layout is None:
             raise FieldFileError(
-                f"{file.path}: {entry} is no vector field: expected {file.expects}"
+                f"{file.path}: {entry} is not a vector field: expected {file.expects}"
             )
         return entry
     raise FieldFileError(
@@ -138,11 +138,11 @@ def _named(file: FieldFile, dataset: str) -> ArrayEntry:
     )
 
 
-def _listed(entries: Sequence[ArrayEntry], most: int = 3) -> str:
+def _listed(entries: Sequence[ArrayEntry], maximum: int = 3) -> str:
     if not entries:
         return "no arrays"
-    text = ", ".join(_described(entry) for entry in entries[:most])
-    rest = len(entries) - most
+    text = ", ".join(_described(entry) for entry in entries[:maximum])
+    rest = len(entries) - maximum
     return f"{text} and {rest} more" if rest > 0 else text
 
 

@@ -1,4 +1,4 @@
-"""Files that this package writes: whole or not at all."""
+"""Writing stacks and arrays to files, which appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from napari_vit_tfm.io.registry import exporters
 
 
 def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:
-    """Write a traction stack, in the format of the file name's ending.
+    """Write a traction stack, in the format of the file name's extension.
 
     The array is ``traction``, ``(T, H, W, 2)``, float32, with the attributes
     ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``thickness_um``
     (infinite for a half-space), ``model``, ``model_sha256`` and ``version``,
-    the package's version. Numbers that are not known are NaN. An outline is
-    the array ``outline``; the mean displacements that were taken off are the
-    array ``drift``, ``(T, 2)``, with the attribute ``units``, "grid".
+    the version of this package. Unknown numbers are NaN. An outline is the array
+    ``outline``. The mean displacements that were subtracted are the array ``drift``,
+    ``(T, 2)``, with the attribute ``units``, "grid".
 
     Parameters
     ----------
     path : path
-        The file, with the ending of a format that is written, such as .h5 or .npz;
-        an existing file is replaced.
+        The file, with the extension of a format that can be written, such as .h5 or
+        .npz. An existing file is replaced.
     traction : TractionStack
-        What to write.
+        The tractions.
 
     Raises
     ------
     FieldFileError
-        If the ending is another, or the file cannot be written.
+        If the extension is unknown, or the file cannot be written.
 
     Examples
     --------
@@ -68,24 +68,24 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
 
 @contextmanager
 def open_traction(path: str | os.PathLike[str]) -> Iterator[TractionSink]:
-    """Write tractions frame by frame, in the form of `write_traction`.
+    """Write tractions batch by batch, in the form of `write_traction`.
 
     Parameters
     ----------
     path : path
-        As for `write_traction`. The file appears when the block ends; if the block
-        fails, there is none. Frames are written to HDF5 files at once; the content of
-        NPZ files is kept in memory until the end.
+        As for `write_traction`. The file appears when the block ends, and not at all
+        if the block fails. Frames are written to HDF5 files immediately; the content
+        of NPZ files is kept in memory until the end.
 
     Yields
     ------
     TractionSink
-        Takes the tractions.
+        The open file, to which tractions are appended.
 
     Raises
     ------
     FieldFileError
-        If the ending is another, or the file cannot be written.
+        If the extension is unknown, or the file cannot be written.
 
     Examples
     --------
@@ -117,21 +117,23 @@ class TractionSink:
         Raises
         ------
         ValueError
-            If their unit, spacing, gel or model is another than that of the frames
-            before, or drifts are known of some frames only.
+            If unit, spacing, gel or model differ from those of the previous frames, or
+            if the drift is known only for some frames.
         FieldFileError
-            If they cannot be written.
+            If the frames cannot be written.
         """
         if self._first is None:
             self._first = traction.first(1)
-        if _known(traction) != _known(self._first):
-            raise ValueError("the tractions of one file are all of one kind")
+        if _common_values(traction) != _common_values(self._first):
+            raise ValueError(
+                "all tractions in a file must have the same grid, unit, gel and model"
+            )
         self._append("traction", traction.data, _traction_attributes(traction))
         if traction.drift is not None:
             self._drifts.append(traction.drift)
 
     def finish(self) -> None:
-        """Write outline and drift, after the last frame."""
+        """Write outline and drift after the last frame."""
         if self._first is None:
             raise ValueError("there are no tractions to write")
         if self._first.outline is not None:
@@ -143,25 +145,25 @@ class TractionSink:
 def write_displacement(
     path: str | os.PathLike[str], displacement: DisplacementStack
 ) -> None:
-    """Write a displacement stack, in the format of the file name's ending.
+    """Write a displacement stack, in the format of the file name's extension.
 
     The array is ``displacement``, ``(T, H, W, 2)``, float32, with the attributes
     ``units``, ``spacing_um``, ``pixel_size_um``, ``young_pa``, ``poisson`` and
-    ``thickness_um``, as far as they are known, and ``version``, the package's
-    version. An outline is the array ``outline``.
+    ``thickness_um``, as far as they are known, and ``version``, the version of this
+    package. An outline is the array ``outline``.
 
     Parameters
     ----------
     path : path
-        The file, ending as those of a format that is written, such as .h5 or .npz;
-        one of that name is replaced.
+        The file, with the extension of a format that can be written, such as .h5 or
+        .npz. An existing file is replaced.
     displacement : DisplacementStack
-        What to write.
+        The displacements.
 
     Raises
     ------
     FieldFileError
-        If the ending is another, or the file cannot be written.
+        If the extension is unknown, or the file cannot be written.
 
     Examples
     --------
@@ -173,7 +175,7 @@ def write_displacement(
     >>> read_displacement("displacement.h5").spacing_um
     0.8
     """
-    said: dict[str, str | float | None] = {
+    attributes: dict[str, str | float | None] = {
         "units": displacement.unit,
         "spacing_um": displacement.spacing_um,
         "pixel_size_um": displacement.pixel_size_um,
@@ -183,12 +185,12 @@ def write_displacement(
     arrays: dict[str, npt.ArrayLike] = {"displacement": displacement.data}
     if displacement.outline is not None:
         arrays[OUTLINE_NAME] = displacement.outline
-    known = {name: value for name, value in said.items() if value is not None}
+    known = {name: value for name, value in attributes.items() if value is not None}
     write_arrays(path, arrays, {"displacement": known})
 
 
 def gel_attributes(gel: Gel) -> dict[str, float]:
-    """What files say about a gel; NaN for what is not known.
+    """Attributes of a gel in a file; unknown values are NaN.
 
     Parameters
     ----------
@@ -198,8 +200,7 @@ def gel_attributes(gel: Gel) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``young_pa``, ``poisson`` and ``thickness_um``, infinite for a
-        half-space.
+        ``young_pa``, ``poisson`` and ``thickness_um`` (infinite for a half-space).
     """
     return {
         name: math.nan if value is None else value
@@ -212,26 +213,26 @@ def write_arrays(
     arrays: Mapping[str, npt.ArrayLike],
     attributes: Mapping[str, Attributes],
 ) -> None:
-    """Write named arrays, in the format of the file name's ending.
+    """Write named arrays, in the format of the file name's extension.
 
     The file is written under a temporary name and renamed when it is complete.
 
     Parameters
     ----------
     path : path
-        The file, with the ending of a format that is written, such as .h5 or .npz;
-        an existing file is replaced.
+        The file, with the extension of a format that can be written, such as .h5 or
+        .npz. An existing file is replaced.
     arrays : mapping of str to array
-        The arrays. None is written as objects.
+        The arrays, by name. Arrays of objects are refused.
     attributes : mapping of str to mapping
-        Strings and numbers by name, for every array by its name, for the file
-        itself under the name ``""``. NPZ files hold them as arrays without
-        axes, named ``array.attribute``.
+        Attributes of the arrays, strings and numbers, by the name of the array; those
+        under the name ``""`` belong to the whole file. In NPZ files, they are
+        zero-dimensional arrays named ``array.attribute``.
 
     Raises
     ------
     FieldFileError
-        If the ending is another, or the file cannot be written.
+        If the extension is unknown, or the file cannot be written.
     """
     with open_output(path, attributes.get("", {})) as append:
         for name, array in arrays.items():
@@ -242,51 +243,51 @@ def write_arrays(
 def open_output(
     path: str | os.PathLike[str], attributes: Attributes
 ) -> Iterator[Append]:
-    """Write a file piece by piece, in the format of the file name's ending.
+    """Write a file in several steps, in the format of the file name's extension.
 
     Parameters
     ----------
     path : path
-        As for `write_arrays`; the file is there when the block ends.
+        As for `write_arrays`. The file appears when the block ends.
     attributes : mapping of str to str or number
-        What is said about the whole file.
+        Attributes of the whole file.
 
     Yields
     ------
     Append
-        Makes an array, or appends to it.
+        Function that creates an array, or appends to it.
 
     Raises
     ------
     FieldFileError
-        If the ending is another, or the file cannot be written.
+        If the extension is unknown, or the file cannot be written.
     """
     target = check_output(path)
     exporter = _exporter_for(target)
-    of_block: list[OSError] = []
+    errors_in_block: list[OSError] = []
     try:
         with (
             replacing(target) as temporary,
             exporter.open(temporary, attributes) as append,
         ):
             try:
-                yield partial(_append_or_explain, target, append)
+                yield partial(_append, target, append)
             except OSError as error:
-                of_block.append(error)
+                errors_in_block.append(error)
                 raise
     except OSError as error:
-        if error in of_block:
+        if error in errors_in_block:
             raise
         raise _unwritable(target, error) from error
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
-    """The path, if a file can be written there: asked before a long computation.
+    """Return the path, or raise an error if no file can be written there.
 
     Raises
     ------
     FieldFileError
-        If its ending is none that is written, or its folder is not there.
+        If the extension is unknown, or the folder does not exist.
     """
     path = Path(path)
     _exporter_for(path)
@@ -301,14 +302,14 @@ def _exporter_for(path: Path) -> type[Exporter]:
     for exporter in exporters():
         if path.suffix.lower() in exporter.suffixes:
             return exporter
-    suffixes = [suffix for known in exporters() for suffix in known.suffixes]
+    suffixes = [suffix for exporter in exporters() for suffix in exporter.suffixes]
     raise FieldFileError(
-        f"{path}: found the ending {path.suffix!r}, "
+        f"{path}: found the extension {path.suffix!r}, "
         f"expected one of {', '.join(suffixes)}"
     )
 
 
-def _append_or_explain(
+def _append(
     target: Path,
     append: Append,
     name: str,
@@ -322,13 +323,13 @@ def _append_or_explain(
 
 
 def _unwritable(target: Path, error: OSError) -> FieldFileError:
-    # h5py's own text names the temporary file.
+    # The message of h5py has the name of the temporary file.
     reason = error.strerror or type(error).__name__
     return FieldFileError(f"{target}: cannot be written ({reason})")
 
 
-def _known(traction: TractionStack) -> tuple[object, ...]:
-    """What all frames of a file have in common."""
+def _common_values(traction: TractionStack) -> tuple[object, ...]:
+    """The values that all frames of a file must have in common."""
     return (
         traction.grid_shape,
         traction.unit,
@@ -341,8 +342,8 @@ def _known(traction: TractionStack) -> tuple[object, ...]:
 
 
 def _traction_attributes(traction: TractionStack) -> Attributes:
-    """What is said about tractions; all of it, so that no reader need ask first."""
-    said: dict[str, str | float | None] = {
+    """Attributes of tractions; unknown values are NaN, so that none is missing."""
+    attributes: dict[str, str | float | None] = {
         "units": traction.unit,
         "spacing_um": traction.spacing_um,
         **gel_attributes(traction.gel),
@@ -350,24 +351,26 @@ def _traction_attributes(traction: TractionStack) -> Attributes:
         "model_sha256": traction.model_sha256,
         "version": __version__,
     }
-    return {name: math.nan if value is None else value for name, value in said.items()}
+    return {
+        name: math.nan if value is None else value for name, value in attributes.items()
+    }
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside a file, which takes the file's place at the end.
+    """Write a temporary file in the same folder, which replaces a file at the end.
 
     Parameters
     ----------
     path : Path
-        The file to write; untouched if the block fails.
+        The file to write or replace. It does not change if the block fails.
 
     Yields
     ------
     Path
-        The name to write to.
+        The temporary file.
     """
-    # A link keeps pointing at its file, which is the one replaced.
+    # A symbolic link is kept; the file that it points to is replaced.
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

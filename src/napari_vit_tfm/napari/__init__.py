@@ -1,5 +1,5 @@
 """The napari plugin: reader, writer, sample data, layers and the two docks.
 
-The only place that knows napari and Qt. Importing this package imports
-neither; the manifest ``napari.yaml`` names the modules that do.
+Only this package uses napari and Qt. Importing the package itself does not import them;
+the modules that the manifest ``napari.yaml`` names do.
 """

@@ -1,4 +1,4 @@
-"""Opens displacement and traction files, and leaves all others to other readers."""
+"""Reader of displacement and traction files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, with_o
 def get_reader(
     path: str | Sequence[str],
 ) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """Decide, by looking inside, whether files hold fields.
+    """Return a reader for files with fields.
 
     Parameters
     ----------
     path : str or sequence of str
-        The file, or files that are to become one stack. Of several files only the
-        first is looked into, and it has to hold displacements.
+        The file, or several files to be opened as one stack. Of several files, only the
+        first is checked; it must have displacements.
 
     Returns
     -------
     callable or None
-        Reads the files; None where there is no field in them.
+        Function that reads the files; None if they have no field.
     """
     try:
         paths = _in_order(path)
@@ -39,23 +39,23 @@ def get_reader(
 
 
 def read_fields(path: str | Sequence[str]) -> list[LayerData]:
-    """Read every field of a file, or one field out of several files, as layers.
+    """Read the fields in a file, or one field from several files, as layers.
 
-    Tractions lie below displacements and are hidden where there are both: what
-    one opens the file for is the displacements.
+    If a file has displacements and tractions, the tractions are hidden, below the
+    displacements.
 
     Parameters
     ----------
     path : str or sequence of str
-        What `get_reader` has not declined. Several files are one time-lapse of
-        displacements, in the order of the numbers in their names.
+        Files that `get_reader` has accepted. Several files are one time-lapse of
+        displacements, sorted by the numbers in their names.
 
     Raises
     ------
     FieldFileError
-        If a field cannot be read after all, such as for vectors that are NaN.
-        Tractions beside displacements are then left out, with a warning; so is
-        what the file says about the gel that no gel can have.
+        If the field cannot be read, for example because vectors are NaN. If only the
+        tractions beside displacements cannot be read, they are left out with a warning.
+        Impossible values of the gel are ignored with a warning.
     """
     paths = _in_order(path)
     if len(paths) > 1:

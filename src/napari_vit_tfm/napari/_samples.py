@@ -38,7 +38,7 @@ def sample_layers(field: synthesis.SyntheticStack, *, title: str) -> list[LayerD
     field : SyntheticStack
         The field in the reference form.
     title : str, keyword-only
-        The beginning of the layers' names.
+        Title of the field, with which the layers' names begin.
     """
     displacement, traction = field.on_gel(
         young_pa=_EXAMPLE.young_pa, spacing_um=_EXAMPLE.spacing_um

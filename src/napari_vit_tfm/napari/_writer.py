@@ -1,4 +1,4 @@
-"""Saves the field that layers show, with all that is known about it."""
+"""Writer of displacement and traction fields."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from napari_vit_tfm.napari.layers.registry import description_of
 def write_field(
     path: str, layer_data: Sequence[tuple[Any, dict[str, Any], str]]
 ) -> list[str]:
-    """Save the one displacement or traction field among some layers.
+    """Save the displacement or traction field that layers show.
 
-    What is saved is the field itself, with its unit, lengths, gel and, for tractions,
-    the method and its weights' SHA-256; not the magnitude or the arrows that are
-    drawn. Displacements in layers of other programs are saved as they are now.
+    The full field is saved, not the magnitude or the arrows that are drawn, with unit,
+    lengths, gel and, for tractions, the method and the SHA-256 of its weights.
+    Displacements in layers of other programs are saved in their current state.
 
     Parameters
     ----------
     path : str
-        The file; its ending selects the format.
+        The file. Its extension selects the format.
     layer_data : sequence of (data, options, type)
-        The layers as napari hands them over.
+        The layers, as tuples that napari provides.
 
     Returns
     -------
@@ -43,9 +43,9 @@ def write_field(
     Raises
     ------
     FieldError
-        If the layers show no field, several fields, or data that were changed.
+        If the layers show no field, several fields, or changed data.
     """
-    # Layers again: a layer is read in one way only.
+    # Fields are read from layers, so create layers again.
     layers = [
         Layer.create(data, options, kind)
         for data, options, kind in layer_data
@@ -53,9 +53,9 @@ def write_field(
     ]
     stacks = _stacks(layers)
     if len(stacks) != 1:
-        amount = "several fields" if stacks else "no displacements and no tractions"
+        amount = "several fields" if stacks else "neither displacements nor tractions"
         raise FieldError(
-            f"the layers to save show {amount}: select the layers of one field"
+            f"the selected layers show {amount}: select the layers of one field"
         )
     (stack,) = stacks
     if isinstance(stack, DisplacementStack):
@@ -66,7 +66,7 @@ def write_field(
 
 
 def _stacks(layers: Sequence[Layer]) -> list[Stack]:
-    """The fields among layers, each once."""
+    """The fields that layers show, without duplicates."""
     tractions: dict[str, Stack] = {}
     for layer in layers:
         description = description_of(layer)

@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 class RunError(Exception):
     """Wraps a RuntimeError in a worker thread, which is its cause.
 
-    superqt takes a RuntimeError for the end of the program: it reports no error,
-    and the worker never finishes.
+    superqt takes a RuntimeError to mean that the program is closing: it reports no
+    error, and the worker never finishes.
     """
 
 

@@ -1,4 +1,4 @@
-"""Computation in a thread, of which only the latest request counts."""
+"""Computation in a thread, with at most one waiting request."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from napari_vit_tfm.napari.errors import RunError
 
 Request = TypeVar("Request", bound=Hashable)
 Step = TypeVar("Step")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class LatestJob(QObject, Generic[Request, Step, Answer]):
+class LatestJob(QObject, Generic[Request, Step, Result]):
     """Computes one request at a time, and keeps only the last waiting request.
 
-    Every answer is delivered with its request, so that the receiver can tell
-    whether the answer is still needed. All callbacks run in the GUI thread. What
-    has been cancelled calls none of them but `on_finished`. If the owner is
-    destroyed, the computation is stopped and nothing is called.
+    Every result is delivered with its request, so that the receiver can check whether
+    the result is still needed. All callbacks run in the GUI thread. After a request has
+    been cancelled, only `on_finished` is called. If the owner is destroyed, the
+    computation is stopped and no callback is called.
 
     Parameters
     ----------
     owner : QObject
-        The widget that the answers are for.
+        The widget that receives the results.
     function : callable
-        Computes the answer to a request, in a thread. It is called with the request
+        Computes the result of a request, in a thread. It is called with the request
         and a function that returns whether the request is cancelled. A generator
-        yields steps and returns the answer; a plain function returns the answer. A
+        yields steps and returns the result; a plain function returns the result. A
         generator that is cancelled stops at its next step.
-    on_answer : callable, keyword-only
-        Called with a request and its answer.
+    on_result : callable, keyword-only
+        Called with a request and its result.
     on_error : callable, keyword-only
-        Called with a request and the error that it raised; a RunError for a
+        Called with a request and the error that was raised; a RunError for a
         RuntimeError.
     on_step : callable, keyword-only, optional
         Called with a request and what the generator yields.
     on_finished : callable, keyword-only, optional
-        Called whenever a computation has ended, with or without an answer.
+        Called whenever a computation has ended, with or without a result.
     open_bar : callable, keyword-only, optional
         Called with a request; returns its progress bar, a
         ``napari.utils.cancelable_progress``. `advance` moves it.
@@ -54,7 +54,7 @@ class LatestJob(QObject, Generic[Request, Step, Answer]):
         owner: QObject,
         function: Callable[[Request, Callable[[], bool]], Any],
         *,
-        on_answer: Callable[[Request, Answer], None],
+        on_result: Callable[[Request, Result], None],
         on_error: Callable[[Request, Exception], None],
         on_step: Callable[[Request, Step], None] | None = None,
         on_finished: Callable[[], None] | None = None,
@@ -63,7 +63,7 @@ class LatestJob(QObject, Generic[Request, Step, Answer]):
     ) -> None:
         super().__init__(owner)
         self._function = function
-        self._on_answer = on_answer
+        self._on_result = on_result
         self._on_error = on_error
         self._on_step = on_step
         self._finished = on_finished
@@ -81,11 +81,11 @@ class LatestJob(QObject, Generic[Request, Step, Answer]):
         return self._worker is not None
 
     @property
-    def awaited(self) -> Request | None:
-        """The latest request that has not been answered or cancelled."""
+    def pending(self) -> Request | None:
+        """The latest request that has neither been completed nor cancelled."""
         return self._current if self._next is None else self._next
 
-    def ask(self, request: Request) -> None:
+    def submit(self, request: Request) -> None:
         """Compute a request now, or after the one that is running."""
         if request == self._current:
             self._next = None
@@ -104,13 +104,13 @@ class LatestJob(QObject, Generic[Request, Step, Answer]):
     def advance(self, done: int) -> None:
         """Move the progress bar.
 
-        napari's bars let Qt handle events whenever they change. The end of the
-        computation may be handled in here, so call this last.
+        napari's progress bars process Qt events whenever they change. The end of the
+        computation may be handled during this call, so call it last.
 
         Parameters
         ----------
         done : int
-            Parts that are done since the beginning.
+            Number of steps that are done.
         """
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
@@ -134,21 +134,21 @@ class LatestJob(QObject, Generic[Request, Step, Answer]):
         self.destroyed.connect(self._cancelled.set)
         self._worker = worker
         if self._open_bar is not None:
-            # It lets Qt handle events, so it comes when the job is busy.
+            # It processes Qt events, so the job must be busy before.
             self._bar = self._open_bar(request)
         worker.start()
 
     def _on_yielded(self, step: Step) -> None:
-        if self._bar is not None and self._bar.is_canceled and self.awaited is not None:
+        if self._bar is not None and self._bar.is_canceled and self.pending is not None:
             assert self._on_bar_cancelled is not None
             self._on_bar_cancelled()
         if self._current is not None and self._on_step is not None:
             self._on_step(self._current, step)
 
-    def _on_returned(self, answer: Answer) -> None:
+    def _on_returned(self, result: Result) -> None:
         request, self._current = self._current, None
         if request is not None:
-            self._on_answer(request, answer)
+            self._on_result(request, result)
 
     def _on_errored(self, error: Exception) -> None:
         request, self._current = self._current, None
@@ -176,9 +176,9 @@ def _steps(
 ) -> Generator[Any, None, Any]:
     """Run a plain function or a generator."""
     try:
-        answer = function(request, is_cancelled)
-        if isinstance(answer, Generator):
-            answer = yield from answer
+        result = function(request, is_cancelled)
+        if isinstance(result, Generator):
+            result = yield from result
     except RuntimeError as error:
         raise RunError(str(error)) from error
-    return answer
+    return result

@@ -32,13 +32,13 @@ class LRUCache(Generic[Key, Value]):
             self._values.move_to_end(key)
         return self._values.get(key)
 
-    def keep(self, key: Key, value: Value) -> None:
+    def put(self, key: Key, value: Value) -> None:
         """Add a value, and drop the least recently used one if the cache is full."""
         self._values[key] = value
         self._values.move_to_end(key)
         while len(self._values) > self._size:
             self._values.popitem(last=False)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Remove all values."""
         self._values.clear()

@@ -93,7 +93,7 @@ def test_empty_arrays_are_refused(tmp_path: Path) -> None:
         read_displacement(path)
 
 
-def test_attributes_are_believed(tmp_path: Path) -> None:
+def test_attributes_are_read_unless_values_are_given(tmp_path: Path) -> None:
     path = write(tmp_path / "run.h5", data=vectors(3, 8, 9, 2))
     with h5py.File(path, "a") as file:
         file.attrs["spacing_um"] = 0.5
@@ -103,8 +103,8 @@ def test_attributes_are_believed(tmp_path: Path) -> None:
     stack = read_displacement(path)
     assert (stack.unit, stack.spacing_um, stack.pixel_size_um) == ("px", 0.5, 0.1)
     assert "comment" not in stack.metadata["attributes"]
-    told = read_displacement(path, unit="um", spacing_um=2.0, pixel_size_um=0.2)
-    assert (told.unit, told.spacing_um, told.pixel_size_um) == ("um", 2.0, 0.2)
+    given = read_displacement(path, unit="um", spacing_um=2.0, pixel_size_um=0.2)
+    assert (given.unit, given.spacing_um, given.pixel_size_um) == ("um", 2.0, 0.2)
 
 
 def test_two_fields_in_one_file(tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_two_fields_in_one_file(tmp_path: Path) -> None:
     assert read_traction(path, unit="1").metadata["dataset"] == "traction"
 
 
-def test_keras_weights_are_declined(reference: Path) -> None:
+def test_keras_weights_are_refused(reference: Path) -> None:
     path = reference / "cnn" / "model_noise_1e-4.h5"
     summary = summarise(path)
     assert summary.format == "HDF5"
     assert (summary.displacement, summary.traction) == (None, None)
-    with pytest.raises(FieldFileError, match=r"model_noise_1e-4.h5: holds no displ"):
+    with pytest.raises(FieldFileError, match=r"model_noise_1e-4.h5: has no displ"):
         read_displacement(path)
 
 
@@ -138,10 +138,10 @@ def test_original_files(reference: Path) -> None:
         np.testing.assert_array_equal(stack.data, file["data"][...].astype(np.float32))
 
 
-def test_original_tractions_are_told_by_the_file_name(reference: Path) -> None:
+def test_original_tractions_are_recognised_by_the_file_name(reference: Path) -> None:
     path = reference / "fields" / "tractions.h5"
     assert summarise(path).displacement is None
-    with pytest.raises(FieldFileError, match=r"tractions.h5.*traction; if that is"):
+    with pytest.raises(FieldFileError, match=r"tractions.h5.*traction; if this is"):
         read_displacement(path)
     assert read_traction(path).unit == "1"
     assert read_displacement(path, dataset="data").unit == "field"

@@ -25,7 +25,7 @@ def write(path: Path, **arrays: Any) -> Path:
 
 
 def write_73(path: Path, **arrays: npt.NDArray[Any]) -> Path:
-    """As MATLAB 7.3 does it: HDF5 after 512 bytes of header, last axis first."""
+    """Write a file as MATLAB 7.3 does: HDF5 after 512 bytes, last axis first."""
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, values in arrays.items():
             file[name] = values.T
@@ -51,13 +51,15 @@ def test_tractions_are_in_pascal(tmp_path: Path, writer: Any) -> None:
     stack = read_traction(path)
     assert stack.unit == "Pa"
     assert stack.data.shape == (1, 8, 9, 2)
-    with pytest.raises(FieldFileError, match="holds no displacement"):
+    with pytest.raises(FieldFileError, match="has no displacement"):
         read_displacement(path)
 
 
 @pytest.mark.parametrize("writer", [write, write_73])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64])
-def test_outline_counts_from_one(tmp_path: Path, writer: Any, dtype: type) -> None:
+def test_outlines_are_counted_from_one(
+    tmp_path: Path, writer: Any, dtype: type
+) -> None:
     path = writer(
         tmp_path / "cell.mat",
         dspl=RNG.normal(size=(9, 8, 2)),
@@ -75,7 +77,7 @@ def test_broken_outlines_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FieldFileError, match="found 2 and 1 numbers"):
         read_displacement(path)
     path = write(tmp_path / "cell.mat", dspl=dspl, brdx=[[np.nan]], brdy=[[1.0]])
-    with pytest.raises(FieldFileError, match="not a cell's outline"):
+    with pytest.raises(FieldFileError, match="not a cell outline"):
         read_displacement(path)
 
 
@@ -87,7 +89,7 @@ def test_doubles_stored_as_whole_numbers(tmp_path: Path) -> None:
     with pytest.raises(FieldFileError, match="uint8"):
         read_displacement(path)
     content = bytearray(path.read_bytes())
-    content[144] = 6  # the array's class: from uint8 to double
+    content[144] = 6  # class of the array: from uint8 to double
     path.write_bytes(content)
     np.testing.assert_array_equal(read_displacement(path).data[0, 3, 6], [2, 1])
 
@@ -113,7 +115,7 @@ def test_other_arrays_are_refused(tmp_path: Path, dspl: Any) -> None:
 def test_complex_in_version_73_is_refused(tmp_path: Path) -> None:
     parts = np.zeros((2, 9, 8), dtype=[("real", "f8"), ("imag", "f8")])
     path = write_73(tmp_path / "cell.mat", dspl=parts.T)
-    with pytest.raises(FieldFileError, match="holds no displacement"):
+    with pytest.raises(FieldFileError, match="has no displacement"):
         read_displacement(path)
 
 
@@ -147,7 +149,7 @@ def test_positions_and_vectors_of_several_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [slice(1, None), [0, *range(11)]])
-def test_positions_that_are_no_grid_are_refused(tmp_path: Path, keep: Any) -> None:
+def test_positions_off_a_grid_are_refused(tmp_path: Path, keep: Any) -> None:
     pos = np.array([[x, y] for x in range(4) for y in range(3)], dtype=float)[keep]
     path = write(tmp_path / "in.mat", input_data=struct(pos, pos))
     with pytest.raises(FieldFileError, match="every node of a regular grid"):
@@ -167,7 +169,7 @@ def test_other_structs_are_refused(tmp_path: Path) -> None:
         read_displacement(path)
 
 
-def test_structs_of_version_73_are_named(tmp_path: Path) -> None:
+def test_structs_of_version_73_are_listed(tmp_path: Path) -> None:
     path = write_73(tmp_path / "in.mat")
     with h5py.File(path, "a") as file:
         file.create_group("input_data")
@@ -186,7 +188,7 @@ def test_simulated_cells(reference: Path, name: str) -> None:
     np.testing.assert_array_equal(stack.data[0, 40, 60], stored[60, 40].astype("f4"))
     assert stack.outline is not None
     assert stack.outline.shape == (360, 2)
-    # In the right order the outline holds all tractions, and none are cut off.
+    # With the right axis order, all tractions are inside the outline.
     from skimage.measure import points_in_poly
 
     tractions = read_traction(truth)
@@ -198,6 +200,6 @@ def test_simulated_cells(reference: Path, name: str) -> None:
 def test_bayesian_fttc_input(reference: Path) -> None:
     stack = read_displacement(reference / "fields" / "bfttc" / "input_data.mat")
     original = read_displacement(reference / "fields" / "displacement.h5")
-    # That file holds one component of the original field, as its first.
+    # Component 0 of the MATLAB file is component 1 of the HDF5 file.
     np.testing.assert_array_equal(stack.data[0, ..., 0], original.data[0, ..., 1])
     assert not stack.data[..., 1].any()

@@ -16,7 +16,7 @@ from napari_vit_tfm.io import (
 RNG = np.random.default_rng(0)
 
 
-def test_units_are_arrays_without_axes(tmp_path: Path) -> None:
+def test_units_are_zero_dimensional_arrays(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     values = RNG.normal(size=(3, 8, 9, 2))
     np.savez(
@@ -28,7 +28,7 @@ def test_units_are_arrays_without_axes(tmp_path: Path) -> None:
     assert [entry.name for entry in summarise(path).arrays] == ["displacement"]
 
 
-def test_an_unnamed_array_has_no_unit(tmp_path: Path) -> None:
+def test_data_in_npz_has_no_unit(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     np.savez(path, data=RNG.normal(size=(3, 2, 8, 9)))
     stack = read_displacement(path)
@@ -61,7 +61,7 @@ def test_pickles_are_never_loaded(tmp_path: Path, name: str) -> None:
     assert not sprung.exists()
 
 
-def test_other_archives_are_declined(reference: Path) -> None:
+def test_archives_without_arrays_are_refused(reference: Path) -> None:
     path = reference / "vit" / "seed_format_vit.pth"
     assert summarise(path).arrays == ()
     with pytest.raises(FieldFileError, match="found no arrays"):
@@ -71,6 +71,6 @@ def test_other_archives_are_declined(reference: Path) -> None:
 def test_disc_fields(reference: Path) -> None:
     path = reference / "discs_dev.npz"
     assert read_displacement(path).unit is None
-    with pytest.raises(FieldFileError, match="traction names no unit"):
+    with pytest.raises(FieldFileError, match="traction has no unit"):
         read_traction(path)
     assert read_traction(path, unit="1").data.shape == (64, 104, 104, 2)

@@ -86,5 +86,5 @@ def test_the_status_names_the_patch_under_the_mouse(found):
     shown = Shown(is_on=True, frame=found.frame, findings=found, hovered=(1, 2))
     assert shown.status().startswith("patch (1, 2), number 6: ")
     assert replace(shown, findings=None).status() == "patch (1, 2), number 6"
-    for hidden in ({"sees_plane": False}, {"failure": "no"}, {"hovered": None}):
+    for hidden in ({"shows_plane": False}, {"failure": "no"}, {"hovered": None}):
         assert replace(shown, **hidden).status() == ""

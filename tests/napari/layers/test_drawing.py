@@ -122,7 +122,7 @@ def test_the_outline_is_drawn_in_rows_and_columns(displacement):
 def test_names_say_file_quantity_method_and_unit(displacement, traction):
     described = {"method": "ViT"}
     shown = create(displacement, title="cell_07")
-    shown += create(traction, title="cell_07", described=described)
+    shown += create(traction, title="cell_07", attributes=described)
     assert [layer.name for layer in shown] == [
         "cell_07: displacement (µm)",
         "cell_07: displacement arrows (µm)",

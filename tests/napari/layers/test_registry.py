@@ -17,7 +17,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
 from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
-from napari_vit_tfm.napari.layers.registry import description_of, held_by, is_unchanged
+from napari_vit_tfm.napari.layers.registry import description_of, entry_of, is_unchanged
 
 
 def fresh(displacement) -> DisplacementStack:
@@ -123,7 +123,7 @@ def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement)
         fields = find_displacements(viewer.layers)
         assert [len(field.layers) for field in fields] == [2] * (n_copies + 1)
     assert description_of(viewer.layers[0]) == original
-    ids = {description_of(field.lead).field_id for field in fields}
+    ids = {description_of(field.first).field_id for field in fields}
     assert len(ids) == 3
 
 
@@ -136,7 +136,7 @@ def test_a_copy_of_a_copy_has_the_vectors_when_the_original_is_gone(displacement
     gc.collect()
     second = Layer.create(*copy.deepcopy(first.as_layer_data_tuple()))
     assert layer_stack(second).data is displacement.data
-    assert held_by(second).description.copied_from == description_of(first).field_id
+    assert entry_of(second).description.copied_from == description_of(first).field_id
 
 
 @pytest.mark.parametrize("value", ["furlong", "Pa", 3, None])

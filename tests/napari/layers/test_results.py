@@ -216,21 +216,19 @@ def test_every_displacement_layer_has_its_own_tractions(viewer, source, traction
 def test_what_differs_is_said_in_words(viewer, source, displacement, traction):
     show_tractions(viewer.layers, traction, source)
     (result,) = all_results(viewer.layers, source)
-    stack = displacement_at(viewer.layers, field_at(viewer.layers, source).lead)
+    stack = displacement_at(viewer.layers, field_at(viewer.layers, source).first)
 
     def said(*, gel=traction.gel, method=traction.model, **changes) -> list[str]:
         changed = dataclasses.replace(stack, **changes) if changes else stack
         return differences(result.description, changed, gel, method)
 
     # It was shown with the spacing of the layer's file.
-    assert said() == [
-        "computed for a spacing of 0.5 µm; the dock says a spacing of 0.7 µm"
-    ]
+    assert said() == ["computed for a spacing of 0.5 µm, now a spacing of 0.7 µm"]
     assert said(spacing_um=0.5) == []
     assert said(spacing_um=0.5, gel=Gel(poisson=0.3, thickness_um=9.0)) == [
-        "computed for 2 kPa; the dock says an unknown Young's modulus (t/E)",
-        "computed for a Poisson ratio of 0.45; the dock says a Poisson ratio of 0.3",
-        "computed for a gel of infinite thickness; the dock says a gel 9 µm thick",
+        "computed for 2 kPa, now an unknown Young's modulus (t/E)",
+        "computed for a Poisson ratio of 0.45, now a Poisson ratio of 0.3",
+        "computed for a gel of infinite thickness, now a gel 9 µm thick",
     ]
     assert said(spacing_um=0.5, data=stack.data * 2) == [
         "computed before the displacements were changed"

@@ -226,23 +226,19 @@ def test_results_that_a_run_would_not_give_any_more_are_marked(
     run(dock, finish)
     assert dock.save_note.text() == "traction, FTTC (Pa)"
     dock.gel["young_pa"].value = 10000.0
-    assert (
-        "computed for 5 kPa; the dock says 10 kPa: run again" in dock.save_note.text()
-    )
+    assert "computed for 5 kPa, now 10 kPa; run again" in dock.save_note.text()
     dock.gel["young_pa"].value = 5000.0
     dock.model.choose("bayesian-fttc")
-    assert "with FTTC; the dock says Bayesian FTTC" in dock.save_note.text()
+    assert "with FTTC, now Bayesian FTTC" in dock.save_note.text()
     dock.model.choose("fttc")
     assert dock.save_note.text() == "traction, FTTC (Pa)"
     dock.method["regularisation"].value = 2.0
-    assert "the dock says FTTC, regularisation 2:" in dock.save_note.text()
+    assert "now FTTC, regularisation 2;" in dock.save_note.text()
     dock.method["regularisation"].value = None
     dock.calibration["spacing_um"].value = 0.8
-    assert (
-        "a spacing of 0.5 µm; the dock says a spacing of 0.8" in dock.save_note.text()
-    )
+    assert "a spacing of 0.5 µm, now a spacing of 0.8" in dock.save_note.text()
     dock.calibration["unit"].value = "grid"
-    assert "displacements in micrometres; the dock says" in dock.save_note.text()
+    assert "displacements in micrometres, now" in dock.save_note.text()
 
 
 def test_the_selected_result_is_saved_else_the_last(
@@ -279,7 +275,7 @@ def test_without_a_field_it_says_what_to_do(dock):
 def test_an_unknown_unit_must_be_chosen(dock, viewer, finish, displacement):
     source = add(viewer, dataclasses.replace(displacement, unit=None, spacing_um=None))
     assert not dock.run_button.isEnabled()
-    assert "does not say the unit" in dock.message.text()
+    assert "does not have the unit" in dock.message.text()
     dock.calibration["unit"].value = "um"
     assert not dock.run_button.isEnabled()
     assert "need the vector spacing" in dock.message.text()
@@ -344,7 +340,7 @@ def test_a_result_that_comes_after_the_cancel_is_dropped(
     monkeypatch.setattr(dock.message, "setText", said.append)
     finish(dock)
     assert tractions_of(viewer.layers, source) == (None, None)
-    assert said == ["Cancelled: the layers are as they were."]
+    assert said == ["Cancelled. The layers are unchanged."]
 
 
 def test_results_go_to_the_layer_the_run_started_on(dock, viewer, finish, displacement):
@@ -455,7 +451,7 @@ def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     assert dock.method.heads() is None
     dock.method["heads"].value = 4
     assert dock.method.heads() == 4
-    assert dock.method.given() == {}
+    assert dock.method.given_values() == {}
     dock.model.choose("vit")
     assert dock.method.heads() is None
 
@@ -524,7 +520,7 @@ def test_a_gel_that_cannot_be_is_ignored(
     viewer.open(str(path), plugin="napari-vit-tfm")
     assert shown_gel(dock) == (None, None, None)
     for warning, (name, value) in zip(warnings, said.items(), strict=True):
-        assert f"says {name} = {value!r}" in warning
+        assert f"has {name} = {value!r}" in warning
         assert warning.endswith("it is ignored")
 
 
@@ -644,7 +640,7 @@ def test_a_given_regularisation(dock, viewer, finish, displacement):
     assert shown.model == "fttc (regularisation 2.5)"
     assert viewer.layers[2].name == "traction, FTTC, regularisation 2.5 (t/E)"
     dock.model.choose("bayesian-fttc")
-    assert dock.method.given() == {}
+    assert dock.method.given_values() == {}
     run(dock, finish)
     shown = layer_stack(tractions_of(viewer.layers, source)[0])
     assert shown.model == "bayesian-fttc"
@@ -682,7 +678,7 @@ def test_a_vectors_layer_of_another_program_is_reconstructed(
     viewer.layers.append(source)
     assert dock.fields.currentText() == "PIV"
     assert dock.message.text() == (
-        "The layer does not say the unit of its displacements: choose it."
+        "The layer does not have the unit of the displacements: choose it."
     )
     assert dock.calibration["spacing_um"].value == pytest.approx(1.6)
     dock.calibration["unit"].value = "px"
@@ -763,7 +759,7 @@ def test_two_images_are_the_components(dock, viewer, finish, displacement):
     assert image.name == "cell: traction, FTTC (t/E)"
     viewer.layers["cell dy"].translate = (0, 1, 0)
     dock.refresh()
-    assert "different places" in dock.message.text()
+    assert "different transforms" in dock.message.text()
     viewer.layers.remove("cell dy")
     assert dock.fields.field() is None
 

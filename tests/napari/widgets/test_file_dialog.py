@@ -57,7 +57,7 @@ def test_a_file_that_the_dialogue_did_not_ask_about_is_asked_about(
 ):
     (tmp_path / "keep.h5").write_text("precious")
     path, asked = ask("keep", "HDF5 (*.h5 *.hdf5)", replace=replace)
-    assert asked[1:] == ["keep.h5 is there already. Replace it?"]
+    assert asked[1:] == ["keep.h5 already exists. Replace it?"]
     assert path == (tmp_path / "keep.h5" if replace else None)
     # One that it has asked about is not asked about again.
     path, asked = ask("keep.h5", "HDF5 (*.h5 *.hdf5)")

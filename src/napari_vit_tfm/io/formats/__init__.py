@@ -1,5 +1,5 @@
 """One module per file format.
 
-`io.registry` imports all modules of this folder. The classes in them, `FieldFile`
-for what is read and `Exporter` for what is written, register themselves.
+`io.registry` imports all modules in this folder. Their classes, subclasses of
+`FieldFile` for reading and of `Exporter` for writing, register themselves.
 """

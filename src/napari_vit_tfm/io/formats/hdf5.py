@@ -1,4 +1,4 @@
-"""HDF5 files, those of the original work and those this package writes."""
+"""HDF5 files, including those of the original work and those of this package."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ NAME = "HDF5"
 SUFFIXES = (".h5", ".hdf5")
 
 ORIGINAL_NAME = "data"
-"""Where the original work keeps displacements and tractions alike."""
+"""Name of the array in the files of the original work, for both kinds of field."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 CHUNK_CACHE_BYTES = 64 * 2**20
-"""How much that has been unpacked is kept.
+"""Size of the cache of decompressed chunks.
 
-An array may be stored in pieces of many frames each. They are then not unpacked
-anew for every few frames.
+A chunk may have many frames. With the cache, it is decompressed only once when the
+frames are read batch by batch.
 """
 
 
 class Hdf5File(FieldFile):
-    """Arrays are datasets; attributes of the file hold for all of them."""
+    """Arrays are datasets. Attributes of the file apply to all of them."""
 
     name = NAME
     suffixes = SUFFIXES
@@ -39,8 +39,8 @@ class Hdf5File(FieldFile):
     reads_frames = True
 
     @classmethod
-    def claims(cls, path: Path, head: bytes) -> bool:
-        """Whether there is a signature at the start, or behind a user's block."""
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Whether the file has the signature of HDF5."""
         return has_signature(head)
 
     def open(self, resources: ExitStack) -> None:
@@ -50,37 +50,37 @@ class Hdf5File(FieldFile):
         )
 
     def entries(self) -> tuple[ArrayEntry, ...]:
-        """All datasets, also those in groups."""
+        """All datasets, including those in groups."""
         found: list[ArrayEntry] = []
-        of_file = plain_attributes(self._file.attrs)
+        file_attributes = plain_attributes(self._file.attrs)
 
-        def note(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
             if not isinstance(item, h5py.Dataset):
                 return
-            # A dataset may have no shape at all: a null dataspace.
+            # A dataset with a null dataspace has no shape.
             shape = tuple(item.shape or ())
-            attributes = of_file | plain_attributes(item.attrs)
+            attributes = file_attributes | plain_attributes(item.attrs)
             found.append(
                 ArrayEntry(
                     name=name,
                     shape=shape,
                     dtype=str(item.dtype),
                     layout=field_layout(shape, item.dtype),
-                    original=name == ORIGINAL_NAME and "units" not in attributes,
+                    is_original=name == ORIGINAL_NAME and "units" not in attributes,
                     attributes=attributes,
                 )
             )
 
-        self._file.visititems(note)
+        self._file.visititems(add)
         return tuple(found)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
-        """A dataset, or some of its frames."""
+        """Values of a dataset, or of some of its frames."""
         return np.asarray(self._file[name][... if frames is None else frames])
 
 
 class Hdf5Exporter(Exporter):
-    """Frames are compressed one by one, as they are read one by one."""
+    """Each frame is one compressed chunk, since frames are read one by one."""
 
     name = NAME
     suffixes = SUFFIXES
@@ -88,7 +88,7 @@ class Hdf5Exporter(Exporter):
     @classmethod
     @contextmanager
     def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
-        """Begin a new file; what is appended is written at once."""
+        """Create a file; appended frames are written immediately."""
         with h5py.File(path, "x") as file:
             file.attrs.update(attributes)
 
@@ -102,16 +102,16 @@ class Hdf5Exporter(Exporter):
 
 
 def has_signature(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is HDF5.
+    """Whether a file that begins with these bytes is an HDF5 file.
 
-    The signature stands at the start, or behind a block of 512 bytes, 1024, 2048 and
-    so on, which is the user's.
+    The signature is at the beginning of the file, or follows a user block of 512,
+    1024, 2048, ... bytes.
     """
-    place = 0
-    while place < len(head):
-        if head.startswith(SIGNATURE, place):
+    offset = 0
+    while offset < len(head):
+        if head.startswith(SIGNATURE, offset):
             return True
-        place = 2 * place or 512
+        offset = 2 * offset or 512
     return False
 
 

@@ -1,7 +1,7 @@
 """MATLAB files: those of DL-TFM, and the input of Bayesian FTTC packages.
 
-All arrays in them are taken in the order of DL-TFM: the first index is x, the
-second y, component 0 points along the first, and outlines count from 1.
+All arrays are read in the axis order of DL-TFM: the first index is x, the second
+is y, and component 0 is along x. Outlines are counted from 1.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ STRUCT_NAME = "input_data"
 STRUCT_ENTRY = "input_data.displacement"
 OUTLINE_NAMES = ("brdx", "brdy")
 
-# What MATLAB calls its number types; its complex arrays are told by their
-# values alone, so they show when they are read.
+# MATLAB's names of number types. The header does not tell whether an array is
+# complex; this is found when the values are read.
 _DTYPES = {"double": "float64", "single": "float32", "logical": "bool"}
 
 
 class MatFile(FieldFile):
-    """Arrays are variables; a variable is always read whole.
+    """Arrays are variables. A variable is always read as a whole.
 
-    Files of version 7.3 are HDF5 inside and read by h5py, all others by scipy.
+    Files of version 7.3 are HDF5 files and are read by h5py, all others by scipy.
     """
 
     name = "MATLAB"
@@ -50,25 +50,25 @@ class MatFile(FieldFile):
     rows_first = False
 
     @classmethod
-    def claims(cls, path: Path, head: bytes) -> bool:
-        """Whether it begins as MATLAB's files do."""
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Whether the file begins with the header of a MATLAB file."""
         return head.startswith(b"MATLAB ")
 
     def open(self, resources: ExitStack) -> None:
-        """Open the file, and list what an older file says about its variables."""
+        """Open the file; before version 7.3, also list the headers of its variables."""
         self._hdf5: h5py.File | None = None
         if has_signature(self.head):
             self._hdf5 = resources.enter_context(h5py.File(self.path, "r"))
             return
         from scipy.io import whosmat
 
-        # scipy takes open files, too, which its types do not know.
+        # scipy also accepts open files, which its type annotations lack.
         stream: Any = resources.enter_context(self.path.open("rb"))
         self._stream = stream
         self._declared = whosmat(self._stream)
 
     def entries(self) -> tuple[ArrayEntry, ...]:
-        """All variables, and the frames of a struct that has some."""
+        """All variables, and the frames in the struct, if there is one."""
         if self._hdf5 is not None:
             return tuple(
                 # MATLAB stores the last axis first.
@@ -92,23 +92,23 @@ class MatFile(FieldFile):
         return tuple(entries)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
-        """A variable, indexed as in MATLAB, or the frames of the struct."""
+        """Values of a variable, indexed as in MATLAB, or the frames of the struct."""
         array = self._struct_stack if name == STRUCT_ENTRY else self._variable(name)
         return array if frames is None else array[frames]
 
     def outline_points(self) -> tuple[str, AnyArray] | None:
-        """The arrays `brdx` and `brdy`, which count from 1."""
+        """The arrays `brdx` and `brdy`, which are counted from 1 in the file."""
         if not {entry.name for entry in self.arrays}.issuperset(OUTLINE_NAMES):
             return None
-        # They may be stored as uint8: to float before anything is subtracted.
+        # They may be stored as uint8, so convert them before the subtraction.
         x, y = (
             np.asarray(self._variable(name), dtype=np.float64).ravel()
             for name in OUTLINE_NAMES
         )
         if x.size != y.size:
             raise FieldFileError(
-                f"{self.path}: {' and '.join(OUTLINE_NAMES)} are not a cell's outline: "
-                f"found {x.size} and {y.size} numbers, expected equally many"
+                f"{self.path}: {' and '.join(OUTLINE_NAMES)} are not a cell outline: "
+                f"found {x.size} and {y.size} numbers, expected equal lengths"
             )
         return ", ".join(OUTLINE_NAMES), np.stack([x, y], axis=1) - 1
 
@@ -119,15 +119,15 @@ class MatFile(FieldFile):
 
         array = np.asarray(loadmat(self._stream, variable_names=[name])[name])
         declared = {name: kind for name, _, kind in self._declared}[name]
-        # MATLAB stores doubles that are whole numbers in fewer bytes, and scipy
-        # leaves them so: a field of zeros arrives as uint8.
+        # MATLAB stores doubles that are whole numbers as integers, and scipy does not
+        # convert them back: a field of zeros is read as uint8.
         if declared in ("double", "single") and array.dtype.kind in "iu":
             return array.astype(_DTYPES[declared])
         return array
 
     @cached_property
     def _struct_stack(self) -> npt.NDArray[np.float64]:
-        """Frames of ``input_data.displacement``: lists of positions and of vectors."""
+        """Frames in ``input_data.displacement``, which has positions and vectors."""
         from scipy.io import loadmat
 
         content = loadmat(
@@ -138,14 +138,14 @@ class MatFile(FieldFile):
             positions, vectors = displacement["pos"], displacement["vec"]
         except (KeyError, TypeError, IndexError) as error:
             raise FieldFileError(
-                f"{self.path}: the struct {STRUCT_NAME} has no displacement.pos and "
-                "displacement.vec, as the input of Bayesian FTTC packages has"
+                f"{self.path}: the struct {STRUCT_NAME} does not have displacement.pos "
+                "and displacement.vec, as in the input of Bayesian FTTC packages"
             ) from error
         if isinstance(positions, np.ndarray) and positions.dtype != object:
             positions, vectors = [positions], [vectors]
         return np.stack(
             [
-                _gridded(self.path, np.asarray(pos), np.asarray(vec))
+                _on_grid(self.path, np.asarray(pos), np.asarray(vec))
                 for pos, vec in zip(positions, vectors, strict=True)
             ]
         )
@@ -158,25 +158,25 @@ def _layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
 def _entry(name: str, shape: tuple[int, ...], dtype_name: str) -> ArrayEntry:
     try:
         dtype = np.dtype(dtype_name)
-    except TypeError:  # struct, cell, char and other things without numbers
+    except TypeError:  # struct, cell, char and other types without numbers
         dtype = np.dtype(object)
     return ArrayEntry(
         name=name,
         shape=shape,
         dtype=dtype_name,
         layout=_layout(shape, dtype),
-        # DL-TFM documents its tractions as pascal; the file does not say so.
+        # According to the documentation of DL-TFM; the file itself has no unit.
         attributes={"units": "Pa"} if name == "trac" else {},
     )
 
 
-def _gridded(path: Path, positions: AnyArray, vectors: AnyArray) -> AnyArray:
-    """Put vectors at positions ``(x, y)``, in whatever order, on their grid."""
+def _on_grid(path: Path, positions: AnyArray, vectors: AnyArray) -> AnyArray:
+    """Arrange vectors at positions ``(x, y)``, in any order, on a regular grid."""
     expected = "expected one vector (x, y) for every node of a regular grid"
     for array in (positions, vectors):
         if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "fiu":
             raise FieldFileError(
-                f"{path}: {STRUCT_NAME} holds {positions.dtype} positions of shape "
+                f"{path}: {STRUCT_NAME} has {positions.dtype} positions of shape "
                 f"{positions.shape} and {vectors.dtype} vectors of shape "
                 f"{vectors.shape}; {expected}"
             )
@@ -187,7 +187,7 @@ def _gridded(path: Path, positions: AnyArray, vectors: AnyArray) -> AnyArray:
     complete = len(positions) == len(vectors) == nodes == rows.size * columns.size
     if not complete or not np.allclose(steps, steps[:1], rtol=1e-3):
         raise FieldFileError(
-            f"{path}: {STRUCT_NAME} holds {len(vectors)} vectors at {len(positions)} "
+            f"{path}: {STRUCT_NAME} has {len(vectors)} vectors at {len(positions)} "
             f"positions on {rows.size} rows and {columns.size} columns; {expected}"
         )
     grid = np.empty((rows.size, columns.size, 2))

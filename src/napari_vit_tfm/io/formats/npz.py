@@ -1,4 +1,4 @@
-"""NPZ archives. Attributes are arrays without axes, named ``array.attribute``."""
+"""NPZ archives. Attributes are zero-dimensional arrays named ``array.attribute``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MEMBER_SUFFIX = ".npy"
 
 
 class NpzFile(FieldFile):
-    """Arrays are members of the archive; a member is always read whole."""
+    """Arrays are members of the archive. A member is always read as a whole."""
 
     name = NAME
     suffixes = SUFFIXES
     is_container = True
 
     @classmethod
-    def claims(cls, path: Path, head: bytes) -> bool:
-        """Whether it is a ZIP archive."""
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Whether the file is a ZIP archive."""
         return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
     def open(self, resources: ExitStack) -> None:
@@ -36,7 +36,7 @@ class NpzFile(FieldFile):
         self._archive = resources.enter_context(zipfile.ZipFile(self.path))
 
     def entries(self) -> tuple[ArrayEntry, ...]:
-        """All members but those that are attributes, which are read."""
+        """All members except the attributes, which are read."""
         headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         for member in self._archive.namelist():
             if member.endswith(MEMBER_SUFFIX):
@@ -47,14 +47,16 @@ class NpzFile(FieldFile):
             for name, (shape, dtype) in headers.items()
             if shape == () and not dtype.hasobject
         }
-        of_file = {key: value for key, value in scalars.items() if "." not in key}
+        file_attributes = {
+            key: value for key, value in scalars.items() if "." not in key
+        }
         return tuple(
             ArrayEntry(
                 name=name,
                 shape=shape,
                 dtype=str(dtype),
                 layout=field_layout(shape, dtype),
-                attributes=of_file
+                attributes=file_attributes
                 | {
                     key.removeprefix(f"{name}."): value
                     for key, value in scalars.items()
@@ -66,14 +68,14 @@ class NpzFile(FieldFile):
         )
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
-        """A member of the archive; pickled objects are refused."""
+        """Values of a member of the archive; pickled objects are refused."""
         with self._archive.open(name + MEMBER_SUFFIX) as stream:
             array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
         return array if frames is None else array[frames]
 
 
 class NpzExporter(Exporter):
-    """Everything is kept in memory until the file is complete."""
+    """The whole content is kept in memory until the file is written."""
 
     name = NAME
     suffixes = SUFFIXES
@@ -81,7 +83,7 @@ class NpzExporter(Exporter):
     @classmethod
     @contextmanager
     def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
-        """Begin a new archive, which is written when the block ends."""
+        """Create an archive, which is written when the block ends."""
         parts: dict[str, list[AnyArray]] = {}
         scalars = dict(attributes)
 

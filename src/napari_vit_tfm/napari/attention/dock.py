@@ -48,7 +48,7 @@ _DELAY_MS = 30
 class AttentionDock(Dock):
     """Inspect the network's attention for the tractions of a clicked patch.
 
-    What the user does goes to the inspector; `_show` gets what is to be shown.
+    User input is passed to the inspector, which calls `_show` with what is shown.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ class AttentionDock(Dock):
             },
         )
         self._status = StatusLine(napari_viewer, lambda: self._shown.status())
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_DELAY_MS)
+        self._update_timer = QTimer(self)
+        self._update_timer.setSingleShot(True)
+        self._update_timer.setInterval(_DELAY_MS)
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -121,7 +121,7 @@ class AttentionDock(Dock):
         self.test.clicked.connect(self._on_job_button)
         self.save.clicked.connect(self._on_save)
         self.copy.clicked.connect(self._on_copy)
-        self._later.timeout.connect(self._show_later)
+        self._update_timer.timeout.connect(self._update_panel)
 
     def bind(self) -> None:
         """Watch the viewer's layers, and resume inspecting if the switch is on."""
@@ -136,7 +136,7 @@ class AttentionDock(Dock):
         super().unbind()
         self._toggle_key.unbind()
 
-    # What the user does
+    # User input
 
     def toggle(self) -> None:
         """Switch inspecting on or off."""
@@ -156,7 +156,7 @@ class AttentionDock(Dock):
             self.inspector.stop()
 
     def _on_choice(self) -> None:
-        # The inspector handles removals: several layers may be removed at once.
+        # The inspector itself handles removals: several layers may be removed at once.
         if self.switch.isChecked():
             if not self.inspector.source_is_removed:
                 self._start()
@@ -175,7 +175,7 @@ class AttentionDock(Dock):
         config = ReconstructionConfig(
             model=self.model.value(),
             heads=self.method.heads(),
-            options=self.method.given(),
+            options=self.method.given_values(),
         )
         if not self.inspector.is_inspecting(source, config):
             self.inspector.start(source, config)
@@ -191,17 +191,17 @@ class AttentionDock(Dock):
             return
         chosen = maps[number]
         self.inspector.look_at(block=chosen.view.block, evidence=chosen.view.evidence)
-        if chosen.shown is None and self.job.awaited is None:
+        if chosen.shown is None and self.job.pending is None:
             self.start_job()
 
     @property
     def job(self) -> LatestJob[EvidenceRequest, str, PatchFindings]:
-        """The test of a map."""
+        """The job that tests a map."""
         return self.inspector.test_job
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is computed, even if it has been cancelled."""
+        """Whether a computation is running, even if it has been cancelled."""
         return self.inspector.is_busy
 
     def start_job(self) -> None:
@@ -213,8 +213,8 @@ class AttentionDock(Dock):
         self.inspector.cancel_test()
 
     def _on_save(self) -> None:
-        numbers = {known.name: known.suffixes for known in io.exporters()}
-        kinds = {"Figure": (".png",), **numbers}
+        data = {exporter.name: exporter.suffixes for exporter in io.exporters()}
+        kinds = {"Figure": (".png",), **data}
         path = ask_where_to_save(
             self, "Save the results for the patch", "attention.png", kinds
         )
@@ -252,7 +252,7 @@ class AttentionDock(Dock):
             with QSignalBlocker(self.switch):
                 self.switch.setChecked(False)
         if shown.is_on and not shown.is_drawn:
-            # A patch that is not visible is not named any longer.
+            # Remove the name of a patch that is no longer visible.
             self._status.refresh()
         if replace(shown, hovered=before.hovered) == before:
             return
@@ -265,10 +265,10 @@ class AttentionDock(Dock):
         for button in (self.save, self.copy):
             button.setEnabled(shown.picture is not None)
         # An active timer is not restarted: many changes would delay it forever.
-        if not self._later.isActive():
-            self._later.start()
+        if not self._update_timer.isActive():
+            self._update_timer.start()
 
-    def _show_later(self) -> None:
+    def _update_panel(self) -> None:
         if self._shown.is_on:
             self._status.refresh()
             self.panel.show_maps(self._shown)
@@ -279,7 +279,7 @@ def _message(shown: Shown) -> str:
     frame, findings = shown.frame, shown.findings
     if not shown.is_on:
         return shown.problem or _INTRODUCTION
-    if not shown.sees_plane:
+    if not shown.shows_plane:
         return _PLANE_HINT
     if shown.failure:
         return shown.failure
@@ -299,8 +299,8 @@ def _message(shown: Shown) -> str:
         name = EVIDENCE_WORDS[findings.view.evidence]
         return f"{prefix}Press “{_TEST_TEXT}” to compute the {name} of {patch}."
     text = captions.caption(findings)
-    if shown.tractions_by:
-        text += f" {captions.other_tractions(shown.tractions_by, frame.model)}"
+    if shown.other_model:
+        text += f" {captions.other_tractions(shown.other_model, frame.model)}"
     return text
 
 

@@ -130,7 +130,7 @@ class Gallery(QWidget):
         self.update()
 
     def clear(self) -> None:
-        """Show a hint instead of tiles."""
+        """Remove the tiles, and show a hint instead."""
         if self._tiles:
             self._tiles, self._images = [], []
             self.update()
@@ -296,14 +296,14 @@ class Gallery(QWidget):
         painter.drawText(QPointF(x, bar.top() + caption * 0.7), high)
         painter.drawText(QPointF(x, bar.bottom()), low)
         painter.save()
-        # The title stands beside the numbers and is no longer than the bar.
+        # The title is beside the labels and not longer than the bar.
         metrics = self.fontMetrics()
         label_width = max(metrics.horizontalAdvance(end) for end in self._ends)
         painter.translate(x + label_width + caption, (bar.top() + bar.bottom()) / 2)
         painter.rotate(-90)
         title = self._title
         if metrics.horizontalAdvance(title) > bar.height():
-            # Without its last word, "attention", it is still understood.
+            # Omit the last word, "attention".
             title = title.rpartition(" ")[0]
         title = metrics.elidedText(
             title, Qt.TextElideMode.ElideRight, int(bar.height())

@@ -1,8 +1,8 @@
-"""The inspector: what a user does becomes what is shown.
+"""The inspector, which resolves user input to what is shown.
 
-Every event changes what is wanted (a patch, a map, a result in a cache) and then
-calls `Inspector._update`, which resolves one `Shown` and hands it to the layers and the
-dock. Nothing calls back from there.
+Every event changes the state (the chosen patch, the chosen map, a cached result) and
+then calls `Inspector._update`. It resolves one `Shown`, which is passed to the layers
+and the dock. They do not call back.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Inspector:
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer; it is watched between `start` and `stop`.
+        The viewer, which is watched between `start` and `stop`.
     owner : QObject, keyword-only
         The widget that the inspector belongs to.
     on_change : callable, keyword-only
@@ -95,14 +95,14 @@ class Inspector:
         self._frame_job = LatestJob[FrameRequest, None, PreparedFrame](
             owner,
             partial(compute_frame, MethodCache()),
-            on_answer=self._on_frame,
+            on_result=self._on_frame,
             on_error=self._on_frame_error,
         )
         self.test_job = LatestJob[EvidenceRequest, str, PatchFindings](
             owner,
             compute_evidence,
             on_step=self._on_test_step,
-            on_answer=self._on_evidence,
+            on_result=self._on_evidence,
             on_error=self._on_test_error,
             on_finished=self._update,
         )
@@ -117,7 +117,7 @@ class Inspector:
         self._overlay: AttentionLayers | None = None
         self._problem = ""
         self._failure: tuple[FrameRequest, str] | None = None
-        self._unusable = ""
+        self._field_problem = ""
         self._patch: Patch | None = None
         self._view = MapView()
         self._clicked: Position | None = None
@@ -134,7 +134,7 @@ class Inspector:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is computed, even if it has been cancelled."""
+        """Whether a computation is running, even if it has been cancelled."""
         return self._frame_job.is_busy or self.test_job.is_busy
 
     def is_inspecting(self, source: Layer, config: ReconstructionConfig) -> bool:
@@ -160,7 +160,7 @@ class Inspector:
             previous.remove()
         self._problem = ""
         self._source, self._config = source, config
-        # Another program's layers are adopted here, before they are watched.
+        # Layers of other programs are adopted now, before they are watched.
         self._stack()
         self._overlay = AttentionLayers(self._viewer.layers, source)
         self._pointer.bind()
@@ -175,7 +175,7 @@ class Inspector:
         Parameters
         ----------
         problem : str
-            The reason, if the user did not ask for it.
+            The reason, if the user has not switched it off.
         """
         overlay = self._disconnect()
         self._problem = problem
@@ -184,7 +184,7 @@ class Inspector:
         self._update()
 
     def _stop_after_removal(self, problem: str) -> None:
-        """Stop during a layer removal; remove the overlay when that is complete."""
+        """Stop while a layer is being removed; remove the overlay afterwards."""
         overlay = self._disconnect()
         assert overlay is not None
         self._problem = problem
@@ -192,7 +192,7 @@ class Inspector:
         self._update()
 
     def _disconnect(self) -> AttentionLayers | None:
-        """Disconnect and reset the state; return the overlay, still to be removed."""
+        """Disconnect and reset the state; return the overlay for removal."""
         if self._overlay is None:
             return None
         self.test_job.cancel()
@@ -270,7 +270,7 @@ class Inspector:
         self._overlay.follow()
         self._update()
 
-    # What the user does
+    # User input
 
     def look_at(self, **changes: Any) -> None:
         """Change the map shown.
@@ -317,11 +317,11 @@ class Inspector:
     def _hover(self, patch: Patch | None) -> None:
         if patch != self._hovered:
             self._hovered = patch
-            # Nothing else depends on it, so nothing else is resolved.
+            # Nothing else depends on the hovered patch.
             self._show(replace(self.shown, hovered=patch))
 
     def test(self) -> None:
-        """Test the map shown, unless that has been done."""
+        """Test the map shown, unless it has been tested."""
         shown = self.shown
         if shown.request is None or shown.findings is None or not shown.can_test:
             return
@@ -329,7 +329,7 @@ class Inspector:
         curves = None if known is None else known.faithfulness
         random = None if curves is None else curves.random
         self._test_step = "starting"
-        self.test_job.ask(EvidenceRequest(shown.request, shown.findings, random))
+        self.test_job.submit(EvidenceRequest(shown.request, shown.findings, random))
         self._update()
 
     def cancel_test(self) -> None:
@@ -340,12 +340,12 @@ class Inspector:
     # Results
 
     def _on_frame(self, request: FrameRequest, frame: PreparedFrame) -> None:
-        self._frames.keep(request, frame)
+        self._frames.put(request, frame)
         self._update()
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
         if is_expected(error):
-            # Keep inspecting: another frame, model or field may work.
+            # Continue: another frame, model or field may work.
             self._failure = request, _as_sentences(error)
             self._update()
             return
@@ -359,61 +359,61 @@ class Inspector:
 
     def _on_evidence(self, request: EvidenceRequest, found: PatchFindings) -> None:
         assert found.faithfulness is not None
-        self._evidence.keep((request.frame, found.patch), found)
-        self._curves.keep(_curve_key(request.frame, found), found.faithfulness)
+        self._evidence.put((request.frame, found.patch), found)
+        self._curves.put(_curve_key(request.frame, found), found.faithfulness)
         self._update()
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
         report(error, activity=_ACTIVITY)
         self._update()
 
-    def forget(self) -> None:
-        """Clear the caches, and do not compute anything before the next event."""
-        self._frames.forget()
-        self._evidence.forget()
-        self._curves.forget()
+    def clear_caches(self) -> None:
+        """Clear the caches; nothing is computed until the next event."""
+        self._frames.clear()
+        self._evidence.clear()
+        self._curves.clear()
         self._show(self._resolve(self.shown.request, None))
 
     # What is shown
 
     def _update(self) -> None:
-        """Resolve what is shown, show it, and ask for a frame that is not known."""
+        """Resolve what is shown, show it, and request a frame that is not cached."""
         request = self._request()
         if self._failure is not None and self._failure[0] != request:
             self._failure = None
         frame = None if request is None else self._frames.get(request)
-        self._take_click(frame)
+        self._resolve_click(frame)
         shown = self._resolve(request, frame)
         if not shown.is_drawn:
             self._clicked = self._hovered = None
         self._show(shown)
         if request is not None and frame is None and not shown.failure:
-            self._frame_job.ask(request)
+            self._frame_job.submit(request)
 
     def _request(self) -> FrameRequest | None:
         """The frame that the viewer shows; None if the field does not have it."""
-        self._unusable = ""
+        self._field_problem = ""
         stack = self._stack()
         if self._source is None or stack is None:
             return None
         index = frame_at(self._source, self._viewer.dims.point, stack.n_frames)
         if index is None:
-            self._unusable = _NO_SUCH_FRAME
+            self._field_problem = _NO_SUCH_FRAME
             return None
         return FrameRequest(stack, index, self._substrate(), self._config)
 
     def _stack(self) -> DisplacementStack | None:
-        """The inspected field as its layers are now; None if it cannot be used."""
+        """The current displacements of the field; None if it cannot be used."""
         if self._source is None:
             return None
         field = field_of(self._viewer.layers, self._source)
         if field is None:
-            self._unusable = _REMOVED
+            self._field_problem = _REMOVED
             return None
         try:
             return as_displacement(field)
         except FieldError as error:
-            self._unusable = _as_sentences(error)
+            self._field_problem = _as_sentences(error)
             return None
 
     def _substrate(self) -> Substrate:
@@ -422,11 +422,11 @@ class Inspector:
         result = last_result(self._run, self._source)
         if result is None:
             return Substrate()
-        # Nothing that is shown depends on Young's modulus.
+        # The maps do not depend on Young's modulus.
         return Substrate(replace(result.description.gel, young_pa=None))
 
-    def _take_click(self, frame: PreparedFrame | None) -> None:
-        """Choose the patch that was clicked, once its frame is known."""
+    def _resolve_click(self, frame: PreparedFrame | None) -> None:
+        """Choose the patch that was clicked, when its frame is available."""
         if frame is None or self._clicked is None or self._overlay is None:
             return
         position, self._clicked = self._clicked, None
@@ -443,8 +443,8 @@ class Inspector:
     ) -> tuple[Layer, Patch] | None:
         """The layer of the run and the patch at a position.
 
-        If layers overlap, the active layer is used, else the layer below the map,
-        else the uppermost visible layer.
+        If layers overlap, the active layer has priority, then the layer below the map,
+        then the uppermost visible layer.
         """
         assert self._overlay is not None
         active = self._viewer.layers.selection.active
@@ -461,7 +461,7 @@ class Inspector:
     def _resolve(
         self, request: FrameRequest | None, frame: PreparedFrame | None
     ) -> Shown:
-        """Everything that is shown; results that stay are taken from before."""
+        """Resolve what is shown; unchanged results are the same objects as before."""
         if self._overlay is None:
             return replace(NOTHING, problem=self._problem)
         before = self.shown
@@ -482,7 +482,7 @@ class Inspector:
             picture = None if findings is None else findings.picture(longest=longest)
         return Shown(
             is_on=True,
-            sees_plane=shows_plane(self._viewer),
+            shows_plane=shows_plane(self._viewer),
             request=request,
             failure=self._failure_of(request),
             frame=frame,
@@ -492,15 +492,15 @@ class Inspector:
             longest=longest,
             picture=picture,
             hovered=self._hovered,
-            tractions_by=self._tractions_by(frame),
-            test=self.test_job.awaited,
+            other_model=self._other_model(frame),
+            test=self.test_job.pending,
             test_step=self._test_step,
         )
 
     def _findings(
         self, request: FrameRequest, findings: PatchFindings
     ) -> PatchFindings:
-        """The results of a patch, with the evidence that is known."""
+        """The results of a patch, with the evidence in the cache."""
         evidence = self._evidence.get((request, findings.patch))
         if evidence is None:
             return findings
@@ -512,7 +512,7 @@ class Inspector:
         )
 
     def _longest(self, request: FrameRequest | None) -> float:
-        """Longest displacement of all frames; searched once for every stack."""
+        """Longest displacement of all frames; computed once per stack."""
         before = self.shown
         if request is None:
             return 0.0
@@ -522,18 +522,18 @@ class Inspector:
 
     def _failure_of(self, request: FrameRequest | None) -> str:
         if request is None:
-            return self._unusable
+            return self._field_problem
         if self._failure is not None:
             return self._failure[1]
         try:
             request.stack.grid_steps_per_unit()
         except FieldError as error:
-            # Setting the unit or spacing makes another request.
+            # When the user sets unit or spacing, there is a new request.
             return _as_sentences(error, _CALIBRATION_HINT)
         return ""
 
-    def _tractions_by(self, frame: PreparedFrame | None) -> str:
-        """Model of the field's last result, if it is not the inspected model."""
+    def _other_model(self, frame: PreparedFrame | None) -> str:
+        """Model of the field's last result, if it differs from the inspected model."""
         result = None
         if self._source is not None:
             result = last_result(self._run, self._source)
@@ -542,7 +542,7 @@ class Inspector:
         computed = result.description
         has_same_name = computed.model == frame.model
         has_same_weights = computed.model_sha256 == frame.method.sha256
-        # Classical methods have no weights; only their names differ.
+        # Classical methods have no weights and are compared by name.
         if has_same_weights and (has_same_name or computed.model_sha256):
             return ""
         if has_same_name:
@@ -557,7 +557,7 @@ class Inspector:
 
 
 def _curve_key(request: FrameRequest, findings: PatchFindings) -> CurveKey:
-    """Cache key of a faithfulness curve; without attention it is the influence's."""
+    """Cache key of a faithfulness curve; without attention, that of the influence."""
     has_attention = findings.frame.method.has_attention
     choice = findings.view.choice if has_attention else ROLLOUT
     return request, findings.patch, findings.view.block, choice

@@ -80,7 +80,7 @@ class AttentionLayers:
         Parameters
         ----------
         shown : Shown
-            What is to be shown, of a field that is inspected.
+            What is shown; a field is inspected.
         """
         before, self._shown = self._shown, shown
         if not shown.is_drawn:
@@ -144,7 +144,7 @@ class AttentionLayers:
         if image.name != name:
             image.name = name
         if self._show_next_map:
-            # Only once: a map that the user hides stays hidden.
+            # Only once, so that the user can hide the map.
             self._show_next_map = False
             image.visible = True
             show_colorbar(image)
@@ -158,7 +158,7 @@ class AttentionLayers:
         colour bar, which takes longer than computing most maps.
         """
         if self._map is not None:
-            # Also if the user has hidden it, so that no stale map reappears.
+            # Also if the user has hidden the map, so that no old map reappears.
             self._map.data[:] = np.nan
             self._map.refresh(**_PIXELS_ONLY)
 

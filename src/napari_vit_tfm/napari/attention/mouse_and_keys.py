@@ -39,7 +39,7 @@ class Pointer:
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer; its events are handled between `bind` and `unbind`.
+        The viewer, whose events are handled between `bind` and `unbind`.
     on_move, on_click : callable, keyword-only
         Called with the position in world coordinates.
     on_leave : callable, keyword-only
@@ -100,20 +100,20 @@ class StatusLine:
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer; its status is extended between `bind` and `unbind`.
-    words : callable
+        The viewer, whose status is extended between `bind` and `unbind`.
+    text : callable
         Returns the text; empty if there is none.
     """
 
-    def __init__(self, viewer: ViewerModel, words: Callable[[], str]) -> None:
+    def __init__(self, viewer: ViewerModel, text: Callable[[], str]) -> None:
         self._viewer = viewer
-        self._words = words
+        self._text = text
         self._own_status = self._viewer_status = ""
 
     def bind(self) -> None:
         """Watch the viewer's status."""
         self._viewer_status = _text_of(self._viewer.status)
-        # Connected last: the window shows the last status that was set.
+        # Connected last, since the window shows the status that was set last.
         self._viewer.events.status.connect(self._on_status, position="last")
 
     def unbind(self) -> None:
@@ -123,11 +123,11 @@ class StatusLine:
 
     def refresh(self) -> None:
         """Update the status after the text may have changed."""
-        words = self._words()
-        if not words:
+        text = self._text()
+        if not text:
             self._restore()
             return
-        status = f"{words}    {self._viewer_status}"
+        status = f"{text}    {self._viewer_status}"
         if status != self._viewer.status:
             self._own_status = status
             self._viewer.status = status

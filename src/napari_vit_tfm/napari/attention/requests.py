@@ -79,7 +79,9 @@ def compute_frame(
     Raises
     ------
     FieldError
-        If the field cannot be used, or the model cannot be loaded.
+        If the field cannot be used.
+    ModelError
+        If the model cannot be loaded.
     """
     method = methods.load(request.config)
     frame = prepare_frame(
@@ -96,7 +98,7 @@ def compute_frame(
 def compute_evidence(
     request: EvidenceRequest, is_cancelled: Callable[[], bool]
 ) -> Generator[str, None, PatchFindings]:
-    """Compute the evidence that a patch's map is compared with.
+    """Compute the influence, the physical reference and the faithfulness of a map.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the inspector shows at one moment; no Qt, no layer, no viewer."""
+"""A snapshot of what the inspector shows, without Qt, layers and viewer."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from napari_vit_tfm.napari.attention.requests import EvidenceRequest, FrameReque
 class Shown:
     """Everything that is shown, resolved once per change.
 
-    The layers, the status bar, the dock and the panel each compare it with what they
-    show, and update what differs. Results that stay are the same objects.
+    Layers, status bar, dock and panel each compare it to what they show, and update
+    what differs. Unchanged results are the same objects.
 
     Parameters
     ----------
     is_on : bool
         Whether a field is inspected.
     problem : str
-        Why inspecting has stopped on its own; empty if it has not.
-    sees_plane : bool
+        The reason why inspecting has stopped by itself; empty otherwise.
+    shows_plane : bool
         Whether the viewer shows a plane in which patches can be chosen.
     request : FrameRequest, optional
         The current frame; None if the field does not have it.
     failure : str
-        Why the current frame cannot be shown; empty if it can.
+        The reason why the current frame cannot be shown; empty otherwise.
     frame : PreparedFrame, optional
         The current frame; None until it has been computed.
     patch : tuple of int, optional
@@ -52,8 +52,8 @@ class Shown:
         The map shown, resized to the field; None if it has not been computed.
     hovered : tuple of int, optional
         Row and column of the patch under the mouse.
-    tractions_by : str
-        Model of the tractions in the viewer, if it is not the inspected one.
+    other_model : str
+        Model of the tractions in the viewer, if it is not the inspected model.
     test : EvidenceRequest, optional
         The test that is being computed.
     test_step : str
@@ -62,7 +62,7 @@ class Shown:
 
     is_on: bool = False
     problem: str = ""
-    sees_plane: bool = True
+    shows_plane: bool = True
     request: FrameRequest | None = None
     failure: str = ""
     frame: PreparedFrame | None = None
@@ -72,14 +72,14 @@ class Shown:
     longest: float = 0.0
     picture: Picture | None = None
     hovered: Patch | None = None
-    tractions_by: str = ""
+    other_model: str = ""
     test: EvidenceRequest | None = None
     test_step: str = ""
 
     @property
     def is_drawn(self) -> bool:
         """Whether the inspector's layers are visible."""
-        return self.is_on and self.sees_plane and not self.failure
+        return self.is_on and self.shows_plane and not self.failure
 
     @property
     def can_test(self) -> bool:

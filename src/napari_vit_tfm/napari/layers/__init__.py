@@ -1,7 +1,8 @@
 """Vector fields as napari layers, and layers as vector fields.
 
-``metadata`` has the layers' descriptions, ``registry`` their vectors. ``drawing``
-turns a stack into layers, ``reading`` turns layers into a stack, with ``adoption``
-for those of other programs. ``placing`` is about spacing and place, ``axes`` about
-the order of components, ``results`` about the layers of a run.
+``metadata`` defines the descriptions of layers, and ``registry`` keeps their vectors.
+``drawing`` converts a stack to layers. ``reading`` converts layers to a stack, with
+``adoption`` for layers of other programs. ``placing`` reads and sets spacing and
+transforms, ``axes`` converts the order of components, and ``results`` manages the
+layers of runs.
 """

@@ -1,8 +1,8 @@
-"""Displacements in layers that this plugin did not make.
+"""Displacements in layers of other programs.
 
-Three kinds of layers are understood: a Vectors layer on a regular grid, an Image
-whose last axis has the two components, and two Images, one for each component.
-Nothing here is written to a layer.
+Three forms are supported: a Vectors layer on a regular grid, an Image whose last axis
+has the two components, and two Images, one for each component. This module only reads
+layers.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from napari_vit_tfm.napari.layers.metadata import AdoptedPart
 from napari_vit_tfm.napari.layers.registry import Grid
 
 _PAIRS = (("dx", "dy"), ("x", "y"), ("u", "v"))
-"""What the names of an x and of a y component end with."""
+"""Endings of the names of x and y components."""
 
-_SHORT = 2
-"""Letters that say nothing on their own, such as the *u* of *ux* and *uy*."""
+_SHORT_STEM = 2
+"""Length up to which a common stem is no title, such as *u* of *ux* and *uy*."""
 
-_SMALLEST_SIDE = 3
-"""As in files: a side is never taken for the axis of the components."""
+_MIN_SIDE = 3
+"""Minimum number of vectors along a side, as in files."""
 
-_ROUNDING = 1e-5
-"""Difference of two positions, over the extent of all, that is rounding."""
+_ROUNDING_TOLERANCE = 1e-5
+"""Difference up to which positions are equal, relative to their extent."""
 
-_FLOAT32 = 4 * float(np.finfo(np.float32).eps)
+_FLOAT32_TOLERANCE = 4 * float(np.finfo(np.float32).eps)
+"""The same, relative to the largest coordinate."""
 
-_ON_GRID = 0.02
-"""Deviation of a position from its place on the grid, in steps, that may be."""
+_GRID_TOLERANCE = 0.02
+"""Allowed deviation of a position from its node, in grid steps."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class Adoptable:
     Parameters
     ----------
     parts : mapping of str to Layer
-        The layers by what they hold.
+        The layers, by the part of the field in each.
     title : str
-        What they are called together.
+        Title of the field.
     """
 
     parts: Mapping[AdoptedPart, Layer]
@@ -56,31 +57,27 @@ class Adoptable:
 
 
 def adoptable(layers: Iterable[Layer]) -> list[Adoptable]:
-    """What can be adopted among layers that show no known field.
+    """Find displacement fields in layers of other programs.
 
-    A layer is listed if it is of the right type and shape; whether its vectors are
-    on a regular grid is found out when it is read.
+    Only the types and shapes of the layers are checked. Whether vectors are on a
+    regular grid is checked when they are read.
     """
     layers = list(layers)
-    found = [_alone(layer) for layer in layers]
-    return [one for one in found if one is not None] + _pairs(layers)
+    found = [_single_layer(layer) for layer in layers]
+    return [one for one in found if one is not None] + _component_pairs(layers)
 
 
-def _alone(layer: Layer) -> Adoptable | None:
+def _single_layer(layer: Layer) -> Adoptable | None:
     if isinstance(layer, Vectors) and len(layer.data):
         return Adoptable({"vectors": layer}, layer.name)
     if _is_float_image(layer):
         shape = layer.data.shape
-        if (
-            len(shape) in (3, 4)
-            and shape[-1] == 2
-            and min(shape[-3:-1]) >= _SMALLEST_SIDE
-        ):
+        if len(shape) in (3, 4) and shape[-1] == 2 and min(shape[-3:-1]) >= _MIN_SIDE:
             return Adoptable({"components": layer}, layer.name)
     return None
 
 
-def _pairs(layers: Sequence[Layer]) -> list[Adoptable]:
+def _component_pairs(layers: Sequence[Layer]) -> list[Adoptable]:
     images = {
         layer.name: layer
         for layer in layers
@@ -99,7 +96,7 @@ def _pairs(layers: Sequence[Layer]) -> list[Adoptable]:
                 if is_partner and x.data.shape == y.data.shape:
                     taken |= {name, other}
                     stem = match[1].rstrip(" _-.:")
-                    title = stem if len(stem) > _SHORT else f"{name}, {other}"
+                    title = stem if len(stem) > _SHORT_STEM else f"{name}, {other}"
                     found[name, other] = Adoptable({"x": x, "y": y}, title)
                     break
     return list(found.values())
@@ -120,12 +117,12 @@ def read_adopted(parts: Mapping[AdoptedPart, Layer]) -> tuple[FloatArray, Grid]:
     Parameters
     ----------
     parts : mapping of str to Layer
-        The layers by what they hold.
+        The layers, by the part of the field in each.
 
     Returns
     -------
     array of shape (T, H, W, 2)
-        Displacements ``(x, y)``, in whatever unit the layer has them.
+        Displacements ``(x, y)``, in the unit of the layer.
     Grid
         Where the nodes lie in the first layer.
 
@@ -143,7 +140,7 @@ def read_adopted(parts: Mapping[AdoptedPart, Layer]) -> tuple[FloatArray, Grid]:
         missing = "y" if part == "x" else "x"
         raise FieldError(
             f"the layer “{parts[part].name}” has the {part} components of a field, but "
-            f"the layer with its {missing} components is not there"
+            f"the layer with the {missing} components has been removed"
         )
     return _read_pair(parts["x"], parts["y"])
 
@@ -168,8 +165,8 @@ def _read_pair(x: Layer, y: Layer) -> tuple[FloatArray, Grid]:
     return data, Grid((0, 1, 2))
 
 
-def check_place(parts: Mapping[AdoptedPart, Layer]) -> None:
-    """Raise a FieldError if two components do not lie in the same place."""
+def check_same_place(parts: Mapping[AdoptedPart, Layer]) -> None:
+    """Raise a FieldError if two components have different transforms."""
     if set(parts) != {"x", "y"}:
         return
     x, y = parts["x"], parts["y"]
@@ -180,8 +177,8 @@ def check_place(parts: Mapping[AdoptedPart, Layer]) -> None:
     )
     if not np.allclose(place_x, place_y) or x.units != y.units:
         raise FieldError(
-            f"the components “{x.name}” and “{y.name}” lie in different places: give "
-            "both layers the same scale, units and translation"
+            f"the components “{x.name}” and “{y.name}” have different transforms: set "
+            "both layers to the same scale, units and translation"
         )
 
 
@@ -209,7 +206,7 @@ def _read_vectors(layer: Layer) -> tuple[FloatArray, Grid]:
         positions = np.column_stack([np.zeros(len(data)), positions])
     names = ("frames", "rows", "columns")
     along = [
-        _places_along(positions[:, axis], names[axis], layer.name) for axis in range(3)
+        _fit_axis(positions[:, axis], names[axis], layer.name) for axis in range(3)
     ]
     index = tuple(one.index for one in along)
     shape = tuple(one.count for one in along)
@@ -223,8 +220,8 @@ def _read_vectors(layer: Layer) -> tuple[FloatArray, Grid]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Places:
-    """Positions along one axis: on the grid, and where the grid is."""
+class _AxisFit:
+    """Regular grid along one axis, and the index of each position on it."""
 
     index: npt.NDArray[np.intp]
     count: int
@@ -232,13 +229,15 @@ class _Places:
     step: float
 
 
-def _places_along(
+def _fit_axis(
     positions: npt.NDArray[np.float64], name: str, layer_name: str
-) -> _Places:
-    """Find the regular grid that positions along one axis are on."""
+) -> _AxisFit:
+    """Fit a regular grid to positions along one axis."""
     values = np.unique(positions)
-    # Positions that differ by rounding are one.
-    rounding = _ROUNDING * np.ptp(values) + _FLOAT32 * np.abs(values).max()
+    # Positions that differ only by rounding are merged.
+    rounding = (
+        _ROUNDING_TOLERANCE * np.ptp(values) + _FLOAT32_TOLERANCE * np.abs(values).max()
+    )
     starts = np.flatnonzero(np.append(True, np.diff(values) > rounding))
     centres = np.add.reduceat(values, starts) / np.diff(np.append(starts, len(values)))
     if len(centres) == 1:
@@ -247,27 +246,27 @@ def _places_along(
                 f"the vectors of the layer “{layer_name}” lie on one line: expected a "
                 "grid of rows and columns"
             )
-        return _Places(np.zeros(len(positions), dtype=np.intp), 1, centres[0], 1.0)
+        return _AxisFit(np.zeros(len(positions), dtype=np.intp), 1, centres[0], 1.0)
     step = float(np.median(np.diff(centres)))
     count = round((centres[-1] - centres[0]) / step) + 1
     step = (centres[-1] - centres[0]) / (count - 1)
     exact = (positions - centres[0]) / step
     index = np.round(exact).astype(np.intp)
-    off = np.abs(exact - index) > _ON_GRID
+    off = np.abs(exact - index) > _GRID_TOLERANCE
     if off.any():
         raise FieldError(
             f"{int(off.sum())} of {len(positions)} vectors of the layer “{layer_name}” "
-            f"are not on a regular grid: its {name} lie from "
-            f"{np.diff(centres).min():.6g} to {np.diff(centres).max():.6g} apart"
+            f"are not on a regular grid: the distances between {name} range from "
+            f"{np.diff(centres).min():.6g} to {np.diff(centres).max():.6g}"
         )
-    return _Places(index, count, float(centres[0]), float(step))
+    return _AxisFit(index, count, float(centres[0]), float(step))
 
 
 def _check_complete(
     index: tuple[npt.NDArray[np.intp], ...], shape: tuple[int, ...], name: str
 ) -> None:
-    """Raise a FieldError unless every node has one vector."""
-    # Positions may be anything: nothing as large as their grid is made here.
+    """Raise a FieldError unless every node has exactly one vector."""
+    # The grid of scattered positions may be huge, so no array of its size is created.
     nodes, vectors = np.unique(np.ravel_multi_index(index, shape), return_counts=True)
     total = int(np.prod(shape, dtype=np.int64))
     expected = np.arange(len(nodes))

@@ -1,4 +1,4 @@
-"""The one place where a field's ``(x, y)`` becomes napari's ``(row, column)``."""
+"""Conversion between ``(x, y)`` of fields and ``(row, column)`` of napari."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import numpy.typing as npt
 
 
 def swap_components(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Bring vectors or points from ``(x, y)`` to ``(row, column)``, or back.
+    """Convert vectors or points from ``(x, y)`` to ``(row, column)``, or back.
 
-    Both count rows downwards, so only the order differs.
+    Only the order differs: in both, rows are counted downwards. No other function
+    converts between them.
 
     Parameters
     ----------
     vectors : array of shape (..., 2)
-        In either order.
+        Components in either order.
 
     Examples
     --------

@@ -1,11 +1,8 @@
-"""How a field is drawn: magnitude, arrows, outline.
+"""Conversion of a field to layers: magnitude, arrows and outline.
 
-A field is shown by two layers: its magnitude as an Image ``(T, H, W)`` and its
-vectors as arrows.
-
-The arrows are a Vectors layer of three dimensions, so that napari itself shows
-those of the frame the slider stands on: in every viewer, in copies, and for
-files that are merely dropped on it.
+A field is shown in two layers: its magnitude as an Image ``(T, H, W)``, and its vectors
+as arrows. The arrows are a Vectors layer with three dimensions, so that napari shows
+those of the current frame, without code of the plugin.
 """
 
 from __future__ import annotations
@@ -27,19 +24,19 @@ from napari_vit_tfm.napari.layers.metadata import (
     PREFIX,
     Description,
     Stack,
-    mark_over,
     new_id,
+    overlay_metadata,
 )
 from napari_vit_tfm.napari.layers.placing import geometry
-from napari_vit_tfm.napari.layers.registry import FieldArrays, hand_over
+from napari_vit_tfm.napari.layers.registry import FieldArrays, register_drawn
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
-# High enough for the eight numbers that some ranges get.
+# Width and height; high enough for the eight tick labels of some ranges.
 _COLORBAR_SIZE = (12.0, 120.0)
 
-# Neither colour occurs in the colormap of the magnitude underneath, and short
-# arrows fade, so that the long ones are seen first.
+# Colours that are not in the colormap of the magnitude below. Short arrows are more
+# transparent, so that long ones stand out.
 _DISPLACEMENT_ARROWS = Colormap(
     [[1, 1, 1, 0.35], [1, 1, 1, 1]], name="displacement arrows"
 )
@@ -50,17 +47,17 @@ _TRACTION_ARROWS = Colormap(
 
 @dataclass(frozen=True, eq=False)
 class Arrows:
-    """Arrows of a stack, each the mean of a small block of vectors.
+    """Arrows of a stack; each is the mean of a block of vectors.
 
     Parameters
     ----------
     data : array of shape (n, 2, 3)
-        Start and projection in napari's order ``(frame, row, column)``, in
-        frames and grid steps.
+        Start and projection ``(frame, row, column)``, as in napari, in frames and
+        grid steps.
     magnitude : array of shape (n,)
-        Lengths of the mean vectors, in the stack's unit.
+        Lengths of the mean vectors, in the unit of the stack.
     grid_steps_per_unit : float
-        How long a vector of one unit is drawn.
+        Length of the arrow of a vector of one unit.
     """
 
     data: FloatArray
@@ -69,21 +66,21 @@ class Arrows:
 
 
 def arrow_stride(stack: Stack, config: DisplayConfig) -> int:
-    """Side of the blocks that get one arrow each, in vectors.
+    """Side of the blocks with one arrow each, in vectors.
 
-    The configured one, or more for a time-lapse so long that all its arrows
-    would exceed the configured number.
+    It is the configured stride, or larger if a long time-lapse would otherwise have
+    more arrows than the configured maximum.
     """
     vectors = stack.data.size / 2
     return max(config.arrow_stride, int(np.ceil(np.sqrt(vectors / config.max_arrows))))
 
 
 def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
-    """Arrows to draw for a stack.
+    """Compute the arrows of a stack.
 
-    Means over blocks, not every n-th vector: an adhesion smaller than a block
-    has its arrow, too. One length factor serves all frames, so that arrows can
-    be compared over time.
+    Arrows are means over blocks and not every n-th vector, so that adhesions smaller
+    than a block also have an arrow. All frames have the same length factor, so that
+    arrows can be compared over time.
     """
     stride = arrow_stride(stack, config)
     means = _block_means(stack.data, stride)
@@ -104,7 +101,7 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
 
 
 def _block_means(data: FloatArray, stride: int) -> FloatArray:
-    """Mean vectors of blocks; those at the lower and right border are smaller."""
+    """Mean vectors of blocks; blocks at the lower and right border may be smaller."""
     means = data.astype(np.float64)
     for axis in (1, 2):
         starts = np.arange(0, data.shape[axis], stride)
@@ -125,42 +122,42 @@ def field_layers(
     *,
     quantity: str | None = None,
     title: str = "",
-    described: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
     config: DisplayConfig | None = None,
     **options: Any,
 ) -> list[LayerData]:
-    """The two layers of a field, magnitude and arrows, as napari's layer tuples.
+    """Layer tuples of a field: magnitude and arrows.
 
-    The field itself is handed over to `registry`, for the layers that are made of
-    these tuples.
+    The vectors are added to the registry, for the layers that are created from the
+    tuples.
 
     Parameters
     ----------
     stack : DisplacementStack or TractionStack
         The field.
     quantity : str, keyword-only, optional
-        The field in words; "displacement" or "traction" after the stack's type.
+        Name of the quantity; by default "displacement" or "traction".
     title : str, keyword-only
-        What the field belongs to, the beginning of the layers' names; such as its
-        file's name.
-    described : mapping, keyword-only, optional
+        Title of the field, such as the name of its file. The layers' names begin with
+        it.
+    attributes : mapping, keyword-only, optional
         Further attributes of the layers' `Description`.
     config : DisplayConfig, keyword-only, optional
-        How fields are drawn.
+        Colours and arrows.
     **options
-        Options of both layers, over those of `geometry`.
+        Further options of both layers, which override those of `geometry`.
     """
     config = config or DisplayConfig()
-    shown = _description(stack, title=title, described=described or {})
+    of_magnitude = _description(stack, title=title, attributes=attributes or {})
     if quantity is not None:
-        shown = dataclasses.replace(shown, quantity=quantity)
-    shown_as_arrows = dataclasses.replace(shown, part="arrows")
+        of_magnitude = dataclasses.replace(of_magnitude, quantity=quantity)
+    of_arrows = dataclasses.replace(of_magnitude, part="arrows")
     lengths, drawn = stack.magnitude(), arrows(stack, config)
     drift = stack.drift if isinstance(stack, TractionStack) else None
     arrays = FieldArrays(stack.data, stack.outline, drift, stack.metadata)
-    hand_over(lengths, shown, arrays)
-    hand_over(drawn.data, shown_as_arrows, arrays)
-    is_displacement = shown.kind == "displacement"
+    register_drawn(lengths, of_magnitude, arrays)
+    register_drawn(drawn.data, of_arrows, arrays)
+    is_displacement = of_magnitude.kind == "displacement"
     common = {
         **geometry(stack.spacing_um),
         "blending": "translucent_no_depth",
@@ -169,8 +166,8 @@ def field_layers(
     }
     image = {
         **common,
-        "name": shown.layer_name,
-        "metadata": shown.as_metadata(),
+        "name": of_magnitude.layer_name,
+        "metadata": of_magnitude.as_metadata(),
         "colormap": (
             config.displacement_colormap
             if is_displacement
@@ -180,8 +177,8 @@ def field_layers(
     }
     vectors = {
         **common,
-        "name": shown_as_arrows.layer_name,
-        "metadata": shown_as_arrows.as_metadata(),
+        "name": of_arrows.layer_name,
+        "metadata": of_arrows.as_metadata(),
         "features": {"magnitude": drawn.magnitude},
         "edge_color": "magnitude",
         "edge_colormap": _DISPLACEMENT_ARROWS if is_displacement else _TRACTION_ARROWS,
@@ -193,7 +190,7 @@ def field_layers(
 
 
 def _description(
-    stack: Stack, *, title: str, described: Mapping[str, Any]
+    stack: Stack, *, title: str, attributes: Mapping[str, Any]
 ) -> Description:
     """Description of the magnitude layer of a field."""
     gel = dataclasses.asdict(stack.gel)
@@ -214,7 +211,7 @@ def _description(
         part="magnitude",
         title=title,
         unit=stack.unit,
-        **{"field_id": new_id(), **gel, **own, **described},
+        **{"field_id": new_id(), **gel, **own, **attributes},
     )
 
 
@@ -223,45 +220,45 @@ def _limits(lengths: FloatArray) -> tuple[float, float]:
 
 
 def with_outline(
-    stack: Stack, shown: list[LayerData], **options: Any
+    stack: Stack, layers: list[LayerData], **options: Any
 ) -> list[LayerData]:
-    """Layer tuples of a field, with the cell's outline where it is known.
+    """Layer tuples of a field, with the cell outline if it is known.
 
     Parameters
     ----------
     stack : DisplacementStack or TractionStack
         The field.
-    shown : list of layer tuples
-        The field's layers, from `field_layers`.
+    layers : list of layer tuples
+        Magnitude and arrows, from `field_layers`.
     **options
-        Options of the outline's layer.
+        Further options of the outline's layer.
     """
     if stack.outline is None:
-        return shown
-    magnitude, vectors = shown
+        return layers
+    magnitude, vectors = layers
     field_id = magnitude[1]["metadata"][PREFIX + "field_id"]
     place = geometry(stack.spacing_um)
     outline = {
         "name": "cell outline",
-        "metadata": mark_over(field_id, "outline"),
+        "metadata": overlay_metadata(field_id, "outline"),
         "shape_type": "polygon",
         "face_color": "transparent",
         "edge_color": "#ffa94d",
-        # As wide on the canvas whatever the field's size.
+        # The width on the canvas does not depend on the size of the field.
         "edge_width": 0.004 * max(stack.grid_shape),
         **{name: values[-2:] for name, values in place.items()},
         **options,
     }
-    # The last layer becomes the active one, and shapes have uses of their own for
-    # the inspector's keys.
+    # The last layer becomes active. It must not be the Shapes layer, which itself uses
+    # the keys of the inspector.
     return [magnitude, (swap_components(stack.outline), outline, "shapes"), vectors]
 
 
 def show_colorbar(image: Image) -> None:
-    """Show what an image's colours mean.
+    """Show the colour bar of an image.
 
-    In a small window the bar lies over the field: it is small, and the field
-    shines through around it.
+    In a small window, the bar covers a part of the field, so it is small and
+    transparent.
     """
     bar = image.colorbar
     bar.size, bar.tick_length, bar.font_size = _COLORBAR_SIZE, 4, 8

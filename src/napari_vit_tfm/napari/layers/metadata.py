@@ -1,33 +1,34 @@
-"""The description of a field in its layers' metadata, as plain values.
+"""The description of a field in the metadata of its layers.
 
-Every key starts with ``napari_vit_tfm.``; every value is a str or a float. A key that
-is missing, or None, stands for what is not known. The vectors themselves are in
-`napari.layers.registry`, the spacing is the layer's scale.
+Every key starts with ``napari_vit_tfm.``, and every value is a str or a float. A
+missing key means that the value is not known. The vectors are in
+`napari.layers.registry`. The spacing is the layer's scale.
 
 =========================  ==================================  =========  ===========
 key                        meaning                             set by     read by
 =========================  ==================================  =========  ===========
-``field_id``               name of the field on all its        drawing,   everything
-                           layers                              adoption
-``part``                   what of the field the layer holds:  drawing,   everything
-                           ``magnitude``, ``arrows``; of       adoption
-                           other programs' layers
+``field_id``               identifier of the field, equal on   drawing,   everything
+                           all its layers                      adoption
+``part``                   part of the field in the layer:     drawing,   everything
+                           ``magnitude``, ``arrows``; in       adoption
+                           layers of other programs
                            ``vectors``, ``components``,
                            ``x``, ``y``; ``outline`` and
-                           ``overlay`` lie over a field
+                           ``overlay`` for layers over a
+                           field
 ``kind``                   ``displacement`` or ``traction``    drawing,   everything
                                                                adoption
-``quantity``               the field in words                  drawing    names
-``title``                  what the field belongs to, such as  drawing,   names
-                           the name of its file                adoption
+``quantity``               name of the quantity                drawing    names
+``title``                  title of the field, such as the     drawing,   names
+                           name of its file                    adoption
 ``unit``                   key of the unit                     file,      runs, names
                                                                dock
 ``pixel_size_um``          size of a camera pixel              file,      runs
                                                                dock
-``young_pa``,              the gel; of tractions the gel that  file, run  dock,
-``poisson``,               they were computed with                        inspector,
+``young_pa``,              the gel; for tractions, the gel     file, run  dock,
+``poisson``,               that they were computed with                   inspector,
 ``thickness_um``                                                          writer
-``source_id``              of a result: ``field_id`` of its    run        results
+``source_id``              for a result: ``field_id`` of its   run        results
                            displacements
 ``model``,                 method and SHA-256 of its weights   file, run  inspector,
 ``model_sha256``                                                          writer
@@ -37,8 +38,8 @@ key                        meaning                             set by     read b
 ``computed_unit``,         the displacements in that run
 ``computed_pixel_size_um``
 ``computed_from``          checksum of these displacements     run        dock
-``copied_from``            of a duplicate: the ``field_id``    registry   registry
-                           of the original
+``copied_from``            for a duplicate: ``field_id`` of    registry   registry
+                           the original
 =========================  ==================================  =========  ===========
 """
 
@@ -63,7 +64,7 @@ from napari_vit_tfm.units import (
 )
 
 PREFIX = "napari_vit_tfm."
-"""What the keys in a layer's metadata start with."""
+"""Prefix of the keys in a layer's metadata."""
 
 Stack = DisplacementStack | TractionStack
 Kind = Literal["displacement", "traction"]
@@ -76,7 +77,7 @@ _ADOPTED: tuple[str, ...] = get_args(AdoptedPart)
 
 
 def new_id() -> str:
-    """A name for a field that no other field has."""
+    """A new, unique identifier of a field."""
     return uuid4().hex
 
 
@@ -118,18 +119,18 @@ class Description:
         Raises
         ------
         FieldError
-            If there is no such gel.
+            If the gel is impossible.
         """
         return Gel(self.young_pa, self.poisson, self.thickness_um)
 
     @property
     def is_adopted(self) -> bool:
-        """Whether the layer is another program's."""
+        """Whether the layer is from another program."""
         return self.part in _ADOPTED
 
     @property
     def is_result(self) -> bool:
-        """Whether the tractions were computed by a run, copies included."""
+        """Whether the layer shows tractions of a run, or a copy of them."""
         return self.computed_at is not None
 
     @property
@@ -140,16 +141,16 @@ class Description:
         method = f", {self.method}" if self.method else ""
         return f"{title}{self.quantity}{arrows}{method} ({unit_label(self.unit)})"
 
-    def has_named(self, layer: Layer) -> bool:
-        """Whether a layer has this name and not one that the user gave.
+    def has_default_name(self, layer: Layer) -> bool:
+        """Whether a layer has the default name, and not a name set by the user.
 
-        napari numbers layers that would be called the same: ``... (Pa) [1]``.
+        napari numbers layers with equal names: ``... (Pa) [1]``.
         """
         pattern = re.escape(self.layer_name) + r"( \[\d+\])?"
         return not self.is_adopted and re.fullmatch(pattern, layer.name) is not None
 
     def as_metadata(self) -> dict[str, str | float]:
-        """The values under the keys of a layer's metadata, those that are known."""
+        """The known values, under the keys of a layer's metadata."""
         values = {name: getattr(self, name) for name in _NAMES}
         return {
             PREFIX + name: float(value) if name in _NUMBERS else value
@@ -175,7 +176,7 @@ def description_in(metadata: dict[str, Any]) -> Description | None:
     values = {
         name: metadata[PREFIX + name]
         for name in _NAMES
-        # A value of another type stands for nothing.
+        # A value of a wrong type is ignored.
         if isinstance(metadata.get(PREFIX + name), _type_of(name))
     }
     if any(name not in values for name in _REQUIRED):
@@ -196,27 +197,29 @@ def _type_of(name: str) -> type[str] | type[float]:
 def write_description(layer: Layer, description: Description) -> None:
     """Write a description into a layer's metadata, and rename the layer.
 
-    A name that the user gave stays.
+    A name that was set by the user is kept.
     """
     before = description_in(layer.metadata)
-    if before is not None and before.has_named(layer):
+    if before is not None and before.has_default_name(layer):
         layer.name = description.layer_name
     own = {PREFIX + name for name in _NAMES}
     others = {key: value for key, value in layer.metadata.items() if key not in own}
     layer.metadata = {**others, **description.as_metadata()}
 
 
-def mark_over(field_id: str, part: Literal["outline", "overlay"]) -> dict[str, Any]:
-    """Metadata of a layer that lies over a field and is none itself."""
+def overlay_metadata(
+    field_id: str, part: Literal["outline", "overlay"]
+) -> dict[str, Any]:
+    """Metadata of a layer over a field, which shows no field itself."""
     return {PREFIX + "part": part, PREFIX + "field_id": field_id}
 
 
 def is_outline_of(layer: Layer, field_id: str) -> bool:
-    """Whether a layer is marked as the outline of a field's cell."""
-    marks = mark_over(field_id, "outline")
+    """Whether a layer is the cell outline of a field."""
+    marks = overlay_metadata(field_id, "outline")
     return {key: layer.metadata.get(key) for key in marks} == marks
 
 
-def is_marked(layer: Layer) -> bool:
-    """Whether a layer was made or adopted by this plugin."""
+def has_plugin_metadata(layer: Layer) -> bool:
+    """Whether a layer was created or adopted by this plugin."""
     return PREFIX + "part" in layer.metadata

@@ -1,8 +1,8 @@
-"""Where a field lies: its spacing, and the place of layers that lie over it.
+"""Spacing and transform of a field's layers, and of the layers over them.
 
-The spacing is the distance in the world between two neighbouring nodes. It is read
-from the layer's scale and units, and `set_spacing` writes it there. It is kept
-nowhere else.
+The spacing is the distance between two neighbouring nodes in world coordinates. It is
+stored only in the scale and the units of the layers: `spacing_of` reads it, and
+`set_spacing` sets it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from napari.layers import Layer
 from napari.utils.transforms import Affine
 
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.napari.layers.metadata import mark_over
-from napari_vit_tfm.napari.layers.registry import Grid, held_by
+from napari_vit_tfm.napari.layers.metadata import overlay_metadata
+from napari_vit_tfm.napari.layers.registry import Grid, entry_of
 
 Matrix = npt.NDArray[np.float64]
 
 AXIS_LABELS = ("frame", "y", "x")
 
 _TOLERANCE = 1e-3
-"""Difference between two spacings, or a deviation from a right angle, that is
-rounding in positions of single precision."""
+"""Relative difference of two spacings, or deviation from a right angle, up to which
+both are attributed to rounding of positions in single precision."""
 
 
 def grid_of(layer: Layer) -> Grid:
-    """Where the nodes of the field lie that a layer shows."""
-    held = held_by(layer)
-    return Grid() if held is None else held.grid
+    """Where the nodes of a field lie in the data coordinates of a layer."""
+    entry = entry_of(layer)
+    return Grid() if entry is None else entry.grid
 
 
 def spacing_of(layer: Layer, grid: Grid) -> float | None:
@@ -42,17 +42,17 @@ def spacing_of(layer: Layer, grid: Grid) -> float | None:
     layer : Layer
         A layer of the field.
     grid : Grid
-        Where the field's nodes lie in it.
+        Where the field's nodes lie in the layer.
 
     Returns
     -------
     float or None
-        None if the layer's units are pixels, or anything else that is no length.
+        None if the units of the layer are not lengths, such as pixels.
 
     Raises
     ------
     FieldError
-        If rows and columns have different spacings, or do not stand at right angles.
+        If rows and columns have different spacings or are not at right angles.
     """
     lengths, angle = _steps_in_world(layer, grid)
     um = [_um_per_unit(layer.units[axis]) for axis in grid.axes[1:]]
@@ -60,13 +60,12 @@ def spacing_of(layer: Layer, grid: Grid) -> float | None:
         raise FieldError(
             f"the axes of the layer “{layer.name}” have the units "
             f"{layer.units[grid.axes[1]]} and {layer.units[grid.axes[2]]}: "
-            "give both the same"
+            "set both to the same unit"
         )
     if angle > _TOLERANCE:
         raise FieldError(
-            f"the layer “{layer.name}” is sheared or tilted: tractions are computed "
-            "on grids whose rows and columns stand at right angles, so reset its "
-            "transform"
+            f"the layer “{layer.name}” is sheared or tilted, but tractions can only be "
+            "computed if rows and columns are at right angles: reset its transform"
         )
     row, column = (
         length * (factor or 1.0) for length, factor in zip(lengths, um, strict=True)
@@ -75,17 +74,18 @@ def spacing_of(layer: Layer, grid: Grid) -> float | None:
         unit = "pixels" if um[0] is None else "µm"
         raise FieldError(
             f"the layer “{layer.name}” has a spacing of {row:.6g} {unit} between rows "
-            f"and of {column:.6g} {unit} between columns: tractions are computed on "
-            "grids with one spacing only, so give both axes the same scale"
+            f"and of {column:.6g} {unit} between columns, but tractions can only be "
+            "computed if both are equal: set both axes to the same scale"
         )
     return None if um[0] is None else column
 
 
 def _steps_in_world(layer: Layer, grid: Grid) -> tuple[tuple[float, float], float]:
-    """Lengths of a step along rows and columns, and how far they are from square.
+    """Lengths of the steps between rows and columns, and their deviation from square.
 
-    In the units of the layer's axes. The second is the cosine of the angle between
-    them, or what of them points out of the plane of rows and columns.
+    The lengths are in the units of the layer's axes. The deviation is the cosine of the
+    angle between the steps, or the part of a step out of the plane of rows and columns,
+    whichever is larger.
     """
     linear = layer.affine.linear_matrix @ _data_to_physical(layer).linear_matrix
     axes = list(grid.axes[1:])
@@ -109,43 +109,44 @@ def _data_to_physical(layer: Layer) -> Affine:
 
 
 def _um_per_unit(unit: Any) -> float | None:
-    """How many um a unit of pint's is; None for pixels and whatever is no length."""
+    """Length of a unit of pint in um; None if it is not a length, such as pixels."""
     is_length = unit.is_compatible_with("um")
     return float((1 * unit).to("um").magnitude) if is_length else None
 
 
 def set_spacing(layer: Layer, grid: Grid, spacing_um: float | None) -> None:
-    """Give a layer the scale and the units of a spacing.
+    """Set the scale and the units of a layer from a spacing.
 
     Parameters
     ----------
     layer : Layer
-        A layer of the field, or one that lies over it.
+        A layer of the field, or a layer over it.
     grid : Grid
-        Where the field's nodes lie in it.
+        Where the field's nodes lie in the layer.
     spacing_um : float, optional
-        Distance between neighbouring vectors, in um; None if it is not known, then
-        the unit of the layer's data coordinates is a pixel.
+        Distance between neighbouring vectors, in um. None if it is not known; then
+        the data coordinates of the layer are in pixels.
     """
     scale, units = np.array(layer.scale, dtype=float), list(layer.units)
     lengths, _ = _steps_in_world(layer, grid)
     for axis, step, length in zip(grid.axes[1:], grid.step[1:], lengths, strict=True):
         wanted = step if spacing_um is None else spacing_um
-        # What the scale alone gives is taken as it is, so that nothing is rounded.
-        elsewhere = length / abs(scale[axis] * step)
-        if abs(elsewhere - 1) < 1e-9:
-            elsewhere = 1.0
-        scale[axis] = np.copysign(wanted / (step * elsewhere), scale[axis])
+        # The other transforms may also change the length.
+        other_factor = length / abs(scale[axis] * step)
+        if abs(other_factor - 1) < 1e-9:
+            # Without them, the spacing must not be rounded.
+            other_factor = 1.0
+        scale[axis] = np.copysign(wanted / (step * other_factor), scale[axis])
         units[axis] = "pixel" if spacing_um is None else "um"
     layer.scale = scale
     layer.units = units
 
 
 def geometry(spacing_um: float | None) -> dict[str, Any]:
-    """Scale, units and axis labels of a field's layers that are not anywhere yet.
+    """Scale, units and axis labels of the new layers of a field.
 
-    In micrometres where the spacing of the vectors is known, else in steps of
-    the vector grid, which napari calls pixels.
+    The layers are in micrometres if the vector spacing is known, otherwise in steps of
+    the vector grid, whose unit in napari is the pixel.
     """
     step = spacing_um or 1.0
     unit = "um" if spacing_um else "pixel"
@@ -157,7 +158,7 @@ def geometry(spacing_um: float | None) -> dict[str, Any]:
 
 
 def geometry_of(layer: Layer) -> dict[str, Any]:
-    """Where a field lies, for a layer ``(T, H, W)`` of its nodes to lie there, too.
+    """Transform of a field, for a layer ``(T, H, W)`` with one value per node.
 
     Parameters
     ----------
@@ -168,7 +169,7 @@ def geometry_of(layer: Layer) -> dict[str, Any]:
     -------
     dict
         Scale, translation, rotation, shear, affine transform, units and labels of
-        the three axes. An axis of frames that the layer lacks is made.
+        the three axes. If the layer has no axis of frames, it is added.
     """
     grid = grid_of(layer)
     origin = np.zeros(layer.ndim)
@@ -190,12 +191,12 @@ def geometry_of(layer: Layer) -> dict[str, Any]:
 
 
 def _along(grid: Grid, values: Any, missing: Any) -> tuple[Any, ...]:
-    """A layer's values along the axes of frames, rows and columns."""
+    """Values of a layer for the axes of frames, rows and columns."""
     return tuple(missing if axis is None else values[axis] for axis in grid.axes)
 
 
 def _block(grid: Grid, matrix: Matrix) -> Matrix:
-    """The part of a matrix that belongs to frames, rows and columns."""
+    """The block of a matrix for the axes of frames, rows and columns."""
     block = np.eye(3)
     for i, row in enumerate(grid.axes):
         for j, column in enumerate(grid.axes):
@@ -212,7 +213,7 @@ def _affine_block(grid: Grid, affine: Affine) -> Matrix:
 
 
 def nodes_to_world(layer: Layer) -> Matrix:
-    """The matrix from nodes ``(frame, row, column, 1)`` of a field to the world."""
+    """Matrix from nodes ``(frame, row, column, 1)`` of a field to world coordinates."""
     place = geometry_of(layer)
     physical = Affine(
         **{name: place[name] for name in ("scale", "translate", "rotate", "shear")},
@@ -223,52 +224,52 @@ def nodes_to_world(layer: Layer) -> Matrix:
 
 
 def node_at(layer: Layer, point: Iterable[float]) -> tuple[float, float, float]:
-    """Frame, row and column of a field at a point in the world.
+    """Frame, row and column of a field at a point in world coordinates.
 
     Parameters
     ----------
     layer : Layer
         A layer of the field.
     point : iterable of float
-        Coordinates in the world; the last two are those of rows and columns.
+        World coordinates; the last two are those of rows and columns.
     """
     last = list(point)[-3:]
     world = [*[0.0] * (3 - len(last)), *last, 1.0]
     frame, row, column, _ = np.linalg.solve(nodes_to_world(layer), world)
-    # Without frames, the layer is the same everywhere along the world's other axes.
+    # A layer without frames is shown at all positions along the other axes.
     has_frames = grid_of(layer).axes[0] is not None
     return float(frame) if has_frames else 0.0, float(row), float(column)
 
 
 def frame_at(layer: Layer, point: Iterable[float], n_frames: int) -> int | None:
-    """The frame of a field that a viewer at a point in the world shows.
+    """The frame of a field that a viewer shows at a point in world coordinates.
 
-    None where the field has none: another one may be longer.
+    None if the field does not have it, because another layer has more frames.
     """
     frame = round(node_at(layer, point)[0])
     return frame if 0 <= frame < n_frames else None
 
 
 def world_at(layer: Layer, node: Iterable[float]) -> tuple[float, float, float]:
-    """The point in the world of a field's node ``(frame, row, column)``."""
+    """World coordinates of a field's node ``(frame, row, column)``."""
     frame, row, column, _ = nodes_to_world(layer) @ [*node, 1.0]
     return float(frame), float(row), float(column)
 
 
 def plane_geometry_of(layer: Layer) -> dict[str, Any]:
-    """Where one frame of a field lies, for layers of rows and columns over it.
+    """Transform of a field's frame, for layers of rows and columns over it.
 
-    With what marks these layers as no fields of their own.
+    It includes the metadata that identify them as layers over a field.
     """
     place, matrix = geometry_of(layer), nodes_to_world(layer)
     affine = np.eye(3)
     affine[:2, :2] = matrix[1:3, 1:3]
     affine[:2, 2] = matrix[1:3, 3]
-    held = held_by(layer)
-    field_id = "" if held is None else held.description.field_id
+    entry = entry_of(layer)
+    field_id = "" if entry is None else entry.description.field_id
     return {
         "affine": affine,
         "units": place["units"][-2:],
         "axis_labels": place["axis_labels"][-2:],
-        "metadata": mark_over(field_id, "overlay"),
+        "metadata": overlay_metadata(field_id, "overlay"),
     }

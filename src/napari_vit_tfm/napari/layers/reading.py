@@ -1,7 +1,7 @@
-"""The fields that layers show, as stacks.
+"""Conversion of layers to stacks.
 
-`find_displacements` lists the displacement fields among layers, this plugin's own and
-those in layers of other programs. `as_displacement` makes the stack of one of them.
+`find_displacements` finds the displacement fields among layers, both in this plugin's
+layers and in those of other programs. `as_displacement` returns one of them as a stack.
 """
 
 from __future__ import annotations
@@ -14,24 +14,28 @@ from napari.layers import Layer
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.napari.layers.adoption import adoptable, check_place, read_adopted
+from napari_vit_tfm.napari.layers.adoption import (
+    adoptable,
+    check_same_place,
+    read_adopted,
+)
 from napari_vit_tfm.napari.layers.metadata import (
     AdoptedPart,
     Description,
     Stack,
-    is_marked,
+    has_plugin_metadata,
     new_id,
     write_description,
 )
 from napari_vit_tfm.napari.layers.placing import spacing_of
 from napari_vit_tfm.napari.layers.registry import (
     FieldArrays,
-    Held,
+    LayerEntry,
     description_of,
+    entry_of,
     fingerprint,
-    held_by,
     is_unchanged,
-    keep,
+    register_layer,
 )
 from napari_vit_tfm.units import unit_label
 
@@ -43,36 +47,38 @@ class FieldLayers:
     Parameters
     ----------
     layers : tuple of layers
-        The first one is where results lie.
-    parts : mapping of str to Layer
-        For layers of another program, what each of them holds; else empty.
+        The layers. Results have the transform of the first one.
+    adopted_parts : mapping of str to Layer
+        Layers of another program, by the part of the field in each. Empty for layers
+        of this plugin.
     title : str
-        What the field belongs to.
+        Title of the field, such as the name of its file.
     """
 
     layers: tuple[Layer, ...]
-    parts: Mapping[AdoptedPart, Layer]
+    adopted_parts: Mapping[AdoptedPart, Layer]
     title: str
 
     @property
-    def lead(self) -> Layer:
+    def first(self) -> Layer:
         """The first of the layers."""
         return self.layers[0]
 
     @property
-    def words(self) -> str:
-        """What lists call the field."""
-        if len(self.parts) == 2:
-            return f"{self.parts['x'].name} (x), {self.parts['y'].name} (y)"
-        return str(self.lead.name)
+    def label(self) -> str:
+        """Name of the field in lists."""
+        if len(self.adopted_parts) == 2:
+            x, y = self.adopted_parts["x"], self.adopted_parts["y"]
+            return f"{x.name} (x), {y.name} (y)"
+        return str(self.first.name)
 
     def is_same(self, other: FieldLayers) -> bool:
-        """Whether both are one field, some of its layers may have been removed."""
-        return show_same_field(self.lead, other.lead)
+        """Whether both are the same field, even if layers have been removed."""
+        return show_same_field(self.first, other.first)
 
 
 def show_same_field(one: Layer, other: Layer) -> bool:
-    """Whether two layers are of one field."""
+    """Whether two layers show the same field."""
     description, other_description = description_of(one), description_of(other)
     if description is None or other_description is None:
         # Plugins get proxies of layers, which are equal but not identical.
@@ -81,7 +87,7 @@ def show_same_field(one: Layer, other: Layer) -> bool:
 
 
 def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
-    """The displacement fields among layers, in the layers' order.
+    """Find the displacement fields among layers, in the order of the layers.
 
     Parameters
     ----------
@@ -96,7 +102,7 @@ def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
     for layer in layers:
         description = description_of(layer)
         if description is None:
-            if not is_marked(layer):
+            if not has_plugin_metadata(layer):
                 free.append(layer)
         elif description.kind == "displacement":
             titles[description.field_id] = description.title
@@ -107,12 +113,12 @@ def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
     found = [FieldLayers(tuple(one), {}, titles[key]) for key, one in own.items()]
     for key, parts in adopted.items():
         if set(parts) in ({"x"}, {"y"}):
-            # A component whose partner was removed may get another one.
+            # A component without its partner may be combined with another layer.
             free += parts.values()
         else:
             found.append(_adopted_layers(parts, titles[key]))
     found += [_adopted_layers(one.parts, one.title) for one in adoptable(free)]
-    return sorted(found, key=lambda field: layers.index(field.lead))
+    return sorted(found, key=lambda field: layers.index(field.first))
 
 
 def _adopted_layers(parts: Mapping[AdoptedPart, Layer], title: str) -> FieldLayers:
@@ -121,7 +127,7 @@ def _adopted_layers(parts: Mapping[AdoptedPart, Layer], title: str) -> FieldLaye
 
 
 def field_of(layers: Iterable[Layer], layer: Layer) -> FieldLayers | None:
-    """The displacement field that a layer shows among others; None if it shows none.
+    """The displacement field that a layer shows; None if it shows none.
 
     Parameters
     ----------
@@ -135,10 +141,10 @@ def field_of(layers: Iterable[Layer], layer: Layer) -> FieldLayers | None:
 
 
 def adopt(field: FieldLayers) -> Description:
-    """Read a field of another program's layers anew where their data were changed.
+    """Read a field from layers of another program, unless it is known and unchanged.
 
-    Layers that are adopted for the first time get their description in their
-    metadata; nothing else of them changes.
+    When layers are read for the first time, a description is added to their metadata.
+    Nothing else about the layers changes.
 
     Parameters
     ----------
@@ -150,30 +156,32 @@ def adopt(field: FieldLayers) -> Description:
     FieldError
         If the layers do not have one vector for every node of a regular grid.
     """
-    described = [description_of(layer) for layer in field.layers]
-    known = [one for one in described if one is not None]
+    descriptions = [description_of(layer) for layer in field.layers]
+    known = [one for one in descriptions if one is not None]
     is_known = (
-        len(known) == len(described) and len({one.field_id for one in known}) == 1
+        len(known) == len(descriptions) and len({one.field_id for one in known}) == 1
     )
     if not is_known or not all(map(is_unchanged, field.layers)):
-        vectors, grid = read_adopted(field.parts)
+        vectors, grid = read_adopted(field.adopted_parts)
         arrays = FieldArrays(vectors)
         common = known[0] if is_known else _new_description(field)
-        for part, layer in field.parts.items():
-            description = dataclasses.replace(common, part=part)
-            keep(layer, Held(description, arrays, fingerprint(layer.data), grid))
+        for part, layer in field.adopted_parts.items():
+            described = dataclasses.replace(common, part=part)
+            register_layer(
+                layer, LayerEntry(described, arrays, fingerprint(layer.data), grid)
+            )
             if not is_known:
-                write_description(layer, description)
-    lead = description_of(field.lead)
-    assert lead is not None
-    return lead
+                write_description(layer, described)
+    description = description_of(field.first)
+    assert description is not None
+    return description
 
 
 def _new_description(field: FieldLayers) -> Description:
-    """Description of a field in another program's layers, which nothing is known of."""
+    """Description of a field in layers of another program that are read first."""
     return Description(
         field_id=new_id(),
-        part=next(iter(field.parts)),
+        part=next(iter(field.adopted_parts)),
         kind="displacement",
         quantity="displacement",
         title=field.title,
@@ -181,39 +189,40 @@ def _new_description(field: FieldLayers) -> Description:
 
 
 def as_displacement(field: FieldLayers) -> DisplacementStack:
-    """The displacements that layers show, with all that is known about them.
+    """Return the displacements that layers show, with unit, lengths and gel.
 
     Parameters
     ----------
     field : FieldLayers
-        The field's layers; those of another program are adopted.
+        The field's layers. Layers of another program are adopted.
 
     Returns
     -------
     DisplacementStack
-        The same object while nothing about the field changes.
+        The displacements; the same object as long as nothing about the field changes.
 
     Raises
     ------
     FieldError
-        If the layers' data were changed and cannot be read anew, if the layers
-        contradict each other, or if their grid is not square.
+        If the data of the plugin's own layers were changed, if layers of another
+        program cannot be read, if the layers contradict each other, or if rows and
+        columns have different spacings.
     """
-    if field.parts:
+    if field.adopted_parts:
         adopt(field)
-        check_place(field.parts)
+        check_same_place(field.adopted_parts)
     stack = _stack_of(field.layers)
     assert isinstance(stack, DisplacementStack)
     return stack
 
 
 def layer_stack(layer: Layer) -> Stack:
-    """The field that a layer of this plugin shows.
+    """Return the field that a layer of this plugin shows.
 
     Raises
     ------
     FieldError
-        If it shows none, or if its data were changed.
+        If the layer shows no field, or if its data were changed.
     """
     return _stack_of((layer,))
 
@@ -221,13 +230,13 @@ def layer_stack(layer: Layer) -> Stack:
 def _stack_of(layers: Sequence[Layer]) -> Stack:
     descriptions = [_checked_description(layer) for layer in layers]
     _check_agreement(descriptions)
-    held = held_by(layers[0])
-    assert held is not None
-    assert held.arrays is not None
+    entry = entry_of(layers[0])
+    assert entry is not None
+    assert entry.arrays is not None
     spacing_um = descriptions[0].computed_spacing_um
     if not descriptions[0].is_result:
         spacing_um = _spacing_of_all(layers)
-    return held.arrays.stack(descriptions[0], spacing_um)
+    return entry.arrays.stack(descriptions[0], spacing_um)
 
 
 def _checked_description(layer: Layer) -> Description:
@@ -264,12 +273,12 @@ def _check_agreement(descriptions: Sequence[Description]) -> None:
 
 
 def _spacing_of_all(layers: Sequence[Layer]) -> float | None:
-    """The spacing that layers agree on; those in pixels do not count."""
+    """The common spacing of layers; layers in pixels are ignored."""
     spacings: list[tuple[Layer, float]] = []
     for layer in layers:
-        held = held_by(layer)
-        assert held is not None
-        spacing_um = spacing_of(layer, held.grid)
+        entry = entry_of(layer)
+        assert entry is not None
+        spacing_um = spacing_of(layer, entry.grid)
         if spacing_um is not None:
             spacings.append((layer, spacing_um))
     for layer, spacing_um in spacings:
@@ -278,7 +287,7 @@ def _spacing_of_all(layers: Sequence[Layer]) -> float | None:
             raise FieldError(
                 f"the layers “{first.name}” and “{layer.name}” of one field have "
                 f"different scales, spacings of {first_um:.6g} µm and of "
-                f"{spacing_um:.6g} µm: type the vector spacing, which scales "
+                f"{spacing_um:.6g} µm: set the vector spacing, which scales "
                 "all of them"
             )
     return spacings[0][1] if spacings else None

@@ -1,13 +1,14 @@
-"""The vectors of the fields that layers show, kept weakly by layer.
+"""Registry of the vectors of the fields that layers show.
 
-A layer that this plugin draws shows magnitudes or arrows, from which nobody can
-compute tractions. The vectors are here: for every layer its `Held`, with a
-fingerprint of what was drawn. If the layer's data are no longer those,
-`is_unchanged` is False, and the vectors are not used for the layer any more.
+A layer of this plugin shows magnitudes or arrows, from which tractions cannot be
+computed. The registry has the vectors: a `LayerEntry` for every layer, with a
+fingerprint of the layer's data. If the data have changed, `is_unchanged` is False, and
+the vectors are no longer used for the layer.
 
-Readers and sample data make layer tuples, before there are layers. `hand_over` keeps
-the vectors by the identity of the drawn array until the layer is first looked at.
-Nothing is kept alive here: entries go with the layer or with the drawn array.
+Readers and sample data return layer tuples before there are layers. `register_drawn`
+registers the vectors under the identity of the drawn array, until the layer that was
+created from it is used for the first time. References are weak: an entry is removed
+with its layer or its drawn array.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ Fingerprint = tuple[Any, ...]
 
 @dataclass(eq=False)
 class FieldArrays:
-    """The arrays of a field; what its numbers mean is in the layers' metadata.
+    """The arrays of a field; unit and gel are in the metadata of its layers.
 
     Parameters
     ----------
     vectors : array of shape (T, H, W, 2)
-        Components ``(x, y)``, in the unit that the metadata name.
+        Components ``(x, y)``, in the unit of the metadata.
     outline : array of shape (N, 2), optional
         The cell's outline, ``(x, y)`` in grid steps.
     drift : array of shape (T, 2), optional
@@ -61,7 +62,7 @@ class FieldArrays:
     _built: tuple[Any, Stack] | None = field(default=None, init=False)
 
     def stack(self, description: Description, spacing_um: float | None) -> Stack:
-        """The field as a stack; the same object while nothing about it changes.
+        """The field as a stack; the same object as long as nothing about it changes.
 
         Parameters
         ----------
@@ -73,9 +74,9 @@ class FieldArrays:
         Raises
         ------
         FieldError
-            If there is no such unit, length or gel.
+            If a unit, a length or the gel is impossible.
         """
-        # Neither the part nor words make another stack.
+        # The stack does not depend on the part, the title and the quantity.
         key = (
             dataclasses.replace(description, part="magnitude", title="", quantity=""),
             spacing_um,
@@ -115,7 +116,7 @@ class Grid:
     Parameters
     ----------
     axes : tuple of int
-        The layer's axes of frames, rows and columns; None for no axis of frames.
+        The layer's axes of frames, rows and columns; None if it has no frames.
     origin : tuple of float
         Coordinates of the first node of the first frame along these axes.
     step : tuple of float
@@ -128,19 +129,19 @@ class Grid:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """What is known about the data of one layer.
+class LayerEntry:
+    """Registry entry of a layer.
 
     Parameters
     ----------
     description : Description
-        Description of the layer at that time; for finding originals of copies.
+        Description of the layer when it was registered, to find the original of a copy.
     arrays : FieldArrays, optional
-        The field; None for a copy of data that were changed.
+        The field; None if the layer is a copy of changed data.
     fingerprint : tuple
-        Of the data that the layer had then.
+        Fingerprint of the layer's data when it was registered.
     grid : Grid
-        Where the nodes lie.
+        Where the nodes lie in the layer.
     """
 
     description: Description
@@ -149,21 +150,21 @@ class Held:
     grid: Grid = Grid()
 
 
-_HELD: WeakKeyDictionary[Layer, Held] = WeakKeyDictionary()
-_HANDED_OVER: dict[int, tuple[weakref.ref[Any], Held]] = {}
+_ENTRIES: WeakKeyDictionary[Layer, LayerEntry] = WeakKeyDictionary()
+_PENDING_ENTRIES: dict[int, tuple[weakref.ref[Any], LayerEntry]] = {}
 
 
-def unwrapped(layer: Layer) -> Layer:
-    """The layer itself: plugins get proxies, which nobody keeps alive."""
+def without_proxy(layer: Layer) -> Layer:
+    """The layer itself. Plugins get temporary proxies of layers."""
     return getattr(layer, "__wrapped__", layer)
 
 
 def fingerprint(data: Any) -> Fingerprint:
-    """What tells a layer's data from other data.
+    """Fingerprint of a layer's data, to notice changes.
 
-    Arrays are read as a whole, at some GB a second, since napari does not tell of
-    edits in place. Arrays that are read from a file when they are needed, such as
-    those of dask, cannot be edited: theirs is their identity.
+    The checksum of the whole array is computed, at some GB per second, since napari
+    does not report edits in place. Lazy arrays, such as those of dask, cannot be
+    edited; their identity is used.
     """
     if not isinstance(data, np.ndarray):
         return type(data).__name__, id(data)
@@ -175,86 +176,89 @@ def checksum(data: npt.NDArray[Any]) -> str:
     return f"{zlib.crc32(np.ascontiguousarray(data).data):08x}"
 
 
-def hand_over(
+def register_drawn(
     drawn: npt.NDArray[Any], description: Description, arrays: FieldArrays
 ) -> None:
-    """Keep a field for the layer that will be made of a drawn array.
+    """Register a field for the layer that will be created from a drawn array.
 
     Parameters
     ----------
     drawn : array
-        The data of a layer tuple; napari's layers keep this very object.
+        The data of a layer tuple. napari's layers keep this object.
     description : Description
         Description of the layer.
     arrays : FieldArrays
         The field.
     """
     key = id(drawn)
-    reference = weakref.ref(drawn, lambda _: _HANDED_OVER.pop(key, None))
-    _HANDED_OVER[key] = reference, Held(description, arrays, fingerprint(drawn))
-
-
-def keep(layer: Layer, held: Held) -> None:
-    """Keep what is known about a layer's data, as long as there is the layer."""
-    _HELD[unwrapped(layer)] = held
-
-
-def take_over(layer: Layer) -> None:
-    """Keep, for a layer that was given new data, what was handed over with them."""
-    _, held = _HANDED_OVER[id(layer.data)]
-    keep(layer, held)
-
-
-def description_of(layer: Layer) -> Description | None:
-    """What a layer shows; None if it shows no field.
-
-    A copy of a field's layer, such as napari's *Duplicate Layer* makes, becomes a
-    field of its own here.
-    """
-    layer = unwrapped(layer)
-    description = description_in(layer.metadata)
-    if description is None or layer in _HELD:
-        return description
-    _, held = _HANDED_OVER.get(id(layer.data), (None, None))
-    if held is None:
-        held = _as_copy(description, layer)
-        write_description(layer, held.description)
-    _HELD[layer] = held
-    return description_in(layer.metadata)
-
-
-def held_by(layer: Layer) -> Held | None:
-    """What is known about the data of a layer; None if it shows no field."""
-    return None if description_of(layer) is None else _HELD[unwrapped(layer)]
-
-
-def is_unchanged(layer: Layer) -> bool:
-    """Whether a layer's data are still those whose field is known."""
-    held = held_by(layer)
-    return (
-        held is not None
-        and held.arrays is not None
-        and held.fingerprint == fingerprint(layer.data)
+    reference = weakref.ref(drawn, lambda _: _PENDING_ENTRIES.pop(key, None))
+    _PENDING_ENTRIES[key] = (
+        reference,
+        LayerEntry(description, arrays, fingerprint(drawn)),
     )
 
 
-def _as_copy(copied: Description, layer: Layer) -> Held:
-    """What is known about a layer with the description of another one."""
+def register_layer(layer: Layer, entry: LayerEntry) -> None:
+    """Register an entry for a layer, as long as the layer exists."""
+    _ENTRIES[without_proxy(layer)] = entry
+
+
+def register_new_data(layer: Layer) -> None:
+    """Register the field of the drawn array that a layer has as its new data."""
+    _, entry = _PENDING_ENTRIES[id(layer.data)]
+    register_layer(layer, entry)
+
+
+def description_of(layer: Layer) -> Description | None:
+    """The description of a layer's field; None if the layer shows no field.
+
+    A layer that is used for the first time is registered. A copy of a field's layer,
+    for example from napari's *Duplicate Layer*, becomes a field of its own.
+    """
+    layer = without_proxy(layer)
+    description = description_in(layer.metadata)
+    if description is None or layer in _ENTRIES:
+        return description
+    _, entry = _PENDING_ENTRIES.get(id(layer.data), (None, None))
+    if entry is None:
+        entry = _entry_of_copy(description, layer)
+        write_description(layer, entry.description)
+    _ENTRIES[layer] = entry
+    return description_in(layer.metadata)
+
+
+def entry_of(layer: Layer) -> LayerEntry | None:
+    """The registry entry of a layer; None if the layer shows no field."""
+    return None if description_of(layer) is None else _ENTRIES[without_proxy(layer)]
+
+
+def is_unchanged(layer: Layer) -> bool:
+    """Whether the data of a layer are still those that were registered."""
+    entry = entry_of(layer)
+    return (
+        entry is not None
+        and entry.arrays is not None
+        and entry.fingerprint == fingerprint(layer.data)
+    )
+
+
+def _entry_of_copy(copied: Description, layer: Layer) -> LayerEntry:
+    """Entry of a layer that is a copy of a field's layer."""
     drawn = fingerprint(layer.data)
     original = next(
         (
-            held
-            for held in _all_held()
-            if (held.description.field_id, held.description.part, held.fingerprint)
+            entry
+            for entry in _all_entries()
+            if (entry.description.field_id, entry.description.part, entry.fingerprint)
             == (copied.field_id, copied.part, drawn)
         ),
         None,
     )
-    sibling = _copied_with(copied)
+    sibling = _incomplete_copy(copied)
     arrays = None
     if original is not None and original.arrays is not None:
         shared = None if sibling is None else sibling.arrays
-        # The copy may be described otherwise later, which makes other stacks.
+        # Not the same object, since it caches the stack of one description.
         arrays = shared or dataclasses.replace(original.arrays)
     description = dataclasses.replace(
         copied,
@@ -264,46 +268,46 @@ def _as_copy(copied: Description, layer: Layer) -> Held:
         source_id=None,
     )
     grid = Grid() if original is None else original.grid
-    return Held(description, arrays, drawn, grid)
+    return LayerEntry(description, arrays, drawn, grid)
 
 
-def _copied_with(copied: Description) -> Held | None:
-    """The copy of another part of a field, which a copy of this part belongs to."""
+def _incomplete_copy(copied: Description) -> LayerEntry | None:
+    """Entry of a copied field that does not have a layer of this part yet."""
     copies = [
-        held
-        for held in _HELD.values()
-        if held.description.copied_from == copied.field_id
-        and _as_part_of(copied, held.description) == copied
+        entry
+        for entry in _ENTRIES.values()
+        if entry.description.copied_from == copied.field_id
+        and _with_identity_of(copied, entry.description) == copied
     ]
     complete = {
-        held.description.field_id
-        for held in copies
-        if held.description.part == copied.part
+        entry.description.field_id
+        for entry in copies
+        if entry.description.part == copied.part
     }
-    # The last one first: parts that are copied together are copied one after another.
+    # The latest copy first: layers that are duplicated together follow each other.
     return next(
         (
-            held
-            for held in reversed(copies)
-            if held.description.field_id not in complete
+            entry
+            for entry in reversed(copies)
+            if entry.description.field_id not in complete
         ),
         None,
     )
 
 
-def _as_part_of(field_of: Description, description: Description) -> Description:
-    """A description, as if it were of another field's layer of the same part."""
+def _with_identity_of(other: Description, description: Description) -> Description:
+    """A description with the part and the identity of another description."""
     return dataclasses.replace(
         description,
-        part=field_of.part,
-        field_id=field_of.field_id,
-        title=field_of.title,
-        source_id=field_of.source_id,
-        copied_from=field_of.copied_from,
+        part=other.part,
+        field_id=other.field_id,
+        title=other.title,
+        source_id=other.source_id,
+        copied_from=other.copied_from,
     )
 
 
-def _all_held() -> Iterator[Held]:
-    yield from list(_HELD.values())
-    for _, held in list(_HANDED_OVER.values()):
-        yield held
+def _all_entries() -> Iterator[LayerEntry]:
+    yield from list(_ENTRIES.values())
+    for _, entry in list(_PENDING_ENTRIES.values()):
+        yield entry

@@ -1,7 +1,7 @@
-"""Results: tractions computed from a displacement field, layer by layer.
+"""Results: layers of the tractions that were computed from a displacement field.
 
-Every run gets layers of its own. What a field's layers and its results have in common
-is changed here: the unit, the pixel size and the spacing.
+Every run adds new layers. This module also changes unit, pixel size and spacing on all
+layers of a field and of its results.
 """
 
 from __future__ import annotations
@@ -43,34 +43,34 @@ from napari_vit_tfm.napari.layers.registry import (
     checksum,
     description_of,
     is_unchanged,
-    take_over,
+    register_new_data,
 )
 from napari_vit_tfm.units import DisplacementUnit, unit_words
 
 
 @dataclass(frozen=True, eq=False)
 class ResultLayers:
-    """The layers of one run's tractions; a layer that was removed is None."""
+    """The layers of the tractions of a run; None for a layer that was removed."""
 
     image: Image | None
     vectors: Vectors | None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers that are there."""
+        """The layers that have not been removed."""
         both = (self.image, self.vectors)
         return tuple(layer for layer in both if layer is not None)
 
     @property
     def description(self) -> Description:
-        """The description of its layers."""
+        """The description of the tractions."""
         description = description_of(self.layers[0])
         assert description is not None
         return description
 
     @property
     def is_intact(self) -> bool:
-        """Whether both layers are there, and nobody changed their data."""
+        """Whether both layers exist and their data are unchanged."""
         return len(self.layers) == 2 and all(map(is_unchanged, self.layers))
 
     def stack(self) -> TractionStack:
@@ -79,7 +79,7 @@ class ResultLayers:
         Raises
         ------
         FieldError
-            If the data of a layer were changed.
+            If the data of a layer have been changed.
         """
         stacks = [layer_stack(layer) for layer in self.layers]
         assert isinstance(stacks[0], TractionStack)
@@ -104,7 +104,7 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
     FieldError
         If another program's layers cannot be adopted.
     """
-    if field.parts:
+    if field.adopted_parts:
         adopt(field)
     for layer in field.layers:
         description = description_of(layer)
@@ -115,7 +115,7 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
 def set_field_spacing(
     layers: Iterable[Layer], field: FieldLayers, spacing_um: float | None
 ) -> None:
-    """Scale all layers of a field: displacements, outline and results.
+    """Set the spacing of all layers of a field: displacements, outline and results.
 
     Parameters
     ----------
@@ -131,49 +131,49 @@ def set_field_spacing(
     FieldError
         If another program's layers cannot be adopted.
     """
-    if field.parts:
+    if field.adopted_parts:
         adopt(field)
-    before = geometry_of(field.lead)
-    description = description_of(field.lead)
+    before = geometry_of(field.first)
+    description = description_of(field.first)
     assert description is not None
     layers = list(layers)
     results = [
         layer
         for result in results_of(layers, field)
         for layer in result.layers
-        # A result that the user moved stays where it is.
-        if _lies_at(layer, before)
+        # A result that the user has moved is not changed.
+        if _has_transform(layer, before)
     ]
     for layer in field.layers:
         set_spacing(layer, grid_of(layer), spacing_um)
     for layer in layers:
         if is_outline_of(layer, description.field_id):
             set_spacing(layer, Grid((None, 0, 1)), spacing_um)
-    after = geometry_of(field.lead)
+    after = geometry_of(field.first)
     for layer in results:
         for name in ("scale", "translate", "units"):
             setattr(layer, name, after[name])
 
 
-def _lies_at(layer: Layer, place: Mapping[str, Any]) -> bool:
+def _has_transform(layer: Layer, transform: Mapping[str, Any]) -> bool:
     names = ("scale", "translate", "rotate")
-    return all(np.allclose(getattr(layer, name), place[name]) for name in names)
+    return all(np.allclose(getattr(layer, name), transform[name]) for name in names)
 
 
 # Results of a field
 
 
 def results_of(layers: Iterable[Layer], field: FieldLayers) -> list[ResultLayers]:
-    """The results of a displacement field, the last one at the end.
+    """The results of a displacement field, from the first to the last.
 
     Parameters
     ----------
     layers : iterable of layers
-        All layers of the viewer. Copies of results are nobody's results.
+        All layers of the viewer. Copies of results are not included.
     field : FieldLayers
         The displacement field.
     """
-    description = description_of(field.lead)
+    description = description_of(field.first)
     return [] if description is None else _results_of(layers, description.field_id)
 
 
@@ -197,7 +197,7 @@ def _results_of(layers: Iterable[Layer], field_id: str) -> list[ResultLayers]:
 
 
 def result_of(layers: Iterable[Layer], layer: Layer | None) -> ResultLayers | None:
-    """The result that a layer belongs to, or a copy of one; None for other layers.
+    """The result, or the copy of a result, that a layer shows; None for other layers.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
     layers : iterable of layers
         All layers of the viewer.
     member : Layer
-        One that shows the displacements or the tractions, there or removed.
+        A layer of the displacements or tractions, which may have been removed.
     """
     own = description_in(member.metadata)
     if own is None:
@@ -242,17 +242,17 @@ def layers_of_run(layers: Iterable[Layer], member: Layer) -> list[Layer]:
     ]
 
 
-def last_result(layers: Iterable[Layer], member: Layer) -> ResultLayers | None:
-    """The last result of the field that a layer shows, or None.
+def last_result(layers: Iterable[Layer], source: Layer) -> ResultLayers | None:
+    """The last result of the field that a layer shows; None if there is none.
 
     Parameters
     ----------
     layers : iterable of layers
-        Such as `layers_of_run` gives.
-    member : Layer
+        The layers of the run, from `layers_of_run`.
+    source : Layer
         A layer of the displacement field.
     """
-    description = description_in(member.metadata)
+    description = description_in(source.metadata)
     results = [] if description is None else _results_of(layers, description.field_id)
     return results[-1] if results else None
 
@@ -261,12 +261,12 @@ def last_result(layers: Iterable[Layer], member: Layer) -> ResultLayers | None:
 
 
 def method_words(config: ReconstructionConfig) -> str:
-    """A method with all that was chosen about it, as results are named.
+    """Name of a method with its options, for the names of results.
 
     Parameters
     ----------
     config : ReconstructionConfig
-        The choice.
+        The method and its options.
 
     Examples
     --------
@@ -304,24 +304,24 @@ def show_tractions(
     stack : TractionStack
         The tractions, on the grid of the field.
     field : FieldLayers
-        The displacement field; new layers lie where it lies.
+        The displacement field. New layers have its transform.
     source : DisplacementStack, keyword-only
-        The displacements as the run got them.
+        The displacements that the run was given.
     method : str, keyword-only
-        The method in words, for the layers' names.
+        Name of the method, for the layers' names; see `method_words`.
     update_last : bool, keyword-only
-        Whether the layers of the last result get these tractions, as far as they
-        are there and nobody changed their data.
+        Whether to replace the tractions in the layers of the last result. New layers
+        are added if these have been removed or changed.
     config : DisplayConfig, keyword-only, optional
-        How fields are drawn.
+        Colours and arrows.
 
     Returns
     -------
     ResultLayers
         The layers.
     """
-    # Nothing is read anew: the layers' data may have been changed since the start.
-    description = description_of(field.lead)
+    # The layers are not read again: their data may have changed since the run started.
+    description = description_of(field.first)
     assert description is not None
     results = results_of(layers, field)
     last = results[-1] if results else None
@@ -340,9 +340,9 @@ def show_tractions(
     image, vectors = field_layers(
         stack,
         title=description.title,
-        described=computed,
+        attributes=computed,
         config=config,
-        **geometry_of(field.lead),
+        **geometry_of(field.first),
     )
     if updated is not None:
         _update_image(updated.image, image)
@@ -352,16 +352,16 @@ def show_tractions(
         for layer in result.layers:
             layer.visible = False
     new = Layer.create(*image), Layer.create(*vectors)
-    place = _above_run(layers, field.lead)
+    place = _above_run(layers, field.first)
     for offset, layer in enumerate(new):
         layers.insert(place + offset, layer)
     show_colorbar(new[0])
     return ResultLayers(*new)
 
 
-def _above_run(layers: Sequence[Layer], lead: Layer) -> int:
-    """The place above all layers of a field and its results, below what is over it."""
-    run = layers_of_run(layers, lead)
+def _above_run(layers: Sequence[Layer], source: Layer) -> int:
+    """Index directly above all layers of a field and its results."""
+    run = layers_of_run(layers, source)
     return max(layers.index(layer) for layer in run) + 1
 
 
@@ -384,34 +384,34 @@ def _replace(layer: Layer, data: Any, options: Mapping[str, Any]) -> None:
     description = description_in(options["metadata"])
     assert description is not None
     layer.data = data
-    take_over(layer)
+    register_new_data(layer)
     write_description(layer, description)
 
 
-# Results that the dock's settings no longer give
+# Differences between a result and the settings of the dock
 
 
 def differences(
     result: Description, stack: DisplacementStack, gel: Gel, method: str
 ) -> list[str]:
-    """What a result was computed with, where that is no longer what is set.
+    """Compare the settings that a result was computed with to the current ones.
 
     Parameters
     ----------
     result : Description
         The result.
     stack : DisplacementStack
-        The displacements as they are now.
+        The current displacements.
     gel : Gel
-        The gel that is set.
+        The current gel.
     method : str
-        The method that is set, in words.
+        Name of the current method; see `method_words`.
 
     Returns
     -------
     list of str
-        Such as "computed for 5 kPa; the dock says 10 kPa"; empty if a run would
-        give the same.
+        The differences, such as "computed for 5 kPa, now 10 kPa". Empty if another run
+        would have the same result.
     """
     compared: list[tuple[Any, Any, Callable[[Any], str]]] = [
         (result.young_pa, gel.young_pa, _stiffness),
@@ -424,12 +424,12 @@ def differences(
         sizes = result.computed_pixel_size_um, stack.pixel_size_um
         compared.append((*sizes, _pixel_size))
     found = [
-        f"computed for {words(then)}; the dock says {words(now)}"
+        f"computed for {words(then)}, now {words(now)}"
         for then, now, words in compared
         if not _is_equal(then, now)
     ]
     if result.method != method:
-        found.append(f"computed with {result.method}; the dock says {method}")
+        found.append(f"computed with {result.method}, now {method}")
     if result.computed_from != checksum(stack.data):
         found.append("computed before the displacements were changed")
     return found

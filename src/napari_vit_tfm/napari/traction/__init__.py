@@ -1,1 +1,1 @@
-"""The traction dock: from displacements to tractions, computed in a thread."""
+"""The traction dock, which computes tractions from displacements in a thread."""

@@ -1,4 +1,4 @@
-"""The dock that turns displacements into tractions."""
+"""The dock that computes tractions from displacements."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
-_CANCELLED = "Cancelled: the layers are as they were."
+_CANCELLED = "Cancelled. The layers are unchanged."
 
 _COMPUTING = {
     name: option
     for name, option in options_of(ReconstructionConfig).items()
     if name != "heads"
 }
-"""Options of a run in its own section; the number of heads belongs to the model."""
+"""Options in the section *Computing*; the number of heads is shown with the model."""
 
 
 class TractionDock(Dock):
@@ -72,7 +72,7 @@ class TractionDock(Dock):
     Parameters
     ----------
     napari_viewer : ViewerModel
-        The viewer whose layers it works on.
+        The viewer whose layers are used.
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
@@ -81,7 +81,7 @@ class TractionDock(Dock):
             self,
             partial(reconstruct_run, MethodCache()),
             on_step=self._on_step,
-            on_answer=self._on_result,
+            on_result=self._on_result,
             on_error=self._on_error,
             on_finished=self._on_finished,
             open_bar=_open_bar,
@@ -102,11 +102,11 @@ class TractionDock(Dock):
         self.update_last = QCheckBox("Update the last result")
         self.update_last.setChecked(DisplayConfig().update_last_result)
         self.update_last.setToolTip(
-            "The next run replaces the tractions in the layers of the field's last "
-            "result. Without it, every run gets layers of its own."
+            "Replace the tractions in the layers of the last result of the field. "
+            "Otherwise, every run adds new layers."
         )
         self.save_button = QPushButton("Save tractions…")
-        self.save_button.setToolTip("Save the result that is named below to a file.")
+        self.save_button.setToolTip("Save the result that is named below.")
         self.save_note = text_label(2)
 
     def _lay_out(self) -> None:
@@ -147,26 +147,26 @@ class TractionDock(Dock):
         self.refresh()
 
     def unbind(self) -> None:
-        """Stop watching the viewer's layers; a run goes on."""
+        """Stop watching the viewer's layers. A run is not stopped."""
         self._viewer.layers.selection.events.active.disconnect(self.refresh)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         super().unbind()
 
     @property
     def job(self) -> LatestJob[Run, Loaded | Batch, Result]:
-        """The run."""
+        """The job of the current run."""
         return self._job
 
     def refresh(self) -> None:
-        """Bring buttons and message up to date."""
+        """Update buttons and message."""
         running = self.is_busy
         problem = self._problem()
         self.run_button.setText("Cancel" if running else "Run")
-        can_cancel = self._job.awaited is not None
+        can_cancel = self._job.pending is not None
         self.run_button.setEnabled(can_cancel if running else problem is None)
         result = self._result()
         self.save_button.setEnabled(result is not None)
-        self.save_note.setText("" if result is None else self._note_on(result))
+        self.save_note.setText("" if result is None else self._save_note(result))
         unit = self.calibration["unit"].value
         needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
         self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
@@ -174,19 +174,19 @@ class TractionDock(Dock):
             self.message.setText(problem or self._outcome)
 
     def _problem(self) -> str | None:
-        """Why nothing can be computed now."""
+        """The reason why nothing can be computed; None if there is none."""
         field = self.fields.field()
         if field is None:
             return (
-                "Drop a displacement file on napari, take one from "
+                "Drop a displacement file on napari, open a sample with "
                 "File > Open Sample, or add a Vectors layer."
             )
         try:
             stack = as_displacement(field)
             if stack.unit is None:
-                origin = "layer" if field.parts else "file"
+                origin = "layer" if field.adopted_parts else "file"
                 return (
-                    f"The {origin} does not say the unit of its displacements: "
+                    f"The {origin} does not have the unit of the displacements: "
                     "choose it."
                 )
             stack.grid_steps_per_unit()
@@ -195,7 +195,7 @@ class TractionDock(Dock):
             return in_one_line(error)
         return None
 
-    # The field and what its numbers mean
+    # The field, its calibration and its gel
 
     def _on_field_chosen(self) -> None:
         stack = self._stack()
@@ -210,20 +210,20 @@ class TractionDock(Dock):
         self.refresh()
 
     def _stack(self) -> DisplacementStack | None:
-        """The chosen field; None if there is none that can be used."""
+        """The chosen field; None if there is none, or if it cannot be used."""
         field = self.fields.field()
         if field is None:
             return None
         try:
             return as_displacement(field)
         except FieldError:
-            # The message says why.
+            # `_problem` shows the reason.
             return None
 
     def _show_lengths(self) -> None:
-        """Show unit, spacing and pixel size of the field's layers."""
+        """Show unit, spacing and pixel size of the chosen field."""
         field, stack = self.fields.field(), self._stack()
-        description = None if field is None else description_of(field.lead)
+        description = None if field is None else description_of(field.first)
         self.calibration.show_values(
             {
                 "unit": description.unit if description else None,
@@ -233,9 +233,9 @@ class TractionDock(Dock):
         )
 
     def _fill_in_gel(self, stack: DisplacementStack) -> None:
-        """Show the gel that the field's file names, else what was typed.
+        """Show the gel of the field; unknown values are those that the user typed.
 
-        What another field's file says about its gel is not about this field.
+        Values from the file of another field are not kept.
         """
         gel = stack.gel.filled_from(self._typed_gel)
         if not gel.is_layer:
@@ -245,14 +245,14 @@ class TractionDock(Dock):
     def _on_gel_typed(self, name: str) -> None:
         typed = {name: self.gel[name].value}
         self._typed_gel = dataclasses.replace(self._typed_gel, **typed)
-        # Results may be of another gel now, and a layer needs the spacing.
+        # Differences to the result change, and a finite thickness needs the spacing.
         self.refresh()
 
     def _on_method_typed(self, _name: str) -> None:
         self.refresh()
 
     def _on_calibration_typed(self, name: str) -> None:
-        """Write what was changed to the field's layers."""
+        """Write a changed value to the layers of the field."""
         field, value = self.fields.field(), self.calibration[name].value
         if field is not None:
             with contextlib.suppress(FieldError):
@@ -270,13 +270,13 @@ class TractionDock(Dock):
         if self.is_busy:
             return
         if stack is None:
-            # napari does not report edits in place: the reason may be new.
+            # napari does not report edits in place, so the reason may be new.
             self.refresh()
             return
         self._source = field
         self._outcome = ""
         self.message.setText("Loading the model…")
-        self._job.ask(Run(stack, self._substrate(), self._config()))
+        self._job.submit(Run(stack, self._substrate(), self._config()))
         self.refresh()
 
     def cancel_job(self, outcome: str = _CANCELLED) -> None:
@@ -285,7 +285,7 @@ class TractionDock(Dock):
         Parameters
         ----------
         outcome : str
-            The message when it has stopped.
+            The message after the run has stopped.
         """
         self._job.cancel()
         self._outcome = outcome
@@ -293,22 +293,24 @@ class TractionDock(Dock):
         self.refresh()
 
     def _substrate(self) -> Substrate:
-        """The gel that the dock shows."""
+        """The gel in the form."""
         return Substrate(Gel(**self.gel.values()))
 
     def _config(self) -> ReconstructionConfig:
         return ReconstructionConfig(
             model=self.model.value(),
             heads=self.method.heads(),
-            options=self.method.given(),
+            options=self.method.given_values(),
             **self.computing.values(),
         )
 
     def _on_layer_removed(self, event: Event) -> None:
         source = self._source
-        layers = () if source is None else (source.lead, *source.parts.values())
-        if event.value in layers and self._job.awaited is not None:
-            self.cancel_job("Cancelled: the displacement layer was removed.")
+        layers = (
+            () if source is None else (source.first, *source.adopted_parts.values())
+        )
+        if event.value in layers and self._job.pending is not None:
+            self.cancel_job("Cancelled, because the displacement layer was removed.")
         self.refresh()
 
     def _on_step(self, run: Run, step: Loaded | Batch) -> None:
@@ -318,14 +320,14 @@ class TractionDock(Dock):
         else:
             done = step.stop
         self.message.setText(
-            f"{done} of {run.stack.n_frames} frames are done, {_on(self._device)}."
+            f"{done} of {run.stack.n_frames} frames done, {_device_text(self._device)}."
         )
         self._job.advance(done)
 
     def _on_result(self, run: Run, result: Result) -> None:
         assert self._source is not None
-        if self._source.lead not in self._viewer.layers:
-            self._outcome = "Dropped: the displacement layer was removed."
+        if self._source.first not in self._viewer.layers:
+            self._outcome = "Discarded, because the displacement layer was removed."
             return
         show_tractions(
             self._viewer.layers,
@@ -347,7 +349,7 @@ class TractionDock(Dock):
     # Saving
 
     def _result(self) -> ResultLayers | None:
-        """The result that *Save* saves: the selected one, else the field's last."""
+        """The result to save: the selected one, or the last one of the chosen field."""
         layers = self._viewer.layers
         selected = result_of(layers, layers.selection.active)
         if selected is not None:
@@ -356,36 +358,36 @@ class TractionDock(Dock):
         results = [] if field is None else results_of(layers, field)
         return results[-1] if results else None
 
-    def _note_on(self, result: ResultLayers) -> str:
-        """The name of a result, and how it differs from what the dock shows."""
+    def _save_note(self, result: ResultLayers) -> str:
+        """The name of a result, and how its settings differ from those of the dock."""
         name, stack = str(result.layers[0].name), self._stack()
         field = self.fields.field()
-        description = None if field is None else description_of(field.lead)
+        description = None if field is None else description_of(field.first)
         if stack is None or description is None:
             return name
         computed = result.description
         if computed.source_id not in (None, description.field_id):
-            return f"{name}: of another field"
+            return f"{name} (of another field)"
         found = differences(
             computed, stack, self._substrate().gel, method_words(self._config())
         )
-        return f"{name}: {'; '.join(found)}: run again" if found else name
+        return f"{name}: {'; '.join(found)}; run again" if found else name
 
     def _on_save_clicked(self) -> None:
-        kinds = {known.name: known.suffixes for known in io.exporters()}
+        kinds = {exporter.name: exporter.suffixes for exporter in io.exporters()}
         path = ask_where_to_save(self, "Save tractions", "traction.h5", kinds)
         if path is not None:
             self.save(str(path))
 
     def save(self, path: str) -> None:
-        """Save the selected result, else the field's last one.
+        """Save the selected result, or the last one of the chosen field.
 
-        The message says how it went.
+        The message then has the path or the error.
 
         Parameters
         ----------
         path : str
-            The file, with the ending of a format that is written.
+            The file, with the extension of a format that can be written.
         """
         result = self._result()
         if result is None:
@@ -400,12 +402,12 @@ class TractionDock(Dock):
 
 
 def _open_bar(run: Run) -> Any:
-    """A bar in napari's activity dock, with a button that cancels the run."""
+    """Open a progress bar, with a cancel button, in napari's activity dock."""
     return cancelable_progress(total=run.stack.n_frames, desc="computing tractions")
 
 
-def _on(device: str) -> str:
-    """Where a run is computed, such as "on the CPU"."""
+def _device_text(device: str) -> str:
+    """Text for the device of a run, such as "on the CPU"."""
     return f"on the {words_of(ReconstructionConfig, 'device')[device]}"
 
 
@@ -416,8 +418,8 @@ def _summary(result: Result) -> str:
     largest = float(stack.magnitude().max())
     number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
-        f"{frames} in {result.seconds:.1f} s {_on(result.device)}, {rate:.2g} a "
-        f"second. "
+        f"{frames} in {result.seconds:.1f} s {_device_text(result.device)}, "
+        f"{rate:.2g} per second. "
         f"Largest traction: {number} {unit_label(stack.unit)}.",
         *result.notices,
     ]

@@ -1,7 +1,7 @@
-"""One run of the traction dock: arrays in, arrays out, no Qt, no layer.
+"""A run of the traction dock, without Qt and layers.
 
-torch is imported when a run computes, in a worker thread, since the first import
-takes seconds.
+torch is imported when the run starts, in a worker thread, since the first import takes
+seconds.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The model has been loaded, and the run begins on a device.
+    """The first step of a run: the model has been loaded.
 
     Parameters
     ----------
     device : {"cpu", "cuda", "mps"}
-        The device.
+        The device of the run.
     """
 
     device: str
@@ -67,7 +67,7 @@ class Result:
     seconds : float
         Duration of the run, without loading the model.
     notices : tuple of str
-        What the user should know about the run.
+        Notices for the user.
     """
 
     device: str
@@ -93,7 +93,7 @@ def reconstruct_run(
     Yields
     ------
     Loaded or Batch
-        Once the model has been loaded, and after every batch.
+        Loaded after the model has been loaded; then every batch.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def reconstruct_run(
     Raises
     ------
     FieldError, ModelError, ConfigError
-        As `reconstruction.reconstruct`.
+        As for `reconstruction.reconstruct`.
     """
     device = resolve_device(run.config.device)
     method = methods.load(run.config)

@@ -1,4 +1,4 @@
-"""What the docks have in common."""
+"""`Dock`: base class of both docks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from napari_vit_tfm.napari.widgets.inputs import (
 class Dock(QWidget):
     """A dock for one displacement field and one model, with a button for its job.
 
-    It watches the viewer while it is visible. The button starts the job or cancels
-    it.
+    The dock watches the viewer while it is visible. The button starts or cancels the
+    job.
 
     Parameters
     ----------
     viewer : ViewerModel
-        The viewer whose layers the dock works on.
+        The viewer whose layers are used.
     message_lines : int, keyword-only
-        Lines of text that the message has room for.
+        Number of lines that are reserved for the message.
     """
 
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
@@ -61,7 +61,7 @@ class Dock(QWidget):
         self.bind()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Leave the viewer alone while the dock is hidden."""
+        """Stop watching the viewer while the dock is hidden."""
         super().hideEvent(event)
         self.unbind()
 
@@ -80,19 +80,19 @@ class Dock(QWidget):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is computed, even if it has been cancelled."""
+        """Whether a computation is running, even if it has been cancelled."""
         return self.job.is_busy
 
     @abstractmethod
     def start_job(self) -> None:
-        """Start the job, if there is something to do."""
+        """Start the job, if possible."""
 
     @abstractmethod
     def cancel_job(self) -> None:
         """Cancel the job."""
 
     def _on_job_button(self) -> None:
-        if self.job.awaited is None:
+        if self.job.pending is None:
             self.start_job()
         else:
             self.cancel_job()

@@ -1,4 +1,4 @@
-"""Where to save something, asked as napari's own dialogues ask."""
+"""A dialogue for the name of a file to save."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 def ask_where_to_save(
     parent: QWidget, title: str, suggestion: str, kinds: Mapping[str, tuple[str, ...]]
 ) -> Path | None:
-    """Ask for a file's name, and whether one of that name may be replaced.
+    """Ask for a file name, and whether an existing file may be replaced.
 
     Parameters
     ----------
     parent : QWidget
-        The dock that asks.
+        Parent of the dialogue.
     title : str
-        What is saved.
+        Title of the dialogue.
     suggestion : str
-        A name to begin with.
+        Suggested file name.
     kinds : mapping of str to tuple of str
-        Kinds of files and their endings, with their dots. A name with none of
-        these endings gets the first one of the kind that is chosen.
+        Kinds of files and their extensions, with the dot. If a name has none of them,
+        the first extension of the selected kind is added.
 
     Returns
     -------
-    Path, or None if nothing is to be saved
+    Path or None
+        The file; None if the user cancels.
     """
     filters = [
         f"{kind} ({' '.join(f'*{ending}' for ending in endings)})"
@@ -39,7 +40,7 @@ def ask_where_to_save(
     if not name:
         return None
     if Path(name).suffix.lower() in {end for ends in kinds.values() for end in ends}:
-        # The dialogue has asked about the name as it was typed.
+        # The dialogue has already asked whether to replace this file.
         return Path(name)
     endings = kinds.get(chosen.partition(" (")[0], next(iter(kinds.values())))
     path = Path(name + endings[0])
@@ -48,6 +49,6 @@ def ask_where_to_save(
 
 def _may_replace(parent: QWidget, title: str, path: Path) -> bool:
     answer = QMessageBox.question(
-        parent, title, f"{path.name} is there already. Replace it?"
+        parent, title, f"{path.name} already exists. Replace it?"
     )
     return answer == QMessageBox.StandardButton.Yes

@@ -24,10 +24,10 @@ from qtpy.QtWidgets import (
 from napari_vit_tfm.options import Choice, Number, Option, options_of
 
 _LARGEST = 1e9
-"""Largest number that a form takes for an option without a maximum."""
+"""Maximum of options that do not have one themselves."""
 
 _DECIMALS = 8
-"""More than anybody measures. What is shown has no trailing zeros."""
+"""Maximum number of decimals. Trailing zeros are not shown."""
 
 
 class Form:
@@ -38,7 +38,7 @@ class Form:
     options : type or mapping of str to Option
         The dataclass, or some of its options; see `napari_vit_tfm.options`.
     layout : QFormLayout
-        Where the rows are added, at the end.
+        Layout at whose end the rows are added.
     """
 
     changed = Signal(str)
@@ -92,18 +92,18 @@ class Form:
 
 
 class NumberBox(RangedWidget[float]):
-    """A number, or None for one that is not given.
+    """A number, or None if that is allowed.
 
-    A number that is shown is kept exactly, although the box rounds it.
+    The exact number is kept, although the box shows it rounded.
 
     Parameters
     ----------
     about : Number
         Unit and range of the number.
     value : float, optional
-        The first value, in the option's unit.
+        Initial value, in the option's unit.
     **described
-        Name and tooltip, as for any widget of magicgui.
+        Name and tooltip, as for any magicgui widget.
     """
 
     def __init__(self, about: Number, value: float | None, **described: Any) -> None:
@@ -124,7 +124,7 @@ class NumberBox(RangedWidget[float]):
         self.set_value(value)
 
     def get_value(self) -> Any:
-        """The number in the option's unit; None where the box shows none."""
+        """The number in the option's unit; None if the box shows its special text."""
         shown = self.native.value()
         if shown == self._shown:
             return self._exact
@@ -153,16 +153,16 @@ class NumberBox(RangedWidget[float]):
 
 
 class ChoiceBox(ComboBox):
-    """One of several values, or None where that is allowed.
+    """One of several values, or None if that is allowed.
 
     Parameters
     ----------
     about : Choice
         The values and their texts.
     value : object
-        The first value.
+        Initial value.
     **described
-        Name and tooltip, as for any widget of magicgui.
+        Name and tooltip, as for any magicgui widget.
     """
 
     def __init__(self, about: Choice, value: Any, **described: Any) -> None:
@@ -188,11 +188,11 @@ class _NumberSpin(QDoubleSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        # Numbers count when they are complete, not after each key.
+        # Report a number when it is complete, not after each key.
         self.setKeyboardTracking(False)
 
     def textFromValue(self, value: float) -> str:
-        """The number in the form that people write."""
+        """The number without trailing zeros."""
         return self.locale().toString(value, "g", 10)
 
 
@@ -204,14 +204,14 @@ class _NumberBackend(FloatSpinBox):
 
 
 def _lowest(about: Number) -> float:
-    """The smallest number that a box shows; it means None where that is allowed."""
+    """Minimum of a box; it means None if that is allowed."""
     if not about.otherwise or about.excludes_minimum:
         return about.minimum
     return about.minimum - (1.0 if about.is_whole else 0.01)
 
 
 def _widget(option: Option) -> ValueWidget[Any]:
-    """The magicgui widget of an option, at its default."""
+    """The magicgui widget of an option, with its default value."""
     about = option.about
     described = {"name": option.name, "tooltip": f"{about.help}."}
     if isinstance(about, Number):
@@ -220,10 +220,10 @@ def _widget(option: Option) -> ValueWidget[Any]:
 
 
 class _WheelNeedsFocus(QObject):
-    """Passes the wheel on to the parent of a control without focus."""
+    """Passes wheel events to the parent if the control has no focus."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Whether the event is kept from the control."""
+        """Whether the event is not passed to the control."""
         assert isinstance(watched, QWidget)
         assert event is not None
         if event.type() != QEvent.Type.Wheel or watched.hasFocus():
@@ -233,9 +233,9 @@ class _WheelNeedsFocus(QObject):
 
 
 def need_focus_for_wheel(widget: QWidget) -> None:
-    """Change the controls in a widget by the wheel only while they have the focus.
+    """Let the mouse wheel change controls only while they have the focus.
 
-    Else scrolling over a dock changes numbers that nobody looks at.
+    Otherwise, scrolling over a dock would change values by accident.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def need_focus_for_wheel(widget: QWidget) -> None:
 
 
 def may_shrink(combo: QComboBox) -> None:
-    """Let a combo box be narrower than its texts, so that they widen no dock."""
+    """Let a combo box be narrower than its texts, so that the dock stays narrow."""
     combo.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
@@ -259,7 +259,7 @@ def may_shrink(combo: QComboBox) -> None:
 
 
 def form_layout(parent: QWidget | None = None) -> QFormLayout:
-    """An empty layout for the rows of forms, whose controls take all the width."""
+    """An empty layout for forms, in which controls have the full width."""
     layout = QFormLayout() if parent is None else QFormLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

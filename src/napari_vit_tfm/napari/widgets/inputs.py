@@ -1,4 +1,4 @@
-"""The docks' own controls: fields, models, numbers, sentences."""
+"""Controls of the docks: choice of field and model, options, and texts."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _HEADS = "heads"
 
 
 class FieldChooser(QComboBox):
-    """One of the displacement fields among the viewer's layers.
+    """Choice of a displacement field among the viewer's layers.
 
     Parameters
     ----------
     layers : LayerList
-        The viewer's layers; watched between `bind` and `unbind`.
+        The viewer's layers, which are watched between `bind` and `unbind`.
     parent : QWidget, optional
         Parent widget.
     """
 
     chosen = Signal()
-    """Another field is chosen, or none."""
+    """Emitted when another field, or none, is chosen."""
 
     changed = Signal()
-    """The chosen field's data, scale, units or transform were changed."""
+    """Emitted when data, scale, units or transform of the chosen field change."""
 
     def __init__(self, layers: LayerList, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,7 +67,7 @@ class FieldChooser(QComboBox):
         return (events.inserted, events.removed, events.reordered, events.renamed)
 
     def bind(self) -> None:
-        """Watch the layers, from what they are now."""
+        """Watch the layers."""
         for event in self._events():
             event.connect(self.refresh)
         self._is_bound = True
@@ -81,27 +81,27 @@ class FieldChooser(QComboBox):
         self._watch(())
 
     def field(self) -> FieldLayers | None:
-        """The field that is chosen."""
+        """The chosen field; None if there is none."""
         index = self.currentIndex()
         return self._listed[index] if 0 <= index < len(self._listed) else None
 
     def layer(self) -> Layer | None:
-        """The first layer of the field that is chosen."""
+        """The first layer of the chosen field; None if there is none."""
         field = self.field()
-        return None if field is None else field.lead
+        return None if field is None else field.first
 
     def choose(self, layer: Layer) -> None:
-        """Choose the field of a layer that is listed."""
+        """Choose the field of a layer."""
         listed = (i for i, one in enumerate(self._listed) if layer in one.layers)
         self.setCurrentIndex(next(listed))
 
     def refresh(self) -> None:
-        """List the fields anew; the choice stays if its field does."""
+        """Update the list of fields; the chosen field is kept if it still exists."""
         before = self.field()
         with QSignalBlocker(self):
             self._listed = find_displacements(self._layers)
             self.clear()
-            self.addItems([field.words for field in self._listed])
+            self.addItems([field.label for field in self._listed])
             kept = (
                 i
                 for i, field in enumerate(self._listed)
@@ -115,12 +115,12 @@ class FieldChooser(QComboBox):
         field, before = self.field(), self._announced
         self._announced = field
         self._watch(() if field is None else field.layers)
-        leads = [one.lead for one in (field, before) if one is not None]
-        if len(leads) == 1 or (len(leads) == 2 and leads[0] != leads[1]):
+        layers = [one.first for one in (field, before) if one is not None]
+        if len(layers) == 1 or (len(layers) == 2 and layers[0] != layers[1]):
             self.chosen.emit()
 
     def _watch(self, layers: tuple[Layer, ...]) -> None:
-        """Watch these layers instead of those before."""
+        """Watch these layers instead of the previous ones."""
         for layer in self._watched:
             for event in _events_of(layer):
                 event.disconnect(self._on_changed)
@@ -134,7 +134,7 @@ class FieldChooser(QComboBox):
 
 
 def _events_of(layer: Layer) -> tuple[Any, ...]:
-    """Events of a field's layer that change the field."""
+    """Events of changes of a layer that change its field."""
     events = layer.events
     return (
         events.data,
@@ -198,7 +198,7 @@ class MethodForm:
     Parameters
     ----------
     layout : QFormLayout
-        Where the rows are added, at the end.
+        Layout at whose end the rows are added.
     """
 
     changed = psygnal.Signal(str)
@@ -223,8 +223,8 @@ class MethodForm:
         heads: int | None = self._form.values().get(_HEADS)
         return heads
 
-    def given(self) -> dict[str, float]:
-        """The values that are given; the others are left to the method."""
+    def given_values(self) -> dict[str, float]:
+        """The values that are not None; for the others, the method has defaults."""
         values = self._form.values().items()
         return {
             name: value
@@ -241,12 +241,12 @@ def _options_for(model: str) -> Mapping[str, Option]:
 
 
 def text_label(lines: int) -> QLabel:
-    """A label for sentences, which takes its room before it has any.
+    """A label for longer texts.
 
     Parameters
     ----------
     lines : int
-        Lines that must fit: a dock does not grow for a text that comes later.
+        Number of lines that are reserved, since a dock does not grow with its text.
     """
     label = QLabel()
     label.setWordWrap(True)
