@@ -1,4 +1,4 @@
-"""A viewer without a window, small fields, a small network with attention."""
+"""Fixtures: a viewer without a window, small fields, a small network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N_FRAMES = 3
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_garbage_collection() -> Iterator[None]:
-    """Collections pass over what is imported: hundreds of thousands of objects."""
+    """Exclude imported modules, hundreds of thousands of objects, from collection."""
     import torch  # noqa: F401
 
     gc.collect()
@@ -36,12 +36,12 @@ def quick_garbage_collection() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def needs_qt(qapp: object) -> None:
-    """Docks are widgets, and layers' colour bars speak to Qt where it is."""
+    """Docks and the colour bars of layers need a QApplication."""
 
 
 @pytest.fixture
 def plugin(npe2pm: TestPluginManager) -> Iterator[None]:
-    """napari knows this plugin and no other."""
+    """Only this plugin is registered in napari."""
     with npe2pm.tmp_plugin(package="napari-vit-tfm"):
         yield
 
@@ -54,7 +54,7 @@ def viewer(plugin: None) -> ViewerModel:
 
 @pytest.fixture
 def finish(qtbot: QtBot) -> Callable[[Any], None]:
-    """Lets a dock's worker finish; the first one imports torch."""
+    """Waits for the worker of a dock; the first one imports torch."""
 
     def wait(dock: Any) -> None:
         qtbot.waitUntil(lambda: not dock.is_busy, timeout=120_000)
@@ -70,7 +70,7 @@ def needs_display() -> None:
 
 @pytest.fixture(scope="session")
 def displacement() -> DisplacementStack:
-    """Discs on a field that is not square, of odd height, with a spacing."""
+    """Discs on a field that is not square, with an odd height and a spacing."""
     discs = disc_timelapse(n_frames=N_FRAMES, seed=3, shape=SHAPE)
     spacing_um = 0.5
     width = (SHAPE[1] - 1) * spacing_um
@@ -111,7 +111,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def one_vector() -> Callable[..., np.ndarray]:
-    """Makes a frame with one vector ``(x, y)`` at a ``(row, column)``."""
+    """Function that makes a frame with one vector ``(x, y)`` at ``(row, column)``."""
 
     def make(x: float, y: float, *, at: tuple[int, int]) -> np.ndarray:
         data = np.zeros((1, 16, 16, 2), dtype=np.float32)

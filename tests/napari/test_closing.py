@@ -1,4 +1,4 @@
-"""A window is closed, and nothing of it stays: napari looks for what was left."""
+"""Closing a window removes everything; napari's fixture checks for leaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_vit_tfm.napari.layers.drawing import field_layers
 
 
 @pytest.mark.usefixtures("needs_display", "plugin")
-def test_closing_the_dock_takes_its_overlay_along(
+def test_closing_the_dock_removes_its_overlay(
     make_napari_viewer, displacement, qtbot, weights, finish
 ):
     viewer = make_napari_viewer(show=True)

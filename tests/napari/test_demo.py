@@ -44,12 +44,12 @@ def test_the_demo_saves_a_picture_of_its_window(folder, plugin, capsys):
     assert str(picture) in capsys.readouterr().out
     pixels = imread(picture)[..., :3].astype(int)
     assert min(pixels.shape[:2]) > 500
-    # The outline of the chosen patch, and nothing else, is of this pink.
+    # Only the outline of the chosen patch has this colour.
     pink = np.abs(pixels - (255, 77, 157)).max(axis=-1) < 12
     assert pink.sum() > 50
 
 
-def test_the_demo_without_files_ends_with_one_line(tmp_path, capsys):
+def test_the_demo_without_files_prints_one_line(tmp_path, capsys):
     assert demo.main([str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "displacement.h5: there is no such file" in line

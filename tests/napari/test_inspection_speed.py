@@ -1,4 +1,4 @@
-"""The script that measures how quick the inspector is."""
+"""The script that measures the speed of the inspector."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def make(answers, owner):
     return job
 
 
-def test_of_many_requests_the_first_and_the_last_are_answered(make, answers, qtbot):
+def test_of_many_requests_the_first_and_the_last_are_computed(make, answers, qtbot):
     go_on = threading.Event()
 
     def answer(request: int, _is_cancelled: Callable[[], bool]) -> int:
@@ -52,7 +52,7 @@ def test_of_many_requests_the_first_and_the_last_are_answered(make, answers, qtb
     assert answers == [(0, 0), (4, 16)]
 
 
-def test_errors_come_with_their_request(make, answers, qtbot):
+def test_errors_are_reported_with_their_request(make, answers, qtbot):
     job = make(lambda request, _is_cancelled: 1 / request)
     job.submit(0)
     qtbot.waitUntil(lambda: not job.is_busy)
@@ -62,13 +62,13 @@ def test_errors_come_with_their_request(make, answers, qtbot):
     assert answers[1:] == [(1, 1.0)]
 
 
-def test_a_cancelled_request_has_no_answer(make, answers, qtbot):
+def test_a_cancelled_request_has_no_result(make, answers, qtbot):
     started = threading.Event()
 
     def answer(
         request: str, is_cancelled: Callable[[], bool]
     ) -> Generator[str, None, str]:
-        yield "on the way"
+        yield "step"
         started.set()
         while not is_cancelled() and request == "long":
             threading.Event().wait(0.01)
@@ -83,7 +83,7 @@ def test_a_cancelled_request_has_no_answer(make, answers, qtbot):
     job.submit("short")
     qtbot.waitUntil(lambda: not job.is_busy)
     assert ("long", "long") not in answers
-    assert answers[-2:] == [("short", "on the way"), ("short", "short")]
+    assert answers[-2:] == [("short", "step"), ("short", "short")]
 
 
 def test_a_generator_that_is_cancelled_stops_at_its_next_step(make, answers, qtbot):
@@ -105,7 +105,7 @@ def test_a_generator_that_is_cancelled_stops_at_its_next_step(make, answers, qtb
     assert finished == [False]
 
 
-def test_a_runtime_error_is_told_as_the_cause_of_another(owner, qtbot):
+def test_a_runtime_error_is_the_cause_of_a_run_error(owner, qtbot):
     errors = []
 
     def fail(request: str, _is_cancelled: Callable[[], bool]) -> None:
@@ -135,7 +135,7 @@ class Bar:
         self.is_open = False
 
 
-def test_a_bar_follows_the_steps_and_cancels(make, answers, qtbot):
+def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
     bars, go_on = [], threading.Event()
 
     def count(total: int, _is_cancelled: Callable[[], bool]) -> Generator:
@@ -168,15 +168,15 @@ def test_a_bar_follows_the_steps_and_cancels(make, answers, qtbot):
     assert not bars[1].is_open
 
 
-def test_an_owner_that_is_destroyed_takes_its_computation_along(make, answers, owner):
-    going, go_on, told = threading.Event(), threading.Event(), []
+def test_destroying_the_owner_stops_the_computation(make, answers, owner):
+    going, go_on, calls = threading.Event(), threading.Event(), []
 
     def answer(_request: str, is_cancelled: Callable[[], bool]) -> Generator:
         going.set()
         go_on.wait(10)
-        told.append(is_cancelled())
+        calls.append(is_cancelled())
         yield "one"
-        told.append("not stopped")
+        calls.append("not stopped")
 
     make(answer).submit("long")
     assert going.wait(10)
@@ -184,5 +184,5 @@ def test_an_owner_that_is_destroyed_takes_its_computation_along(make, answers, o
     go_on.set()
     assert QThreadPool.globalInstance().waitForDone(10_000)
     QCoreApplication.processEvents()
-    assert told == [True]
+    assert calls == [True]
     assert answers == []

@@ -9,7 +9,7 @@ from npe2 import PluginManifest
 from napari_vit_tfm.io import exporters, readers
 
 
-def test_all_that_the_manifest_names_is_there():
+def test_all_commands_of_the_manifest_exist():
     manifest = PluginManifest.from_distribution("napari-vit-tfm")
     manifest.validate_imports()
     commands = {command.id for command in manifest.contributions.commands}
@@ -22,17 +22,17 @@ def test_all_that_the_manifest_names_is_there():
     assert {item.command for item in used} == commands
 
 
-def test_it_offers_every_file_that_is_read_and_written():
+def test_the_manifest_has_all_file_formats():
     manifest = PluginManifest.from_distribution("napari-vit-tfm")
     (reader,) = manifest.contributions.readers
-    read = [suffix for known in readers() for suffix in known.suffixes]
-    assert sorted(reader.filename_patterns) == sorted(f"*{ending}" for ending in read)
+    read = [suffix for file_format in readers() for suffix in file_format.suffixes]
+    assert sorted(reader.filename_patterns) == sorted(f"*{suffix}" for suffix in read)
     (writer,) = manifest.contributions.writers
-    written = [suffix for known in exporters() for suffix in known.suffixes]
+    written = [suffix for exporter in exporters() for suffix in exporter.suffixes]
     assert sorted(writer.filename_extensions) == sorted(written)
 
 
-def test_its_menus_are_ones_that_napari_fills():
+def test_all_menus_of_the_manifest_exist():
     manifest = PluginManifest.from_distribution("napari-vit-tfm")
     assert manifest.contributions.menus
     for menu in manifest.contributions.menus:

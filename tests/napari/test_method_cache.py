@@ -1,4 +1,4 @@
-"""The method that was used last is kept, as long as it is the same."""
+"""The cache of the method that was used last."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def test_a_file_of_weights_that_changed_is_loaded_again(weights, tmp_path):
     written = path.stat().st_mtime_ns
     tensors = {name: tensor + 1 for name, tensor in load_file(path).items()}
     with safe_open(path, "pt") as file:
-        said = file.metadata()
-    save_file(tensors, path, said)
-    # However coarse the clock of the file system is.
+        metadata = file.metadata()
+    save_file(tensors, path, metadata)
+    # Independent of the time resolution of the file system.
     os.utime(path, ns=(written, written + 10**9))
     second = methods.load(config)
     assert second.sha256 != first.sha256

@@ -41,9 +41,7 @@ def test_a_traction_file_becomes_layers(tmp_path, viewer, traction):
     assert image.visible
 
 
-def test_with_displacements_the_tractions_lie_below_and_are_hidden(
-    tmp_path, displacement, traction
-):
+def test_tractions_beside_displacements_are_hidden(tmp_path, displacement, traction):
     path = tmp_path / "both.h5"
     io.write_arrays(
         path,
@@ -61,7 +59,7 @@ def test_with_displacements_the_tractions_lie_below_and_are_hidden(
     assert [o["visible"] for _, o, _ in layers[:2]] == [False, False]
 
 
-def test_matlab_files_come_with_the_outline_in_rows_and_columns(tmp_path, viewer):
+def test_the_outline_of_matlab_files_is_in_rows_and_columns(tmp_path, viewer):
     displacement = np.zeros((20, 30, 2))
     displacement[4, 9, 0] = 1
     path = tmp_path / "cell.mat"
@@ -93,9 +91,11 @@ def test_files_without_fields_are_left_to_other_readers(tmp_path, name):
 
 
 def test_several_files_are_one_time_lapse(tmp_path, viewer, displacement):
-    said = {"units": "um", "spacing_um": 0.5}
+    attributes = {"units": "um", "spacing_um": 0.5}
     paths = [
-        write_displacement(tmp_path / f"cell_{k}.h5", displacement.data * k, **said)
+        write_displacement(
+            tmp_path / f"cell_{k}.h5", displacement.data * k, **attributes
+        )
         for k in (10, 2)
     ]
     image, _ = viewer.open(paths, stack=True, plugin="napari-vit-tfm")
@@ -120,7 +120,7 @@ def test_several_files_without_displacements_are_left_to_other_readers(
     assert get_reader([]) is None
 
 
-def test_a_field_with_gaps_is_claimed_and_refused_with_a_reason(tmp_path, displacement):
+def test_a_field_with_gaps_is_refused_with_a_reason(tmp_path, displacement):
     data = displacement.data.copy()
     data[1, 2, 3] = np.nan
     path = write_displacement(tmp_path / "cell.h5", data, units="um")
@@ -138,7 +138,7 @@ def test_the_original_files_are_in_field_units(tmp_path, displacement):
     assert options["name"] == "original: displacement (field widths)"
 
 
-def test_tractions_that_cannot_be_read_do_not_keep_the_displacements_away(
+def test_displacements_are_read_even_if_tractions_cannot_be_read(
     tmp_path, displacement, traction
 ):
     path = tmp_path / "both.npz"

@@ -1,4 +1,4 @@
-"""What only a real window shows: docks in it, real mouse events."""
+"""Tests in a real window: docks and real mouse events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLUGIN = "napari-vit-tfm"
 
 @pytest.fixture(scope="module")
 def open_window(needs_display, qapp):
-    """One window for all tests: opening one takes longer than a test."""
+    """One window for all tests, since opening a window takes longer than a test."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1200, 900)
     yield viewer
@@ -35,7 +35,7 @@ def window(open_window, plugin, displacement):
     yield open_window
     docks = open_window.window.dock_widgets
     for name in list(docks):
-        # One dock may take another along.
+        # Removing a dock may also remove its panel.
         if name in docks:
             open_window.window.remove_dock_widget(docks[name].parent())
     open_window.layers.clear()
@@ -49,7 +49,7 @@ def open_dock(window, name, weights, qtbot):
 
 
 def on_canvas(window, position) -> QPoint:
-    """Where on the canvas, in pixels, a position ``(y, x)`` in the world is."""
+    """Canvas pixel of the world coordinates ``(y, x)``."""
     canvas = window.window._qt_viewer.canvas.native
     middle = np.array([canvas.height(), canvas.width()]) / 2
     offset = np.array(position) - window.scene.camera.center[-2:]
@@ -58,8 +58,8 @@ def on_canvas(window, position) -> QPoint:
 
 
 def test_a_run_of_many_batches_in_a_window(window, qtbot, finish):
-    # The bar in the activity dock handles events while it is updated: the end
-    # of the run, too.
+    # The progress bar processes events while it is updated, including the end of the
+    # run.
     rng = np.random.default_rng(0)
     long = DisplacementStack(rng.normal(0, 0.01, (80, 16, 16, 2)), unit="grid")
     source = Layer.create(*field_layers(long)[0])
@@ -75,7 +75,7 @@ def test_a_run_of_many_batches_in_a_window(window, qtbot, finish):
 
 
 def test_layers_of_another_program_in_a_window(window, qtbot, weights, finish):
-    # One vector every 16 camera pixels of 0.05 um, from a pixel inside the image on.
+    # One vector every 16 camera pixels of 0.05 um, not from the first pixel on.
     rows, columns = np.indices((24, 32)).reshape(2, -1)
     places = np.stack([40 + 16 * rows, 300 + 16 * columns], axis=-1)
     vectors = np.random.default_rng(0).normal(size=places.shape)
@@ -130,7 +130,7 @@ def test_a_real_click_chooses_the_patch_under_it(window, qtbot, weights, finish)
         assert dock.inspector.shown.patch == patch
 
 
-def test_a_real_drag_moves_the_picture_and_chooses_nothing(
+def test_a_real_drag_pans_the_canvas_and_chooses_no_patch(
     window, qtbot, weights, finish
 ):
     dock = open_dock(window, "Attention", str(weights), qtbot)

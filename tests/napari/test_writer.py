@@ -23,7 +23,7 @@ def tuples(*layers: Layer):
 
 @pytest.mark.parametrize("ending", [".h5", ".npz"])
 @pytest.mark.parametrize("which", [slice(0, 1), slice(1, 2), slice(0, 2)])
-def test_napari_saves_the_field_behind_either_layer(
+def test_napari_saves_the_field_of_either_layer(
     tmp_path, viewer, traction, ending, which
 ):
     viewer.layers.extend(create(traction))
@@ -36,7 +36,7 @@ def test_napari_saves_the_field_behind_either_layer(
         assert getattr(saved, name) == getattr(traction, name), name
 
 
-def test_other_layers_beside_it_do_no_harm(tmp_path, traction):
+def test_other_selected_layers_are_ignored(tmp_path, traction):
     path = str(tmp_path / "saved.h5")
     layers = [create(traction)[0], Image(np.zeros((4, 4)))]
     assert write_field(path, tuples(*layers)) == [path]
@@ -58,9 +58,7 @@ def test_napari_saves_the_tractions_with_the_outline_selected(
 
 
 @pytest.mark.parametrize("ending", [".h5", ".npz"])
-def test_the_drift_that_was_taken_off_is_saved_and_opened_again(
-    tmp_path, traction, ending
-):
+def test_the_subtracted_drift_is_saved_and_opened_again(tmp_path, traction, ending):
     drift = np.arange(2.0 * traction.n_frames).reshape(-1, 2)
     path = str(tmp_path / f"saved{ending}")
     write_field(path, tuples(*create(dataclasses.replace(traction, drift=drift))))
@@ -112,7 +110,7 @@ def test_displacements_open_again_as_the_same_field(
     assert opened.name == "cell_07: displacement (pixels)"
 
 
-def test_what_is_not_known_is_not_written(tmp_path, displacement):
+def test_unknown_values_are_not_written(tmp_path, displacement):
     unknown = dataclasses.replace(displacement, unit=None, spacing_um=None)
     path = str(tmp_path / "saved.h5")
     write_field(path, tuples(*create(unknown)))
@@ -120,7 +118,7 @@ def test_what_is_not_known_is_not_written(tmp_path, displacement):
     assert (saved.unit, saved.spacing_um, saved.gel) == (None, None, Gel())
 
 
-def test_duplicates_are_saved_as_what_they_show(tmp_path, viewer, traction):
+def test_duplicates_can_be_saved(tmp_path, viewer, traction):
     viewer.layers.extend(create(traction))
     image, vectors = viewer.layers
     for originals in ({image}, {image, vectors}):
@@ -147,7 +145,7 @@ def test_changed_layers_are_refused(tmp_path, request, kind):
     assert not path.exists()
 
 
-def test_layers_of_other_programs_are_saved_as_they_are_now(tmp_path, viewer):
+def test_layers_of_other_programs_are_saved_in_their_current_state(tmp_path, viewer):
     rows, columns = np.indices((4, 5)).reshape(2, -1) * 16.0
     data = np.stack(
         [np.stack([rows, columns], axis=-1), np.ones((20, 2)) * (1, 2)], axis=1

@@ -1,4 +1,4 @@
-"""What a user does on a viewer's canvas, and what is then to be seen on it."""
+"""Helpers for user input on a canvas, and for what the canvas then shows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from napari.utils.key_bindings import coerce_keybinding
 from napari_vit_tfm.attention.frame import ROLLOUT
 from napari_vit_tfm.napari.layers.drawing import field_layers
 
-# The fields are 27 x 40: 4 x 5 patches, the lowest of three rows.
+# The fields are 27 x 40: 4 x 5 patches; those at the bottom have three rows.
 ROWS, COLUMNS = 4, 5
 
 
 def beside(viewer, source, stack) -> Layer:
-    """Another field, with its frames where the first one has them."""
+    """Another field, with the frames at the same coordinates as in the first field."""
     layer = Layer.create(*field_layers(stack)[0])
     layer.scale, layer.translate = source.scale, source.translate
     viewer.layers.append(layer)
@@ -35,7 +35,7 @@ CHOSEN, POINTED_AT = (255, 77, 157), (255, 255, 255)
 
 
 def outlined(viewer, colour):
-    """First and last place of an outline, as far as its pixels reach, or None."""
+    """First and last coordinates of an outline's pixels; None without an outline."""
     outlines = named(viewer, "outlines")
     found = np.argwhere((outlines.data == (*colour, 255)).all(axis=-1))
     if not len(found):
@@ -53,7 +53,7 @@ def names(viewer) -> list[str]:
 
 
 def relative_to_uniform(attention, patch, *, block=1, choice=ROLLOUT, kind="weights"):
-    """The overlay of the original definition, relative to uniform attention."""
+    """The overlay as defined in the original work, relative to uniform attention."""
     weights = attention.map(block, *patch, choice=choice)
     drawn = attention.overlay(block, *patch, choice=choice, kind=kind)
     return drawn * weights.max() * weights.size
@@ -64,7 +64,7 @@ def choose(dock, patch) -> None:
 
 
 def pick(controls, name, value) -> None:
-    """As a user does it."""
+    """Choose a value in a form, as a user does."""
     controls.form[name].value = value
 
 
@@ -78,12 +78,12 @@ def hover(viewer, position) -> None:
 
 
 def key(viewer, name: str) -> None:
-    """What the key does, whose action the viewer calls with itself."""
+    """Call the action of a key, as the viewer does."""
     viewer.keymap[coerce_keybinding(name)](viewer)
 
 
 def press(viewer, position, *, button=1, drag_to=None) -> None:
-    """A press and a release at a place in the world, in canvas pixels 10 a unit."""
+    """Press and release at world coordinates; a unit is 10 canvas pixels."""
 
     def event(kind, place, is_dragging=False):
         return read_only_mouse_event(

@@ -1,4 +1,4 @@
-"""Fields as layers in a viewer, and what became of them."""
+"""Helpers for layers of fields and of results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def displacement_at(layers, layer: Layer) -> DisplacementStack:
 
 
 def describe(layers, layer: Layer, **changes: Any) -> DisplacementStack:
-    """Say what the numbers of a layer's field mean; returns the stack, if it is one."""
+    """Set unit, pixel size or spacing of a layer's field; return the displacements."""
     field = field_at(layers, layer)
     if "spacing_um" in changes:
         set_field_spacing(layers, field, changes.pop("spacing_um"))
@@ -56,7 +56,7 @@ def describe(layers, layer: Layer, **changes: Any) -> DisplacementStack:
 def show_tractions(
     layers, traction: TractionStack, source: Layer, *, update_last: bool = False
 ) -> tuple[Layer, Layer]:
-    """Show tractions as a run does that was made with what the layers say."""
+    """Show tractions like a run with the current displacements of the layers."""
     field = field_at(layers, source)
     result = show(
         layers,
@@ -72,7 +72,7 @@ def show_tractions(
 
 
 def all_results(layers, source: Layer) -> list[ResultLayers]:
-    """All results of the field that a layer shows, the last one at the end."""
+    """All results of the field that a layer shows, from the first to the last."""
     return results_of(layers, field_at(layers, source))
 
 

@@ -126,7 +126,8 @@ class TractionSink:
             self._first = traction.first(1)
         if _common_values(traction) != _common_values(self._first):
             raise ValueError(
-                "all tractions in a file must have the same grid, unit, gel and model"
+                "all tractions in a file must have the same grid, unit, spacing, gel "
+                "and model"
             )
         self._append("traction", traction.data, _traction_attributes(traction))
         if traction.drift is not None:

@@ -1,4 +1,4 @@
-"""The attention dock beside a field that lies somewhere in the world."""
+"""Fixtures: the attention dock, and a field with scale and translation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dock(viewer, source, qtbot, weights, finish):
         dock.hide()
 
     dock = AttentionDock(viewer)
-    # Widgets are closed, and soon deleted, before fixtures are torn down.
+    # Widgets are closed and deleted before fixtures are torn down.
     qtbot.addWidget(dock, before_close_func=leave)
     dock.model.choose(str(weights))
     dock.show()
@@ -40,7 +40,7 @@ def dock(viewer, source, qtbot, weights, finish):
 
 @pytest.fixture
 def expected(displacement, weights):
-    # The layers' scale is what the spacing is read from.
+    # The spacing is the scale of the layers.
     scaled = dataclasses.replace(displacement, spacing_um=0.7)
 
     def compute(index: int, **options):

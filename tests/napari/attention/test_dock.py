@@ -1,4 +1,4 @@
-"""The attention dock: its switch, its texts, and what it leaves behind."""
+"""The attention dock: switch, texts and clean-up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_caption_gives_the_values(inspecting, expected):
     assert "number 7" in text
 
 
-def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
+def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     choose(inspecting, (1, 2))
     block = inspecting.controls.block
     block.step()
@@ -32,7 +32,7 @@ def test_playing_goes_round_the_blocks(viewer, inspecting, finish, qtbot):
     block._timer.setInterval(1)
     block.play.click()
     qtbot.waitUntil(lambda: inspecting.inspector.shown.view.block == 1)
-    # Another frame lets it run on, another kind of map does not.
+    # Playing continues in another frame but not with another kind of map.
     viewer.dims.set_current_step(0, 1)
     assert block.play.isChecked()
     finish(inspecting)
@@ -58,7 +58,7 @@ def emitters(viewer) -> list:
 
 
 def callbacks(viewer) -> list[int]:
-    """How many callbacks everything that can be connected to has."""
+    """Numbers of callbacks of all emitters, mouse events and keys of a viewer."""
     counts = [len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)]
     counts.append(len(viewer.keymap))
     for group in emitters(viewer):
@@ -86,7 +86,7 @@ def test_opening_and_closing_ten_times_leaves_no_callback(
         assert names(viewer) == layers
 
 
-def test_switching_off_takes_everything_away(viewer, dock, finish):
+def test_switching_off_removes_layers_and_callbacks(viewer, dock, finish):
     before, layers = callbacks(viewer), names(viewer)
     for _ in range(2):
         dock.switch.setChecked(True)
@@ -99,7 +99,7 @@ def test_switching_off_takes_everything_away(viewer, dock, finish):
         assert names(viewer) == layers
 
 
-def test_hiding_the_dock_takes_its_layers_away_and_showing_brings_them_back(
+def test_hiding_the_dock_removes_its_layers_and_showing_restores_them(
     viewer, inspecting
 ):
     choose(inspecting, (0, 0))
@@ -117,12 +117,12 @@ def test_without_a_field_there_is_nothing_to_inspect(viewer, dock, displacement)
     dock.switch.setChecked(True)
     assert not dock.switch.isChecked()
     assert "no displacement field" in dock.message.text()
-    # Until there is one.
+    # The message disappears when there is a field.
     viewer.layers.append(Layer.create(*field_layers(displacement)[0]))
     assert "no displacement field" not in dock.message.text()
 
 
-def test_a_unit_that_is_not_known_is_asked_for_and_waited_for(
+def test_inspecting_starts_when_the_unit_is_set(
     viewer, displacement, dock, finish, source
 ):
     other = dataclasses.replace(displacement, unit=None)

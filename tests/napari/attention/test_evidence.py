@@ -14,10 +14,10 @@ from napari_vit_tfm.attention.frame import prepare_frame
 from napari_vit_tfm.attention.patch import EVIDENCE
 
 
-def test_a_model_without_attention_says_so_and_offers_its_influence(
+def test_the_influence_of_a_model_without_attention(
     viewer, source, dock, finish, caplog, qtbot
 ):
-    # The scale of a model before is not left standing.
+    # The colour scale of the previous model is removed.
     dock.switch.setChecked(True)
     finish(dock)
     choose(dock, (0, 0))
@@ -30,7 +30,7 @@ def test_a_model_without_attention_says_so_and_offers_its_influence(
     qtbot.waitUntil(lambda: len(dock.panel.gallery.names) == 2)
     assert not dock.panel.gallery.has_scale
     assert not named(viewer, "attention").visible
-    # There is nothing to draw yet.
+    # There is no map yet.
     assert not dock.save.isEnabled()
     assert not dock.copy.isEnabled()
     dock.test.click()
@@ -64,11 +64,11 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     drawn = named(viewer, "map").data
     row, column = np.unravel_index(np.argmax(drawn), drawn.shape)
     assert (row // 8, column // 8) == (1, 2)
-    # Another block is another map, whose faithfulness is not known.
+    # The map of another block has not been tested.
     inspecting.controls.block.slider.setValue(1)
     assert inspecting.test.isEnabled()
     assert inspecting.inspector.shown.findings.faithfulness is None
-    # Not even while the influence is looked at.
+    # Nor is its faithfulness known when the influence is shown.
     pick(inspecting.controls, "map", "influence")
     assert inspecting.inspector.shown.findings.view.block == 0
     assert inspecting.inspector.shown.findings.faithfulness is None
@@ -99,7 +99,7 @@ def test_tests_of_several_maps_are_kept(inspecting, finish):
     assert not inspecting.test.isEnabled()
 
 
-def test_other_layers_places_do_not_cancel_a_test(viewer, source, inspecting, finish):
+def test_reordering_layers_does_not_cancel_a_test(viewer, source, inspecting, finish):
     choose(inspecting, (1, 2))
     inspecting.test.click()
     viewer.layers.move(0, 2)
@@ -107,13 +107,13 @@ def test_other_layers_places_do_not_cancel_a_test(viewer, source, inspecting, fi
     assert inspecting.inspector.shown.findings.influence is not None
 
 
-def test_tractions_of_another_model_are_said_to_be(
+def test_the_caption_names_another_model_of_the_tractions(
     viewer, source, inspecting, finish, traction
 ):
     choose(inspecting, (1, 2))
     assert "were computed by" not in inspecting.message.text()
     frame = inspecting.inspector.shown.frame
-    for model, sha256, said in (
+    for model, sha256, text in (
         ("fttc", "", "the tractions shown were computed by fttc"),
         (
             frame.model,
@@ -127,11 +127,11 @@ def test_tractions_of_another_model_are_said_to_be(
         finish(inspecting)
         choose(inspecting, (0, 0))
         choose(inspecting, (1, 2))
-        assert said in inspecting.message.text()
-        assert ("were computed by" in inspecting.message.text()) is bool(said)
+        assert text in inspecting.message.text()
+        assert ("were computed by" in inspecting.message.text()) is bool(text)
 
 
-def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
+def test_a_test_is_shown_only_for_its_own_patch(inspecting, finish):
     choose(inspecting, (1, 2))
     inspecting.test.click()
     assert "number 7" in inspecting.message.text()
@@ -148,7 +148,7 @@ def test_what_is_tested_is_not_said_of_another_patch(inspecting, finish):
     assert not inspecting.test.isEnabled()
 
 
-def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
+def test_an_unexpected_error_is_logged_even_for_a_previous_frame(
     inspecting, finish, viewer, caplog, monkeypatch
 ):
     def fail(stack, number, **options):
@@ -158,7 +158,7 @@ def test_an_error_nobody_thought_of_is_logged_whenever_it_comes(
 
     monkeypatch.setattr("napari_vit_tfm.napari.attention.requests.prepare_frame", fail)
     viewer.dims.set_current_step(0, 1)
-    # The worker is through; its signals wait for the event loop.
+    # The worker has finished; its signals are still in the event queue.
     assert QThreadPool.globalInstance().waitForDone(60_000)
     viewer.dims.set_current_step(0, 2)
     finish(inspecting)

@@ -1,4 +1,4 @@
-"""What is known about a patch, saved."""
+"""Export of the results for a patch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog
 from canvas import choose
 
 
-def test_what_is_known_can_be_taken_along(inspecting, tmp_path):
+def test_results_are_saved_and_copied(inspecting, tmp_path):
     choose(inspecting, (1, 2))
     for ending in (".png", ".npz", ".h5"):
         path = tmp_path / f"attention{ending}"
@@ -32,11 +32,11 @@ def test_the_save_button(inspecting, tmp_path, monkeypatch):
     assert (tmp_path / "cell 0.5um.npz").exists()
 
 
-def test_what_cannot_be_saved_is_told(inspecting, tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr("napari_vit_tfm.napari.errors.show_error", told.append)
+def test_an_error_while_saving_is_shown(inspecting, tmp_path, monkeypatch):
+    errors = []
+    monkeypatch.setattr("napari_vit_tfm.napari.errors.show_error", errors.append)
     choose(inspecting, (1, 2))
     inspecting.save_as(tmp_path / "attention.txt")
     assert not (tmp_path / "attention.txt").exists()
-    assert len(told) == 1
-    assert ".h5" in told[0]
+    assert len(errors) == 1
+    assert ".h5" in errors[0]

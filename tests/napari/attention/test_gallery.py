@@ -15,7 +15,7 @@ from napari_vit_tfm.napari.attention.gallery import Gallery, TileImage, columns_
     ("n", "width", "height", "columns"),
     [(12, 400, 300, 4), (12, 1200, 100, 12), (12, 90, 1200, 1), (8, 400, 200, 4)],
 )
-def test_columns_make_the_tiles_largest(n, width, height, columns):
+def test_the_number_of_columns_maximises_the_tiles(n, width, height, columns):
     assert columns_for(n, width, height, aspect=1.0) == columns
 
 
@@ -38,7 +38,7 @@ def gallery(qtbot) -> Gallery:
     return gallery
 
 
-def test_tiles_lie_beside_each_other_in_the_shape_of_the_field(gallery):
+def test_tiles_are_in_a_row_and_have_the_shape_of_the_field(gallery):
     rects = [gallery.tile_rect(number) for number in range(3)]
     for left, right in pairwise(rects):
         assert left.right() < right.left()
@@ -48,7 +48,7 @@ def test_tiles_lie_beside_each_other_in_the_shape_of_the_field(gallery):
         assert gallery.rect().contains(rect.toRect())
 
 
-def test_a_click_names_its_tile(gallery, qtbot):
+def test_a_click_emits_the_index_of_its_tile(gallery, qtbot):
     for number in range(3):
         place = gallery.tile_rect(number).center().toPoint()
         with qtbot.waitSignal(gallery.clicked, timeout=1000) as caught:
@@ -57,7 +57,7 @@ def test_a_click_names_its_tile(gallery, qtbot):
     assert gallery.tile_at(QPointF(699, 159)) is None
 
 
-def test_a_mouse_that_rests_on_a_tile_is_told_its_whole_name(gallery, qtbot):
+def test_a_tooltip_shows_the_full_name_of_a_tile(gallery, qtbot):
     qtbot.mouseMove(gallery, gallery.tile_rect(0).center().toPoint())
     qtbot.mouseMove(gallery, gallery.tile_rect(1).center().toPoint())
     qtbot.waitUntil(lambda: QToolTip.text() == "block 2")
@@ -76,7 +76,7 @@ def test_pictures_and_the_chosen_patch_are_drawn_upright(gallery):
 
     assert colour(0, 0.25, 0.75) == (255, 0, 0)
     assert colour(1, 0.25, 0.75) == (0, 255, 0)
-    # The chosen patch is the upper right quarter: its lower left corner is pink.
+    # The chosen patch is the upper right quarter; its lower left corner is pink.
     rect = gallery.tile_rect(0)
     around = [
         colour(0, 0.5 + dx / rect.width(), 0.5 + dy / rect.height())
@@ -86,7 +86,7 @@ def test_pictures_and_the_chosen_patch_are_drawn_upright(gallery):
     assert any(blue > 100 for _, _, blue in around)
 
 
-def test_a_scale_that_no_tile_has_is_not_shown(gallery):
+def test_the_scale_can_be_hidden(gallery):
     def beside_the_tiles():
         right = gallery.tile_rect(2).right()
         shown = gallery.grab().toImage()
@@ -107,18 +107,18 @@ def test_without_tiles_there_is_a_hint(gallery):
     assert not gallery.grab().isNull()
 
 
-def test_the_gallery_is_not_put_off_by_what_comes_after(inspecting, qtbot):
+def test_frequent_changes_do_not_delay_the_gallery(inspecting, qtbot):
     qtbot.wait(100)
     assert inspecting.panel.gallery.names == []
-    incessantly = QTimer()
-    incessantly.timeout.connect(inspecting.inspector.look_at)
-    incessantly.start(5)
+    timer = QTimer()
+    timer.timeout.connect(inspecting.inspector.look_at)
+    timer.start(5)
     choose(inspecting, (1, 2))
     qtbot.waitUntil(lambda: len(inspecting.panel.gallery.names) == 4)
-    incessantly.stop()
+    timer.stop()
 
 
-def test_a_click_on_a_gallery_that_is_behind_is_none(inspecting):
+def test_a_click_on_an_outdated_gallery_is_ignored(inspecting):
     choose(inspecting, (1, 2))
     inspecting.inspector.choose(None)
     inspecting.panel.gallery.clicked.emit(3)
@@ -134,7 +134,7 @@ def test_all_maps_are_in_the_gallery(inspecting, qtbot, finish):
     gallery.clicked.emit(0)
     assert inspecting.inspector.shown.view.block == 0
     qtbot.waitUntil(lambda: gallery.current == 0)
-    # A tile that is empty computes what it would show.
+    # A click on an empty tile computes its map.
     gallery.clicked.emit(2)
     finish(inspecting)
     assert inspecting.inspector.shown.view.evidence == "influence"

@@ -34,7 +34,7 @@ from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES, Inspector
 from napari_vit_tfm.physics.substrate import Substrate
 
 
-def test_the_map_is_the_rollout_and_lies_over_the_field(
+def test_the_map_is_the_rollout_and_is_over_the_field(
     viewer, source, inspecting, expected
 ):
     press(viewer, world(source, 12, 20))
@@ -72,7 +72,7 @@ def test_a_click_is_resolved_once_and_its_map_computed_once(
     gallery = inspecting.panel.gallery
     press(viewer, world(source, 12, 20))
     assert counts == once
-    # The gallery adds the other block, and asks for two maps that are not known.
+    # The gallery adds the other block, and two maps that have not been computed.
     qtbot.waitUntil(lambda: len(gallery.names) == 4)
     assert counts == {"map": 2, "picture": 4, "caption": 1, "_resolve": 1}
     counts.clear()
@@ -80,7 +80,7 @@ def test_a_click_is_resolved_once_and_its_map_computed_once(
     qtbot.waitUntil(lambda: gallery.current == 0)
     assert counts == once
     counts.clear()
-    # Results that stay are not computed anew.
+    # Unchanged results are not computed again.
     inspecting.inspector.look_at(block=0)
     assert counts == {"_resolve": 1}
     counts.clear()
@@ -89,7 +89,7 @@ def test_a_click_is_resolved_once_and_its_map_computed_once(
     assert not counts
 
 
-def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
+def test_controls_change_the_map_in_place(viewer, inspecting, expected):
     choose(inspecting, (1, 2))
     overlay, layers = named(viewer, "map"), len(viewer.layers)
     controls = inspecting.controls
@@ -127,7 +127,7 @@ def test_what_is_chosen_changes_the_map_in_place(viewer, inspecting, expected):
     assert overlay in viewer.layers
 
 
-def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacement):
+def test_the_scale_is_fixed_and_stated(viewer, inspecting, expected, displacement):
     overlay = named(viewer, "attention")
     longest = displacement.magnitude().max()
     for patch in ((0, 0), (1, 2)):
@@ -143,7 +143,7 @@ def test_the_scale_stays_and_is_stated(viewer, inspecting, expected, displacemen
     inspecting.inspector.look_at(kind="displacement")
     np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
     assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} uniform attention)")
-    # The original's own scale: up to the map's maximum.
+    # The scale of the original work, up to the map's maximum.
     pick(inspecting.controls, "scale", "peak")
     np.testing.assert_allclose(overlay.contrast_limits, (0, longest))
     right = expected(0).overlay(1, 1, 2, kind="displacement")
@@ -159,7 +159,7 @@ def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
     choose(inspecting, (1, 2))
     overlay = named(viewer, "map")
     viewer.dims.set_current_step(0, 2)
-    # The map of another frame is not shown for this one's.
+    # The map of the previous frame is not shown.
     assert np.isnan(overlay.data).all()
     assert overlay.colormap.map([np.nan])[0, 3] == 0
     inspecting.inspector.look_at(kind="displacement")
@@ -170,13 +170,13 @@ def test_the_frame_slider_is_followed(viewer, inspecting, finish, expected):
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     assert "Frame 2" in inspecting.message.text()
     viewer.dims.set_current_step(0, 0)
-    # Kept from before: no worker is needed.
+    # The frame is in the cache: no worker is needed.
     assert not inspecting.is_busy
     right = relative_to_uniform(expected(0), (1, 2))
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
-def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
+def test_of_quick_clicks_in_many_frames_only_the_last_map_is_shown(
     viewer, source, inspecting, finish, expected
 ):
     overlay = named(viewer, "attention")
@@ -195,7 +195,7 @@ def test_of_quick_clicks_in_many_frames_only_the_last_leaves_a_map(
         np.testing.assert_allclose(data, right, rtol=1e-5)
 
 
-def test_a_frame_that_cannot_be_used_is_passed_over(
+def test_a_frame_that_cannot_be_used_does_not_stop_the_inspection(
     viewer, source, inspecting, finish, displacement, expected
 ):
     data = displacement.data.copy()
@@ -205,7 +205,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     inspecting.fields.choose(viewer.layers[-1])
     finish(inspecting)
     choose(inspecting, (1, 2))
-    # A hole has no length.
+    # Gaps are ignored in the longest displacement.
     inspecting.inspector.look_at(kind="displacement")
     longest = np.nanmax(holed.magnitude())
     np.testing.assert_allclose(named(viewer, "map").contrast_limits, (0, 2 * longest))
@@ -219,7 +219,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     shown = {layer.name.split()[0] for layer in viewer.layers if layer.visible}
     assert shown == {"displacement"}
     assert not inspecting.test.isEnabled()
-    # A click there is none that waits for a frame.
+    # A click there is not kept for another frame.
     press(viewer, world(source, 3, 3))
     assert not inspecting.is_busy
     viewer.dims.set_current_step(0, 2)
@@ -227,7 +227,7 @@ def test_a_frame_that_cannot_be_used_is_passed_over(
     assert inspecting.inspector.shown.patch == (1, 2)
     right = relative_to_uniform(expected(2), (1, 2))
     np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
-    # What is said of one frame is not said of another.
+    # The message of one frame is not shown for another.
     viewer.dims.set_current_step(0, 1)
     viewer.dims.set_current_step(0, 0)
     finish(inspecting)
@@ -258,7 +258,7 @@ def test_a_frame_that_the_field_does_not_have_is_not_shown(
     assert inspecting.inspector.shown.patch == (1, 2)
 
 
-def test_a_model_that_cannot_be_loaded_is_waited_out(
+def test_a_model_that_cannot_be_loaded_does_not_stop_the_inspection(
     inspecting, finish, weights, tmp_path, expected
 ):
     choose(inspecting, (1, 2))
@@ -271,7 +271,7 @@ def test_a_model_that_cannot_be_loaded_is_waited_out(
     assert "after block 2 of 2" in inspecting.message.text()
 
 
-def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
+def test_a_result_after_switching_off_is_discarded(viewer, dock, finish):
     before = names(viewer)
     dock.switch.setChecked(True)
     assert QThreadPool.globalInstance().waitForDone(60_000)
@@ -280,7 +280,7 @@ def test_an_answer_after_switching_off_is_dropped(viewer, dock, finish):
     assert names(viewer) == before
 
 
-def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
+def test_the_cache_keeps_few_frames(viewer, source, inspecting, finish, displacement):
     assert CACHED_FRAMES < 6
     many = DisplacementStack(np.tile(displacement.data, (2, 1, 1, 1)), unit="grid")
     beside(viewer, source, many)
@@ -297,7 +297,7 @@ def test_few_frames_are_kept(viewer, source, inspecting, finish, displacement):
     assert inspecting.is_busy
 
 
-def test_another_model_is_asked_at_once(viewer, inspecting, finish, weights):
+def test_another_model_is_used_immediately(viewer, inspecting, finish, weights):
     choose(inspecting, (1, 2))
     inspecting.model.choose("fttc")
     finish(inspecting)
@@ -317,7 +317,7 @@ def test_a_field_of_another_size_has_another_grid(viewer, source, inspecting, fi
     assert inspecting.inspector.shown.patch is None
     lines = named(viewer, "patches")
     assert len(lines.data) == (2 + 1) + (3 + 1)
-    # The patch that was chosen is not there in any frame, known or not.
+    # The grid of the new field does not have the chosen patch.
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
     assert inspecting.inspector.shown.frame is not None
@@ -339,7 +339,7 @@ def test_the_gel_is_that_of_the_computed_tractions(
         np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
     assert_shown(0.3, 4.0)
-    # The last result counts.
+    # The gel of the last result is used.
     other = dataclasses.replace(traction, gel=Gel(young_pa=2000.0, poisson=0.4))
     show_tractions(viewer.layers, other, source)
     assert_shown(0.4)
@@ -351,7 +351,7 @@ def test_the_gel_is_that_of_the_computed_tractions(
     assert_shown(REFERENCE_POISSON)
 
 
-def test_another_unit_is_asked_at_once(viewer, source, inspecting, finish, weights):
+def test_another_unit_is_used_immediately(viewer, source, inspecting, finish, weights):
     choose(inspecting, (1, 2))
     before = named(viewer, "map").data.copy()
     new = describe(viewer.layers, source, unit="grid")

@@ -30,7 +30,7 @@ from napari_vit_tfm.napari.attention.layers import AttentionLayers
 from napari_vit_tfm.napari.layers.drawing import field_layers
 
 
-def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
+def test_a_map_that_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
     choose(inspecting, (1, 2))
     overlay = named(viewer, "map")
     overlay.visible = False
@@ -43,9 +43,7 @@ def test_what_the_user_hides_stays_hidden(viewer, inspecting, finish, expected):
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
 
 
-def test_who_shows_the_map_before_there_is_one_has_it_with_its_colours(
-    viewer, inspecting
-):
+def test_a_map_layer_that_the_user_has_shown_early_has_its_colours(viewer, inspecting):
     overlay = named(viewer, "attention")
     overlay.visible = True
     choose(inspecting, (1, 2))
@@ -55,9 +53,7 @@ def test_who_shows_the_map_before_there_is_one_has_it_with_its_colours(
     assert not overlay.visible
 
 
-def test_a_map_that_was_hidden_is_never_that_of_another_frame(
-    viewer, inspecting, finish
-):
+def test_a_hidden_map_does_not_show_another_frame_later(viewer, inspecting, finish):
     choose(inspecting, (1, 2))
     overlay = named(viewer, "map")
     overlay.visible = False
@@ -66,7 +62,7 @@ def test_a_map_that_was_hidden_is_never_that_of_another_frame(
     assert np.isnan(overlay.data).all()
     finish(inspecting)
     assert not np.isnan(overlay.data).any()
-    # Nor that of a block, where an influence is looked at that is not known.
+    # Nor the map of a block, if an influence is chosen that has not been computed.
     inspecting.inspector.look_at(evidence="influence")
     assert np.isnan(overlay.data).all()
 
@@ -85,7 +81,7 @@ def test_removing_the_displacements_ends_the_inspection(viewer, dock, finish):
     assert dock.message.text()
 
 
-def test_of_a_field_that_loses_one_layer_the_other_is_looked_at(
+def test_inspecting_continues_if_one_layer_of_the_field_is_removed(
     viewer, source, inspecting, finish
 ):
     choose(inspecting, (1, 2))
@@ -99,7 +95,9 @@ def test_of_a_field_that_loses_one_layer_the_other_is_looked_at(
 
 
 @pytest.mark.parametrize("name", ["map", "patches", "outlines"])
-def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name, qtbot):
+def test_removing_a_layer_of_the_inspector_switches_it_off(
+    viewer, inspecting, name, qtbot
+):
     choose(inspecting, (0, 0))
     viewer.layers.remove(named(viewer, name))
     assert not inspecting.switch.isChecked()
@@ -112,7 +110,7 @@ def test_removing_one_of_its_layers_switches_off(viewer, inspecting, name, qtbot
 def test_layers_may_be_removed_together(viewer, inspecting, among, step, qtbot):
     choose(inspecting, (0, 0))
     doomed = [layer for layer in viewer.layers if layer.name.startswith(among)]
-    # As napari removes what is selected, in any order.
+    # napari removes selected layers in any order.
     for layer in doomed[::step]:
         viewer.layers.remove(layer)
     left = 0 if among == ("",) else 2
@@ -120,7 +118,7 @@ def test_layers_may_be_removed_together(viewer, inspecting, among, step, qtbot):
     assert not inspecting.switch.isChecked()
 
 
-def test_the_selection_of_layers_stays(viewer, source, dock, finish):
+def test_the_selection_of_layers_is_kept(viewer, source, dock, finish):
     viewer.layers.selection = {source}
     dock.switch.setChecked(True)
     finish(dock)
@@ -158,7 +156,7 @@ def test_the_layers_move_with_the_displacements(viewer, source, inspecting):
         ((20, 50), (104, 104)),
     ],
 )
-def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_shape):
+def test_outlines_are_at_the_borders_of_the_patches(shape, model_shape):
     stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
     layers = LayerList([Layer.create(*field_layers(stack)[0])])
     overlay = AttentionLayers(layers, layers[0])
@@ -167,7 +165,7 @@ def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_sha
     for patch in ((0, 0), (grid.rows // 2, 1), (grid.rows - 1, grid.columns - 1)):
         overlay.outline(chosen=patch, hovered=patch)
         image = next(layer for layer in layers if layer.name == "outlines")
-        # The mouse is in the chosen patch: the chosen one's outline is above.
+        # The mouse is in the chosen patch, whose outline is on top.
         assert not (image.data == (*POINTED_AT, 255)).all(axis=-1).any()
         drawn = (image.data == (*CHOSEN, 255)).all(axis=-1)
         found = np.argwhere(drawn)
@@ -181,7 +179,7 @@ def test_outlines_are_where_the_patches_are_and_leave_them_open(shape, model_sha
         assert min(rows, columns) < 3 or drawn.sum() < rows * columns
 
 
-def test_lines_are_as_wide_on_the_canvas_whatever_the_field():
+def test_the_width_of_lines_does_not_depend_on_the_field_size():
     for shape in ((16, 20), (256, 200)):
         stack = DisplacementStack(np.ones((1, *shape, 2)), unit="grid")
         layers = LayerList([Layer.create(*field_layers(stack)[0])])
@@ -190,7 +188,7 @@ def test_lines_are_as_wide_on_the_canvas_whatever_the_field():
         assert lines.edge_width == pytest.approx(0.003 * max(shape))
 
 
-def test_weighted_displacements_stand_alone_and_attention_lets_through(
+def test_weighted_displacements_are_opaque_and_attention_is_transparent(
     viewer, inspecting
 ):
     choose(inspecting, (1, 2))
@@ -201,7 +199,7 @@ def test_weighted_displacements_stand_alone_and_attention_lets_through(
     pick(inspecting.controls, "kind", "displacement")
     assert overlay.opacity == 1
     assert overlay.colormap.map(0.0)[0, 3] == 1
-    # What the user sets then stays.
+    # Settings of the user are kept.
     overlay.opacity = 0.8
     choose(inspecting, (1, 3))
     assert overlay.opacity == pytest.approx(0.8)
@@ -210,10 +208,10 @@ def test_weighted_displacements_stand_alone_and_attention_lets_through(
     assert overlay.colormap.map(0.0)[0, 3] == 0
 
 
-def test_a_layer_that_lies_apart_and_is_removed_leaves_the_map_to_the_others(
+def test_the_map_moves_to_another_layer_if_its_layer_is_removed(
     viewer, source, qtbot, weights, finish, traction
 ):
-    # As a plugin's dock gets the viewer, and by it the layers.
+    # Docks get a proxy of the viewer and therefore proxies of the layers.
     dock = AttentionDock(PublicOnlyProxy(viewer))
     qtbot.addWidget(dock)
     dock.model.choose(str(weights))
@@ -235,7 +233,7 @@ def test_a_layer_that_lies_apart_and_is_removed_leaves_the_map_to_the_others(
     dock.hide()
 
 
-def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
+def test_nothing_is_drawn_in_3d_view(viewer, source, inspecting):
     viewer.dims.ndisplay = 3
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch is None
@@ -253,7 +251,7 @@ def test_three_dimensions_are_left_alone_and_said(viewer, source, inspecting):
     assert not np.isnan(named(viewer, "map").data).any()
 
 
-def test_layers_in_a_grid_are_left_alone_and_said(viewer, source, inspecting):
+def test_nothing_is_drawn_in_grid_mode(viewer, source, inspecting):
     viewer.canvas.grid.enabled = True
     press(viewer, world(source, 3, 3))
     assert inspecting.inspector.shown.patch is None

@@ -1,4 +1,4 @@
-"""Clicks, drags, the mouse over a patch, keys."""
+"""Clicks, drags, mouse moves and keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_click_at_any_corner_chooses_its_patch(viewer, source, inspecting):
 def test_the_patch_that_was_clicked_is_outlined(viewer, source, inspecting):
     place = (26.45, 39.45)
     press(viewer, world(source, *place))
-    # The lowest patches are cut by the field's edge.
+    # The patches at the bottom are smaller.
     patch = corners(source, (23.5, 31.5), (26.5, 39.5))
     np.testing.assert_allclose(outlined(viewer, CHOSEN), patch)
     inside = named(viewer, "outlines").world_to_data(patch.mean(axis=0))
@@ -54,18 +54,18 @@ def test_the_patch_that_was_clicked_is_outlined(viewer, source, inspecting):
     press(viewer, world(source, 3, 3))
     patch = corners(source, (-0.5, -0.5), (7.5, 7.5))
     np.testing.assert_allclose(outlined(viewer, CHOSEN), patch)
-    # The mouse is where it clicked: no other patch is outlined as if it were there.
+    # The mouse is in the clicked patch, so no other patch is outlined.
     assert outlined(viewer, POINTED_AT) is None
 
 
-def test_clicks_beside_the_field_choose_nothing(viewer, source, inspecting):
+def test_clicks_outside_the_field_are_ignored(viewer, source, inspecting):
     for place in ((-0.6, 5), (27, 5), (5, -0.6), (5, 40), (-100, 400)):
         press(viewer, world(source, *place))
         assert inspecting.inspector.shown.patch is None
         assert inspecting.message.text().startswith("Click a patch")
 
 
-def test_drags_and_other_buttons_choose_nothing(viewer, source, inspecting):
+def test_drags_and_other_buttons_are_ignored(viewer, source, inspecting):
     here, there = world(source, 3, 3), world(source, 14, 20)
     press(viewer, here, drag_to=there)
     press(viewer, here, button=2)
@@ -94,7 +94,9 @@ def test_the_patch_under_the_mouse_is_outlined_and_named(viewer, source, inspect
     assert viewer.status == "beside the field"
 
 
-def test_a_mouse_that_leaves_the_canvas_points_at_nothing(viewer, source, inspecting):
+def test_the_outline_is_removed_when_the_mouse_leaves_the_canvas(
+    viewer, source, inspecting
+):
     viewer.mouse_over_canvas = True
     hover(viewer, world(source, 12, 20))
     assert outlined(viewer, POINTED_AT) is not None
@@ -102,7 +104,7 @@ def test_a_mouse_that_leaves_the_canvas_points_at_nothing(viewer, source, inspec
     assert outlined(viewer, POINTED_AT) is None
 
 
-def test_the_status_follows_the_map_under_a_mouse_that_rests(
+def test_the_status_follows_the_map_without_a_mouse_move(
     viewer, source, inspecting, expected, qtbot
 ):
     hover(viewer, world(source, 12, 20))
@@ -120,7 +122,7 @@ def test_the_status_follows_the_map_under_a_mouse_that_rests(
     qtbot.waitUntil(lambda: viewer.status.endswith(shares((1, 1), 1)))
     inspecting.controls.block.slider.setValue(1)
     qtbot.waitUntil(lambda: viewer.status.endswith(shares((1, 1), 0)))
-    # Where no patches are seen, none is named.
+    # Patches that are not visible are not named.
     viewer.dims.ndisplay = 3
     assert viewer.status == "[0 12 20]"
     viewer.status = "in 3D"
@@ -133,7 +135,7 @@ def test_the_status_follows_the_map_under_a_mouse_that_rests(
     assert viewer.status == "[0 12 20]"
 
 
-def test_keys_switch_move_and_leave(viewer, dock, finish):
+def test_keys_switch_on_move_and_switch_off(viewer, dock, finish):
     arrow = coerce_keybinding("Left")
     assert arrow not in viewer.keymap
     key(viewer, "A")
@@ -155,7 +157,7 @@ def test_keys_switch_move_and_leave(viewer, dock, finish):
     assert dock.switch.isChecked()
 
 
-def test_keys_are_given_back(viewer, dock, finish):
+def test_previous_key_bindings_are_restored(viewer, dock, finish):
     called = []
     dock.hide()
     viewer.bind_key("Left", lambda _viewer: called.append("left"))
@@ -170,14 +172,14 @@ def test_keys_are_given_back(viewer, dock, finish):
     finish(dock)
 
 
-def test_a_click_before_there_are_patches_counts(viewer, source, dock, finish):
+def test_a_click_before_the_frame_is_computed_is_kept(viewer, source, dock, finish):
     dock.switch.setChecked(True)
     press(viewer, world(source, 12, 20))
     finish(dock)
     assert dock.inspector.shown.patch == (1, 2)
 
 
-def test_a_click_beside_the_field_before_there_are_patches_is_none(
+def test_an_early_click_outside_the_field_is_ignored(
     viewer, source, inspecting, finish, expected
 ):
     choose(inspecting, (1, 2))
@@ -189,7 +191,7 @@ def test_a_click_beside_the_field_before_there_are_patches_is_none(
     np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
 
 
-def test_clicks_on_tractions_that_lie_elsewhere_choose_too(
+def test_clicks_on_moved_tractions_choose_a_patch(
     viewer, source, inspecting, traction, finish
 ):
     image, vectors = show_tractions(viewer.layers, traction, source)
@@ -200,7 +202,7 @@ def test_clicks_on_tractions_that_lie_elsewhere_choose_too(
         place = layer.data_to_world((0, 8 * patch[0] + 1, 8 * patch[1] + 1))
         press(viewer, place)
         assert inspecting.inspector.shown.patch == patch
-        # The map has come along.
+        # The map has moved to the clicked layer.
         np.testing.assert_allclose(
             named(viewer, "map").data_to_world((5, 6)),
             layer.data_to_world((0, 5, 6))[1:],

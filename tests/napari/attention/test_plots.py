@@ -1,4 +1,4 @@
-"""The plots below the picture."""
+"""The plots beside the gallery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def picture(plots) -> QImage:
     return plots.findChild(QLabel).pixmap().toImage()
 
 
-def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
+def test_the_plots_are_of_the_current_map(inspecting, qtbot, finish):
     plots = inspecting.panel.plots
     choose(inspecting, (1, 2))
     inspecting.test.click()
@@ -25,7 +25,7 @@ def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
     from_there = picture(plots)
     pick(inspecting.controls, "direction", "to")
     qtbot.waitUntil(lambda: picture(plots) not in (of_rollout, from_there))
-    # Its correlations, and no curve: this map has not been tested.
+    # Correlations, but no curve, since this map has not been tested.
     findings = inspecting.inspector.shown.findings
     assert findings.influence is not None
     assert findings.faithfulness is None
@@ -36,7 +36,7 @@ def test_the_plots_are_of_the_map_that_is_looked_at(inspecting, qtbot, finish):
     assert inspecting.inspector.shown.findings.faithfulness is not None
 
 
-def test_the_plots_are_drawn_anew_in_another_theme_only(
+def test_the_plots_are_redrawn_only_in_another_theme(
     inspecting, finish, qtbot, monkeypatch
 ):
     choose(inspecting, (1, 2))

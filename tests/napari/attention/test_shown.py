@@ -17,7 +17,7 @@ from napari_vit_tfm.napari.attention.shown import (
     have_same_results,
 )
 
-# 20 x 27 vectors: 3 x 4 patches, the lowest of four rows, the last of three columns.
+# 20 x 27 vectors: 3 x 4 patches; four rows at the bottom, three columns at the right.
 N = 12
 
 
@@ -34,7 +34,7 @@ def found(stack) -> PatchFindings:
     return PatchFindings(frame_with(attention, stack, 1), (1, 2), MapView(block=0))
 
 
-def test_colours_run_from_end_to_end():
+def test_colours_cover_the_whole_range():
     table = np.array([[0, 0, 0, 1], [0, 0.5, 1, 1]])
     drawn = Picture(np.array([[-1.0, 2.0], [4.0, 9.0]]), (0, 4), "")
     pixels = coloured(drawn, table)
@@ -56,14 +56,14 @@ def test_there_is_a_map_for_every_block_and_for_the_evidence(found):
     assert [item is found for item in items] == [False, False, False, True]
 
 
-def test_without_attention_only_the_evidence_is_left(stack):
+def test_without_attention_there_are_only_maps_of_the_evidence(stack):
     frame = frame_with(None, stack, 0)
     found = PatchFindings(frame, (1, 2), MapView().on(frame))
     assert found.shown is None
     assert list(all_maps(found)) == ["influence", "physical reference"]
 
 
-def test_what_differs_is_told_apart(found):
+def test_comparison_of_findings(found):
     again = replace(found)
     assert have_same_results(found, again)
     assert have_same_maps(found, again)

@@ -30,7 +30,7 @@ def read(data):
 
 
 def assert_right(stack) -> None:
-    # Component x is the one along columns.
+    # Component x is along the columns.
     rows, columns = np.indices(SHAPE)
     np.testing.assert_array_equal(
         stack[..., 0], np.broadcast_to(100 + columns, stack.shape[:-1])
@@ -41,7 +41,7 @@ def assert_right(stack) -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 2e-4])
-def test_vectors_are_put_in_order(noise):
+def test_vectors_are_sorted_by_position(noise):
     rng = np.random.default_rng(0)
     data = rng.permutation(grid_vectors())
     data[:, 0] += noise * rng.uniform(-1, 1, data[:, 0].shape)
@@ -96,7 +96,7 @@ def on_a_line(data):
         (on_a_line, "one line"),
     ],
 )
-def test_a_grid_that_is_not_whole_is_refused_with_counts(spoil, words):
+def test_an_incomplete_grid_is_refused_with_counts(spoil, words):
     with pytest.raises(FieldError, match=words):
         read(spoil(grid_vectors()))
 
@@ -115,7 +115,7 @@ def test_scattered_positions_are_refused_quickly():
         read(data)
 
 
-def test_vectors_through_frames_are_refused():
+def test_vectors_between_frames_are_refused():
     data = grid_vectors(frame=0.0)
     data[0, 1, 0] = 1
     with pytest.raises(FieldError, match="from one frame to another"):
@@ -139,13 +139,13 @@ def listed(*layers) -> list[dict[str, str]]:
         ("displacement_x", "displacement_y", "displacement"),
     ],
 )
-def test_components_are_known_by_the_end_of_their_names(x, y, title):
+def test_components_are_recognised_by_the_endings_of_their_names(x, y, title):
     images = [Image(np.zeros((5, 6)), name=name) for name in (y, x)]
     assert listed(*images) == [{"x": x, "y": y}]
     assert adoptable(images)[0].title == title
 
 
-def test_images_that_are_no_pair_are_left_alone():
+def test_images_that_are_not_a_pair_are_ignored():
     assert not listed(
         Image(np.zeros((5, 6)), name="ux"),
         Image(np.zeros((5, 7)), name="uy"),
@@ -164,7 +164,7 @@ def test_components_keep_their_order():
     np.testing.assert_array_equal(stack[1, 4, 5], (1, 2))
 
 
-def test_what_is_read_is_a_copy():
+def test_the_data_are_copied():
     data = np.zeros((16, 16, 2), dtype=np.float32)
     stack, _ = read_adopted({"components": Image(data)})
     data[:] = 1

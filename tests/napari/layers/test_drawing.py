@@ -1,4 +1,4 @@
-"""How a field is drawn."""
+"""Layers of a field."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_arrows_start_where_the_magnitude_is(one_vector):
     np.testing.assert_array_equal(vectors.data[longest, 0], (0, row, column))
 
 
-def test_an_arrow_is_the_mean_of_its_block_at_its_middle():
+def test_an_arrow_is_the_mean_of_its_block_at_its_centre():
     data = np.zeros((1, 16, 16, 2), dtype=np.float32)
     data[0, 0:3, 0:3, 0] = 1
     data[0, 15, 15, 1] = 5
@@ -53,13 +53,13 @@ def test_an_arrow_is_the_mean_of_its_block_at_its_middle():
     assert drawn.magnitude[-1] == pytest.approx(5)
 
 
-def test_an_adhesion_between_the_blocks_middles_has_an_arrow(one_vector):
+def test_an_adhesion_between_the_block_centres_has_an_arrow(one_vector):
     for at in ((3, 3), (4, 4), (5, 4)):
         stack = TractionStack(one_vector(9, 0, at=at))
         assert arrows(stack, DisplayConfig(arrow_stride=3)).magnitude.max() > 0
 
 
-def test_arrows_lengths_compare_over_time_and_the_factor_is_said(traction):
+def test_all_frames_have_the_same_arrow_scale(traction):
     drawn = arrows(traction, DisplayConfig())
     lengths = np.linalg.norm(drawn.data[:, 1], axis=1)
     np.testing.assert_allclose(
@@ -82,7 +82,7 @@ def test_zero_fields_can_be_shown(viewer):
     assert viewer.layers[0].contrast_limits == [0, 1]
 
 
-def test_micrometres_where_the_spacing_is_known(displacement):
+def test_layers_are_in_micrometres_if_the_spacing_is_known(displacement):
     image, vectors = create(displacement)
     for layer in (image, vectors):
         np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
@@ -92,7 +92,7 @@ def test_micrometres_where_the_spacing_is_known(displacement):
     assert vectors.name == "displacement arrows (µm)"
 
 
-def test_grid_steps_where_it_is_not(displacement):
+def test_layers_are_in_grid_steps_if_the_spacing_is_not_known(displacement):
     unknown = dataclasses.replace(displacement, spacing_um=None, unit=None)
     image, _ = create(unknown)
     np.testing.assert_allclose(image.scale, (1, 1, 1))
@@ -119,7 +119,7 @@ def test_the_outline_is_drawn_in_rows_and_columns(displacement):
     assert len(with_outline(displacement, field_layers(displacement))) == 2
 
 
-def test_names_say_file_quantity_method_and_unit(displacement, traction):
+def test_names_include_file_quantity_method_and_unit(displacement, traction):
     described = {"method": "ViT"}
     shown = create(displacement, title="cell_07")
     shown += create(traction, title="cell_07", attributes=described)

@@ -1,4 +1,4 @@
-"""Spacing and place of fields, read from layers and written to them."""
+"""Spacing and transforms of fields, read from layers and set on them."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_the_spacing_is_the_scale_in_the_layers_units(units, scale, spacing_um):
     assert spacing_of(layer, FRAME) == expected
 
 
-def test_every_grid_step_counts():
+def test_the_spacing_includes_the_grid_step():
     layer = Image(np.zeros((20, 30)), scale=(0.1, 0.2), units="um")
     grid = Grid((None, 0, 1), step=(1, 16, 8))
     assert spacing_of(layer, grid) == pytest.approx(1.6)
 
 
-def test_a_turned_grid_has_its_spacing():
+def test_a_rotated_grid_has_the_same_spacing():
     layer = Image(np.zeros((20, 30)), scale=(0.65, 0.65), units="um")
     layer.rotate = turned(30, 2)
     layer.affine = np.block(
@@ -78,12 +78,12 @@ def test_a_grid_that_is_not_square_is_refused(options, words):
         spacing_of(layer, FRAME)
 
 
-def test_axes_may_have_units_of_their_own():
+def test_axes_may_have_different_units_of_length():
     layer = Image(np.zeros((20, 30)), scale=(0.5, 500), units=("um", "nm"))
     assert spacing_of(layer, FRAME) == pytest.approx(0.5)
 
 
-def test_a_spacing_that_is_not_known_makes_pixels():
+def test_layers_of_unknown_spacing_are_in_pixels():
     layer = Image(np.zeros((20, 30)), scale=(0.5, -0.5), units="um")
     set_spacing(layer, FRAME, 0.3)
     np.testing.assert_allclose(layer.scale, (0.3, -0.3))
@@ -100,18 +100,18 @@ def source(displacement) -> Layer:
     return image
 
 
-def test_the_frame_is_the_layers_own(source):
-    # Frames lie 2 apart, from 4 on.
+def test_the_frame_depends_on_the_transform_of_the_layer(source):
+    # Frames are at 4, 6, 8, ...
     assert frame_at(source, (4, 0, 0), 3) == 0
     assert frame_at(source, (6.4, 0, 0), 3) == 1
     assert frame_at(source, (8.9, 0, 0), 3) == 2
-    # Another field may be longer.
+    # Another field may have more frames.
     assert frame_at(source, (100, 0, 0), 3) is None
     assert frame_at(source, (-7, 0, 0), 3) is None
 
 
 @pytest.mark.parametrize("rotate", [0.0, 30.0])
-def test_a_plane_and_nodes_lie_where_the_field_lies(source, rotate):
+def test_planes_and_nodes_have_the_transform_of_the_field(source, rotate):
     if rotate:
         source.rotate = turned(rotate, 3)
     plane = Image(source.data[0], **plane_geometry_of(source))

@@ -1,4 +1,4 @@
-"""The vectors of fields, kept as long as their layers and no longer."""
+"""The registry, which keeps the vectors of fields as long as their layers exist."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fresh(displacement) -> DisplacementStack:
 
 def remove_all(viewer) -> None:
     viewer.layers.clear()
-    # napari's selection remembers the layer that was active last.
+    # napari's selection keeps a reference to the last active layer.
     viewer.layers.append(Image(np.zeros((4, 4))))
     viewer.layers.clear()
     gc.collect()
@@ -39,7 +39,7 @@ def test_layers_have_the_vectors_of_their_tuples(displacement):
     assert layer_stack(image) is layer_stack(vectors)
 
 
-def test_tuples_that_become_no_layers_leave_nothing_behind(displacement):
+def test_entries_of_unused_tuples_are_removed(displacement):
     stack = fresh(displacement)
     vectors = weakref.ref(stack.data)
     shown = field_layers(stack)
@@ -51,7 +51,7 @@ def test_tuples_that_become_no_layers_leave_nothing_behind(displacement):
 
 
 @pytest.mark.parametrize("looked_at", [True, False])
-def test_layers_that_are_removed_leave_nothing_behind(viewer, displacement, looked_at):
+def test_entries_of_removed_layers_are_removed(viewer, displacement, looked_at):
     stack = fresh(displacement)
     vectors = weakref.ref(stack.data)
     viewer.layers.extend(create(stack))
@@ -64,7 +64,7 @@ def test_layers_that_are_removed_leave_nothing_behind(viewer, displacement, look
     assert vectors() is None
 
 
-def test_adopted_layers_that_are_removed_leave_nothing_behind(viewer):
+def test_entries_of_removed_adopted_layers_are_removed(viewer):
     data = np.ones((16, 16, 2), dtype=np.float32)
     viewer.layers.append(Image(data))
     vectors = weakref.ref(displacement_at(viewer.layers, viewer.layers[0]).data)
@@ -74,11 +74,11 @@ def test_adopted_layers_that_are_removed_leave_nothing_behind(viewer):
     assert vectors() is None
 
 
-def test_a_proxy_is_its_layer_and_keeps_nothing(viewer, displacement):
+def test_a_proxy_has_the_entry_of_its_layer(viewer, displacement):
     viewer.layers.extend(create(displacement))
     viewer.layers.selection = {viewer.layers[0]}
     _duplicate_layer(viewer.layers)
-    # A duplicate is taken for a field of its own once, whoever looks at it.
+    # A duplicate becomes a new field only once, also by proxies.
     seen = {
         description_of(PublicOnlyProxy(viewer).layers[1]).field_id for _ in range(2)
     }
@@ -103,7 +103,7 @@ def test_changed_data_are_noticed(displacement, part, how):
         layer_stack(layer)
 
 
-def test_a_copy_of_changed_data_is_not_the_old_field(viewer, displacement):
+def test_a_copy_of_changed_data_has_no_field(viewer, displacement):
     viewer.layers.append(create(displacement)[0])
     viewer.layers[0].data[0] *= 2
     viewer.layers.selection = {viewer.layers[0]}
@@ -127,7 +127,7 @@ def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement)
     assert len(ids) == 3
 
 
-def test_a_copy_of_a_copy_has_the_vectors_when_the_original_is_gone(displacement):
+def test_a_copy_of_a_copy_has_the_vectors_without_the_original(displacement):
     image, _ = create(displacement)
     data, options, kind = copy.deepcopy(image.as_layer_data_tuple())
     first = Layer.create(data, options, kind)
@@ -140,7 +140,7 @@ def test_a_copy_of_a_copy_has_the_vectors_when_the_original_is_gone(displacement
 
 
 @pytest.mark.parametrize("value", ["furlong", "Pa", 3, None])
-def test_a_unit_that_is_none_is_not_known(displacement, value):
+def test_an_invalid_unit_is_ignored(displacement, value):
     image, _ = create(displacement)
     image.metadata["napari_vit_tfm.unit"] = value
     image.metadata["napari_vit_tfm.young_pa"] = "soft"

@@ -1,4 +1,4 @@
-"""The layers of a field and of its results, together."""
+"""The layers of a field and of its results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def source(viewer, displacement) -> Layer:
     return image
 
 
-def test_describe_speaks_for_all_layers_of_the_field(viewer, displacement):
+def test_describing_changes_all_layers_of_the_field(viewer, displacement):
     unknown = dataclasses.replace(displacement, spacing_um=None, unit=None)
     viewer.layers.extend(create(unknown))
     viewer.layers[1].name = "mine"
@@ -49,7 +49,7 @@ def test_describe_speaks_for_all_layers_of_the_field(viewer, displacement):
     assert viewer.layers[1].name == "mine"
 
 
-def test_describe_leaves_other_fields_alone(viewer, displacement, traction):
+def test_describing_does_not_change_other_fields(viewer, displacement, traction):
     other = dataclasses.replace(displacement, unit=None)
     viewer.layers.extend([*create(displacement), *create(other), *create(traction)])
     describe(viewer.layers, viewer.layers[2], unit="grid")
@@ -63,7 +63,7 @@ def test_layers_that_contradict_each_other_are_refused(viewer, displacement):
     image.scale = (1, 0.8, 0.8)
     with pytest.raises(FieldError, match=r"spacings of 0.8 µm and of 0.5 µm"):
         displacement_at(viewer.layers, image)
-    # A layer in pixels says nothing.
+    # Layers in pixels are ignored.
     vectors.units = "pixel"
     assert displacement_at(viewer.layers, image).spacing_um == 0.8
     vectors.metadata["napari_vit_tfm.unit"] = "grid"
@@ -71,7 +71,7 @@ def test_layers_that_contradict_each_other_are_refused(viewer, displacement):
         displacement_at(viewer.layers, image)
 
 
-def test_names_that_napari_numbered_still_tell_the_unit(viewer, displacement, traction):
+def test_numbered_names_are_updated(viewer, displacement, traction):
     unknown = dataclasses.replace(displacement, unit=None)
     for _ in range(2):
         viewer.layers.extend(create(dataclasses.replace(unknown)))
@@ -109,17 +109,17 @@ def test_another_spacing_scales_all_layers_of_the_field(viewer, displacement, tr
         np.testing.assert_allclose(layer.scale[-2:], (0.8, 0.8))
         assert str(layer.units[-1]) == "micrometer"
     assert source.scale[0] == 1
-    # One that the user moved, and another field's.
+    # A result that the user has moved, and a result of another field.
     np.testing.assert_allclose(second[1].scale, (1, 1, 1))
     np.testing.assert_allclose(other.scale, (1, 1, 1))
-    # What a result was computed with stays with it.
+    # The spacing that a result was computed with is kept.
     assert layer_stack(first[0]).spacing_um == 0.5
     describe(viewer.layers, source, spacing_um=None)
     np.testing.assert_allclose(source.scale, (1, 1, 1))
     assert str(source.units[-1]) == "pixel"
 
 
-def test_tractions_stay_with_the_field_that_lost_a_layer(
+def test_results_belong_to_the_field_if_a_layer_is_removed(
     viewer, displacement, traction
 ):
     viewer.layers.extend(create(displacement))
@@ -133,7 +133,7 @@ def test_tractions_stay_with_the_field_that_lost_a_layer(
     assert tractions_of(viewer.layers, arrows_layer) == computed
 
 
-def test_tractions_lie_where_their_displacements_lie(viewer, source, traction):
+def test_tractions_have_the_transform_of_the_displacements(viewer, source, traction):
     image, vectors = show_tractions(viewer.layers, traction, source)
     for layer in (image, vectors):
         np.testing.assert_allclose(layer.scale, source.scale)
@@ -146,9 +146,7 @@ def test_tractions_lie_where_their_displacements_lie(viewer, source, traction):
     assert image.name == "traction, made for a test (Pa)"
 
 
-def test_tractions_lie_above_their_field_and_below_what_lies_over_it(
-    viewer, displacement, traction
-):
+def test_tractions_are_directly_above_their_field(viewer, displacement, traction):
     layers = create(displacement)
     over = Image(np.zeros((4, 4)))
     viewer.layers.extend([*layers, over])
@@ -166,7 +164,7 @@ def test_earlier_results_are_hidden_and_kept(viewer, source, traction):
     assert not any(layer.visible for layer in first)
     assert all(layer.visible for layer in second)
     assert layer_stack(first[0]).data is traction.data
-    # The order of the layers is the user's.
+    # The user may change the order of the layers.
     viewer.layers.reverse()
     assert tractions_of(viewer.layers, source) == second
 
@@ -194,7 +192,7 @@ def test_the_last_result_is_updated_in_place(viewer, source, traction):
 
 
 @pytest.mark.parametrize("how", ["removed", "edited"])
-def test_a_result_that_is_not_whole_is_not_updated(viewer, source, traction, how):
+def test_an_incomplete_or_changed_result_is_not_updated(viewer, source, traction, how):
     image, vectors = show_tractions(viewer.layers, traction, source)
     if how == "removed":
         viewer.layers.remove(image)
@@ -213,29 +211,29 @@ def test_every_displacement_layer_has_its_own_tractions(viewer, source, traction
     assert tractions_of(viewer.layers, source) == first
 
 
-def test_what_differs_is_said_in_words(viewer, source, displacement, traction):
+def test_differences_of_settings(viewer, source, displacement, traction):
     show_tractions(viewer.layers, traction, source)
     (result,) = all_results(viewer.layers, source)
     stack = displacement_at(viewer.layers, field_at(viewer.layers, source).first)
 
-    def said(*, gel=traction.gel, method=traction.model, **changes) -> list[str]:
+    def found(*, gel=traction.gel, method=traction.model, **changes) -> list[str]:
         changed = dataclasses.replace(stack, **changes) if changes else stack
         return differences(result.description, changed, gel, method)
 
-    # It was shown with the spacing of the layer's file.
-    assert said() == ["computed for a spacing of 0.5 µm, now a spacing of 0.7 µm"]
-    assert said(spacing_um=0.5) == []
-    assert said(spacing_um=0.5, gel=Gel(poisson=0.3, thickness_um=9.0)) == [
+    # The result was computed with the spacing of the file.
+    assert found() == ["computed for a spacing of 0.5 µm, now a spacing of 0.7 µm"]
+    assert found(spacing_um=0.5) == []
+    assert found(spacing_um=0.5, gel=Gel(poisson=0.3, thickness_um=9.0)) == [
         "computed for 2 kPa, now an unknown Young's modulus (t/E)",
         "computed for a Poisson ratio of 0.45, now a Poisson ratio of 0.3",
         "computed for a gel of infinite thickness, now a gel 9 µm thick",
     ]
-    assert said(spacing_um=0.5, data=stack.data * 2) == [
+    assert found(spacing_um=0.5, data=stack.data * 2) == [
         "computed before the displacements were changed"
     ]
 
 
-def test_methods_in_words():
+def test_names_of_methods():
     assert method_words(ReconstructionConfig()) == "ViT"
     assert method_words(ReconstructionConfig(model="/a/b/mine.pth", heads=4)) == (
         "mine, 4 heads"

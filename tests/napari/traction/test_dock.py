@@ -36,7 +36,7 @@ def dock(viewer, qtbot, finish):
         dock.unbind()
 
     dock = TractionDock(viewer)
-    # Widgets are closed, and soon deleted, before fixtures are torn down.
+    # Widgets are closed and deleted before fixtures are torn down.
     qtbot.addWidget(dock, before_close_func=leave)
     dock.bind()
     dock.model.choose("fttc")
@@ -59,8 +59,10 @@ def test_file_to_layer_to_run_to_layers_to_file(
     dock, viewer, finish, tmp_path, displacement
 ):
     path = tmp_path / "cell.h5"
-    said = {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0, "poisson": 0.45}
-    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
+    attributes = {"units": "um", "spacing_um": 0.5, "young_pa": 2000.0, "poisson": 0.45}
+    io.write_arrays(
+        path, {"displacement": displacement.data}, {"displacement": attributes}
+    )
     source, _ = viewer.open(str(path), plugin="napari-vit-tfm")
     source.translate = (0, 7, -2)
     assert dock.gel["young_pa"].value == pytest.approx(2000)
@@ -92,7 +94,7 @@ def test_file_to_layer_to_run_to_layers_to_file(
         assert saved.gel == Gel(2000.0, 0.45, math.inf)
 
 
-def test_the_cell_s_outline_goes_with_the_tractions_into_the_file(
+def test_the_cell_outline_is_saved_with_the_tractions(
     dock, viewer, finish, tmp_path, displacement
 ):
     outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.5]])
@@ -105,7 +107,7 @@ def test_the_cell_s_outline_goes_with_the_tractions_into_the_file(
     np.testing.assert_array_equal(saved.outline, outline)
 
 
-def test_every_run_has_layers_of_its_own(dock, viewer, finish, displacement):
+def test_every_run_adds_new_layers(dock, viewer, finish, displacement):
     source = add(viewer, displacement, title="cell_07")
     run(dock, finish)
     first = tractions_of(viewer.layers, source)
@@ -125,9 +127,7 @@ def test_every_run_has_layers_of_its_own(dock, viewer, finish, displacement):
     assert layer_stack(first[0]).gel.young_pa is None
 
 
-def test_the_last_result_is_updated_where_that_is_chosen(
-    dock, viewer, finish, displacement
-):
+def test_the_last_result_can_be_updated(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     run(dock, finish)
     before = tractions_of(viewer.layers, source)
@@ -144,7 +144,7 @@ def test_the_last_result_is_updated_where_that_is_chosen(
     assert before[0].name == "traction, FTTC (Pa)"
 
 
-def test_duplicates_of_a_result_stay_as_they_are(dock, viewer, finish, displacement):
+def test_duplicates_of_a_result_are_not_changed(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     run(dock, finish)
     viewer.layers.selection = set(tractions_of(viewer.layers, source))
@@ -164,7 +164,7 @@ def test_duplicates_of_a_result_stay_as_they_are(dock, viewer, finish, displacem
     assert len(all_results(viewer.layers, source)) == 1
 
 
-def test_a_duplicate_of_displacements_is_a_field_of_its_own(
+def test_a_duplicate_of_displacements_is_a_separate_field(
     dock, viewer, finish, displacement
 ):
     source = add(viewer, displacement)
@@ -180,25 +180,23 @@ def test_a_duplicate_of_displacements_is_a_field_of_its_own(
     np.testing.assert_allclose(tractions_of(viewer.layers, copy)[0].scale[-1], 0.25)
 
 
-def test_changed_data_are_never_run_as_they_were(dock, viewer, displacement):
+def test_changed_data_are_not_used(dock, viewer, displacement):
     source = add(viewer, displacement)
     assert dock.run_button.isEnabled()
     source.data = source.data[:, 3:, :]
     assert not dock.run_button.isEnabled()
     assert "were changed" in dock.message.text()
-    # The arrows are still those of the field.
+    # The arrow layer is unchanged.
     viewer.layers.remove(source)
     assert dock.run_button.isEnabled()
-    # napari does not tell of edits in place.
+    # napari does not report edits in place.
     viewer.layers[0].data[0, 1] *= 2
     dock.run_button.click()
     assert not dock.is_busy
     assert "were changed" in dock.message.text()
 
 
-def test_a_scale_that_is_set_on_the_layer_is_believed(
-    dock, viewer, finish, displacement
-):
+def test_a_scale_that_is_set_on_the_layer_is_used(dock, viewer, finish, displacement):
     source = add(viewer, dataclasses.replace(displacement, spacing_um=None))
     assert "need the vector spacing" in dock.message.text()
     source.scale = (1, 300, 300)
@@ -217,9 +215,7 @@ def test_a_scale_that_is_set_on_the_layer_is_believed(
     np.testing.assert_allclose(source.scale, (1, 0.5, 0.5))
 
 
-def test_results_that_a_run_would_not_give_any_more_are_marked(
-    dock, viewer, finish, displacement
-):
+def test_differences_of_settings_are_shown(dock, viewer, finish, displacement):
     add(viewer, displacement)
     assert dock.save_note.text() == ""
     dock.gel["young_pa"].value = 5000.0
@@ -241,7 +237,7 @@ def test_results_that_a_run_would_not_give_any_more_are_marked(
     assert "displacements in micrometres, now" in dock.save_note.text()
 
 
-def test_the_selected_result_is_saved_else_the_last(
+def test_the_selected_or_the_last_result_is_saved(
     dock, viewer, finish, displacement, tmp_path
 ):
     source = add(viewer, displacement)
@@ -266,7 +262,7 @@ def test_the_selected_result_is_saved_else_the_last(
     assert "were changed" in dock.message.text()
 
 
-def test_without_a_field_it_says_what_to_do(dock):
+def test_message_without_a_field(dock):
     assert not dock.run_button.isEnabled()
     assert "Drop a displacement file" in dock.message.text()
     assert not dock.save_button.isEnabled()
@@ -308,9 +304,7 @@ def long_stack() -> DisplacementStack:
 
 
 @pytest.mark.parametrize("how", ["button", "activity dock", "layer removed"])
-def test_cancelling_leaves_the_layers_as_they_were(
-    dock, viewer, finish, long_stack, how
-):
+def test_cancelling_does_not_change_the_layers(dock, viewer, finish, long_stack, how):
     source = add(viewer, long_stack)
     dock.run_button.click()
     if how == "button":
@@ -328,22 +322,24 @@ def test_cancelling_leaves_the_layers_as_they_were(
     assert bars() == []
 
 
-def test_a_result_that_comes_after_the_cancel_is_dropped(
+def test_a_result_after_cancelling_is_discarded(
     dock, viewer, finish, displacement, monkeypatch
 ):
     source = add(viewer, displacement)
     dock.run_button.click()
-    # The worker is through; its signals wait for the event loop.
+    # The worker has finished; its signals are still in the event queue.
     assert QThreadPool.globalInstance().waitForDone(60_000)
     dock.run_button.click()
-    said = []
-    monkeypatch.setattr(dock.message, "setText", said.append)
+    texts = []
+    monkeypatch.setattr(dock.message, "setText", texts.append)
     finish(dock)
     assert tractions_of(viewer.layers, source) == (None, None)
-    assert said == ["Cancelled. The layers are unchanged."]
+    assert texts == ["Cancelled. The layers are unchanged."]
 
 
-def test_results_go_to_the_layer_the_run_started_on(dock, viewer, finish, displacement):
+def test_results_belong_to_the_field_that_the_run_started_with(
+    dock, viewer, finish, displacement
+):
     first = add(viewer, displacement)
     second = add(viewer, dataclasses.replace(displacement))
     dock.fields.choose(first)
@@ -361,7 +357,7 @@ def test_results_go_to_the_layer_the_run_started_on(dock, viewer, finish, displa
     assert dock.save_button.isEnabled()
 
 
-def test_traction_layers_that_are_removed_in_mid_run_come_back(
+def test_traction_layers_that_are_removed_during_a_run_are_added_again(
     dock, viewer, displacement, finish
 ):
     source = add(viewer, displacement)
@@ -374,7 +370,7 @@ def test_traction_layers_that_are_removed_in_mid_run_come_back(
     assert None not in tractions_of(viewer.layers, source)
 
 
-def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, finish, displacement):
+def test_a_run_ends_while_the_dock_is_hidden(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     dock.run_button.click()
     dock.unbind()
@@ -388,23 +384,23 @@ def test_a_run_ends_while_the_dock_is_not_seen(dock, viewer, finish, displacemen
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [("not_there.pth", "neither a file nor one of"), (__file__, "models are read")],
 )
 def test_an_error_is_one_line_and_the_dock_is_ready_again(
-    dock, viewer, finish, displacement, model, said, caplog
+    dock, viewer, finish, displacement, model, message, caplog
 ):
     add(viewer, displacement)
     dock.model.choose(model)
     run(dock, finish)
-    assert said in dock.message.text()
+    assert message in dock.message.text()
     assert "\n" not in dock.message.text()
     assert dock.run_button.isEnabled()
     assert bars() == []
     assert caplog.text == ""
 
 
-def test_an_error_that_nobody_expects_is_logged_in_full(
+def test_an_unexpected_error_is_logged_in_full(
     dock, viewer, finish, displacement, caplog, monkeypatch
 ):
     def fail(*_, **__):
@@ -432,7 +428,7 @@ def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
     assert stack.unit == "1"
 
 
-def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
+def test_a_file_is_chosen_in_a_dialogue_or_cancelled(dock, monkeypatch, weights):
     answers = iter([("", ""), (str(weights), ""), (str(weights), "")])
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: next(answers))
     combo = dock.model
@@ -446,7 +442,7 @@ def test_a_file_is_chosen_in_a_dialogue_or_not(dock, monkeypatch, weights):
     combo.activated.emit(count - 1)
     assert combo.count() == count
     assert dock.method.heads() is None
-    # Only a file of the original format leaves the number of heads open.
+    # Only a checkpoint of the original format does not have the number of heads.
     dock.model.choose("network.pth")
     assert dock.method.heads() is None
     dock.method["heads"].value = 4
@@ -477,14 +473,14 @@ def shown_gel(dock) -> tuple[float | None, ...]:
     return tuple(dock.gel.values().values())
 
 
-def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
+def test_the_gel_of_a_file_is_not_used_for_the_next_file(dock, viewer, displacement):
     gel = Gel(young_pa=2000.0, poisson=0.45, thickness_um=30.0)
     first = add(viewer, dataclasses.replace(displacement, gel=gel))
     silent = add(viewer, displacement)
     assert shown_gel(dock) == (2000, 0.45, 30)
     dock.fields.choose(silent)
     assert shown_gel(dock) == (None, None, None)
-    # What was typed stays, until a file knows better.
+    # Typed values are kept until a file has others.
     dock.gel["young_pa"].value = 7000.0
     dock.gel["thickness_um"].value = 50
     dock.fields.choose(first)
@@ -493,10 +489,10 @@ def test_one_files_gel_is_not_the_next_ones(dock, viewer, displacement):
     assert shown_gel(dock) == (7000, None, 50)
 
 
-def test_what_is_said_of_a_gel_goes_over_what_was_typed(dock, viewer, displacement):
+def test_the_gel_of_a_file_overrides_typed_values(dock, viewer, displacement):
     dock.gel["poisson"].value = 0.3
     dock.gel["thickness_um"].value = 50
-    # A file may say what the dock shows where nobody says anything.
+    # A value in a file may be equal to the default of the dock.
     add(viewer, dataclasses.replace(displacement, gel=REFERENCE_GEL))
     assert shown_gel(dock) == (None, REFERENCE_POISSON, None)
     dock.fields.choose(add(viewer, displacement))
@@ -504,22 +500,24 @@ def test_what_is_said_of_a_gel_goes_over_what_was_typed(dock, viewer, displaceme
 
 
 @pytest.mark.parametrize(
-    "said",
+    "attributes",
     [
         {"young_pa": "10 kPa", "poisson": "about 0.5", "thickness_um": "thin"},
         {"young_pa": -3.0, "poisson": 0.7, "thickness_um": -1.0},
     ],
 )
-def test_a_gel_that_cannot_be_is_ignored(
-    dock, viewer, displacement, said, tmp_path, monkeypatch
+def test_an_impossible_gel_is_ignored(
+    dock, viewer, displacement, attributes, tmp_path, monkeypatch
 ):
     warnings = []
     monkeypatch.setattr(_reader, "show_warning", warnings.append)
     path = tmp_path / "cell.h5"
-    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
+    io.write_arrays(
+        path, {"displacement": displacement.data}, {"displacement": attributes}
+    )
     viewer.open(str(path), plugin="napari-vit-tfm")
     assert shown_gel(dock) == (None, None, None)
-    for warning, (name, value) in zip(warnings, said.items(), strict=True):
+    for warning, (name, value) in zip(warnings, attributes.items(), strict=True):
         assert f"has {name} = {value!r}" in warning
         assert warning.endswith("it is ignored")
 
@@ -548,7 +546,7 @@ def test_a_thickness_needs_the_spacing_and_is_kept(
     assert io.read_traction(tmp_path / "out.h5").gel.thickness_um == 2.0
 
 
-def test_what_was_not_changed_is_not_rounded(dock, viewer, displacement):
+def test_unchanged_values_are_not_rounded(dock, viewer, displacement):
     exact = dataclasses.replace(
         displacement, unit="px", spacing_um=0.12345678901, pixel_size_um=0.000123456789
     )
@@ -569,7 +567,7 @@ def test_numbers_survive_the_enter_key(dock, qtbot, number):
     assert dock.calibration["spacing_um"].value == pytest.approx(number, rel=1e-9)
 
 
-def test_saving_where_one_cannot_is_said(dock, viewer, traction, displacement):
+def test_an_error_while_saving_is_shown(dock, viewer, traction, displacement):
     source = add(viewer, displacement)
     show_tractions(viewer.layers, traction, source)
     dock.save("/no/such/folder/out.h5")
@@ -603,7 +601,7 @@ def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):
     assert dock.fields.layer() is viewer.layers[0]
 
 
-def test_the_field_that_is_chosen_stays_chosen(dock, viewer, displacement):
+def test_the_chosen_field_is_kept(dock, viewer, displacement):
     add(viewer, displacement)
     second = add(viewer, dataclasses.replace(displacement))
     dock.fields.choose(second)
@@ -619,7 +617,7 @@ def test_the_field_that_is_chosen_stays_chosen(dock, viewer, displacement):
     assert dock.fields.layer() not in (second, arrows)
 
 
-def test_an_error_after_the_cancel_is_not_told(dock, viewer, finish, displacement):
+def test_an_error_after_cancelling_is_not_shown(dock, viewer, finish, displacement):
     add(viewer, displacement)
     dock.model.choose("not_there.pth")
     dock.run_button.click()
@@ -651,13 +649,13 @@ def test_a_given_regularisation(dock, viewer, finish, displacement):
 # Layers of other programs
 
 PLACE = {"scale": (0.1, 0.1), "units": "um", "translate": (7.0, -4.0)}
-"""A camera's pixels of 0.1 um, somewhere."""
+"""Scale and translation of a layer in camera pixels of 0.1 um."""
 
 
 def vectors_of(field, *, step=16, offset=(3, 5), frames=False) -> np.ndarray:
-    """Vectors as a PIV program makes them, in an order of its own.
+    """Vectors as from a PIV program, in any order.
 
-    Written out node by node, so that nothing is shared with what is tested.
+    Built node by node, without functions of the package.
     """
     rows = []
     for frame in range(len(field)):
@@ -672,7 +670,7 @@ def vectors_of(field, *, step=16, offset=(3, 5), frames=False) -> np.ndarray:
 def test_a_vectors_layer_of_another_program_is_reconstructed(
     dock, viewer, finish, displacement
 ):
-    # 1 px is 1/16 of a step, of 1.6 um.
+    # 1 px is 1/16 of a grid step of 1.6 um.
     field = displacement.in_grid_steps()[:1] * 16
     source = Vectors(vectors_of(field), name="PIV", **PLACE)
     viewer.layers.append(source)
@@ -694,12 +692,12 @@ def test_a_vectors_layer_of_another_program_is_reconstructed(
     shown = layer_stack(image)
     scale = np.abs(right.data).max()
     np.testing.assert_allclose(shown.data, right.data, atol=1e-5 * scale)
-    # Over the nodes of the other layer, wherever they are.
+    # The tractions are over the nodes of the other layer.
     for row, column in ((0, 0), (5, 7), (26, 39)):
         place = source.data_to_world((3 + 16 * row, 5 + 16 * column))
         for layer in (image, arrows):
             np.testing.assert_allclose(layer.data_to_world((0, row, column))[1:], place)
-    # Another spacing moves both.
+    # Another spacing changes both.
     dock.calibration["spacing_um"].value = 3.2
     np.testing.assert_allclose(source.scale, 0.2)
     np.testing.assert_allclose(
@@ -723,7 +721,7 @@ def test_vectors_that_are_missing_are_counted(dock, viewer, displacement):
     assert "5 of 1080 nodes of the layer “PIV” have no vector" in dock.message.text()
 
 
-def test_changed_vectors_of_another_program_are_read_anew(
+def test_changed_vectors_of_another_program_are_read_again(
     dock, viewer, finish, displacement
 ):
     source = Vectors(vectors_of(displacement.data[:1]), **PLACE)
@@ -746,7 +744,7 @@ def test_changed_vectors_of_another_program_are_read_anew(
 def test_two_images_are_the_components(dock, viewer, finish, displacement):
     x, y = np.moveaxis(displacement.data, -1, 0)
     place = {"scale": (1, 0.5, 0.5), "units": ("pixel", "um", "um")}
-    # The order of the layers does not matter, their names do.
+    # The components are found by name, in any order of the layers.
     viewer.layers.append(Image(y.copy(), name="cell dy", **place))
     viewer.layers.append(Image(x.copy(), name="cell dx", **place))
     assert dock.fields.currentText() == "cell dx (x), cell dy (y)"
@@ -770,7 +768,7 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, finish, displacement):
     series = Image(displacement.data, name="many")
     for layer in (single, series):
         viewer.layers.append(layer)
-    # Colours and whole numbers are no vectors.
+    # RGB images and whole numbers are not displacements.
     viewer.layers.append(Image(np.zeros((20, 20, 3)), rgb=True, name="colours"))
     viewer.layers.append(Image(np.zeros((20, 20, 2), dtype=int), name="counts"))
     listed = [dock.fields.itemText(i) for i in range(dock.fields.count())]
@@ -789,7 +787,9 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, finish, displacement):
         np.testing.assert_allclose(image.data_to_world((0, 0, 0)), start)
 
 
-def test_a_duplicate_of_another_programs_layer_is_its_own(dock, viewer, displacement):
+def test_a_duplicate_of_a_layer_of_another_program_is_a_separate_field(
+    dock, viewer, displacement
+):
     source = Vectors(vectors_of(displacement.data[:1]), name="PIV", **PLACE)
     viewer.layers.append(source)
     dock.calibration["unit"].value = "um"

@@ -10,7 +10,7 @@ KINDS = {"Figure": (".png",), "HDF5": (".h5", ".hdf5")}
 
 @pytest.fixture
 def ask(qtbot, tmp_path, monkeypatch):
-    """Asks, with what the user answers; returns the file and the questions."""
+    """Function that opens the dialogue with given answers; returns file, questions."""
     parent = QWidget()
     qtbot.addWidget(parent)
 
@@ -41,28 +41,28 @@ def ask(qtbot, tmp_path, monkeypatch):
         ("out", "HDF5 (*.h5 *.hdf5)", "out.h5"),
         ("cell 0.5um", "Figure (*.png)", "cell 0.5um.png"),
         ("OUT.HDF5", "Figure (*.png)", "OUT.HDF5"),
-        # Some systems do not tell the kind.
+        # Some systems do not return the kind.
         ("out", "", "out.png"),
     ],
 )
-def test_a_name_gets_the_ending_of_its_kind(ask, tmp_path, typed, kind, written):
+def test_the_extension_of_the_kind_is_added(ask, tmp_path, typed, kind, written):
     path, asked = ask(typed, kind)
     assert path == tmp_path / written
     assert asked == [("Save it", "it.png", "Figure (*.png);;HDF5 (*.h5 *.hdf5)")]
 
 
 @pytest.mark.parametrize("replace", [True, False])
-def test_a_file_that_the_dialogue_did_not_ask_about_is_asked_about(
+def test_replacing_a_file_is_confirmed_after_an_extension_is_added(
     ask, tmp_path, replace
 ):
     (tmp_path / "keep.h5").write_text("precious")
     path, asked = ask("keep", "HDF5 (*.h5 *.hdf5)", replace=replace)
     assert asked[1:] == ["keep.h5 already exists. Replace it?"]
     assert path == (tmp_path / "keep.h5" if replace else None)
-    # One that it has asked about is not asked about again.
+    # The dialogue itself has asked about a complete name.
     path, asked = ask("keep.h5", "HDF5 (*.h5 *.hdf5)")
     assert (path, len(asked)) == (tmp_path / "keep.h5", 1)
 
 
-def test_who_cancels_saves_nothing(ask):
+def test_cancelling_returns_none(ask):
     assert ask("", "")[0] is None

@@ -79,7 +79,7 @@ def test_a_form_begins_with_the_defaults(shown):
     assert form["unit"].current_choice == "choose"
 
 
-def test_what_is_typed_is_in_the_option_s_unit(shown):
+def test_typed_values_are_converted_to_the_unit_of_the_option(shown):
     _, form = shown
     names = []
     form.changed.connect(names.append)
@@ -97,7 +97,7 @@ def test_what_is_typed_is_in_the_option_s_unit(shown):
     assert form["young_pa"].native.text() == "2.5 kPa"
 
 
-def test_a_value_that_is_shown_is_kept_exactly_and_announces_nothing(shown):
+def test_a_shown_value_is_kept_exactly_and_emits_no_signal(shown):
     _, form = shown
     names = []
     form.changed.connect(names.append)
@@ -111,7 +111,7 @@ def test_a_value_that_is_shown_is_kept_exactly_and_announces_nothing(shown):
     assert form.values()["unit"] is None
 
 
-def test_a_number_can_be_taken_back(shown):
+def test_a_number_can_be_reset_to_none(shown):
     _, form = shown
     box = form["young_pa"].native
     box.setValue(3)
