@@ -8,6 +8,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QFormLayout, QWidget
 
+from napari_vit_tfm.napari.widgets import forms
 from napari_vit_tfm.napari.widgets.forms import Form
 from napari_vit_tfm.options import Choice, Number, options_of
 
@@ -128,6 +129,50 @@ def test_numbers_outside_the_range_are_none(shown):
     assert values == [None]
     assert box.value() == box.minimum()
     assert box.text() == "0.49"
+
+
+@pytest.mark.parametrize(
+    ("typed", "young_pa"),
+    [
+        ("12,5", 12_500.0),
+        ("12.5 kPa", 12_500.0),
+        ("5000 Pa", 5000.0),
+        ("2 MPa", 2e6),
+        ("5e3", 5e6),
+        ("", None),
+        ("not known", None),
+    ],
+)
+def test_numbers_are_typed_as_people_write_them(shown, qtbot, typed, young_pa):
+    widget, form = shown
+    widget.show()
+    form["young_pa"].value = 7000.0
+    type_into(qtbot, form["young_pa"].native, typed)
+    assert form.values()["young_pa"] == young_pa
+
+
+@pytest.mark.parametrize("typed", ["12,500", "3 nm", "-3", "soft", "1.2.3", "0.7e"])
+def test_a_text_that_is_not_understood_is_refused_as_a_whole(
+    shown, qtbot, typed, monkeypatch
+):
+    warnings = []
+    monkeypatch.setattr(forms, "show_warning", warnings.append)
+    widget, form = shown
+    widget.show()
+    form["young_pa"].value = 7000.0
+    type_into(qtbot, form["young_pa"].native, typed)
+    assert form.values()["young_pa"] == 7000.0
+    assert form["young_pa"].native.text() == "7 kPa"
+    (warning,) = warnings
+    assert f"Young's modulus: “{typed}" in warning
+
+
+def type_into(qtbot, box, text):
+    box.selectAll()
+    box.lineEdit().selectAll()
+    qtbot.keyClick(box, Qt.Key.Key_Delete)
+    qtbot.keyClicks(box, text)
+    qtbot.keyClick(box, Qt.Key.Key_Return)
 
 
 def test_rows_are_hidden_and_removed_with_their_labels(shown):

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import pint
+import psygnal
 from magicgui.backends._qtpy.widgets import FloatSpinBox, QBaseRangedWidget
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import RangedWidget, ValueWidget
-from psygnal import Signal
-from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
+from napari.utils.notifications import show_warning
+
+# PyQt calls it pyqtSignal, and qtpy renames it without exporting the name.
+from qtpy.QtCore import (  # type: ignore[attr-defined]
+    QEvent,
+    QLocale,
+    QObject,
+    QSignalBlocker,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -25,6 +38,12 @@ from napari_vit_tfm.options import Choice, Number, Option, options_of
 
 _LARGEST = 1e9
 """Maximum of options that do not have one themselves."""
+
+_TYPED = re.compile(
+    r"\s*(?P<number>[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?)\s*(?P<unit>[^\W\d_]*)\s*",
+    re.IGNORECASE,
+)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 _DECIMALS = 8
 """Maximum number of decimals. Trailing zeros are not shown."""
@@ -41,7 +60,7 @@ class Form:
         Layout at whose end the rows are added.
     """
 
-    changed = Signal(str)
+    changed = psygnal.Signal(str)
     """Emitted with the name of an option when the user has changed it."""
 
     def __init__(
@@ -121,6 +140,7 @@ class NumberBox(RangedWidget[float]):
         self.native.setDecimals(0 if about.is_whole else _DECIMALS)
         self.native.setSuffix(f" {unit}" if unit else "")
         self.native.setSpecialValueText(about.otherwise)
+        self.native.refused.connect(self._on_refused)
         self.set_value(value)
 
     def get_value(self) -> Any:
@@ -142,6 +162,16 @@ class NumberBox(RangedWidget[float]):
         self._exact, self._shown = value, native.value()
         if self._shown != before:
             self.changed.emit(value)
+
+    def _on_refused(self, text: str) -> None:
+        about = self._about
+        unit = about.form_unit or about.unit
+        typed = text.removesuffix(self.native.suffix()).strip()
+        show_warning(
+            f"{about.label}: “{typed}” is not a number"
+            f"{f' in {unit}' if unit else ''} {about.range_in_words}. "
+            "The last value is kept."
+        )
 
     def _on_value_change(self, value: Any = None) -> None:
         value = self.get_value()
@@ -183,11 +213,20 @@ class ChoiceBox(ComboBox):
             self.reset_choices()
 
 
-class _NumberSpin(QDoubleSpinBox):
-    """A box that shows a number without trailing zeros."""
+class NumberSpin(QDoubleSpinBox):
+    """A box for a number that is typed with or without a unit.
+
+    ``2 MPa`` and ``2e3`` are 2000 kPa in a box of kPa, and ``12,5`` is 12.5. A text
+    that is not understood is refused as a whole, and `refused` is emitted.
+    """
+
+    refused = Signal(str)
+    """Emitted with the text that was refused."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # A decimal point everywhere, as in files and on the command line.
+        self.setLocale(QLocale.c())
         # Report a number when it is complete, not after each key.
         self.setKeyboardTracking(False)
 
@@ -195,12 +234,79 @@ class _NumberSpin(QDoubleSpinBox):
         """The number without trailing zeros."""
         return self.locale().toString(value, "g", 10)
 
+    def valueFromText(self, text: str | None) -> float:
+        """The number of a text that `validate` accepts."""
+        number = self._number(text or "")
+        return self.value() if number is None else number
+
+    def validate(
+        self, text: str | None, position: int
+    ) -> tuple[QValidator.State, str, int]:
+        """Whether a text is understood; no key is swallowed."""
+        text = text or ""
+        number = self._number(text)
+        allowed = number is not None and self.minimum() <= number <= self.maximum()
+        state = QValidator.State
+        return (state.Acceptable if allowed else state.Intermediate), text, position
+
+    def fixup(self, text: str | None) -> str:
+        """Return to the last number, and report the text."""
+        self.refused.emit(text or "")
+        return self.textFromValue(self.value()) + self.suffix()
+
+    def _number(self, text: str) -> float | None:
+        # Qt keeps the box's own unit at the end, after one that is typed.
+        typed = text.removesuffix(self.suffix()).strip()
+        unit, special = self.suffix().strip(), self.specialValueText()
+        if special and typed in ("", unit, special):
+            return self.minimum()
+        return number_in(typed, unit)
+
+
+def number_in(text: str, unit: str) -> float | None:
+    """Read a number that a person typed.
+
+    Parameters
+    ----------
+    text : str
+        A number, with or without a unit that converts to `unit`. A comma is a decimal
+        comma, unless it may be a thousands separator.
+    unit : str
+        The unit of the result; empty for a number without unit.
+
+    Returns
+    -------
+    float or None
+        The number in `unit`; None if the text is not understood.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.napari.widgets.forms import number_in
+    >>> [number_in(text, "kPa") for text in ("12,5", "2 MPa", "5e3 Pa")]
+    [12.5, 2000.0, 5.0]
+    >>> [number_in(text, "kPa") for text in ("12,500", "3 nm", "soft")]
+    [None, None, None]
+    """
+    match = _TYPED.fullmatch(text)
+    if match is None or _THOUSANDS.fullmatch(match["number"]):
+        return None
+    number, typed = float(match["number"].replace(",", ".")), match["unit"]
+    if typed in ("", unit):
+        return number
+    registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+    try:
+        converted = float(registry.Quantity(number, typed).to(unit or "1").magnitude)
+    except (pint.PintError, AttributeError):
+        return None
+    # 12 digits are more than anybody types, and hide the rounding of the factor.
+    return float(f"{converted:.12g}")
+
 
 class _NumberBackend(FloatSpinBox):
     """The Qt side of `NumberBox`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        QBaseRangedWidget.__init__(self, _NumberSpin, **kwargs)
+        QBaseRangedWidget.__init__(self, NumberSpin, **kwargs)
 
 
 def _lowest(about: Number) -> float:
