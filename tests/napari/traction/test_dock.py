@@ -210,9 +210,13 @@ def test_a_scale_that_is_set_on_the_layer_is_used(dock, viewer, finish, displace
     source.scale = (1, 300, 400)
     assert not dock.run_button.isEnabled()
     assert "0.3 µm between rows and of 0.4 µm between columns" in dock.message.text()
+    # One number cannot correct two.
     dock.calibration["spacing_um"].value = 0.5
+    assert not dock.run_button.isEnabled()
+    np.testing.assert_array_equal(source.scale, (1, 300, 400))
+    assert dock.calibration["spacing_um"].value is None
+    source.scale = (1, 400, 400)
     assert dock.run_button.isEnabled()
-    np.testing.assert_allclose(source.scale, (1, 0.5, 0.5))
 
 
 def test_differences_of_settings_are_shown(dock, viewer, finish, displacement):
@@ -471,6 +475,20 @@ def test_the_save_button(dock, viewer, traction, displacement, tmp_path, monkeyp
 
 def shown_gel(dock) -> tuple[float | None, ...]:
     return tuple(dock.gel.values().values())
+
+
+def test_a_typed_gel_belongs_to_its_field(dock, viewer, displacement):
+    gel = Gel(young_pa=2000.0, poisson=0.45)
+    first = add(viewer, dataclasses.replace(displacement, gel=gel))
+    second = add(viewer, dataclasses.replace(displacement, gel=gel))
+    dock.fields.choose(first)
+    dock.gel["young_pa"].value = 9000.0
+    viewer.layers.move(0, 2)
+    assert shown_gel(dock) == (9000, 0.45, None)
+    dock.fields.choose(second)
+    assert shown_gel(dock) == (2000, 0.45, None)
+    dock.fields.choose(first)
+    assert shown_gel(dock) == (9000, 0.45, None)
 
 
 def test_the_gel_of_a_file_is_not_used_for_the_next_file(dock, viewer, displacement):

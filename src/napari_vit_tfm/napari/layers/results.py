@@ -36,6 +36,7 @@ from napari_vit_tfm.napari.layers.placing import (
     geometry_of,
     grid_of,
     set_spacing,
+    spacing_of,
 )
 from napari_vit_tfm.napari.layers.reading import FieldLayers, adopt, layer_stack
 from napari_vit_tfm.napari.layers.registry import (
@@ -97,7 +98,8 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
     field : FieldLayers
         The field.
     **changes
-        New values of attributes of `Description`: `unit`, `pixel_size_um`.
+        New values of attributes of `Description`: `unit`, `pixel_size_um`, or a value
+        of the gel.
 
     Raises
     ------
@@ -129,10 +131,13 @@ def set_field_spacing(
     Raises
     ------
     FieldError
-        If another program's layers cannot be adopted.
+        If another program's layers cannot be adopted, or rows and columns have
+        different spacings: one number cannot correct two.
     """
     if field.adopted_parts:
         adopt(field)
+    for layer in field.layers:
+        spacing_of(layer, grid_of(layer))
     before = geometry_of(field.first)
     description = description_of(field.first)
     assert description is not None

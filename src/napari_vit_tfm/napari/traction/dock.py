@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from functools import partial
 from typing import Any
@@ -245,21 +244,26 @@ class TractionDock(Dock):
     def _on_gel_typed(self, name: str) -> None:
         typed = {name: self.gel[name].value}
         self._typed_gel = dataclasses.replace(self._typed_gel, **typed)
-        # Differences to the result change, and a finite thickness needs the spacing.
-        self.refresh()
+        self._describe(typed)
 
     def _on_method_typed(self, _name: str) -> None:
         self.refresh()
 
     def _on_calibration_typed(self, name: str) -> None:
-        """Write a changed value to the layers of the field."""
-        field, value = self.fields.field(), self.calibration[name].value
+        self._describe({name: self.calibration[name].value})
+
+    def _describe(self, changes: dict[str, Any]) -> None:
+        """Write changed values to the layers of the field."""
+        field = self.fields.field()
         if field is not None:
-            with contextlib.suppress(FieldError):
-                if name == "spacing_um":
-                    set_field_spacing(self._viewer.layers, field, value)
+            try:
+                if "spacing_um" in changes:
+                    set_field_spacing(self._viewer.layers, field, changes["spacing_um"])
                 else:
-                    describe_field(field, **{name: value})
+                    describe_field(field, **changes)
+            except FieldError:
+                # The message says why, and the form shows what is still true.
+                self._show_lengths()
         self.refresh()
 
     # Running
