@@ -448,3 +448,12 @@ def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
         "the noise of 2 of 4 frames cannot be estimated (first: frame 1) because "
         f"nearly all vectors are equal; {model} assumes that there is no noise"
     ]
+
+
+def test_tractions_that_are_not_finite_are_refused() -> None:
+    class Overflow(Echo):
+        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
+            return displacement / 0
+
+    with pytest.raises(FieldError, match=r"not finite: the displacements, up to \d"):
+        reconstruct(random_stack(), config=CPU, method=Overflow())

@@ -30,6 +30,7 @@ from napari_vit_tfm.fields import (
 from napari_vit_tfm.notices import FrameNotices, is_resampled, resampling_notice
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.resample import resample_nodes
+from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -329,6 +330,11 @@ def _reconstruct_part(
         torch.cuda.empty_cache()
         return None
     data = to_stack(outputs)
+    if not np.isfinite(data).all():
+        raise FieldError(
+            f"{method.name} gives tractions that are not finite: the displacements, up "
+            f"to {part.longest():.3g} {unit_label(part.unit)}, are too large"
+        )
     if is_resampled(part, method):
         data = np.stack([resample_nodes(field, part.grid_shape) for field in data])
     drift = None

@@ -592,6 +592,20 @@ def test_an_error_while_saving_is_shown(dock, viewer, traction, displacement):
     assert "there is no folder" in dock.message.text()
 
 
+def test_the_measured_file_is_not_overwritten(
+    dock, viewer, finish, tmp_path, displacement
+):
+    path = tmp_path / "cell.h5"
+    said = {"units": "um", "spacing_um": 0.5}
+    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    run(dock, finish)
+    before = path.read_bytes()
+    dock.save(str(path))
+    assert "the displacements were read from this file" in dock.message.text()
+    assert path.read_bytes() == before
+
+
 def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):
     add(viewer, displacement)
     emitters = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
@@ -19,7 +20,7 @@ from superqt import QCollapsible
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError, TFMError
+from napari_vit_tfm.errors import FieldError, FieldFileError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.errors import in_one_line, report
@@ -117,6 +118,7 @@ class TractionDock(Dock):
         self.computing = Form(_COMPUTING, form_layout(computing))
         advanced = QCollapsible("Computing", expandedIcon="▼", collapsedIcon="▶")
         advanced.setDuration(0)
+        advanced.setToolTip("Views, device and batch size of the computation.")
         advanced.addWidget(computing)
         layout = QVBoxLayout(self)
         layout.addLayout(self.form)
@@ -397,12 +399,24 @@ class TractionDock(Dock):
         if result is None:
             return
         try:
+            self._check_not_measured(Path(path))
             io.write_traction(path, result.stack())
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
+
+    def _check_not_measured(self, path: Path) -> None:
+        """Raise an error for the file that the displacements come from."""
+        stack = self._stack()
+        source = "" if stack is None else str(stack.metadata.get("source", ""))
+        both_exist = bool(source) and path.exists() and Path(source).exists()
+        if both_exist and path.samefile(source):
+            raise FieldFileError(
+                f"{path}: the displacements were read from this file; "
+                "choose another name"
+            )
 
 
 def _open_bar(run: Run) -> Any:
