@@ -22,7 +22,7 @@ from canvas import (
     relative_to_uniform,
     world,
 )
-from layers_of_fields import show_tractions
+from layers_of_fields import describe, show_tractions
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.attention.dock import AttentionDock
@@ -92,6 +92,28 @@ def test_inspecting_continues_if_one_layer_of_the_field_is_removed(
     rest = named(viewer, "displacement arrows")
     press(viewer, rest.data_to_world((0, 3, 3)))
     assert inspecting.inspector.shown.patch == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["u", "v"])
+def test_removing_a_component_ends_the_inspection(viewer, dock, finish, name):
+    rng = np.random.default_rng(0)
+    for component in ("u", "v"):
+        viewer.add_image(
+            rng.normal(size=(48, 64)), name=component, scale=(0.5, 0.5), units="um"
+        )
+    dock.fields.choose(named(viewer, "u"))
+    describe(viewer.layers, named(viewer, "u"), unit="um")
+    dock.model.choose("fttc")
+    dock.switch.setChecked(True)
+    finish(dock)
+    dock.inspector.choose((1, 1))
+    viewer.layers.remove(named(viewer, "displacement"))
+    viewer.layers.remove(named(viewer, "displacement arrows"))
+    viewer.layers.remove(named(viewer, name))
+    finish(dock)
+    assert not dock.inspector.shown.is_on
+    assert not dock.switch.isChecked()
+    assert "displacement" in dock.message.text()
 
 
 @pytest.mark.parametrize("name", ["map", "patches", "outlines"])

@@ -241,7 +241,9 @@ class Inspector:
 
     def _on_removed(self, event: Event) -> None:
         overlay = self._overlay
-        assert overlay is not None
+        if overlay is None:
+            # Another callback of the same event has stopped the inspector.
+            return
         if event.value in overlay:
             self._stop_after_removal(
                 "A layer of the inspector was removed; inspecting has stopped."
