@@ -127,6 +127,25 @@ def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement)
     assert len(ids) == 3
 
 
+def test_components_that_are_duplicated_before_and_after_a_change(viewer):
+    for name in ("cell x", "cell y"):
+        viewer.add_image(np.ones((8, 8)), name=name)
+    x, y = viewer.layers
+    displacement_at(viewer.layers, x)
+    copies = []
+    for layer in (x, y):
+        viewer.layers.selection = {layer}
+        before = list(viewer.layers)
+        _duplicate_layer(viewer.layers)
+        copies += [one for one in viewer.layers if one not in before]
+        assert description_of(copies[-1]) is not None
+        y.data = np.full((8, 8), 5.0)
+        displacement_at(viewer.layers, x)
+    copied = displacement_at(viewer.layers, copies[0])
+    assert displacement_at(viewer.layers, copies[1]) is copied
+    np.testing.assert_array_equal(copied.data[0, 3, 3], (1, 5))
+
+
 def test_a_copy_of_a_copy_has_the_vectors_when_the_original_is_gone(displacement):
     image, _ = create(displacement)
     data, options, kind = copy.deepcopy(image.as_layer_data_tuple())

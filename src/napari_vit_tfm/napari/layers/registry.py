@@ -255,11 +255,14 @@ def _entry_of_copy(copied: Description, layer: Layer) -> LayerEntry:
         None,
     )
     sibling = _incomplete_copy(copied)
-    arrays = None
-    if original is not None and original.arrays is not None:
-        shared = None if sibling is None else sibling.arrays
+    arrays = None if original is None else original.arrays
+    if arrays is not None and sibling is None:
         # Not the same object, since it caches the stack of one description.
-        arrays = shared or dataclasses.replace(original.arrays)
+        arrays = dataclasses.replace(arrays)
+    elif arrays is not None and sibling is not None:
+        # The original may have been read anew since its other layer was copied.
+        is_shared = sibling.arrays and sibling.arrays.vectors is arrays.vectors
+        arrays = sibling.arrays if is_shared else None
     description = dataclasses.replace(
         copied,
         field_id=new_id() if sibling is None else sibling.description.field_id,
