@@ -163,12 +163,11 @@ def fingerprint(data: Any) -> Fingerprint:
     """Fingerprint of a layer's data, to notice changes.
 
     The checksum of the whole array is computed, at some GB per second, since napari
-    does not report edits in place. Lazy arrays, such as those of dask, cannot be
-    edited; their identity is used.
+    does not report edits in place. Data that are no array, such as those of h5py,
+    zarr and dask, are read, since what they refer to may have changed.
     """
-    if not isinstance(data, np.ndarray):
-        return type(data).__name__, id(data)
-    return checksum(data), data.shape, data.dtype.str
+    array = np.asarray(data)
+    return checksum(array), array.shape, array.dtype.str
 
 
 def checksum(data: npt.NDArray[Any]) -> str:
