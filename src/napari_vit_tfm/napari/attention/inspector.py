@@ -210,6 +210,7 @@ class Inspector:
             (dims.current_step, self._update),
             (dims.ndisplay, self._update),
             (dims.order, self._update),
+            (dims.units, self._update),
             (self._viewer.canvas.grid.events.enabled, self._update),
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
@@ -396,7 +397,8 @@ class Inspector:
         stack = self._stack()
         if self._source is None or stack is None:
             return None
-        index = frame_at(self._source, self._viewer.dims.point, stack.n_frames)
+        dims = self._viewer.dims
+        index = frame_at(self._source, dims.point, stack.n_frames, dims.units)
         if index is None:
             self._field_problem = _NO_SUCH_FRAME
             return None
@@ -452,7 +454,7 @@ class Inspector:
         candidates = [layer for layer in (active, base) if layer in self._run]
         candidates += [layer for layer in reversed(self._run) if layer.visible]
         for layer in candidates:
-            _, row, column = node_at(layer, position)
+            _, row, column = node_at(layer, position, self._viewer.dims.units)
             patch = frame.grid.patch_at(x=column, y=row)
             if patch is not None:
                 return layer, patch
