@@ -107,9 +107,7 @@ def show_fields(viewer: ViewerModel, fields: DemoFields) -> Layer:
     return source
 
 
-def strongest(
-    viewer: ViewerModel, layer: Layer
-) -> tuple[int, tuple[float, float]]:
+def strongest(viewer: ViewerModel, layer: Layer) -> tuple[int, tuple[float, float]]:
     """Frame and world position ``(y, x)`` of a field's longest vector.
 
     Parameters

@@ -121,7 +121,9 @@ def test_a_plane_and_nodes_lie_where_the_field_lies(source, rotate):
         np.testing.assert_allclose(plane.data_to_world(corner), place[1:])
         np.testing.assert_allclose(other.data_to_world((1, *corner)), place)
         np.testing.assert_allclose(world_at(source, (1, *corner), None), place)
-        np.testing.assert_allclose(node_at(source, place, None), (1, *corner), atol=1e-12)
+        np.testing.assert_allclose(
+            node_at(source, place, None), (1, *corner), atol=1e-12
+        )
 
 
 def test_positions_are_in_the_units_of_the_viewer(viewer, displacement):

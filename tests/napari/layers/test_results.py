@@ -193,6 +193,44 @@ def test_the_last_result_is_updated_in_place(viewer, source, traction):
     np.testing.assert_allclose(vectors.edge_color, fresh.edge_color, atol=1e-6)
 
 
+def turned(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"translate": (4, 50, 60)},
+        {"scale": (2, 0.3, 0.3)},
+        {"rotate": turned(30)},
+        {"affine": np.diag([1.0, 2.0, 2.0, 1.0])},
+        {"units": ("pixel", "nm", "nm")},
+    ],
+)
+def test_a_result_that_is_updated_lies_where_its_field_lies_now(
+    viewer, source, traction, change
+):
+    image, vectors = show_tractions(viewer.layers, traction, source)
+    vectors.translate = moved = (4, 0, 5)
+    for name, value in change.items():
+        setattr(source, name, value)
+    show_tractions(viewer.layers, traction, source, update_last=True)
+    for corner in ((0, 0, 0), (1, 26, 39)):
+        place = source.data_to_world(corner)
+        np.testing.assert_allclose(image.data_to_world(corner), place)
+    assert image.units == source.units
+    # Another spacing moves the result along, and is no move of the user.
+    describe(viewer.layers, source, spacing_um=0.9)
+    source.translate = (4, 8, 8)
+    show_tractions(viewer.layers, traction, source, update_last=True)
+    np.testing.assert_allclose(
+        image.data_to_world(corner), source.data_to_world(corner)
+    )
+    # The user has moved the arrows.
+    np.testing.assert_allclose(vectors.translate, moved)
+
+
 @pytest.mark.parametrize("how", ["removed", "edited"])
 def test_a_result_that_is_not_whole_is_not_updated(viewer, source, traction, how):
     image, vectors = show_tractions(viewer.layers, traction, source)

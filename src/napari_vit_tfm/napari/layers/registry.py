@@ -142,12 +142,16 @@ class LayerEntry:
         Fingerprint of the layer's data when it was registered.
     grid : Grid
         Where the nodes lie in the layer.
+    place : mapping, optional
+        For a result: the transform that it was given, to notice that the user has
+        moved it.
     """
 
     description: Description
     arrays: FieldArrays | None
     fingerprint: Fingerprint
     grid: Grid = Grid()
+    place: Mapping[str, Any] | None = None
 
 
 _ENTRIES: WeakKeyDictionary[Layer, LayerEntry] = WeakKeyDictionary()

@@ -42,7 +42,9 @@ from napari_vit_tfm.napari.layers.registry import (
     Grid,
     checksum,
     description_of,
+    entry_of,
     is_unchanged,
+    register_layer,
     register_new_data,
 )
 from napari_vit_tfm.units import DisplacementUnit, unit_words
@@ -142,7 +144,7 @@ def set_field_spacing(
         for result in results_of(layers, field)
         for layer in result.layers
         # A result that the user has moved is not changed.
-        if _has_transform(layer, before)
+        if _is_same_place(geometry_of(layer), before)
     ]
     for layer in field.layers:
         set_spacing(layer, grid_of(layer), spacing_um)
@@ -151,13 +153,31 @@ def set_field_spacing(
             set_spacing(layer, Grid((None, 0, 1)), spacing_um)
     after = geometry_of(field.first)
     for layer in results:
-        for name in ("scale", "translate", "units"):
-            setattr(layer, name, after[name])
+        _place(layer, after)
 
 
-def _has_transform(layer: Layer, transform: Mapping[str, Any]) -> bool:
-    names = ("scale", "translate", "rotate")
-    return all(np.allclose(getattr(layer, name), transform[name]) for name in names)
+_TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+
+
+def _is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two results of `geometry_of` are equal, apart from the axis labels."""
+    has_same_units = tuple(one["units"]) == tuple(other["units"])
+    return has_same_units and all(
+        np.allclose(one[name], other[name]) for name in _TRANSFORM
+    )
+
+
+def _place(layer: Layer, place: Mapping[str, Any]) -> None:
+    """Give a result's layer a transform, and remember it."""
+    before = geometry_of(layer)
+    for name in _TRANSFORM:
+        if not np.array_equal(before[name], place[name]):
+            setattr(layer, name, place[name])
+    if tuple(before["units"]) != tuple(place["units"]):
+        layer.units = place["units"]
+    entry = entry_of(layer)
+    assert entry is not None
+    register_layer(layer, dataclasses.replace(entry, place=geometry_of(layer)))
 
 
 # Results of a field
@@ -310,8 +330,9 @@ def show_tractions(
     method : str, keyword-only
         Name of the method, for the layers' names; see `method_words`.
     update_last : bool, keyword-only
-        Whether to replace the tractions in the layers of the last result. New layers
-        are added if these have been removed or changed.
+        Whether to replace the tractions in the layers of the last result. They get the
+        transform of the field, unless the user has moved them. New layers are added if
+        these have been removed or changed.
     config : DisplayConfig, keyword-only, optional
         Colours and arrows.
 
@@ -337,26 +358,34 @@ def show_tractions(
     }
     if updated is not None:
         computed["field_id"] = updated.description.field_id
+    place = geometry_of(field.first)
     image, vectors = field_layers(
-        stack,
-        title=description.title,
-        attributes=computed,
-        config=config,
-        **geometry_of(field.first),
+        stack, title=description.title, attributes=computed, config=config, **place
     )
     if updated is not None:
+        unmoved = [layer for layer in updated.layers if not _is_moved(layer)]
         _update_image(updated.image, image)
         _update_vectors(updated.vectors, vectors)
+        for layer in unmoved:
+            _place(layer, place)
         return updated
     for result in results:
         for layer in result.layers:
             layer.visible = False
     new = Layer.create(*image), Layer.create(*vectors)
-    place = _above_run(layers, field.first)
+    index = _above_run(layers, field.first)
     for offset, layer in enumerate(new):
-        layers.insert(place + offset, layer)
+        _place(layer, place)
+        layers.insert(index + offset, layer)
     show_colorbar(new[0])
     return ResultLayers(*new)
+
+
+def _is_moved(layer: Layer) -> bool:
+    """Whether the user has changed the transform of a result's layer."""
+    entry = entry_of(layer)
+    place = None if entry is None else entry.place
+    return place is None or not _is_same_place(geometry_of(layer), place)
 
 
 def _above_run(layers: Sequence[Layer], source: Layer) -> int:
