@@ -167,6 +167,16 @@ def test_a_unit_that_is_none_is_not_known(displacement, value):
     assert (stack.unit, stack.gel.young_pa) == (None, None)
 
 
+@pytest.mark.parametrize("value", [5000, np.float32(5000), np.int64(5000), 5e3])
+def test_all_kinds_of_numbers_are_known(displacement, value):
+    image, _ = create(displacement)
+    image.metadata["napari_vit_tfm.young_pa"] = value
+    image.metadata["napari_vit_tfm.poisson"] = True
+    gel = layer_stack(image).gel
+    assert (gel.young_pa, gel.poisson) == (5000.0, None)
+    assert type(gel.young_pa) is float
+
+
 def test_tractions_without_a_unit_are_refused(traction):
     image, _ = create(traction)
     del image.metadata["napari_vit_tfm.unit"]
