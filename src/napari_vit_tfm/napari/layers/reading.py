@@ -211,23 +211,25 @@ def as_displacement(field: FieldLayers) -> DisplacementStack:
     if field.adopted_parts:
         adopt(field)
         check_same_place(field.adopted_parts)
-    stack = _stack_of(field.layers)
+    stack = layer_stack(*field.layers)
     assert isinstance(stack, DisplacementStack)
     return stack
 
 
-def layer_stack(layer: Layer) -> Stack:
-    """Return the field that a layer of this plugin shows.
+def layer_stack(*layers: Layer) -> Stack:
+    """Return the field that layers of this plugin show.
+
+    Parameters
+    ----------
+    *layers : Layer
+        Layers of one field.
 
     Raises
     ------
     FieldError
-        If the layer shows no field, or if its data were changed.
+        If a layer shows no field, if its data were changed, or if the layers
+        contradict each other.
     """
-    return _stack_of((layer,))
-
-
-def _stack_of(layers: Sequence[Layer]) -> Stack:
     descriptions = [_checked_description(layer) for layer in layers]
     _check_agreement(descriptions)
     entry = entry_of(layers[0])

@@ -81,11 +81,12 @@ class ResultLayers:
         Raises
         ------
         FieldError
-            If the data of a layer have been changed.
+            If the data of a layer have been changed, or if the layers contradict each
+            other.
         """
-        stacks = [layer_stack(layer) for layer in self.layers]
-        assert isinstance(stacks[0], TractionStack)
-        return stacks[0]
+        stack = layer_stack(*self.layers)
+        assert isinstance(stack, TractionStack)
+        return stack
 
 
 # The description of a field
