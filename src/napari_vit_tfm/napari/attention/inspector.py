@@ -217,26 +217,43 @@ class Inspector:
         ]
 
     def _watch_run(self) -> None:
+        """Watch the layers of the run that are in the viewer now."""
         assert self._source is not None
-        self._run = layers_of_run(self._viewer.layers, self._source)
+        layers = self._viewer.layers
+        run = layers_of_run(layers, self._source)
+        if not run:
+            # A field that could not be read yet has no description.
+            field = field_of(layers, self._source)
+            run = [] if field is None else list(field.layers)
+        if run == self._run:
+            return
+        self._unwatch_run()
+        self._run = run
         for layer in self._run:
             for event in (layer.events.metadata, layer.events.data):
-                event.connect(self._update)
+                event.connect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.connect(self._on_transform)
 
     def _unwatch_run(self) -> None:
         for layer in self._run:
             for event in (layer.events.metadata, layer.events.data):
-                event.disconnect(self._update)
+                event.disconnect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.disconnect(self._on_transform)
         self._run = []
 
+    def _on_field_changed(self) -> None:
+        assert self._overlay is not None
+        # This reads a field that could not be read before.
+        self._update()
+        self._watch_run()
+        # Vectors may lie elsewhere in their layer now.
+        self._overlay.follow()
+
     def _on_inserted(self, event: Event) -> None:
         assert self._overlay is not None
         if event.value not in self._overlay:
-            self._unwatch_run()
             self._watch_run()
             self._update()
 
