@@ -401,3 +401,20 @@ def test_a_field_that_cannot_be_read_and_is_removed_ends_the_inspection(viewer, 
     dock.switch.setChecked(True)
     viewer.layers.remove(layer)
     assert not dock.switch.isChecked()
+
+
+def test_data_are_compared_at_the_start_and_when_they_are_reported_to_have_changed(
+    viewer, source, inspecting, finish
+):
+    viewer.layers[0].data[0] *= 2
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert inspecting.inspector.shown.frame is not None
+    source.events.data()
+    assert "were changed" in inspecting.message.text()
+    inspecting.switch.setChecked(False)
+    source.data[0] /= 2
+    inspecting.switch.setChecked(True)
+    finish(inspecting)
+    assert "were changed" not in inspecting.message.text()
+    assert inspecting.inspector.shown.frame is not None

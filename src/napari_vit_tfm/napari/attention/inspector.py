@@ -45,6 +45,7 @@ from napari_vit_tfm.napari.layers.reading import (
     field_of,
     show_same_field,
 )
+from napari_vit_tfm.napari.layers.registry import forget_comparison
 from napari_vit_tfm.napari.layers.results import last_result, layers_of_run
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.method_cache import MethodCache
@@ -161,7 +162,7 @@ class Inspector:
         self._problem = ""
         self._source, self._config = source, config
         # Layers of other programs are adopted now, before they are watched.
-        self._stack()
+        self._stack(compare_data=True)
         self._overlay = AttentionLayers(self._viewer.layers, source)
         self._pointer.bind()
         for event, callback in self._events():
@@ -230,18 +231,22 @@ class Inspector:
         self._unwatch_run()
         self._run = run
         for layer in self._run:
-            for event in (layer.events.metadata, layer.events.data):
-                event.connect(self._on_field_changed)
+            layer.events.data.connect(self._on_data)
+            layer.events.metadata.connect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.connect(self._on_transform)
 
     def _unwatch_run(self) -> None:
         for layer in self._run:
-            for event in (layer.events.metadata, layer.events.data):
-                event.disconnect(self._on_field_changed)
+            layer.events.data.disconnect(self._on_data)
+            layer.events.metadata.disconnect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.disconnect(self._on_transform)
         self._run = []
+
+    def _on_data(self, event: Event) -> None:
+        forget_comparison(event.source)
+        self._on_field_changed()
 
     def _on_field_changed(self) -> None:
         assert self._overlay is not None
@@ -421,7 +426,7 @@ class Inspector:
             return None
         return FrameRequest(stack, index, self._substrate(), self._config)
 
-    def _stack(self) -> DisplacementStack | None:
+    def _stack(self, *, compare_data: bool = False) -> DisplacementStack | None:
         """The current displacements of the field; None if it cannot be used."""
         if self._source is None:
             return None
@@ -430,7 +435,7 @@ class Inspector:
             self._field_problem = _REMOVED
             return None
         try:
-            return as_displacement(field)
+            return as_displacement(field, compare_data=compare_data)
         except FieldError as error:
             self._field_problem = _as_sentences(error)
             return None

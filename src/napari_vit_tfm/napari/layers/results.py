@@ -40,12 +40,12 @@ from napari_vit_tfm.napari.layers.placing import (
 from napari_vit_tfm.napari.layers.reading import FieldLayers, adopt, layer_stack
 from napari_vit_tfm.napari.layers.registry import (
     Grid,
-    checksum,
+    checksum_of_vectors,
     description_of,
     entry_of,
     is_unchanged,
-    register_layer,
     register_new_data,
+    remember_place,
 )
 from napari_vit_tfm.units import DisplacementUnit, unit_words
 
@@ -108,7 +108,7 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
         If another program's layers cannot be adopted.
     """
     if field.adopted_parts:
-        adopt(field)
+        adopt(field, compare_data=False)
     for layer in field.layers:
         description = description_of(layer)
         assert description is not None
@@ -135,7 +135,7 @@ def set_field_spacing(
         If another program's layers cannot be adopted.
     """
     if field.adopted_parts:
-        adopt(field)
+        adopt(field, compare_data=False)
     before = geometry_of(field.first)
     description = description_of(field.first)
     assert description is not None
@@ -176,9 +176,7 @@ def _place(layer: Layer, place: Mapping[str, Any]) -> None:
             setattr(layer, name, place[name])
     if tuple(before["units"]) != tuple(place["units"]):
         layer.units = place["units"]
-    entry = entry_of(layer)
-    assert entry is not None
-    register_layer(layer, dataclasses.replace(entry, place=geometry_of(layer)))
+    remember_place(layer, geometry_of(layer))
 
 
 # Results of a field
@@ -355,7 +353,7 @@ def show_tractions(
         "computed_spacing_um": stack.spacing_um,
         "computed_unit": source.unit,
         "computed_pixel_size_um": source.pixel_size_um,
-        "computed_from": checksum(source.data),
+        "computed_from": checksum_of_vectors(source.data),
     }
     if updated is not None:
         computed["field_id"] = updated.description.field_id
@@ -460,7 +458,7 @@ def differences(
     ]
     if result.method != method:
         found.append(f"computed with {result.method}, now {method}")
-    if result.computed_from != checksum(stack.data):
+    if result.computed_from != checksum_of_vectors(stack.data):
         found.append("computed before the displacements were changed")
     return found
 
