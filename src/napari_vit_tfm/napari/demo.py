@@ -31,7 +31,6 @@ from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
 from napari_vit_tfm.napari.layers.placing import world_at
 from napari_vit_tfm.napari.layers.reading import field_of, layer_stack
 from napari_vit_tfm.napari.layers.results import (
-    method_words,
     result_of,
     show_tractions,
 )
@@ -102,7 +101,7 @@ def show_fields(viewer: ViewerModel, fields: DemoFields) -> Layer:
         fields.traction,
         field,
         source=fields.displacement,
-        method=method_words(ReconstructionConfig(model=fields.traction.model)),
+        config=ReconstructionConfig(model=fields.traction.model),
     )
     return source
 

@@ -21,6 +21,7 @@ from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.napari.layers import results
 from napari_vit_tfm.napari.layers.drawing import arrows, field_layers, with_outline
 from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
 from napari_vit_tfm.napari.layers.results import differences, method_words
@@ -256,9 +257,11 @@ def test_what_differs_is_said_in_words(viewer, source, displacement, traction):
     (result,) = all_results(viewer.layers, source)
     stack = displacement_at(viewer.layers, field_at(viewer.layers, source).first)
 
-    def said(*, gel=traction.gel, method=traction.model, **changes) -> list[str]:
+    config = ReconstructionConfig(model=traction.model)
+
+    def said(*, gel=traction.gel, **changes) -> list[str]:
         changed = dataclasses.replace(stack, **changes) if changes else stack
-        return differences(result.description, changed, gel, method)
+        return differences(result.description, changed, gel, config)
 
     # It was shown with the spacing of the layer's file.
     assert said() == ["computed for a spacing of 0.5 µm, now a spacing of 0.7 µm"]
@@ -278,3 +281,46 @@ def test_methods_in_words():
     assert method_words(ReconstructionConfig(model="/a/b/mine.pth", heads=4)) == (
         "mine, 4 heads"
     )
+    for model, words in (
+        ("vit", "ViT, 8 views"),
+        ("/a/mine.safetensors", "mine, 8 views"),
+        # These have no views.
+        ("fttc", "FTTC"),
+        ("/a/mine.pth", "mine"),
+    ):
+        assert method_words(ReconstructionConfig(model=model, n_views=8)) == words
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "words"),
+    [
+        ({}, {"n_views": 4}, "computed with ViT, now ViT, 4 views"),
+        (
+            {"model": "/a/best.pth"},
+            {"model": "/b/best.pth"},
+            "computed with /a/best.pth, now /b/best.pth",
+        ),
+        (
+            {"model": "fttc", "options": {"regularisation": 0.5}},
+            {"model": "fttc", "options": {"regularisation": 0.5000000001}},
+            "computed with other options of the method",
+        ),
+        ({"model": "fttc"}, {"model": "fttc", "n_views": 8}, None),
+        ({}, {"device": "cpu", "batch_size": 3}, None),
+    ],
+)
+def test_everything_about_the_method_is_compared(
+    viewer, displacement, traction, then, now, words
+):
+    viewer.layers.extend(create(displacement))
+    field = field_at(viewer.layers, viewer.layers[0])
+    stack = displacement_at(viewer.layers, viewer.layers[0])
+    result = results.show_tractions(
+        viewer.layers,
+        traction,
+        field,
+        source=stack,
+        config=ReconstructionConfig(**then),
+    ).description
+    said = differences(result, stack, traction.gel, ReconstructionConfig(**now))
+    assert said == ([] if words is None else [words])

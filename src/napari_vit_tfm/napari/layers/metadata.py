@@ -38,6 +38,9 @@ key                        meaning                             set by     read b
 ``computed_unit``,         the displacements in that run
 ``computed_pixel_size_um``
 ``computed_from``          checksum of these displacements     run        dock
+``computed_with``,         name or path of the model in that   run        dock
+``computed_options``,      run, its options as JSON, and the
+``computed_views``         number of views
 ``copied_from``            for a duplicate: ``field_id`` of    registry   registry
                            the original
 =========================  ==================================  =========  ===========
@@ -111,6 +114,9 @@ class Description:
     computed_unit: DisplacementUnit | None = None
     computed_pixel_size_um: float | None = None
     computed_from: str | None = None
+    computed_with: str | None = None
+    computed_options: str | None = None
+    computed_views: float | None = None
     copied_from: str | None = None
 
     @property
@@ -169,6 +175,7 @@ _NUMBERS = (
     "thickness_um",
     "computed_spacing_um",
     "computed_pixel_size_um",
+    "computed_views",
 )
 
 

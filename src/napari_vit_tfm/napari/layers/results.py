@@ -7,6 +7,7 @@ layers of a field and of its results.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer, Vectors
 
-from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
+from napari_vit_tfm.config import (
+    BUNDLED_MODEL,
+    DisplayConfig,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import PA_PER_KPA, Gel
 from napari_vit_tfm.models.registry import registered_methods
@@ -295,13 +300,35 @@ def method_words(config: ReconstructionConfig) -> str:
     >>> options = {"regularisation": 0.5}
     >>> method_words(ReconstructionConfig(model="fttc", options=options))
     'FTTC, regularisation 0.5'
+    >>> method_words(ReconstructionConfig(n_views=8))
+    'ViT, 8 views'
     """
     method = registered_methods().get(config.model)
     name = Path(config.model).stem if method is None else method.words.split(" (")[0]
     chosen = [f"{option} {value:.6g}" for option, value in config.options.items()]
     if config.heads is not None:
         chosen.append(f"{config.heads} heads")
+    if _n_views(config) > 1:
+        chosen.append(f"{_n_views(config)} views")
     return ", ".join([name, *chosen])
+
+
+def _n_views(config: ReconstructionConfig) -> int:
+    """Number of views of a method; 1 for all but the networks of this project."""
+    is_file = Path(config.model).suffix.lower() == ".safetensors"
+    has_views = config.model == BUNDLED_MODEL or is_file
+    return config.n_views if has_views else 1
+
+
+def _method_attributes(config: ReconstructionConfig) -> dict[str, Any]:
+    """The attributes of `Description` that identify a method and its options."""
+    options = {**config.options, "heads": config.heads}
+    return {
+        "method": method_words(config),
+        "computed_with": config.model,
+        "computed_options": json.dumps(options, sort_keys=True),
+        "computed_views": float(_n_views(config)),
+    }
 
 
 def show_tractions(
@@ -310,9 +337,9 @@ def show_tractions(
     field: FieldLayers,
     *,
     source: DisplacementStack,
-    method: str,
+    config: ReconstructionConfig,
     update_last: bool = False,
-    config: DisplayConfig | None = None,
+    display: DisplayConfig | None = None,
 ) -> ResultLayers:
     """Show tractions computed from a displacement field, and hide earlier results.
 
@@ -326,13 +353,13 @@ def show_tractions(
         The displacement field. New layers have its transform.
     source : DisplacementStack, keyword-only
         The displacements that the run was given.
-    method : str, keyword-only
-        Name of the method, for the layers' names; see `method_words`.
+    config : ReconstructionConfig, keyword-only
+        The method of the run, and its options.
     update_last : bool, keyword-only
         Whether to replace the tractions in the layers of the last result. They get the
         transform of the field, unless the user has moved them. New layers are added if
         these have been removed or changed.
-    config : DisplayConfig, keyword-only, optional
+    display : DisplayConfig, keyword-only, optional
         Colours and arrows.
 
     Returns
@@ -348,7 +375,7 @@ def show_tractions(
     updated = last if update_last and last is not None and last.is_intact else None
     computed: dict[str, Any] = {
         "source_id": description.field_id,
-        "method": method,
+        **_method_attributes(config),
         "computed_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "computed_spacing_um": stack.spacing_um,
         "computed_unit": source.unit,
@@ -359,7 +386,7 @@ def show_tractions(
         computed["field_id"] = updated.description.field_id
     place = geometry_of(field.first)
     image, vectors = field_layers(
-        stack, title=description.title, attributes=computed, config=config, **place
+        stack, title=description.title, attributes=computed, config=display, **place
     )
     if updated is not None:
         unmoved = [layer for layer in updated.layers if not _is_moved(layer)]
@@ -420,7 +447,10 @@ def _replace(layer: Layer, data: Any, options: Mapping[str, Any]) -> None:
 
 
 def differences(
-    result: Description, stack: DisplacementStack, gel: Gel, method: str
+    result: Description,
+    stack: DisplacementStack,
+    gel: Gel,
+    config: ReconstructionConfig,
 ) -> list[str]:
     """Compare the settings that a result was computed with to the current ones.
 
@@ -432,8 +462,8 @@ def differences(
         The current displacements.
     gel : Gel
         The current gel.
-    method : str
-        Name of the current method; see `method_words`.
+    config : ReconstructionConfig
+        The current method and its options.
 
     Returns
     -------
@@ -456,11 +486,24 @@ def differences(
         for then, now, words in compared
         if not _is_equal(then, now)
     ]
-    if result.method != method:
-        found.append(f"computed with {result.method}, now {method}")
+    found += _differences_of_methods(result, config)
     if result.computed_from != checksum_of_vectors(stack.data):
         found.append("computed before the displacements were changed")
     return found
+
+
+def _differences_of_methods(
+    result: Description, config: ReconstructionConfig
+) -> list[str]:
+    now = _method_attributes(config)
+    if result.method != now["method"]:
+        return [f"computed with {result.method}, now {now['method']}"]
+    if result.computed_with != now["computed_with"]:
+        # Files of the same name in different folders.
+        return [f"computed with {result.computed_with}, now {now['computed_with']}"]
+    if any(getattr(result, name) != value for name, value in now.items()):
+        return ["computed with other options of the method"]
+    return []
 
 
 def _is_equal(one: Any, other: Any) -> bool:

@@ -34,7 +34,6 @@ from napari_vit_tfm.napari.layers.results import (
     ResultLayers,
     describe_field,
     differences,
-    method_words,
     result_of,
     results_of,
     set_field_spacing,
@@ -335,7 +334,7 @@ class TractionDock(Dock):
             result.traction,
             self._source,
             source=run.stack,
-            method=method_words(run.config),
+            config=run.config,
             update_last=self.update_last.isChecked(),
         )
         self._outcome = _summary(result)
@@ -368,9 +367,8 @@ class TractionDock(Dock):
         computed = result.description
         if computed.source_id not in (None, description.field_id):
             return f"{name} (of another field)"
-        found = differences(
-            computed, stack, self._substrate().gel, method_words(self._config())
-        )
+        gel, config = self._substrate().gel, self._config()
+        found = differences(computed, stack, gel, config)
         return f"{name}: {'; '.join(found)}; run again" if found else name
 
     def _on_save_clicked(self) -> None:
