@@ -30,7 +30,7 @@ def test_the_demo_shows_all_fields_and_their_tractions_as_a_result(viewer, folde
         "traction arrows, made for a test (Pa)",
     ]
     assert tractions_of(viewer.layers, source) == tuple(viewer.layers[-2:])
-    frame, position = demo.strongest(viewer.layers[-2])
+    frame, position = demo.strongest(viewer, viewer.layers[-2])
     lengths = viewer.layers[-2].data
     assert lengths[frame].max() == lengths.max()
     at = tuple(int(i) for i in viewer.layers[-2].world_to_data((frame, *position)))

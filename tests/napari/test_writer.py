@@ -145,6 +145,17 @@ def test_changed_layers_are_refused(tmp_path, request, kind):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("scaled", [0, 1])
+@pytest.mark.parametrize("kind", ["displacement", "traction"])
+def test_layers_with_different_scales_are_refused(tmp_path, request, kind, scaled):
+    layers = create(request.getfixturevalue(kind))
+    layers[scaled].scale = (1, 0.8, 0.8)
+    path = tmp_path / "saved.h5"
+    with pytest.raises(FieldError, match="have different scales"):
+        write_field(str(path), tuples(*layers))
+    assert not path.exists()
+
+
 def test_layers_of_other_programs_are_saved_in_their_current_state(tmp_path, viewer):
     rows, columns = np.indices((4, 5)).reshape(2, -1) * 16.0
     data = np.stack(

@@ -13,7 +13,6 @@ from napari_vit_tfm.napari.layers.reading import FieldLayers, as_displacement, f
 from napari_vit_tfm.napari.layers.results import (
     ResultLayers,
     describe_field,
-    method_words,
     results_of,
     set_field_spacing,
 )
@@ -63,7 +62,7 @@ def show_tractions(
         traction,
         field,
         source=as_displacement(field),
-        method=method_words(ReconstructionConfig(model=traction.model)),
+        config=ReconstructionConfig(model=traction.model),
         update_last=update_last,
     )
     assert result.image is not None

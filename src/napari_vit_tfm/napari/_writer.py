@@ -43,7 +43,8 @@ def write_field(
     Raises
     ------
     FieldError
-        If the layers show no field, several fields, or changed data.
+        If the layers show no field, several fields, or changed data, or if they
+        contradict each other.
     """
     # Fields are read from layers, so create layers again.
     layers = [
@@ -67,12 +68,12 @@ def write_field(
 
 def _stacks(layers: Sequence[Layer]) -> list[Stack]:
     """The fields that layers show, without duplicates."""
-    tractions: dict[str, Stack] = {}
+    tractions: dict[str, list[Layer]] = {}
     for layer in layers:
         description = description_of(layer)
         if description is not None and description.kind == "traction":
-            tractions[description.field_id] = layer_stack(layer)
+            tractions.setdefault(description.field_id, []).append(layer)
     return [
         *map(as_displacement, find_displacements(layers)),
-        *tractions.values(),
+        *(layer_stack(*field) for field in tractions.values()),
     ]

@@ -31,7 +31,6 @@ from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
 from napari_vit_tfm.napari.layers.placing import world_at
 from napari_vit_tfm.napari.layers.reading import field_of, layer_stack
 from napari_vit_tfm.napari.layers.results import (
-    method_words,
     result_of,
     show_tractions,
 )
@@ -102,22 +101,24 @@ def show_fields(viewer: ViewerModel, fields: DemoFields) -> Layer:
         fields.traction,
         field,
         source=fields.displacement,
-        method=method_words(ReconstructionConfig(model=fields.traction.model)),
+        config=ReconstructionConfig(model=fields.traction.model),
     )
     return source
 
 
-def strongest(layer: Layer) -> tuple[int, tuple[float, float]]:
+def strongest(viewer: ViewerModel, layer: Layer) -> tuple[int, tuple[float, float]]:
     """Frame and world position ``(y, x)`` of a field's longest vector.
 
     Parameters
     ----------
+    viewer : ViewerModel
+        The viewer.
     layer : Layer
         A layer of the field.
     """
     lengths = layer_stack(layer).magnitude()
     where = np.unravel_index(np.argmax(lengths), lengths.shape)
-    _, row, column = world_at(layer, map(float, where))
+    _, row, column = world_at(layer, map(float, where), viewer.dims.units)
     return int(where[0]), (row, column)
 
 
@@ -134,7 +135,7 @@ def inspect_strongest(viewer: napari.Viewer, dock: AttentionDock) -> None:
     traction = next(
         layer for layer in viewer.layers if result_of(viewer.layers, layer) is not None
     )
-    frame, position = strongest(traction)
+    frame, position = strongest(viewer, traction)
     viewer.dims.set_current_step(0, frame)
     dock.switch.setChecked(True)
     wait_until(lambda: not dock.is_busy)

@@ -363,3 +363,58 @@ def test_another_unit_is_used_immediately(viewer, source, inspecting, finish, we
     overlay = named(viewer, "map")
     np.testing.assert_allclose(overlay.data, right, rtol=1e-5)
     assert overlay.data.shape == before.shape
+
+
+def uniform_vectors(*, offset: float = 0.0) -> np.ndarray:
+    """A Vectors layer's data: 16 x 24 equal vectors, 2 apart."""
+    places = np.indices((16, 24)).reshape(2, -1).T * 2.0 + offset
+    return np.stack([places, np.ones_like(places)], axis=1)
+
+
+def test_a_field_that_is_mended_later_is_inspected(viewer, dock, finish):
+    viewer.layers.clear()
+    layer = viewer.add_vectors(uniform_vectors()[1:], units="um")
+    dock.switch.setChecked(True)
+    assert "no vector" in dock.message.text()
+    # It has no place yet, so nothing can follow it.
+    layer.scale = (0.5, 0.5)
+    layer.data = uniform_vectors()
+    assert "unit is not known" in dock.message.text()
+    describe(viewer.layers, layer, unit="grid")
+    finish(dock)
+    press(viewer, layer.data_to_world((20, 36)))
+    assert dock.inspector.shown.patch == (1, 2)
+    for place in ((0, 0), (8, 7)):
+        there = layer.data_to_world(2 * np.array(place))
+        np.testing.assert_allclose(named(viewer, "map").data_to_world(place), there)
+    # The vectors move in their layer.
+    layer.data = uniform_vectors(offset=10)
+    finish(dock)
+    np.testing.assert_allclose(named(viewer, "map").data_to_world((0, 0)), (5, 5))
+    viewer.layers.remove(layer)
+    assert not dock.switch.isChecked()
+
+
+def test_a_field_that_cannot_be_read_and_is_removed_ends_the_inspection(viewer, dock):
+    viewer.layers.clear()
+    layer = viewer.add_vectors(uniform_vectors()[1:])
+    dock.switch.setChecked(True)
+    viewer.layers.remove(layer)
+    assert not dock.switch.isChecked()
+
+
+def test_data_are_compared_at_the_start_and_when_they_are_reported_to_have_changed(
+    viewer, source, inspecting, finish
+):
+    viewer.layers[0].data[0] *= 2
+    viewer.dims.set_current_step(0, 1)
+    finish(inspecting)
+    assert inspecting.inspector.shown.frame is not None
+    source.events.data()
+    assert "were changed" in inspecting.message.text()
+    inspecting.switch.setChecked(False)
+    source.data[0] /= 2
+    inspecting.switch.setChecked(True)
+    finish(inspecting)
+    assert "were changed" not in inspecting.message.text()
+    assert inspecting.inspector.shown.frame is not None

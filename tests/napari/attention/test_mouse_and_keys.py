@@ -213,3 +213,10 @@ def test_clicks_on_moved_tractions_choose_a_patch(
         named(viewer, "map").data_to_world((5, 6)),
         source.data_to_world((0, 5, 6))[1:],
     )
+
+
+def test_clicks_are_in_the_units_of_the_viewer(viewer, source, inspecting):
+    viewer.add_image(np.zeros((8, 8)), units="nm")
+    _, row, column = world(source, 12, 20)
+    press(viewer, (4, 1000 * row, 1000 * column))
+    assert inspecting.inspector.shown.patch == (1, 2)

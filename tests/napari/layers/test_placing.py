@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Layer
 
-from layers_of_fields import create
+from layers_of_fields import create, displacement_at
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.napari.layers.placing import (
     frame_at,
@@ -102,12 +102,12 @@ def source(displacement) -> Layer:
 
 def test_the_frame_depends_on_the_transform_of_the_layer(source):
     # Frames are at 4, 6, 8, ...
-    assert frame_at(source, (4, 0, 0), 3) == 0
-    assert frame_at(source, (6.4, 0, 0), 3) == 1
-    assert frame_at(source, (8.9, 0, 0), 3) == 2
+    assert frame_at(source, (4, 0, 0), 3, None) == 0
+    assert frame_at(source, (6.4, 0, 0), 3, None) == 1
+    assert frame_at(source, (8.9, 0, 0), 3, None) == 2
     # Another field may have more frames.
-    assert frame_at(source, (100, 0, 0), 3) is None
-    assert frame_at(source, (-7, 0, 0), 3) is None
+    assert frame_at(source, (100, 0, 0), 3, None) is None
+    assert frame_at(source, (-7, 0, 0), 3, None) is None
 
 
 @pytest.mark.parametrize("rotate", [0.0, 30.0])
@@ -120,5 +120,37 @@ def test_planes_and_nodes_have_the_transform_of_the_field(source, rotate):
         place = source.data_to_world((1, *corner))
         np.testing.assert_allclose(plane.data_to_world(corner), place[1:])
         np.testing.assert_allclose(other.data_to_world((1, *corner)), place)
-        np.testing.assert_allclose(world_at(source, (1, *corner)), place)
-        np.testing.assert_allclose(node_at(source, place), (1, *corner), atol=1e-12)
+        np.testing.assert_allclose(world_at(source, (1, *corner), None), place)
+        np.testing.assert_allclose(
+            node_at(source, place, None), (1, *corner), atol=1e-12
+        )
+
+
+def test_positions_are_in_the_units_of_the_viewer(viewer, displacement):
+    image, _ = create(displacement)
+    image.translate = (2, 1, 0)
+    image.units = ("minute", "um", "um")
+    movie = Image(np.zeros((300, 8, 8)), units=("second", "nm", "nm"))
+    viewer.layers.extend([image, movie])
+    assert [str(unit) for unit in viewer.dims.units] == ["second", *["nanometer"] * 2]
+    units = viewer.dims.units
+    place = (180, 6000, 5000)
+    np.testing.assert_allclose(node_at(image, place, units), (1, 10, 10))
+    np.testing.assert_allclose(world_at(image, (1, 10, 10), units), place)
+    viewer.dims.set_point(0, 180)
+    assert frame_at(image, viewer.dims.point, 3, units) == 1
+    # napari shows the same frame.
+    np.testing.assert_array_equal(image._slice.image.view, image.data[1])
+    # Without the image, its own units are those of the viewer.
+    viewer.layers.remove(movie)
+    assert node_at(image, (3, 6, 5), viewer.dims.units) == pytest.approx((1, 10, 10))
+
+
+def test_an_axis_that_the_layer_does_not_have_is_not_converted(viewer):
+    options = {"scale": (0.5, 0.5), "units": "um"}
+    layer, other = (Image(np.zeros((20, 30)), name=name, **options) for name in "uv")
+    movie = Image(np.zeros((9, 8, 8)), units=("second", "nm", "nm"))
+    viewer.layers.extend([layer, other, movie])
+    displacement_at(viewer.layers, layer)
+    units = viewer.dims.units
+    assert node_at(layer, (4, 5000, 2500), units) == pytest.approx((0, 10, 5))

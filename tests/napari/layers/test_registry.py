@@ -127,6 +127,25 @@ def test_layers_that_are_duplicated_together_are_one_field(viewer, displacement)
     assert len(ids) == 3
 
 
+def test_components_that_are_duplicated_before_and_after_a_change(viewer):
+    for name in ("cell x", "cell y"):
+        viewer.add_image(np.ones((8, 8)), name=name)
+    x, y = viewer.layers
+    displacement_at(viewer.layers, x)
+    copies = []
+    for layer in (x, y):
+        viewer.layers.selection = {layer}
+        before = list(viewer.layers)
+        _duplicate_layer(viewer.layers)
+        copies += [one for one in viewer.layers if one not in before]
+        assert description_of(copies[-1]) is not None
+        y.data = np.full((8, 8), 5.0)
+        displacement_at(viewer.layers, x)
+    copied = displacement_at(viewer.layers, copies[0])
+    assert displacement_at(viewer.layers, copies[1]) is copied
+    np.testing.assert_array_equal(copied.data[0, 3, 3], (1, 5))
+
+
 def test_a_copy_of_a_copy_has_the_vectors_without_the_original(displacement):
     image, _ = create(displacement)
     data, options, kind = copy.deepcopy(image.as_layer_data_tuple())
@@ -146,6 +165,16 @@ def test_an_invalid_unit_is_ignored(displacement, value):
     image.metadata["napari_vit_tfm.young_pa"] = "soft"
     stack = layer_stack(image)
     assert (stack.unit, stack.gel.young_pa) == (None, None)
+
+
+@pytest.mark.parametrize("value", [5000, np.float32(5000), np.int64(5000), 5e3])
+def test_all_kinds_of_numbers_are_known(displacement, value):
+    image, _ = create(displacement)
+    image.metadata["napari_vit_tfm.young_pa"] = value
+    image.metadata["napari_vit_tfm.poisson"] = True
+    gel = layer_stack(image).gel
+    assert (gel.young_pa, gel.poisson) == (5000.0, None)
+    assert type(gel.young_pa) is float
 
 
 def test_tractions_without_a_unit_are_refused(traction):

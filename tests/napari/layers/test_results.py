@@ -21,6 +21,7 @@ from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.napari.layers import results
 from napari_vit_tfm.napari.layers.drawing import arrows, field_layers, with_outline
 from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
 from napari_vit_tfm.napari.layers.results import differences, method_words
@@ -191,6 +192,44 @@ def test_the_last_result_is_updated_in_place(viewer, source, traction):
     np.testing.assert_allclose(vectors.edge_color, fresh.edge_color, atol=1e-6)
 
 
+def turned(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"translate": (4, 50, 60)},
+        {"scale": (2, 0.3, 0.3)},
+        {"rotate": turned(30)},
+        {"affine": np.diag([1.0, 2.0, 2.0, 1.0])},
+        {"units": ("pixel", "nm", "nm")},
+    ],
+)
+def test_a_result_that_is_updated_lies_where_its_field_lies_now(
+    viewer, source, traction, change
+):
+    image, vectors = show_tractions(viewer.layers, traction, source)
+    vectors.translate = moved = (4, 0, 5)
+    for name, value in change.items():
+        setattr(source, name, value)
+    show_tractions(viewer.layers, traction, source, update_last=True)
+    for corner in ((0, 0, 0), (1, 26, 39)):
+        place = source.data_to_world(corner)
+        np.testing.assert_allclose(image.data_to_world(corner), place)
+    assert image.units == source.units
+    # Another spacing moves the result along, and is no move of the user.
+    describe(viewer.layers, source, spacing_um=0.9)
+    source.translate = (4, 8, 8)
+    show_tractions(viewer.layers, traction, source, update_last=True)
+    np.testing.assert_allclose(
+        image.data_to_world(corner), source.data_to_world(corner)
+    )
+    # The user has moved the arrows.
+    np.testing.assert_allclose(vectors.translate, moved)
+
+
 @pytest.mark.parametrize("how", ["removed", "edited"])
 def test_an_incomplete_or_changed_result_is_not_updated(viewer, source, traction, how):
     image, vectors = show_tractions(viewer.layers, traction, source)
@@ -216,9 +255,11 @@ def test_differences_of_settings(viewer, source, displacement, traction):
     (result,) = all_results(viewer.layers, source)
     stack = displacement_at(viewer.layers, field_at(viewer.layers, source).first)
 
-    def found(*, gel=traction.gel, method=traction.model, **changes) -> list[str]:
+    config = ReconstructionConfig(model=traction.model)
+
+    def found(*, gel=traction.gel, **changes) -> list[str]:
         changed = dataclasses.replace(stack, **changes) if changes else stack
-        return differences(result.description, changed, gel, method)
+        return differences(result.description, changed, gel, config)
 
     # The result was computed with the spacing of the file.
     assert found() == ["computed for a spacing of 0.5 µm, now a spacing of 0.7 µm"]
@@ -238,3 +279,46 @@ def test_names_of_methods():
     assert method_words(ReconstructionConfig(model="/a/b/mine.pth", heads=4)) == (
         "mine, 4 heads"
     )
+    for model, words in (
+        ("vit", "ViT, 8 views"),
+        ("/a/mine.safetensors", "mine, 8 views"),
+        # These have no views.
+        ("fttc", "FTTC"),
+        ("/a/mine.pth", "mine"),
+    ):
+        assert method_words(ReconstructionConfig(model=model, n_views=8)) == words
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "words"),
+    [
+        ({}, {"n_views": 4}, "computed with ViT, now ViT, 4 views"),
+        (
+            {"model": "/a/best.pth"},
+            {"model": "/b/best.pth"},
+            "computed with /a/best.pth, now /b/best.pth",
+        ),
+        (
+            {"model": "fttc", "options": {"regularisation": 0.5}},
+            {"model": "fttc", "options": {"regularisation": 0.5000000001}},
+            "computed with other options of the method",
+        ),
+        ({"model": "fttc"}, {"model": "fttc", "n_views": 8}, None),
+        ({}, {"device": "cpu", "batch_size": 3}, None),
+    ],
+)
+def test_everything_about_the_method_is_compared(
+    viewer, displacement, traction, then, now, words
+):
+    viewer.layers.extend(create(displacement))
+    field = field_at(viewer.layers, viewer.layers[0])
+    stack = displacement_at(viewer.layers, viewer.layers[0])
+    result = results.show_tractions(
+        viewer.layers,
+        traction,
+        field,
+        source=stack,
+        config=ReconstructionConfig(**then),
+    ).description
+    said = differences(result, stack, traction.gel, ReconstructionConfig(**now))
+    assert said == ([] if words is None else [words])

@@ -23,6 +23,7 @@ from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.napari import _reader
+from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.traction.dock import TractionDock
 from napari_vit_tfm.physics.substrate import Substrate
@@ -833,3 +834,62 @@ def test_a_duplicate_of_a_layer_of_another_program_is_a_separate_field(
     np.testing.assert_allclose(
         displacement_at(viewer.layers, copy).data[..., 0], 2 * before[..., 0], rtol=1e-6
     )
+
+
+@pytest.fixture
+def checksums(monkeypatch) -> list[int]:
+    """The sizes of the arrays whose checksums are computed."""
+    sizes, compute = [], registry.checksum
+
+    def counted(data):
+        sizes.append(data.nbytes)
+        return compute(data)
+
+    monkeypatch.setattr(registry, "checksum", counted)
+    return sizes
+
+
+def test_nothing_is_compared_where_no_data_changed(
+    dock, viewer, displacement, traction, checksums
+):
+    source = add(viewer, displacement)
+    show_tractions(viewer.layers, traction, source)
+    dock.refresh()
+    checksums.clear()
+    viewer.layers.selection.active = source
+    viewer.layers.selection.active = viewer.layers[-1]
+    dock.gel["young_pa"].native.setValue(7.0)
+    dock.calibration["spacing_um"].native.setValue(0.75)
+    dock.refresh()
+    assert "spacing of 0.5 µm, now a spacing of 0.75 µm" in dock.save_note.text()
+    assert not checksums
+
+
+def test_data_are_compared_when_they_are_reported_to_have_changed(
+    dock, viewer, displacement
+):
+    source = add(viewer, displacement)
+    assert dock.run_button.isEnabled()
+    source.data[0] *= 2
+    source.events.data()
+    assert "were changed" in dock.message.text()
+    source.data[0] /= 2
+    dock.refresh()
+    assert dock.run_button.isEnabled()
+
+
+def test_edits_in_place_are_noticed_when_a_result_is_saved(
+    dock, viewer, finish, displacement, tmp_path
+):
+    source = Image(displacement.data.copy(), scale=(1, 0.5, 0.5, 1), name="field")
+    viewer.layers.append(source)
+    dock.calibration["unit"].value = "grid"
+    run(dock, finish)
+    source.data[:] *= 2
+    dock.save(str(tmp_path / "out.h5"))
+    assert "before the displacements were changed" in dock.save_note.text()
+    image, _ = tractions_of(viewer.layers, source)
+    image.data[:] *= 2
+    dock.save(str(tmp_path / "changed.h5"))
+    assert "were changed" in dock.message.text()
+    assert not (tmp_path / "changed.h5").exists()

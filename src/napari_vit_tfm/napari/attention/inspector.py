@@ -45,6 +45,7 @@ from napari_vit_tfm.napari.layers.reading import (
     field_of,
     show_same_field,
 )
+from napari_vit_tfm.napari.layers.registry import forget_comparison
 from napari_vit_tfm.napari.layers.results import last_result, layers_of_run
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.method_cache import MethodCache
@@ -161,7 +162,7 @@ class Inspector:
         self._problem = ""
         self._source, self._config = source, config
         # Layers of other programs are adopted now, before they are watched.
-        self._stack()
+        self._stack(compare_data=True)
         self._overlay = AttentionLayers(self._viewer.layers, source)
         self._pointer.bind()
         for event, callback in self._events():
@@ -210,32 +211,54 @@ class Inspector:
             (dims.current_step, self._update),
             (dims.ndisplay, self._update),
             (dims.order, self._update),
+            (dims.units, self._update),
             (self._viewer.canvas.grid.events.enabled, self._update),
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
         ]
 
     def _watch_run(self) -> None:
+        """Watch the layers of the run that are in the viewer now."""
         assert self._source is not None
-        self._run = layers_of_run(self._viewer.layers, self._source)
+        layers = self._viewer.layers
+        run = layers_of_run(layers, self._source)
+        if not run:
+            # A field that could not be read yet has no description.
+            field = field_of(layers, self._source)
+            run = [] if field is None else list(field.layers)
+        if run == self._run:
+            return
+        self._unwatch_run()
+        self._run = run
         for layer in self._run:
-            for event in (layer.events.metadata, layer.events.data):
-                event.connect(self._update)
+            layer.events.data.connect(self._on_data)
+            layer.events.metadata.connect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.connect(self._on_transform)
 
     def _unwatch_run(self) -> None:
         for layer in self._run:
-            for event in (layer.events.metadata, layer.events.data):
-                event.disconnect(self._update)
+            layer.events.data.disconnect(self._on_data)
+            layer.events.metadata.disconnect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.disconnect(self._on_transform)
         self._run = []
 
+    def _on_data(self, event: Event) -> None:
+        forget_comparison(event.source)
+        self._on_field_changed()
+
+    def _on_field_changed(self) -> None:
+        assert self._overlay is not None
+        # This reads a field that could not be read before.
+        self._update()
+        self._watch_run()
+        # Vectors may lie elsewhere in their layer now.
+        self._overlay.follow()
+
     def _on_inserted(self, event: Event) -> None:
         assert self._overlay is not None
         if event.value not in self._overlay:
-            self._unwatch_run()
             self._watch_run()
             self._update()
 
@@ -398,13 +421,14 @@ class Inspector:
         stack = self._stack()
         if self._source is None or stack is None:
             return None
-        index = frame_at(self._source, self._viewer.dims.point, stack.n_frames)
+        dims = self._viewer.dims
+        index = frame_at(self._source, dims.point, stack.n_frames, dims.units)
         if index is None:
             self._field_problem = _NO_SUCH_FRAME
             return None
         return FrameRequest(stack, index, self._substrate(), self._config)
 
-    def _stack(self) -> DisplacementStack | None:
+    def _stack(self, *, compare_data: bool = False) -> DisplacementStack | None:
         """The current displacements of the field; None if it cannot be used."""
         if self._source is None:
             return None
@@ -413,7 +437,7 @@ class Inspector:
             self._field_problem = _REMOVED
             return None
         try:
-            return as_displacement(field)
+            return as_displacement(field, compare_data=compare_data)
         except FieldError as error:
             self._field_problem = _as_sentences(error)
             return None
@@ -454,7 +478,7 @@ class Inspector:
         candidates = [layer for layer in (active, base) if layer in self._run]
         candidates += [layer for layer in reversed(self._run) if layer.visible]
         for layer in candidates:
-            _, row, column = node_at(layer, position)
+            _, row, column = node_at(layer, position, self._viewer.dims.units)
             patch = frame.grid.patch_at(x=column, y=row)
             if patch is not None:
                 return layer, patch

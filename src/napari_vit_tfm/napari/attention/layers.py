@@ -214,8 +214,12 @@ class AttentionLayers:
 
     def follow(self) -> None:
         """Apply the transform and units of the field's layer."""
+        layers = self._all_layers()
+        if not layers:
+            # The field may not have been read yet, so that its axes are not known.
+            return
         geometry = plane_geometry_of(self._base)
-        for layer in self._all_layers():
+        for layer in layers:
             if not np.array_equal(layer.affine.affine_matrix, geometry["affine"]):
                 layer.affine = geometry["affine"]
             if layer.units != geometry["units"]:

@@ -38,6 +38,9 @@ key                        meaning                             set by     read b
 ``computed_unit``,         the displacements in that run
 ``computed_pixel_size_um``
 ``computed_from``          checksum of these displacements     run        dock
+``computed_with``,         name or path of the model in that   run        dock
+``computed_options``,      run, its options as JSON, and the
+``computed_views``         number of views
 ``copied_from``            for a duplicate: ``field_id`` of    registry   registry
                            the original
 =========================  ==================================  =========  ===========
@@ -48,7 +51,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from numbers import Real
+from typing import Any, Literal, TypeGuard, get_args
 from uuid import uuid4
 
 from napari.layers import Layer
@@ -110,6 +114,9 @@ class Description:
     computed_unit: DisplacementUnit | None = None
     computed_pixel_size_um: float | None = None
     computed_from: str | None = None
+    computed_with: str | None = None
+    computed_options: str | None = None
+    computed_views: float | None = None
     copied_from: str | None = None
 
     @property
@@ -168,17 +175,20 @@ _NUMBERS = (
     "thickness_um",
     "computed_spacing_um",
     "computed_pixel_size_um",
+    "computed_views",
 )
 
 
 def description_in(metadata: dict[str, Any]) -> Description | None:
     """The description in a layer's metadata; None if there is none."""
-    values = {
-        name: metadata[PREFIX + name]
-        for name in _NAMES
+    values: dict[str, Any] = {}
+    for name in _NAMES:
+        value = metadata.get(PREFIX + name)
         # A value of a wrong type is ignored.
-        if isinstance(metadata.get(PREFIX + name), _type_of(name))
-    }
+        if name in _NUMBERS and _is_number(value):
+            values[name] = float(value)
+        elif name not in _NUMBERS and isinstance(value, str):
+            values[name] = value
     if any(name not in values for name in _REQUIRED):
         return None
     if values["part"] not in _OWN + _ADOPTED or values["kind"] not in get_args(Kind):
@@ -190,8 +200,8 @@ def description_in(metadata: dict[str, Any]) -> Description | None:
     return Description(**values)
 
 
-def _type_of(name: str) -> type[str] | type[float]:
-    return float if name in _NUMBERS else str
+def _is_number(value: Any) -> TypeGuard[float]:
+    return not isinstance(value, bool) and isinstance(value, Real)
 
 
 def write_description(layer: Layer, description: Description) -> None:

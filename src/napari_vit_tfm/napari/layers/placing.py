@@ -20,6 +20,8 @@ from napari_vit_tfm.napari.layers.metadata import overlay_metadata
 from napari_vit_tfm.napari.layers.registry import Grid, entry_of
 
 Matrix = npt.NDArray[np.float64]
+WorldUnits = tuple[Any, ...] | None
+"""Units (of pint) of a viewer's world axes; None if its layers have no common ones."""
 
 AXIS_LABELS = ("frame", "y", "x")
 
@@ -213,7 +215,10 @@ def _affine_block(grid: Grid, affine: Affine) -> Matrix:
 
 
 def nodes_to_world(layer: Layer) -> Matrix:
-    """Matrix from nodes ``(frame, row, column, 1)`` of a field to world coordinates."""
+    """Matrix from nodes ``(frame, row, column, 1)`` to world coordinates.
+
+    The world coordinates are in the units of the layer, not in those of a viewer.
+    """
     place = geometry_of(layer)
     physical = Affine(
         **{name: place[name] for name in ("scale", "translate", "rotate", "shear")},
@@ -223,7 +228,9 @@ def nodes_to_world(layer: Layer) -> Matrix:
     return matrix
 
 
-def node_at(layer: Layer, point: Iterable[float]) -> tuple[float, float, float]:
+def node_at(
+    layer: Layer, point: Iterable[float], world_units: WorldUnits
+) -> tuple[float, float, float]:
     """Frame, row and column of a field at a point in world coordinates.
 
     Parameters
@@ -232,28 +239,57 @@ def node_at(layer: Layer, point: Iterable[float]) -> tuple[float, float, float]:
         A layer of the field.
     point : iterable of float
         World coordinates; the last two are those of rows and columns.
+    world_units : tuple of pint.Unit, optional
+        Units of the viewer's world axes, ``viewer.dims.units``; None if the units of
+        its layers are inconsistent.
     """
     last = list(point)[-3:]
-    world = [*[0.0] * (3 - len(last)), *last, 1.0]
-    frame, row, column, _ = np.linalg.solve(nodes_to_world(layer), world)
+    world = np.array([*[0.0] * (3 - len(last)), *last])
+    in_layer_units = world * _layer_units_per_world_unit(layer, world_units)
+    node = np.linalg.solve(nodes_to_world(layer), [*in_layer_units, 1.0])
     # A layer without frames is shown at all positions along the other axes.
     has_frames = grid_of(layer).axes[0] is not None
-    return float(frame) if has_frames else 0.0, float(row), float(column)
+    return float(node[0]) if has_frames else 0.0, float(node[1]), float(node[2])
 
 
-def frame_at(layer: Layer, point: Iterable[float], n_frames: int) -> int | None:
+def frame_at(
+    layer: Layer, point: Iterable[float], n_frames: int, world_units: WorldUnits
+) -> int | None:
     """The frame of a field that a viewer shows at a point in world coordinates.
 
     None if the field does not have it, because another layer has more frames.
     """
-    frame = round(node_at(layer, point)[0])
+    frame = round(node_at(layer, point, world_units)[0])
     return frame if 0 <= frame < n_frames else None
 
 
-def world_at(layer: Layer, node: Iterable[float]) -> tuple[float, float, float]:
+def world_at(
+    layer: Layer, node: Iterable[float], world_units: WorldUnits
+) -> tuple[float, float, float]:
     """World coordinates of a field's node ``(frame, row, column)``."""
-    frame, row, column, _ = nodes_to_world(layer) @ [*node, 1.0]
+    place = (nodes_to_world(layer) @ [*node, 1.0])[:3]
+    frame, row, column = place / _layer_units_per_world_unit(layer, world_units)
     return float(frame), float(row), float(column)
+
+
+def _layer_units_per_world_unit(
+    layer: Layer, world_units: WorldUnits
+) -> npt.NDArray[np.float64]:
+    """Factors from world coordinates to a layer's own units, for the last three axes.
+
+    A viewer converts all layers to common units. As in napari, nothing is converted if
+    it has no common units, or fewer axes than the layer.
+    """
+    factors = np.ones(3)
+    if world_units is None or len(world_units) < layer.ndim:
+        return factors
+    grid, own_units = grid_of(layer), geometry_of(layer)["units"]
+    for axis in range(-min(len(world_units), 3), 0):
+        world, own = world_units[axis], own_units[axis]
+        # An axis that the layer does not have has no units.
+        if grid.axes[axis] is not None and world.is_compatible_with(own):
+            factors[axis] = (1 * world).to(own).magnitude
+    return factors
 
 
 def plane_geometry_of(layer: Layer) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def field_of(layers: Iterable[Layer], layer: Layer) -> FieldLayers | None:
     return next((one for one in fields if layer in one.layers), None)
 
 
-def adopt(field: FieldLayers) -> Description:
+def adopt(field: FieldLayers, *, compare_data: bool = True) -> Description:
     """Read a field from layers of another program, unless it is known and unchanged.
 
     When layers are read for the first time, a description is added to their metadata.
@@ -150,6 +150,8 @@ def adopt(field: FieldLayers) -> Description:
     ----------
     field : FieldLayers
         The field.
+    compare_data : bool, keyword-only
+        Whether to look for edits in place; see `registry.is_unchanged`.
 
     Raises
     ------
@@ -161,7 +163,9 @@ def adopt(field: FieldLayers) -> Description:
     is_known = (
         len(known) == len(descriptions) and len({one.field_id for one in known}) == 1
     )
-    if not is_known or not all(map(is_unchanged, field.layers)):
+    if not is_known or not all(
+        is_unchanged(layer, compare_data=compare_data) for layer in field.layers
+    ):
         vectors, grid = read_adopted(field.adopted_parts)
         arrays = FieldArrays(vectors)
         common = known[0] if is_known else _new_description(field)
@@ -188,13 +192,19 @@ def _new_description(field: FieldLayers) -> Description:
     )
 
 
-def as_displacement(field: FieldLayers) -> DisplacementStack:
+def as_displacement(
+    field: FieldLayers, *, compare_data: bool = True
+) -> DisplacementStack:
     """Return the displacements that layers show, with unit, lengths and gel.
 
     Parameters
     ----------
     field : FieldLayers
         The field's layers. Layers of another program are adopted.
+    compare_data : bool, keyword-only
+        Whether to look for edits in place, which napari does not report. It takes as
+        long as reading the data. False for what follows events, such as a text that is
+        updated.
 
     Returns
     -------
@@ -209,26 +219,34 @@ def as_displacement(field: FieldLayers) -> DisplacementStack:
         columns have different spacings.
     """
     if field.adopted_parts:
-        adopt(field)
+        adopt(field, compare_data=compare_data)
         check_same_place(field.adopted_parts)
-    stack = _stack_of(field.layers)
+        # They have just been compared.
+        compare_data = False
+    stack = layer_stack(*field.layers, compare_data=compare_data)
     assert isinstance(stack, DisplacementStack)
     return stack
 
 
-def layer_stack(layer: Layer) -> Stack:
-    """Return the field that a layer of this plugin shows.
+def layer_stack(*layers: Layer, compare_data: bool = True) -> Stack:
+    """Return the field that layers of this plugin show.
+
+    Parameters
+    ----------
+    *layers : Layer
+        Layers of one field.
+    compare_data : bool, keyword-only
+        As for `as_displacement`.
 
     Raises
     ------
     FieldError
-        If the layer shows no field, or if its data were changed.
+        If a layer shows no field, if its data were changed, or if the layers
+        contradict each other.
     """
-    return _stack_of((layer,))
-
-
-def _stack_of(layers: Sequence[Layer]) -> Stack:
-    descriptions = [_checked_description(layer) for layer in layers]
+    descriptions = [
+        _checked_description(layer, compare_data=compare_data) for layer in layers
+    ]
     _check_agreement(descriptions)
     entry = entry_of(layers[0])
     assert entry is not None
@@ -239,11 +257,11 @@ def _stack_of(layers: Sequence[Layer]) -> Stack:
     return entry.arrays.stack(descriptions[0], spacing_um)
 
 
-def _checked_description(layer: Layer) -> Description:
+def _checked_description(layer: Layer, *, compare_data: bool) -> Description:
     description = description_of(layer)
     if description is None:
         raise FieldError(f"the layer “{layer.name}” shows no field")
-    if not is_unchanged(layer):
+    if not is_unchanged(layer, compare_data=compare_data):
         shown = (
             "magnitudes"
             if description.part == "magnitude"

@@ -142,16 +142,25 @@ class LayerEntry:
         Fingerprint of the layer's data when it was registered.
     grid : Grid
         Where the nodes lie in the layer.
+    place : mapping, optional
+        For a result: the transform that it was given, to notice that the user has
+        moved it.
     """
 
     description: Description
     arrays: FieldArrays | None
     fingerprint: Fingerprint
     grid: Grid = Grid()
+    place: Mapping[str, Any] | None = None
 
 
 _ENTRIES: WeakKeyDictionary[Layer, LayerEntry] = WeakKeyDictionary()
 _PENDING_ENTRIES: dict[int, tuple[weakref.ref[Any], LayerEntry]] = {}
+_COMPARED: WeakKeyDictionary[Layer, tuple[LayerEntry, Any, bool]] = WeakKeyDictionary()
+"""The last comparison of a layer: entry, data, and whether the data were unchanged."""
+
+_VECTOR_CHECKSUMS: dict[int, tuple[weakref.ref[Any], str]] = {}
+"""Checksums of vectors by the identity of the array, as long as it exists."""
 
 
 def without_proxy(layer: Layer) -> Layer:
@@ -163,17 +172,25 @@ def fingerprint(data: Any) -> Fingerprint:
     """Fingerprint of a layer's data, to notice changes.
 
     The checksum of the whole array is computed, at some GB per second, since napari
-    does not report edits in place. Lazy arrays, such as those of dask, cannot be
-    edited; their identity is used.
+    does not report edits in place. Data that are no array, such as those of h5py,
+    zarr and dask, are read, since what they refer to may have changed.
     """
-    if not isinstance(data, np.ndarray):
-        return type(data).__name__, id(data)
-    return checksum(data), data.shape, data.dtype.str
+    array = np.asarray(data)
+    return checksum(array), array.shape, array.dtype.str
 
 
 def checksum(data: npt.NDArray[Any]) -> str:
     """CRC-32 of an array's bytes, in hexadecimal."""
     return f"{zlib.crc32(np.ascontiguousarray(data).data):08x}"
+
+
+def checksum_of_vectors(vectors: FloatArray) -> str:
+    """Checksum of the vectors of a field, which are never edited; computed once."""
+    key = id(vectors)
+    if key not in _VECTOR_CHECKSUMS:
+        reference = weakref.ref(vectors, lambda _: _VECTOR_CHECKSUMS.pop(key, None))
+        _VECTOR_CHECKSUMS[key] = reference, checksum(vectors)
+    return _VECTOR_CHECKSUMS[key][1]
 
 
 def register_drawn(
@@ -199,8 +216,13 @@ def register_drawn(
 
 
 def register_layer(layer: Layer, entry: LayerEntry) -> None:
-    """Register an entry for a layer, as long as the layer exists."""
-    _ENTRIES[without_proxy(layer)] = entry
+    """Register an entry with the fingerprint of the data that a layer has now.
+
+    The entry is kept as long as the layer exists.
+    """
+    layer = without_proxy(layer)
+    _ENTRIES[layer] = entry
+    _COMPARED[layer] = entry, layer.data, True
 
 
 def register_new_data(layer: Layer) -> None:
@@ -232,14 +254,41 @@ def entry_of(layer: Layer) -> LayerEntry | None:
     return None if description_of(layer) is None else _ENTRIES[without_proxy(layer)]
 
 
-def is_unchanged(layer: Layer) -> bool:
-    """Whether the data of a layer are still those that were registered."""
+def remember_place(layer: Layer, place: Mapping[str, Any]) -> None:
+    """Remember the transform that a result's layer was given."""
     entry = entry_of(layer)
-    return (
-        entry is not None
-        and entry.arrays is not None
-        and entry.fingerprint == fingerprint(layer.data)
-    )
+    assert entry is not None
+    _ENTRIES[without_proxy(layer)] = dataclasses.replace(entry, place=place)
+
+
+def is_unchanged(layer: Layer, *, compare_data: bool = True) -> bool:
+    """Whether the data of a layer are still those that were registered.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    compare_data : bool, keyword-only
+        Whether to compare the data again, which notices edits in place. Otherwise, they
+        are compared only if they were changed at the last comparison, if the layer has
+        other data now, or after `forget_comparison`.
+    """
+    layer = without_proxy(layer)
+    entry, data = entry_of(layer), layer.data
+    if entry is None or entry.arrays is None:
+        return False
+    then, compared, unchanged = _COMPARED.get(layer, (None, None, False))
+    # Changed data are compared again, since the user may have undone the change.
+    is_known = unchanged and then is entry and compared is data
+    if compare_data or not is_known:
+        unchanged = entry.fingerprint == fingerprint(data)
+        _COMPARED[layer] = entry, data, unchanged
+    return unchanged
+
+
+def forget_comparison(layer: Layer) -> None:
+    """Compare the data of a layer again when its field is used next."""
+    _COMPARED.pop(without_proxy(layer), None)
 
 
 def _entry_of_copy(copied: Description, layer: Layer) -> LayerEntry:
@@ -255,11 +304,14 @@ def _entry_of_copy(copied: Description, layer: Layer) -> LayerEntry:
         None,
     )
     sibling = _incomplete_copy(copied)
-    arrays = None
-    if original is not None and original.arrays is not None:
-        shared = None if sibling is None else sibling.arrays
+    arrays = None if original is None else original.arrays
+    if arrays is not None and sibling is None:
         # Not the same object, since it caches the stack of one description.
-        arrays = shared or dataclasses.replace(original.arrays)
+        arrays = dataclasses.replace(arrays)
+    elif arrays is not None and sibling is not None:
+        # The original may have been read anew since its other layer was copied.
+        is_shared = sibling.arrays and sibling.arrays.vectors is arrays.vectors
+        arrays = sibling.arrays if is_shared else None
     description = dataclasses.replace(
         copied,
         field_id=new_id() if sibling is None else sibling.description.field_id,

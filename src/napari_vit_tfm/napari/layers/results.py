@@ -7,6 +7,7 @@ layers of a field and of its results.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer, Vectors
 
-from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
+from napari_vit_tfm.config import (
+    BUNDLED_MODEL,
+    DisplayConfig,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import PA_PER_KPA, Gel
 from napari_vit_tfm.models.registry import registered_methods
@@ -41,10 +46,12 @@ from napari_vit_tfm.napari.layers.placing import (
 from napari_vit_tfm.napari.layers.reading import FieldLayers, adopt, layer_stack
 from napari_vit_tfm.napari.layers.registry import (
     Grid,
-    checksum,
+    checksum_of_vectors,
     description_of,
+    entry_of,
     is_unchanged,
     register_new_data,
+    remember_place,
 )
 from napari_vit_tfm.units import DisplacementUnit, unit_words
 
@@ -80,11 +87,12 @@ class ResultLayers:
         Raises
         ------
         FieldError
-            If the data of a layer have been changed.
+            If the data of a layer have been changed, or if the layers contradict each
+            other.
         """
-        stacks = [layer_stack(layer) for layer in self.layers]
-        assert isinstance(stacks[0], TractionStack)
-        return stacks[0]
+        stack = layer_stack(*self.layers)
+        assert isinstance(stack, TractionStack)
+        return stack
 
 
 # The description of a field
@@ -107,7 +115,7 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
         If another program's layers cannot be adopted.
     """
     if field.adopted_parts:
-        adopt(field)
+        adopt(field, compare_data=False)
     for layer in field.layers:
         description = description_of(layer)
         assert description is not None
@@ -135,7 +143,7 @@ def set_field_spacing(
         different spacings: one number cannot correct two.
     """
     if field.adopted_parts:
-        adopt(field)
+        adopt(field, compare_data=False)
     for layer in field.layers:
         spacing_of(layer, grid_of(layer))
     before = geometry_of(field.first)
@@ -147,7 +155,7 @@ def set_field_spacing(
         for result in results_of(layers, field)
         for layer in result.layers
         # A result that the user has moved is not changed.
-        if _has_transform(layer, before)
+        if _is_same_place(geometry_of(layer), before)
     ]
     for layer in field.layers:
         set_spacing(layer, grid_of(layer), spacing_um)
@@ -156,13 +164,29 @@ def set_field_spacing(
             set_spacing(layer, Grid((None, 0, 1)), spacing_um)
     after = geometry_of(field.first)
     for layer in results:
-        for name in ("scale", "translate", "units"):
-            setattr(layer, name, after[name])
+        _place(layer, after)
 
 
-def _has_transform(layer: Layer, transform: Mapping[str, Any]) -> bool:
-    names = ("scale", "translate", "rotate")
-    return all(np.allclose(getattr(layer, name), transform[name]) for name in names)
+_TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+
+
+def _is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two results of `geometry_of` are equal, apart from the axis labels."""
+    has_same_units = tuple(one["units"]) == tuple(other["units"])
+    return has_same_units and all(
+        np.allclose(one[name], other[name]) for name in _TRANSFORM
+    )
+
+
+def _place(layer: Layer, place: Mapping[str, Any]) -> None:
+    """Give a result's layer a transform, and remember it."""
+    before = geometry_of(layer)
+    for name in _TRANSFORM:
+        if not np.array_equal(before[name], place[name]):
+            setattr(layer, name, place[name])
+    if tuple(before["units"]) != tuple(place["units"]):
+        layer.units = place["units"]
+    remember_place(layer, geometry_of(layer))
 
 
 # Results of a field
@@ -281,13 +305,35 @@ def method_words(config: ReconstructionConfig) -> str:
     >>> options = {"regularisation": 0.5}
     >>> method_words(ReconstructionConfig(model="fttc", options=options))
     'FTTC, regularisation 0.5'
+    >>> method_words(ReconstructionConfig(n_views=8))
+    'ViT, 8 views'
     """
     method = registered_methods().get(config.model)
     name = Path(config.model).stem if method is None else method.words.split(" (")[0]
     chosen = [f"{option} {value:.6g}" for option, value in config.options.items()]
     if config.heads is not None:
         chosen.append(f"{config.heads} heads")
+    if _n_views(config) > 1:
+        chosen.append(f"{_n_views(config)} views")
     return ", ".join([name, *chosen])
+
+
+def _n_views(config: ReconstructionConfig) -> int:
+    """Number of views of a method; 1 for all but the networks of this project."""
+    is_file = Path(config.model).suffix.lower() == ".safetensors"
+    has_views = config.model == BUNDLED_MODEL or is_file
+    return config.n_views if has_views else 1
+
+
+def _method_attributes(config: ReconstructionConfig) -> dict[str, Any]:
+    """The attributes of `Description` that identify a method and its options."""
+    options = {**config.options, "heads": config.heads}
+    return {
+        "method": method_words(config),
+        "computed_with": config.model,
+        "computed_options": json.dumps(options, sort_keys=True),
+        "computed_views": float(_n_views(config)),
+    }
 
 
 def show_tractions(
@@ -296,9 +342,9 @@ def show_tractions(
     field: FieldLayers,
     *,
     source: DisplacementStack,
-    method: str,
+    config: ReconstructionConfig,
     update_last: bool = False,
-    config: DisplayConfig | None = None,
+    display: DisplayConfig | None = None,
 ) -> ResultLayers:
     """Show tractions computed from a displacement field, and hide earlier results.
 
@@ -312,12 +358,13 @@ def show_tractions(
         The displacement field. New layers have its transform.
     source : DisplacementStack, keyword-only
         The displacements that the run was given.
-    method : str, keyword-only
-        Name of the method, for the layers' names; see `method_words`.
+    config : ReconstructionConfig, keyword-only
+        The method of the run, and its options.
     update_last : bool, keyword-only
-        Whether to replace the tractions in the layers of the last result. New layers
-        are added if these have been removed or changed.
-    config : DisplayConfig, keyword-only, optional
+        Whether to replace the tractions in the layers of the last result. They get the
+        transform of the field, unless the user has moved them. New layers are added if
+        these have been removed or changed.
+    display : DisplayConfig, keyword-only, optional
         Colours and arrows.
 
     Returns
@@ -333,35 +380,43 @@ def show_tractions(
     updated = last if update_last and last is not None and last.is_intact else None
     computed: dict[str, Any] = {
         "source_id": description.field_id,
-        "method": method,
+        **_method_attributes(config),
         "computed_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "computed_spacing_um": stack.spacing_um,
         "computed_unit": source.unit,
         "computed_pixel_size_um": source.pixel_size_um,
-        "computed_from": checksum(source.data),
+        "computed_from": checksum_of_vectors(source.data),
     }
     if updated is not None:
         computed["field_id"] = updated.description.field_id
+    place = geometry_of(field.first)
     image, vectors = field_layers(
-        stack,
-        title=description.title,
-        attributes=computed,
-        config=config,
-        **geometry_of(field.first),
+        stack, title=description.title, attributes=computed, config=display, **place
     )
     if updated is not None:
+        unmoved = [layer for layer in updated.layers if not _is_moved(layer)]
         _update_image(updated.image, image)
         _update_vectors(updated.vectors, vectors)
+        for layer in unmoved:
+            _place(layer, place)
         return updated
     for result in results:
         for layer in result.layers:
             layer.visible = False
     new = Layer.create(*image), Layer.create(*vectors)
-    place = _above_run(layers, field.first)
+    index = _above_run(layers, field.first)
     for offset, layer in enumerate(new):
-        layers.insert(place + offset, layer)
+        _place(layer, place)
+        layers.insert(index + offset, layer)
     show_colorbar(new[0])
     return ResultLayers(*new)
+
+
+def _is_moved(layer: Layer) -> bool:
+    """Whether the user has changed the transform of a result's layer."""
+    entry = entry_of(layer)
+    place = None if entry is None else entry.place
+    return place is None or not _is_same_place(geometry_of(layer), place)
 
 
 def _above_run(layers: Sequence[Layer], source: Layer) -> int:
@@ -397,7 +452,10 @@ def _replace(layer: Layer, data: Any, options: Mapping[str, Any]) -> None:
 
 
 def differences(
-    result: Description, stack: DisplacementStack, gel: Gel, method: str
+    result: Description,
+    stack: DisplacementStack,
+    gel: Gel,
+    config: ReconstructionConfig,
 ) -> list[str]:
     """Compare the settings that a result was computed with to the current ones.
 
@@ -409,8 +467,8 @@ def differences(
         The current displacements.
     gel : Gel
         The current gel.
-    method : str
-        Name of the current method; see `method_words`.
+    config : ReconstructionConfig
+        The current method and its options.
 
     Returns
     -------
@@ -433,11 +491,24 @@ def differences(
         for then, now, words in compared
         if not _is_equal(then, now)
     ]
-    if result.method != method:
-        found.append(f"computed with {result.method}, now {method}")
-    if result.computed_from != checksum(stack.data):
+    found += _differences_of_methods(result, config)
+    if result.computed_from != checksum_of_vectors(stack.data):
         found.append("computed before the displacements were changed")
     return found
+
+
+def _differences_of_methods(
+    result: Description, config: ReconstructionConfig
+) -> list[str]:
+    now = _method_attributes(config)
+    if result.method != now["method"]:
+        return [f"computed with {result.method}, now {now['method']}"]
+    if result.computed_with != now["computed_with"]:
+        # Files of the same name in different folders.
+        return [f"computed with {result.computed_with}, now {now['computed_with']}"]
+    if any(getattr(result, name) != value for name, value in now.items()):
+        return ["computed with other options of the method"]
+    return []
 
 
 def _is_equal(one: Any, other: Any) -> bool:

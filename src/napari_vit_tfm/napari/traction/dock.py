@@ -34,7 +34,6 @@ from napari_vit_tfm.napari.layers.results import (
     ResultLayers,
     describe_field,
     differences,
-    method_words,
     result_of,
     results_of,
     set_field_spacing,
@@ -161,69 +160,69 @@ class TractionDock(Dock):
     def refresh(self) -> None:
         """Update buttons and message."""
         running = self.is_busy
-        problem = self._problem()
+        stack, problem = self._read()
+        if stack is not None:
+            problem = self._problem(stack)
         self.run_button.setText("Cancel" if running else "Run")
         can_cancel = self._job.pending is not None
-        self.run_button.setEnabled(can_cancel if running else problem is None)
+        self.run_button.setEnabled(can_cancel if running else not problem)
         result = self._result()
         self.save_button.setEnabled(result is not None)
-        self.save_note.setText("" if result is None else self._save_note(result))
+        self.save_note.setText("" if result is None else self._save_note(result, stack))
         unit = self.calibration["unit"].value
         needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
         self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
         if not running:
             self.message.setText(problem or self._outcome)
 
-    def _problem(self) -> str | None:
-        """The reason why nothing can be computed; None if there is none."""
+    def _read(
+        self, *, compare_data: bool = False
+    ) -> tuple[DisplacementStack | None, str]:
+        """The chosen field, or None and the reason why it cannot be used."""
         field = self.fields.field()
         if field is None:
-            return (
+            return None, (
                 "Drop a displacement file on napari, open a sample with "
                 "File > Open Sample, or add a Vectors layer."
             )
         try:
-            stack = as_displacement(field)
-            if stack.unit is None:
-                origin = "layer" if field.adopted_parts else "file"
-                return (
-                    f"The {origin} does not have the unit of the displacements: "
-                    "choose it."
-                )
+            return as_displacement(field, compare_data=compare_data), ""
+        except FieldError as error:
+            return None, in_one_line(error)
+
+    def _problem(self, stack: DisplacementStack) -> str:
+        """The reason why nothing can be computed from a field; empty if it can."""
+        if stack.unit is None:
+            field = self.fields.field()
+            origin = "layer" if field and field.adopted_parts else "file"
+            return (
+                f"The {origin} does not have the unit of the displacements: choose it."
+            )
+        try:
             stack.grid_steps_per_unit()
             self._substrate().response(spacing_um=stack.spacing_um)
         except TFMError as error:
             return in_one_line(error)
-        return None
+        return ""
 
     # The field, its calibration and its gel
 
     def _on_field_chosen(self) -> None:
-        stack = self._stack()
-        self._show_lengths()
+        stack, _ = self._read()
+        self._show_lengths(stack)
         if stack is not None:
             self._fill_in_gel(stack)
         self._outcome = ""
         self.refresh()
 
     def _on_field_changed(self) -> None:
-        self._show_lengths()
+        stack, _ = self._read()
+        self._show_lengths(stack)
         self.refresh()
 
-    def _stack(self) -> DisplacementStack | None:
-        """The chosen field; None if there is none, or if it cannot be used."""
-        field = self.fields.field()
-        if field is None:
-            return None
-        try:
-            return as_displacement(field)
-        except FieldError:
-            # `_problem` shows the reason.
-            return None
-
-    def _show_lengths(self) -> None:
+    def _show_lengths(self, stack: DisplacementStack | None) -> None:
         """Show unit, spacing and pixel size of the chosen field."""
-        field, stack = self.fields.field(), self._stack()
+        field = self.fields.field()
         description = None if field is None else description_of(field.first)
         self.calibration.show_values(
             {
@@ -265,18 +264,19 @@ class TractionDock(Dock):
                     describe_field(field, **changes)
             except FieldError:
                 # The message says why, and the form shows what is still true.
-                self._show_lengths()
+                self._show_lengths(self._read()[0])
         self.refresh()
 
     # Running
 
     def start_job(self) -> None:
         """Start a run with the settings of the dock."""
-        field, stack = self.fields.field(), self._stack()
         if self.is_busy:
             return
+        field = self.fields.field()
+        # napari does not report edits in place, so the data are compared now.
+        stack, _ = self._read(compare_data=True)
         if stack is None:
-            # napari does not report edits in place, so the reason may be new.
             self.refresh()
             return
         self._source = field
@@ -340,7 +340,7 @@ class TractionDock(Dock):
             result.traction,
             self._source,
             source=run.stack,
-            method=method_words(run.config),
+            config=run.config,
             update_last=self.update_last.isChecked(),
         )
         self._outcome = _summary(result)
@@ -364,19 +364,17 @@ class TractionDock(Dock):
         results = [] if field is None else results_of(layers, field)
         return results[-1] if results else None
 
-    def _save_note(self, result: ResultLayers) -> str:
+    def _save_note(self, result: ResultLayers, stack: DisplacementStack | None) -> str:
         """The name of a result, and how its settings differ from those of the dock."""
-        name, stack = str(result.layers[0].name), self._stack()
-        field = self.fields.field()
+        name, field = str(result.layers[0].name), self.fields.field()
         description = None if field is None else description_of(field.first)
         if stack is None or description is None:
             return name
         computed = result.description
         if computed.source_id not in (None, description.field_id):
             return f"{name} (of another field)"
-        found = differences(
-            computed, stack, self._substrate().gel, method_words(self._config())
-        )
+        gel, config = self._substrate().gel, self._config()
+        found = differences(computed, stack, gel, config)
         return f"{name}: {'; '.join(found)}; run again" if found else name
 
     def _on_save_clicked(self) -> None:
@@ -405,11 +403,13 @@ class TractionDock(Dock):
             self._outcome = report(error, activity="saving")
         else:
             self._outcome = f"Saved {path}"
+        # The note must not miss an edit in place of the displacements.
+        self._read(compare_data=True)
         self.refresh()
 
     def _check_not_measured(self, path: Path) -> None:
         """Raise an error for the file that the displacements come from."""
-        stack = self._stack()
+        stack, _ = self._read()
         source = "" if stack is None else str(stack.metadata.get("source", ""))
         both_exist = bool(source) and path.exists() and Path(source).exists()
         if both_exist and path.samefile(source):

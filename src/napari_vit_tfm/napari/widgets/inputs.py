@@ -10,6 +10,7 @@ import psygnal
 from magicgui.widgets.bases import ValueWidget
 from napari.components import LayerList
 from napari.layers import Layer
+from napari.utils.events import Event
 
 # PyQt calls it pyqtSignal, and qtpy renames it without exporting the name.
 from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
@@ -28,6 +29,7 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
+from napari_vit_tfm.napari.layers.registry import forget_comparison
 from napari_vit_tfm.napari.widgets.forms import Form, may_shrink
 from napari_vit_tfm.options import Option, options_of
 
@@ -122,28 +124,28 @@ class FieldChooser(QComboBox):
     def _watch(self, layers: tuple[Layer, ...]) -> None:
         """Watch these layers instead of the previous ones."""
         for layer in self._watched:
-            for event in _events_of(layer):
+            layer.events.data.disconnect(self._on_data)
+            for event in _transform_events(layer):
                 event.disconnect(self._on_changed)
         self._watched = layers if self._is_bound else ()
         for layer in self._watched:
-            for event in _events_of(layer):
+            layer.events.data.connect(self._on_data)
+            for event in _transform_events(layer):
                 event.connect(self._on_changed)
+
+    def _on_data(self, event: Event) -> None:
+        forget_comparison(event.source)
+        self.changed.emit()
 
     def _on_changed(self) -> None:
         self.changed.emit()
 
 
-def _events_of(layer: Layer) -> tuple[Any, ...]:
-    """Events of changes of a layer that change its field."""
+def _transform_events(layer: Layer) -> tuple[Any, ...]:
+    """Events of changes of a layer's spacing or place."""
     events = layer.events
-    return (
-        events.data,
-        events.scale,
-        events.units,
-        events.rotate,
-        events.shear,
-        events.affine,
-    )
+    moves = (events.scale, events.translate, events.rotate, events.shear)
+    return (*moves, events.affine, events.units)
 
 
 class ModelChooser(QComboBox):
