@@ -274,6 +274,12 @@ def test_what_differs_is_said_in_words(viewer, source, displacement, traction):
     assert said(spacing_um=0.5, data=stack.data * 2) == [
         "computed before the displacements were changed"
     ]
+    # A duplicate may be of another field's result.
+    copied = dataclasses.replace(result.description, source_id=None)
+    other = dataclasses.replace(stack, spacing_um=0.5, data=stack.data * 2)
+    assert differences(copied, other, traction.gel, config) == [
+        "computed from other displacements"
+    ]
 
 
 def test_methods_in_words():
