@@ -92,6 +92,16 @@ def test_layers_of_unknown_spacing_are_in_pixels():
     assert {str(unit) for unit in layer.units} == {"pixel"}
 
 
+def test_a_layer_stays_where_it_is_when_its_unit_is_another_length():
+    layer = Image(
+        np.zeros((20, 30)), scale=(5e-4, 5e-4), translate=(0.1, 0), units="mm"
+    )
+    layer.affine = [[1, 0, 0.002], [0, 1, 0], [0, 0, 1]]
+    set_spacing(layer, FRAME, 0.5)
+    assert [str(unit) for unit in layer.units] == ["micrometer"] * 2
+    np.testing.assert_allclose(layer.data_to_world((4, 6)), (102 + 2, 3))
+
+
 @pytest.fixture
 def source(displacement) -> Layer:
     image, _ = create(displacement)

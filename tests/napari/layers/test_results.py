@@ -272,6 +272,12 @@ def test_differences_of_settings(viewer, source, displacement, traction):
     assert found(spacing_um=0.5, data=stack.data * 2) == [
         "computed before the displacements were changed"
     ]
+    # A duplicate may be of another field's result.
+    copied = dataclasses.replace(result.description, source_id=None)
+    other = dataclasses.replace(stack, spacing_um=0.5, data=stack.data * 2)
+    assert differences(copied, other, traction.gel, config) == [
+        "computed from other displacements"
+    ]
 
 
 def test_names_of_methods():

@@ -167,11 +167,6 @@ class Keys:
         self._actions = {key: _keybinding(action) for key, action in actions.items()}
         self._previous: dict[str, Any] = {}
 
-    @property
-    def are_bound(self) -> bool:
-        """Whether the keys are bound."""
-        return bool(self._previous)
-
     def bind(self) -> None:
         """Bind the keys, and remember their previous bindings."""
         for key, action in self._actions.items():

@@ -119,6 +119,8 @@ def _um_per_unit(unit: Any) -> float | None:
 def set_spacing(layer: Layer, grid: Grid, spacing_um: float | None) -> None:
     """Set the scale and the units of a layer from a spacing.
 
+    If the layer was in another unit of length, it stays where it is.
+
     Parameters
     ----------
     layer : Layer
@@ -130,6 +132,8 @@ def set_spacing(layer: Layer, grid: Grid, spacing_um: float | None) -> None:
         the data coordinates of the layer are in pixels.
     """
     scale, units = np.array(layer.scale, dtype=float), list(layer.units)
+    translate = np.array(layer.translate, dtype=float)
+    affine = np.array(layer.affine.affine_matrix)
     lengths, _ = _steps_in_world(layer, grid)
     for axis, step, length in zip(grid.axes[1:], grid.step[1:], lengths, strict=True):
         wanted = step if spacing_um is None else spacing_um
@@ -139,8 +143,16 @@ def set_spacing(layer: Layer, grid: Grid, spacing_um: float | None) -> None:
             # Without them, the spacing must not be rounded.
             other_factor = 1.0
         scale[axis] = np.copysign(wanted / (step * other_factor), scale[axis])
+        um = _um_per_unit(units[axis])
+        if um is not None and spacing_um is not None:
+            translate[axis] *= um
+            affine[axis, -1] *= um
         units[axis] = "pixel" if spacing_um is None else "um"
     layer.scale = scale
+    if not np.array_equal(translate, layer.translate):
+        layer.translate = translate
+    if not np.array_equal(affine, layer.affine.affine_matrix):
+        layer.affine = affine
     layer.units = units
 
 

@@ -493,7 +493,12 @@ def differences(
     ]
     found += _differences_of_methods(result, config)
     if result.computed_from != checksum_of_vectors(stack.data):
-        found.append("computed before the displacements were changed")
+        # A duplicate does not say of which field it was a result.
+        found.append(
+            "computed from other displacements"
+            if result.source_id is None
+            else "computed before the displacements were changed"
+        )
     return found
 
 
