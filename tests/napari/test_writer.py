@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from layers_of_fields import create, displacement_at
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.napari import _writer
 from napari_vit_tfm.napari._reader import read_fields
 from napari_vit_tfm.napari._writer import write_field
 from napari_vit_tfm.napari.layers.drawing import field_layers, with_outline
@@ -171,3 +173,18 @@ def test_layers_of_other_programs_are_saved_in_their_current_state(tmp_path, vie
     np.testing.assert_array_equal(saved.data[0, 2, 3], (6, 3))
     assert saved.spacing_um == pytest.approx(1.6)
     assert saved.unit is None
+
+
+def test_napari_shows_why_nothing_was_saved(tmp_path, viewer, traction, monkeypatch):
+    shown = []
+    monkeypatch.setattr(_writer, "show_error", shown.append)
+    viewer.layers.extend(create(traction))
+    viewer.layers[0].data = viewer.layers[0].data * 2
+    path = tmp_path / "saved.h5"
+    with warnings.catch_warnings():
+        # napari's own words, which do not say why.
+        warnings.simplefilter("ignore")
+        assert viewer.layers.save(str(path), plugin="napari-vit-tfm") == []
+    (message,) = shown
+    assert "changed" in message
+    assert not path.exists()

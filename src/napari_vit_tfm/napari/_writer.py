@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Layer
+from napari.utils.notifications import show_error
 
 from napari_vit_tfm import io
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.napari.errors import in_one_line
 from napari_vit_tfm.napari.layers.metadata import Stack
 from napari_vit_tfm.napari.layers.reading import (
     as_displacement,
@@ -46,6 +48,16 @@ def write_field(
         If the layers show no field, several fields, or changed data, or if they
         contradict each other.
     """
+    try:
+        _write(path, layer_data)
+    except (TFMError, OSError) as error:
+        # napari takes the error for a missing plugin, and does not show it.
+        show_error(in_one_line(error))
+        raise
+    return [path]
+
+
+def _write(path: str, layer_data: Sequence[tuple[Any, dict[str, Any], str]]) -> None:
     # Fields are read from layers, so create layers again.
     layers = [
         Layer.create(data, options, kind)
@@ -63,7 +75,6 @@ def write_field(
         io.write_displacement(path, stack)
     else:
         io.write_traction(path, stack)
-    return [path]
 
 
 def _stacks(layers: Sequence[Layer]) -> list[Stack]:
