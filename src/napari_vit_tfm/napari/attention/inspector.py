@@ -118,7 +118,6 @@ class Inspector:
         self._overlay: AttentionLayers | None = None
         self._problem = ""
         self._failure: tuple[FrameRequest, str] | None = None
-        self._field_problem = ""
         self._patch: Patch | None = None
         self._view = MapView()
         self._clicked: Position | None = None
@@ -162,7 +161,7 @@ class Inspector:
         self._problem = ""
         self._source, self._config = source, config
         # Layers of other programs are adopted now, before they are watched.
-        self._stack(compare_data=True)
+        self._read(compare_data=True)
         self._overlay = AttentionLayers(self._viewer.layers, source)
         self._pointer.bind()
         for event, callback in self._events():
@@ -397,50 +396,48 @@ class Inspector:
         self._frames.clear()
         self._evidence.clear()
         self._curves.clear()
-        self._show(self._resolve(self.shown.request, None))
+        self._show(self._resolve(self.shown.request, None, self.shown.failure))
 
     # What is shown
 
     def _update(self) -> None:
         """Resolve what is shown, show it, and request a frame that is not cached."""
-        request = self._request()
+        request, problem = self._request()
         if self._failure is not None and self._failure[0] != request:
             self._failure = None
         frame = None if request is None else self._frames.get(request)
         self._resolve_click(frame)
-        shown = self._resolve(request, frame)
+        shown = self._resolve(request, frame, problem)
         if not shown.is_drawn:
             self._clicked = self._hovered = None
         self._show(shown)
         if request is not None and frame is None and not shown.failure:
             self._frame_job.submit(request)
 
-    def _request(self) -> FrameRequest | None:
-        """The frame that the viewer shows; None if the field does not have it."""
-        self._field_problem = ""
-        stack = self._stack()
+    def _request(self) -> tuple[FrameRequest | None, str]:
+        """The frame that the viewer shows, or None and the reason why there is none."""
+        stack, problem = self._read()
         if self._source is None or stack is None:
-            return None
+            return None, problem
         dims = self._viewer.dims
         index = frame_at(self._source, dims.point, stack.n_frames, dims.units)
         if index is None:
-            self._field_problem = _NO_SUCH_FRAME
-            return None
-        return FrameRequest(stack, index, self._substrate(), self._config)
+            return None, _NO_SUCH_FRAME
+        return FrameRequest(stack, index, self._substrate(), self._config), ""
 
-    def _stack(self, *, compare_data: bool = False) -> DisplacementStack | None:
-        """The current displacements of the field; None if it cannot be used."""
+    def _read(
+        self, *, compare_data: bool = False
+    ) -> tuple[DisplacementStack | None, str]:
+        """The current displacements, or None and the reason why there are none."""
         if self._source is None:
-            return None
+            return None, ""
         field = field_of(self._viewer.layers, self._source)
         if field is None:
-            self._field_problem = _REMOVED
-            return None
+            return None, _REMOVED
         try:
-            return as_displacement(field, compare_data=compare_data)
+            return as_displacement(field, compare_data=compare_data), ""
         except FieldError as error:
-            self._field_problem = _as_sentences(error)
-            return None
+            return None, _as_sentences(error)
 
     def _substrate(self) -> Substrate:
         """The gel of the field's last result, or the reference gel without results."""
@@ -485,9 +482,12 @@ class Inspector:
         return None
 
     def _resolve(
-        self, request: FrameRequest | None, frame: PreparedFrame | None
+        self, request: FrameRequest | None, frame: PreparedFrame | None, problem: str
     ) -> Shown:
-        """Resolve what is shown; unchanged results are the same objects as before."""
+        """Resolve what is shown; unchanged results are the same objects as before.
+
+        The problem is the reason why there is no request.
+        """
         if self._overlay is None:
             return replace(NOTHING, problem=self._problem)
         before = self.shown
@@ -510,7 +510,7 @@ class Inspector:
             is_on=True,
             shows_plane=shows_plane(self._viewer),
             request=request,
-            failure=self._failure_of(request),
+            failure=problem if request is None else self._failure_of(request),
             frame=frame,
             patch=patch,
             view=view,
@@ -546,9 +546,7 @@ class Inspector:
             return before.longest
         return request.stack.longest()
 
-    def _failure_of(self, request: FrameRequest | None) -> str:
-        if request is None:
-            return self._field_problem
+    def _failure_of(self, request: FrameRequest) -> str:
         if self._failure is not None:
             return self._failure[1]
         try:
