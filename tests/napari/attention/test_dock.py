@@ -29,9 +29,9 @@ def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     block = inspecting.controls.block
     block.step()
     assert inspecting.inspector.shown.view.block == 0
-    block._timer.setInterval(1)
-    block.play.click()
-    qtbot.waitUntil(lambda: inspecting.inspector.shown.view.block == 1)
+    with qtbot.waitSignal(block.valueChanged, check_params_cb=lambda value: value == 2):
+        block.play.click()
+    assert inspecting.inspector.shown.view.block == 1
     # Playing continues in another frame but not with another kind of map.
     viewer.dims.set_current_step(0, 1)
     assert block.play.isChecked()
@@ -43,7 +43,8 @@ def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     block.play.click()
     inspecting.switch.setChecked(False)
     assert not block.play.isChecked()
-    assert not block._timer.isActive()
+    with qtbot.assertNotEmitted(block.valueChanged, wait=1000):
+        pass
 
 
 def emitters(viewer) -> list:
