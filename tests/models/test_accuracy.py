@@ -20,18 +20,18 @@ from napari_vit_tfm.reconstruction import reconstruct
 CPU = ReconstructionConfig(device="cpu")
 
 BOUNDS = {
-    "colony": (0.0016, 0.04),
-    "band": (0.0004, 0.0165),
-    "layer": (0.078, 0.22),
-    "pads": (0.026, 0.034),
+    "colony": (0.0014, 0.038),
+    "band": (0.00039, 0.015),
+    "layer": (0.075, 0.18),
+    "pads": (0.0029, 0.015),
     "neighbour": (0.0086, 0.027),
-    "fibres": (0.0165, 0.021),
-    "discs": (0.0067, 0.032),
+    "fibres": (0.0165, 0.02),
+    "discs": (0.0067, 0.029),
     "adhesions": (0.0135, 0.042),
-    "front": (0.0095, 0.056),
-    "spots-on-layer": (0.0047, 0.086),
+    "front": (0.0084, 0.056),
+    "spots-on-layer": (0.0033, 0.084),
     "dipoles": (0.002, 0.013),
-    "ring": (0.0005, 0.0125),
+    "ring": (0.00045, 0.011),
     "mixture": (0.031, 0.045),
 }
 """By kind of held-out field, the mean relative squared error without noise and with
@@ -80,9 +80,9 @@ def test_the_reference_discs(reference: Path) -> None:
     )
     found = list(vit.noise.values())
     squared = [score["sum_of_squared_errors"] for score in found]
-    assert np.all(np.array(squared) < [0.25, 0.35, 1.9]), squared
+    assert np.all(np.array(squared) < [0.25, 0.35, 1.62]), squared
     assert abs(found[1]["dtma"]) < 0.05
-    assert found[1]["direction_error_degrees"] < 1
+    assert found[1]["direction_error_degrees"] < 1.05
 
 
 @pytest.mark.parametrize("cell", ["generic/MLData0018", "neuron/MLData0001"])
