@@ -105,7 +105,7 @@ class Inspector:
             on_step=self._on_test_step,
             on_result=self._on_evidence,
             on_error=self._on_test_error,
-            on_finished=self._update,
+            on_finished=self._update_view,
         )
         self._frames = LRUCache[FrameRequest, PreparedFrame](CACHED_FRAMES)
         self._evidence = LRUCache[tuple[FrameRequest, Patch], PatchFindings](
@@ -120,6 +120,7 @@ class Inspector:
         self._failure: tuple[FrameRequest, str] | None = None
         self._patch: Patch | None = None
         self._view = MapView()
+        self._current: tuple[FrameRequest | None, str] = None, ""
         self._clicked: Position | None = None
         self._hovered: Patch | None = None
         self._test_step = ""
@@ -305,12 +306,12 @@ class Inspector:
             New values of attributes of `MapView`.
         """
         self._view = replace(self._view, **changes)
-        self._update()
+        self._update_view()
 
     def choose(self, patch: Patch | None) -> None:
         """Choose a patch by its row and column, or none."""
         self._patch = patch
-        self._update()
+        self._update_view()
 
     def move(self, rows: int, columns: int) -> None:
         """Choose the patch that lies some rows down and columns to the right."""
@@ -327,7 +328,7 @@ class Inspector:
             World coordinates. The patch is chosen when the frame is available.
         """
         self._clicked = position
-        self._update()
+        self._update_view()
 
     def hover(self, position: Position) -> None:
         """Outline the patch at a position in world coordinates."""
@@ -354,24 +355,24 @@ class Inspector:
         random = None if curves is None else curves.random
         self._test_step = "starting"
         self.test_job.submit(EvidenceRequest(shown.request, shown.findings, random))
-        self._update()
+        self._update_view()
 
     def cancel_test(self) -> None:
         """Cancel the test."""
         self.test_job.cancel()
-        self._update()
+        self._update_view()
 
     # Results
 
     def _on_frame(self, request: FrameRequest, frame: PreparedFrame) -> None:
         self._frames.put(request, frame)
-        self._update()
+        self._update_view()
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
         if is_expected(error):
             # Continue: another frame, model or field may work.
             self._failure = request, _as_sentences(error)
-            self._update()
+            self._update_view()
             return
         message = report(error, activity=_ACTIVITY)
         if request == self.shown.request:
@@ -379,17 +380,17 @@ class Inspector:
 
     def _on_test_step(self, _request: EvidenceRequest, step: str) -> None:
         self._test_step = step
-        self._update()
+        self._update_view()
 
     def _on_evidence(self, request: EvidenceRequest, found: PatchFindings) -> None:
         assert found.faithfulness is not None
         self._evidence.put((request.frame, found.patch), found)
         self._curves.put(_curve_key(request.frame, found), found.faithfulness)
-        self._update()
+        self._update_view()
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
         report(error, activity=_ACTIVITY)
-        self._update()
+        self._update_view()
 
     def clear_caches(self) -> None:
         """Clear the caches; nothing is computed until the next event."""
@@ -401,8 +402,13 @@ class Inspector:
     # What is shown
 
     def _update(self) -> None:
-        """Resolve what is shown, show it, and request a frame that is not cached."""
-        request, problem = self._request()
+        """Read the current frame from the viewer and its layers, and show it."""
+        self._current = self._request()
+        self._update_view()
+
+    def _update_view(self) -> None:
+        """Resolve what is shown of the current frame, which is requested if missing."""
+        request, problem = self._current
         if self._failure is not None and self._failure[0] != request:
             self._failure = None
         frame = None if request is None else self._frames.get(request)

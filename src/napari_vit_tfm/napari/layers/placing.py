@@ -8,6 +8,7 @@ stored only in the scale and the units of the layers: `spacing_of` reads it, and
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,7 @@ def _data_to_physical(layer: Layer) -> Affine:
     )
 
 
+@cache
 def _um_per_unit(unit: Any) -> float | None:
     """Length of a unit of pint in um; None if it is not a length, such as pixels."""
     is_length = unit.is_compatible_with("um")
@@ -299,9 +301,17 @@ def _layer_units_per_world_unit(
     for axis in range(-min(len(world_units), 3), 0):
         world, own = world_units[axis], own_units[axis]
         # An axis that the layer does not have has no units.
-        if grid.axes[axis] is not None and world.is_compatible_with(own):
-            factors[axis] = (1 * world).to(own).magnitude
+        if grid.axes[axis] is not None:
+            factors[axis] = _own_per_world_unit(world, own)
     return factors
+
+
+@cache
+def _own_per_world_unit(world: Any, own: Any) -> float:
+    """Factor from one unit of pint to another; 1 if they are not compatible."""
+    if not world.is_compatible_with(own):
+        return 1.0
+    return float((1 * world).to(own).magnitude)
 
 
 def plane_geometry_of(layer: Layer) -> dict[str, Any]:
