@@ -893,3 +893,21 @@ def test_edits_in_place_are_noticed_when_a_result_is_saved(
     dock.save(str(tmp_path / "changed.h5"))
     assert "were changed" in dock.message.text()
     assert not (tmp_path / "changed.h5").exists()
+
+
+def test_the_names_of_two_components_can_be_corrected(dock, viewer):
+    values = {"u": 1.0, "v": 2.0}
+    for name, value in values.items():
+        viewer.add_image(np.full((20, 24), value), name=name)
+    first, second = viewer.layers
+    dock.calibration["unit"].value = "grid"
+    assert dock.fields.currentText() == "u (x), v (y)"
+    np.testing.assert_array_equal(
+        displacement_at(viewer.layers, first).data[0, 0, 0], (1, 2)
+    )
+    first.name, second.name = "old", "u"
+    first.name = "v"
+    assert dock.fields.currentText() == "u (x), v (y)"
+    found = displacement_at(viewer.layers, first)
+    np.testing.assert_array_equal(found.data[0, 0, 0], (2, 1))
+    assert found.unit == "grid"

@@ -102,6 +102,14 @@ def _component_pairs(layers: Sequence[Layer]) -> list[Adoptable]:
     return list(found.values())
 
 
+def are_swapped(parts: Mapping[AdoptedPart, Layer]) -> bool:
+    """Whether two components have been renamed, so that each has the other's name."""
+    if set(parts) != {"x", "y"}:
+        return False
+    pairs = _component_pairs([parts["x"], parts["y"]])
+    return bool(pairs) and pairs[0].parts["x"] == parts["y"]
+
+
 def _is_float_image(layer: Layer) -> bool:
     return (
         isinstance(layer, Image)

@@ -16,6 +16,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.adoption import (
     adoptable,
+    are_swapped,
     check_same_place,
     read_adopted,
 )
@@ -112,8 +113,9 @@ def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
                 own.setdefault(description.field_id, []).append(layer)
     found = [FieldLayers(tuple(one), {}, titles[key]) for key, one in own.items()]
     for key, parts in adopted.items():
-        if set(parts) in ({"x"}, {"y"}):
-            # A component without its partner may be combined with another layer.
+        if set(parts) in ({"x"}, {"y"}) or are_swapped(parts):
+            # A component without its partner may be combined with another layer, and
+            # the names of components can be corrected.
             free += parts.values()
         else:
             found.append(_adopted_layers(parts, titles[key]))
@@ -160,15 +162,16 @@ def adopt(field: FieldLayers, *, compare_data: bool = True) -> Description:
     """
     descriptions = [description_of(layer) for layer in field.layers]
     known = [one for one in descriptions if one is not None]
-    is_known = (
+    is_one_field = (
         len(known) == len(descriptions) and len({one.field_id for one in known}) == 1
     )
+    is_known = is_one_field and [one.part for one in known] == [*field.adopted_parts]
     if not is_known or not all(
         is_unchanged(layer, compare_data=compare_data) for layer in field.layers
     ):
         vectors, grid = read_adopted(field.adopted_parts)
         arrays = FieldArrays(vectors)
-        common = known[0] if is_known else _new_description(field)
+        common = known[0] if is_one_field else _new_description(field)
         for part, layer in field.adopted_parts.items():
             described = dataclasses.replace(common, part=part)
             register_layer(
