@@ -153,12 +153,13 @@ def command(
     from napari_vit_tfm.attention.figures import findings_figure
     from napari_vit_tfm.attention.frame import prepare_frame
     from napari_vit_tfm.attention.patch import LAST_BLOCK, MapView, inspect_patch
-    from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, note
+    from napari_vit_tfm.cli.reporting import gel_in_words, note
+    from napari_vit_tfm.io import check_output
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.plotting import write_png
     from napari_vit_tfm.reconstruction import load_method
 
-    target = checked_output(output, source.paths)
+    target = check_output(output, inputs=source.paths)
     stack = source.read(gel=Gel(poisson=poisson, thickness_um=thickness_um))
     # Nothing here depends on the stiffness, so it is not reported.
     substrate = Substrate(replace(stack.gel, young_pa=None))

@@ -44,11 +44,11 @@ def command(
     Several files are one time-lapse, in the order of the numbers in their names.
     Writes the array `traction` of shape (T, H, W, 2).
     """
-    from napari_vit_tfm.cli.reporting import checked_output, gel_in_words, timed_run
-    from napari_vit_tfm.io import open_traction
+    from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
+    from napari_vit_tfm.io import check_output, open_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
-    target = checked_output(output, source.paths)
+    target = check_output(output, inputs=source.paths)
     with source.open(gel=Gel(young_pa, poisson, thickness_um)) as displacement:
         substrate = Substrate(displacement.gel)
         with open_traction(target) as sink:

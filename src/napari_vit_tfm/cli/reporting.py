@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
 
-from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_words
 
 if TYPE_CHECKING:
@@ -139,17 +137,6 @@ def note_once(notices: list[str]) -> Callable[[str], None]:
             note(message)
 
     return note_new
-
-
-def checked_output(output: Path, sources: Iterable[Path]) -> Path:
-    """Path of the output file, if it can be written and is none of the inputs."""
-    from napari_vit_tfm.io import check_output
-
-    target = check_output(output)
-    for source in sources:
-        if target.exists() and source.exists() and target.samefile(source):
-            raise FieldFileError(f"{target}: the output file is an input file")
-    return target
 
 
 def gel_in_words(substrate: Substrate) -> str:

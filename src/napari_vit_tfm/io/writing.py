@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -282,13 +282,22 @@ def open_output(
         raise _unwritable(target, error) from error
 
 
-def check_output(path: str | os.PathLike[str]) -> Path:
+def check_output(
+    path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Path:
     """Return the path, or raise an error if no file can be written there.
+
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    inputs : iterable of paths, keyword-only
+        Files that must not be overwritten, because the data were read from them.
 
     Raises
     ------
     FieldFileError
-        If the extension is unknown, or the folder does not exist.
+        If the extension is unknown, the folder does not exist, or the file is an input.
     """
     path = Path(path)
     _exporter_for(path)
@@ -296,6 +305,9 @@ def check_output(path: str | os.PathLike[str]) -> Path:
         raise FieldFileError(f"{path}: is a folder, expected a file to write")
     if not path.parent.is_dir():
         raise FieldFileError(f"{path}: there is no folder {path.parent}")
+    existing = [source for source in map(Path, inputs) if source.exists()]
+    if path.exists() and any(map(path.samefile, existing)):
+        raise FieldFileError(f"{path}: the output file is an input file")
     return path
 
 

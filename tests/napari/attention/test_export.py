@@ -7,6 +7,7 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
 from canvas import choose
+from napari_vit_tfm import io
 
 
 def test_results_are_saved_and_copied(inspecting, tmp_path):
@@ -40,3 +41,23 @@ def test_an_error_while_saving_is_shown(inspecting, tmp_path, monkeypatch):
     assert not (tmp_path / "attention.txt").exists()
     assert len(errors) == 1
     assert ".h5" in errors[0]
+
+
+def test_the_measured_file_is_not_overwritten(
+    viewer, dock, finish, tmp_path, displacement, monkeypatch
+):
+    errors = []
+    monkeypatch.setattr("napari_vit_tfm.napari.errors.show_error", errors.append)
+    path = tmp_path / "cell.h5"
+    said = {"units": "um", "spacing_um": 0.5}
+    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
+    before = path.read_bytes()
+    source, _ = viewer.open(str(path), plugin="napari-vit-tfm")
+    viewer.dims.set_point(0, 0)
+    dock.fields.choose(source)
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (1, 2))
+    dock.save_as(path)
+    assert errors == [f"{path}: the output file is an input file"]
+    assert path.read_bytes() == before

@@ -593,18 +593,23 @@ def test_an_error_while_saving_is_shown(dock, viewer, traction, displacement):
     assert "there is no folder" in dock.message.text()
 
 
-def test_the_measured_file_is_not_overwritten(
+def test_measured_files_are_not_overwritten(
     dock, viewer, finish, tmp_path, displacement
 ):
-    path = tmp_path / "cell.h5"
     said = {"units": "um", "spacing_um": 0.5}
-    io.write_arrays(path, {"displacement": displacement.data}, {"displacement": said})
-    viewer.open(str(path), plugin="napari-vit-tfm")
+    paths = [tmp_path / f"{name}.h5" for name in ("a_1", "a_2", "other")]
+    for path in paths:
+        arrays = {"displacement": displacement.data}
+        io.write_arrays(path, arrays, {"displacement": said})
+    before = [path.read_bytes() for path in paths]
+    viewer.open(list(map(str, paths[:2])), stack=True, plugin="napari-vit-tfm")
+    other, _ = viewer.open(str(paths[2]), plugin="napari-vit-tfm")
     run(dock, finish)
-    before = path.read_bytes()
-    dock.save(str(path))
-    assert "the displacements were read from this file" in dock.message.text()
-    assert path.read_bytes() == before
+    dock.fields.choose(other)
+    for path in paths:
+        dock.save(str(path))
+        assert dock.message.text() == f"{path}: the output file is an input file"
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):

@@ -25,6 +25,7 @@ from napari_vit_tfm.napari.attention.requests import EvidenceRequest
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, all_maps
 from napari_vit_tfm.napari.errors import report
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.reading import source_files
 from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 
@@ -226,7 +227,8 @@ class AttentionDock(Dock):
         if self._shown.findings is None:
             return
         try:
-            save(path, self._shown.findings)
+            inputs = source_files(self._viewer.layers)
+            save(path, self._shown.findings, inputs=inputs)
         except (TFMError, OSError) as error:
             report(error, activity="saving")
 

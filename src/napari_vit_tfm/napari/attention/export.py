@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm.attention.export import write_findings
 from napari_vit_tfm.attention.patch import PatchFindings
+from napari_vit_tfm.io import check_output
 
 _DPI = 150
 
 
-def save(path: Path, findings: PatchFindings) -> None:
+def save(path: Path, findings: PatchFindings, *, inputs: Iterable[str]) -> None:
     """Write a figure, or the data that it is drawn from.
 
     Parameters
@@ -24,11 +26,13 @@ def save(path: Path, findings: PatchFindings) -> None:
         the data.
     findings : PatchFindings
         The results.
+    inputs : iterable of str, keyword-only
+        Files that must not be overwritten, because the data were read from them.
 
     Raises
     ------
     FieldFileError
-        If the extension is not supported.
+        If the extension is not supported, or the file is an input.
     OSError
         If the file cannot be written.
     """
@@ -38,7 +42,7 @@ def save(path: Path, findings: PatchFindings) -> None:
 
         write_png(path, findings_figure(findings))
     else:
-        write_findings(path, findings)
+        write_findings(check_output(path, inputs=inputs), findings)
 
 
 def copy_figure(findings: PatchFindings) -> None:

@@ -142,6 +142,18 @@ def field_of(layers: Iterable[Layer], layer: Layer) -> FieldLayers | None:
     return next((one for one in fields if layer in one.layers), None)
 
 
+def source_files(layers: Iterable[Layer]) -> list[str]:
+    """Files that the displacements in layers were read from."""
+    files: list[str] = []
+    for field in find_displacements(layers):
+        entry = entry_of(field.first)
+        if entry is not None and entry.arrays is not None:
+            # The field of a series has several files.
+            source = entry.arrays.metadata.get("source", [])
+            files += [source] if isinstance(source, str) else source
+    return files
+
+
 def adopt(field: FieldLayers, *, compare_data: bool = True) -> Description:
     """Read a field from layers of another program, unless it is known and unchanged.
 

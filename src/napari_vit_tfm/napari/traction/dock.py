@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
@@ -20,7 +19,7 @@ from superqt import QCollapsible
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError, FieldFileError, TFMError
+from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.errors import in_one_line, report
@@ -28,6 +27,7 @@ from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
+    source_files,
 )
 from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.layers.results import (
@@ -397,7 +397,7 @@ class TractionDock(Dock):
         if result is None:
             return
         try:
-            self._check_not_measured(Path(path))
+            io.check_output(path, inputs=source_files(self._viewer.layers))
             io.write_traction(path, result.stack())
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
@@ -406,17 +406,6 @@ class TractionDock(Dock):
         # The note must not miss an edit in place of the displacements.
         self._read(compare_data=True)
         self.refresh()
-
-    def _check_not_measured(self, path: Path) -> None:
-        """Raise an error for the file that the displacements come from."""
-        stack, _ = self._read()
-        source = "" if stack is None else str(stack.metadata.get("source", ""))
-        both_exist = bool(source) and path.exists() and Path(source).exists()
-        if both_exist and path.samefile(source):
-            raise FieldFileError(
-                f"{path}: the displacements were read from this file; "
-                "choose another name"
-            )
 
 
 def _open_bar(run: Run) -> Any:
