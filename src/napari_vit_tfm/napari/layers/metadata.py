@@ -25,8 +25,8 @@ key                        meaning                             set by     read b
                                                                dock
 ``pixel_size_um``          size of a camera pixel              file,      runs
                                                                dock
-``young_pa``,              the gel; for tractions, the gel     file, run  dock,
-``poisson``,               that they were computed with                   inspector,
+``young_pa``,              the gel; for tractions, the gel     file,      dock,
+``poisson``,               that they were computed with        dock, run  inspector,
 ``thickness_um``                                                          writer
 ``source_id``              for a result: ``field_id`` of its   run        results
                            displacements

@@ -1,7 +1,7 @@
 """Results: layers of the tractions that were computed from a displacement field.
 
-Every run adds new layers. This module also changes unit, pixel size and spacing on all
-layers of a field and of its results.
+Every run adds new layers. This module also changes the unit, the pixel size and the gel
+on all layers of a field, and the spacing on those of its results, too.
 """
 
 from __future__ import annotations
