@@ -24,7 +24,9 @@ from napari_vit_tfm.units import (
     DISPLACEMENT_UNITS,
     TRACTION_UNITS,
     DisplacementUnit,
+    Length,
     TractionUnit,
+    consistent_lengths,
     grid_steps_per_unit,
 )
 
@@ -149,6 +151,11 @@ class Displacement(ABC):
         Size of a camera pixel in the specimen, in micrometres.
     gel : Gel
         The known properties of the gel.
+    spacing_in_unit : float, optional
+        Distance between neighbouring vectors in the unit of the displacements, where
+        their positions are known. With it, displacements in ``px`` need no other
+        length. Together with a pixel size it gives `spacing_um`, and together with
+        `spacing_um` the pixel size.
     outline : array of shape (N, 2), optional
         Outline of the cell, ``(x, y)`` in grid steps counted from zero.
     metadata : mapping
@@ -157,7 +164,8 @@ class Displacement(ABC):
     Raises
     ------
     FieldError
-        If the unit is unknown or a length is not positive.
+        If the unit is unknown, a length is not positive, or the lengths contradict
+        each other by more than 1%.
     """
 
     unit: Annotated[
@@ -189,6 +197,7 @@ class Displacement(ABC):
         ),
     ] = None
     gel: Gel = field(default_factory=Gel)
+    spacing_in_unit: float | None = None
     outline: npt.NDArray[np.float64] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -200,6 +209,20 @@ class Displacement(ABC):
             )
         _check_positive("the spacing", self.spacing_um)
         _check_positive("the pixel size", self.pixel_size_um)
+        _check_positive("the distance of the positions", self.spacing_in_unit)
+        spacing, pixel_size = consistent_lengths(
+            self.unit, self.spacing_in_unit, self.spacing_um, self.pixel_size_um
+        )
+        object.__setattr__(self, "spacing_um", spacing)
+        object.__setattr__(self, "pixel_size_um", pixel_size)
+
+    @property
+    def missing_lengths(self) -> tuple[Length, ...]:
+        """Lengths that are required to convert the displacements, but not known."""
+        if self.unit is None or self.spacing_in_unit is not None:
+            return ()
+        needs = DISPLACEMENT_UNITS[self.unit].needs
+        return tuple(name for name in needs if getattr(self, name) is None)
 
     @property
     @abstractmethod
@@ -233,6 +256,8 @@ class Displacement(ABC):
                 "the displacement's unit is not known: "
                 f"set it to one of {', '.join(DISPLACEMENT_UNITS)}"
             )
+        if self.spacing_in_unit is not None and self.unit in ("px", "um"):
+            return 1.0 / self.spacing_in_unit
         return grid_steps_per_unit(
             self.unit,
             n_columns=self.grid_shape[1],
@@ -249,8 +274,8 @@ class DisplacementStack(_VectorStack, Displacement):
     ----------
     data : array of shape (T, H, W, 2) or (H, W, 2)
         Displacement vectors ``(x, y)``; kept as float32.
-    unit, spacing_um, pixel_size_um, gel, outline, metadata : optional, keyword-only
-        As for `Displacement`.
+    unit, spacing_um, pixel_size_um, gel, spacing_in_unit, outline, metadata
+        Optional, keyword-only; as for `Displacement`.
 
     Raises
     ------
@@ -290,8 +315,8 @@ class DisplacementStream(Displacement):
     ----------
     source : FrameSource
         Where frames come from.
-    unit, spacing_um, pixel_size_um, gel, outline, metadata : optional, keyword-only
-        As for `Displacement`.
+    unit, spacing_um, pixel_size_um, gel, spacing_in_unit, outline, metadata
+        Optional, keyword-only; as for `Displacement`.
 
     Raises
     ------

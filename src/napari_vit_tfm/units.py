@@ -24,6 +24,9 @@ LENGTHS: Mapping[Length, str] = MappingProxyType(
 """Names of the lengths of a stack: the distance between neighbouring vectors, and the
 size of a camera pixel in the specimen."""
 
+LENGTH_TOLERANCE = 0.01
+"""Allowed difference of two values of the same length, relative to it."""
+
 _NOT_KNOWN = "unit not known"
 
 
@@ -265,3 +268,68 @@ def grid_steps_per_unit(
     if unit == "px":
         return um["pixel_size_um"] / um["spacing_um"]
     return 1.0 if unit == "grid" else float(n_columns - 1)
+
+
+def consistent_lengths(
+    unit: DisplacementUnit | None,
+    spacing_in_unit: float | None,
+    spacing_um: float | None,
+    pixel_size_um: float | None,
+) -> tuple[float | None, float | None]:
+    """Vector spacing and pixel size, as far as they follow from the other lengths.
+
+    Parameters
+    ----------
+    unit : {"um", "grid", "px", "field"}, optional
+        Unit of the displacements.
+    spacing_in_unit : float, optional
+        Distance between neighbouring vectors in this unit, where it is known.
+    spacing_um, pixel_size_um : float, optional
+        Vector spacing and pixel size, in um, where they are given.
+
+    Returns
+    -------
+    spacing_um, pixel_size_um : float or None
+        The lengths; None if they are not known.
+
+    Raises
+    ------
+    FieldError
+        If the lengths contradict each other by more than 1%.
+
+    Examples
+    --------
+    >>> consistent_lengths("px", 8.0, None, 0.25)
+    (2.0, 0.25)
+    >>> consistent_lengths("px", 8.0, 2.0, None)
+    (2.0, 0.25)
+    >>> consistent_lengths("um", 8.0, 2.0, None)
+    Traceback (most recent call last):
+    ...
+    napari_vit_tfm.errors.FieldError: according to their positions, the vectors are \
+8 um apart, but the vector spacing is 2 um: check the spacing and the unit
+    """
+    if spacing_in_unit is None or unit not in ("px", "um"):
+        return spacing_um, pixel_size_um
+    if unit == "um":
+        expected, check = spacing_in_unit, "the unit"
+        apart = f"{spacing_in_unit:g} um apart"
+    elif pixel_size_um is not None:
+        expected = spacing_in_unit * pixel_size_um
+        apart = (
+            f"{spacing_in_unit:g} px apart, which is {expected:g} um with the pixel "
+            f"size of {pixel_size_um:g} um"
+        )
+        check = "the pixel size"
+    elif spacing_um is not None:
+        return spacing_um, spacing_um / spacing_in_unit
+    else:
+        return None, None
+    if spacing_um is None:
+        return expected, pixel_size_um
+    if abs(spacing_um - expected) > LENGTH_TOLERANCE * expected:
+        raise FieldError(
+            f"according to their positions, the vectors are {apart}, but the vector "
+            f"spacing is {spacing_um:g} um: check the spacing and {check}"
+        )
+    return spacing_um, pixel_size_um

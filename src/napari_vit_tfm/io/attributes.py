@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,35 @@ from napari_vit_tfm.units import (
 )
 
 
+_SYNONYMS = {
+    "units": ("units", "unit"),
+    "spacing_um": ("spacing_um", "spacing", "dx"),
+    "pixel_size_um": ("pixel_size_um", "pixel_size", "pixelsize"),
+}
+"""Names of attributes in files, the first of which is our own."""
+
+
+def unit_name(entry: ArrayEntry) -> Any:
+    """The unit as it is written in the file; None if the file does not have one."""
+    return _attribute(entry, "units")[1]
+
+
+def length_notes(entry: ArrayEntry) -> Iterator[str]:
+    """A sentence for every length that the file gives without its unit."""
+    for name in ("spacing_um", "pixel_size_um"):
+        found, value = _attribute(entry, name)
+        if value is not None and found != name:
+            yield f"{found} = {value!r} is taken as micrometres, since it has no unit"
+
+
+def _attribute(entry: ArrayEntry, name: str) -> tuple[str, Any]:
+    """Name in the file and value of an attribute; the value is None if it is missing."""
+    for synonym in _SYNONYMS.get(name, (name,)):
+        if entry.attributes.get(synonym) is not None:
+            return synonym, entry.attributes[synonym]
+    return name, None
+
+
 def unit_of_displacement(
     path: Path, entry: ArrayEntry
 ) -> tuple[DisplacementUnit | None, float]:
@@ -28,7 +57,7 @@ def unit_of_displacement(
 
     The unit is None if the file does not have one.
     """
-    name = entry.attributes.get("units")
+    name = unit_name(entry)
     if name is None:
         return ("field" if entry.is_original else None), 1.0
     converted = displacement_unit(name)
@@ -43,7 +72,7 @@ def unit_of_displacement(
 
 def unit_of_traction(path: Path, entry: ArrayEntry) -> TractionUnit:
     """Unit of the tractions."""
-    name = entry.attributes.get("units", "1" if entry.is_original else None)
+    name = unit_name(entry) or ("1" if entry.is_original else None)
     unit = traction_unit(name)
     if unit is None:
         found = "no unit" if name is None else f"the unknown unit {name!r}"
@@ -56,13 +85,13 @@ def unit_of_traction(path: Path, entry: ArrayEntry) -> TractionUnit:
 
 def length_of(path: Path, entry: ArrayEntry, name: str) -> float | None:
     """A length attribute; None if the file does not have it."""
-    value: Any = entry.attributes.get(name)
+    found, value = _attribute(entry, name)
     if value is None:
         return None
     number = _as_float(value)
     if number is None or not 0 < number < math.inf:
         raise FieldFileError(
-            f"{path}: {entry.name} has {name} = {value!r}, expected a positive number"
+            f"{path}: {entry.name} has {found} = {value!r}, expected a positive number"
         )
     return number
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -18,8 +18,17 @@ from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
-Kind = Literal["displacement", "traction"]
-Layout = Literal["(T, H, W, 2)", "(T, 2, H, W)", "(H, W, 2)", "(X, Y, 2)"]
+Kind = Literal["displacement", "traction", "other"]
+YDirection = Literal["down", "up"]
+Layout = Literal[
+    "(T, H, W, 2)",
+    "(T, 2, H, W)",
+    "(H, W, 2)",
+    "(2, H, W)",
+    "(X, Y, 2)",
+    "(T, H, W, 3)",
+    "(H, W, 3)",
+]
 
 MIN_SIDE = 3
 """Minimum number of vectors along a side of a field in a file.
@@ -32,6 +41,10 @@ EXPECTED_ARRAY = (
     f"at least {MIN_SIDE} vectors a side"
 )
 """Description of a vector field in an HDF5 or NPZ file, for messages."""
+
+SPACING_IN_UNIT = "spacing_in_unit"
+"""Name of the attribute with the distance between neighbouring vectors, in the unit of
+the displacements. Readers set it where a file has the positions of the vectors."""
 
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
@@ -57,9 +70,17 @@ class ArrayEntry:
         Name of the element type.
     layout : str, optional
         Order of the axes; None if the array is not a vector field.
-    kind : {"displacement", "traction"}, optional
+    kind : {"displacement", "traction", "other"}, optional
         Kind of field, according to the array's name, its unit or the file's name;
-        None if none of them tells.
+        None if none of them tells. "other" is neither of the two, such as a velocity.
+    what : str
+        What an array of the kind "other" has, for messages, such as "a velocity".
+    y : {"down", "up"}, optional
+        Direction of the y axis in the file: of increasing row numbers or positions,
+        and of positive y components. None if the file may have either.
+    notes : tuple of str
+        What a user must know about how the array is read, one sentence each, without
+        the name of the file.
     is_original : bool
         Whether it is the array ``data`` of the original work, which has no unit:
         displacements are fractions of the field's width, tractions ``t / E``.
@@ -72,6 +93,9 @@ class ArrayEntry:
     dtype: str
     layout: Layout | None = None
     kind: Kind | None = None
+    what: str = ""
+    y: YDirection | None = "down"
+    notes: tuple[str, ...] = ()
     is_original: bool = False
     attributes: Attributes = field(default_factory=lambda: MappingProxyType({}))
 
@@ -83,6 +107,11 @@ class ArrayEntry:
     def has_frames(self) -> bool:
         """Whether the first axis is the axis of frames; else there is one frame."""
         return self.layout is not None and self.layout.startswith("(T, ")
+
+    @property
+    def has_third_component(self) -> bool:
+        """Whether the vectors of the field have a third component."""
+        return self.layout is not None and self.layout.endswith(", 3)")
 
     @property
     def n_frames(self) -> int:
@@ -137,8 +166,9 @@ def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
     """Order of the axes of an array, if it can be a stack of vector fields.
 
     Of four axes, the first is the axis of frames; the components are the last axis or
-    the second. Three axes are one frame whose last axis has the components.
-    ``(2, H, W)`` is not accepted, since it could also be two images.
+    the second. Three axes are one frame whose last axis has the components. A third
+    component, along the optical axis, is allowed where the components are the last
+    axis. ``(2, H, W)`` is not accepted, since it could also be two images.
 
     Parameters
     ----------
@@ -159,57 +189,124 @@ def field_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout | None:
             return "(T, H, W, 2)"
         if shape[1] == 2 and min(shape[2:]) >= MIN_SIDE:
             return "(T, 2, H, W)"
-    if len(shape) == 3 and shape[2] == 2 and min(shape[:2]) >= MIN_SIDE:
-        return "(H, W, 2)"
+        if shape[3] == 3 and min(shape[1:3]) > MIN_SIDE:
+            return "(T, H, W, 3)"
+    if len(shape) == 3 and min(shape[:2]) >= MIN_SIDE:
+        if shape[2] == 2:
+            return "(H, W, 2)"
+        if shape[2] == 3 and min(shape[:2]) > MIN_SIDE:
+            return "(H, W, 3)"
     return None
 
 
-def to_stack(array: AnyArray, layout: Layout) -> AnyArray:
-    """Reorder the axes of an array from its layout to ``(T, H, W, 2)``."""
-    if layout == "(T, 2, H, W)":
-        return np.moveaxis(array, 1, -1)
-    if layout == "(X, Y, 2)":
-        return array.transpose(1, 0, 2)[np.newaxis]
-    if layout == "(H, W, 2)":
-        return array[np.newaxis]
-    return array
+def has_components_first(shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether an array can be one frame in the layout ``(2, H, W)``."""
+    return (
+        "float" in dtype
+        and len(shape) == 3
+        and shape[0] == 2
+        and min(shape[1:]) >= MIN_SIDE
+    )
 
 
-def kind_of_name(name: str) -> Kind | None:
-    """Kind of field according to a name; None if the name has neither kind or both.
+def to_stack(array: AnyArray, layout: Layout, *, y: YDirection = "down") -> AnyArray:
+    """Reorder an array to ``(T, H, W, 2)``, with rows and y components downwards.
 
-    Only whole words are compared: ``contraction`` is not a traction.
+    Parameters
+    ----------
+    array : array
+        Values of the array.
+    layout : str
+        Order of its axes. A third component is left out.
+    y : {"down", "up"}, keyword-only
+        Direction of the y axis in the file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io.base import to_stack
+    >>> field = np.array([[[1, 2]], [[3, 4]]])
+    >>> to_stack(field, "(H, W, 2)", y="up")[0, :, 0].tolist()
+    [[3, -4], [1, -2]]
     """
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    if layout == "(T, 2, H, W)":
+        array = np.moveaxis(array, 1, -1)
+    elif layout == "(2, H, W)":
+        array = np.moveaxis(array, 0, -1)[np.newaxis]
+    elif layout == "(X, Y, 2)":
+        array = array.transpose(1, 0, 2)[np.newaxis]
+    elif layout in ("(H, W, 2)", "(H, W, 3)"):
+        array = array[np.newaxis]
+    array = array[..., :2]
+    return array[:, ::-1] * np.array([1, -1], array.dtype) if y == "up" else array
+
+
+_OTHER_WORDS = {
+    **dict.fromkeys(["force", "forces"], "a force"),
+    **dict.fromkeys(["stress", "stresses"], "a stress"),
+    **dict.fromkeys(["velocity", "velocities", "vel"], "a velocity"),
+    **dict.fromkeys(
+        ["pos", "position", "positions", "coord", "coords", "coordinates", "grid"],
+        "positions",
+    ),
+    **dict.fromkeys(["noise"], "noise"),
+}
+"""Words in the names of arrays that are neither displacements nor tractions."""
+
+
+def kind_of_name(name: str) -> tuple[Kind | None, str]:
+    """Kind of field according to a name, and what a field of the kind "other" is.
+
+    Only whole words are compared: ``contraction`` is not a traction. The kind is None
+    if the name has no such word, or words of both kinds.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.io.base import kind_of_name
+    >>> kind_of_name("displacement_um"), kind_of_name("cell 3")
+    (('displacement', ''), (None, ''))
+    >>> kind_of_name("force_field")
+    ('other', 'a force')
+    """
+    words = [
+        word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    ]
     displacement = any(
-        word.startswith("displ") or word in {"disp", "dspl"}
-        for word in map(str.lower, words)
+        word.startswith("displ") or word in {"disp", "dspl"} for word in words
     )
     traction = any(
-        word.startswith("traction") or word in {"trac", "tracs"}
-        for word in map(str.lower, words)
+        word.startswith("traction") or word in {"trac", "tracs"} for word in words
     )
-    if displacement == traction:
-        return None
-    return "displacement" if displacement else "traction"
+    if displacement or traction:
+        if displacement and traction:
+            return None, ""
+        return ("displacement" if displacement else "traction"), ""
+    for word in words:
+        if word in _OTHER_WORDS:
+            return "other", _OTHER_WORDS[word]
+    return None, ""
 
 
-def kind_of_entry(entry: ArrayEntry, path: Path) -> Kind | None:
-    """Kind of field according to the array's name, its unit, or the file's name.
+def with_kind(entry: ArrayEntry, path: Path) -> ArrayEntry:
+    """The entry with its kind: by the array's name, its unit, or the file's name.
 
     They are used in this order. If the name does not tell, the name of the group
-    around the array is used.
+    around the array is used. An entry that has a kind is not changed.
     """
+    if entry.kind is not None:
+        return entry
     for part in reversed(re.split(r"[/.]", entry.name)):
-        by_name = kind_of_name(part)
-        if by_name is not None:
-            return by_name
+        kind, what = kind_of_name(part)
+        if kind is not None:
+            return replace(entry, kind=kind, what=what)
     unit = entry.attributes.get("units")
     if traction_unit(unit) == "Pa":
-        return "traction"
+        return replace(entry, kind="traction")
     if displacement_unit(unit) is not None:
-        return "displacement"
-    return kind_of_name(path.stem)
+        return replace(entry, kind="displacement")
+    kind, _ = kind_of_name(path.stem)
+    # A file may be called "noise-free" or "grid 2", whatever is in it.
+    return entry if kind == "other" else replace(entry, kind=kind)
 
 
 def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:

@@ -19,8 +19,15 @@ from napari_vit_tfm.io.base import (
     ArrayEntry,
     checked_outline,
     convert_errors,
-    kind_of_entry,
     register,
+    with_kind,
+)
+from napari_vit_tfm.io.components import (
+    Pair,
+    Positions,
+    find_pairs,
+    positions_of,
+    without_lone_components,
 )
 
 READERS: dict[str, type[FieldFile]] = {}
@@ -55,8 +62,11 @@ class FieldFile(ABC):
         Such formats are tried last.
     reads_frames : bool
         Whether single frames of an array can be read.
-    rows_first : bool
-        Whether images are indexed by row first and column second.
+    may_be_component : bool
+        Whether such a file may have one component of a field, and a second file the
+        other component.
+    frames_last : bool
+        Whether the axis of frames is the last one where components are separate arrays.
     """
 
     name: ClassVar[str]
@@ -64,16 +74,19 @@ class FieldFile(ABC):
     expects: ClassVar[str] = EXPECTED_ARRAY
     is_container: ClassVar[bool] = False
     reads_frames: ClassVar[bool] = False
-    rows_first: ClassVar[bool] = True
+    may_be_component: ClassVar[bool] = False
+    frames_last: ClassVar[bool] = False
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, is_format: bool = True) -> None:
         super().__init_subclass__()
-        register(READERS, cls)
+        if is_format:
+            register(READERS, cls)
 
     def __init__(self, path: Path, head: bytes) -> None:
         self.path = path
         self.head = head
         self._resources: ExitStack | None = None
+        self._pairs: dict[str, Pair] = {}
 
     @classmethod
     @abstractmethod
@@ -111,12 +124,18 @@ class FieldFile(ABC):
 
     @cached_property
     def arrays(self) -> tuple[ArrayEntry, ...]:
-        """Headers of all arrays, with the kind of each."""
+        """Headers of all arrays, with the kind of each.
+
+        Two arrays that are the components of one field are followed by this field.
+        """
         with self._reading():
-            entries = self.entries()
-        return tuple(
-            replace(entry, kind=kind_of_entry(entry, self.path)) for entry in entries
-        )
+            entries = [with_kind(entry, self.path) for entry in self.entries()]
+        fields = []
+        for entry, pair in find_pairs(entries, frames_last=self.frames_last):
+            positions = self._positions(entries, entry, pair)
+            self._pairs[entry.name] = replace(pair, positions=positions)
+            fields.append(entry if positions is None else positions.described(entry))
+        return (*without_lone_components(entries), *fields)
 
     def read(self, name: str, frames: slice | None = None) -> AnyArray:
         """Read an array.
@@ -133,8 +152,14 @@ class FieldFile(ABC):
         FieldFileError
             If the file is damaged.
         """
+        pair = self._pairs.get(name)
         with self._reading():
-            return self.values(name, frames)
+            if pair is None:
+                return self.values(name, frames)
+            whole = frames if not pair.has_frames_last else None
+            x, y = (self.values(part, whole) for part in (pair.x, pair.y))
+        field = pair.joined(x, y)
+        return field[frames] if pair.has_frames_last and frames is not None else field
 
     def outline(self) -> npt.NDArray[np.float64] | None:
         """The cell outline, ``(N, 2)``, ``(x, y)`` in grid steps from 0, or None.
@@ -147,6 +172,17 @@ class FieldFile(ABC):
         with self._reading():
             found = self.outline_points()
         return None if found is None else checked_outline(self.path, *found)
+
+    def _positions(
+        self, entries: list[ArrayEntry], field: ArrayEntry, pair: Pair
+    ) -> Positions | None:
+        """The positions of the vectors of a pair, if the file has them."""
+        names = positions_of(pair.x)
+        shapes = {entry.name: entry.shape for entry in entries}
+        if any(shapes.get(name) != field.grid_shape for name in names):
+            return None
+        with self._reading():
+            return Positions.of(*(self.values(name, None) for name in names))
 
     def _reading(self) -> AbstractContextManager[None]:
         if self._resources is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import FloatArray
-from napari_vit_tfm.io.base import ArrayEntry, to_stack
+from napari_vit_tfm.io.base import ArrayEntry, YDirection, to_stack
 from napari_vit_tfm.io.field_file import FieldFile
 
 
@@ -24,11 +24,14 @@ class FileFrames:
         The array; its layout is not None.
     factor : float
         Factor by which the numbers in the file are multiplied.
+    y : {"down", "up"}
+        Direction of the y axis in the file.
     """
 
     file: FieldFile
     entry: ArrayEntry
     factor: float = 1.0
+    y: YDirection = "down"
 
     @property
     def n_frames(self) -> int:
@@ -47,11 +50,13 @@ class FileFrames:
     def frames(self, start: int, stop: int) -> FloatArray:
         """Read the frames from `start` to before `stop`, as float32.
 
+        Vectors that are not finite are holes: both components are NaN.
+
         Raises
         ------
         FieldFileError
-            If the numbers have another type than in the header, vectors are NaN or
-            infinite, or the file is damaged.
+            If the numbers have another type than in the header, or the file is
+            damaged.
         """
         assert self.entry.layout is not None
         array = self.file.read(
@@ -62,25 +67,12 @@ class FileFrames:
                 f"{self.file.path}: {self.entry.name} has {array.dtype} numbers, "
                 f"expected {self.file.expects}"
             )
-        # Numbers that exceed float32 become infinite; `_check_finite` finds them.
+        # Numbers that exceed float32 become infinite, which is a hole.
         with np.errstate(over="ignore"):
             vectors = np.ascontiguousarray(
-                to_stack(array, self.entry.layout), dtype=np.float32
+                to_stack(array, self.entry.layout, y=self.y), dtype=np.float32
             )
             if self.factor != 1:
                 vectors = vectors * np.float32(self.factor)
-        self._check_finite(vectors, start)
+        vectors[~np.isfinite(vectors).all(axis=-1)] = np.nan
         return vectors
-
-    def _check_finite(self, vectors: FloatArray, start: int) -> None:
-        bad = np.logical_not(np.isfinite(vectors).all(axis=-1))
-        if not bad.any():
-            return
-        frame, row, column = np.argwhere(bad)[0]
-        frames = int(bad.reshape(len(bad), -1).any(axis=1).sum())
-        raise FieldFileError(
-            f"{self.file.path}: {int(bad.sum())} of {bad.size} vectors of "
-            f"{self.entry.name} are NaN or infinite, in {frames} of {len(bad)} frames, "
-            f"the first at frame {start + frame}, row {row}, column {column}; expected "
-            "finite numbers everywhere; fill the gaps first"
-        )

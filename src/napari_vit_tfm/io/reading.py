@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -24,21 +23,31 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
     gel_of,
     known_length_of,
+    length_notes,
     length_of,
+    unit_name,
     unit_of_displacement,
     unit_of_traction,
 )
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     SEGMENTATION_NAME,
+    SPACING_IN_UNIT,
     ArrayEntry,
+    Kind,
+    YDirection,
 )
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.frames import FileFrames
 from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
-from napari_vit_tfm.io.series import Series, SeriesFrames, natural_order
+from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
-from napari_vit_tfm.units import DisplacementUnit, TractionUnit
+from napari_vit_tfm.units import (
+    DisplacementUnit,
+    Length,
+    TractionUnit,
+    displacement_unit,
+)
 
 
 class DisplacementOptions(TypedDict, total=False):
@@ -49,6 +58,8 @@ class DisplacementOptions(TypedDict, total=False):
     spacing_um: float | None
     pixel_size_um: float | None
     gel: Gel | None
+    y: YDirection | None
+    components_first: bool
     on_notice: Callable[[str], None] | None
 
 
@@ -60,16 +71,19 @@ def read_displacement(
     spacing_um: float | None = None,
     pixel_size_um: float | None = None,
     gel: Gel | None = None,
+    y: YDirection | None = None,
+    components_first: bool = False,
     on_notice: Callable[[str], None] | None = None,
 ) -> DisplacementStack:
-    """Read a displacement stack from a file, such as HDF5, MATLAB or NPZ.
+    """Read a displacement stack from a file of any format.
 
     Parameters
     ----------
     source : path, FieldFile, or sequence of paths
         The file, whose format is recognised by its content, or a `FieldFile` that is
-        open. Several files are read as one series, sorted by the numbers in their
-        names: cell_2 comes before cell_10.
+        open. Several files, and the files of a folder, are read as one series, sorted
+        by the numbers in their names: cell_2 comes before cell_10. If two files have
+        one component each, either of them stands for both.
     dataset : str, optional, keyword-only
         Name of the array, which is read as displacement whatever its name. By
         default, the array is found by its name, its unit or the file's name.
@@ -82,21 +96,32 @@ def read_displacement(
         defaults are the values in the file.
     gel : Gel, optional, keyword-only
         Known values of the gel. The others are read from the file.
+    y : {"down", "up"}, optional, keyword-only
+        Direction of the y axis in the file, of positions or row numbers and of y
+        components. The default is the direction that the format or the file
+        specifies, and otherwise down.
+    components_first : bool, keyword-only
+        Whether an array ``(2, H, W)`` is one frame. It could also be two images.
     on_notice : callable, optional, keyword-only
-        Called with a message for every impossible value of the gel in the file,
-        which is then ignored. Without this function, such a value is an error. Also
-        called if the outlines in a series differ, which are then ignored.
+        Called with a message for everything that the user should know about how the
+        file is read: an assumed direction of y, interpolated positions, an ignored
+        third component, different outlines in a series. Also called for every
+        impossible value of the gel in the file, which is then ignored; without this
+        function, such a value is an error.
 
     Returns
     -------
     DisplacementStack
-        The stack ``(T, H, W, 2)``. Its unit is None if it is not known.
+        The stack ``(T, H, W, 2)``. Its unit is None if it is not known. Vectors that
+        are missing, or not finite, are NaN. The messages are in
+        ``metadata["notes"]``, and the direction of y in the file in
+        ``metadata["y"]``.
 
     Raises
     ------
     FieldFileError
-        If the file has no displacement field, the unit in the file is unknown,
-        vectors are NaN or infinite, or the gel is impossible; or if files of a series
+        If the file has no displacement field, the unit in the file is unknown, the
+        gel is impossible, or lengths contradict each other; or if files of a series
         differ in grid, unit, lengths or gel.
     FieldError
         If `unit` is unknown, or a length is not positive.
@@ -117,7 +142,8 @@ def read_displacement(
     A series of files:
 
     >>> for number in (10, 2):
-    ...     np.savez(f"cell_{number}.npz", u=np.full((16, 24, 2), float(number)))
+    ...     field = np.full((16, 24, 2), float(number))
+    ...     np.savez(f"cell_{number}.npz", displacement=field)
     >>> stack = read_displacement(["cell_10.npz", "cell_2.npz"], unit="px")
     >>> stack.data[:, 0, 0, 0]
     array([ 2., 10.], dtype=float32)
@@ -128,10 +154,14 @@ def read_displacement(
         spacing_um=spacing_um,
         pixel_size_um=pixel_size_um,
         gel=gel,
+        y=y,
+        components_first=components_first,
         on_notice=on_notice,
     )
-    if not isinstance(source, str | os.PathLike | FieldFile):
-        return _read_series(natural_order(source), options)
+    series = series_in(source)
+    if series is not None:
+        return _read_series(series, options)
+    assert not isinstance(source, Sequence) or isinstance(source, str)
     with opened(source) as file:
         return _whole(_stream(file, options))
 
@@ -164,8 +194,7 @@ def open_displacement(
     Raises
     ------
     FieldFileError, FieldError
-        As for `read_displacement`. In a stream, vectors that are NaN or infinite are
-        found when they are read.
+        As for `read_displacement`.
 
     Examples
     --------
@@ -177,10 +206,12 @@ def open_displacement(
     ...     stream.n_frames, stream.part(96, 100).data.shape
     (100, (4, 16, 24, 2))
     """
-    if not isinstance(source, str | os.PathLike | FieldFile):
-        with _open_series(natural_order(source), options) as stream:
+    series = series_in(source)
+    if series is not None:
+        with _open_series(series, options) as stream:
             yield _whole(stream) if _size(stream) <= in_memory_bytes else stream
         return
+    assert not isinstance(source, Sequence) or isinstance(source, str)
     with opened(source) as file:
         stream = _stream(file, options)
         is_small = not file.reads_frames or _size(stream) <= in_memory_bytes
@@ -192,8 +223,11 @@ def read_traction(
     *,
     dataset: str | None = None,
     unit: TractionUnit | None = None,
+    y: YDirection | None = None,
+    components_first: bool = False,
+    on_notice: Callable[[str], None] | None = None,
 ) -> TractionStack:
-    """Read a traction stack from a file, such as HDF5, MATLAB or NPZ.
+    """Read a traction stack from a file of any format.
 
     Parameters
     ----------
@@ -205,19 +239,22 @@ def read_traction(
         the array is found by its name, its unit or the file's name.
     unit : {"Pa", "1"}, optional, keyword-only
         Unit of the tractions. The default is the unit in the file; an array ``data``
-        of the original work without a unit is ``t / E``, unit "1", and ``trac`` in
-        MATLAB files is in Pa.
+        of the original work without a unit is ``t / E``, unit "1", and the tractions
+        of other programs are in Pa.
+    y, components_first, on_notice : optional, keyword-only
+        As for `read_displacement`.
 
     Returns
     -------
     TractionStack
         The stack ``(T, H, W, 2)``, with gel and model as far as they are in the file.
+        Tractions that are missing, or not finite, are NaN.
 
     Raises
     ------
     FieldFileError
-        If the file has no traction field, its unit is missing or unknown, vectors are
-        NaN or infinite, or the gel is impossible.
+        If the file has no traction field, its unit is missing or unknown, or the gel
+        is impossible.
     FieldError
         If `unit` is unknown.
 
@@ -231,18 +268,22 @@ def read_traction(
     (3, (16, 24), 'Pa')
     """
     with opened(source) as file:
-        entry = choose(file, "traction", dataset=dataset)
-        data = FileFrames(file, entry).all()
+        entry = choose(
+            file, "traction", dataset=dataset, components_first=components_first
+        )
+        direction, notes = y or entry.y or "down", _notes(file, entry, "traction", y)
+        data = FileFrames(file, entry, y=direction).all()
+        _tell(file, notes, on_notice)
         return TractionStack(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
-            spacing_um=known_length_of(file.path, entry, "spacing_um"),
+            spacing_um=_traction_spacing(file, entry),
             gel=gel_of(file.path, entry, Gel(), None),
             model=str(entry.attributes.get("model", "")),
             model_sha256=str(entry.attributes.get("model_sha256", "")),
-            outline=file.outline(),
+            outline=_outline(file, entry, direction),
             drift=_read_drift(file, n_frames=len(data)),
-            metadata=_metadata(file, entry),
+            metadata=_metadata(file, entry, direction, notes),
         )
 
 
@@ -270,7 +311,7 @@ def read_segmentation(
     """
     with opened(source) as file:
         names = [entry.name for entry in file.arrays]
-        if not file.rows_first or SEGMENTATION_NAME not in names:
+        if file.frames_last or SEGMENTATION_NAME not in names:
             return None
         labels = file.read(SEGMENTATION_NAME)
     if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3):
@@ -320,25 +361,93 @@ def _open_series(
 
 def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream:
     """Displacements of an open file; no frames are read yet."""
-    entry = choose(file, "displacement", dataset=options.get("dataset"))
+    entry = choose(
+        file,
+        "displacement",
+        dataset=options.get("dataset"),
+        components_first=options.get("components_first", False),
+    )
+    on_notice, y = options.get("on_notice"), options.get("y")
+    direction = y or entry.y or "down"
+    notes = [*_notes(file, entry, "displacement", y), *length_notes(entry)]
     unit, factor = options.get("unit"), 1.0
     if unit is None:
         unit, factor = unit_of_displacement(file.path, entry)
+    else:
+        notes += _unit_notes(entry, unit)
+    gel = gel_of(file.path, entry, options.get("gel") or Gel(), on_notice)
+    _tell(file, notes, on_notice)
 
-    def length(given: float | None, name: str) -> float | None:
+    def length(name: Length) -> float | None:
+        given = options.get(name)
         return length_of(file.path, entry, name) if given is None else given
 
+    apart = length_of(file.path, entry, SPACING_IN_UNIT)
     return DisplacementStream(
-        FileFrames(file, entry, factor),
+        FileFrames(file, entry, factor, direction),
         unit=unit,
-        spacing_um=length(options.get("spacing_um"), "spacing_um"),
-        pixel_size_um=length(options.get("pixel_size_um"), "pixel_size_um"),
-        gel=gel_of(
-            file.path, entry, options.get("gel") or Gel(), options.get("on_notice")
-        ),
-        outline=file.outline(),
-        metadata=_metadata(file, entry),
+        spacing_um=length("spacing_um"),
+        pixel_size_um=length("pixel_size_um"),
+        gel=gel,
+        spacing_in_unit=None if apart is None else apart * factor,
+        outline=_outline(file, entry, direction),
+        metadata=_metadata(file, entry, direction, notes),
     )
+
+
+def _notes(
+    file: FieldFile, entry: ArrayEntry, kind: Kind, y: YDirection | None
+) -> list[str]:
+    """What a user must know about how an array is read, one sentence each."""
+    notes = list(entry.notes)
+    if entry.kind not in (kind, None):
+        is_called = entry.what or f"a {entry.kind}"
+        notes.append(f"{entry.name}, which is {is_called}, is read as {kind}")
+    if entry.has_third_component:
+        notes.append("the third component is left out")
+    if entry.y is None and y is None:
+        notes.append(
+            "the file does not say whether y points down or up: down is assumed "
+            '(otherwise y="up", --y up)'
+        )
+    return notes
+
+
+def _unit_notes(entry: ArrayEntry, unit: DisplacementUnit) -> list[str]:
+    """A note if the unit in the file is different from the given one."""
+    name = unit_name(entry)
+    if name is None or displacement_unit(name) in ((unit, 1.0), None):
+        return []
+    return [f"the unit in the file is {name}, but {unit} is used as you have set it"]
+
+
+def _tell(
+    file: FieldFile, notes: Iterable[str], on_notice: Callable[[str], None] | None
+) -> None:
+    if on_notice is not None:
+        for note in notes:
+            on_notice(f"{file.path.name}: {note}")
+
+
+def _outline(
+    file: FieldFile, entry: ArrayEntry, y: YDirection
+) -> npt.NDArray[np.float64] | None:
+    """The cell outline, with rows counted downwards."""
+    outline = file.outline()
+    if outline is not None and y == "up":
+        outline = outline.copy()
+        outline[:, 1] = entry.grid_shape[0] - 1 - outline[:, 1]
+    return outline
+
+
+def _traction_spacing(file: FieldFile, entry: ArrayEntry) -> float | None:
+    """Vector spacing of tractions, in um: given, or from positions in pixels."""
+    spacing = known_length_of(file.path, entry, "spacing_um")
+    pixel_size = known_length_of(file.path, entry, "pixel_size_um")
+    apart = length_of(file.path, entry, SPACING_IN_UNIT)
+    if spacing is None and pixel_size is not None and apart is not None:
+        return apart * pixel_size
+    return spacing
 
 
 def _whole(stream: DisplacementStream) -> DisplacementStack:
@@ -376,10 +485,14 @@ def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | 
     return drift
 
 
-def _metadata(file: FieldFile, entry: ArrayEntry) -> dict[str, Any]:
+def _metadata(
+    file: FieldFile, entry: ArrayEntry, y: YDirection, notes: Iterable[str]
+) -> dict[str, Any]:
     return {
         "source": str(file.path),
         "dataset": entry.name,
         "layout": entry.layout,
+        "y": y,
+        "notes": tuple(notes),
         "attributes": dict(entry.attributes),
     }

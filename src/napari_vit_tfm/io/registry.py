@@ -14,6 +14,7 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import formats
 from napari_vit_tfm.io.exporter import EXPORTERS, Exporter
 from napari_vit_tfm.io.field_file import READERS, FieldFile
+from napari_vit_tfm.io.pair_file import with_partner
 
 PathLike = str | os.PathLike[str]
 
@@ -60,7 +61,8 @@ def open_field_file(path: PathLike) -> FieldFile:
     Parameters
     ----------
     path : path
-        A file of any format.
+        A file of any format. If it is one of two files with one component each, such
+        as u.npy and v.npy, it stands for both.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def open_field_file(path: PathLike) -> FieldFile:
     head = _head(path)
     for reader in readers():
         if reader.recognises(path, head):
-            return reader(path, head)
+            return with_partner(reader(path, head))
     raise FieldFileError(
         f"{path}: found {_description_of(head)}, expected one of {_names_of_readers()}"
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import Displacement, FloatArray
-from napari_vit_tfm.io.registry import PathLike
+from napari_vit_tfm.io.components import component_of
+from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.registry import PathLike, readers
 
 
 def natural_order(paths: Iterable[PathLike]) -> list[Path]:
@@ -35,6 +38,61 @@ def natural_order(paths: Iterable[PathLike]) -> list[Path]:
     if not found:
         raise FieldError("there are no files in the series")
     return found
+
+
+def series_in(source: PathLike | FieldFile | Sequence[PathLike]) -> list[Path] | None:
+    """The files of a series, in order; None for a single file.
+
+    Parameters
+    ----------
+    source : path, FieldFile, or sequence of paths
+        Several files, or a folder: all its files with the extension of a format. Of
+        two files with one component each, only one is in the series.
+
+    Raises
+    ------
+    FieldError
+        If there are no files.
+    FieldFileError
+        If the files of the folder have several extensions.
+    """
+    if isinstance(source, FieldFile):
+        return None
+    if not isinstance(source, str | os.PathLike):
+        return _without_partners(natural_order(source))
+    folder = Path(source)
+    if not folder.is_dir():
+        return None
+    known = {suffix for reader in readers() for suffix in reader.suffixes}
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in known and not path.name.startswith(".")
+    ]
+    suffixes = sorted({path.suffix.lower() for path in found})
+    if len(suffixes) > 1:
+        raise FieldFileError(
+            f"{folder}: the folder has files of the types {', '.join(suffixes)}, "
+            "expected one type; list the files of the series instead"
+        )
+    if not found:
+        raise FieldFileError(f"{folder}: the folder has no file of a known format")
+    return _without_partners(natural_order(found))
+
+
+def _without_partners(paths: list[Path]) -> list[Path]:
+    """Leave out files of y components whose x components are there, too."""
+    names = {(path.parent, path.name) for path in paths}
+
+    def is_second(path: Path) -> bool:
+        component = component_of(path.stem)
+        return (
+            component is not None
+            and component.axis == 1
+            and (path.parent, component.partner + path.suffix) in names
+        )
+
+    return [path for path in paths if not is_second(path)]
 
 
 class Series:
@@ -173,6 +231,7 @@ def _compared_values(displacement: Displacement) -> Iterator[tuple[str, Any]]:
     yield "unit", displacement.unit
     yield "spacing in um", displacement.spacing_um
     yield "pixel size in um", displacement.pixel_size_um
+    yield "distance of the positions", displacement.spacing_in_unit
     yield "Young's modulus in Pa", gel.young_pa
     yield "Poisson ratio", gel.poisson
     yield "thickness of the gel in um", gel.thickness_um

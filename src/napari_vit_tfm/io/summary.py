@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import ArrayEntry, Kind
+from napari_vit_tfm.io.base import ArrayEntry, Kind, has_components_first
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.registry import PathLike, opened
 
@@ -78,25 +78,50 @@ def summarise(source: PathLike | FieldFile) -> FileSummary:
         )
 
 
-def choose(file: FieldFile, kind: Kind, *, dataset: str | None = None) -> ArrayEntry:
+def choose(
+    file: FieldFile,
+    kind: Kind,
+    *,
+    dataset: str | None = None,
+    components_first: bool = False,
+) -> ArrayEntry:
     """Choose the array to read as displacement or traction.
 
     An array that is given by its name is chosen whatever its kind. Otherwise, the
     array of the wanted kind is chosen. If there is no displacement, it is the array
     ``data`` of the original work or, without that, the only vector field of unknown
-    kind.
+    kind. An array of three components must be of the wanted kind.
+
+    Parameters
+    ----------
+    file : FieldFile
+        The open file.
+    kind : {"displacement", "traction"}
+        The wanted kind.
+    dataset : str, keyword-only, optional
+        Name of the array.
+    components_first : bool, keyword-only
+        Whether arrays ``(2, H, W)`` are vector fields.
 
     Raises
     ------
     FieldFileError
         If there is no such array, or several, or if it is not a vector field.
     """
+    arrays = tuple(
+        _with_components_first(entry) if components_first else entry
+        for entry in file.arrays
+    )
     if dataset is not None:
-        return _find_by_name(file, dataset)
-    fields = [entry for entry in file.arrays if entry.layout is not None]
+        return _find_by_name(file, arrays, dataset)
+    fields = [entry for entry in arrays if entry.layout is not None]
     candidates = [entry for entry in fields if entry.kind == kind]
     if not candidates and kind == "displacement":
-        unknown = [entry for entry in fields if entry.kind is None]
+        unknown = [
+            entry
+            for entry in fields
+            if entry.kind is None and not entry.has_third_component
+        ]
         candidates = [entry for entry in unknown if entry.is_original] or unknown
     if len(candidates) == 1:
         return candidates[0]
@@ -111,10 +136,22 @@ def choose(file: FieldFile, kind: Kind, *, dataset: str | None = None) -> ArrayE
             f"{_listed(fields)}; if this is a {kind} after all, choose it by its name "
             "(dataset=, --dataset)"
         )
+    hint = ""
+    if any(has_components_first(entry.shape, entry.dtype) for entry in arrays):
+        hint = (
+            "; if the first axis has the components, say so (components_first=, "
+            "--components-first)"
+        )
     raise FieldFileError(
-        f"{file.path}: has no {kind} field: found {_listed(file.arrays)}; "
-        f"expected {file.expects}"
+        f"{file.path}: has no {kind} field: found {_listed(arrays)}; "
+        f"expected {file.expects}{hint}"
     )
+
+
+def _with_components_first(entry: ArrayEntry) -> ArrayEntry:
+    if has_components_first(entry.shape, entry.dtype):
+        return replace(entry, layout="(2, H, W)")
+    return entry
 
 
 def _chosen_name(file: FieldFile, kind: Kind) -> str | None:
@@ -124,8 +161,10 @@ def _chosen_name(file: FieldFile, kind: Kind) -> str | None:
         return None
 
 
-def _find_by_name(file: FieldFile, dataset: str) -> ArrayEntry:
-    for entry in file.arrays:
+def _find_by_name(
+    file: FieldFile, arrays: Sequence[ArrayEntry], dataset: str
+) -> ArrayEntry:
+    for entry in arrays:
         if entry.name != dataset.strip("/"):
             continue
         if entry.layout is None:
@@ -134,7 +173,7 @@ def _find_by_name(file: FieldFile, dataset: str) -> ArrayEntry:
             )
         return entry
     raise FieldFileError(
-        f"{file.path}: there is no array {dataset!r}: found {_listed(file.arrays)}"
+        f"{file.path}: there is no array {dataset!r}: found {_listed(arrays)}"
     )
 
 
@@ -147,4 +186,5 @@ def _listed(entries: Sequence[ArrayEntry], maximum: int = 3) -> str:
 
 
 def _described(entry: ArrayEntry) -> str:
-    return f"{entry}, {entry.kind}" if entry.kind else str(entry)
+    what = entry.what or entry.kind
+    return f"{entry}, {what}" if what else str(entry)

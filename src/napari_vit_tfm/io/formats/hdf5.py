@@ -64,7 +64,7 @@ class Hdf5File(FieldFile):
                 ArrayEntry(
                     name=name,
                     shape=shape,
-                    dtype=str(item.dtype),
+                    dtype=item.dtype.name,
                     layout=field_layout(shape, item.dtype),
                     is_original=name == ORIGINAL_NAME and "units" not in attributes,
                     attributes=attributes,

@@ -72,7 +72,7 @@ class MatFile(FieldFile):
         if self._hdf5 is not None:
             return tuple(
                 # MATLAB stores the last axis first.
-                _entry(name, tuple(item.shape or ())[::-1], str(item.dtype))
+                _entry(name, tuple(item.shape or ())[::-1], item.dtype.name)
                 if isinstance(item, h5py.Dataset)
                 else _entry(name, (), "struct")
                 for name, item in self._hdf5.items()

@@ -54,7 +54,7 @@ class NpzFile(FieldFile):
             ArrayEntry(
                 name=name,
                 shape=shape,
-                dtype=str(dtype),
+                dtype=dtype.name,
                 layout=field_layout(shape, dtype),
                 attributes=file_attributes
                 | {

@@ -1,0 +1,230 @@
+"""Vector fields whose two components are separate arrays, such as ``u`` and ``v``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.gridding import NodeGrid, node_grid
+from napari_vit_tfm.io.base import (
+    MIN_SIDE,
+    SPACING_IN_UNIT,
+    AnyArray,
+    ArrayEntry,
+    Kind,
+    YDirection,
+    kind_of_name,
+)
+
+_TOKEN = re.compile(
+    "(?<![A-Za-z])(?:[UuDdTt]?[XxYy]|[UuVv])(?![A-Za-z])"  # u_001, Ux, 01v, disp_x
+    "|(?<=[a-z])[XYUV](?![A-Za-z])"  # dispX
+)
+_OTHER = {"u": "v", "v": "u", "x": "y", "y": "x"}
+_POSITIONS = ("x", "y")
+
+
+@dataclass(frozen=True)
+class Component:
+    """The component that an array has according to its name.
+
+    Parameters
+    ----------
+    axis : {0, 1}
+        0 is along x, 1 along y.
+    partner : str
+        Name of the other component.
+    kind : {"displacement", "traction", "other"}, optional
+        Kind of field that the name stands for; None if it does not tell.
+    """
+
+    axis: int
+    partner: str
+    kind: Kind | None
+
+
+def component_of(name: str) -> Component | None:
+    """Find out whether a name is that of one component.
+
+    Parameters
+    ----------
+    name : str
+        Name of an array, a layer, or a file without its extension.
+
+    Returns
+    -------
+    Component or None
+        None if it is not. The names ``x`` and ``y`` alone stand for positions.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.io.components import component_of
+    >>> component_of("disp_x")
+    Component(axis=0, partner='disp_y', kind='displacement')
+    >>> component_of("01v").partner, component_of("cell ty").kind
+    ('01u', 'traction')
+    >>> component_of("matrix") is None, component_of("x") is None
+    (True, True)
+    """
+    found = list(_TOKEN.finditer(name))
+    if not found or name.lower() in _POSITIONS:
+        return None
+    match = found[-1]
+    letter = match[0][-1]
+    other = _OTHER[letter.lower()]
+    partner = other if letter.islower() else other.upper()
+    renamed = name[: match.end() - 1] + partner + name[match.end() :]
+    prefix = match[0][:-1].lower()
+    kind, _ = kind_of_name(name)
+    if kind is None and prefix == "t":
+        kind = "traction"
+    elif kind is None and (prefix or letter.lower() in "uv"):
+        kind = "displacement"
+    return Component(int(letter.lower() in "vy"), renamed, kind)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two arrays that are the components of one vector field.
+
+    Parameters
+    ----------
+    x, y : str
+        Names of the arrays.
+    has_frames_last : bool
+        Whether the last of three axes is the axis of frames; else it is the first.
+    positions : Positions, optional
+        Where the vectors are, if the file has their positions.
+    """
+
+    x: str
+    y: str
+    has_frames_last: bool
+    positions: Positions | None = None
+
+    def joined(self, x: AnyArray, y: AnyArray) -> AnyArray:
+        """Both components, ``(T, H, W, 2)`` or ``(H, W, 2)``, on the grid."""
+        both = np.stack([x, y], axis=-1)
+        if self.has_frames_last:
+            both = np.moveaxis(both, 2, 0)
+        if self.positions is None:
+            return both
+        frames = both.reshape(-1, *both.shape[-3:])
+        placed = np.stack([self.positions.place(frame) for frame in frames])
+        return placed if both.ndim == 4 else placed[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """Positions of the vectors of a field.
+
+    Parameters
+    ----------
+    points : array of shape (H * W, 2)
+        Positions ``(x, y)``, row by row.
+    grid : NodeGrid
+        The grid that they are on.
+    y : {"down", "up"}
+        Direction of the y axis. It is up if the first row has the largest y.
+    """
+
+    points: npt.NDArray[np.float64]
+    grid: NodeGrid
+    y: YDirection
+
+    @classmethod
+    def of(cls, x: AnyArray, y: AnyArray) -> Positions:
+        """Positions from two arrays ``(H, W)``."""
+        points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+        is_up = np.nanmean(y[0]) > np.nanmean(y[-1])
+        return cls(points, node_grid([points]), "up" if is_up else "down")
+
+    def place(self, field: AnyArray) -> AnyArray:
+        """Vectors ``(H, W, 2)`` on the grid."""
+        return self.grid.place(self.points, field.reshape(-1, 2).astype(np.float64))
+
+    def described(self, entry: ArrayEntry) -> ArrayEntry:
+        """The entry of a field at these positions."""
+        return replace(
+            entry,
+            shape=(*entry.shape[:-3], *self.grid.shape, 2),
+            y=self.y,
+            notes=(*entry.notes, *self.grid.notes()),
+            attributes={**entry.attributes, SPACING_IN_UNIT: self.grid.step},
+        )
+
+
+def positions_of(name: str) -> tuple[str, str]:
+    """Names of the positions that belong to a component, in the same group."""
+    group, slash, _ = name.rpartition("/")
+    return f"{group}{slash}x", f"{group}{slash}y"
+
+
+def find_pairs(
+    entries: Iterable[ArrayEntry], *, frames_last: bool
+) -> Iterator[tuple[ArrayEntry, Pair]]:
+    """Find the pairs of components among the arrays of a file.
+
+    Parameters
+    ----------
+    entries : iterable of ArrayEntry
+        The arrays.
+    frames_last : bool, keyword-only
+        Whether the program that wrote the file puts the axis of frames last.
+
+    Yields
+    ------
+    tuple of ArrayEntry and Pair
+        The vector field, named after both arrays, and the names of the arrays.
+    """
+    scalars = {entry.name: entry for entry in entries if is_scalar_field(entry)}
+    for name, x in scalars.items():
+        component = component_of(name)
+        if component is None or component.axis != 0:
+            continue
+        y = scalars.get(component.partner)
+        if y is None or y.shape != x.shape or "other" in (x.kind, y.kind):
+            continue
+        last = len(x.shape) == 3 and (frames_last or x.shape[2] < MIN_SIDE)
+        yield paired_entry(x, y, component.kind, has_frames_last=last), Pair(
+            x.name, y.name, last
+        )
+
+
+def paired_entry(
+    x: ArrayEntry, y: ArrayEntry, kind: Kind | None, *, has_frames_last: bool
+) -> ArrayEntry:
+    """The vector field of two scalar arrays of the same shape."""
+    shape = x.shape[2:] + x.shape[:2] if has_frames_last else x.shape
+    return replace(
+        x,
+        name=f"{x.name}, {y.name}",
+        shape=(*shape, 2),
+        layout="(H, W, 2)" if len(shape) == 2 else "(T, H, W, 2)",
+        kind=x.kind or kind,
+        is_original=False,
+    )
+
+
+def is_scalar_field(entry: ArrayEntry) -> bool:
+    """Whether an array can be one component of a vector field."""
+    return (
+        "float" in entry.dtype
+        and len(entry.shape) in (2, 3)
+        and sum(side >= MIN_SIDE for side in entry.shape) >= 2
+    )
+
+
+def without_lone_components(entries: Iterable[ArrayEntry]) -> Iterator[ArrayEntry]:
+    """Mark arrays of three axes that are one component: their frames are no vectors."""
+    for entry in entries:
+        component = component_of(entry.name.rpartition("/")[2])
+        is_component = component is not None and len(entry.shape) == 3
+        if is_component and entry.layout is not None and entry.kind != "other":
+            yield replace(entry, kind="other", what="one component")
+        else:
+            yield entry
