@@ -63,8 +63,8 @@ def test_other_lengths_become_micrometres(path: Path, unit: str, factor: float) 
     np.testing.assert_allclose(stack.data, FIELD * factor, rtol=1e-6)
     # With a given unit, the numbers are not converted.
     np.testing.assert_array_equal(read_displacement(path, unit="px").data, FIELD)
-    write(path, "u", FIELD.astype(np.float64) * 1e33, units="m")
-    with pytest.raises(FieldFileError, match="NaN or infinite"):
+    write(path, "u", FIELD.astype(np.float64) * 1e38, units="m")
+    with pytest.raises(FieldFileError, match="all vectors of u are missing, or not"):
         read_displacement(path)
 
 
@@ -155,25 +155,17 @@ def test_a_spacing_of_zero_is_not_ignored(path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
-def test_vectors_that_are_not_finite(path: Path, bad: float) -> None:
+def test_vectors_that_are_not_finite_are_holes(path: Path, bad: float) -> None:
     values = FIELD.astype(np.float64)
     values[1, 4, 7, 1] = bad
     values[1, 5] = bad
     write(path, "displacement", values)
-    with pytest.raises(
-        FieldFileError,
-        match=r"10 of 216 vectors of displacement .* in 1 of 3 frames, "
-        r"the first at frame 1, row 4, column 7",
-    ):
-        read_displacement(path)
-
-
-def test_gaps_are_reported_by_frame_row_and_column(path: Path) -> None:
-    values = np.moveaxis(FIELD, -1, 1).copy()
-    values[2, 0, 3, 5] = np.nan
-    write(path, "displacement", values)
-    with pytest.raises(FieldFileError, match="frame 2, row 3, column 5"):
-        read_displacement(path)
+    found = np.isnan(read_displacement(path).data)
+    expected = np.zeros(FIELD.shape[:3], bool)
+    expected[1, 4, 7] = expected[1, 5] = True
+    # A vector with one component is no vector.
+    np.testing.assert_array_equal(found.all(axis=-1), expected)
+    np.testing.assert_array_equal(found.any(axis=-1), expected)
 
 
 def test_files_that_do_not_fit_into_memory(

@@ -33,7 +33,7 @@ def write(path: Path) -> Path:
     [
         (b"", "an empty file"),
         (b"x y ux uy\n0 0 1 2\n" * 20, "text that begins with 'x'"),
-        (b"\x93NUMPY\x01\x00v\x00{'descr'", "bytes 93 4e 55"),
+        (b"\x89PNG\r\n\x1a\n", "bytes 89 50 4e"),
     ],
 )
 def test_other_files(tmp_path: Path, name: str, content: bytes, found: str) -> None:
@@ -55,8 +55,10 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(FieldFileError, match=r"no\.h5: there is no such file"):
         read_displacement(tmp_path / "no.h5")
     (tmp_path / "folder.h5").mkdir()
-    with pytest.raises(FieldFileError, match="found a folder, expected a file"):
+    with pytest.raises(FieldFileError, match="folder has no file of a known format"):
         read_displacement(tmp_path / "folder.h5")
+    with pytest.raises(FieldFileError, match="found a folder, expected a file"):
+        summarise(tmp_path / "folder.h5")
 
 
 @pytest.mark.parametrize("ending", ["h5", "mat", "npz"])

@@ -120,14 +120,24 @@ def test_outlines_that_differ_are_ignored_with_a_notice(tmp_path: Path) -> None:
     assert "outlines of the cell differ" in notices[0]
 
 
-def test_gaps_are_reported_with_their_file_and_frame(
-    tmp_path: Path, series: list[Path]
-) -> None:
-    data = FIELD[:3].copy()
-    data[1, 2, 3] = np.nan
-    gaps = write(tmp_path / "cell_11.h5", data)
-    with pytest.raises(FieldFileError, match=r"cell_11\.h5: 1 of .* at frame 1, row 2"):
-        read_displacement([*series, gaps])
+def test_the_files_of_a_folder_are_a_series(tmp_path: Path) -> None:
+    write(tmp_path / "cell_10.h5", FIELD[1:3])
+    write(tmp_path / "cell_9.H5", FIELD[:1])
+    (tmp_path / "notes.md").touch()
+    (tmp_path / ".hidden.h5").touch()
+    np.testing.assert_array_equal(read_displacement(tmp_path).data, FIELD[:3])
+    (tmp_path / "other.npy").touch()
+    with pytest.raises(FieldFileError, match=r"types \.h5, \.npy, expected one type"):
+        read_displacement(tmp_path)
+
+
+def test_a_series_of_pairs(tmp_path: Path) -> None:
+    for number in (2, 10):
+        for name in "uv":
+            np.save(tmp_path / f"{number}{name}.npy", np.full((8, 9), float(number)))
+    assert read_displacement(tmp_path).data[:, 0, 0, 0].tolist() == [2, 10]
+    files = list(tmp_path.iterdir())
+    assert read_displacement(files).n_frames == 2
 
 
 def test_a_series_without_files() -> None:

@@ -25,6 +25,9 @@ _TOKEN = re.compile(
     "|(?<=[a-z])[XYUV](?![A-Za-z])"  # dispX
 )
 _OTHER = {"u": "v", "v": "u", "x": "y", "y": "x"}
+PAIR_SEPARATOR = ", "
+"""Separates the names of two arrays in the name of their field."""
+
 _POSITIONS = ("x", "y")
 
 
@@ -202,7 +205,7 @@ def paired_entry(
     shape = x.shape[2:] + x.shape[:2] if has_frames_last else x.shape
     return replace(
         x,
-        name=f"{x.name}, {y.name}",
+        name=f"{x.name}{PAIR_SEPARATOR}{y.name}",
         shape=(*shape, 2),
         layout="(H, W, 2)" if len(shape) == 2 else "(T, H, W, 2)",
         kind=x.kind or kind,
@@ -223,8 +226,8 @@ def without_lone_components(entries: Iterable[ArrayEntry]) -> Iterator[ArrayEntr
     """Mark arrays of three axes that are one component: their frames are no vectors."""
     for entry in entries:
         component = component_of(entry.name.rpartition("/")[2])
-        is_component = component is not None and len(entry.shape) == 3
-        if is_component and entry.layout is not None and entry.kind != "other":
+        is_one = component is not None and PAIR_SEPARATOR not in entry.name
+        if is_one and len(entry.shape) == 3 and entry.layout is not None and entry.kind != "other":
             yield replace(entry, kind="other", what="one component")
         else:
             yield entry

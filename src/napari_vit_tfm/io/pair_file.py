@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry
 from napari_vit_tfm.io.components import (
+    PAIR_SEPARATOR,
     Component,
     Pair,
     component_of,
@@ -88,7 +89,7 @@ class PairFile(FieldFile, is_format=False):
         note = f"the other component is from {self._partner.path.name}"
         entry = paired_entry(own, other, self._component.kind, has_frames_last=False)
         names = sorted([self._file.path.name, self._partner.path.name])
-        return (replace(entry, name=", ".join(names), notes=(*own.notes, note)),)
+        return (replace(entry, name=PAIR_SEPARATOR.join(names), notes=(*own.notes, note)),)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Both components, ``(T, H, W, 2)`` or ``(H, W, 2)``."""

@@ -451,7 +451,13 @@ def _traction_spacing(file: FieldFile, entry: ArrayEntry) -> float | None:
 
 
 def _whole(stream: DisplacementStream) -> DisplacementStack:
-    return stream.part(0, stream.n_frames)
+    stack = stream.part(0, stream.n_frames)
+    if np.isnan(stack.data).all():
+        raise FieldFileError(
+            f"{stack.metadata['source']}: all vectors of {stack.metadata['dataset']} "
+            "are missing, or not finite"
+        )
+    return stack
 
 
 def _size(stream: DisplacementStream) -> int:

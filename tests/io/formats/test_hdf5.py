@@ -58,9 +58,33 @@ def test_two_frames_are_not_components(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stack.data, data.astype(np.float32))
 
 
+def test_a_third_component_is_left_out(tmp_path: Path) -> None:
+    data, notices = vectors(5, 8, 9, 3), list[str]()
+    path = write(tmp_path / "run.h5", displacement=data)
+    stack = read_displacement(path, on_notice=notices.append)
+    np.testing.assert_array_equal(stack.data, data[..., :2].astype(np.float32))
+    assert notices == ["run.h5: the third component is left out"]
+    # Without a name that tells, it could be colours.
+    path = write(tmp_path / "image.h5", data=data)
+    with pytest.raises(FieldFileError, match="has no displacement"):
+        read_displacement(path)
+    assert read_displacement(path, dataset="data").n_frames == 5
+
+
+def test_components_first_when_asked_for(tmp_path: Path) -> None:
+    data = vectors(2, 8, 9)
+    path = write(tmp_path / "run.h5", displacement=data)
+    with pytest.raises(FieldFileError, match="--components-first"):
+        read_displacement(path)
+    stack = read_displacement(path, components_first=True)
+    np.testing.assert_array_equal(
+        stack.data[0], np.moveaxis(data, 0, -1).astype(np.float32)
+    )
+
+
 @pytest.mark.parametrize(
     "shape",
-    [(5, 2, 8, 2), (5, 8, 2, 2), (2, 8, 9), (2, 8, 2), (5, 8, 9, 3), (8, 9), (2,), ()],
+    [(5, 2, 8, 2), (5, 8, 2, 2), (2, 8, 9), (2, 8, 2), (8, 9), (2,), ()],
 )
 def test_other_shapes_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = write(tmp_path / "run.h5", data=vectors(*shape))
