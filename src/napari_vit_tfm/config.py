@@ -59,6 +59,9 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """Precisions of the encoder blocks in training. Everything else is float32."""
 
 
+YDirection = Literal["down", "up"]
+"""Direction of the y axis in a file."""
+
 MapSource = Literal["rollout", "attention"]
 """Attention rollout up to a block, or the attention of the block alone."""
 
@@ -156,9 +159,22 @@ class ReadingConfig:
     in_memory_bytes : int
         Displacements of up to this size, in float32, are read whole where they may
         also be read in parts.
+    y : {"down", "up"}, optional
+        Direction of the y axis in the file. None is the direction that the format or
+        the file specifies, and otherwise down.
     """
 
     in_memory_bytes: int = 256 * 2**20
+    y: Annotated[
+        YDirection | None,
+        Choice(
+            label="y axis",
+            help="Direction of the y axis in the file. If it is up, the rows are "
+            "turned over, and the y components change their sign",
+            words={"down": "down, as in images", "up": "up"},
+            otherwise="the direction in the file; down if the file has none",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -214,10 +214,10 @@ def _grid_of_scattered(points: FloatArray, number: int) -> NodeGrid:
         )
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
     step = float(np.sqrt(extent.prod() / number))
-    columns, rows = np.floor(extent / step).astype(int) + 1
+    columns, rows = (int(side / step) + 1 for side in extent)
     # The rest is divided between both sides.
     x, y = low + (extent - step * (np.array([columns, rows]) - 1)) / 2
-    return NodeGrid(float(x), float(y), step, (int(rows), int(columns)), True)
+    return NodeGrid(float(x), float(y), step, (rows, columns), is_scattered=True)
 
 
 def _interpolated(
@@ -246,6 +246,6 @@ def _interpolated(
     field = LinearNDInterpolator(points, vectors)(nodes)
     outside = np.flatnonzero(np.isnan(field).any(axis=1))
     distance, nearest = KDTree(points).query(nodes[outside])
-    near = distance <= 1
-    field[outside[near]] = vectors[nearest[near]]
+    near = np.asarray(distance) <= 1
+    field[outside[near]] = vectors[np.asarray(nearest)[near]]
     return np.asarray(field, dtype=np.float64).reshape(*shape, 2)

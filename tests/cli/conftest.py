@@ -30,16 +30,17 @@ def vit_tfm() -> Command:
 
 @pytest.fixture
 def error_of() -> Callable[..., str]:
-    """Run a command that is to fail in one line, and give the line."""
+    """Run a command that is to fail in one line after its notes, and give the line."""
 
     def run(*arguments: str | Path) -> str:
         result = CliRunner().invoke(main, list(map(str, arguments)))
         assert result.exit_code == 2, result.output
         assert isinstance(result.exception, SystemExit), "a traceback"
-        assert result.stderr.startswith("Error: ")
         assert result.stderr.endswith("\n")
-        assert result.stderr.count("\n") == 1, result.stderr
-        return result.stderr.removeprefix("Error: ").rstrip()
+        lines = result.stderr.splitlines()
+        (line,) = [line for line in lines if not line.startswith("note: ")]
+        assert line.startswith("Error: ")
+        return line.removeprefix("Error: ").rstrip()
 
     return run
 

@@ -65,9 +65,11 @@ def test_a_frame_of_several_files(
     options = ("--patch", "3,1", "--model", network, "-o")
     one, other = tmp_path / "one.npz", tmp_path / "other.npz"
     vit_tfm("attention", displacements, "--frame", 2, *options, one)
-    vit_tfm("attention", *paths, "--frame", 2, *options, other)
+    line = error_of("attention", *paths, "--frame", 2, *options, other)
+    assert "add --series" in line
+    vit_tfm("attention", "--series", *paths, "--frame", 2, *options, other)
     np.testing.assert_array_equal(np.load(one)["overlay"], np.load(other)["overlay"])
-    line = error_of("attention", *paths, "--frame", 3, *options, other)
+    line = error_of("attention", "--series", *paths, "--frame", 3, *options, other)
     assert "no frame 3: the stack has 3 frames" in line
 
 

@@ -73,7 +73,7 @@ def test_files_without_fields(error_of: ErrorOf, tmp_path: Path) -> None:
 def test_fields_with_gaps(error_of: ErrorOf, tmp_path: Path) -> None:
     path = tmp_path / "gaps.npz"
     write_arrays(path, {"displacement": np.full((16, 16, 2), np.nan)}, {})
-    assert "256 of 256 vectors" in error_of("info", path)
+    assert "all vectors of displacement are missing" in error_of("info", path)
 
 
 def test_tractions_without_a_unit_do_not_hide_the_displacements(

@@ -9,11 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from scipy.io import loadmat
 
 import napari_vit_tfm
 from napari_vit_tfm import io
+from napari_vit_tfm.cli.main import main
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import read_displacement, read_traction, write_arrays
 
@@ -242,7 +243,9 @@ def test_files_that_are_no_displacements(error_of: ErrorOf, tmp_path: Path) -> N
     text.write_text("some notes")
     assert "found text" in error_of("predict", text, "-o", out)
     assert "no such file" in error_of("predict", tmp_path / "no.h5", "-o", out)
-    assert "found a folder" in error_of("predict", tmp_path, "-o", out)
+    (tmp_path / "empty").mkdir()
+    line = error_of("predict", tmp_path / "empty", "-o", out)
+    assert "the folder has no file of a known format" in line
     weights = tmp_path / "weights.h5"
     write_arrays(weights, {"kernel": np.zeros((3, 3, 16))}, {})
     line = error_of("predict", weights, "-o", out)
@@ -317,7 +320,7 @@ def test_a_given_regularisation(
     assert "above 0" in error_of(*arguments, *FTTC, "--regularisation", -1)
 
 
-def test_several_files_are_one_time_lapse(
+def test_the_files_of_a_series_are_one_film(
     vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
 ) -> None:
     data = read_displacement(displacements).data
@@ -326,18 +329,73 @@ def test_several_files_are_one_time_lapse(
     for path, frames in zip(paths, (slice(2, 3), slice(0, 2)), strict=True):
         write_arrays(path, {"u": data[frames]}, {"u": said})
     out, expected = tmp_path / "out.h5", tmp_path / "expected.h5"
-    result = vit_tfm("predict", *paths, "-o", out, *FTTC)
+    result = vit_tfm("predict", "--series", *paths, "-o", out, *FTTC)
     assert "(3 frames of 32 x 40 vectors" in result.stdout
     vit_tfm("predict", displacements, "-o", expected, *FTTC)
     np.testing.assert_array_equal(read_traction(out).data, read_traction(expected).data)
-    assert "is an input file" in error_of("predict", *paths, "-o", paths[1], *FTTC)
-    told = vit_tfm("predict", *paths, "-o", out, "--units", "grid", *FTTC)
+    assert "is an input file" in error_of(
+        "predict", "--series", *paths, "-o", paths[1], *FTTC
+    )
+    told = vit_tfm("predict", "--series", *paths, "-o", out, "--units", "grid", *FTTC)
     assert "(3 frames" in told.stdout
-    line = error_of("predict", *paths, "-o", out, "--units", "um", *FTTC)
+    line = error_of("predict", "--series", *paths, "-o", out, "--units", "um", *FTTC)
     assert line.startswith(f"{paths[0]} and 1 more: displacements in um need")
     write_arrays(paths[1], {"u": data}, {"u": {"units": "grid"}})
-    line = error_of("predict", *paths, "-o", out, *FTTC)
+    line = error_of("predict", "--series", *paths, "-o", out, *FTTC)
     assert line.startswith(f"{paths[0]}: unit: found field, but grid in {paths[1]}")
+
+
+def test_the_files_of_a_folder_are_one_film(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    data, folder = read_displacement(displacements).data, tmp_path / "film"
+    folder.mkdir()
+    for number, frame in zip((9, 10, 11), data, strict=True):
+        write_arrays(
+            folder / f"{number}.h5",
+            {"displacement": frame},
+            {"displacement": {"units": "field"}},
+        )
+    vit_tfm("predict", folder, "-o", tmp_path / "out.h5", *FTTC)
+    vit_tfm("predict", displacements, "-o", tmp_path / "expected.h5", *FTTC)
+    np.testing.assert_array_equal(
+        read_traction(tmp_path / "out.h5").data,
+        read_traction(tmp_path / "expected.h5").data,
+    )
+
+
+def test_several_files_are_several_experiments(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    data, paths = read_displacement(displacements).data, []
+    for name, frames in (("b", data[:1]), ("a", data)):
+        paths.append(tmp_path / f"{name}.npz")
+        write_arrays(paths[-1], {"u": frames}, {"u": {"units": "field"}})
+    results = tmp_path / "new" / "results"
+    vit_tfm("predict", *paths, "-o", results, *FTTC)
+    assert sorted(path.name for path in results.iterdir()) == [
+        "a_tractions.h5",
+        "b_tractions.h5",
+    ]
+    assert read_traction(results / "b_tractions.h5").n_frames == 1
+    assert read_traction(results / "a_tractions.h5").n_frames == 3
+    line = error_of("predict", *paths, "-o", tmp_path / "out.h5", *FTTC)
+    assert "expected a folder" in line
+    assert "add --series" in line
+    twice = (paths[0], paths[0])
+    assert "two inputs have this" in error_of("predict", *twice, "-o", results, *FTTC)
+
+
+def test_an_experiment_that_fails_does_not_stop_the_others(
+    displacements: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    arguments = ("predict", tmp_path / "no.h5", displacements, "-o", results, *FTTC)
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == 2
+    assert "no.h5: there is no such file" in result.stderr
+    assert "1 of 2 inputs failed" in result.stderr
+    assert [path.name for path in results.iterdir()] == ["cells_tractions.h5"]
 
 
 def peak_of(use: Callable[[], object]) -> int:
@@ -368,17 +426,3 @@ def test_a_stack_larger_than_memory_goes_from_file_to_file(
     one, other = read_traction(whole), read_traction(streamed)
     np.testing.assert_array_equal(one.data, other.data)
     np.testing.assert_array_equal(one.drift, other.drift)
-
-
-def test_gaps_met_on_the_way_leave_no_file(
-    error_of: ErrorOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, out = tmp_path / "in.h5", tmp_path / "out.h5"
-    data = np.random.default_rng(0).normal(size=(5, 16, 16, 2))
-    data[4, 2, 3] = np.nan
-    write_arrays(path, {"displacement": data}, {"displacement": {"units": "grid"}})
-    open_in_parts = partial(io.open_displacement, in_memory_bytes=0)
-    monkeypatch.setattr(io, "open_displacement", open_in_parts)
-    line = error_of("predict", path, "-o", out, *FTTC, "--batch-size", 2)
-    assert "the first at frame 4, row 2, column 3" in line
-    assert list(tmp_path.iterdir()) == [path]

@@ -59,7 +59,7 @@ def _show(file: FieldFile) -> None:
                 click.echo(f"  model: {model_in_words(traction)}")
     # For a file with neither, reading raises an error that lists its contents.
     if summary.displacement is not None or summary.traction is None:
-        displacement = read_displacement(file, on_notice=note)
+        displacement = read_displacement(file, ignore_gel_errors=True, on_notice=note)
         in_words = stack_in_words(displacement)
         click.echo(f"displacement: {summary.displacement}, {in_words}")
         _show_lengths(displacement)

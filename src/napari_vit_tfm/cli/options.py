@@ -6,14 +6,20 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_vit_tfm.config import Device, ReconstructionConfig
+from napari_vit_tfm.cli.reporting import note
+from napari_vit_tfm.config import (
+    Device,
+    ReadingConfig,
+    ReconstructionConfig,
+    YDirection,
+)
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement, DisplacementStack
 from napari_vit_tfm.gel import Gel
@@ -85,6 +91,7 @@ def _number_type(about: Number) -> click.IntRange | click.FloatRange:
 _RECONSTRUCTION = options_of(ReconstructionConfig)
 _DISPLACEMENT = options_of(Displacement)
 _GEL = options_of(Gel)
+_READING = options_of(ReadingConfig)
 
 output_file = click.option(
     "-o",
@@ -116,9 +123,11 @@ class DisplacementSource:
     Parameters
     ----------
     paths : tuple of Path
-        The files; several are one series.
-    dataset, unit, spacing_um, pixel_size_um
+        The files, or a folder.
+    dataset, unit, spacing_um, pixel_size_um, y, components_first
         As for `read_displacement`. None uses the information in the files.
+    is_series : bool
+        Whether several files are one film; else they are several experiments.
     """
 
     paths: tuple[Path, ...]
@@ -126,6 +135,15 @@ class DisplacementSource:
     unit: DisplacementUnit | None
     spacing_um: float | None
     pixel_size_um: float | None
+    y: YDirection | None = None
+    components_first: bool = False
+    is_series: bool = False
+
+    def experiments(self) -> list[DisplacementSource]:
+        """One source for each experiment."""
+        if self.is_series:
+            return [self]
+        return [replace(self, paths=(path,)) for path in self.paths]
 
     def __str__(self) -> str:
         rest = len(self.paths) - 1
@@ -168,7 +186,14 @@ class DisplacementSource:
 
     @property
     def _files(self) -> Path | tuple[Path, ...]:
-        return self.paths if len(self.paths) > 1 else self.paths[0]
+        if len(self.paths) == 1:
+            return self.paths[0]
+        if not self.is_series:
+            raise ConfigError(
+                f"{self}: found {len(self.paths)} files, expected one; if they are the "
+                "frames of one film, add --series"
+            )
+        return self.paths
 
     def _options(self, gel: Gel) -> DisplacementOptions:
         return {
@@ -177,6 +202,9 @@ class DisplacementSource:
             "spacing_um": self.spacing_um,
             "pixel_size_um": self.pixel_size_um,
             "gel": gel,
+            "y": self.y,
+            "components_first": self.components_first,
+            "on_notice": note,
         }
 
     def _check_lengths(self, displacement: Displacement) -> None:
@@ -186,19 +214,23 @@ class DisplacementSource:
                 f"add {flag_of(_DISPLACEMENT['unit'])} "
                 f"{'|'.join(DISPLACEMENT_UNITS)}"
             )
-        for requirement, needs in (
+        of_gel = tuple(
+            name
+            for name in displacement.gel.needs
+            if getattr(displacement, name) is None
+        )
+        for requirement, missing in (
             (
                 f"displacements in {displacement.unit} need",
-                DISPLACEMENT_UNITS[displacement.unit].needs,
+                displacement.missing_lengths,
             ),
-            ("a gel of finite thickness needs", displacement.gel.needs),
+            ("a gel of finite thickness needs", of_gel),
         ):
-            for length in needs:
-                if getattr(displacement, length) is None:
-                    raise ConfigError(
-                        f"{self}: {requirement} {LENGTHS[length]} in um: "
-                        f"add {flag_of(_DISPLACEMENT[length])} UM"
-                    )
+            for length in missing:
+                raise ConfigError(
+                    f"{self}: {requirement} {LENGTHS[length]} in um: "
+                    f"add {flag_of(_DISPLACEMENT[length])} UM"
+                )
 
 
 def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -210,6 +242,19 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
             command_option(option, otherwise=_FROM_FILE)
             for option in _DISPLACEMENT.values()
         ),
+        command_option(_READING["y"]),
+        click.option(
+            "--components-first",
+            is_flag=True,
+            help="An array (2, H, W) is one frame, with the components first.",
+        ),
+        click.option(
+            "--series",
+            "is_series",
+            is_flag=True,
+            help="Several files are the frames of one film, in the order of the "
+            "numbers in their names, as the files of a folder always are.",
+        ),
     )
 
     @wraps(command)
@@ -220,9 +265,21 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
         unit: DisplacementUnit | None,
         spacing_um: float | None,
         pixel_size_um: float | None,
+        y: YDirection | None,
+        components_first: bool,
+        is_series: bool,
         **rest: Any,
     ) -> Any:
-        source = DisplacementSource(paths, dataset, unit, spacing_um, pixel_size_um)
+        source = DisplacementSource(
+            paths=paths,
+            dataset=dataset,
+            unit=unit,
+            spacing_um=spacing_um,
+            pixel_size_um=pixel_size_um,
+            y=y,
+            components_first=components_first,
+            is_series=is_series,
+        )
         return command(source=source, **rest)
 
     return _with(options, bundled)

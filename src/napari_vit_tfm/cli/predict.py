@@ -8,22 +8,36 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import (
+    FILE,
     DisplacementSource,
     batch_size_option,
     displacement_source,
-    output_file,
     poisson_option,
     reconstruction_config,
     thickness_option,
     young_option,
 )
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io import exporters, format_in_words
+
+RESULT_ENDING = "_tractions.h5"
+"""Ending of the files in a folder of results."""
 
 
 @click.command("predict")
 @displacement_source
-@output_file
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    metavar="FILE|FOLDER",
+    help=f"File to write: {' or '.join(map(format_in_words, exporters()))}. For "
+    "several experiments, a folder, in which every input INPUT.txt gets a file "
+    f"INPUT{RESULT_ENDING}.",
+)
 @young_option
 @poisson_option
 @thickness_option
@@ -41,23 +55,56 @@ def command(
 ) -> None:
     """Reconstruct tractions from the displacements in INPUT.
 
-    Several files are one time-lapse, in the order of the numbers in their names.
+    INPUT is a file or a folder. The files of a folder are one film. Several inputs are
+    several experiments, unless --series says that they are one film.
     Writes the array `traction` of shape (T, H, W, 2).
     """
+    gel = Gel(young_pa, poisson, thickness_um)
+    config = replace(config, batch_size=batch_size)
+    experiments = source.experiments()
+    if len(experiments) == 1:
+        _predict(source, output, gel, config)
+        return
+    failed = 0
+    for experiment, target in zip(
+        experiments, _targets(experiments, output), strict=True
+    ):
+        try:
+            _predict(experiment, target, gel, config)
+        except TFMError as error:
+            failed += 1
+            click.echo(f"Error: {error}", err=True)
+    if failed:
+        raise ConfigError(f"{failed} of {len(experiments)} inputs failed")
+
+
+def _targets(experiments: list[DisplacementSource], folder: Path) -> list[Path]:
+    """One file for each experiment in the folder, which is created."""
+    if folder.suffix and not folder.is_dir():
+        raise ConfigError(
+            f"{folder}: several inputs are several experiments, expected a folder for "
+            "their tractions; if they are the frames of one film, add --series"
+        )
+    targets = [folder / (one.paths[0].stem + RESULT_ENDING) for one in experiments]
+    for first, target in enumerate(targets):
+        if target in targets[:first]:
+            raise ConfigError(f"{target}: two inputs have this output file")
+    folder.mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def _predict(
+    source: DisplacementSource, output: Path, gel: Gel, config: ReconstructionConfig
+) -> None:
     from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
     from napari_vit_tfm.io import check_output, open_traction
     from napari_vit_tfm.physics.substrate import Substrate
 
     target = check_output(output, inputs=source.paths)
-    with source.open(gel=Gel(young_pa, poisson, thickness_um)) as displacement:
+    with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         with open_traction(target) as sink:
-            run = timed_run(
-                displacement,
-                substrate,
-                replace(config, batch_size=batch_size),
-                on_traction=sink.append,
-            )
+            run = timed_run(displacement, substrate, config, on_traction=sink.append)
     click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")
     run.report()

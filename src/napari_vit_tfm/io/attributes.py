@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from napari_vit_tfm.units import (
     displacement_unit,
     traction_unit,
 )
-
 
 _SYNONYMS = {
     "units": ("units", "unit"),
@@ -43,7 +42,7 @@ def length_notes(entry: ArrayEntry) -> Iterator[str]:
 
 
 def _attribute(entry: ArrayEntry, name: str) -> tuple[str, Any]:
-    """Name in the file and value of an attribute; the value is None if it is missing."""
+    """Name in the file and value of an attribute, which is None if missing."""
     for synonym in _SYNONYMS.get(name, (name,)):
         if entry.attributes.get(synonym) is not None:
             return synonym, entry.attributes[synonym]
@@ -108,28 +107,32 @@ def gel_of(
     path: Path,
     entry: ArrayEntry,
     given: Gel,
-    on_notice: Callable[[str], None] | None,
-) -> Gel:
-    """The gel: the given values, and the values from the file for all others."""
-    in_file = {}
+    *,
+    ignore_errors: bool = False,
+) -> tuple[Gel, list[str]]:
+    """The gel: the given values, and the values from the file for all others.
+
+    Also returns a note for every impossible value, if such values are ignored.
+    """
+    in_file, notes = {}, []
     for name, value in dataclasses.asdict(given).items():
         if value is not None:
             continue
         try:
-            in_file[name] = _gel_value(path, entry, name)
+            in_file[name] = _gel_value(entry, name)
         except FieldFileError as error:
-            if on_notice is None:
-                raise
-            on_notice(f"{error}; it is ignored")
-    return given.filled_from(Gel(**in_file))
+            if not ignore_errors:
+                raise FieldFileError(f"{path}: {error}") from error
+            notes.append(f"{error}; it is ignored")
+    return given.filled_from(Gel(**in_file)), notes
 
 
-def _gel_value(path: Path, entry: ArrayEntry, name: str) -> float | None:
+def _gel_value(entry: ArrayEntry, name: str) -> float | None:
     """One value of a gel; None if it is missing or NaN, which means not known."""
     value: Any = entry.attributes.get(name)
     if value is None:
         return None
-    found = f"{path}: {entry.name} has {name} = {value!r}"
+    found = f"{entry.name} has {name} = {value!r}"
     number = _as_float(value)
     if number is None:
         raise FieldFileError(f"{found}, expected a number")

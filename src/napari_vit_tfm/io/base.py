@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
 Kind = Literal["displacement", "traction", "other"]
-YDirection = Literal["down", "up"]
 Layout = Literal[
     "(T, H, W, 2)",
     "(T, 2, H, W)",
@@ -268,9 +268,7 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
     >>> kind_of_name("force_field")
     ('other', 'a force')
     """
-    words = [
-        word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
-    ]
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
     displacement = any(
         word.startswith("displ") or word in {"disp", "dspl"} for word in words
     )

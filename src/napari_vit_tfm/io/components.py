@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import NodeGrid, node_grid
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
@@ -16,7 +17,6 @@ from napari_vit_tfm.io.base import (
     AnyArray,
     ArrayEntry,
     Kind,
-    YDirection,
     kind_of_name,
 )
 
@@ -193,8 +193,9 @@ def find_pairs(
         if y is None or y.shape != x.shape or "other" in (x.kind, y.kind):
             continue
         last = len(x.shape) == 3 and (frames_last or x.shape[2] < MIN_SIDE)
-        yield paired_entry(x, y, component.kind, has_frames_last=last), Pair(
-            x.name, y.name, last
+        yield (
+            paired_entry(x, y, component.kind, has_frames_last=last),
+            Pair(x.name, y.name, last),
         )
 
 
@@ -227,7 +228,12 @@ def without_lone_components(entries: Iterable[ArrayEntry]) -> Iterator[ArrayEntr
     for entry in entries:
         component = component_of(entry.name.rpartition("/")[2])
         is_one = component is not None and PAIR_SEPARATOR not in entry.name
-        if is_one and len(entry.shape) == 3 and entry.layout is not None and entry.kind != "other":
+        if (
+            is_one
+            and len(entry.shape) == 3
+            and entry.layout is not None
+            and entry.kind != "other"
+        ):
             yield replace(entry, kind="other", what="one component")
         else:
             yield entry

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import FloatArray
-from napari_vit_tfm.io.base import ArrayEntry, YDirection, to_stack
+from napari_vit_tfm.io.base import ArrayEntry, to_stack
 from napari_vit_tfm.io.field_file import FieldFile
 
 
@@ -69,8 +70,10 @@ class FileFrames:
             )
         # Numbers that exceed float32 become infinite, which is a hole.
         with np.errstate(over="ignore"):
-            vectors = np.ascontiguousarray(
-                to_stack(array, self.entry.layout, y=self.y), dtype=np.float32
+            vectors = np.array(
+                to_stack(array, self.entry.layout, y=self.y),
+                dtype=np.float32,
+                order="C",
             )
             if self.factor != 1:
                 vectors = vectors * np.float32(self.factor)

@@ -86,10 +86,11 @@ class PairFile(FieldFile, is_format=False):
                 f"components of a field, but different shapes: {own.shape} and "
                 f"{other.shape}"
             )
-        note = f"the other component is from {self._partner.path.name}"
+        # Alone, each of them may be taken for a field of its own.
+        own = replace(own, kind=None, what="")
         entry = paired_entry(own, other, self._component.kind, has_frames_last=False)
         names = sorted([self._file.path.name, self._partner.path.name])
-        return (replace(entry, name=PAIR_SEPARATOR.join(names), notes=(*own.notes, note)),)
+        return (replace(entry, name=PAIR_SEPARATOR.join(names)),)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Both components, ``(T, H, W, 2)`` or ``(H, W, 2)``."""

@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import ReadingConfig
+from napari_vit_tfm.config import ReadingConfig, YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import (
     Displacement,
@@ -35,7 +35,6 @@ from napari_vit_tfm.io.base import (
     SPACING_IN_UNIT,
     ArrayEntry,
     Kind,
-    YDirection,
 )
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.frames import FileFrames
@@ -60,6 +59,7 @@ class DisplacementOptions(TypedDict, total=False):
     gel: Gel | None
     y: YDirection | None
     components_first: bool
+    ignore_gel_errors: bool
     on_notice: Callable[[str], None] | None
 
 
@@ -73,6 +73,7 @@ def read_displacement(
     gel: Gel | None = None,
     y: YDirection | None = None,
     components_first: bool = False,
+    ignore_gel_errors: bool = False,
     on_notice: Callable[[str], None] | None = None,
 ) -> DisplacementStack:
     """Read a displacement stack from a file of any format.
@@ -102,12 +103,13 @@ def read_displacement(
         specifies, and otherwise down.
     components_first : bool, keyword-only
         Whether an array ``(2, H, W)`` is one frame. It could also be two images.
+    ignore_gel_errors : bool, keyword-only
+        Whether an impossible value of the gel in the file is ignored with a message;
+        otherwise it is an error.
     on_notice : callable, optional, keyword-only
         Called with a message for everything that the user should know about how the
-        file is read: an assumed direction of y, interpolated positions, an ignored
-        third component, different outlines in a series. Also called for every
-        impossible value of the gel in the file, which is then ignored; without this
-        function, such a value is an error.
+        file is read, such as an assumed direction of y, interpolated positions, an
+        ignored third component, or different outlines in a series.
 
     Returns
     -------
@@ -156,6 +158,7 @@ def read_displacement(
         gel=gel,
         y=y,
         components_first=components_first,
+        ignore_gel_errors=ignore_gel_errors,
         on_notice=on_notice,
     )
     series = series_in(source)
@@ -278,7 +281,7 @@ def read_traction(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
             spacing_um=_traction_spacing(file, entry),
-            gel=gel_of(file.path, entry, Gel(), None),
+            gel=gel_of(file.path, entry, Gel())[0],
             model=str(entry.attributes.get("model", "")),
             model_sha256=str(entry.attributes.get("model_sha256", "")),
             outline=_outline(file, entry, direction),
@@ -328,7 +331,7 @@ def _read_series(
     """Read the files of a series; each is opened once."""
     series, stacks = Series(), []
     for path in paths:
-        stacks.append(read_displacement(path, **options))
+        stacks.append(read_displacement(path, **_silent(options)))
         series.add(path, stacks[-1])
     return DisplacementStack(
         np.concatenate([stack.data for stack in stacks]),
@@ -344,19 +347,21 @@ def _open_series(
     series = Series()
     for path in paths:
         with open_field_file(path) as file:
-            series.add(path, _stream(file, options))
+            series.add(path, _stream(file, _silent(options)))
     common = series.common_values(options.get("on_notice"))
-    if options.get("on_notice") is not None:
-        # The notices have been given.
-        options = {**options, "on_notice": lambda _notice: None}
 
     def open_file(path: Path) -> AbstractContextManager[Displacement]:
-        return open_displacement(path, **options)
+        return open_displacement(path, **_silent(options))
 
     with closing(
         SeriesFrames(series.paths, series.n_frames, series.grid_shape, open_file)
     ) as frames:
         yield DisplacementStream(frames, **common)
+
+
+def _silent(options: DisplacementOptions) -> DisplacementOptions:
+    """The options for one file of a series; notices are given for all files at once."""
+    return {**options, "on_notice": None}
 
 
 def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream:
@@ -367,7 +372,7 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
         dataset=options.get("dataset"),
         components_first=options.get("components_first", False),
     )
-    on_notice, y = options.get("on_notice"), options.get("y")
+    y = options.get("y")
     direction = y or entry.y or "down"
     notes = [*_notes(file, entry, "displacement", y), *length_notes(entry)]
     unit, factor = options.get("unit"), 1.0
@@ -375,8 +380,14 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
         unit, factor = unit_of_displacement(file.path, entry)
     else:
         notes += _unit_notes(entry, unit)
-    gel = gel_of(file.path, entry, options.get("gel") or Gel(), on_notice)
-    _tell(file, notes, on_notice)
+    gel, gel_notes = gel_of(
+        file.path,
+        entry,
+        options.get("gel") or Gel(),
+        ignore_errors=options.get("ignore_gel_errors", False),
+    )
+    notes += gel_notes
+    _tell(file, notes, options.get("on_notice"))
 
     def length(name: Length) -> float | None:
         given = options.get(name)

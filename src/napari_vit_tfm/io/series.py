@@ -103,6 +103,7 @@ class Series:
         self.n_frames: list[int] = []
         self._first: Displacement | None = None
         self._outlines_agree = True
+        self._notes: dict[str, list[Path]] = {}
 
     def add(self, path: Path, displacement: Displacement) -> None:
         """Add a file.
@@ -123,6 +124,8 @@ class Series:
                     "unit, lengths and gel"
                 )
         self._outlines_agree &= _have_same_outline(self._first, displacement)
+        for note in displacement.metadata["notes"]:
+            self._notes.setdefault(note, []).append(path)
         self.paths.append(path)
         self.n_frames.append(displacement.n_frames)
 
@@ -145,11 +148,13 @@ class Series:
         }
         if not self._outlines_agree:
             common["outline"] = None
-            if on_notice is not None:
-                on_notice(
-                    f"{self.paths[0]} and the following files: the outlines of the "
-                    "cell differ and are ignored"
-                )
+            note = "the outlines of the cell differ and are ignored"
+            self._notes[note] = self.paths
+        common["metadata"]["notes"] = tuple(self._notes)
+        if on_notice is not None:
+            for note, paths in self._notes.items():
+                rest = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+                on_notice(f"{paths[0].name}{rest}: {note}")
         return common
 
 

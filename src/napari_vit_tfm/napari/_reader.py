@@ -59,13 +59,17 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
     """
     paths = _in_order(path)
     if len(paths) > 1:
-        series = io.read_displacement(paths, on_notice=show_warning)
+        series = io.read_displacement(
+            paths, ignore_gel_errors=True, on_notice=show_warning
+        )
         return _layers(series, paths[0])
     with io.open_field_file(paths[0]) as file:
         summary = io.summarise(file)
         if summary.displacement is None:
             return _layers(io.read_traction(file), paths[0])
-        displacement = io.read_displacement(file, on_notice=show_warning)
+        displacement = io.read_displacement(
+            file, ignore_gel_errors=True, on_notice=show_warning
+        )
         layers = _layers(displacement, paths[0])
         if summary.traction is None:
             return layers

@@ -76,9 +76,7 @@ def _squeezed(series: Any) -> tuple[tuple[int, ...], str]:
     return shape, "".join(series.axes[number] for number in kept)
 
 
-def _layout(
-    shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]
-) -> Layout | None:
+def _layout(shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> Layout | None:
     if dtype.kind != "f" or axes[-2:] not in ("YX", "XS"):
         return None
     if len(shape) == 3 and shape[0] == 2 and axes[0] in "CQIS":

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.io import read_displacement, read_traction
+from napari_vit_tfm.io.components import component_of
+
+RNG = np.random.default_rng(0)
+U, V = RNG.normal(size=(2, 3, 8, 9)).astype(np.float32)
+BOTH = np.stack([U, V], axis=-1)
+
+
+def write(path: Path, **arrays: npt.ArrayLike) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "partner"),
+    [
+        ("u", "v"),
+        ("V", "U"),
+        ("ux", "uy"),
+        ("dispX", "dispY"),
+        ("disp_x", "disp_y"),
+        ("u_001", "v_001"),
+        ("01v", "01u"),
+        ("u [1]", "v [1]"),
+        ("u (px)", "v (px)"),
+        ("dx", "dy"),
+        ("cell dy", "cell dx"),
+        ("group/u", "group/v"),
+    ],
+)
+def test_names_of_components(name: str, partner: str) -> None:
+    component = component_of(name)
+    assert component is not None
+    assert component.partner == partner
+    other = component_of(partner)
+    assert other is not None
+    assert (other.partner, other.axis) == (name, 1 - component.axis)
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "Y", "matrix", "menu", "displacement", "max", "data", "my cell"]
+)
+def test_other_names(name: str) -> None:
+    assert component_of(name) is None
+
+
+@pytest.mark.parametrize("names", [("u", "v"), ("disp_x", "disp_y"), ("dx", "dy")])
+def test_two_arrays_of_one_file(tmp_path: Path, names: tuple[str, str]) -> None:
+    path = write(tmp_path / "cell.npz", **dict(zip(names, (U, V), strict=True)))
+    stack = read_displacement(path)
+    np.testing.assert_array_equal(stack.data, BOTH)
+    assert stack.metadata["dataset"] == f"{names[0]}, {names[1]}"
+    path = write(tmp_path / "one.npz", **dict(zip(names, (U[0], V[0]), strict=True)))
+    np.testing.assert_array_equal(read_displacement(path).data, BOTH[:1])
+
+
+def test_frames_are_read_by_themselves(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "cell.h5", "w") as file:
+        file["run/u"], file["run/v"] = U, V
+        file["run/u"].attrs["units"] = "nm"
+    stack = read_displacement(tmp_path / "cell.h5")
+    assert stack.unit == "um"
+    np.testing.assert_allclose(stack.data, BOTH * 1e-3, rtol=1e-6)
+
+
+def test_tractions(tmp_path: Path) -> None:
+    path = write(tmp_path / "cell.npz", tx=U, ty=V)
+    np.testing.assert_array_equal(read_traction(path, unit="Pa").data, BOTH)
+    with pytest.raises(FieldFileError, match="tx, ty .*, traction"):
+        read_displacement(path)
+
+
+def test_velocities_are_no_displacements(tmp_path: Path) -> None:
+    path = write(tmp_path / "cell.npz", velocity_x=U, velocity_y=V)
+    with pytest.raises(FieldFileError, match="has no displacement"):
+        read_displacement(path)
+
+
+@pytest.mark.parametrize("name", ["force", "velocity", "coords", "pos", "noise"])
+def test_what_is_no_displacement_is_asked_for(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "cell.npz", **{name: BOTH})
+    with pytest.raises(FieldFileError, match=f"found {name} .*--dataset"):
+        read_displacement(path)
+    notices: list[str] = []
+    stack = read_displacement(path, dataset=name, on_notice=notices.append)
+    np.testing.assert_array_equal(stack.data, BOTH)
+    assert len(notices) == 1
+    assert "is read as displacement" in notices[0]
+    # A file may have any name.
+    path = write(tmp_path / f"{name}.npz", field=BOTH)
+    assert read_displacement(path).n_frames == 3
+
+
+@pytest.mark.parametrize("order", ["by rows", "from below", "mixed"])
+def test_vectors_are_placed_by_their_positions(tmp_path: Path, order: str) -> None:
+    x, y = np.meshgrid(np.arange(9) * 8.0 + 4, np.arange(8) * 8.0 + 4)
+    index = np.arange(72).reshape(8, 9)
+    if order == "from below":
+        index = index[::-1]
+    elif order == "mixed":
+        index = RNG.permutation(index.ravel()).reshape(8, 9)
+    taken = {
+        name: values.ravel()[index]
+        for name, values in (("x", x), ("y", y), ("u", U[0]), ("v", V[0]))
+    }
+    stack = read_displacement(
+        write(tmp_path / "cell.npz", **taken), y="down", unit="px"
+    )
+    np.testing.assert_array_equal(stack.data, BOTH[:1])
+    assert stack.spacing_in_unit == 8
+    assert stack.grid_steps_per_unit() == pytest.approx(1 / 8)
+
+
+def test_y_is_up_where_the_first_row_has_the_largest_y(tmp_path: Path) -> None:
+    x, y = np.meshgrid(np.arange(9) * 8.0, np.arange(8)[::-1] * 8.0)
+    path = write(tmp_path / "cell.npz", x=x, y=y, u=U, v=-V)
+    stack = read_displacement(path)
+    np.testing.assert_array_equal(stack.data, BOTH)
+    assert stack.metadata["y"] == "up"
+    turned = read_displacement(path, y="down").data
+    np.testing.assert_array_equal(turned, BOTH[:, ::-1] * (1, -1))
