@@ -96,5 +96,5 @@ def test_a_file_of_vectors_beside_one_of_another_kind(tmp_path: Path) -> None:
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "cell.npy"
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(FieldFileError, match="pickle|object"):
+    with pytest.raises(FieldFileError, match=r"pickle|object"):
         read_displacement(path)
