@@ -195,7 +195,9 @@ def _fit_axis(values: FloatArray) -> _Axis | None:
     nodes = (values - start) / step
     if np.abs(nodes - np.round(nodes)).max() > _tolerance(values, float(step)):
         return None
-    return _Axis(float(start), float(step), int(index[-1]) + 1)
+    # The fit itself rounds.
+    start, step = (float(np.round(value / step, 9)) * step for value in (start, step))
+    return _Axis(start, float(step), int(index[-1]) + 1)
 
 
 def _tolerance(values: FloatArray, step: float) -> float:

@@ -120,14 +120,14 @@ def test_several_files_without_displacements_are_left_to_other_readers(
     assert get_reader([]) is None
 
 
-def test_a_field_with_gaps_is_refused_with_a_reason(tmp_path, displacement):
+def test_a_field_with_gaps_is_read(tmp_path, displacement):
     data = displacement.data.copy()
     data[1, 2, 3] = np.nan
     path = write_displacement(tmp_path / "cell.h5", data, units="um")
     reader = get_reader(path)
     assert reader is not None
-    with pytest.raises(FieldFileError, match="frame 1, row 2, column 3"):
-        reader(path)
+    magnitude = next(data for data, _, kind in reader(path) if kind == "image")
+    assert np.argwhere(np.isnan(magnitude)).tolist() == [[1, 2, 3]]
 
 
 def test_the_original_files_are_in_field_units(tmp_path, displacement):

@@ -41,12 +41,15 @@ class Component:
         0 is along x, 1 along y.
     partner : str
         Name of the other component.
+    stem : str
+        The name without the component.
     kind : {"displacement", "traction", "other"}, optional
         Kind of field that the name stands for; None if it does not tell.
     """
 
     axis: int
     partner: str
+    stem: str
     kind: Kind | None
 
 
@@ -67,7 +70,7 @@ def component_of(name: str) -> Component | None:
     --------
     >>> from napari_vit_tfm.io.components import component_of
     >>> component_of("disp_x")
-    Component(axis=0, partner='disp_y', kind='displacement')
+    Component(axis=0, partner='disp_y', stem='disp', kind='displacement')
     >>> component_of("01v").partner, component_of("cell ty").kind
     ('01u', 'traction')
     >>> component_of("matrix") is None, component_of("x") is None
@@ -87,7 +90,8 @@ def component_of(name: str) -> Component | None:
         kind = "traction"
     elif kind is None and (prefix or letter.lower() in "uv"):
         kind = "displacement"
-    return Component(int(letter.lower() in "vy"), renamed, kind)
+    stem = (name[: match.start()] + name[match.end() :]).strip(" _-.:/")
+    return Component(int(letter.lower() in "vy"), renamed, stem, kind)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from napari_vit_tfm.napari.layers.adoption import adoptable, read_adopted
 SHAPE = (5, 7)
 
 
-def grid_vectors(*, step=(16.0, 8.0), offset=(3.0, -5.0), frame=None) -> np.ndarray:
+def grid_vectors(*, step=(8.0, 8.0), offset=(3.0, -5.0), frame=None) -> np.ndarray:
     """Vectors ``(row, column)`` = (row number, 100 + column number) at every node."""
     made = []
     for row in range(SHAPE[0]):
@@ -45,33 +45,32 @@ def test_vectors_are_sorted_by_position(noise):
     rng = np.random.default_rng(0)
     data = rng.permutation(grid_vectors())
     data[:, 0] += noise * rng.uniform(-1, 1, data[:, 0].shape)
-    stack, grid = read(data)
+    stack, grid, _ = read(data)
     assert_right(stack)
     assert grid.axes == (None, 0, 1)
     np.testing.assert_allclose(grid.origin[1:], (3, -5), atol=2 * noise)
-    np.testing.assert_allclose(grid.step[1:], (16, 8), atol=2 * noise)
+    np.testing.assert_allclose(grid.step[1:], (8, 8), atol=2 * noise)
 
 
 def test_frames_are_the_first_axis():
     data = np.vstack([grid_vectors(frame=frame) for frame in (4.0, 2.0, 3.0)])
-    stack, grid = read(data)
+    stack, grid, _ = read(data)
     assert stack.shape == (3, *SHAPE, 2)
     assert_right(stack)
     assert (grid.axes, grid.origin[0], grid.step[0]) == ((0, 1, 2), 2, 1)
 
 
-def without_a_column(data):
-    return data[data[:, 0, 1] != 11.0]
-
-
-def off_the_grid(data):
-    data[3, 0, 0] += 4
-    return data
-
-
-def two_islands(data):
-    columns = (data[:, 0, 1] + 5) / 8
-    return data[(columns < 3) | (columns > 5)]
+def test_nodes_without_a_vector_are_holes():
+    data = np.vstack([grid_vectors(frame=frame) for frame in (0.0, 1.0)])
+    left_out = [3, 5, 40]
+    stack, grid, notes = read(np.delete(data, left_out, axis=0))
+    holes = np.zeros(stack.shape[:3], bool)
+    holes.ravel()[left_out] = True
+    np.testing.assert_array_equal(np.isnan(stack).any(axis=-1), holes)
+    assert grid.origin == pytest.approx((0, 3, -5))
+    assert notes == ()
+    stack[holes] = read(data)[0][holes]
+    assert_right(stack)
 
 
 def twice(data):
@@ -82,21 +81,20 @@ def on_a_line(data):
     return data[: SHAPE[1]]
 
 
+def between_frames(data):
+    return np.insert(data, 0, np.array([0.5, 0.0]), axis=2)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (
-            lambda data: data[1:],
-            "1 of 35 nodes .* no vector, the first at .* row 0, column 0",
-        ),
-        (without_a_column, "5 of 35 nodes .* row 0, column 2"),
-        (two_islands, "15 of 35 nodes .* row 0, column 3"),
-        (twice, "2 of 35 nodes .* more than one vector"),
-        (off_the_grid, "not on a regular grid|no vector"),
-        (on_a_line, "one line"),
+        (twice, "“PIV”: 2 nodes have more than one vector, the first at row 0"),
+        (on_a_line, "“PIV”: the positions lie on one line"),
+        (lambda data: data * ((2, 1), (1, 1)), "apart along x and .* along y"),
+        (between_frames, "“PIV” are not whole numbers, such as 0.5"),
     ],
 )
-def test_an_incomplete_grid_is_refused_with_counts(spoil, words):
+def test_positions_without_a_grid_are_refused(spoil, words):
     with pytest.raises(FieldError, match=words):
         read(spoil(grid_vectors()))
 
@@ -108,11 +106,15 @@ def test_positions_that_are_nan_are_refused():
         read_adopted({"vectors": layer})
 
 
-def test_scattered_positions_are_refused_quickly():
-    data = np.random.default_rng(0).uniform(0, 1000, (2000, 2, 3))
-    data[:, 1, 0] = 0
-    with pytest.raises(FieldError, match=r"regular grid|no vector"):
-        read(data)
+def test_scattered_vectors_are_interpolated():
+    places = np.random.default_rng(0).uniform(0, 100, (500, 2))
+    stack, grid, notes = read(np.stack([places, places * (1, 2)], axis=1))
+    rows, columns = np.indices(stack.shape[1:3])
+    y, x = (grid.origin[i] + grid.step[i] * n for i, n in ((1, rows), (2, columns)))
+    inner = np.s_[0, 2:-2, 2:-2]
+    np.testing.assert_allclose(stack[inner][..., 0], 2 * x[2:-2, 2:-2], atol=0.5)
+    np.testing.assert_allclose(stack[inner][..., 1], y[2:-2, 2:-2], atol=0.5)
+    assert "interpolated" in notes[0]
 
 
 def test_vectors_between_frames_are_refused():
@@ -158,14 +160,14 @@ def test_images_that_are_not_a_pair_are_ignored():
 
 def test_components_keep_their_order():
     x, y = np.full((2, 5, 6), 1.0), np.full((2, 5, 6), 2.0)
-    stack, _ = read_adopted({"x": Image(x), "y": Image(y)})
+    stack, _, _ = read_adopted({"x": Image(x), "y": Image(y)})
     np.testing.assert_array_equal(stack[0, 0, 0], (1, 2))
-    stack, _ = read_adopted({"components": Image(np.stack([x, y], axis=-1))})
+    stack, _, _ = read_adopted({"components": Image(np.stack([x, y], axis=-1))})
     np.testing.assert_array_equal(stack[1, 4, 5], (1, 2))
 
 
 def test_the_data_are_copied():
     data = np.zeros((16, 16, 2), dtype=np.float32)
-    stack, _ = read_adopted({"components": Image(data)})
+    stack, _, _ = read_adopted({"components": Image(data)})
     data[:] = 1
     assert not stack.any()

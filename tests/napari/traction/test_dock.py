@@ -752,11 +752,12 @@ def test_frames_of_a_vectors_layer_are_its_first_axis(dock, viewer, displacement
     np.testing.assert_allclose(stack.data, displacement.data, rtol=1e-6)
 
 
-def test_vectors_that_are_missing_are_counted(dock, viewer, displacement):
+def test_vectors_without_a_grid_are_refused(dock, viewer, displacement):
     data = vectors_of(displacement.data[:1])
-    viewer.layers.append(Vectors(data[5:], name="PIV", **PLACE))
+    twice = np.concatenate([data, data[:5]])
+    viewer.layers.append(Vectors(twice, name="PIV", **PLACE))
     assert not dock.run_button.isEnabled()
-    assert "5 of 1080 nodes of the layer “PIV” have no vector" in dock.message.text()
+    assert "the layer “PIV”: 5 nodes have more than one" in dock.message.text()
 
 
 def test_changed_vectors_of_another_program_are_read_again(

@@ -170,7 +170,7 @@ def adopt(field: FieldLayers, *, compare_data: bool = True) -> Description:
     Raises
     ------
     FieldError
-        If the layers do not have one vector for every node of a regular grid.
+        If vectors have no grid, or components do not fit together.
     """
     descriptions = [description_of(layer) for layer in field.layers]
     known = [one for one in descriptions if one is not None]
@@ -181,8 +181,8 @@ def adopt(field: FieldLayers, *, compare_data: bool = True) -> Description:
     if not is_known or not all(
         is_unchanged(layer, compare_data=compare_data) for layer in field.layers
     ):
-        vectors, grid = read_adopted(field.adopted_parts)
-        arrays = FieldArrays(vectors)
+        vectors, grid, notes = read_adopted(field.adopted_parts)
+        arrays = FieldArrays(vectors, metadata={"notes": notes})
         common = known[0] if is_one_field else _new_description(field)
         for part, layer in field.adopted_parts.items():
             described = dataclasses.replace(common, part=part)
