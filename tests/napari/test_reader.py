@@ -4,12 +4,14 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import tifffile
 from napari.utils.notifications import notification_manager
 
 from layers_of_fields import displacement_at
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.napari import _reader
 from napari_vit_tfm.napari._reader import get_reader, read_fields
 from napari_vit_tfm.napari.layers.reading import layer_stack
 
@@ -61,33 +63,62 @@ def test_tractions_beside_displacements_are_hidden(tmp_path, displacement, tract
 
 def test_the_outline_of_matlab_files_is_in_rows_and_columns(tmp_path, viewer):
     displacement = np.zeros((20, 30, 2))
-    displacement[4, 9, 0] = 1
+    displacement[4, 20, 0] = 1
     path = tmp_path / "cell.mat"
-    outline = {"brdx": np.array([5, 8, 8]), "brdy": np.array([10, 10, 14])}
+    # In these files, y is counted from 1, from the bottom.
+    outline = {"brdx": np.array([5, 8, 8]), "brdy": np.array([21, 21, 17])}
     scipy.io.savemat(path, {"dspl": displacement, **outline})
     image, shapes, vectors = viewer.open(path, plugin="napari-vit-tfm")
     assert image.data.shape == (1, 30, 20)
     assert image.data[0, 9, 4] == 1
     np.testing.assert_array_equal(shapes.data[0], [(9, 4), (9, 7), (13, 7)])
-    assert image.name == "cell: displacement (unit not known)"
+    assert image.name == "cell: displacement (grid steps)"
     assert vectors.data[:, 1, 1].max() == 0
     assert viewer.layers.selection.active is vectors
 
 
-@pytest.mark.parametrize(
-    "name", ["text.h5", "images.npz", "empty.mat", "not_there.h5", "folder.h5"]
-)
-def test_files_without_fields_are_left_to_other_readers(tmp_path, name):
-    path = tmp_path / name
-    if name == "text.h5":
-        path.write_text("a table, really")
-    elif name == "images.npz":
+def write_without_field(path) -> None:
+    if path.suffix == ".npz":
         np.savez(path, images=np.zeros((3, 64, 64)))
-    elif name == "empty.mat":
-        path.touch()
-    elif name == "folder.h5":
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, np.zeros((5, 64, 64), np.uint16))
+    elif path.suffix == ".npy":
+        np.save(path, np.zeros((64, 64)))
+    elif path.suffix == "":
         path.mkdir()
-    assert get_reader(str(path)) is None
+    else:
+        path.write_text("not what it says")
+
+
+@pytest.mark.parametrize("name", ["cell.tif", "cell.npy", "folder"])
+def test_images_are_left_to_other_readers(tmp_path, name):
+    write_without_field(tmp_path / name)
+    assert get_reader(str(tmp_path / name)) is None
+
+
+@pytest.mark.parametrize("name", ["cell.h5", "cell.npz", "cell.mat", "gone.h5"])
+def test_the_reason_is_shown_where_a_file_cannot_be_read(tmp_path, monkeypatch, name):
+    if name != "gone.h5":
+        write_without_field(tmp_path / name)
+    shown = []
+    monkeypatch.setattr(_reader, "show_error", shown.append)
+    reader = get_reader(str(tmp_path / name))
+    assert reader(str(tmp_path / name)) == [(None,)]
+    (message,) = shown
+    assert message.startswith(f"{tmp_path / name}: ")
+    assert "expected" in message or "no such file" in message
+
+
+def test_a_folder_is_a_film(tmp_path, viewer, displacement):
+    for number in (10, 9):
+        for name, axis in (("u", 0), ("v", 1)):
+            np.save(
+                tmp_path / f"{number}{name}.npy",
+                number * displacement.data[0, ..., axis],
+            )
+    image, _ = viewer.open(tmp_path, plugin="napari-vit-tfm")
+    stack = layer_stack(image)
+    np.testing.assert_allclose(stack.data, displacement.data[:1] * [[[[9]]], [[[10]]]])
 
 
 def test_several_files_are_one_time_lapse(tmp_path, viewer, displacement):
@@ -106,17 +137,16 @@ def test_several_files_are_one_time_lapse(tmp_path, viewer, displacement):
     )
     paths.append(write_displacement(tmp_path / "cell_11.h5", displacement.data))
     with pytest.raises(FieldFileError, match=r"cell_11\.h5: unit: found None"):
-        get_reader(paths)(paths)
+        read_fields(paths)
 
 
-def test_several_files_without_displacements_are_left_to_other_readers(
-    tmp_path, traction
-):
+def test_several_files_without_displacements(tmp_path, traction):
     paths = [str(tmp_path / f"{k}.h5") for k in (1, 2)]
     for path in paths:
         io.write_traction(path, traction)
-    assert get_reader(paths) is None
-    assert get_reader(paths[:1]) is read_fields
+    with pytest.raises(FieldFileError, match="has no displacement"):
+        read_fields(paths)
+    assert get_reader(paths[:1]) is not None
     assert get_reader([]) is None
 
 

@@ -11,7 +11,7 @@ from napari_vit_tfm.io.reading import (
     read_traction,
 )
 from napari_vit_tfm.io.registry import exporters, open_field_file, readers
-from napari_vit_tfm.io.series import natural_order
+from napari_vit_tfm.io.series import natural_order, series_in
 from napari_vit_tfm.io.summary import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     TractionSink,
@@ -44,6 +44,7 @@ __all__ = [
     "read_segmentation",
     "read_traction",
     "readers",
+    "series_in",
     "summarise",
     "write_arrays",
     "write_displacement",
