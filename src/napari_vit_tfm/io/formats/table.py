@@ -18,19 +18,19 @@ from napari_vit_tfm.io.base import AnyArray, ArrayEntry
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.text.columns import names_in, pivlab_columns
-from napari_vit_tfm.io.text.layouts import (
-    IMAGEJ_PIV_COLUMNS,
-    NAME_THE_COLUMNS,
-    UNNAMED_COLUMNS,
-    is_imagej_piv,
-    named_table,
-    unnamed_table,
-)
 from napari_vit_tfm.io.text.lines import (
     COMMENT_SIGNS,
     NumberLines,
     decoded,
     is_mostly_numbers,
+)
+from napari_vit_tfm.io.text.named import named_table
+from napari_vit_tfm.io.text.unnamed import (
+    IMAGEJ_PIV_COLUMNS,
+    NAME_THE_COLUMNS,
+    UNNAMED_COLUMNS,
+    is_imagej_piv,
+    unnamed_table,
 )
 from napari_vit_tfm.io.text.vectors import VectorTable
 

@@ -1,5 +1,7 @@
-"""Text tables of other programs: `lines` reads numbers, `columns` names of columns.
+"""Text tables of other programs.
 
-`layouts` has the columns of each program, and `parameters` reads the parameters that
-ImageJ's FTTC plugin writes into a file of its own.
+`lines` reads numbers, `columns` names of columns; `named` and `unnamed` find out which
+columns are what, in a table with names of columns and without; `vectors` puts the
+vectors on their grid. `marks` decides which vectors are missing, `directions` where y
+points, and `parameters` reads the parameters that ImageJ's FTTC plugin writes.
 """

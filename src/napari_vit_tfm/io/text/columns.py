@@ -13,7 +13,7 @@ from napari_vit_tfm.units import displacement_unit, traction_unit
 
 _TECPLOT = re.compile(r'VARIABLES\s*=\s*((?:"[^"]*"[\s,]*)+)', re.IGNORECASE)
 _BRACKETS = re.compile(r"([^\[\]()]+?)\s*[\[(]([^\])]*)[\])]")
-_UNIT_AT_END = re.compile(r"(.+?)(?: +(\S+)|_(\w{2,}))")
+_UNIT_AT_END = re.compile(r"(.+?)(?: +(\S+)|_([^\W_]{2,}))")
 _PER = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(.+)")
 _PER_SECOND = re.compile(
     r"(.+?)[\s.*\u00b7]*\b(s|sec|min|h)\s*(?:\^?\(?-1\)?|\u207b\u00b9)"
@@ -165,7 +165,7 @@ def names_in(preamble: Sequence[str], n_columns: int) -> list[Column] | None:
 
 
 def pivlab_columns(preamble: Sequence[str], n_columns: int) -> list[Column] | None:
-    """The columns of a PIVlab file without their names, but with its other header lines.
+    """The columns of a PIVlab file that has its header lines, but not their names.
 
     They are in pixels per frame if its conversion factors are 1, and else in metres per
     second.

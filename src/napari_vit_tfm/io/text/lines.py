@@ -84,20 +84,17 @@ class NumberLines:
         if start is None:
             raise FieldFileError(f"{path}: has no lines of numbers")
         preamble = tuple(line.strip() for line in raw[:start] if line.strip())
-        kept, rows = [], []
-        for row, line in enumerate(raw[start:], start + 1):
-            content = _without_comment(line)
-            if content:
-                kept.append(content)
-                rows.append(row)
+        contents = _without_comments(raw[start:])
+        rows = np.flatnonzero(contents) + start + 1
+        kept = list(filter(None, contents))
         separator = _separator(kept[0], preamble)
         if not text.endswith("\n"):
-            _check_last_line(path, kept, rows[-1])
+            _check_last_line(path, kept, int(rows[-1]))
         if separator != ",":
             kept = _with_decimal_points(path, kept)
         if separator is not None:
-            kept = _with_all_fields(kept, separator)
-        return cls(path, preamble, kept, np.array(rows), separator)
+            kept = _with_all_fields(kept, separator, preamble)
+        return cls(path, preamble, kept, rows, separator)
 
     @property
     def n_columns(self) -> int:
@@ -138,17 +135,15 @@ class NumberLines:
     def _check_widths(self) -> None:
         """Raise an error at the first line with another number of columns."""
         expected = self.n_columns
-        for line, number in zip(self.lines, self.line_numbers, strict=True):
-            if self.separator is None or '"' in line:
-                found = len(_fields(line, self.separator))
-            else:
-                found = line.count(self.separator) + 1
-            if found != expected:
-                raise FieldFileError(
-                    f"{self.path}: line {number} has {found} columns, but line "
-                    f"{self.line_numbers[0]} has {expected}: the file is damaged or "
-                    "incomplete, or has more than one table; write it again"
-                )
+        widths = np.array([len(_fields(line, self.separator)) for line in self.lines])
+        others = np.flatnonzero(widths != expected)
+        if others.size:
+            raise FieldFileError(
+                f"{self.path}: line {self.line_numbers[others[0]]} has "
+                f"{widths[others[0]]} columns, but line {self.line_numbers[0]} has "
+                f"{expected}: the file is damaged or incomplete, or has more than one "
+                "table; write it again"
+            )
 
     def _complaint(self, lines: Iterable[str], columns: Sequence[int]) -> str:
         """The first thing that is not a number, for an error message."""
@@ -239,6 +234,14 @@ def _is_of_numbers(line: str) -> bool:
     return number >= 2 and 2 * number >= len(fields)
 
 
+def _without_comments(lines: list[str]) -> list[str]:
+    """Lines without comments and without blanks at their ends; tabs are kept."""
+    text = "\n".join(lines)
+    if any(sign in text for sign in COMMENT_SIGNS):
+        return [_without_comment(line) for line in lines]
+    return [line.strip(" ") if line.strip() else "" for line in lines]
+
+
 def _without_comment(line: str) -> str:
     """A line without its comment and without blanks at its ends; tabs are kept."""
     for sign in COMMENT_SIGNS:
@@ -272,19 +275,25 @@ def _fields(line: str, separator: str | None) -> list[str]:
     return line.split(separator)
 
 
-def _with_all_fields(lines: list[str], separator: str) -> list[str]:
-    """Lines without a separator at every end, and with NaN in empty fields."""
-    if all(line.rstrip().endswith(separator) for line in lines):
-        lines = [line.rstrip()[:-1] for line in lines]
+def _with_all_fields(
+    lines: list[str], separator: str, preamble: Sequence[str]
+) -> list[str]:
+    """Lines with NaN in empty fields, and without a separator at the end of each.
+
+    A last column that the line before the numbers has, too, is kept, even if it is
+    empty.
+    """
+    text = "\n".join(["", *lines, ""])
+    gaps = (separator * 2, f"\n{separator}", f"{separator}\n", f"{separator} ")
+    if not any(gap in text for gap in gaps):
+        return lines
+    named = preamble[-1].count(separator) if preamble else 0
+    if named < lines[0].count(separator) and all(
+        line.endswith(separator) for line in lines
+    ):
+        lines = [line.removesuffix(separator) for line in lines]
     empty = re.compile(rf"(?:(?<={separator})|^) *(?={separator}|$)")
-    return [
-        empty.sub("nan", line)
-        if separator * 2 in line
-        or line.startswith(separator)
-        or line.endswith(separator)
-        else line
-        for line in lines
-    ]
+    return [empty.sub("nan", line) for line in lines]
 
 
 def _number_of_word(match: re.Match[str]) -> str:
