@@ -77,7 +77,12 @@ class PairFile(FieldFile, is_format=False):
     def entries(self) -> tuple[ArrayEntry, ...]:
         """The field; the arrays of the file alone if it does not have one component."""
         arrays = [*self._file.arrays, *self._partner.arrays]
-        if len(arrays) != 2 or not all(map(is_scalar_field, arrays)):
+        # A table of vectors is no component, even if its file's name is that of one.
+        # Its field is not named after the file.
+        are_components = all(map(is_scalar_field, arrays)) and [
+            entry.name for entry in arrays
+        ] == [file.path.stem for file in (self._file, self._partner)]
+        if not are_components:
             return self._file.arrays
         own, other = arrays
         if own.shape != other.shape:

@@ -1,0 +1,168 @@
+"""`unnamed_table`: tables without names of columns.
+
+They are those of ImageJ's iterative PIV and FTTC plugins, OpenPIV and PIVlab.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.gridding import FloatArray
+from napari_vit_tfm.io.base import YDirection, kind_of_name
+from napari_vit_tfm.io.text import marks
+from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y, unless
+from napari_vit_tfm.io.text.lines import NumberLines
+from napari_vit_tfm.io.text.parameters import fttc_parameters, is_of_tractions
+from napari_vit_tfm.io.text.vectors import TableField, VectorTable
+
+IMAGEJ_PIV_COLUMNS = 16
+UNNAMED_COLUMNS = (4, 5, 6, IMAGEJ_PIV_COLUMNS)
+"""Numbers of columns of tables without names that have positions."""
+
+NAME_THE_COLUMNS = (
+    "name the columns in a first line, such as x,y,u,v, with their units if you know "
+    "them: x [px],y [px],u [px],v [px]"
+)
+_VELOCITY = re.compile(r"velocit|\w/(?:s|sec|min|h)\b", re.IGNORECASE)
+
+
+def unnamed_table(lines: NumberLines) -> VectorTable:
+    """The vectors of a table whose columns have no names.
+
+    Parameters
+    ----------
+    lines : NumberLines
+        The table, whose number of columns is one of `UNNAMED_COLUMNS`.
+
+    Raises
+    ------
+    FieldFileError
+        If it is not the table of a known program.
+    """
+    numbers = lines.numbers(range(lines.n_columns))
+    positions, vectors, others = numbers[:, :2], numbers[:, 2:4].copy(), numbers[:, 4:]
+    if is_of_tractions(lines.path) and lines.n_columns <= 5:
+        attributes, notes = fttc_parameters(lines.path)
+        found = TableField("tractions", vectors, unit="Pa", kind="traction")
+        return VectorTable(
+            positions, (found,), y="down", notes=notes, attributes=attributes
+        )
+    if lines.n_columns == IMAGEJ_PIV_COLUMNS:
+        if not is_imagej_piv(lines):
+            raise _unknown_columns(lines, "16 columns, but the fifth is not the length")
+        missing, notes = marks.imagej_piv(others[:, -1])
+        vectors[missing] = np.nan
+        found = TableField("vectors", vectors, unit="px", notes=notes)
+        return VectorTable(positions, (found,), y="down", position_unit="px")
+    if lines.n_columns == 4:
+        return _four_columns(lines, positions, vectors)
+    return _with_marks(lines, positions, vectors, others)
+
+
+def is_imagej_piv(lines: NumberLines) -> bool:
+    """Whether the fifth of 16 columns is the length of the vectors."""
+    numbers = lines.numbers([2, 3, 4])
+    return _is_magnitude(numbers[:, 2], numbers[:, :2])
+
+
+def _four_columns(
+    lines: NumberLines, positions: FloatArray, vectors: FloatArray
+) -> VectorTable:
+    """Positions and vectors as in the input of ImageJ's FTTC plugin."""
+    comment = next(filter(_VELOCITY.search, lines.preamble), None)
+    found = _named_after_file(lines, TableField("vectors", vectors))
+    if comment is not None:
+        found = replace(found, kind="other", what=f"a velocity: {comment.strip('#% ')}")
+    kind, _ = kind_of_name(lines.path.stem)
+    is_input = kind != "traction" and found.kind is None and not lines.preamble
+    unit = "px" if is_input else None
+    found = replace(found, unit=unit)
+    table = VectorTable(positions, (found,), y="down", position_unit=unit)
+    # Vectors in pixels are at least one pixel apart.
+    if unit is not None and table.grid.step < 1:
+        unit, found = None, replace(found, unit=None)
+    note = _columns_note("uy" if unit is None else "uy in camera pixels", positions)
+    return replace(table, fields=(found,), position_unit=unit, notes=(note,))
+
+
+def _with_marks(
+    lines: NumberLines, positions: FloatArray, vectors: FloatArray, others: FloatArray
+) -> VectorTable:
+    """Positions and vectors, then the length of the vectors, or marks."""
+    fifth = others[:, 0]
+    are_marks = bool(np.isin(others, (0, 1, 2)).all())
+    if lines.n_columns == 5 and not are_marks:
+        if not _is_magnitude(fifth, vectors):
+            raise _unknown_columns(lines, "a fifth column that is not the length")
+        note = _columns_note("uy and the length of the vectors", positions)
+        found = _named_after_file(lines, TableField("vectors", vectors))
+        return VectorTable(positions, (found,), y="down", notes=(note,))
+    if not are_marks:
+        raise _unknown_columns(
+            lines, "a fifth and a sixth column that are neither marks nor the length"
+        )
+    y: YDirection
+    if lines.n_columns == 5 and np.mean(fifth == 1) > 0.5:
+        missing, notes = marks.pivlab(fifth)
+        y, meaning = "down", "the vector type of PIVlab, where 0 is masked"
+        y_notes: tuple[str, ...] = (f"y is taken as pointing down ({unless('up')})",)
+    else:
+        flags = fifth if lines.n_columns == 6 or (fifth == 2).any() else None
+        mask = others[:, -1] if lines.n_columns == 6 or flags is None else None
+        missing, notes = marks.openpiv(vectors, flags, mask)
+        y, y_notes = openpiv_direction(positions)
+        meaning = (
+            " and ".join(
+                word
+                for word, column in (("flags", flags), ("mask", mask))
+                if column is not None
+            )
+            + " of OpenPIV, where 0 is valid"
+        )
+    vectors[missing] = np.nan
+    note = f"the columns have no names and are taken as x, y, u, v and {meaning}"
+    found = _named_after_file(lines, TableField("vectors", vectors, notes=notes))
+    return VectorTable(positions, (found,), y=y, notes=(note, *y_notes))
+
+
+def _named_after_file(lines: NumberLines, found: TableField) -> TableField:
+    """The field, which is no displacement if its file is called a force or the like."""
+    _, what = kind_of_name(lines.path.stem)
+    if what not in ("a force", "a stress", "a velocity"):
+        return found
+    return replace(found, kind="other", what=f"{what} according to the file's name")
+
+
+def _columns_note(last: str, positions: FloatArray) -> str:
+    """What is assumed about a table that can be the input of ImageJ's FTTC plugin."""
+    first = (
+        ", although the first line has the largest y"
+        if order_of_y(positions) < 0
+        else ""
+    )
+    return (
+        f"the columns have no names: they are taken as x, y, ux, {last}, as in the "
+        f"input of ImageJ's FTTC plugin, with y pointing down{first} "
+        f"({unless('up')})"
+    )
+
+
+def _unknown_columns(lines: NumberLines, found: str) -> FieldFileError:
+    return FieldFileError(
+        f"{lines.path}: the columns have no names, and this is not the table of a "
+        f"known program: found {found} of the vectors; {NAME_THE_COLUMNS}"
+    )
+
+
+def _is_magnitude(numbers: FloatArray, vectors: FloatArray) -> bool:
+    """Whether numbers are the lengths of vectors, apart from rounding."""
+    length = np.hypot(*vectors.T)
+    known = np.isfinite(length) & np.isfinite(numbers)
+    if not known.any():
+        return False
+    tolerance = 0.01 * length[known] + 1e-3 * length[known].max()
+    return bool(np.mean(np.abs(numbers - length)[known] <= tolerance) > 0.99)
