@@ -13,6 +13,7 @@ import numpy as np
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.pytraction import PytractionResults
 
 NAME = "HDF5"
 SUFFIXES = (".h5", ".hdf5")
@@ -31,7 +32,10 @@ frames are read batch by batch.
 
 
 class Hdf5File(FieldFile):
-    """Arrays are datasets. Attributes of the file apply to all of them."""
+    """Arrays are datasets. Attributes of the file apply to all of them.
+
+    Files of pytraction have one dataset per frame.
+    """
 
     name = NAME
     suffixes = SUFFIXES
@@ -48,9 +52,12 @@ class Hdf5File(FieldFile):
         self._file = resources.enter_context(
             h5py.File(self.path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
         )
+        self._pytraction = PytractionResults.found_in(self.path, self._file)
 
     def entries(self) -> tuple[ArrayEntry, ...]:
-        """All datasets, including those in groups."""
+        """All datasets, including those in groups, or the fields of pytraction."""
+        if self._pytraction is not None:
+            return self._pytraction.entries()
         found: list[ArrayEntry] = []
         file_attributes = plain_attributes(self._file.attrs)
 
@@ -75,7 +82,9 @@ class Hdf5File(FieldFile):
         return tuple(found)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
-        """Values of a dataset, or of some of its frames."""
+        """Values of a dataset or a field, or of some of its frames."""
+        if self._pytraction is not None:
+            return self._pytraction.values(name, frames)
         return np.asarray(self._file[name][... if frames is None else frames])
 
 

@@ -1,0 +1,184 @@
+"""HDF5 files of pytraction: groups with one dataset per frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.io.base import SPACING_IN_UNIT, AnyArray, ArrayEntry
+from napari_vit_tfm.io.positioned import PositionedField
+
+_POSITIONS, _VECTORS, _TRACTIONS = "pos", "vec", "force_field"
+_METADATA = "metadata"
+
+_DOWN_NOTE = (
+    "the tractions belong to the displacements if y of force_field points down, which "
+    'is assumed (otherwise y="up", --y up)'
+)
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True, eq=False)
+class PytractionResults:
+    """Displacements and tractions in a file of pytraction.
+
+    Datasets ``pos/i`` and ``vec/i`` ``(2, N)`` are the positions and displacements of
+    frame ``i`` in pixels, and ``force_field/i`` ``(X, Y, 2)`` are tractions in Pa.
+    y is counted upwards in all of them. In some files it is counted downwards in the
+    tractions: this is found by the work of the tractions on the displacements.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    file : h5py.File
+        The open file.
+    """
+
+    path: Path
+    file: h5py.File
+
+    @classmethod
+    def found_in(cls, path: Path, file: h5py.File) -> PytractionResults | None:
+        """The results; None if the file is of another program."""
+        groups = (file.get(_POSITIONS), file.get(_VECTORS))
+        return cls(path, file) if all(map(_has_columns, groups)) else None
+
+    def entries(self) -> tuple[ArrayEntry, ...]:
+        """Headers of the displacements, and of the tractions if there are any."""
+        displacement = self._displacement.entry(
+            kind="displacement",
+            y="up",
+            attributes={"units": "px", **self._metadata},
+        )
+        group = self.file.get(_TRACTIONS)
+        if not isinstance(group, h5py.Group) or not _frames(group):
+            return (displacement,)
+        return displacement, self._traction_entry(group)
+
+    def values(self, name: str, frames: slice | None) -> AnyArray:
+        """Frames ``(T, H, W, 2)`` of one of the two, the smallest y first."""
+        if name == _VECTORS:
+            return self._displacement.values(frames)
+        group = self.file[_TRACTIONS]
+        names = _frames(group)[frames or slice(None)]
+        return np.stack([group[name][...].transpose(1, 0, 2) for name in names])
+
+    @cached_property
+    def _displacement(self) -> PositionedField:
+        positions, vectors = self.file[_POSITIONS], self.file[_VECTORS]
+        if set(_frames(positions)) != set(_frames(vectors)):
+            raise FieldFileError(
+                f"{self.path}: the groups {_POSITIONS} and {_VECTORS} have different "
+                f"frames: {', '.join(_frames(positions))} and "
+                f"{', '.join(_frames(vectors))}; expected both of every frame"
+            )
+        return PositionedField.of(
+            self.path,
+            _VECTORS,
+            *(
+                [group[name][...].T for name in _frames(group)]
+                for group in (positions, vectors)
+            ),
+        )
+
+    def _traction_entry(self, group: h5py.Group) -> ArrayEntry:
+        names = _frames(group)
+        shapes = {group[name].shape for name in names}
+        shape = shapes.pop()
+        if shapes or len(shape) != 3 or shape[2] != 2:
+            return ArrayEntry(
+                _TRACTIONS, (len(names),), "group", kind="traction", layout=None
+            )
+        is_up = self._is_up(self.values(_TRACTIONS, slice(0, 1))[0])
+        grid = self._displacement.grid
+        step = _number(self._attributes, "meshsize")
+        if step is None and shape[1::-1] == grid.shape:
+            step = grid.step
+        return ArrayEntry(
+            _TRACTIONS,
+            (len(names), shape[1], shape[0], 2),
+            group[names[0]].dtype.name,
+            layout="(T, H, W, 2)",
+            kind="traction",
+            y="up" if is_up else "down",
+            notes=() if is_up else (_DOWN_NOTE,),
+            attributes={"units": "Pa", SPACING_IN_UNIT: step, **self._metadata},
+        )
+
+    def _is_up(self, traction: AnyArray) -> bool:
+        """Whether y is counted upwards in tractions ``(H, W, 2)`` of the first frame.
+
+        Tractions do work on the displacements that they cause. It is larger than the
+        work on their mirror image.
+        """
+        displacement = self._displacement.values(slice(0, 1))[0]
+        nodes = np.ix_(
+            *(
+                np.linspace(0, side - 1, number).round().astype(int)
+                for side, number in zip(
+                    displacement.shape[:2], traction.shape[:2], strict=True
+                )
+            )
+        )
+        at_nodes = displacement[nodes]
+        at_nodes -= np.nanmean(at_nodes, axis=(0, 1))
+        mirrored = traction[::-1] * (1, -1)
+        return bool(np.nansum(traction * at_nodes) >= np.nansum(mirrored * at_nodes))
+
+    @property
+    def _attributes(self) -> Mapping[str, Any]:
+        item = self.file.get(_METADATA)
+        return {} if item is None else item.attrs
+
+    @cached_property
+    def _metadata(self) -> dict[str, float]:
+        """Gel and pixel size according to the attributes of `metadata`."""
+        per_um = _number(self._attributes, "pix_per_mu")
+        values = {
+            "young_pa": _number(self._attributes, "E"),
+            "poisson": _number(self._attributes, "s"),
+            "pixel_size_um": 1 / per_um if per_um else None,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _has_columns(group: Any) -> bool:
+    """Whether the datasets of all frames have two rows, one for each component."""
+    return (
+        isinstance(group, h5py.Group)
+        and bool(_frames(group))
+        and all(
+            group[name].ndim == 2 and group[name].shape[0] == 2
+            for name in _frames(group)
+        )
+    )
+
+
+def _frames(group: h5py.Group) -> list[str]:
+    """Names of the datasets of frames, in the order of their numbers."""
+    names = [
+        name
+        for name, item in group.items()
+        if name.isdecimal() and isinstance(item, h5py.Dataset)
+    ]
+    return sorted(names, key=int)
+
+
+def _number(attributes: Mapping[str, Any], name: str) -> float | None:
+    """A number that is stored as such, or as text such as ``(8000,)``."""
+    value = attributes.get(name)
+    if isinstance(value, np.void):
+        value = value.tobytes()
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    found = _NUMBER.search(text)
+    return float(found[0]) if found else None
