@@ -86,7 +86,7 @@ class NumberLines:
             raise FieldFileError(f"{path}: has no lines of numbers")
         preamble = tuple(line.strip(" ") for line in raw[:start] if line.strip())
         contents = _without_comments(raw[start:])
-        rows = np.flatnonzero(contents) + start + 1
+        rows = np.flatnonzero([line != "" for line in contents]) + start + 1
         kept = list(filter(None, contents))
         separator = _separator(kept[0], preamble)
         if not text.endswith("\n"):
