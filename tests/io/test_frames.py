@@ -64,7 +64,7 @@ def test_other_formats_are_read_as_a_whole(tmp_path: Path, name: str) -> None:
     if name == "run.npz":
         np.savez(path, u=FIELD)
     elif name == "run.mat":
-        savemat(path, {"dspl": FIELD[0].transpose(1, 0, 2)})
+        savemat(path, {"displacement": FIELD[0]})
     else:
         with h5py.File(path, "w") as file:
             file["displacement"] = FIELD[0]

@@ -32,7 +32,7 @@ def write(path: Path) -> Path:
     ("content", "found"),
     [
         (b"", "an empty file"),
-        (b"Notes on 2 cells\n" * 20, "text that begins with 'Notes'"),
+        (b"Some notes on cell 7.\n" * 20, "text that begins with 'Some'"),
         (b"\x89PNG\r\n\x1a\n", "bytes 89 50 4e"),
     ],
 )
