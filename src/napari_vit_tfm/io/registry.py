@@ -33,7 +33,7 @@ def readers() -> tuple[type[FieldFile], ...]:
     --------
     >>> from napari_vit_tfm import io
     >>> [reader.name for reader in io.readers()]
-    ['MATLAB', 'NPY', 'TIFF', 'HDF5', 'NPZ']
+    ['MATLAB', 'NPY', 'TIFF', 'Text', 'HDF5', 'NPZ']
     """
     _import_formats()
     return tuple(

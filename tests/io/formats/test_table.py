@@ -396,6 +396,35 @@ def test_names_and_units(tmp_path: Path, names: str, unit: str | None) -> None:
     assert any("down is assumed" in note for note in stack.metadata["notes"])
 
 
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_units_in_a_line_below_the_names(tmp_path: Path, separator: str) -> None:
+    lines = text_of(table(), separator=separator)
+    for unit in ("px", "[px]"):
+        names = separator.join("xyuv") + "\n" + separator.join([unit] * 4) + "\n"
+        stack = read_displacement(written(tmp_path / "a.txt", names + lines))
+        assert (stack.unit, stack.spacing_in_unit) == ("px", pytest.approx(STEP))
+    names = separator.join("xyuv") + "\n" + separator.join(["m", "m", "m/s", "m/s"])
+    path = written(tmp_path / "a.txt", f"{names}\n{lines}")
+    with pytest.raises(FieldFileError, match="a velocity: per second"):
+        read_displacement(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "last"),
+    [
+        (" \tx\ty\tdx\tdy", "1\t", ""),
+        ("x\ty\tu\tv", "", "\t"),
+        ("x\ty\tu\tv\t", "", ""),
+    ],
+)
+def test_columns_without_a_name_at_the_ends(
+    tmp_path: Path, names: str, first: str, last: str
+) -> None:
+    lines = text_of(table(), separator="\t").splitlines()
+    text = names + "\n" + "".join(f"{first}{line}{last}\n" for line in lines)
+    assert_field(read_displacement(written(tmp_path / "a.txt", text)).data, FIELD)
+
+
 def test_other_columns_are_not_used(tmp_path: Path) -> None:
     lines = text_of(table(), separator=";").splitlines()
     text = "un;label;x;y;u;v;\n" + "".join(f"1;cell A;{line};\n" for line in lines)

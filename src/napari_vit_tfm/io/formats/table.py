@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -73,22 +74,12 @@ class TextTableFile(FieldFile):
         if not self._is_matrix:
             with self._explained():
                 return self._table.entries()
-        unit = next(
-            (
-                unit
-                for pattern, unit in _PYTFM_UNITS.items()
-                if pattern.fullmatch(self.path.stem)
-            ),
-            None,
-        )
-        return (
-            ArrayEntry(
-                name=self.path.stem,
-                shape=self._matrix.shape,
-                dtype="float64",
-                attributes={} if unit is None else {"units": unit},
-            ),
-        )
+        entry = ArrayEntry(self.path.stem, self._matrix.shape, "float64")
+        for pattern, unit in _PYTFM_UNITS.items():
+            if pattern.fullmatch(self.path.stem):
+                note = f"the file is called as in pyTFM: its unit is taken as {unit}"
+                return (replace(entry, notes=(note,), attributes={"units": unit}),)
+        return (entry,)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """A field on the grid, or the matrix."""

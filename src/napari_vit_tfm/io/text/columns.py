@@ -18,7 +18,7 @@ _PER = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(.+)")
 _PER_SECOND = re.compile(
     r"(.+?)[\s.*\u00b7]*\b(s|sec|min|h)\s*(?:\^?\(?-1\)?|\u207b\u00b9)"
 )
-_FRAME_WORDS = ("frame", "frames", "image", "image pair", "pair")
+_FRAME_WORDS = ("frame", "frames", "fr", "image", "image pair", "pair")
 _TIME_WORDS = {
     **dict.fromkeys(["s", "sec", "second", "seconds"], "second"),
     **dict.fromkeys(["ms"], "millisecond"),
@@ -152,15 +152,18 @@ def names_in(preamble: Sequence[str], n_columns: int) -> list[Column] | None:
     tecplot = _TECPLOT.search("\n".join(preamble))
     if tecplot is not None:
         return [Column.of(name) for name in re.findall('"([^"]*)"', tecplot[1])]
-    for line in reversed(preamble):
+    for number, line in reversed([*enumerate(preamble)]):
         ways = [
             columns
-            for columns in ([*map(Column.of, names)] for names in _ways_to_split(line))
+            for columns in (
+                [*map(Column.of, names)] for names in _ways_to_split(line, n_columns)
+            )
             if {"x", "y"} <= {column.role for column in columns}
             or component_columns(columns)
         ]
         if ways:
-            return next((way for way in ways if len(way) == n_columns), ways[0])
+            columns = next((way for way in ways if len(way) == n_columns), ways[0])
+            return _with_units(columns, preamble[number + 1 :])
     return None
 
 
@@ -231,12 +234,33 @@ def _kind(column: Column, kind: Kind | None) -> tuple[Kind | None, str]:
     return kind, ""
 
 
-def _ways_to_split(line: str) -> Iterator[list[str]]:
-    """Names in a line; blanks are tried last, since names may have blanks."""
-    line = line.lstrip("#% \t").strip(" ")
+def _with_units(columns: list[Column], lines: Sequence[str]) -> list[Column]:
+    """Columns with their units from a line below their names, if there is one."""
+    for line in lines:
+        for words in _ways_to_split(line, len(columns)):
+            units = [word.strip(" []()") for word in words]
+            if len(units) == len(columns) and any(map(_is_length_or_rate, units)):
+                return [
+                    Column.of(f"{column.name} [{unit}]")
+                    if column.unit is None
+                    else column
+                    for column, unit in zip(columns, units, strict=True)
+                ]
+    return columns
+
+
+def _ways_to_split(line: str, n_columns: int) -> Iterator[list[str]]:
+    """Names in a line; blanks are tried last, since names may have blanks.
+
+    Empty names at the ends are left out if there are more names than columns.
+    """
+    line = line.lstrip("#% ")
     for separator in "\t;,":
         if separator in line:
-            yield next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+            names = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+            while len(names) > n_columns and "" in (names[0], names[-1]):
+                names.pop(0 if names[0] == "" else -1)
+            yield names
     if _BRACKETS.sub("", line).strip() == "":
         yield [match[0] for match in _BRACKETS.finditer(line)]
     yield line.split()

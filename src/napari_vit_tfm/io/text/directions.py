@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import YDirection
 
 
 def unless(y: YDirection) -> str:

@@ -34,7 +34,8 @@ class NumberLines:
     path : Path
         The file, for messages.
     preamble : tuple of str
-        Lines before the numbers, without blank lines.
+        Lines before the numbers, without blank lines, and without blanks at their ends;
+        tabs are kept.
     lines : list of str
         Lines of numbers, with decimal points. Comments and blank lines are left out.
     line_numbers : array of int
@@ -83,9 +84,9 @@ class NumberLines:
         )
         if start is None:
             raise FieldFileError(f"{path}: has no lines of numbers")
-        preamble = tuple(line.strip() for line in raw[:start] if line.strip())
+        preamble = tuple(line.strip(" ") for line in raw[:start] if line.strip())
         contents = _without_comments(raw[start:])
-        rows = np.flatnonzero(contents) + start + 1
+        rows = np.flatnonzero([line != "" for line in contents]) + start + 1
         kept = list(filter(None, contents))
         separator = _separator(kept[0], preamble)
         if not text.endswith("\n"):

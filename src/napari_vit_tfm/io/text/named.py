@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import YDirection
 from napari_vit_tfm.io.components import PAIR_SEPARATOR
 from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.columns import Column, ComponentColumns, component_columns

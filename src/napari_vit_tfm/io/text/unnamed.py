@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import YDirection, kind_of_name
+from napari_vit_tfm.io.base import kind_of_name
 from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y, unless
 from napari_vit_tfm.io.text.lines import NumberLines

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import FloatArray, NodeGrid, node_grid
 from napari_vit_tfm.io.base import (
     SPACING_IN_UNIT,
     ArrayEntry,
     Attributes,
     Kind,
-    YDirection,
 )
 from napari_vit_tfm.units import displacement_unit
 
