@@ -60,7 +60,7 @@ def test_two_frames_are_not_components(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [(5, 2, 8, 2), (5, 8, 2, 2), (2, 8, 9), (2, 8, 2), (5, 8, 9, 3), (8, 9), (2,), ()],
+    [(5, 2, 8, 2), (5, 8, 2, 2), (2, 8, 9), (2, 8, 2), (8, 9), (2,), ()],
 )
 def test_other_shapes_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = write(tmp_path / "run.h5", data=vectors(*shape))

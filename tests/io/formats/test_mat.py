@@ -7,8 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from mat_files import WRITERS, Cells, Writer, write_5, write_73
 
+from mat_files import WRITERS, Cells, Writer, write_5, write_73
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import open_field_file, read_displacement, summarise
 

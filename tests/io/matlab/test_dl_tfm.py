@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mat_files import WRITERS, Writer, write_5
 from scipy.io import loadmat, savemat
 
+from mat_files import WRITERS, Writer, write_5
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import read_displacement, read_traction, summarise
 

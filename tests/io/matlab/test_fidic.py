@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mat_files import WRITERS, Writer, write_5
 
+from mat_files import WRITERS, Writer, write_5
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import read_displacement
 
@@ -44,7 +44,7 @@ def test_without_positions_the_step_is_used(tmp_path: Path, write: Writer) -> No
 
 def test_step_that_contradicts_positions(tmp_path: Path) -> None:
     path = write_5(tmp_path / "fidic.mat", **output(d0=16.0))
-    with pytest.raises(FieldFileError, match="d0 is 16, but .* are 8 apart"):
+    with pytest.raises(FieldFileError, match=r"d0 is 16, but .* are 8 apart"):
         read_displacement(path)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from mat_files import WRITERS, Cells, Writer, write_5
 
+from mat_files import WRITERS, Cells, Writer, write_5
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import read_displacement
 
@@ -70,6 +70,15 @@ def test_masked_and_interpolated_vectors(tmp_path: Path, write: Writer) -> None:
     expected[1, 2] = np.nan
     np.testing.assert_allclose(stack.data[0], expected, rtol=1e-6)
     assert "vectors interpolated by PIVlab: 1" in stack.metadata["notes"]
+
+
+def test_stage_of_the_first_frame_only(tmp_path: Path) -> None:
+    """A preview of the filter on one frame."""
+    variables = session(**{f"{part}_filtered": Cells(matrices(1)) for part in "uv"})
+    stack = read_displacement(write_5(tmp_path / "piv.mat", **variables))
+    for frame, stage in enumerate(["filtered", "original"]):
+        expected = field(variables, frame, stage)
+        np.testing.assert_allclose(stack.data[frame], expected, rtol=1e-6)
 
 
 def test_positions_of_the_first_frame_only(tmp_path: Path) -> None:

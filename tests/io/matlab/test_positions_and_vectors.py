@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from mat_files import WRITERS, Cells, Structs, Writer, write_5
 
+from mat_files import WRITERS, Cells, Structs, Writer, write_5
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.io import open_field_file, read_displacement, read_traction
 
@@ -201,7 +201,7 @@ def test_force_field_is_a_traction(tmp_path: Path, write: Writer) -> None:
     values = field()
     struct = {"pos": positions(), "vec": listed(values)}
     path = write(tmp_path / "f.mat", forceField=struct)
-    with pytest.raises(FieldFileError, match="forceField.*, traction"):
+    with pytest.raises(FieldFileError, match=r"forceField.*, traction"):
         read_displacement(path)
     traction = read_traction(path)
     assert traction.unit == "Pa"

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mat_files import WRITERS, Writer, write_5
 
+from mat_files import WRITERS, Writer, write_5
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import read_displacement
 

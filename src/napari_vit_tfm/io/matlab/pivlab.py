@@ -59,7 +59,7 @@ class _Reading:
             for name in names
             if name in variables.headers
         }
-        self.n_frames = len(self._values[f"u_{stages[0]}"])
+        self.n_frames = max(len(self._values[f"u_{stage}"]) for stage in stages)
         self._used: dict[str, list[int]] = {}
         self._empty: list[int] = []
         self._n_interpolated = 0
@@ -100,7 +100,7 @@ class _Reading:
 
     def _value(self, name: str, number: int) -> Value:
         values = self._values.get(name, ())
-        if len(values) == 1:
+        if name in ("x", "y") and len(values) == 1:
             return values[0]
         return values[number] if number < len(values) else np.empty((0, 0))
 
