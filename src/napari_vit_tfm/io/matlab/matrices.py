@@ -9,8 +9,9 @@ from typing import TypeGuard
 
 import numpy as np
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import AnyArray, YDirection
+from napari_vit_tfm.io.base import AnyArray
 from napari_vit_tfm.io.matlab.values import Value, frames_of
 from napari_vit_tfm.io.positioned import PositionedField
 

@@ -59,7 +59,7 @@ class _Reading:
             for name in names
             if name in variables.headers
         }
-        self.n_frames = len(self._values[f"u_{stages[0]}"])
+        self.n_frames = max(len(self._values[f"u_{stage}"]) for stage in stages)
         self._used: dict[str, list[int]] = {}
         self._empty: list[int] = []
         self._n_interpolated = 0
@@ -82,12 +82,12 @@ class _Reading:
         """Which vectors have been read."""
         notes = []
         for stage, numbers in self._used.items():
-            where = f" in the frames {_listed(numbers)}" if len(self._used) > 1 else ""
+            where = f" in {_listed(numbers)}" if len(self._used) > 1 else ""
             notes.append(f"the {stage} vectors are read{where}")
         if self._empty:
-            notes.append(f"the frames {_listed(self._empty)} are empty and left out")
+            notes.append(f"without vectors, and left out: {_listed(self._empty)}")
         if self._n_interpolated:
-            notes.append(f"{self._n_interpolated} vectors were interpolated by PIVlab")
+            notes.append(f"vectors interpolated by PIVlab: {self._n_interpolated}")
         return tuple(notes)
 
     def _stage(self, number: int) -> str | None:
@@ -100,7 +100,7 @@ class _Reading:
 
     def _value(self, name: str, number: int) -> Value:
         values = self._values.get(name, ())
-        if len(values) == 1:
+        if name in ("x", "y") and len(values) == 1:
             return values[0]
         return values[number] if number < len(values) else np.empty((0, 0))
 
@@ -144,4 +144,12 @@ def _of_unit(variables: Variables) -> dict[str, Any]:
 
 
 def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))
+    """Numbers of frames, such as ``frames 1 to 3, 7``."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    words = ", ".join(" to ".join(map(str, ends)) for ends in ranges)
+    return f"frame {words}" if len(numbers) == 1 else f"frames {words}"

@@ -23,7 +23,7 @@ def fields(variables: Variables) -> Iterator[MatField]:
     """The fields of all such structs."""
     for name in variables.headers:
         names = variables.struct_fields(name)
-        if name == _INPUT:
+        if name == _INPUT and names:
             yield from _input(variables)
         elif name == _RESULTS and names >= {"pos"}:
             yield from _results(variables, variables.struct(name))

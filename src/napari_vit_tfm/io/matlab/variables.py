@@ -137,11 +137,17 @@ class _ScipyVariables(Variables):
     def value(self, name: str) -> Value:
         from scipy.io import loadmat
 
-        # MATLAB stores doubles that are whole numbers as integers; `mat_dtype` converts
-        # them back.
-        return _from_scipy(
-            loadmat(self._stream, variable_names=[name], mat_dtype=True)[name]
-        )
+        value = _from_scipy(loadmat(self._stream, variable_names=[name])[name])
+        # MATLAB stores doubles that are whole numbers as integers, and scipy does not
+        # convert them back: a field of zeros is read as uint8. Its option `mat_dtype`
+        # would discard the imaginary part of complex numbers.
+        if (
+            self.headers[name].is_float
+            and isinstance(value, np.ndarray)
+            and value.dtype.kind in "iu"
+        ):
+            return value.astype(self.headers[name].dtype)
+        return value
 
 
 def _from_scipy(value: Any) -> Value:
