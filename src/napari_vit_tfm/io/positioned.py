@@ -37,6 +37,18 @@ class PositionedField:
         frames. Vectors with NaN are holes.
     notes : tuple of str
         What a user must know about the vectors.
+
+    Examples
+    --------
+    One frame of six vectors, column by column:
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io.positioned import PositionedField
+    >>> positions = np.array([[x, y] for x in (4, 12, 20) for y in (4, 12)])
+    >>> field = PositionedField.of(Path("cell.mat"), "u", [positions], [positions])
+    >>> field.values().shape, field.values()[0, 1, 2]
+    ((1, 2, 3, 2), array([20., 12.]))
     """
 
     path: Path
