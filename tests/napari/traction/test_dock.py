@@ -418,10 +418,12 @@ def test_an_unexpected_error_is_logged_in_full(
     assert "Traceback" in caplog.text
 
 
-def test_fields_that_are_too_small_are_refused(dock, viewer, finish):
+def test_fields_that_are_too_small_are_refused_at_once(dock, viewer, displacement):
     add(viewer, DisplacementStack(np.ones((1, 8, 8, 2)), unit="grid"))
-    run(dock, finish)
+    assert not dock.run_button.isEnabled()
     assert "8 x 8 vectors" in dock.message.text()
+    dock.fields.choose(add(viewer, displacement))
+    assert dock.run_button.isEnabled()
 
 
 def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
@@ -734,12 +736,12 @@ def test_a_vectors_layer_of_another_program_is_reconstructed(
     for row, column in ((0, 0), (5, 7), (26, 39)):
         place = source.data_to_world((3 + 16 * row, 5 + 16 * column))
         for layer in (image, arrows):
-            np.testing.assert_allclose(layer.data_to_world((0, row, column))[1:], place)
+            np.testing.assert_allclose(layer.data_to_world((row, column)), place)
     # Another spacing changes both.
     dock.calibration["spacing_um"].value = 3.2
     np.testing.assert_allclose(source.scale, 0.2)
     np.testing.assert_allclose(
-        image.data_to_world((0, 5, 7))[1:],
+        image.data_to_world((5, 7)),
         source.data_to_world((3 + 16 * 5, 5 + 16 * 7)),
     )
 
@@ -817,12 +819,12 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, finish, displacement):
         displacement_at(viewer.layers, series).data, displacement.data
     )
     series.scale, series.translate = (2, 0.3, 0.3, 1), (1, 5, 6, 0)
-    for layer, start in ((single, (0, 0, 0)), (series, (1, 5, 6))):
+    for layer, start in ((single, (0, 0)), (series, (1, 5, 6))):
         dock.fields.choose(layer)
         dock.calibration["unit"].value = "grid"
         run(dock, finish)
         image, _ = tractions_of(viewer.layers, layer)
-        np.testing.assert_allclose(image.data_to_world((0, 0, 0)), start)
+        np.testing.assert_allclose(image.data_to_world([0] * image.ndim), start)
 
 
 def test_a_duplicate_of_a_layer_of_another_program_is_a_separate_field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
 from napari.components import ViewerModel
@@ -23,7 +22,8 @@ class Dock(QWidget):
     """A dock for one displacement field and one model, with a button for its job.
 
     The dock watches the viewer while it is visible. The button starts or cancels the
-    job.
+    job. Subclasses define `job`, `start_job` and `cancel_job`. They are not checked by
+    an ABC, since Qt's classes have a metaclass of their own.
 
     Parameters
     ----------
@@ -74,22 +74,22 @@ class Dock(QWidget):
         self.fields.unbind()
 
     @property
-    @abstractmethod
     def job(self) -> LatestJob[Any, Any, Any]:
         """The job of the button."""
+        raise NotImplementedError
 
     @property
     def is_busy(self) -> bool:
         """Whether a computation is running, even if it has been cancelled."""
         return self.job.is_busy
 
-    @abstractmethod
     def start_job(self) -> None:
         """Start the job, if possible."""
+        raise NotImplementedError
 
-    @abstractmethod
     def cancel_job(self) -> None:
         """Cancel the job."""
+        raise NotImplementedError
 
     def _on_job_button(self) -> None:
         if self.job.pending is None:
