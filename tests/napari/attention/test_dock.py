@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 from napari.layers import Layer
+from qtpy.QtCore import Qt, QTimer
 
 from canvas import COLUMNS, ROWS, beside, choose, hover, names, pick, press, world
 from layers_of_fields import describe, show_tractions
@@ -27,6 +28,10 @@ def test_the_caption_gives_the_values(inspecting, expected):
 def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     choose(inspecting, (1, 2))
     block = inspecting.controls.block
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    timer = block.findChild(QTimer, options=direct)
+    assert timer.interval() > 500
+    timer.setInterval(50)
     block.step()
     assert inspecting.inspector.shown.view.block == 0
     with qtbot.waitSignal(block.valueChanged, check_params_cb=lambda value: value == 2):
@@ -43,7 +48,7 @@ def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     block.play.click()
     inspecting.switch.setChecked(False)
     assert not block.play.isChecked()
-    with qtbot.assertNotEmitted(block.valueChanged, wait=1000):
+    with qtbot.assertNotEmitted(block.valueChanged, wait=150):
         pass
 
 

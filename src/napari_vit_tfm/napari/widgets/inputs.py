@@ -123,11 +123,14 @@ class FieldChooser(QComboBox):
 
     def _watch(self, layers: tuple[Layer, ...]) -> None:
         """Watch these layers instead of the previous ones."""
+        layers = layers if self._is_bound else ()
+        if layers == self._watched:
+            return
         for layer in self._watched:
             layer.events.data.disconnect(self._on_data)
             for event in _transform_events(layer):
                 event.disconnect(self._on_changed)
-        self._watched = layers if self._is_bound else ()
+        self._watched = layers
         for layer in self._watched:
             layer.events.data.connect(self._on_data)
             for event in _transform_events(layer):
