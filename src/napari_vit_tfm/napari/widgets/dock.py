@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from napari.components import ViewerModel
+from qtpy.compat import isalive
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
@@ -36,6 +38,7 @@ class Dock(QWidget):
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__()
         self._viewer = viewer
+        self._root: weakref.ref[QWidget] = weakref.ref(self)
         self.form = form_layout()
         self.fields = FieldChooser(viewer.layers)
         self.fields.setToolTip("The displacement field.")
@@ -58,12 +61,19 @@ class Dock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the viewer while the dock is visible."""
         super().showEvent(event)
+        self._root = weakref.ref(_root_of(self))
         self.bind()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop watching the viewer while the dock is hidden."""
+        """Stop watching the viewer while the dock is hidden.
+
+        At the end of a script, the window is deleted while the dock is visible. Then
+        there is nothing left from which anything could be removed.
+        """
         super().hideEvent(event)
-        self.unbind()
+        root = self._root()
+        if root is not None and isalive(root):
+            self.unbind()
 
     def bind(self) -> None:
         """Watch the viewer."""
@@ -96,3 +106,9 @@ class Dock(QWidget):
             self.start_job()
         else:
             self.cancel_job()
+
+
+def _root_of(widget: QWidget) -> QWidget:
+    """The window that a widget is in, also if its dock floats."""
+    parent = widget.parentWidget()
+    return widget if parent is None else _root_of(parent)
