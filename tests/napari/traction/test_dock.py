@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from layers_of_fields import (
     add,
     all_results,
     displacement_at,
+    remove_garbage,
     show_tractions,
     tractions_of,
 )
@@ -381,7 +383,9 @@ def test_a_run_ends_while_the_dock_is_hidden(dock, viewer, finish, displacement)
     dock.unbind()
     finish(dock)
     assert None not in tractions_of(viewer.layers, source)
+    dock.bind()
     dock.run_button.click()
+    dock.unbind()
     viewer.layers.remove(source)
     finish(dock)
     assert "removed" in dock.message.text()
@@ -655,6 +659,34 @@ def test_the_chosen_field_is_kept(dock, viewer, displacement):
     assert dock.fields.layer() is arrows
     viewer.layers.remove(arrows)
     assert dock.fields.layer() not in (second, arrows)
+
+
+def test_a_hidden_dock_keeps_the_choice_but_not_the_layers(
+    dock, viewer, finish, displacement
+):
+    copy = dataclasses.replace(displacement, data=displacement.data.copy())
+    vectors = weakref.ref(copy.data)
+    add(viewer, displacement)
+    second = add(viewer, copy)
+    del copy
+    dock.fields.choose(second)
+    run(dock, finish)
+    message = dock.message.text()
+    assert message
+    dock.unbind()
+    # The first layer of the field is removed, the other one is still there.
+    viewer.layers.remove(second)
+    remove_garbage(viewer)
+    assert vectors() is not None
+    dock.bind()
+    assert dock.fields.currentText() == "displacement arrows (µm) [1]"
+    dock.unbind()
+    viewer.layers.clear()
+    del second
+    remove_garbage(viewer)
+    assert vectors() is None
+    dock.bind()
+    assert dock.fields.field() is None
 
 
 def test_an_error_after_cancelling_is_not_shown(dock, viewer, finish, displacement):

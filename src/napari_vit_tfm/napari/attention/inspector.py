@@ -7,6 +7,7 @@ and the dock. They do not call back.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -45,7 +46,7 @@ from napari_vit_tfm.napari.layers.reading import (
     field_of,
     show_same_field,
 )
-from napari_vit_tfm.napari.layers.registry import forget_comparison
+from napari_vit_tfm.napari.layers.registry import forget_comparison, without_proxy
 from napari_vit_tfm.napari.layers.results import last_result, layers_of_run
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.method_cache import MethodCache
@@ -365,7 +366,9 @@ class Inspector:
     # Results
 
     def _on_frame(self, request: FrameRequest, frame: PreparedFrame) -> None:
-        self._frames.put(request, frame)
+        source = request.source()
+        if source is not None:
+            self._frames.put(request, frame, owner=source)
         self._update_view()
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
@@ -384,8 +387,12 @@ class Inspector:
 
     def _on_evidence(self, request: EvidenceRequest, found: PatchFindings) -> None:
         assert found.faithfulness is not None
-        self._evidence.put((request.frame, found.patch), found)
-        self._curves.put(_curve_key(request.frame, found), found.faithfulness)
+        frame = request.frame
+        source = frame.source()
+        if source is not None:
+            curve = found.faithfulness
+            self._evidence.put((frame, found.patch), found, owner=source)
+            self._curves.put(_curve_key(frame, found), curve, owner=source)
         self._update_view()
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
@@ -429,7 +436,9 @@ class Inspector:
         index = frame_at(self._source, dims.point, stack.n_frames, dims.units)
         if index is None:
             return None, _NO_SUCH_FRAME
-        return FrameRequest(stack, index, self._substrate(), self._config), ""
+        source = weakref.ref(without_proxy(self._source))
+        substrate = self._substrate()
+        return FrameRequest(stack, index, substrate, self._config, source), ""
 
     def _read(
         self, *, compare_data: bool = False

@@ -180,6 +180,8 @@ class TractionDock(Dock):
     ) -> tuple[DisplacementStack | None, str]:
         """The chosen field, or None and the reason why it cannot be used."""
         field = self.fields.field()
+        if field is None and not self.fields.is_bound:
+            return None, ""
         if field is None:
             return None, (
                 "Drop a displacement file on napari, open a sample with "
