@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -116,6 +117,9 @@ class Inspector:
         self._config = ReconstructionConfig()
         self._source: Layer | None = None
         self._run: list[Layer] = []
+        self._drawn_steps: WeakKeyDictionary[Layer, tuple[int, ...]] = (
+            WeakKeyDictionary()
+        )
         self._overlay: AttentionLayers | None = None
         self._problem = ""
         self._failure: tuple[FrameRequest, str] | None = None
@@ -232,7 +236,9 @@ class Inspector:
         self._unwatch_run()
         self._run = run
         for layer in self._run:
+            self._drawn_steps[without_proxy(layer)] = self._steps()
             layer.events.data.connect(self._on_data)
+            layer.events.set_data.connect(self._on_drawn)
             layer.events.metadata.connect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.connect(self._on_transform)
@@ -240,6 +246,7 @@ class Inspector:
     def _unwatch_run(self) -> None:
         for layer in self._run:
             layer.events.data.disconnect(self._on_data)
+            layer.events.set_data.disconnect(self._on_drawn)
             layer.events.metadata.disconnect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.disconnect(self._on_transform)
@@ -248,6 +255,21 @@ class Inspector:
     def _on_data(self, event: Event) -> None:
         forget_comparison(event.source)
         self._on_field_changed()
+
+    def _on_drawn(self, event: Event) -> None:
+        """Compare the data of a layer that is refreshed, as after an edit in place.
+
+        Layers are also drawn again at every step of the frame slider.
+        """
+        steps = self._steps()
+        if self._drawn_steps[event.source] == steps:
+            self._on_data(event)
+        self._drawn_steps[event.source] = steps
+
+    def _steps(self) -> tuple[int, ...]:
+        """Positions of the viewer's sliders."""
+        dims = self._viewer.dims
+        return tuple(dims.current_step[axis] for axis in dims.not_displayed)
 
     def _on_field_changed(self) -> None:
         assert self._overlay is not None
