@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import shutil
 import weakref
 
 import numpy as np
@@ -11,6 +13,8 @@ from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QFileDialog
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from layers_of_fields import (
     add,
@@ -437,6 +441,35 @@ def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
     stack = layer_stack(tractions_of(viewer.layers, source)[0])
     assert len(stack.model_sha256) == 64
     assert stack.unit == "1"
+
+
+def test_a_result_of_an_overwritten_file_is_marked(
+    dock, viewer, finish, displacement, weights, tmp_path
+):
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(weights, path)
+    add(viewer, displacement)
+    dock.model.choose(str(path))
+    run(dock, finish)
+    assert dock.save_note.text() == "traction, mine (t/E)"
+    tensors = {name: tensor + 1 for name, tensor in load_file(path).items()}
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    written = path.stat().st_mtime_ns
+    save_file(tensors, path, metadata)
+    # Independent of the time resolution of the file system.
+    os.utime(path, ns=(written, written + 10**9))
+    dock.refresh()
+    assert "before the file of the model was changed; run again" in (
+        dock.save_note.text()
+    )
+    run(dock, finish)
+    assert dock.save_note.text() == "traction, mine (t/E) [1]"
+    # The same contents, written again.
+    shutil.copy(path, tmp_path / "copy")
+    shutil.copy(tmp_path / "copy", path)
+    dock.refresh()
+    assert dock.save_note.text() == "traction, mine (t/E) [1]"
 
 
 def test_a_file_is_chosen_in_a_dialogue_or_cancelled(dock, monkeypatch, weights):

@@ -54,6 +54,7 @@ from napari_vit_tfm.napari.layers.registry import (
     register_new_data,
     remember_place,
 )
+from napari_vit_tfm.napari.method_cache import current_sha256
 from napari_vit_tfm.units import DisplacementUnit, unit_words
 
 
@@ -528,6 +529,8 @@ def _differences_of_methods(
         return [f"computed with {result.computed_with}, now {now['computed_with']}"]
     if any(getattr(result, name) != value for name, value in now.items()):
         return ["computed with other options of the method"]
+    if current_sha256(config.model) not in (None, result.model_sha256):
+        return ["computed before the file of the model was changed"]
     return []
 
 
