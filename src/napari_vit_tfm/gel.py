@@ -8,7 +8,7 @@ from typing import Annotated
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.options import Number
+from napari_vit_tfm.options import Number, options_of
 from napari_vit_tfm.units import Length
 
 PA_PER_KPA = 1000.0
@@ -73,23 +73,18 @@ class Gel:
             help="Thickness of the gel on its rigid base. It matters if it is smaller "
             "than the region that the cell deforms, and then needs the vector spacing",
             unit="\N{MICRO SIGN}m",
+            may_be_infinite=True,
             otherwise="infinite",
         ),
     ] = None
 
     def __post_init__(self) -> None:
-        if self.young_pa is not None and not 0 < self.young_pa < math.inf:
-            raise FieldError(
-                f"Young's modulus must be a positive number, not {self.young_pa}"
-            )
-        if self.poisson is not None and not 0 <= self.poisson <= 0.5:
-            raise FieldError(
-                f"the Poisson ratio must lie between 0 and 0.5, not {self.poisson}"
-            )
-        if self.thickness_um is not None and not self.thickness_um > 0:
-            raise FieldError(
-                f"the thickness must be a positive number, not {self.thickness_um}"
-            )
+        for name, about in _NUMBERS.items():
+            value = getattr(self, name)
+            if value is not None and not about.allows(value):
+                raise FieldError(
+                    f"{about.label} must be {about.range_in_words}, not {value}"
+                )
 
     @property
     def is_layer(self) -> bool:
@@ -123,6 +118,12 @@ class Gel:
             known(self.thickness_um, other.thickness_um),
         )
 
+
+_NUMBERS = {
+    name: option.about
+    for name, option in options_of(Gel).items()
+    if isinstance(option.about, Number)
+}
 
 REFERENCE_GEL = Gel(poisson=REFERENCE_POISSON, thickness_um=math.inf)
 """The gel of the reference form: a half-space of any Young's modulus."""

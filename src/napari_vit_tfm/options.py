@@ -61,6 +61,8 @@ class Number(About):
         Whether the minimum itself is not allowed.
     is_whole : bool
         Whether it is a whole number.
+    may_be_infinite : bool
+        Whether infinity is allowed, too.
     form_unit : str
         The unit that forms show it in; by default `unit`.
     per_form_unit : float
@@ -72,6 +74,7 @@ class Number(About):
     maximum: float = math.inf
     excludes_minimum: bool = True
     is_whole: bool = False
+    may_be_infinite: bool = False
     form_unit: str = ""
     per_form_unit: float = 1.0
 
@@ -88,6 +91,8 @@ class Number(About):
 
     def allows(self, value: float) -> bool:
         """Whether a number lies in the range."""
+        if value == math.inf:
+            return self.may_be_infinite
         if not math.isfinite(value) or value > self.maximum:
             return False
         return value > self.minimum or (

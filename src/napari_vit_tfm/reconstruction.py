@@ -377,14 +377,20 @@ def reference_displacement(
     return to_tensor(data)
 
 
-def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None:
-    """Raise a FieldError if a method cannot work on the displacements' grid."""
+def check_size(displacement: Displacement) -> None:
+    """Raise a FieldError if no method can work on a grid of this size."""
     height, width = displacement.grid_shape
     if min(height, width) < MIN_GRID or max(height, width) > MAX_GRID:
         raise FieldError(
             f"the field has {height} x {width} vectors; it must have between "
             f"{MIN_GRID} x {MIN_GRID} and {MAX_GRID} x {MAX_GRID}"
         )
+
+
+def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None:
+    """Raise a FieldError if a method cannot work on the displacements' grid."""
+    check_size(displacement)
+    height, width = displacement.grid_shape
     if method.grid is not None and height != width:
         raise FieldError(
             f"{method.name} works only on square fields; this one is {height} x {width}"

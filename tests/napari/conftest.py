@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from npe2 import PluginManager
 from npe2._pytest_plugin import TestPluginManager
 from pytestqt.qtbot import QtBot
 
@@ -24,14 +25,14 @@ N_FRAMES = 3
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_garbage_collection() -> Iterator[None]:
+def quick_garbage_collection() -> None:
     """Exclude imported modules, hundreds of thousands of objects, from collection."""
     import torch  # noqa: F401
 
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+    # A viewer has tens of thousands of objects, which die with their test.
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +40,18 @@ def needs_qt(qapp: object) -> None:
     """Docks and the colour bars of layers need a QApplication."""
 
 
+@pytest.fixture(scope="session")
+def plugins() -> Iterator[TestPluginManager]:
+    """A plugin manager with this plugin only, like npe2's fixture for one test."""
+    manager = TestPluginManager()
+    with manager.tmp_plugin(package="napari-vit-tfm"):
+        yield manager
+
+
 @pytest.fixture
-def plugin(npe2pm: TestPluginManager) -> Iterator[None]:
+def plugin(plugins: TestPluginManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only this plugin is registered in napari."""
-    with npe2pm.tmp_plugin(package="napari-vit-tfm"):
-        yield
+    monkeypatch.setattr(PluginManager, "instance", lambda: plugins)
 
 
 @pytest.fixture
@@ -66,6 +74,11 @@ def finish(qtbot: QtBot) -> Callable[[Any], None]:
 def needs_display() -> None:
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         pytest.skip("no display: a napari window needs one")
+    import napari._qt.qt_main_window  # noqa: F401
+
+    # napari collects garbage whenever a layer is removed from a window.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

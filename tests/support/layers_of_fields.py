@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
-from napari.layers import Layer
+import numpy as np
+from napari.layers import Image, Layer
 
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
@@ -29,6 +31,15 @@ def add(viewer, stack, **options: Any) -> Layer:
     layers = create(stack, **options)
     viewer.layers.extend(layers)
     return layers[0]
+
+
+def remove_garbage(viewer) -> None:
+    """Delete layers that have been removed from a viewer."""
+    # napari's selection keeps a reference to the last active layer.
+    other = Image(np.zeros((4, 4)))
+    viewer.layers.append(other)
+    viewer.layers.remove(other)
+    gc.collect()
 
 
 def field_at(layers, layer: Layer) -> FieldLayers:

@@ -1,4 +1,4 @@
-"""A cache of the reconstruction method that a dock used last.
+"""A cache of the reconstruction method that a dock used last, and versions of files.
 
 torch is imported when a method is loaded, in a worker thread, since the first
 import takes seconds.
@@ -6,6 +6,7 @@ import takes seconds.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -38,12 +39,36 @@ class MethodCache:
         """
         from napari_vit_tfm.reconstruction import load_method
 
-        file = Path(config.model)
-        modified = file.stat().st_mtime_ns if file.is_file() else 0
         options = dict(config.options)
-        key = (config.model, config.heads, options, config.n_views, modified)
+        version = _version(Path(config.model))
+        key = (config.model, config.heads, options, config.n_views, version)
         with self._lock:
             if self._method is None or key != self._key:
                 self._method = load_method(config)
                 self._key = key
             return self._method
+
+
+def current_sha256(model: str) -> str | None:
+    """SHA-256 of a file of weights as it is now; None if the model is not a file.
+
+    The file is read only if its time or size has changed.
+    """
+    path = Path(model)
+    version = _version(path)
+    return None if version is None else _sha256(path, version)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Time and size of a file; None if there is no such file."""
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, _version: tuple[int, int]) -> str:
+    from napari_vit_tfm.models.weights import file_sha256
+
+    return file_sha256(path)

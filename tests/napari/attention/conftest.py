@@ -15,10 +15,8 @@ from napari_vit_tfm.napari.layers.drawing import field_layers
 
 @pytest.fixture
 def source(viewer, displacement) -> Layer:
-    layers = [Layer.create(*data) for data in field_layers(displacement)]
-    for layer in layers:
-        layer.scale = (2, 0.7, 0.7)
-        layer.translate = (4, -3, 12)
+    place = {"scale": (2, 0.7, 0.7), "translate": (4, -3, 12)}
+    layers = [Layer.create(*data) for data in field_layers(displacement, **place)]
     viewer.layers.extend(layers)
     viewer.dims.set_current_step(0, 0)
     return layers[0]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 
 import numpy as np
 from napari.layers import Layer
+from qtpy.QtCore import Qt, QTimer
 
 from canvas import COLUMNS, ROWS, beside, choose, hover, names, pick, press, world
-from layers_of_fields import describe, show_tractions
+from layers_of_fields import add, describe, remove_garbage, show_tractions
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers
 
@@ -27,6 +29,10 @@ def test_the_caption_gives_the_values(inspecting, expected):
 def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     choose(inspecting, (1, 2))
     block = inspecting.controls.block
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    timer = block.findChild(QTimer, options=direct)
+    assert timer.interval() > 500
+    timer.setInterval(50)
     block.step()
     assert inspecting.inspector.shown.view.block == 0
     with qtbot.waitSignal(block.valueChanged, check_params_cb=lambda value: value == 2):
@@ -43,7 +49,7 @@ def test_playing_steps_through_the_blocks(viewer, inspecting, finish, qtbot):
     block.play.click()
     inspecting.switch.setChecked(False)
     assert not block.play.isChecked()
-    with qtbot.assertNotEmitted(block.valueChanged, wait=1000):
+    with qtbot.assertNotEmitted(block.valueChanged, wait=150):
         pass
 
 
@@ -111,6 +117,28 @@ def test_hiding_the_dock_removes_its_layers_and_showing_restores_them(
     assert names(viewer) == layers
     assert inspecting.switch.isChecked()
     assert inspecting.inspector.shown.patch == (0, 0)
+
+
+def test_a_hidden_dock_does_not_keep_the_results_of_removed_fields(
+    viewer, dock, finish, qtbot, displacement
+):
+    viewer.layers.clear()
+    copy = dataclasses.replace(displacement, data=displacement.data.copy())
+    vectors = weakref.ref(copy.data)
+    add(viewer, copy)
+    del copy
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (1, 2))
+    dock.test.click()
+    finish(dock)
+    qtbot.waitUntil(lambda: bool(dock.panel.gallery.names))
+    dock.hide()
+    qtbot.waitUntil(lambda: not dock.panel.gallery.names)
+    assert vectors() is not None
+    viewer.layers.clear()
+    remove_garbage(viewer)
+    assert vectors() is None
 
 
 def test_without_a_field_there_is_nothing_to_inspect(viewer, dock, displacement):

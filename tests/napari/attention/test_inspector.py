@@ -31,6 +31,7 @@ from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES, Inspector
+from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.physics.substrate import Substrate
 
 
@@ -402,6 +403,40 @@ def test_a_field_that_cannot_be_read_and_is_removed_ends_the_inspection(viewer, 
     dock.switch.setChecked(True)
     viewer.layers.remove(layer)
     assert not dock.switch.isChecked()
+
+
+def test_an_edit_in_place_is_noticed_when_the_layer_is_refreshed(
+    viewer, dock, finish, displacement, weights, monkeypatch
+):
+    viewer.layers.clear()
+    for name, data in zip("uv", np.moveaxis(displacement.data, -1, 0), strict=True):
+        viewer.add_image(data.copy(), name=name)
+    describe(viewer.layers, viewer.layers["u"], unit="grid")
+    viewer.dims.set_current_step(0, 0)
+    dock.switch.setChecked(True)
+    finish(dock)
+    choose(dock, (1, 2))
+    viewer.layers["v"].data[:] *= 2
+    viewer.layers["v"].refresh()
+    finish(dock)
+    edited = DisplacementStack(displacement.data * (1, 2), unit="grid")
+    config = ReconstructionConfig(model=str(weights))
+    attention = prepare_frame(edited, 0, config=config).attention()
+    right = relative_to_uniform(attention, (1, 2))
+    np.testing.assert_allclose(named(viewer, "map").data, right, rtol=1e-5)
+    # At a step of the frame slider, layers are drawn, but not compared.
+    compared, compute = [], registry.fingerprint
+    monkeypatch.setattr(
+        registry, "fingerprint", lambda data: compared.append(data) or compute(data)
+    )
+    stack = dock.inspector.shown.request.stack
+    for step in (1, 2):
+        viewer.dims.set_current_step(0, step)
+        finish(dock)
+    assert not compared
+    viewer.layers["v"].refresh()
+    assert len(compared) == 1
+    assert dock.inspector.shown.request.stack is stack
 
 
 def test_data_are_compared_at_the_start_and_when_they_are_reported_to_have_changed(

@@ -12,7 +12,7 @@ from napari.layers import Image, Layer, Vectors
 from napari.layers._layer_actions import _duplicate_layer
 from napari.utils._proxies import PublicOnlyProxy
 
-from layers_of_fields import create, displacement_at
+from layers_of_fields import create, displacement_at, remove_garbage
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
@@ -22,14 +22,6 @@ from napari_vit_tfm.napari.layers.registry import description_of, entry_of, is_u
 
 def fresh(displacement) -> DisplacementStack:
     return DisplacementStack(displacement.data.copy(), unit="um", spacing_um=0.5)
-
-
-def remove_all(viewer) -> None:
-    viewer.layers.clear()
-    # napari's selection keeps a reference to the last active layer.
-    viewer.layers.append(Image(np.zeros((4, 4))))
-    viewer.layers.clear()
-    gc.collect()
 
 
 def test_layers_have_the_vectors_of_their_tuples(displacement):
@@ -60,7 +52,8 @@ def test_entries_of_removed_layers_are_removed(viewer, displacement, looked_at):
         layer_stack(viewer.layers[0])
     gc.collect()
     assert vectors() is not None
-    remove_all(viewer)
+    viewer.layers.clear()
+    remove_garbage(viewer)
     assert vectors() is None
 
 
@@ -70,7 +63,8 @@ def test_entries_of_removed_adopted_layers_are_removed(viewer):
     vectors = weakref.ref(displacement_at(viewer.layers, viewer.layers[0]).data)
     gc.collect()
     assert vectors() is not None
-    remove_all(viewer)
+    viewer.layers.clear()
+    remove_garbage(viewer)
     assert vectors() is None
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from napari.layers import Image, Layer
+from napari.layers._layer_actions import _duplicate_layer
 
 from layers_of_fields import (
     all_results,
@@ -92,6 +93,62 @@ def test_numbered_names_are_updated(viewer, displacement, traction):
     vectors.name = "traction arrows, ViT (t/E) of cell [1]"
     show_tractions(viewer.layers, traction, second, update_last=True)
     assert vectors.name == "traction arrows, ViT (t/E) of cell [1]"
+
+
+@pytest.mark.parametrize("title", ["", "cell"])
+def test_names_of_duplicates_are_updated(viewer, displacement, title):
+    viewer.layers.extend(create(displacement, title=title))
+    prefix = f"{title}: " if title else ""
+    for number in range(3):
+        # Two duplicates, and a duplicate of a duplicate.
+        source = viewer.layers[0 if number < 2 else f"{prefix}displacement (µm) copy"]
+        viewer.layers.selection = {source}
+        _duplicate_layer(viewer.layers)
+    mine = viewer.layers[f"{prefix}displacement (µm) copy [1]"]
+    for layer in list(viewer.layers):
+        if layer.name.endswith(("copy", "copy [1]")):
+            describe(viewer.layers, layer, unit="grid")
+    assert {layer.name for layer in viewer.layers} == {
+        f"{prefix}displacement (µm)",
+        f"{prefix}displacement arrows (µm)",
+        f"{prefix}displacement (grid steps) copy",
+        f"{prefix}displacement (grid steps) copy [1]",
+        f"{prefix}displacement (grid steps) copy copy",
+    }
+    mine.name = "my copy (grid steps)"
+    describe(viewer.layers, mine, unit="px")
+    assert mine.name == "my copy (grid steps)"
+
+
+def test_results_of_a_field_without_frames_are_shown_at_every_frame(viewer, traction):
+    viewer.add_image(np.zeros((5, 60, 60)))
+    for name in ("dx", "dy"):
+        viewer.add_image(
+            np.ones((27, 40)), name=name, scale=(0.5, 0.5), translate=(3, 4), rotate=30
+        )
+    source = viewer.layers["dx"]
+    describe(viewer.layers, source, unit="grid")
+    one = dataclasses.replace(traction, data=traction.data[:1])
+    for update_last in (False, True):
+        image, vectors = show_tractions(
+            viewer.layers, one, source, update_last=update_last
+        )
+        assert (image.ndim, vectors.ndim) == (2, 2)
+        for node in ((0, 0), (5, 7)):
+            place = source.data_to_world(node)
+            np.testing.assert_allclose(image.data_to_world(node), place)
+            np.testing.assert_allclose(vectors.data_to_world(node), place)
+        np.testing.assert_array_equal(layer_stack(image, vectors).data, one.data)
+        describe(viewer.layers, source, spacing_um=0.8)
+    viewer.dims.set_current_step(0, 4)
+    np.testing.assert_array_equal(image._slice.image.raw, one.magnitude()[0])
+    assert len(all_results(viewer.layers, source)) == 1
+    # The field of the layers has frames now, which the layers of its result do not.
+    for layer in (source, viewer.layers["dy"]):
+        layer.data = np.ones((3, 27, 40))
+    image, _ = show_tractions(viewer.layers, traction, source, update_last=True)
+    assert image.ndim == 3
+    assert len(all_results(viewer.layers, source)) == 2
 
 
 def test_another_spacing_scales_all_layers_of_the_field(viewer, displacement, traction):

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import shutil
+import weakref
 
 import numpy as np
 import pytest
@@ -10,11 +13,14 @@ from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QFileDialog
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from layers_of_fields import (
     add,
     all_results,
     displacement_at,
+    remove_garbage,
     show_tractions,
     tractions_of,
 )
@@ -381,7 +387,9 @@ def test_a_run_ends_while_the_dock_is_hidden(dock, viewer, finish, displacement)
     dock.unbind()
     finish(dock)
     assert None not in tractions_of(viewer.layers, source)
+    dock.bind()
     dock.run_button.click()
+    dock.unbind()
     viewer.layers.remove(source)
     finish(dock)
     assert "removed" in dock.message.text()
@@ -418,10 +426,12 @@ def test_an_unexpected_error_is_logged_in_full(
     assert "Traceback" in caplog.text
 
 
-def test_fields_that_are_too_small_are_refused(dock, viewer, finish):
+def test_fields_that_are_too_small_are_refused_at_once(dock, viewer, displacement):
     add(viewer, DisplacementStack(np.ones((1, 8, 8, 2)), unit="grid"))
-    run(dock, finish)
+    assert not dock.run_button.isEnabled()
     assert "8 x 8 vectors" in dock.message.text()
+    dock.fields.choose(add(viewer, displacement))
+    assert dock.run_button.isEnabled()
 
 
 def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
@@ -431,6 +441,35 @@ def test_a_network_from_a_file(dock, viewer, finish, displacement, weights):
     stack = layer_stack(tractions_of(viewer.layers, source)[0])
     assert len(stack.model_sha256) == 64
     assert stack.unit == "1"
+
+
+def test_a_result_of_an_overwritten_file_is_marked(
+    dock, viewer, finish, displacement, weights, tmp_path
+):
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(weights, path)
+    add(viewer, displacement)
+    dock.model.choose(str(path))
+    run(dock, finish)
+    assert dock.save_note.text() == "traction, mine (t/E)"
+    tensors = {name: tensor + 1 for name, tensor in load_file(path).items()}
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    written = path.stat().st_mtime_ns
+    save_file(tensors, path, metadata)
+    # Independent of the time resolution of the file system.
+    os.utime(path, ns=(written, written + 10**9))
+    dock.refresh()
+    assert "before the file of the model was changed; run again" in (
+        dock.save_note.text()
+    )
+    run(dock, finish)
+    assert dock.save_note.text() == "traction, mine (t/E) [1]"
+    # The same contents, written again.
+    shutil.copy(path, tmp_path / "copy")
+    shutil.copy(tmp_path / "copy", path)
+    dock.refresh()
+    assert dock.save_note.text() == "traction, mine (t/E) [1]"
 
 
 def test_a_file_is_chosen_in_a_dialogue_or_cancelled(dock, monkeypatch, weights):
@@ -655,6 +694,34 @@ def test_the_chosen_field_is_kept(dock, viewer, displacement):
     assert dock.fields.layer() not in (second, arrows)
 
 
+def test_a_hidden_dock_keeps_the_choice_but_not_the_layers(
+    dock, viewer, finish, displacement
+):
+    copy = dataclasses.replace(displacement, data=displacement.data.copy())
+    vectors = weakref.ref(copy.data)
+    add(viewer, displacement)
+    second = add(viewer, copy)
+    del copy
+    dock.fields.choose(second)
+    run(dock, finish)
+    message = dock.message.text()
+    assert message
+    dock.unbind()
+    # The first layer of the field is removed, the other one is still there.
+    viewer.layers.remove(second)
+    remove_garbage(viewer)
+    assert vectors() is not None
+    dock.bind()
+    assert dock.fields.currentText() == "displacement arrows (µm) [1]"
+    dock.unbind()
+    viewer.layers.clear()
+    del second
+    remove_garbage(viewer)
+    assert vectors() is None
+    dock.bind()
+    assert dock.fields.field() is None
+
+
 def test_an_error_after_cancelling_is_not_shown(dock, viewer, finish, displacement):
     add(viewer, displacement)
     dock.model.choose("not_there.pth")
@@ -734,12 +801,12 @@ def test_a_vectors_layer_of_another_program_is_reconstructed(
     for row, column in ((0, 0), (5, 7), (26, 39)):
         place = source.data_to_world((3 + 16 * row, 5 + 16 * column))
         for layer in (image, arrows):
-            np.testing.assert_allclose(layer.data_to_world((0, row, column))[1:], place)
+            np.testing.assert_allclose(layer.data_to_world((row, column)), place)
     # Another spacing changes both.
     dock.calibration["spacing_um"].value = 3.2
     np.testing.assert_allclose(source.scale, 0.2)
     np.testing.assert_allclose(
-        image.data_to_world((0, 5, 7))[1:],
+        image.data_to_world((5, 7)),
         source.data_to_world((3 + 16 * 5, 5 + 16 * 7)),
     )
 
@@ -818,12 +885,12 @@ def test_an_image_of_vectors_is_a_field(dock, viewer, finish, displacement):
         displacement_at(viewer.layers, series).data, displacement.data
     )
     series.scale, series.translate = (2, 0.3, 0.3, 1), (1, 5, 6, 0)
-    for layer, start in ((single, (0, 0, 0)), (series, (1, 5, 6))):
+    for layer, start in ((single, (0, 0)), (series, (1, 5, 6))):
         dock.fields.choose(layer)
         dock.calibration["unit"].value = "grid"
         run(dock, finish)
         image, _ = tractions_of(viewer.layers, layer)
-        np.testing.assert_allclose(image.data_to_world((0, 0, 0)), start)
+        np.testing.assert_allclose(image.data_to_world([0] * image.ndim), start)
 
 
 def test_a_duplicate_of_a_layer_of_another_program_is_a_separate_field(

@@ -273,7 +273,7 @@ class AttentionDock(Dock):
     def _update_panel(self) -> None:
         if self._shown.is_on:
             self._status.refresh()
-            self.panel.show_maps(self._shown)
+        self.panel.show_maps(self._shown)
 
 
 def _message(shown: Shown) -> str:

@@ -7,10 +7,12 @@ and the dock. They do not call back.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -45,7 +47,7 @@ from napari_vit_tfm.napari.layers.reading import (
     field_of,
     show_same_field,
 )
-from napari_vit_tfm.napari.layers.registry import forget_comparison
+from napari_vit_tfm.napari.layers.registry import forget_comparison, without_proxy
 from napari_vit_tfm.napari.layers.results import last_result, layers_of_run
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.method_cache import MethodCache
@@ -115,6 +117,9 @@ class Inspector:
         self._config = ReconstructionConfig()
         self._source: Layer | None = None
         self._run: list[Layer] = []
+        self._drawn_steps: WeakKeyDictionary[Layer, tuple[int, ...]] = (
+            WeakKeyDictionary()
+        )
         self._overlay: AttentionLayers | None = None
         self._problem = ""
         self._failure: tuple[FrameRequest, str] | None = None
@@ -231,7 +236,9 @@ class Inspector:
         self._unwatch_run()
         self._run = run
         for layer in self._run:
+            self._drawn_steps[without_proxy(layer)] = self._steps()
             layer.events.data.connect(self._on_data)
+            layer.events.set_data.connect(self._on_drawn)
             layer.events.metadata.connect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.connect(self._on_transform)
@@ -239,6 +246,7 @@ class Inspector:
     def _unwatch_run(self) -> None:
         for layer in self._run:
             layer.events.data.disconnect(self._on_data)
+            layer.events.set_data.disconnect(self._on_drawn)
             layer.events.metadata.disconnect(self._on_field_changed)
             for event in _transform_events(layer):
                 event.disconnect(self._on_transform)
@@ -247,6 +255,21 @@ class Inspector:
     def _on_data(self, event: Event) -> None:
         forget_comparison(event.source)
         self._on_field_changed()
+
+    def _on_drawn(self, event: Event) -> None:
+        """Compare the data of a layer that is refreshed, as after an edit in place.
+
+        Layers are also drawn again at every step of the frame slider.
+        """
+        steps = self._steps()
+        if self._drawn_steps[event.source] == steps:
+            self._on_data(event)
+        self._drawn_steps[event.source] = steps
+
+    def _steps(self) -> tuple[int, ...]:
+        """Positions of the viewer's sliders."""
+        dims = self._viewer.dims
+        return tuple(dims.current_step[axis] for axis in dims.not_displayed)
 
     def _on_field_changed(self) -> None:
         assert self._overlay is not None
@@ -365,7 +388,9 @@ class Inspector:
     # Results
 
     def _on_frame(self, request: FrameRequest, frame: PreparedFrame) -> None:
-        self._frames.put(request, frame)
+        source = request.source()
+        if source is not None:
+            self._frames.put(request, frame, owner=source)
         self._update_view()
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
@@ -384,8 +409,12 @@ class Inspector:
 
     def _on_evidence(self, request: EvidenceRequest, found: PatchFindings) -> None:
         assert found.faithfulness is not None
-        self._evidence.put((request.frame, found.patch), found)
-        self._curves.put(_curve_key(request.frame, found), found.faithfulness)
+        frame = request.frame
+        source = frame.source()
+        if source is not None:
+            curve = found.faithfulness
+            self._evidence.put((frame, found.patch), found, owner=source)
+            self._curves.put(_curve_key(frame, found), curve, owner=source)
         self._update_view()
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
@@ -429,7 +458,9 @@ class Inspector:
         index = frame_at(self._source, dims.point, stack.n_frames, dims.units)
         if index is None:
             return None, _NO_SUCH_FRAME
-        return FrameRequest(stack, index, self._substrate(), self._config), ""
+        source = weakref.ref(without_proxy(self._source))
+        substrate = self._substrate()
+        return FrameRequest(stack, index, substrate, self._config, source), ""
 
     def _read(
         self, *, compare_data: bool = False

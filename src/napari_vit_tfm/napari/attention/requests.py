@@ -6,8 +6,11 @@ they are called, since the first import takes seconds.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from napari.layers import Layer
 
 from napari_vit_tfm.attention.callbacks import Callbacks
 from napari_vit_tfm.attention.faithfulness import FloatArray, faithfulness
@@ -34,12 +37,15 @@ class FrameRequest:
         The gel.
     config : ReconstructionConfig
         Model and device.
+    source : weakref.ref of Layer
+        The layer of the displacements, with which results are dropped. Not compared.
     """
 
     stack: DisplacementStack
     index: int
     substrate: Substrate
     config: ReconstructionConfig
+    source: weakref.ref[Layer] = field(compare=False)
 
 
 @dataclass(frozen=True, eq=False)

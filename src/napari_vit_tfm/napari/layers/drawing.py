@@ -27,8 +27,8 @@ from napari_vit_tfm.napari.layers.metadata import (
     new_id,
     overlay_metadata,
 )
-from napari_vit_tfm.napari.layers.placing import geometry
-from napari_vit_tfm.napari.layers.registry import FieldArrays, register_drawn
+from napari_vit_tfm.napari.layers.placing import geometry, without_frames
+from napari_vit_tfm.napari.layers.registry import FieldArrays, Grid, register_drawn
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -120,6 +120,7 @@ def _block_centres(n: int, stride: int) -> npt.NDArray[np.float64]:
 def field_layers(
     stack: Stack,
     *,
+    has_frames: bool = True,
     quantity: str | None = None,
     title: str = "",
     attributes: Mapping[str, Any] | None = None,
@@ -135,6 +136,9 @@ def field_layers(
     ----------
     stack : DisplacementStack or TractionStack
         The field.
+    has_frames : bool, keyword-only
+        Whether the layers have an axis of frames. napari shows layers without it,
+        which only a field of one frame can have, at every frame of other layers.
     quantity : str, keyword-only, optional
         Name of the quantity; by default "displacement" or "traction".
     title : str, keyword-only
@@ -145,7 +149,8 @@ def field_layers(
     config : DisplayConfig, keyword-only, optional
         Colours and arrows.
     **options
-        Further options of both layers, which override those of `geometry`.
+        Further options of both layers, which override those of `geometry`. Transforms
+        have three axes.
     """
     config = config or DisplayConfig()
     of_magnitude = _description(stack, title=title, attributes=attributes or {})
@@ -153,17 +158,18 @@ def field_layers(
         of_magnitude = dataclasses.replace(of_magnitude, quantity=quantity)
     of_arrows = dataclasses.replace(of_magnitude, part="arrows")
     lengths, drawn = stack.magnitude(), arrows(stack, config)
+    arrow_data, grid = drawn.data, Grid()
     drift = stack.drift if isinstance(stack, TractionStack) else None
     arrays = FieldArrays(stack.data, stack.outline, drift, stack.metadata)
-    register_drawn(lengths, of_magnitude, arrays)
-    register_drawn(drawn.data, of_arrows, arrays)
+    place = {**geometry(stack.spacing_um), **options}
+    if not has_frames:
+        (lengths,), grid = lengths, Grid((None, 0, 1))
+        arrow_data = np.ascontiguousarray(arrow_data[..., 1:])
+        place = without_frames(place)
+    register_drawn(lengths, of_magnitude, arrays, grid)
+    register_drawn(arrow_data, of_arrows, arrays, grid)
     is_displacement = of_magnitude.kind == "displacement"
-    common = {
-        **geometry(stack.spacing_um),
-        "blending": "translucent_no_depth",
-        "opacity": 1.0,
-        **options,
-    }
+    common = {"blending": "translucent_no_depth", "opacity": 1.0, **place}
     image = {
         **common,
         "name": of_magnitude.layer_name,
@@ -186,7 +192,7 @@ def field_layers(
         "edge_width": 0.15 * arrow_stride(stack, config),
         "vector_style": "arrow",
     }
-    return [(lengths, image, "image"), (drawn.data, vectors, "vectors")]
+    return [(lengths, image, "image"), (arrow_data, vectors, "vectors")]
 
 
 def _description(

@@ -144,17 +144,40 @@ class Description:
     def layer_name(self) -> str:
         """Name of the layer, such as ``cell_07: traction arrows, ViT (Pa)``."""
         title = f"{self.title}: " if self.title else ""
+        return f"{title}{self.contents}"
+
+    @property
+    def contents(self) -> str:
+        """What the layer shows, such as ``traction arrows, ViT (Pa)``."""
         arrows = " arrows" if self.part == "arrows" else ""
         method = f", {self.method}" if self.method else ""
-        return f"{title}{self.quantity}{arrows}{method} ({unit_label(self.unit)})"
+        return f"{self.quantity}{arrows}{method} ({unit_label(self.unit)})"
 
-    def has_default_name(self, layer: Layer) -> bool:
-        """Whether a layer has the default name, and not a name set by the user.
+    def renamed(self, name: str, contents: str) -> str:
+        """A layer's name after its contents have changed.
 
-        napari numbers layers with equal names: ``... (Pa) [1]``.
+        A name that the user has set is not changed. napari numbers layers with equal
+        names, ``... (Pa) [1]``, and calls a duplicate ``... (Pa) copy``.
+
+        Parameters
+        ----------
+        name : str
+            The layer's name so far.
+        contents : str
+            Its new contents.
         """
-        pattern = re.escape(self.layer_name) + r"( \[\d+\])?"
-        return not self.is_adopted and re.fullmatch(pattern, layer.name) is not None
+        title = re.escape(f"{self.title}: ") if self.title else ""
+        marks = r"( \[\d+\])?"
+        if self.copied_from is not None:
+            # The title in the name is that of the original.
+            original = re.escape(re.sub("( copy)+$", "", self.title))
+            title = f"({original}( copy)*: )?" if self.title else ""
+            marks = r"( \[\d+\]| copy)*"
+        pattern = f"(?P<title>{title}){re.escape(self.contents)}(?P<marks>{marks})"
+        match = None if self.is_adopted else re.fullmatch(pattern, name)
+        if match is None:
+            return name
+        return match["title"] + contents + re.sub(r" \[\d+\]$", "", match["marks"])
 
     def as_metadata(self) -> dict[str, str | float]:
         """The known values, under the keys of a layer's metadata."""
@@ -210,8 +233,8 @@ def write_description(layer: Layer, description: Description) -> None:
     A name that was set by the user is kept.
     """
     before = description_in(layer.metadata)
-    if before is not None and before.has_default_name(layer):
-        layer.name = description.layer_name
+    if before is not None and before.contents != description.contents:
+        layer.name = before.renamed(layer.name, description.contents)
     own = {PREFIX + name for name in _NAMES}
     others = {key: value for key, value in layer.metadata.items() if key not in own}
     layer.metadata = {**others, **description.as_metadata()}

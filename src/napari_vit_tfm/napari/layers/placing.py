@@ -7,7 +7,7 @@ stored only in the scale and the units of the layers: `spacing_of` reads it, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -226,6 +226,27 @@ def _affine_block(grid: Grid, affine: Affine) -> Matrix:
     matrix[:3, :3] = _block(grid, affine.linear_matrix)
     matrix[:3, 3] = _along(grid, affine.translate, 0.0)
     return matrix
+
+
+def without_frames(place: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows and columns of a transform, for layers without an axis of frames.
+
+    Parameters
+    ----------
+    place : mapping
+        From `geometry` or `geometry_of`.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.napari.layers.placing import geometry, without_frames
+    >>> without_frames(geometry(0.5))
+    {'scale': (0.5, 0.5), 'units': ('um', 'um'), 'axis_labels': ('y', 'x')}
+    """
+    matrices = ("rotate", "shear", "affine")
+    return {
+        name: np.asarray(values)[1:, 1:] if name in matrices else values[1:]
+        for name, values in place.items()
+    }
 
 
 def nodes_to_world(layer: Layer) -> Matrix:

@@ -73,10 +73,6 @@ class FieldLayers:
             return f"{x.name} (x), {y.name} (y)"
         return str(self.first.name)
 
-    def is_same(self, other: FieldLayers) -> bool:
-        """Whether both are the same field, even if layers have been removed."""
-        return show_same_field(self.first, other.first)
-
 
 def show_same_field(one: Layer, other: Layer) -> bool:
     """Whether two layers show the same field."""

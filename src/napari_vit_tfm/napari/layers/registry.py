@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -37,6 +37,7 @@ from napari_vit_tfm.napari.layers.metadata import (
 from napari_vit_tfm.units import DisplacementUnit, TractionUnit
 
 Fingerprint = tuple[Any, ...]
+Value = TypeVar("Value")
 
 
 @dataclass(eq=False)
@@ -154,13 +155,37 @@ class LayerEntry:
     place: Mapping[str, Any] | None = None
 
 
+class _ArrayDict(Generic[Value]):
+    """Values by the identity of an array, which are removed with the array.
+
+    Arrays are not hashable, so they cannot be keys of a WeakKeyDictionary.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[int, tuple[weakref.ref[Any], Value]] = {}
+
+    def put(self, array: npt.NDArray[Any], value: Value) -> None:
+        """Add or replace the value of an array."""
+        key = id(array)
+        reference = weakref.ref(array, lambda _: self._items.pop(key, None))
+        self._items[key] = reference, value
+
+    def get(self, array: Any) -> Value | None:
+        """The value of an array; None if it has none."""
+        _, value = self._items.get(id(array), (None, None))
+        return value
+
+    def values(self) -> list[Value]:
+        """All values."""
+        return [value for _, value in list(self._items.values())]
+
+
 _ENTRIES: WeakKeyDictionary[Layer, LayerEntry] = WeakKeyDictionary()
-_PENDING_ENTRIES: dict[int, tuple[weakref.ref[Any], LayerEntry]] = {}
+_PENDING_ENTRIES = _ArrayDict[LayerEntry]()
 _COMPARED: WeakKeyDictionary[Layer, tuple[LayerEntry, Any, bool]] = WeakKeyDictionary()
 """The last comparison of a layer: entry, data, and whether the data were unchanged."""
 
-_VECTOR_CHECKSUMS: dict[int, tuple[weakref.ref[Any], str]] = {}
-"""Checksums of vectors by the identity of the array, as long as it exists."""
+_VECTOR_CHECKSUMS = _ArrayDict[str]()
 
 
 def without_proxy(layer: Layer) -> Layer:
@@ -186,15 +211,15 @@ def checksum(data: npt.NDArray[Any]) -> str:
 
 def checksum_of_vectors(vectors: FloatArray) -> str:
     """Checksum of the vectors of a field, which are never edited; computed once."""
-    key = id(vectors)
-    if key not in _VECTOR_CHECKSUMS:
-        reference = weakref.ref(vectors, lambda _: _VECTOR_CHECKSUMS.pop(key, None))
-        _VECTOR_CHECKSUMS[key] = reference, checksum(vectors)
-    return _VECTOR_CHECKSUMS[key][1]
+    known = _VECTOR_CHECKSUMS.get(vectors)
+    if known is None:
+        known = checksum(vectors)
+        _VECTOR_CHECKSUMS.put(vectors, known)
+    return known
 
 
 def register_drawn(
-    drawn: npt.NDArray[Any], description: Description, arrays: FieldArrays
+    drawn: npt.NDArray[Any], description: Description, arrays: FieldArrays, grid: Grid
 ) -> None:
     """Register a field for the layer that will be created from a drawn array.
 
@@ -206,13 +231,11 @@ def register_drawn(
         Description of the layer.
     arrays : FieldArrays
         The field.
+    grid : Grid
+        Where the nodes lie in the array.
     """
-    key = id(drawn)
-    reference = weakref.ref(drawn, lambda _: _PENDING_ENTRIES.pop(key, None))
-    _PENDING_ENTRIES[key] = (
-        reference,
-        LayerEntry(description, arrays, fingerprint(drawn)),
-    )
+    entry = LayerEntry(description, arrays, fingerprint(drawn), grid)
+    _PENDING_ENTRIES.put(drawn, entry)
 
 
 def register_layer(layer: Layer, entry: LayerEntry) -> None:
@@ -227,7 +250,8 @@ def register_layer(layer: Layer, entry: LayerEntry) -> None:
 
 def register_new_data(layer: Layer) -> None:
     """Register the field of the drawn array that a layer has as its new data."""
-    _, entry = _PENDING_ENTRIES[id(layer.data)]
+    entry = _PENDING_ENTRIES.get(layer.data)
+    assert entry is not None
     register_layer(layer, entry)
 
 
@@ -241,7 +265,7 @@ def description_of(layer: Layer) -> Description | None:
     description = description_in(layer.metadata)
     if description is None or layer in _ENTRIES:
         return description
-    _, entry = _PENDING_ENTRIES.get(id(layer.data), (None, None))
+    entry = _PENDING_ENTRIES.get(layer.data)
     if entry is None:
         entry = _entry_of_copy(description, layer)
         write_description(layer, entry.description)
@@ -361,5 +385,4 @@ def _with_identity_of(other: Description, description: Description) -> Descripti
 
 def _all_entries() -> Iterator[LayerEntry]:
     yield from list(_ENTRIES.values())
-    for _, entry in list(_PENDING_ENTRIES.values()):
-        yield entry
+    yield from _PENDING_ENTRIES.values()

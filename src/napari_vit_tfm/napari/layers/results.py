@@ -42,6 +42,7 @@ from napari_vit_tfm.napari.layers.placing import (
     grid_of,
     set_spacing,
     spacing_of,
+    without_frames,
 )
 from napari_vit_tfm.napari.layers.reading import FieldLayers, adopt, layer_stack
 from napari_vit_tfm.napari.layers.registry import (
@@ -53,6 +54,7 @@ from napari_vit_tfm.napari.layers.registry import (
     register_new_data,
     remember_place,
 )
+from napari_vit_tfm.napari.method_cache import current_sha256
 from napari_vit_tfm.units import DisplacementUnit, unit_words
 
 
@@ -181,12 +183,17 @@ def _is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _place(layer: Layer, place: Mapping[str, Any]) -> None:
     """Give a result's layer a transform, and remember it."""
     before = geometry_of(layer)
+    own = place if _has_frames(layer) else without_frames(place)
     for name in _TRANSFORM:
         if not np.array_equal(before[name], place[name]):
-            setattr(layer, name, place[name])
+            setattr(layer, name, own[name])
     if tuple(before["units"]) != tuple(place["units"]):
-        layer.units = place["units"]
+        layer.units = own["units"]
     remember_place(layer, geometry_of(layer))
+
+
+def _has_frames(layer: Layer) -> bool:
+    return grid_of(layer).axes[0] is not None
 
 
 # Results of a field
@@ -355,7 +362,8 @@ def show_tractions(
     stack : TractionStack
         The tractions, on the grid of the field.
     field : FieldLayers
-        The displacement field. New layers have its transform.
+        The displacement field. New layers have its transform, and an axis of frames
+        if it has one.
     source : DisplacementStack, keyword-only
         The displacements that the run was given.
     config : ReconstructionConfig, keyword-only
@@ -377,7 +385,10 @@ def show_tractions(
     assert description is not None
     results = results_of(layers, field)
     last = results[-1] if results else None
-    updated = last if update_last and last is not None and last.is_intact else None
+    has_frames = _has_frames(field.first)
+    updated = last if update_last and last and last.is_intact else None
+    if updated and _has_frames(updated.layers[0]) != has_frames:
+        updated = None
     computed: dict[str, Any] = {
         "source_id": description.field_id,
         **_method_attributes(config),
@@ -391,7 +402,12 @@ def show_tractions(
         computed["field_id"] = updated.description.field_id
     place = geometry_of(field.first)
     image, vectors = field_layers(
-        stack, title=description.title, attributes=computed, config=display, **place
+        stack,
+        has_frames=has_frames,
+        title=description.title,
+        attributes=computed,
+        config=display,
+        **place,
     )
     if updated is not None:
         unmoved = [layer for layer in updated.layers if not _is_moved(layer)]
@@ -513,6 +529,8 @@ def _differences_of_methods(
         return [f"computed with {result.computed_with}, now {now['computed_with']}"]
     if any(getattr(result, name) != value for name, value in now.items()):
         return ["computed with other options of the method"]
+    if current_sha256(config.model) not in (None, result.model_sha256):
+        return ["computed before the file of the model was changed"]
     return []
 
 

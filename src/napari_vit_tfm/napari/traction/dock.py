@@ -52,7 +52,7 @@ from napari_vit_tfm.napari.widgets.inputs import (
 )
 from napari_vit_tfm.options import options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruction import Batch
+from napari_vit_tfm.reconstruction import Batch, check_size
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 _CANCELLED = "Cancelled. The layers are unchanged."
@@ -180,6 +180,8 @@ class TractionDock(Dock):
     ) -> tuple[DisplacementStack | None, str]:
         """The chosen field, or None and the reason why it cannot be used."""
         field = self.fields.field()
+        if field is None and not self.fields.is_bound:
+            return None, ""
         if field is None:
             return None, (
                 "Drop a displacement file on napari, open a sample with "
@@ -199,6 +201,7 @@ class TractionDock(Dock):
                 f"The {origin} does not have the unit of the displacements: choose it."
             )
         try:
+            check_size(stack)
             stack.grid_steps_per_unit()
             self._substrate().response(spacing_um=stack.spacing_um)
         except TFMError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import weakref
 from typing import Any
 
 from napari.components import ViewerModel
+from qtpy.compat import isalive
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
@@ -23,7 +24,8 @@ class Dock(QWidget):
     """A dock for one displacement field and one model, with a button for its job.
 
     The dock watches the viewer while it is visible. The button starts or cancels the
-    job.
+    job. Subclasses define `job`, `start_job` and `cancel_job`. They are not checked by
+    an ABC, since Qt's classes have a metaclass of their own.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ class Dock(QWidget):
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__()
         self._viewer = viewer
+        self._root: weakref.ref[QWidget] = weakref.ref(self)
         self.form = form_layout()
         self.fields = FieldChooser(viewer.layers)
         self.fields.setToolTip("The displacement field.")
@@ -58,12 +61,19 @@ class Dock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the viewer while the dock is visible."""
         super().showEvent(event)
+        self._root = weakref.ref(_root_of(self))
         self.bind()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop watching the viewer while the dock is hidden."""
+        """Stop watching the viewer while the dock is hidden.
+
+        At the end of a script, the window is deleted while the dock is visible. Then
+        there is nothing left from which anything could be removed.
+        """
         super().hideEvent(event)
-        self.unbind()
+        root = self._root()
+        if root is not None and isalive(root):
+            self.unbind()
 
     def bind(self) -> None:
         """Watch the viewer."""
@@ -74,25 +84,31 @@ class Dock(QWidget):
         self.fields.unbind()
 
     @property
-    @abstractmethod
     def job(self) -> LatestJob[Any, Any, Any]:
         """The job of the button."""
+        raise NotImplementedError
 
     @property
     def is_busy(self) -> bool:
         """Whether a computation is running, even if it has been cancelled."""
         return self.job.is_busy
 
-    @abstractmethod
     def start_job(self) -> None:
         """Start the job, if possible."""
+        raise NotImplementedError
 
-    @abstractmethod
     def cancel_job(self) -> None:
         """Cancel the job."""
+        raise NotImplementedError
 
     def _on_job_button(self) -> None:
         if self.job.pending is None:
             self.start_job()
         else:
             self.cancel_job()
+
+
+def _root_of(widget: QWidget) -> QWidget:
+    """The window that a widget is in, also if its dock floats."""
+    parent = widget.parentWidget()
+    return widget if parent is None else _root_of(parent)

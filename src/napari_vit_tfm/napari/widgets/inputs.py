@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,12 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
 )
 from napari_vit_tfm.models.registry import registered_methods
-from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
-from napari_vit_tfm.napari.layers.registry import forget_comparison
+from napari_vit_tfm.napari.layers.reading import (
+    FieldLayers,
+    find_displacements,
+    show_same_field,
+)
+from napari_vit_tfm.napari.layers.registry import forget_comparison, without_proxy
 from napari_vit_tfm.napari.widgets.forms import Form, may_shrink
 from napari_vit_tfm.options import Option, options_of
 
@@ -57,7 +62,8 @@ class FieldChooser(QComboBox):
         super().__init__(parent)
         self._layers = layers
         self._listed: list[FieldLayers] = []
-        self._announced: FieldLayers | None = None
+        # A dock that is hidden must not keep layers that are removed from the viewer.
+        self._announced: tuple[weakref.ref[Layer], ...] = ()
         self._watched: tuple[Layer, ...] = ()
         self._is_bound = False
         may_shrink(self)
@@ -76,11 +82,17 @@ class FieldChooser(QComboBox):
         self.refresh()
 
     def unbind(self) -> None:
-        """Stop watching the layers."""
+        """Stop watching the layers; there is no field until `bind`."""
         for event in self._events():
             event.disconnect(self.refresh)
         self._is_bound = False
+        self._listed = []
         self._watch(())
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the layers are watched."""
+        return self._is_bound
 
     def field(self) -> FieldLayers | None:
         """The chosen field; None if there is none."""
@@ -99,35 +111,40 @@ class FieldChooser(QComboBox):
 
     def refresh(self) -> None:
         """Update the list of fields; the chosen field is kept if it still exists."""
-        before = self.field()
         with QSignalBlocker(self):
             self._listed = find_displacements(self._layers)
             self.clear()
             self.addItems([field.label for field in self._listed])
             kept = (
-                i
-                for i, field in enumerate(self._listed)
-                if before is not None and field.is_same(before)
+                i for i, field in enumerate(self._listed) if self._was_chosen(field)
             )
             self.setCurrentIndex(next(kept, 0) if self._listed else -1)
         self.setEnabled(bool(self._listed))
         self._announce()
 
+    def _was_chosen(self, field: FieldLayers) -> bool:
+        """Whether a field is the one that was chosen, even if layers were removed."""
+        chosen = [reference() for reference in self._announced]
+        return any(layer and show_same_field(layer, field.first) for layer in chosen)
+
     def _announce(self) -> None:
         field, before = self.field(), self._announced
-        self._announced = field
-        self._watch(() if field is None else field.layers)
-        layers = [one.first for one in (field, before) if one is not None]
-        if len(layers) == 1 or (len(layers) == 2 and layers[0] != layers[1]):
+        layers = () if field is None else field.layers
+        self._announced = tuple(weakref.ref(without_proxy(layer)) for layer in layers)
+        self._watch(layers)
+        if self._announced[:1] != before[:1]:
             self.chosen.emit()
 
     def _watch(self, layers: tuple[Layer, ...]) -> None:
         """Watch these layers instead of the previous ones."""
+        layers = layers if self._is_bound else ()
+        if layers == self._watched:
+            return
         for layer in self._watched:
             layer.events.data.disconnect(self._on_data)
             for event in _transform_events(layer):
                 event.disconnect(self._on_changed)
-        self._watched = layers if self._is_bound else ()
+        self._watched = layers
         for layer in self._watched:
             layer.events.data.connect(self._on_data)
             for event in _transform_events(layer):

@@ -1,0 +1,41 @@
+"""The base class of both docks."""
+
+from __future__ import annotations
+
+import pytest
+from PyQt6 import sip
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
+
+from napari_vit_tfm.napari.widgets.dock import Dock
+
+
+class RecordingDock(Dock):
+    """Records when it starts and stops watching the viewer."""
+
+    def __init__(self, viewer) -> None:
+        super().__init__(viewer, message_lines=1)
+        self.calls: list[str] = []
+
+    def bind(self) -> None:
+        super().bind()
+        self.calls.append("bind")
+
+    def unbind(self) -> None:
+        super().unbind()
+        self.calls.append("unbind")
+
+
+@pytest.mark.parametrize("floating", [False, True])
+def test_nothing_is_unbound_while_the_window_is_deleted(viewer, qapp, floating):
+    window, frame, dock = QMainWindow(), QDockWidget(), RecordingDock(viewer)
+    frame.setWidget(dock)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, frame)
+    frame.setFloating(floating)
+    window.show()
+    assert dock.calls == ["bind"]
+    frame.hide()
+    frame.show()
+    assert dock.calls == ["bind", "unbind", "bind"]
+    sip.delete(window)
+    assert dock.calls == ["bind", "unbind", "bind"]
