@@ -382,8 +382,7 @@ def with_nan(stack: DisplacementStack) -> DisplacementStack:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: random_stack(1, (15, 40)), "15 x 40"),
-        (lambda: random_stack(1, (16, 257)), "256"),
+        (lambda: random_stack(1, (3, 40)), "3 x 40 vectors; fttc needs at least 4 x 4"),
         (lambda: random_stack(unit=None), "unit is not known"),
         (lambda: random_stack(unit="um"), "spacing"),
         (lambda: with_nan(random_stack()), "frame 3"),
@@ -394,6 +393,84 @@ def test_fields_that_cannot_be_used(
 ) -> None:
     with pytest.raises(FieldError, match=reason):
         reconstruct(make(), config=CPU)
+
+
+@pytest.mark.parametrize(
+    ("model", "least"), [("fttc", 4), ("bayesian-fttc", 4), ("vit", 8)]
+)
+def test_the_smallest_grid_of_each_method(model: str, least: int) -> None:
+    config = dataclasses.replace(CPU, model=model)
+    for shape in ((least, least), (least, 20), (20, least)):
+        found = reconstruct(random_stack(2, shape), config=config)
+        assert found.data.shape == (2, *shape, 2)
+        assert found.data.any()
+    for shape in ((least - 1, 20), (20, least - 1)):
+        with pytest.raises(FieldError, match=f"{model} needs at least {least} x"):
+            reconstruct(random_stack(2, shape), config=config)
+
+
+class EchoOfParts(Echo):
+    """Processes fields of more than 130 vectors along a side in windows."""
+
+    max_whole_side = 130
+
+
+def test_large_fields_go_through_in_windows_frame_by_frame() -> None:
+    method, calls, notices = EchoOfParts(), [], []
+    reconstruct(
+        random_stack(2, (200, 40)),
+        config=CPU,
+        method=method,
+        on_progress=lambda done, total: calls.append((done, total)),
+        on_notice=notices.append,
+    )
+    # Two windows of 128 x 40 in each frame.
+    assert method.batches == [2, 2]
+    assert calls == [(1, 2), (2, 2)]
+    assert notices == [
+        "the field of 200 x 40 vectors is reconstructed in overlapping windows of up "
+        "to 128 x 128"
+    ]
+
+
+def test_fields_up_to_the_largest_whole_side_are_not_cut() -> None:
+    method, notices = EchoOfParts(), []
+    stack = random_stack(1, (130, 40))
+    found = reconstruct(stack, config=CPU, method=method, on_notice=notices.append)
+    np.testing.assert_allclose(found.data, stack.data, rtol=1e-5)
+    assert notices == []
+
+
+def test_cancelling_between_windows() -> None:
+    method = EchoOfParts()
+    with pytest.raises(Cancelled):
+        reconstruct(
+            random_stack(1, (200, 40)),
+            config=dataclasses.replace(CPU, batch_size=1),
+            method=method,
+            is_cancelled=lambda: bool(method.batches),
+        )
+    assert method.batches == [1]
+
+
+def test_too_many_windows_at_once_are_halved() -> None:
+    method, notices = EchoOfParts(), []
+    method.fits = 1
+    config = dataclasses.replace(CPU, batch_size=4)
+    reconstruct(
+        random_stack(1, (200, 40)),
+        config=config,
+        method=method,
+        on_notice=notices.append,
+    )
+    assert method.batches == [1, 1]
+    assert notices[1:] == [
+        "out of GPU memory: continuing with batches of 2",
+        "out of GPU memory: continuing with batches of 1",
+    ]
+    method.fits = 0
+    with pytest.raises(FieldError, match="does not fit"):
+        reconstruct(random_stack(1, (200, 40)), config=config, method=method)
 
 
 def test_devices() -> None:

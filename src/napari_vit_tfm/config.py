@@ -15,9 +15,14 @@ REFERENCE_POISSON = 0.49
 PATCH_SIZE = 8
 """Side of a patch, in vectors."""
 
-MIN_GRID = 16
-MAX_GRID = 256
-"""Smallest and largest number of vectors along a side of a field."""
+MIN_SIDE = PATCH_SIZE
+"""Fewest vectors along a side of a field, for networks."""
+
+MIN_FOURIER_SIDE = 4
+"""Fewest vectors along a side of a field, for FTTC."""
+
+MAX_WHOLE_SIDE = 256
+"""Most vectors along a side of a field that the bundled network processes whole."""
 
 BUNDLED_MODEL = "vit"
 """Name of the bundled network."""
@@ -83,7 +88,8 @@ class ReconstructionConfig:
     device : {"auto", "cpu", "cuda", "mps"}
         Device; ``auto`` is the GPU if there is one.
     batch_size : int
-        Frames per batch. It is halved while the batch does not fit into GPU memory.
+        Frames per batch; for fields that are reconstructed in windows, windows per
+        batch. It is halved while the batch does not fit into GPU memory.
     options : mapping of str to float
         Options of the method, such as the ``regularisation`` of FTTC; see the classes
         in `models.methods`.
@@ -141,13 +147,34 @@ class ReconstructionConfig:
         int,
         Number(
             label="Batch size",
-            help="Frames that are computed at once. Smaller batches need less memory",
+            help="Frames, or windows of a large field, that are computed at once. "
+            "Smaller batches need less memory",
             minimum=1,
             maximum=4096,
             excludes_minimum=False,
             is_whole=True,
         ),
     ] = 8
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Windows in which large fields are reconstructed. Lengths are in grid steps.
+
+    Parameters
+    ----------
+    side : int
+        Longest side of a window.
+    overlap : int
+        Smallest overlap of neighbouring windows.
+    margin : int
+        Distance from the edge of a window up to which its tractions are not used,
+        except at the border of the field. Less than half of `overlap`.
+    """
+
+    side: int = 128
+    overlap: int = 48
+    margin: int = 8
 
 
 @dataclass(frozen=True)

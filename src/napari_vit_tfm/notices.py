@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_vit_tfm.config import BUNDLED_MODEL
+from napari_vit_tfm.config import BUNDLED_MODEL, WindowConfig
 from napari_vit_tfm.fields import Displacement, DisplacementStack, drift_of
 from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.units import DisplacementUnit, unit_label
@@ -122,15 +122,24 @@ def is_resampled(displacement: Displacement, method: ReconstructionMethod) -> bo
     return method.grid is not None and method.grid != displacement.grid_shape
 
 
-def resampling_notice(displacement: Displacement, method: ReconstructionMethod) -> str:
-    """Notice about a field that is resampled."""
-    assert method.grid is not None
+def grid_notices(
+    displacement: Displacement, method: ReconstructionMethod
+) -> Iterator[str]:
+    """Notices about a field that is resampled, or processed in windows."""
     rows, columns = displacement.grid_shape
-    return (
-        f"{method.name} works only on {method.grid[0]} x {method.grid[1]} vectors: "
-        f"the field of {rows} x {columns} is resampled, and adhesions of a few grid "
-        "steps lose much of their traction"
-    )
+    if is_resampled(displacement, method):
+        assert method.grid is not None
+        yield (
+            f"{method.name} works only on {method.grid[0]} x {method.grid[1]} vectors: "
+            f"the field of {rows} x {columns} is resampled, and adhesions of a few "
+            "grid steps lose much of their traction"
+        )
+    if method.needs_windows((rows, columns)):
+        side = WindowConfig.side
+        yield (
+            f"the field of {rows} x {columns} vectors is reconstructed in overlapping "
+            f"windows of up to {side} x {side}"
+        )
 
 
 def _drifts(part: DisplacementStack) -> Iterator[tuple[float, float]]:

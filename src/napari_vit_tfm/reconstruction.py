@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import (
-    MAX_GRID,
-    MIN_GRID,
-    Device,
-    ReconstructionConfig,
-)
+from napari_vit_tfm.config import Device, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
     Displacement,
@@ -27,7 +22,7 @@ from napari_vit_tfm.fields import (
     drift_of,
     without_drift,
 )
-from napari_vit_tfm.notices import FrameNotices, is_resampled, resampling_notice
+from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.resample import resample_nodes
 from napari_vit_tfm.units import unit_label
@@ -42,7 +37,7 @@ Notify = Callable[[str], None]
 
 
 class Cancelled(Exception):
-    """The reconstruction was cancelled between two batches."""
+    """The reconstruction was cancelled between two batches of frames or windows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +136,7 @@ def reconstruct(
     Parameters
     ----------
     displacement : DisplacementStack or DisplacementStream
-        Displacements, with 16 to 256 vectors along each side.
+        Displacements, of any size from 8 x 8 vectors on; for FTTC from 4 x 4.
     substrate : Substrate, keyword-only, optional
         The gel. None is ``Substrate(displacement.gel)``, the gel of the displacements.
     config : ReconstructionConfig, keyword-only, optional
@@ -151,7 +146,8 @@ def reconstruct(
     on_progress : callable, keyword-only, optional
         Called after every batch with the number of finished frames and of all frames.
     is_cancelled : callable, keyword-only, optional
-        Called before every batch. If it returns True, the reconstruction stops.
+        Called before every batch, and in large fields before every batch of windows.
+        If it returns True, the reconstruction stops.
     on_notice : callable, keyword-only, optional
         Called with notices for the user, one sentence each.
 
@@ -196,18 +192,15 @@ def reconstruct(
         substrate=substrate,
         config=config,
         method=method,
+        is_cancelled=is_cancelled,
         on_notice=on_notice,
     )
     gathered = Gathered()
-    while True:
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
-        batch = next(batches, None)
-        if batch is None:
-            return gathered.traction()
+    for batch in batches:
         gathered.add(batch)
         if on_progress is not None:
             on_progress(batch.stop, batch.total)
+    return gathered.traction()
 
 
 def reconstruct_batches(
@@ -216,17 +209,20 @@ def reconstruct_batches(
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
     """Reconstruct tractions batch by batch.
 
-    Only one batch of a `DisplacementStream` is in memory. A notice about frames, such
+    Only one batch of a `DisplacementStream` is in memory. Fields that the method
+    processes in windows are batches of their own, and the batch size is the number of
+    windows. A notice about frames, such
     as a drift, is given with the first batch that it is about, and again at the end if
     later batches have changed it.
 
     Parameters
     ----------
-    displacement, substrate, config, method, on_notice
+    displacement, substrate, config, method, is_cancelled, on_notice
         As for `reconstruct`.
 
     Yields
@@ -236,7 +232,7 @@ def reconstruct_batches(
 
     Raises
     ------
-    FieldError, ModelError, ConfigError
+    FieldError, ModelError, ConfigError, Cancelled
         As `reconstruct`. Vectors of a `DisplacementStream` that are not finite are
         found when their batch is read.
     """
@@ -249,20 +245,28 @@ def reconstruct_batches(
         _check_finite(displacement, 0)
     device = resolve_device(config.device)
     method.to(device)
-    if is_resampled(displacement, method):
-        notify(resampling_notice(displacement, method))
+    for notice in grid_notices(displacement, method):
+        notify(notice)
+
+    def check() -> None:
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+
+    in_windows = method.needs_windows(displacement.grid_shape)
     notices = FrameNotices(method)
     start, size, total = 0, max(1, config.batch_size), displacement.n_frames
     while start < total:
-        part = displacement.part(start, min(start + size, total))
+        check()
+        n_frames = 1 if in_windows else size
+        part = displacement.part(start, min(start + n_frames, total))
         _check_finite(part, start)
         for notice in notices.add(part, start):
             notify(notice)
-        traction = _reconstruct_part(part, substrate, method, device)
+        traction = _reconstruct_part(part, substrate, method, device, size, check)
         if traction is None:
-            if part.n_frames == 1:
+            size = (size if in_windows else part.n_frames) // 2
+            if size == 0:
                 raise FieldError("a single frame does not fit into the GPU memory")
-            size = part.n_frames // 2
             notify(f"out of GPU memory: continuing with batches of {size}")
             continue
         stop = start + part.n_frames
@@ -315,17 +319,22 @@ def _reconstruct_part(
     substrate: Substrate,
     method: ReconstructionMethod,
     device: str,
+    batch_size: int,
+    check: Callable[[], None],
 ) -> TractionStack | None:
     """Tractions of some frames; None if the GPU memory is too small."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32
     from napari_vit_tfm.models.tensors import to_stack
+    from napari_vit_tfm.models.windows import traction_of
 
     inputs = reference_displacement(part, slice(None), substrate, method)
     try:
         with torch.inference_mode(), full_float32():
-            outputs = method.traction(inputs.to(device)).cpu()
+            outputs = traction_of(
+                method, inputs.to(device), batch_size=batch_size, check=check
+            ).cpu()
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return None
@@ -380,10 +389,11 @@ def reference_displacement(
 def check_size(displacement: Displacement) -> None:
     """Raise a FieldError if no method can work on a grid of this size."""
     height, width = displacement.grid_shape
-    if min(height, width) < MIN_GRID or max(height, width) > MAX_GRID:
+    least = method.min_side
+    if min(height, width) < least:
         raise FieldError(
-            f"the field has {height} x {width} vectors; it must have between "
-            f"{MIN_GRID} x {MIN_GRID} and {MAX_GRID} x {MAX_GRID}"
+            f"the field has {height} x {width} vectors; {method.name} needs at least "
+            f"{least} x {least}"
         )
 
 

@@ -189,6 +189,13 @@ def test_without_traction_there_is_nothing_to_measure() -> None:
         faithfulness(frame, (2, 0), {})
 
 
+def test_a_field_of_one_patch_has_no_others_to_hide() -> None:
+    random = np.random.default_rng(0).normal(size=(8, 5, 2))
+    frame = prepared(DisplacementStack(random, unit="grid"), FTTCMethod())
+    with pytest.raises(FieldError, match="only one patch"):
+        faithfulness(frame, (0, 0), {"map": np.ones((1, 1))})
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (17, 30)])
 def test_what_is_hidden_continues_its_surroundings(shape: tuple[int, int]) -> None:
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)

@@ -38,6 +38,16 @@ def attention() -> FrameAttention:
     return FrameAttention(weights, gathered, PatchGrid((16, 20)), displacement)
 
 
+def test_fields_in_windows_have_no_attention() -> None:
+    method = load("vit")
+    method.max_whole_side = 24
+    prepare_frame(random_stack(1, (20, 24)), 0, config=CPU, method=method)
+    with pytest.raises(FieldError, match=r"windows.*at most 24 x 24 vectors"):
+        prepare_frame(random_stack(1, (20, 25)), 0, config=CPU, method=method)
+    fttc = load("fttc")
+    prepare_frame(random_stack(1, (20, 300)), 0, config=CPU, method=fttc)
+
+
 def test_every_map_is_the_row_or_column_it_says(attention: FrameAttention) -> None:
     patch = attention.grid.index(1, 0)
     matrices = {

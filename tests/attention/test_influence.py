@@ -184,6 +184,7 @@ def test_rank_correlation() -> None:
     assert rank_correlation(map_, -map_) == pytest.approx(-1)
     assert abs(rank_correlation(map_, generator.random((4, 5)))) < 0.6
     assert np.isnan(rank_correlation(map_, np.full((4, 5), 0.05)))
+    assert np.isnan(rank_correlation(map_[:1, :1], map_[:1, :1], patch=(0, 0)))
     # Whatever the chosen patch has does not count.
     other = map_.copy()
     other[2, 3] = -100

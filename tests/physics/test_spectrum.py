@@ -77,6 +77,19 @@ def test_a_field_that_shows_no_noise_is_told_apart() -> None:
     assert estimate_noise(*noise).is_known
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (5, 30), (6, 6), (8, 8)])
+def test_noise_of_small_fields_has_the_right_magnitude(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 0.1, (2, 400, *shape))
+    found = estimate_noise(x, y)
+    assert found.is_known.all()
+    assert 0.005 < np.median(found.variance) < 0.02
+    if min(shape) < 6:
+        assert not found.length.any()
+    hidden = np.zeros(shape)
+    assert not estimate_noise(hidden, hidden).is_known
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.3])
 def test_rounding_counts_as_noise(noise: float) -> None:
     clean = synthesise(1, seed=2).displacement[0].astype(float) * 103.0

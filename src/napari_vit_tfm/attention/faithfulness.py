@@ -114,7 +114,7 @@ def faithfulness(
     Raises
     ------
     FieldError
-        If there is no traction in the patch.
+        If there is no traction in the patch, or the field has no other patch.
     IndexError
         If the patch does not exist.
     Cancelled
@@ -137,6 +137,8 @@ def faithfulness(
     chosen = grid.index(*patch)
     generator = np.random.default_rng(inspection.seed)
     others = np.delete(np.arange(grid.rows * grid.columns), chosen)
+    if not others.size:
+        raise FieldError("the field has only one patch: there are no others to hide")
     shuffled = [generator.permutation(others) for _ in range(inspection.n_random)]
     ranked = [_ranking(np.asarray(map_), others, generator) for map_ in maps.values()]
     counts = _hidden_counts(len(others), inspection.n_shares)

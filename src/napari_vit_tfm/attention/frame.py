@@ -16,7 +16,7 @@ from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray
-from napari_vit_tfm.notices import FrameNotices, is_resampled, resampling_notice
+from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
 from napari_vit_tfm.options import Choice
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import (
@@ -279,7 +279,8 @@ def prepare_frame(
     Raises
     ------
     FieldError
-        If the field cannot be used, or the frame does not exist.
+        If the field cannot be used, or is so large that the method processes it in
+        windows, or the frame does not exist.
 
     Examples
     --------
@@ -300,6 +301,7 @@ def prepare_frame(
     method = method or load_method(config)
     substrate = substrate or Substrate()
     check_grid(stack, method)
+    _check_whole(stack, method)
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
     if not np.isfinite(stack.data[frame]).all():
@@ -308,8 +310,8 @@ def prepare_frame(
         )
     frames = slice(frame, frame + 1)
     if on_notice is not None:
-        if is_resampled(stack, method):
-            on_notice(resampling_notice(stack, method))
+        for notice in grid_notices(stack, method):
+            on_notice(notice)
         for notice in FrameNotices(method).add(stack.part(frame, frame + 1), frame):
             on_notice(notice)
     device = resolve_device(config.device)
@@ -321,3 +323,18 @@ def prepare_frame(
         patch_size=method.patch_size,
     )
     return PreparedFrame(stack, frame, substrate, config, method, inputs, grid)
+
+
+def _check_whole(stack: DisplacementStack, method: ReconstructionMethod) -> None:
+    """Raise a FieldError if a field is processed in windows.
+
+    Each window has its own attention, and no attention connects the windows.
+    """
+    if method.needs_windows(stack.grid_shape):
+        rows, columns = stack.grid_shape
+        side = method.max_whole_side
+        raise FieldError(
+            f"{method.name} reconstructs the field of {rows} x {columns} vectors in "
+            f"windows, so there is no attention of the whole field; use a part of at "
+            f"most {side} x {side} vectors"
+        )

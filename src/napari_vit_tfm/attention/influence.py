@@ -152,7 +152,7 @@ def rank_correlation(
     -------
     float
         From -1 (opposite order) to 1 (same order); NaN if one of the maps is
-        constant.
+        constant, or if fewer than two patches are compared.
     """
     from scipy.stats import spearmanr
 
@@ -161,6 +161,6 @@ def rank_correlation(
     if patch is not None:
         kept[patch] = False
     a, b = a[kept], b[kept]
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
+    if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(spearmanr(a, b).statistic)

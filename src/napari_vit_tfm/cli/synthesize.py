@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import output_file
-from napari_vit_tfm.config import FIELD_KINDS, MAX_GRID, MIN_GRID
+from napari_vit_tfm.config import FIELD_KINDS, MIN_SIDE
 from napari_vit_tfm.gel import REFERENCE_GEL
 
 
@@ -36,7 +36,7 @@ from napari_vit_tfm.gel import REFERENCE_GEL
 )
 @click.option(
     "--grid",
-    type=click.IntRange(MIN_GRID, MAX_GRID),
+    type=click.IntRange(min=MIN_SIDE),
     nargs=2,
     default=(104, 104),
     show_default=True,

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari_vit_tfm.config import PATCH_SIZE
+from napari_vit_tfm.config import MIN_SIDE, PATCH_SIZE
 from napari_vit_tfm.errors import ModelError
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class ReconstructionMethod(ABC):
         SHA-256 of the weights file; empty for methods without weights.
     grid : tuple of int, optional
         The only grid ``(H, W)`` that the method works on; None if it works on any.
+    min_side : int
+        Fewest vectors along a side of a field.
+    max_whole_side : int, optional
+        Most vectors along a side of a field that the method processes whole; larger
+        fields are processed in windows, see `models.windows`. None if it processes
+        any field whole.
     patch_size : int
         Side of an attention patch, in nodes of the grid that the method works on.
     ignores_drift : bool
@@ -44,6 +50,8 @@ class ReconstructionMethod(ABC):
     name: str
     sha256: str = ""
     grid: tuple[int, int] | None = None
+    min_side: int = MIN_SIDE
+    max_whole_side: int | None = None
     patch_size: int = PATCH_SIZE
     ignores_drift: bool = False
     estimates_noise: bool = False
@@ -62,6 +70,10 @@ class ReconstructionMethod(ABC):
     def has_attention(self) -> bool:
         """Whether `attention` is available."""
         return self.n_blocks > 0
+
+    def needs_windows(self, shape: tuple[int, int]) -> bool:
+        """Whether fields of this many rows and columns are processed in windows."""
+        return self.max_whole_side is not None and max(shape) > self.max_whole_side
 
     @abstractmethod
     def to(self, device: str | torch.device) -> ReconstructionMethod:

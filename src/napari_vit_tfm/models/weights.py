@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import MAX_WHOLE_SIDE, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.base import NetworkMethod
@@ -33,6 +33,7 @@ class PhysicsViTMethod(NetworkMethod):
     """
 
     network: PhysicsViT
+    max_whole_side = MAX_WHOLE_SIDE
     ignores_drift = True
     estimates_noise = True
     n_views: int = ReconstructionConfig.n_views

@@ -31,7 +31,11 @@ _NORMAL_QUANTILE = float(ndtri((1 + _QUANTILE) / 2))
 
 _MAX_DIFFERENCES = 8192
 _MIN_DIFFERENCES = 64
-"""Most second differences that are used, and fewest that are sufficient."""
+"""Most second differences that are used, and fewest that are sufficient. Fields of
+fewer than 10 x 10 nodes have not so many; there half of them are sufficient."""
+
+_FAR_NODES = 5
+"""Number of nodes along a side above which every second node is also compared."""
 
 _ROUNDED_FRACTION = 0.02
 """Fraction of equal neighbours above which a field is considered rounded."""
@@ -196,7 +200,7 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
-        Displacement in grid steps; at least 16 nodes along each side.
+        Displacement in grid steps; at least 4 nodes along each side.
 
     Returns
     -------
@@ -218,6 +222,9 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     Correlation lengths of up to 1.5 grid steps can be estimated. Noise of a longer
     correlation length cannot be distinguished from displacement. Where adhesions are
     too dense, the noise is overestimated.
+
+    Below 10 x 10 nodes the estimate is coarse. Below 6 nodes along a side, there are no
+    differences between every second node, and the noise is considered white.
 
     References
     ----------
@@ -250,7 +257,9 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     masked = _masked(field)
     step = _rounding_step(field, masked)
     field = field + step[..., None, None, None] * _dither(field)
-    near, far = (_detail_variance(field, masked, stride) for stride in (1, 2))
+    near = _detail_variance(field, masked, 1)
+    is_wide = min(x.shape[-2:]) > _FAR_NODES
+    far = _detail_variance(field, masked, 2) if is_wide else near
     is_known = xp.isfinite(near) & xp.isfinite(far)
     lengths, ratios, passed = (
         xp.asarray(part, dtype=x.dtype, device=device(x))
@@ -358,7 +367,8 @@ def _detail_variance(field: Array, masked: Array, stride: int) -> Array:
     n_free = xp.sum(xp.astype(xp.isfinite(sizes), xp.int64), axis=-1)
     place = xp.astype(xp.astype(n_free, field.dtype) * _QUANTILE, xp.int64)
     quantile = xp.take_along_axis(sizes, place[..., None], axis=-1)[..., 0]
-    quantile = xp.where(n_free < _MIN_DIFFERENCES, xp.inf, quantile)
+    sufficient = min(_MIN_DIFFERENCES, sizes.shape[-1] // 2)
+    quantile = xp.where(n_free < sufficient, xp.inf, quantile)
     # Six is the sum of the squared weights 1, -2, 1, along either axis.
     return (quantile / (6 * _NORMAL_QUANTILE)) ** 2
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from napari_vit_tfm.config import BAYESIAN_FTTC
+from napari_vit_tfm.config import BAYESIAN_FTTC, MIN_FOURIER_SIDE
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.models.registry import register
 from napari_vit_tfm.options import Number
@@ -30,6 +30,7 @@ class _FourierMethod(ReconstructionMethod):
     It is computed in double precision.
     """
 
+    min_side = MIN_FOURIER_SIDE
     ignores_drift = True
     estimates_noise = True
 

@@ -88,7 +88,8 @@ def reconstruct_run(
     run : Run
         The request.
     is_cancelled : callable
-        Not used: a generator that is cancelled stops at its next step.
+        Whether the run has been cancelled; checked before every batch of frames or of
+        windows.
 
     Yields
     ------
@@ -103,6 +104,8 @@ def reconstruct_run(
     ------
     FieldError, ModelError, ConfigError
         As for `reconstruction.reconstruct`.
+    Cancelled
+        If `is_cancelled` returned True.
     """
     device = resolve_device(run.config.device)
     method = methods.load(run.config)
@@ -115,6 +118,7 @@ def reconstruct_run(
         substrate=run.substrate,
         config=run.config,
         method=method,
+        is_cancelled=is_cancelled,
         on_notice=notices.append,
     ):
         gathered.add(batch)
