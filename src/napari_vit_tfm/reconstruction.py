@@ -386,20 +386,19 @@ def reference_displacement(
     return to_tensor(data)
 
 
-def check_size(displacement: Displacement) -> None:
-    """Raise a FieldError if no method can work on a grid of this size."""
+def check_size(displacement: Displacement, min_side: int) -> None:
+    """Raise a FieldError if there are too few vectors along a side for a method."""
     height, width = displacement.grid_shape
-    least = method.min_side
-    if min(height, width) < least:
+    if min(height, width) < min_side:
         raise FieldError(
-            f"the field has {height} x {width} vectors; {method.name} needs at least "
-            f"{least} x {least}"
+            f"the field has {height} x {width} vectors; the method needs at least "
+            f"{min_side} x {min_side}"
         )
 
 
 def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None:
     """Raise a FieldError if a method cannot work on the displacements' grid."""
-    check_size(displacement)
+    check_size(displacement, method.min_side)
     height, width = displacement.grid_shape
     if method.grid is not None and height != width:
         raise FieldError(

@@ -10,7 +10,12 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
-from napari_vit_tfm.config import BUNDLED_MODEL, MODEL_ENDINGS, ORIGINAL_ENDINGS
+from napari_vit_tfm.config import (
+    BUNDLED_MODEL,
+    MIN_SIDE,
+    MODEL_ENDINGS,
+    ORIGINAL_ENDINGS,
+)
 from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.models import methods
 from napari_vit_tfm.models.base import ReconstructionMethod
@@ -50,6 +55,11 @@ class RegisteredMethod:
     def options(self) -> dict[str, Option]:
         """Its options, by name."""
         return options_of(self.options_type)
+
+    @property
+    def min_side(self) -> int:
+        """Smallest number of vectors along a side of a field."""
+        return self.make.min_side if isinstance(self.make, type) else MIN_SIDE
 
 
 def register(
@@ -105,6 +115,24 @@ def registered_methods() -> Mapping[str, RegisteredMethod]:
         key=lambda method: (method.name != BUNDLED_MODEL, method.make.__module__),
     )
     return {method.name: method for method in found}
+
+
+def min_side_of(model: str) -> int:
+    """Smallest number of vectors along a side of a field, without loading a model.
+
+    Parameters
+    ----------
+    model : str
+        A registered name or the path of a model file.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.models.registry import min_side_of
+    >>> min_side_of("vit"), min_side_of("fttc")
+    (8, 4)
+    """
+    method = registered_methods().get(model)
+    return MIN_SIDE if method is None else method.min_side
 
 
 def classical_names() -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.models.registry import min_side_of
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.reading import (
@@ -201,7 +202,7 @@ class TractionDock(Dock):
                 f"The {origin} does not have the unit of the displacements: choose it."
             )
         try:
-            check_size(stack)
+            check_size(stack, min_side_of(self.model.value()))
             stack.grid_steps_per_unit()
             self._substrate().response(spacing_um=stack.spacing_um)
         except TFMError as error:
