@@ -386,19 +386,19 @@ def reference_displacement(
     return to_tensor(data)
 
 
-def check_size(displacement: Displacement, min_side: int) -> None:
+def check_size(displacement: Displacement, min_side: int, *, model: str) -> None:
     """Raise a FieldError if there are too few vectors along a side for a method."""
     height, width = displacement.grid_shape
     if min(height, width) < min_side:
         raise FieldError(
-            f"the field has {height} x {width} vectors; the method needs at least "
+            f"the field has {height} x {width} vectors; {model} needs at least "
             f"{min_side} x {min_side}"
         )
 
 
 def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None:
     """Raise a FieldError if a method cannot work on the displacements' grid."""
-    check_size(displacement, method.min_side)
+    check_size(displacement, method.min_side, model=method.name)
     height, width = displacement.grid_shape
     if method.grid is not None and height != width:
         raise FieldError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
@@ -202,7 +203,8 @@ class TractionDock(Dock):
                 f"The {origin} does not have the unit of the displacements: choose it."
             )
         try:
-            check_size(stack, min_side_of(self.model.value()))
+            model = self.model.value()
+            check_size(stack, min_side_of(model), model=Path(model).stem)
             stack.grid_steps_per_unit()
             self._substrate().response(spacing_um=stack.spacing_um)
         except TFMError as error:
