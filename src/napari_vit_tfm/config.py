@@ -57,6 +57,9 @@ ORIGINAL_ENDINGS = (".pth", ".pt")
 MODEL_ENDINGS = (".safetensors", *ORIGINAL_ENDINGS, ".h5", ".hdf5")
 """File endings of models."""
 
+GPU_BATCH_SIZE = 8
+"""Frames per batch on a GPU. On the CPU larger batches are not faster."""
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
@@ -87,9 +90,10 @@ class ReconstructionConfig:
         the usual number for the form of the checkpoint.
     device : {"auto", "cpu", "cuda", "mps"}
         Device; ``auto`` is the GPU if there is one.
-    batch_size : int
+    batch_size : int, optional
         Frames per batch; for fields that are reconstructed in windows, windows per
-        batch. It is halved while the batch does not fit into GPU memory.
+        batch. It is halved while the batch does not fit into GPU memory. None is one
+        frame on the CPU and several on the GPU.
     options : mapping of str to float
         Options of the method, such as the ``regularisation`` of FTTC; see the classes
         in `models.methods`.
@@ -144,7 +148,7 @@ class ReconstructionConfig:
         ),
     ] = "auto"
     batch_size: Annotated[
-        int,
+        int | None,
         Number(
             label="Batch size",
             help="Frames, or windows of a large field, that are computed at once. "
@@ -153,8 +157,27 @@ class ReconstructionConfig:
             maximum=4096,
             excludes_minimum=False,
             is_whole=True,
+            otherwise=f"automatic: 1 on the CPU, {GPU_BATCH_SIZE} on the GPU",
         ),
-    ] = 8
+    ] = None
+
+    def frames_at_once(self, device: str) -> int:
+        """Number of frames or windows per batch on a device.
+
+        Parameters
+        ----------
+        device : {"cpu", "cuda", "mps"}
+            The device.
+
+        Examples
+        --------
+        >>> from napari_vit_tfm import ReconstructionConfig
+        >>> ReconstructionConfig().frames_at_once("cpu")
+        1
+        >>> ReconstructionConfig(batch_size=4).frames_at_once("cpu")
+        4
+        """
+        return self.batch_size or (1 if device == "cpu" else GPU_BATCH_SIZE)
 
 
 @dataclass(frozen=True)

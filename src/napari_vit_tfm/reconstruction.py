@@ -254,7 +254,8 @@ def reconstruct_batches(
 
     in_windows = method.needs_windows(displacement.grid_shape)
     notices = FrameNotices(method)
-    start, size, total = 0, max(1, config.batch_size), displacement.n_frames
+    size = config.frames_at_once(device)
+    start, total = 0, displacement.n_frames
     while start < total:
         check()
         n_frames = 1 if in_windows else size

@@ -11,7 +11,7 @@ import pytest
 
 import napari_vit_tfm
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
     check_output,
@@ -20,6 +20,7 @@ from napari_vit_tfm.io import (
     read_traction,
     summarise,
     write_arrays,
+    write_displacement,
     write_traction,
 )
 
@@ -56,6 +57,15 @@ def test_tractions_are_read_as_written(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_distance_of_positions_is_read_as_written(tmp_path, ending):
+    stack = DisplacementStack(FIELD, unit="px", spacing_in_unit=16.0)
+    path = tmp_path / f"cell.{ending}"
+    write_displacement(path, stack)
+    read = read_displacement(path)
+    assert (read.unit, read.spacing_in_unit, read.spacing_um) == ("px", 16.0, None)
+
+
 def test_unknown_values_are_nan(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, gel=Gel(poisson=0.0)))

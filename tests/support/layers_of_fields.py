@@ -59,7 +59,7 @@ def describe(layers, layer: Layer, **changes: Any) -> DisplacementStack:
     field = field_at(layers, layer)
     if "spacing_um" in changes:
         set_field_spacing(layers, field, changes.pop("spacing_um"))
-    describe_field(field, **changes)
+    describe_field(layers, field, **changes)
     return as_displacement(field)
 
 

@@ -51,7 +51,7 @@ def command(
     poisson: float | None,
     thickness_um: float | None,
     config: ReconstructionConfig,
-    batch_size: int,
+    batch_size: int | None,
 ) -> None:
     """Reconstruct tractions from the displacements in INPUT.
 

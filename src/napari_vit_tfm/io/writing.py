@@ -21,6 +21,7 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     OUTLINE_NAME,
+    SPACING_IN_UNIT,
     AnyArray,
     Attributes,
 )
@@ -149,9 +150,9 @@ def write_displacement(
     """Write a displacement stack, in the format of the file name's extension.
 
     The array is ``displacement``, ``(T, H, W, 2)``, float32, with the attributes
-    ``units``, ``spacing_um``, ``pixel_size_um``, ``young_pa``, ``poisson`` and
-    ``thickness_um``, as far as they are known, and ``version``, the version of this
-    package. An outline is the array ``outline``.
+    ``units``, ``spacing_um``, ``pixel_size_um``, ``spacing_in_unit``, ``young_pa``,
+    ``poisson`` and ``thickness_um``, as far as they are known, and ``version``, the
+    version of this package. An outline is the array ``outline``.
 
     Parameters
     ----------
@@ -180,6 +181,7 @@ def write_displacement(
         "units": displacement.unit,
         "spacing_um": displacement.spacing_um,
         "pixel_size_um": displacement.pixel_size_um,
+        SPACING_IN_UNIT: displacement.spacing_in_unit,
         **dataclasses.asdict(displacement.gel),
         "version": __version__,
     }

@@ -53,6 +53,29 @@ def test_an_arrow_is_the_mean_of_its_block_at_its_centre():
     assert drawn.magnitude[-1] == pytest.approx(5)
 
 
+def test_holes_have_no_arrows(viewer, displacement):
+    data = displacement.data.copy()
+    data[:, :7, :7] = np.nan
+    holes = DisplacementStack(data, unit="um")
+    drawn = arrows(holes, DisplayConfig(arrow_stride=3))
+    assert np.isfinite(drawn.data).all()
+    assert np.isfinite(drawn.magnitude).all()
+    starts = {tuple(start) for start in drawn.data[:, 0]}
+    assert (0, 4, 4) not in starts
+    # A block with some vectors has the mean of these.
+    (partial,) = np.flatnonzero((drawn.data[:, 0] == (0, 7, 7)).all(axis=1))
+    block = data[0, 6:9, 6:9].reshape(-1, 2)
+    mean = np.nanmean(block, axis=0)
+    assert drawn.magnitude[partial] == pytest.approx(np.hypot(*mean), rel=1e-5)
+    image, vectors = create(holes)
+    assert np.isnan(image.data[:, :7, :7]).all()
+    assert np.isfinite(image.contrast_limits).all()
+    assert np.isfinite(vectors.edge_contrast_limits).all()
+    viewer.layers.append(image)
+    image.reset_contrast_limits()
+    assert np.isfinite(image.contrast_limits).all()
+
+
 def test_an_adhesion_between_the_block_centres_has_an_arrow(one_vector):
     for at in ((3, 3), (4, 4), (5, 4)):
         stack = TractionStack(one_vector(9, 0, at=at))

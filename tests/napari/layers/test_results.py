@@ -10,6 +10,7 @@ from napari.layers import Image, Layer
 from napari.layers._layer_actions import _duplicate_layer
 
 from layers_of_fields import (
+    add,
     all_results,
     create,
     describe,
@@ -204,14 +205,71 @@ def test_tractions_have_the_transform_of_the_displacements(viewer, source, tract
     assert image.name == "traction, made for a test (Pa)"
 
 
-def test_tractions_are_directly_above_their_field(viewer, displacement, traction):
+def test_tractions_are_on_top(viewer, displacement, traction):
     layers = create(displacement)
     over = Image(np.zeros((4, 4)))
     viewer.layers.extend([*layers, over])
     first = show_tractions(viewer.layers, traction, layers[0])
-    assert list(viewer.layers) == [*layers, *first, over]
+    assert list(viewer.layers) == [*layers, over, *first]
     second = show_tractions(viewer.layers, traction, layers[0])
-    assert list(viewer.layers) == [*layers, *first, *second, over]
+    assert list(viewer.layers) == [*layers, over, *first, *second]
+
+
+def test_the_outline_is_above_the_result(viewer, displacement, traction):
+    outline = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.5]])
+    stack = dataclasses.replace(displacement, outline=outline)
+    tuples = with_outline(stack, field_layers(stack))
+    viewer.layers.extend([Layer.create(*one) for one in tuples])
+    first = show_tractions(viewer.layers, traction, viewer.layers[0])
+    assert [*viewer.layers[2:4]] == [*first]
+    assert viewer.layers[4].name == "cell outline"
+
+
+@pytest.fixture
+def in_pixels(viewer, displacement):
+    """Displacements in camera pixels, whose vectors are 8 pixels apart."""
+    stack = dataclasses.replace(
+        displacement, unit="px", spacing_um=None, spacing_in_unit=8.0
+    )
+    return add(viewer, stack)
+
+
+def test_positions_and_a_pixel_size_set_the_spacing(viewer, in_pixels):
+    assert displacement_at(viewer.layers, in_pixels).missing_lengths == ()
+    for pixel_size_um in (0.1, 0.2):
+        found = describe(viewer.layers, in_pixels, pixel_size_um=pixel_size_um)
+        assert found.spacing_um == pytest.approx(8 * pixel_size_um)
+        for layer in viewer.layers:
+            np.testing.assert_allclose(layer.scale[1:], 8 * pixel_size_um)
+    assert found.grid_steps_per_unit() == 1 / 8
+
+
+def test_positions_and_a_spacing_give_the_pixel_size(viewer, in_pixels):
+    for spacing_um in (0.8, 1.6):
+        found = describe(viewer.layers, in_pixels, spacing_um=spacing_um)
+        assert found.pixel_size_um == pytest.approx(spacing_um / 8)
+
+
+def test_a_spacing_that_contradicts_the_positions_is_an_error(viewer, in_pixels):
+    describe(viewer.layers, in_pixels, pixel_size_um=0.1)
+    with pytest.raises(FieldError, match="which is 0.8 um with the pixel size"):
+        describe(viewer.layers, in_pixels, spacing_um=0.9)
+    # Without a spacing of its own, the field has the one of the positions.
+    found = describe(viewer.layers, in_pixels, spacing_um=None)
+    assert found.spacing_um == pytest.approx(0.8)
+
+
+def test_a_chosen_unit_sets_the_spacing_if_the_positions_are_known(
+    viewer, displacement
+):
+    stack = dataclasses.replace(
+        displacement, unit=None, spacing_um=None, spacing_in_unit=8.0
+    )
+    source = add(viewer, stack)
+    assert describe(viewer.layers, source, unit="um").spacing_um == 8
+    np.testing.assert_allclose(source.scale, (1, 8, 8))
+    assert describe(viewer.layers, source, unit="px").spacing_um is None
+    np.testing.assert_allclose(source.scale, (1, 1, 1))
 
 
 def test_earlier_results_are_hidden_and_kept(viewer, source, traction):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image
+from napari.layers import Image, Layer, Vectors
 from napari.utils import Colormap
 
 from napari_vit_tfm.config import DisplayConfig
@@ -28,7 +28,13 @@ from napari_vit_tfm.napari.layers.metadata import (
     overlay_metadata,
 )
 from napari_vit_tfm.napari.layers.placing import geometry, without_frames
-from napari_vit_tfm.napari.layers.registry import FieldArrays, Grid, register_drawn
+from napari_vit_tfm.napari.layers.registry import (
+    FieldArrays,
+    Grid,
+    register_drawn,
+    register_new_data,
+)
+from napari_vit_tfm.units import consistent_lengths
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -79,13 +85,14 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     """Compute the arrows of a stack.
 
     Arrows are means over blocks and not every n-th vector, so that adhesions smaller
-    than a block also have an arrow. All frames have the same length factor, so that
+    than a block also have an arrow. A block without a finite vector has none. All frames have the same length factor, so that
     arrows can be compared over time.
     """
     stride = arrow_stride(stack, config)
     means = _block_means(stack.data, stride)
     lengths = np.hypot(means[..., 0], means[..., 1]).ravel()
-    longest = float(lengths.max())
+    drawn = np.isfinite(lengths)
+    longest = float(lengths.max(where=drawn, initial=0.0))
     factor = config.longest_arrow * stride / longest if longest > 0 else 1.0
     height, width = stack.grid_shape
     start = np.meshgrid(
@@ -97,17 +104,21 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     data = np.zeros((lengths.size, 2, 3), dtype=np.float32)
     data[:, 0] = np.stack(start, axis=-1).reshape(-1, 3)
     data[:, 1, 1:] = swap_components(means).reshape(-1, 2) * factor
-    return Arrows(data, lengths, factor)
+    return Arrows(data[drawn], lengths[drawn], factor)
 
 
 def _block_means(data: FloatArray, stride: int) -> FloatArray:
-    """Mean vectors of blocks; blocks at the lower and right border may be smaller."""
-    means = data.astype(np.float64)
+    """Means of the finite vectors of blocks; NaN for blocks without any.
+
+    Blocks at the lower and right border may be smaller.
+    """
+    finite = np.isfinite(data).all(axis=-1, keepdims=True)
+    sums, counts = np.where(finite, data, 0).astype(np.float64), finite.astype(float)
     for axis in (1, 2):
         starts = np.arange(0, data.shape[axis], stride)
-        sizes = np.diff(starts, append=data.shape[axis])
-        along_axis = [-1 if other == axis else 1 for other in range(4)]
-        means = np.add.reduceat(means, starts, axis=axis) / sizes.reshape(along_axis)
+        sums = np.add.reduceat(sums, starts, axis=axis)
+        counts = np.add.reduceat(counts, starts, axis=axis)
+    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     return means.astype(np.float32)
 
 
@@ -204,7 +215,8 @@ def _description(
         own: dict[str, Any] = {
             "kind": "displacement",
             "quantity": "displacement",
-            "pixel_size_um": stack.pixel_size_um,
+            "pixel_size_um": _known_pixel_size(stack),
+            "spacing_in_unit": stack.spacing_in_unit,
         }
     else:
         own = {
@@ -219,6 +231,14 @@ def _description(
         unit=stack.unit,
         **{"field_id": new_id(), **gel, **own, **attributes},
     )
+
+
+def _known_pixel_size(stack: DisplacementStack) -> float | None:
+    """The pixel size, unless it follows from the spacing, which may change."""
+    _, implied = consistent_lengths(
+        stack.unit, stack.spacing_in_unit, stack.spacing_um, None
+    )
+    return None if implied == stack.pixel_size_um else stack.pixel_size_um
 
 
 def _limits(lengths: FloatArray) -> tuple[float, float]:
@@ -258,6 +278,26 @@ def with_outline(
     # The last layer becomes active. It must not be the Shapes layer, which itself uses
     # the keys of the inspector.
     return [magnitude, (swap_components(stack.outline), outline, "shapes"), vectors]
+
+
+def redraw(layer: Layer, new: LayerData) -> None:
+    """Replace what a layer shows by a layer tuple of `field_layers`.
+
+    Its style and its place are kept.
+
+    Parameters
+    ----------
+    layer : Image or Vectors
+        The layer.
+    new : layer tuple
+        The new magnitude or arrows.
+    """
+    data, options, _ = new
+    layer.data = data
+    register_new_data(layer)
+    if isinstance(layer, Vectors):
+        layer.features = options["features"]
+        layer.refresh_colors()
 
 
 def show_colorbar(image: Image) -> None:

@@ -25,6 +25,14 @@ key                        meaning                             set by     read b
                                                                dock
 ``pixel_size_um``          size of a camera pixel              file,      runs
                                                                dock
+``spacing_in_unit``        distance between neighbouring       file       runs,
+                           vectors in the unit of the                     spacing
+                           displacements, if the file has
+                           their positions
+``y``                      direction of y in the file that     dock       dock
+                           the user has chosen, ``down`` or
+                           ``up``, instead of the one in
+                           the file
 ``young_pa``,              the gel; for tractions, the gel     file,      dock,
 ``poisson``,               that they were computed with        dock, run  inspector,
 ``thickness_um``                                                          writer
@@ -57,6 +65,7 @@ from uuid import uuid4
 
 from napari.layers import Layer
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.units import (
@@ -102,6 +111,8 @@ class Description:
     title: str = ""
     unit: DisplacementUnit | TractionUnit | None = None
     pixel_size_um: float | None = None
+    spacing_in_unit: float | None = None
+    y: YDirection | None = None
     young_pa: float | None = None
     poisson: float | None = None
     thickness_um: float | None = None
@@ -193,6 +204,7 @@ _NAMES = tuple(one.name for one in dataclasses.fields(Description))
 _REQUIRED = ("field_id", "part", "kind", "quantity")
 _NUMBERS = (
     "pixel_size_um",
+    "spacing_in_unit",
     "young_pa",
     "poisson",
     "thickness_um",
@@ -220,6 +232,8 @@ def description_in(metadata: dict[str, Any]) -> Description | None:
         known = DISPLACEMENT_UNITS if kind == "displacement" else TRACTION_UNITS
         if values.get(name) not in known:
             values.pop(name, None)
+    if values.get("y") not in get_args(YDirection):
+        values.pop("y", None)
     return Description(**values)
 
 
@@ -251,6 +265,11 @@ def is_outline_of(layer: Layer, field_id: str) -> bool:
     """Whether a layer is the cell outline of a field."""
     marks = overlay_metadata(field_id, "outline")
     return {key: layer.metadata.get(key) for key in marks} == marks
+
+
+def is_overlay(layer: Layer) -> bool:
+    """Whether a layer is drawn over a field by an inspection of attention."""
+    return bool(layer.metadata.get(PREFIX + "part") == "overlay")
 
 
 def has_plugin_metadata(layer: Layer) -> bool:

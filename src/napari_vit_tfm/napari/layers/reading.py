@@ -288,7 +288,7 @@ def _checked_description(layer: Layer, *, compare_data: bool) -> Description:
 
 def _check_agreement(descriptions: Sequence[Description]) -> None:
     """Raise a FieldError if layers of one field are described differently."""
-    for name in ("unit", "pixel_size_um", "gel"):
+    for name in ("unit", "pixel_size_um", "spacing_in_unit", "gel"):
         values = [getattr(one, name) for one in descriptions]
         for value in values:
             if value != values[0]:

@@ -94,6 +94,7 @@ class FieldArrays:
                 spacing_um=spacing_um,
                 pixel_size_um=description.pixel_size_um,
                 gel=description.gel,
+                spacing_in_unit=description.spacing_in_unit,
                 outline=self.outline,
                 metadata=self.metadata,
             )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from napari.components import LayerList
 from napari.layers import Image, Layer, Vectors
 
 from napari_vit_tfm.config import (
@@ -29,12 +30,14 @@ from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.drawing import (
     LayerData,
     field_layers,
+    redraw,
     show_colorbar,
 )
 from napari_vit_tfm.napari.layers.metadata import (
     Description,
     description_in,
     is_outline_of,
+    is_overlay,
     write_description,
 )
 from napari_vit_tfm.napari.layers.placing import (
@@ -51,11 +54,10 @@ from napari_vit_tfm.napari.layers.registry import (
     description_of,
     entry_of,
     is_unchanged,
-    register_new_data,
     remember_place,
 )
 from napari_vit_tfm.napari.method_cache import current_sha256
-from napari_vit_tfm.units import DisplacementUnit, unit_words
+from napari_vit_tfm.units import DisplacementUnit, consistent_lengths, unit_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +102,16 @@ class ResultLayers:
 # The description of a field
 
 
-def describe_field(field: FieldLayers, **changes: Any) -> None:
+def describe_field(layers: Iterable[Layer], field: FieldLayers, **changes: Any) -> None:
     """Change the description of a displacement field on all its layers.
+
+    If the spacing is not known, or followed from the description so far, and follows
+    from the new one, it is set, too.
 
     Parameters
     ----------
+    layers : iterable of layers
+        All layers of the viewer.
     field : FieldLayers
         The field.
     **changes
@@ -118,10 +125,29 @@ def describe_field(field: FieldLayers, **changes: Any) -> None:
     """
     if field.adopted_parts:
         adopt(field, compare_data=False)
+    before = _implied_spacing(field)
     for layer in field.layers:
         description = description_of(layer)
         assert description is not None
         write_description(layer, dataclasses.replace(description, **changes))
+    implied = _implied_spacing(field)
+    if implied != before:
+        spacing_um = spacing_of(field.first, grid_of(field.first))
+        if spacing_um is None or _is_equal(spacing_um, before):
+            set_field_spacing(layers, field, implied)
+
+
+def _implied_spacing(field: FieldLayers) -> float | None:
+    """Spacing that follows from the positions in the file, unit and pixel size."""
+    description = description_of(field.first)
+    assert description is not None
+    spacing_um, _ = consistent_lengths(
+        cast("DisplacementUnit | None", description.unit),
+        description.spacing_in_unit,
+        None,
+        description.pixel_size_um,
+    )
+    return spacing_um
 
 
 def set_field_spacing(
@@ -136,7 +162,8 @@ def set_field_spacing(
     field : FieldLayers
         The displacement field.
     spacing_um : float, optional
-        Distance between neighbouring vectors, in um; None if it is not known.
+        Distance between neighbouring vectors, in um. None is the spacing that follows
+        from the positions in the file, if it does; otherwise, it is not known.
 
     Raises
     ------
@@ -148,6 +175,8 @@ def set_field_spacing(
         adopt(field, compare_data=False)
     for layer in field.layers:
         spacing_of(layer, grid_of(layer))
+    if spacing_um is None:
+        spacing_um = _implied_spacing(field)
     before = geometry_of(field.first)
     description = description_of(field.first)
     assert description is not None
@@ -344,7 +373,7 @@ def _method_attributes(config: ReconstructionConfig) -> dict[str, Any]:
 
 
 def show_tractions(
-    layers: MutableSequence[Layer],
+    layers: LayerList,
     stack: TractionStack,
     field: FieldLayers,
     *,
@@ -420,10 +449,11 @@ def show_tractions(
         for layer in result.layers:
             layer.visible = False
     new = Layer.create(*image), Layer.create(*vectors)
-    index = _above_run(layers, field.first)
+    index = _below_overlays(layers)
     for offset, layer in enumerate(new):
         _place(layer, place)
         layers.insert(index + offset, layer)
+    _raise_outline(layers, description.field_id)
     show_colorbar(new[0])
     return ResultLayers(*new)
 
@@ -435,32 +465,39 @@ def _is_moved(layer: Layer) -> bool:
     return place is None or not _is_same_place(geometry_of(layer), place)
 
 
-def _above_run(layers: Sequence[Layer], source: Layer) -> int:
-    """Index directly above all layers of a field and its results."""
-    run = layers_of_run(layers, source)
-    return max(layers.index(layer) for layer in run) + 1
+def _below_overlays(layers: Sequence[Layer]) -> int:
+    """Index above all layers but the map and the patches of an inspection."""
+    index = len(layers)
+    while index and is_overlay(layers[index - 1]):
+        index -= 1
+    return index
+
+
+def _raise_outline(layers: LayerList, field_id: str) -> None:
+    """Move the cell outline of a field above the result that has just been added."""
+    outlines = [layer for layer in layers if is_outline_of(layer, field_id)]
+    for outline in outlines:
+        layers.move(layers.index(outline), _below_overlays(layers))
 
 
 def _update_image(image: Image, new: LayerData) -> None:
-    data, options, _ = new
-    _replace(image, data, options)
+    _, options, _ = new
+    _replace(image, new)
     image.contrast_limits_range = options["contrast_limits"]
     image.contrast_limits = options["contrast_limits"]
 
 
 def _update_vectors(vectors: Vectors, new: LayerData) -> None:
-    data, options, _ = new
-    _replace(vectors, data, options)
-    vectors.features = options["features"]
+    _, options, _ = new
+    _replace(vectors, new)
     vectors.edge_contrast_limits = options["edge_contrast_limits"]
     vectors.refresh_colors()
 
 
-def _replace(layer: Layer, data: Any, options: Mapping[str, Any]) -> None:
-    description = description_in(options["metadata"])
+def _replace(layer: Layer, new: LayerData) -> None:
+    description = description_in(new[1]["metadata"])
     assert description is not None
-    layer.data = data
-    register_new_data(layer)
+    redraw(layer, new)
     write_description(layer, description)
 
 

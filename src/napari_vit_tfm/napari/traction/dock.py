@@ -267,7 +267,7 @@ class TractionDock(Dock):
                 if "spacing_um" in changes:
                     set_field_spacing(self._viewer.layers, field, changes["spacing_um"])
                 else:
-                    describe_field(field, **changes)
+                    describe_field(self._viewer.layers, field, **changes)
             except FieldError:
                 # The message says why, and the form shows what is still true.
                 self._show_lengths(self._read()[0])
