@@ -57,7 +57,6 @@ def test_tractions_are_read_as_written(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("ending", ENDINGS)
 def test_the_distance_of_positions_is_read_as_written(tmp_path, ending):
     stack = DisplacementStack(FIELD, unit="px", spacing_in_unit=16.0)
     path = tmp_path / f"cell.{ending}"
@@ -66,6 +65,7 @@ def test_the_distance_of_positions_is_read_as_written(tmp_path, ending):
     assert (read.unit, read.spacing_in_unit, read.spacing_um) == ("px", 16.0, None)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_unknown_values_are_nan(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, gel=Gel(poisson=0.0)))

@@ -85,8 +85,8 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     """Compute the arrows of a stack.
 
     Arrows are means over blocks and not every n-th vector, so that adhesions smaller
-    than a block also have an arrow. A block without a finite vector has none. All frames have the same length factor, so that
-    arrows can be compared over time.
+    than a block also have an arrow. A block without a finite vector has none. All
+    frames have the same length factor, so that arrows can be compared over time.
     """
     stride = arrow_stride(stack, config)
     means = _block_means(stack.data, stride)
