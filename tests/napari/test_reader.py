@@ -67,9 +67,10 @@ def test_the_outline_of_matlab_files_is_in_rows_and_columns(tmp_path, viewer):
     scipy.io.savemat(path, {"dspl": displacement, **outline})
     image, shapes, vectors = viewer.open(path, plugin="napari-vit-tfm")
     assert image.data.shape == (1, 30, 20)
-    assert image.data[0, 9, 4] == 1
-    np.testing.assert_array_equal(shapes.data[0], [(9, 4), (9, 7), (13, 7)])
-    assert image.name == "cell: displacement (unit not known)"
+    # y of these files is counted from the bottom.
+    assert image.data[0, 20, 4] == 1
+    np.testing.assert_array_equal(shapes.data[0], [(20, 4), (20, 7), (16, 7)])
+    assert image.name == "cell: displacement (grid steps)"
     assert vectors.data[:, 1, 1].max() == 0
     assert viewer.layers.selection.active is vectors
 
