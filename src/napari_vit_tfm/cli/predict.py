@@ -13,11 +13,12 @@ from napari_vit_tfm.cli.options import (
     displacement_source,
     output_file,
     poisson_option,
+    preparation_config,
     reconstruction_config,
     thickness_option,
     young_option,
 )
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.gel import Gel
 
 
@@ -27,6 +28,7 @@ from napari_vit_tfm.gel import Gel
 @young_option
 @poisson_option
 @thickness_option
+@preparation_config
 @reconstruction_config
 @batch_size_option
 def command(
@@ -36,13 +38,15 @@ def command(
     young_pa: float | None,
     poisson: float | None,
     thickness_um: float | None,
+    preparation: PreparationConfig,
     config: ReconstructionConfig,
     batch_size: int,
 ) -> None:
     """Reconstruct tractions from the displacements in INPUT.
 
     Several files are one time-lapse, in the order of the numbers in their names.
-    Writes the array `traction` of shape (T, H, W, 2).
+    Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
+    notes about what is unusual in the displacements, such as outliers.
     """
     from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
     from napari_vit_tfm.io import check_output, open_traction
@@ -56,6 +60,7 @@ def command(
                 displacement,
                 substrate,
                 replace(config, batch_size=batch_size),
+                preparation=preparation,
                 on_traction=sink.append,
             )
     click.echo(f"tractions: {target} ({run.in_words})")
