@@ -101,14 +101,17 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
 
 
 def _block_means(data: FloatArray, stride: int) -> FloatArray:
-    """Mean vectors of blocks; blocks at the lower and right border may be smaller."""
-    means = data.astype(np.float64)
+    """Mean vectors of blocks; blocks at the lower and right border may be smaller.
+
+    Vectors that are not finite are left out. A block of such vectors has a zero mean.
+    """
+    there = np.isfinite(data).all(axis=-1, keepdims=True)
+    sums, counts = np.where(there, data, 0.0).astype(np.float64), there.astype(np.int64)
     for axis in (1, 2):
         starts = np.arange(0, data.shape[axis], stride)
-        sizes = np.diff(starts, append=data.shape[axis])
-        along_axis = [-1 if other == axis else 1 for other in range(4)]
-        means = np.add.reduceat(means, starts, axis=axis) / sizes.reshape(along_axis)
-    return means.astype(np.float32)
+        sums = np.add.reduceat(sums, starts, axis=axis)
+        counts = np.add.reduceat(counts, starts, axis=axis)
+    return (sums / np.maximum(counts, 1)).astype(np.float32)
 
 
 def _block_centres(n: int, stride: int) -> npt.NDArray[np.float64]:
