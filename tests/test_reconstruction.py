@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
@@ -112,6 +112,10 @@ def rounded_discs(n: int = 2) -> np.ndarray:
     return np.round(steps * 2**12) / 2**12
 
 
+def about(topic: str, notices: list[str]) -> list[str]:
+    return [notice for notice in notices if topic in notice]
+
+
 @pytest.mark.parametrize(
     "gel",
     [
@@ -136,8 +140,8 @@ def test_a_drift_makes_no_traction_and_is_kept(model: str, gel: Substrate) -> No
         )
         for data in (still * 0.5, (still + drift[:, None, None]) * 0.5)
     )
-    assert len(notices) == 1
-    assert notices[0].startswith("subtracted a drift of up to")
+    (notice,) = about("drift", notices)
+    assert notice.startswith("subtracted a drift of up to")
     size = np.abs(before.data).max()
     np.testing.assert_allclose(after.data, before.data, atol=1e-5 * size)
     assert before.drift is not None
@@ -175,11 +179,11 @@ def test_a_published_method_gets_the_drift_and_that_is_said() -> None:
     seen = reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
     np.testing.assert_allclose(seen.data * 55, stack.data, rtol=1e-6)
     assert seen.drift is None
-    (notice,) = notices
+    (notice,) = about("drift", notices)
     assert notice.startswith("the field has a drift of up to 50")
     assert "which echo may interpret as traction" in notice
     assert "times the remaining field" in notice
-    assert "subtract the mean" in notice
+    assert "--remove-drift" in notice
 
 
 def test_the_drift_that_is_told_is_the_largest_of_those_that_are_notable() -> None:
@@ -191,8 +195,8 @@ def test_the_drift_that_is_told_is_the_largest_of_those_that_are_notable() -> No
     data[2] = 30 * data[2] + [40.0, 0.0]
     stack = DisplacementStack(data, unit="grid")
     reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
-    (notice,) = notices
-    assert "a drift of up to 15 grid steps" in notice
+    (notice,) = about("drift", notices)
+    assert "a drift of up to 15" in notice
 
 
 def test_a_drift_that_grows_in_later_batches_is_told_again_at_the_end() -> None:
@@ -209,7 +213,9 @@ def test_a_drift_that_grows_in_later_batches_is_told_again_at_the_end() -> None:
         on_progress=lambda n, _total: done.append(n),
         on_notice=lambda notice: notices.append((done[-1], notice)),
     )
-    (first, during), (last, total) = notices
+    (first, during), (last, total) = (
+        (n, notice) for n, notice in notices if "drift" in notice
+    )
     assert (first, last) == (0, 6)
     assert "a drift of up to 20" in during
     assert "a drift of up to 40" in total
@@ -219,7 +225,7 @@ def test_forces_that_do_not_balance_are_no_drift() -> None:
     notices: list[str] = []
     stack = DisplacementStack(synthesise(100, seed=1).displacement, unit="field")
     reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
-    assert notices == []
+    assert about("drift", notices) == []
 
 
 def test_batches_progress_and_metadata() -> None:
@@ -275,19 +281,51 @@ def test_a_stream_is_read_batch_by_batch_with_the_same_result(model: str) -> Non
         assert getattr(streamed, name) == getattr(whole, name)
 
 
-def test_gaps_in_a_stream_are_found_when_they_are_read() -> None:
-    method, stream = (
-        Echo(),
-        DisplacementStream(Watched(with_nan(random_stack()), 2), unit="field"),
+def test_a_hole_stops_no_film_and_is_nan_in_the_result() -> None:
+    stack, notices = with_nan(random_stack()), []
+    whole = reconstruct(random_stack(), config=CPU, method=Echo())
+    stream = DisplacementStream(Watched(stack, 2), unit="field")
+    for displacement in (stack, stream):
+        found = reconstruct(
+            displacement, config=CPU, method=Echo(), on_notice=notices.append
+        )
+        missing = np.isnan(found.data)
+        assert missing.sum() == 2
+        assert missing[3, 2, 1].all()
+        np.testing.assert_array_equal(found.data[~missing], whole.data[~missing])
+        np.testing.assert_array_equal(found.records["holes"], [0, 0, 0, 1, 0])
+    assert about("1 vector in frame 3 is missing", notices)
+    filled = reconstruct(
+        stack,
+        config=CPU,
+        method=Echo(),
+        preparation=PreparationConfig(fill_holes=True),
     )
-    with pytest.raises(FieldError, match=r"1 of 2 frames .* \(first: frame 3\)"):
-        reconstruct(stream, config=CPU, method=method)
-    assert method.batches == [2]
-    # A stack is looked at before anything is computed.
-    method = Echo()
-    with pytest.raises(FieldError, match=r"1 of 5 frames .* \(first: frame 3\)"):
-        reconstruct(with_nan(random_stack()), config=CPU, method=method)
-    assert method.batches == []
+    assert np.isfinite(filled.data).all()
+    assert filled.metadata["preparation"] == {"fill_holes": True}
+
+
+def test_frames_with_many_holes_are_left_out_and_named() -> None:
+    stack, notices = random_stack(), []
+    data = stack.data.copy()
+    n = data.shape[1] // 5
+    data[1, :n] = np.nan
+    data[4] = np.inf
+    stack = DisplacementStack(data, unit="field")
+    found = reconstruct(stack, config=CPU, method=Echo(), on_notice=notices.append)
+    left_out = np.isnan(found.data).all(axis=(1, 2, 3))
+    assert left_out.tolist() == [False, True, False, False, True]
+    assert np.isfinite(found.data[~left_out]).all()
+    (notice,) = about("left out", notices[-1:])
+    assert notice.startswith("2 of 5 frames are left out")
+    filled = reconstruct(
+        stack,
+        config=CPU,
+        method=Echo(),
+        preparation=PreparationConfig(fill_holes=True),
+    )
+    assert np.isfinite(filled.data[:4]).all()
+    assert np.isnan(filled.data[4]).all()
 
 
 def test_the_cell_s_outline_goes_with_the_tractions() -> None:
@@ -349,7 +387,6 @@ def test_a_model_tied_to_a_grid_gets_a_resampled_field_and_says_so() -> None:
     traction = reconstruct(
         stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append
     )
-    assert len(notices) == 1
     assert "resampled" in notices[0]
     np.testing.assert_allclose(traction.data[0], stack.data[0], atol=1e-5)
     with pytest.raises(FieldError, match="square"):
@@ -385,7 +422,6 @@ def with_nan(stack: DisplacementStack) -> DisplacementStack:
         (lambda: random_stack(1, (3, 40)), "3 x 40 vectors; fttc needs at least 4 x 4"),
         (lambda: random_stack(unit=None), "unit is not known"),
         (lambda: random_stack(unit="um"), "spacing"),
-        (lambda: with_nan(random_stack()), "frame 3"),
     ],
 )
 def test_fields_that_cannot_be_used(
@@ -521,7 +557,7 @@ def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
         config=ReconstructionConfig(model=model, device="cpu"),
         on_notice=notices.append,
     )
-    assert notices == [
+    assert about("noise", notices) == [
         "the noise of 2 of 4 frames cannot be estimated (first: frame 1) because "
         f"nearly all vectors are equal; {model} assumes that there is no noise"
     ]

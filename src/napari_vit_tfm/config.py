@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
-from napari_vit_tfm.options import Choice, Number
+from napari_vit_tfm.options import Choice, Number, Switch
 
 REFERENCE_POISSON = 0.49
 """Poisson ratio of the reference gel, which is almost incompressible."""
@@ -178,6 +178,87 @@ class ReconstructionConfig:
         4
         """
         return self.batch_size or (1 if device == "cpu" else GPU_BATCH_SIZE)
+
+
+MOST_HOLES = 0.1
+"""Largest share of holes in a frame of which tractions are computed."""
+
+MOST_FILLED_HOLES = 0.5
+"""The same if the tractions in holes are kept."""
+
+
+@dataclass(frozen=True)
+class PreparationConfig:
+    """What is done to displacements before the reconstruction.
+
+    Parameters
+    ----------
+    reverse : bool
+        Whether all vectors are turned round.
+    bin_size : int
+        Side of the squares of vectors that are averaged; 1 averages nothing.
+    zeros_are_holes : bool
+        Whether regions that are exactly zero are holes.
+    replace_outliers : bool
+        Whether outliers are replaced by values from their neighbours.
+    remove_drift : bool
+        Whether drift and rotation are subtracted.
+    fill_holes : bool
+        Whether tractions in holes are kept, and frames with many holes computed.
+    """
+
+    reverse: Annotated[
+        bool,
+        Switch(
+            label="Reverse",
+            help="Turn all displacements round, if they lead from the strained to the "
+            "relaxed state",
+        ),
+    ] = False
+    bin_size: Annotated[
+        int,
+        Number(
+            label="Bin",
+            help="Average the displacements over squares of N x N vectors. The "
+            "spacing becomes N times as large",
+            minimum=1,
+            maximum=64,
+            excludes_minimum=False,
+            is_whole=True,
+            flag="bin",
+        ),
+    ] = 1
+    zeros_are_holes: Annotated[
+        bool,
+        Switch(
+            label="Zeros are holes",
+            help="Treat regions in which displacements are exactly zero as holes",
+        ),
+    ] = False
+    replace_outliers: Annotated[
+        bool,
+        Switch(
+            label="Replace outliers",
+            help="Replace vectors that are unlike their neighbours by values "
+            "interpolated from them",
+        ),
+    ] = False
+    remove_drift: Annotated[
+        bool,
+        Switch(
+            label="Remove drift",
+            help="Subtract drift and rotation of the whole field, which are measured "
+            "where the field is quiet",
+        ),
+    ] = False
+    fill_holes: Annotated[
+        bool,
+        Switch(
+            label="Fill holes",
+            help="Keep the tractions in holes, and compute frames with up to "
+            f"{MOST_FILLED_HOLES:.0%} holes instead of {MOST_HOLES:.0%}",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

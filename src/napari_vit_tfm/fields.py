@@ -32,6 +32,18 @@ from napari_vit_tfm.units import (
 
 FloatArray = npt.NDArray[np.float32]
 
+Records = Mapping[str, npt.NDArray[Any]]
+"""What was done to each frame: arrays of shape ``(T, ...)``, by name."""
+
+
+RECORD_NAMES = ("holes", "outliers_replaced", "drift_removed")
+"""Names of the records of tractions.
+
+``holes``, ``(T,)``: number of vectors without displacement; ``outliers_replaced``,
+``(T,)``: their number; ``drift_removed``, ``(T, 3)``: drift ``(x, y)`` in grid steps,
+and rotation in radians, before binning and reversal.
+"""
+
 
 def _as_stack(data: npt.ArrayLike) -> FloatArray:
     array = np.asarray(data, dtype=np.float32)
@@ -240,8 +252,12 @@ class Displacement(ABC):
 
     def part(self, start: int, stop: int) -> DisplacementStack:
         """The same frames as a stack, with all that is known about them."""
+        return self.with_data(self.frames(start, stop))
+
+    def with_data(self, data: npt.ArrayLike) -> DisplacementStack:
+        """Other vectors as a stack, with all that is known about these."""
         known = {item.name: getattr(self, item.name) for item in fields(Displacement)}
-        return DisplacementStack(self.frames(start, stop), **known)
+        return DisplacementStack(np.asarray(data, dtype=np.float32), **known)
 
     def grid_steps_per_unit(self) -> float:
         """Conversion factor from the unit of this displacement to grid steps.
@@ -377,6 +393,8 @@ class TractionStack(_VectorStack):
         Mean displacement ``(x, y)`` that was subtracted from every frame before the
         reconstruction, in grid steps, stored as float64. None if none was subtracted,
         or if it is unknown.
+    records : mapping of str to array
+        What was done to each frame before the reconstruction; see `RECORD_NAMES`.
     metadata : mapping
         Other information.
 
@@ -395,6 +413,7 @@ class TractionStack(_VectorStack):
     model_sha256: str = ""
     outline: npt.NDArray[np.float64] | None = None
     drift: npt.NDArray[np.float64] | None = None
+    records: Records = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -407,11 +426,18 @@ class TractionStack(_VectorStack):
         _check_positive("the spacing", self.spacing_um)
         if self.drift is not None:
             object.__setattr__(self, "drift", self._checked_drift(self.drift))
+        for name, values in self.records.items():
+            if name not in RECORD_NAMES or len(values) != self.n_frames:
+                raise FieldError(
+                    f"{name} of {len(values)} frames is not a record of a stack of "
+                    f"{self.n_frames}"
+                )
 
     def first(self, n: int) -> TractionStack:
         """The first `n` frames, or all if there are fewer."""
         drift = None if self.drift is None else self.drift[:n]
-        return replace(self, data=self.data[:n], drift=drift)
+        records = {name: values[:n] for name, values in self.records.items()}
+        return replace(self, data=self.data[:n], drift=drift, records=records)
 
     def _checked_drift(self, drift: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.asarray(drift, dtype=np.float64)

@@ -3,117 +3,160 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_vit_tfm.config import BUNDLED_MODEL, WindowConfig
-from napari_vit_tfm.fields import Displacement, DisplacementStack, drift_of
-from napari_vit_tfm.physics.spectrum import estimate_noise
-from napari_vit_tfm.units import DisplacementUnit, unit_label
+from napari_vit_tfm.config import (
+    BUNDLED_MODEL,
+    MOST_FILLED_HOLES,
+    MOST_HOLES,
+    PreparationConfig,
+    WindowConfig,
+)
+from napari_vit_tfm.displacement.checks import FrameChecks
+from napari_vit_tfm.displacement.doctor import (
+    NOTABLE_DRIFT,
+    FrameDiagnosis,
+    Known,
+    contraction,
+    diagnose,
+    drift_in_words,
+    findings,
+)
+from napari_vit_tfm.fields import Displacement
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
 
-# Forces that do not balance also cause a mean displacement, which is not a drift. Of
-# 2000 disc fields as in the original work, a fifth have a mean longer than the root
-# mean square of the remaining field, but none has a ratio of 1.9 or more. For balanced
-# forces, as in cells, the ratio is about a tenth or less.
-NOTABLE_DRIFT = 2.0
-"""Ratio of the mean displacement to the root mean square of the remaining field above
-which a drift is reported."""
+NOTABLE_FOR_OTHERS = 2.0
+"""Ratio of the drift to the remaining field above which it is reported for methods that
+do not ignore it."""
+
+_OF_THE_WHOLE_FILM = {"border", "contraction", "work"}
+"""Topics on which all frames together decide."""
 
 
 class FrameNotices:
     """Notices about the frames of a field, collected batch by batch.
 
-    There is a notice about a notable drift, and one about noise that cannot be
-    estimated, if the method uses such an estimate.
+    They are the findings of `displacement.doctor`, with what they mean for a method,
+    frames that are left out, and noise that cannot be estimated if the method uses such
+    an estimate.
 
     Parameters
     ----------
     method : ReconstructionMethod
         Method of the reconstruction.
+    displacement : Displacement
+        The displacements, before their preparation.
+    preparation : PreparationConfig, optional
+        The preparation; None is the default one.
     """
 
-    def __init__(self, method: ReconstructionMethod) -> None:
+    def __init__(
+        self,
+        method: ReconstructionMethod,
+        displacement: Displacement,
+        preparation: PreparationConfig | None = None,
+    ) -> None:
         self._method = method
-        self._n_frames, self._stop = 0, 0
-        self._drift: tuple[float, float] | None = None
-        self._unit: DisplacementUnit | None = None
-        self._unknown_noise: list[int] = []
+        self._known = Known.about(displacement)
+        self._preparation = preparation or PreparationConfig()
+        self._frames: dict[int, FrameDiagnosis] = {}
+        self._left_out: dict[int, float] = {}
         self._given: dict[str, str] = {}
 
-    def add(self, part: DisplacementStack, start: int) -> Iterator[str]:
-        """Check the next frames. A notice is given for the first frame it is about.
+    def add(self, number: int, checks: FrameChecks) -> None:
+        """Take what was found in a frame; a frame that comes again counts once."""
+        if number not in self._frames:
+            self._frames[number] = diagnose(checks)
 
-        Parameters
-        ----------
-        part : DisplacementStack
-            Finite frames. Frames that have been checked before are skipped.
-        start : int
-            Number of the first frame.
+    def add_left_out(self, number: int, share: float) -> None:
+        """Take a frame that is not computed, with its share of holes."""
+        self._left_out[number] = share
 
-        Yields
-        ------
-        str
-            A notice.
-        """
-        new = max(self._stop - start, 0)
-        if new < part.n_frames:
-            self._check(part.part(new, part.n_frames), start + new)
-        for topic, notice in self._notices():
-            if topic not in self._given:
+    def add_tractions(self, start: int, data: npt.NDArray[np.floating]) -> None:
+        """Take tractions of frames, ``(n, H, W, 2)``, from number `start` on."""
+        for number, traction in enumerate(data, start):
+            if number in self._frames:
+                self._frames[number] = replace(
+                    self._frames[number], contraction=contraction(traction)
+                )
+
+    def new(self) -> Iterator[str]:
+        """The notices about topics on which there was none so far."""
+        for topic, notice in self._notices().items():
+            if topic not in self._given and topic not in _OF_THE_WHOLE_FILM:
                 self._given[topic] = notice
                 yield notice
 
     def totals(self) -> Iterator[str]:
-        """The notices that later frames have changed since they were given."""
-        for topic, notice in self._notices():
-            if notice != self._given[topic]:
+        """The notices that are new or have changed since they were given."""
+        for topic, notice in self._notices().items():
+            if notice != self._given.get(topic):
                 yield notice
 
-    def _check(self, part: DisplacementStack, start: int) -> None:
-        self._n_frames += part.n_frames
-        self._stop = start + part.n_frames
-        self._unit = part.unit
-        for length, rest in _drifts(part):
-            is_notable = length > NOTABLE_DRIFT * rest
-            if is_notable and (self._drift is None or length > self._drift[0]):
-                self._drift = length, rest
-        if self._method.estimates_noise:
-            self._unknown_noise += [
-                start + number
-                for number, (x, y) in enumerate(np.moveaxis(part.data, -1, 1))
-                if np.ptp(x) + np.ptp(y) > 0 and not estimate_noise(x, y).is_known
-            ]
+    def _notices(self) -> dict[str, str]:
+        notices = findings(self._frames, self._known, self._preparation)
+        notices.pop("drift", None)
+        of_method = {
+            "left out": self._about_left_out(),
+            "drift": self._about_drift(),
+            "noise": self._about_noise(),
+        }
+        return notices | {topic: text for topic, text in of_method.items() if text}
 
-    def _notices(self) -> Iterator[tuple[str, str]]:
-        if self._drift is not None:
-            yield "drift", self._about_drift(*self._drift)
-        if self._unknown_noise:
-            yield "noise", self._about_noise()
+    def _about_left_out(self) -> str:
+        if not self._left_out:
+            return ""
+        first = min(self._left_out)
+        fills = self._preparation.fill_holes
+        limit = MOST_FILLED_HOLES if fills else MOST_HOLES
+        one = len(self._left_out) == 1
+        return (
+            f"{len(self._left_out)} of {len(self._frames)} frames "
+            f"{'is' if one else 'are'} left out, since more than {limit:.0%} of "
+            f"{'its' if one else 'their'} vectors are missing (first: frame {first}, "
+            f"{self._left_out[first]:.0%})"
+            + (
+                ""
+                if fills
+                else "; to compute up to "
+                f"{MOST_FILLED_HOLES:.0%}, use Fill holes (--fill-holes)"
+            )
+        )
 
-    def _about_drift(self, length: float, rest: float) -> str:
-        size = f"a drift of up to {length:.3g} {unit_label(self._unit)}"
-        if rest > 0:
-            size += f", {length / rest:.3g} times the remaining field"
-        else:
-            size += " without any other displacement"
+    def _about_drift(self) -> str:
+        subtracts = self._method.ignores_drift or self._preparation.remove_drift
+        notable = NOTABLE_DRIFT if subtracts else NOTABLE_FOR_OTHERS
+        drifted = [x for x in self._frames.values() if x.relative_drift > notable]
+        if not drifted:
+            return ""
+        worst = max(drifted, key=lambda frame: float(np.hypot(*frame.drift)))
+        size = drift_in_words(worst, self._known)
+        if self._preparation.remove_drift:
+            return f"removed {size}, measured where the field is quiet"
         if self._method.ignores_drift:
             return f"subtracted {size}; a uniform displacement causes no traction"
         return (
             f"the field has {size}, which {self._method.name} may interpret as "
-            "traction: subtract the mean of every frame first, or use a model that "
-            f"does it, such as {BUNDLED_MODEL}"
+            "traction: use Remove drift (--remove-drift), or a model that ignores it, "
+            f"such as {BUNDLED_MODEL}"
         )
 
     def _about_noise(self) -> str:
+        if not self._method.estimates_noise:
+            return ""
+        unknown = [n for n, frame in self._frames.items() if frame.noise is None]
+        if not unknown:
+            return ""
         return (
-            f"the noise of {len(self._unknown_noise)} of {self._n_frames} frames "
-            f"cannot be estimated (first: frame {self._unknown_noise[0]}) because "
-            f"nearly all vectors are equal; {self._method.name} assumes that there is "
-            "no noise"
+            f"the noise of {len(unknown)} of {len(self._frames)} frames cannot be "
+            f"estimated (first: frame {unknown[0]}) because nearly all vectors are "
+            f"equal; {self._method.name} assumes that there is no noise"
         )
 
 
@@ -140,11 +183,3 @@ def grid_notices(
             f"the field of {rows} x {columns} vectors is reconstructed in overlapping "
             f"windows of up to {side} x {side}"
         )
-
-
-def _drifts(part: DisplacementStack) -> Iterator[tuple[float, float]]:
-    """Length of the mean vector and root mean square of the rest of every frame."""
-    # One frame at a time: a long stack may not fit into memory in double precision.
-    for field, mean in zip(part.data, drift_of(part.data), strict=True):
-        rest = np.sqrt(np.square(field - mean).sum(axis=-1).mean())
-        yield float(np.hypot(*mean)), float(rest)

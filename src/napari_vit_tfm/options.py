@@ -113,6 +113,11 @@ class Choice(About):
     words: Mapping[Any, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Switch(About):
+    """An option that is either on or off."""
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a dataclass.
@@ -123,13 +128,13 @@ class Option:
         Name of the field.
     default : object
         Its default.
-    about : Number or Choice
+    about : Number, Choice or Switch
         The rest.
     """
 
     name: str
     default: Any
-    about: Number | Choice
+    about: Number | Choice | Switch
 
     def check(self, value: Any) -> None:
         """Raise a ConfigError for a value that the option does not allow.
@@ -143,7 +148,10 @@ class Option:
         ...
         napari_vit_tfm.errors.ConfigError: share must be above 0 and at most 1, not 2
         """
-        if isinstance(self.about, Choice):
+        if isinstance(self.about, Switch):
+            if not isinstance(value, bool):
+                raise ConfigError(f"{self.name} must be True or False, not {value!r}")
+        elif isinstance(self.about, Choice):
             if value not in self.about.words:
                 known = ", ".join(map(str, self.about.words))
                 raise ConfigError(f"{self.name} must be one of {known}, not {value!r}")
@@ -159,7 +167,7 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
     Parameters
     ----------
     options : type, optional
-        A dataclass whose fields have a `Number` or a `Choice` in their
+        A dataclass whose fields have a `Number`, a `Choice` or a `Switch` in their
         annotations; None has no options.
 
     Examples
@@ -178,7 +186,7 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
     found = {}
     for item in fields(options):
         for about in getattr(hints[item.name], "__metadata__", ()):
-            if isinstance(about, Number | Choice):
+            if isinstance(about, Number | Choice | Switch):
                 default = None if item.default is MISSING else item.default
                 found[item.name] = Option(item.name, default, about)
     return found

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import Device, ReconstructionConfig
+from napari_vit_tfm.config import (
+    MOST_FILLED_HOLES,
+    MOST_HOLES,
+    Device,
+    PreparationConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.displacement.holes import holes_of
+from napari_vit_tfm.displacement.preparation import (
+    PreparedFrames,
+    bridged,
+    options_in_use,
+)
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
     Displacement,
     DisplacementStack,
+    Records,
     TractionStack,
     drift_of,
     without_drift,
@@ -75,9 +89,15 @@ class Gathered:
                 (batch.total, *traction.data.shape[1:]), dtype=np.float32
             )
             self._drift = np.empty((batch.total, 2))
+            self._records = {
+                name: np.empty((batch.total, *values.shape[1:]), values.dtype)
+                for name, values in traction.records.items()
+            }
         self._data[batch.start : batch.stop] = traction.data
         if traction.drift is not None:
             self._drift[batch.start : batch.stop] = traction.drift
+        for name, values in traction.records.items():
+            self._records[name][batch.start : batch.stop] = values
         self._last = batch
 
     def traction(self) -> TractionStack:
@@ -86,7 +106,7 @@ class Gathered:
         assert self._last.stop == self._last.total
         known = self._last.traction
         drift = None if known.drift is None else self._drift
-        return replace(known, data=self._data, drift=drift)
+        return replace(known, data=self._data, drift=drift, records=self._records)
 
 
 def resolve_device(device: Device) -> str:
@@ -127,6 +147,7 @@ def reconstruct(
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
+    preparation: PreparationConfig | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
@@ -136,13 +157,17 @@ def reconstruct(
     Parameters
     ----------
     displacement : DisplacementStack or DisplacementStream
-        Displacements, of any size from 8 x 8 vectors on; for FTTC from 4 x 4.
+        Displacements, of any size from 8 x 8 vectors on; for FTTC from 4 x 4. Vectors
+        that are NaN or infinite are holes: they are bridged smoothly for the
+        computation.
     substrate : Substrate, keyword-only, optional
         The gel. None is ``Substrate(displacement.gel)``, the gel of the displacements.
     config : ReconstructionConfig, keyword-only, optional
         Model, device and batch size.
     method : ReconstructionMethod, keyword-only, optional
         A loaded method, instead of the model of `config`.
+    preparation : PreparationConfig, keyword-only, optional
+        What is done to the displacements first. None does nothing but bridge holes.
     on_progress : callable, keyword-only, optional
         Called after every batch with the number of finished frames and of all frames.
     is_cancelled : callable, keyword-only, optional
@@ -154,8 +179,9 @@ def reconstruct(
     Returns
     -------
     TractionStack
-        Tractions on the grid of the displacements, in Pa, or as ``t / E`` if Young's
-        modulus is unknown.
+        Tractions on the grid of the prepared displacements, in Pa, or as ``t / E`` if
+        Young's modulus is unknown. They are NaN in holes, unless `preparation` fills
+        these, and in frames with more than 10% of holes (50% if they are filled).
 
     Raises
     ------
@@ -192,6 +218,7 @@ def reconstruct(
         substrate=substrate,
         config=config,
         method=method,
+        preparation=preparation,
         is_cancelled=is_cancelled,
         on_notice=on_notice,
     )
@@ -209,6 +236,7 @@ def reconstruct_batches(
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
+    preparation: PreparationConfig | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
@@ -222,7 +250,7 @@ def reconstruct_batches(
 
     Parameters
     ----------
-    displacement, substrate, config, method, is_cancelled, on_notice
+    displacement, substrate, config, method, preparation, is_cancelled, on_notice
         As for `reconstruct`.
 
     Yields
@@ -233,43 +261,58 @@ def reconstruct_batches(
     Raises
     ------
     FieldError, ModelError, ConfigError, Cancelled
-        As `reconstruct`. Vectors of a `DisplacementStream` that are not finite are
-        found when their batch is read.
+        As `reconstruct`.
     """
     config = config or ReconstructionConfig()
+    preparation = preparation or PreparationConfig()
     substrate = substrate or Substrate(displacement.gel)
     method = method or load_method(config)
     notify = on_notice or _ignore
-    check_grid(displacement, method)
-    if isinstance(displacement, DisplacementStack):
-        _check_finite(displacement, 0)
+    notices = FrameNotices(method, displacement, preparation)
+    # The checks take time, and are not needed if nobody reads about them.
+    on_checks = None if on_notice is None else notices.add
+    frames = PreparedFrames(displacement, preparation, on_checks)
+    prepared = frames.stream()
+    check_grid(prepared, method)
     device = resolve_device(config.device)
     method.to(device)
-    for notice in grid_notices(displacement, method):
+    for notice in grid_notices(prepared, method):
         notify(notice)
 
     def check() -> None:
         if is_cancelled is not None and is_cancelled():
             raise Cancelled
 
-    in_windows = method.needs_windows(displacement.grid_shape)
-    notices = FrameNotices(method)
+    in_windows = method.needs_windows(prepared.grid_shape)
     size = config.frames_at_once(device)
-    start, total = 0, displacement.n_frames
+    start, total = 0, prepared.n_frames
     while start < total:
         check()
         n_frames = 1 if in_windows else size
-        part = displacement.part(start, min(start + n_frames, total))
-        _check_finite(part, start)
-        for notice in notices.add(part, start):
+        data, records = frames.with_records(start, min(start + n_frames, total))
+        part = prepared.with_data(data)
+        for frame, share in _left_out(part, preparation).items():
+            notices.add_left_out(start + frame, share)
+        for notice in notices.new():
             notify(notice)
-        traction = _reconstruct_part(part, substrate, method, device, size, check)
+        compute = partial(
+            _tractions,
+            substrate=substrate,
+            method=method,
+            device=device,
+            batch_size=size,
+            check=check,
+        )
+        traction = _reconstruct_part(
+            part, records, compute, substrate, method, preparation
+        )
         if traction is None:
             size = (size if in_windows else part.n_frames) // 2
             if size == 0:
                 raise FieldError("a single frame does not fit into the GPU memory")
             notify(f"out of GPU memory: continuing with batches of {size}")
             continue
+        notices.add_tractions(start, traction.data)
         stop = start + part.n_frames
         yield Batch(start, stop, total, traction)
         start = stop
@@ -317,13 +360,53 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
 
 def _reconstruct_part(
     part: DisplacementStack,
+    records: Records,
+    compute: Callable[[DisplacementStack], FloatArray | None],
+    substrate: Substrate,
+    method: ReconstructionMethod,
+    preparation: PreparationConfig,
+) -> TractionStack | None:
+    """Tractions of some frames; None if the GPU memory is too small."""
+    left_out = list(_left_out(part, preparation))
+    computed = part.data.copy() if left_out else part.data
+    # A frame without displacement costs less than its bridge, and has no traction.
+    computed[left_out] = 0
+    whole, holes = bridged(part.with_data(computed))
+    data = compute(whole)
+    if data is None:
+        return None
+    if not preparation.fill_holes:
+        data[holes] = np.nan
+    data[left_out] = np.nan
+    drift = None
+    if method.ignores_drift:
+        drift = drift_of(whole.data) * whole.grid_steps_per_unit()
+    n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
+    done = options_in_use(preparation)
+    return TractionStack(
+        np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0)),
+        unit="1" if substrate.gel.young_pa is None else "Pa",
+        spacing_um=part.spacing_um,
+        gel=substrate.gel,
+        model=method.name,
+        model_sha256=method.sha256,
+        outline=part.outline,
+        drift=drift,
+        records={"holes": n_holes, **records},
+        metadata={"preparation": done} if done else {},
+    )
+
+
+def _tractions(
+    part: DisplacementStack,
+    *,
     substrate: Substrate,
     method: ReconstructionMethod,
     device: str,
     batch_size: int,
     check: Callable[[], None],
-) -> TractionStack | None:
-    """Tractions of some frames; None if the GPU memory is too small."""
+) -> FloatArray | None:
+    """Tractions ``t / E`` of finite frames; None if the GPU memory is too small."""
     import torch
 
     from napari_vit_tfm.models.precision import full_float32
@@ -347,19 +430,16 @@ def _reconstruct_part(
         )
     if is_resampled(part, method):
         data = np.stack([resample_nodes(field, part.grid_shape) for field in data])
-    drift = None
-    if method.ignores_drift:
-        drift = drift_of(part.data) * part.grid_steps_per_unit()
-    return TractionStack(
-        np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0)),
-        unit="1" if substrate.gel.young_pa is None else "Pa",
-        spacing_um=part.spacing_um,
-        gel=substrate.gel,
-        model=method.name,
-        model_sha256=method.sha256,
-        outline=part.outline,
-        drift=drift,
-    )
+    return np.array(data)
+
+
+def _left_out(
+    part: DisplacementStack, preparation: PreparationConfig
+) -> dict[int, float]:
+    """Frames with too many holes to be computed, with the share of their holes."""
+    limit = MOST_FILLED_HOLES if preparation.fill_holes else MOST_HOLES
+    shares = holes_of(part.data).mean(axis=(1, 2))
+    return {n: float(share) for n, share in enumerate(shares) if share > limit}
 
 
 def reference_displacement(
@@ -404,16 +484,6 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
     if method.grid is not None and height != width:
         raise FieldError(
             f"{method.name} works only on square fields; this one is {height} x {width}"
-        )
-
-
-def _check_finite(part: DisplacementStack, start: int) -> None:
-    finite = np.isfinite(part.data).all(axis=(1, 2, 3))
-    if not finite.all():
-        raise FieldError(
-            f"{np.count_nonzero(~finite)} of {part.n_frames} frames hold vectors that "
-            f"are not finite (first: frame {start + np.argmin(finite)}); "
-            "interpolate them before the reconstruction"
         )
 
 

@@ -124,13 +124,13 @@ def test_attention_that_cannot_be_had() -> None:
         prepare_frame(random_stack(1), 1, config=CPU).attention()
 
 
-def test_only_the_frame_looked_at_has_to_be_finite() -> None:
+def test_holes_are_bridged_in_the_frame_that_is_looked_at() -> None:
     stack = random_stack(2, (16, 16))
     stack.data[1, 3, 4] = np.nan
     config = ReconstructionConfig(device="cpu")
-    assert np.isfinite(prepare_frame(stack, 0, config=config).attention().rollout).all()
-    with pytest.raises(FieldError, match="frame 1 holds vectors"):
-        prepare_frame(stack, 1, config=config).attention()
+    for frame in range(2):
+        attention = prepare_frame(stack, frame, config=config).attention()
+        assert np.isfinite(attention.rollout).all()
 
 
 def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
@@ -148,8 +148,8 @@ def test_a_drift_changes_no_attention_and_is_told_frame_by_frame() -> None:
         ).attention()
         for data, frame in [(drifting, 0), (still, 1), (drifting, 1)]
     ]
-    assert len(notices) == 1
-    assert notices[0].startswith("subtracted a drift of up to 308 grid steps")
+    (notice,) = [notice for notice in notices if "drift" in notice]
+    assert notice.startswith("subtracted a drift of up to 308 grid steps")
     np.testing.assert_allclose(found[2].attention, found[1].attention, atol=1e-6)
     np.testing.assert_allclose(found[2].rollout, found[1].rollout, atol=1e-6)
 
@@ -165,7 +165,7 @@ def test_noise_that_cannot_be_estimated_is_told_of_the_frame_that_is_looked_at()
     notices: list[str] = []
     for frame in range(3):
         prepare_frame(stack, frame, config=config, on_notice=notices.append).attention()
-    (notice,) = notices
+    (notice,) = [notice for notice in notices if "noise" in notice]
     assert "1 of 1 frames cannot be estimated (first: frame 1)" in notice
 
 

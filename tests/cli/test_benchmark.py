@@ -120,9 +120,10 @@ def test_a_measured_cell_with_its_truth_in_another_file(
 ) -> None:
     made = synthesise(1, seed=4, shape=(32, 32))
     steps, truth = 31 * made.displacement[0], 2000 * made.traction[0]
-    # The first index of these files is x.
-    savemat(tmp_path / "cell.mat", {"dspl": steps.transpose(1, 0, 2)})
-    savemat(tmp_path / "cell_trac.mat", {"trac": truth.transpose(1, 0, 2)})
+    savemat(tmp_path / "cell.mat", {"displacement": steps})
+    # The first index of `trac` is x, the second is y from the bottom.
+    upwards = truth[::-1] * (1, -1)
+    savemat(tmp_path / "cell_trac.mat", {"trac": upwards.transpose(1, 0, 2)})
     of_cell = (
         "benchmark", "--data", tmp_path / "cell.mat",
         "--truth", tmp_path / "cell_trac.mat",

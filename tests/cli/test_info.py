@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from click.testing import Result
 
-from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.io import write_arrays, write_traction
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.io import write_arrays, write_displacement, write_traction
+from napari_vit_tfm.synthesis import CellDistribution, synthesise
 
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
@@ -32,6 +34,15 @@ def test_displacements(vit_tfm: Command, tmp_path: Path) -> None:
         "  spacing: 0.8 um",
         "  pixel size: 0.1 um",
         "  outline: 7 points",
+        "  drift: up to 0 pixels",
+        "  noise: unknown",
+        "  outliers: 1 of 960 vectors",
+        "  zeros: 959 of 960 vectors",
+        "warning: 1 vector in frame 1 is unlike its neighbours; the strongest at row 2, "
+        "column 3; if wrong, replace it with Replace outliers (--replace-outliers)",
+        "warning: 319 vectors in frame 1 are exactly zero in whole regions: were they "
+        "masked? The edge of such a region causes large wrong tractions; to take it as "
+        "a hole, use Zeros are holes (--zeros-are-holes)",
     ]
 
 
@@ -95,3 +106,40 @@ def test_a_gel_that_cannot_be_is_noted(vit_tfm: Command, tmp_path: Path) -> None
     assert "16 x 16 vectors, in micrometres" in result.stdout
     assert result.stderr.startswith("note: ")
     assert "has poisson = 0.7" in result.stderr
+
+
+def test_json(vit_tfm: Command, tmp_path: Path) -> None:
+    path = tmp_path / "cells.h5"
+    values = np.random.default_rng(0).normal(0.5, 0.01, (2, 32, 40, 2))
+    values[1, 4, 9] = 3.0
+    values[0, :, 30:] = 0
+    said = {"units": "um", "spacing_um": 0.5, "young_pa": 10.0}
+    write_arrays(path, {"displacement": values}, {"displacement": said})
+    found = json.loads(vit_tfm("info", path, "--json").stdout)
+    warnings = found.pop("warnings")
+    np.testing.assert_allclose(found.pop("drift"), 1.0, atol=0.01)
+    np.testing.assert_allclose(found.pop("noise"), 0.02, rtol=0.1)
+    assert found == {
+        "frames": 2,
+        "grid": [32, 40],
+        "unit": "um",
+        "spacing_um": 0.5,
+        "pixel_size_um": None,
+        "y": None,
+        "holes": [0, 0],
+        "outliers": [0, 1],
+        "zeros": [320, 0],
+    }
+    for words in ("unlike", "exactly zero", "a drift of", "Young's modulus is 10 Pa"):
+        assert sum(words in warning for warning in warnings) == 1
+
+
+def test_nothing_unusual(vit_tfm: Command, tmp_path: Path) -> None:
+    path = tmp_path / "cell.h5"
+    cell = synthesise(1, seed=0, shape=(64, 64), distribution=CellDistribution())
+    small = cell.displacement * np.float32(0.01)
+    write_displacement(path, DisplacementStack(small, unit="field"))
+    assert "nothing unusual was found" in vit_tfm("info", path).stdout
+    assert json.loads(vit_tfm("info", path, "--json").stdout)["warnings"] == []
+    write_displacement(path, DisplacementStack(-small, unit="field"))
+    assert "--reverse" in vit_tfm("info", path).stdout

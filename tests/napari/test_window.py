@@ -9,6 +9,7 @@ from napari.layers import Layer
 from napari.layers._layer_actions import _duplicate_layer
 from qtpy.QtCore import QPoint, Qt
 
+from canvas import named
 from layers_of_fields import all_results, tractions_of
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.layers.drawing import field_layers
@@ -128,6 +129,18 @@ def test_a_real_click_chooses_the_patch_under_it(window, qtbot, weights, finish)
         place = on_canvas(window, middle)
         qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
         assert dock.inspector.shown.patch == patch
+        visuals = window.window._qt_viewer.canvas.layer_to_visual
+        for name in ("map", "outlines"):
+            layer = named(window, name)
+            np.testing.assert_array_equal(visuals[layer].node._data, layer.data)
+    pictures = [window.screenshot(flash=False)]
+    # The first changes only the map, the second only the outlines.
+    dock.inspector.look_at(block=0)
+    pictures.append(window.screenshot(flash=False))
+    dock.inspector.hover(source.data_to_world((0, 12, 12)))
+    pictures.append(window.screenshot(flash=False))
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[1], pictures[2])
 
 
 def test_a_real_drag_pans_the_canvas_and_chooses_no_patch(

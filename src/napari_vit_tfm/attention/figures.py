@@ -128,7 +128,7 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
     _outline(axes, findings.frame.grid, findings.patch, 2.0)
     _remove_ticks(axes)
     _scale_bar(axes, findings.frame.grid.field_shape, findings.frame.stack.spacing_um)
-    extend = "max" if drawn.data.max() > high else "neither"
+    extend = "max" if np.nanmax(drawn.data) > high else "neither"
     _colour_bar(figure, image, axes, drawn.title, extend=extend)
     name = (
         f"block {findings.view.block + 1}"
@@ -291,7 +291,7 @@ def _draw_arrows(
     stride = max(stride, math.ceil(max(height, width) / 35))
     y, x = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
     vectors = displacement[y, x]
-    longest = float(_length(vectors).max())
+    longest = float(np.nan_to_num(_length(vectors)).max())
     if longest == 0:
         return
     scale = style.longest_arrow * stride / longest

@@ -14,6 +14,8 @@ import numpy as np
 from napari_vit_tfm.attention.overlay import OverlayKind, overlay
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
+from napari_vit_tfm.displacement.checks import check_frame
+from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
@@ -304,19 +306,17 @@ def prepare_frame(
     _check_whole(stack, method)
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
-    if not np.isfinite(stack.data[frame]).all():
-        raise FieldError(
-            f"frame {frame} holds vectors that are not finite; fill them first"
-        )
-    frames = slice(frame, frame + 1)
+    whole, _holes = bridged(stack.part(frame, frame + 1))
     if on_notice is not None:
         for notice in grid_notices(stack, method):
             on_notice(notice)
-        for notice in FrameNotices(method).add(stack.part(frame, frame + 1), frame):
+        notices = FrameNotices(method, stack)
+        notices.add(frame, check_frame(stack.data[frame]))
+        for notice in notices.new():
             on_notice(notice)
     device = resolve_device(config.device)
     method.to(device)
-    inputs = reference_displacement(stack, frames, substrate, method).to(device)
+    inputs = reference_displacement(whole, slice(None), substrate, method).to(device)
     grid = PatchGrid(
         stack.grid_shape,
         model_shape=method.grid if is_resampled(stack, method) else None,

@@ -1,9 +1,10 @@
-"""``vit-tfm info``: contents of a file."""
+"""``vit-tfm info``: contents of a file, and what is unusual about them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -14,7 +15,9 @@ from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.io import FieldFile
+    from napari_vit_tfm.displacement import Diagnosis
+    from napari_vit_tfm.gel import Gel
+    from napari_vit_tfm.io import FieldFile, FileSummary
 
 MOST_ARRAYS = 12
 """Number of arrays that are listed."""
@@ -22,53 +25,133 @@ MOST_ARRAYS = 12
 
 @click.command("info")
 @click.argument("path", type=FILE, metavar="INPUT")
-def command(*, path: Path) -> None:
-    """Show the contents of INPUT, and how they are read."""
-    from napari_vit_tfm.io import open_field_file
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
+def command(*, path: Path, as_json: bool) -> None:
+    """Show the contents of INPUT, how they are read, and what is unusual.
+
+    Displacements are checked for missing vectors, outliers, regions of zeros, drift,
+    noise, and unlikely units, lengths, gels and signs.
+    """
+    from napari_vit_tfm.io import open_field_file, summarise
 
     with open_field_file(path) as file:
-        _show(file)
+        summary = summarise(file)
+        if not as_json:
+            _show_arrays(summary)
+        traction = _read_traction(file, summary, is_shown=not as_json)
+        found = _read_displacement(file, summary)
+    if found is None:
+        assert traction is not None
+        if as_json:
+            click.echo(json.dumps({"traction": _traction_values(traction)}))
+        return
+    diagnosis = _examined(found, traction)
+    if as_json:
+        values = diagnosis.as_json()
+        if traction is not None:
+            values["traction"] = _traction_values(traction)
+        click.echo(json.dumps(values))
+    else:
+        _show_displacement(found, summary, diagnosis)
 
 
-def _show(file: FieldFile) -> None:
-    from napari_vit_tfm.cli.reporting import model_in_words, note, stack_in_words
-    from napari_vit_tfm.io import (
-        read_displacement,
-        read_traction,
-        summarise,
-    )
-
-    summary = summarise(file)
-    click.echo(f"{file.path}: {summary.format}")
+def _show_arrays(summary: FileSummary) -> None:
+    click.echo(f"{summary.path}: {summary.format}")
     for entry in summary.arrays[:MOST_ARRAYS]:
         click.echo(f"  {entry}")
     if len(summary.arrays) > MOST_ARRAYS:
         click.echo(f"  and {len(summary.arrays) - MOST_ARRAYS} more arrays")
-    if summary.traction is not None:
-        try:
-            traction = read_traction(file)
-        except FieldFileError as error:
-            # The displacements can be used even if the tractions cannot.
-            if summary.displacement is None:
-                raise
+
+
+def _read_traction(
+    file: FieldFile, summary: FileSummary, *, is_shown: bool
+) -> TractionStack | None:
+    """The tractions; None if there are none, or if they cannot be read."""
+    from napari_vit_tfm.cli.reporting import model_in_words, stack_in_words
+    from napari_vit_tfm.io import read_traction
+
+    if summary.traction is None:
+        return None
+    try:
+        traction = read_traction(file)
+    except FieldFileError as error:
+        # The displacements can be used even if the tractions cannot.
+        if summary.displacement is None:
+            raise
+        if is_shown:
             click.echo(f"traction: {summary.traction}, not readable: {error}")
-        else:
-            click.echo(f"traction: {summary.traction}, {stack_in_words(traction)}")
-            _show_lengths(traction)
-            if traction.model:
-                click.echo(f"  model: {model_in_words(traction)}")
+        return None
+    if is_shown:
+        click.echo(f"traction: {summary.traction}, {stack_in_words(traction)}")
+        _show_lengths(traction)
+        if traction.model:
+            click.echo(f"  model: {model_in_words(traction)}")
+    return traction
+
+
+def _read_displacement(
+    file: FieldFile, summary: FileSummary
+) -> DisplacementStack | None:
+    """The displacements; None if there are tractions only."""
+    from napari_vit_tfm.cli.reporting import note
+    from napari_vit_tfm.io import read_displacement
+
     # For a file with neither, reading raises an error that lists its contents.
-    if summary.displacement is not None or summary.traction is None:
-        displacement = read_displacement(file, ignore_gel_errors=True, on_notice=note)
-        in_words = stack_in_words(displacement)
-        click.echo(f"displacement: {summary.displacement}, {in_words}")
-        _show_lengths(displacement)
-        if displacement.unit is None:
-            click.echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")
+    if summary.displacement is None and summary.traction is not None:
+        return None
+    return read_displacement(file, ignore_gel_errors=True, on_notice=note)
+
+
+def _examined(
+    displacement: DisplacementStack, traction: TractionStack | None
+) -> Diagnosis:
+    """The diagnosis; tractions of other frames or another grid do not matter."""
+    from napari_vit_tfm.displacement import examine
+
+    if traction is not None and traction.data.shape != displacement.data.shape:
+        traction = None
+    return examine(displacement, traction)
+
+
+def _show_displacement(
+    displacement: DisplacementStack, summary: FileSummary, diagnosis: Diagnosis
+) -> None:
+    from napari_vit_tfm.cli.reporting import stack_in_words
+
+    in_words = stack_in_words(displacement)
+    click.echo(f"displacement: {summary.displacement}, {in_words}")
+    _show_lengths(displacement)
+    if diagnosis.y is not None:
+        click.echo(f"  y direction in the file: {diagnosis.y}")
+    gel = _gel_in_words(displacement.gel)
+    if gel:
+        click.echo(f"  gel: {gel}")
+    for line in diagnosis.measured_in_words():
+        click.echo(f"  {line}")
+    if displacement.unit is None:
+        click.echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")
+    for warning in diagnosis.warnings:
+        click.echo(f"warning: {warning}")
+    if not diagnosis.warnings:
+        click.echo("nothing unusual was found")
+
+
+def _gel_in_words(gel: Gel) -> str:
+    """The known properties; empty if there are none."""
+    parts = {
+        "Young's modulus {:g} Pa": gel.young_pa,
+        "Poisson ratio {:g}": gel.poisson,
+        "{:g} um thick": gel.thickness_um if gel.is_layer else None,
+    }
+    return ", ".join(
+        text.format(value) for text, value in parts.items() if value is not None
+    )
 
 
 def _show_lengths(stack: DisplacementStack | TractionStack) -> None:
-    x, y = np.abs(stack.data).max(axis=(0, 1, 2))
+    x, y = np.abs(stack.data).max(
+        axis=(0, 1, 2), where=np.isfinite(stack.data), initial=0.0
+    )
     click.echo(f"  largest: {x:.4g} along x, {y:.4g} along y")
     if stack.spacing_um is not None:
         click.echo(f"  spacing: {stack.spacing_um:g} um")
@@ -76,3 +159,14 @@ def _show_lengths(stack: DisplacementStack | TractionStack) -> None:
         click.echo(f"  pixel size: {stack.pixel_size_um:g} um")
     if stack.outline is not None:
         click.echo(f"  outline: {len(stack.outline)} points")
+
+
+def _traction_values(traction: TractionStack) -> dict[str, Any]:
+    """Plain values about tractions, for JSON."""
+    return {
+        "frames": traction.n_frames,
+        "grid": list(traction.grid_shape),
+        "unit": traction.unit,
+        "spacing_um": traction.spacing_um,
+        "model": traction.model,
+    }

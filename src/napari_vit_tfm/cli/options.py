@@ -16,6 +16,7 @@ import click
 from napari_vit_tfm.cli.reporting import note
 from napari_vit_tfm.config import (
     Device,
+    PreparationConfig,
     ReadingConfig,
     ReconstructionConfig,
     YDirection,
@@ -25,7 +26,7 @@ from napari_vit_tfm.fields import Displacement, DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words
 from napari_vit_tfm.models.registry import registered_methods
-from napari_vit_tfm.options import Choice, Number, Option, options_of
+from napari_vit_tfm.options import Choice, Number, Option, Switch, options_of
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ def command_option(option: Option, *, otherwise: str = "", name: str = "") -> De
     """
     about = option.about
     told = f"{about.help}."
+    if isinstance(about, Switch):
+        return click.option(
+            flag_of(option),
+            name or option.name,
+            is_flag=True,
+            default=option.default,
+            help=told,
+        )
     settings: dict[str, Any] = {"default": option.default}
     if option.default is None:
         told += f" Default: {otherwise or about.otherwise}."
@@ -89,6 +98,7 @@ def _number_type(about: Number) -> click.IntRange | click.FloatRange:
 
 
 _RECONSTRUCTION = options_of(ReconstructionConfig)
+_PREPARATION = options_of(PreparationConfig)
 _DISPLACEMENT = options_of(Displacement)
 _GEL = options_of(Gel)
 _READING = options_of(ReadingConfig)
@@ -317,6 +327,17 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(config=config, **rest)
 
     return _with(options, bundled)
+
+
+def preparation_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for the preparation; the command takes one `preparation`."""
+
+    @wraps(command)
+    def bundled(**given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in _PREPARATION}
+        return command(preparation=PreparationConfig(**chosen), **given)
+
+    return _with(tuple(map(command_option, _PREPARATION.values())), bundled)
 
 
 def _methods_in_words() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,11 +14,12 @@ from napari_vit_tfm.cli.options import (
     batch_size_option,
     displacement_source,
     poisson_option,
+    preparation_config,
     reconstruction_config,
     thickness_option,
     young_option,
 )
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words
@@ -41,6 +43,7 @@ RESULT_ENDING = "_tractions.h5"
 @young_option
 @poisson_option
 @thickness_option
+@preparation_config
 @reconstruction_config
 @batch_size_option
 def command(
@@ -50,6 +53,7 @@ def command(
     young_pa: float | None,
     poisson: float | None,
     thickness_um: float | None,
+    preparation: PreparationConfig,
     config: ReconstructionConfig,
     batch_size: int | None,
 ) -> None:
@@ -57,20 +61,25 @@ def command(
 
     INPUT is a file or a folder. The files of a folder are one film. Several inputs are
     several experiments, unless --series says that they are one film.
-    Writes the array `traction` of shape (T, H, W, 2).
+    Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
+    notes about what is unusual in the displacements, such as outliers.
     """
-    gel = Gel(young_pa, poisson, thickness_um)
-    config = replace(config, batch_size=batch_size)
+    predict = partial(
+        _predict,
+        gel=Gel(young_pa, poisson, thickness_um),
+        preparation=preparation,
+        config=replace(config, batch_size=batch_size),
+    )
     experiments = source.experiments()
     if len(experiments) == 1:
-        _predict(source, output, gel, config)
+        predict(source, output)
         return
     failed = 0
     for experiment, target in zip(
         experiments, _targets(experiments, output), strict=True
     ):
         try:
-            _predict(experiment, target, gel, config)
+            predict(experiment, target)
         except TFMError as error:
             failed += 1
             click.echo(f"Error: {error}", err=True)
@@ -94,7 +103,12 @@ def _targets(experiments: list[DisplacementSource], folder: Path) -> list[Path]:
 
 
 def _predict(
-    source: DisplacementSource, output: Path, gel: Gel, config: ReconstructionConfig
+    source: DisplacementSource,
+    output: Path,
+    *,
+    gel: Gel,
+    preparation: PreparationConfig,
+    config: ReconstructionConfig,
 ) -> None:
     from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
     from napari_vit_tfm.io import check_output, open_traction
@@ -104,7 +118,13 @@ def _predict(
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         with open_traction(target) as sink:
-            run = timed_run(displacement, substrate, config, on_traction=sink.append)
+            run = timed_run(
+                displacement,
+                substrate,
+                config,
+                preparation=preparation,
+                on_traction=sink.append,
+            )
     click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")
     run.report()

@@ -13,7 +13,7 @@ import click
 from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_words
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.config import ReconstructionConfig
+    from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
     from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruction import Batch
@@ -45,7 +45,7 @@ class Run:
     def in_words(self) -> str:
         """Frames, grid and unit of its tractions."""
         traction = self.last.traction
-        return _described(self.last.total, traction.grid_shape, traction.unit)
+        return described(self.last.total, traction.grid_shape, traction.unit)
 
     def report(self) -> None:
         """Print model, device and speed."""
@@ -66,6 +66,7 @@ def timed_run(
     substrate: Substrate,
     config: ReconstructionConfig,
     *,
+    preparation: PreparationConfig | None = None,
     on_traction: Callable[[TractionStack], None],
 ) -> Run:
     """Reconstruct displacements, with a progress message on a terminal.
@@ -78,6 +79,8 @@ def timed_run(
         The gel.
     config : ReconstructionConfig
         Model, device, batch size.
+    preparation : PreparationConfig, keyword-only, optional
+        What is done to the displacements first.
     on_traction : callable, keyword-only
         Called with the tractions of each batch.
     """
@@ -90,7 +93,12 @@ def timed_run(
     device = resolve_device(config.device)
     method = load_method(config)
     batches = reconstruct_batches(
-        displacement, substrate=substrate, config=config, method=method, on_notice=note
+        displacement,
+        substrate=substrate,
+        config=config,
+        method=method,
+        preparation=preparation,
+        on_notice=note,
     )
     show, seconds, last = frame_counter(), 0.0, None
     while True:
@@ -152,14 +160,15 @@ def gel_in_words(substrate: Substrate) -> str:
 
 def stack_in_words(stack: DisplacementStack | TractionStack) -> str:
     """Frames, grid and unit of a stack."""
-    return _described(stack.n_frames, stack.grid_shape, stack.unit)
+    return described(stack.n_frames, stack.grid_shape, stack.unit)
 
 
-def _described(
+def described(
     n_frames: int,
     grid_shape: tuple[int, int],
     unit: DisplacementUnit | TractionUnit | None,
 ) -> str:
+    """Frames, grid and unit of a field."""
     frames = "1 frame" if n_frames == 1 else f"{n_frames} frames"
     words = unit_words(unit) if unit is None else f"in {unit_words(unit)}"
     return f"{frames} of {grid_shape[0]} x {grid_shape[1]} vectors, {words}"

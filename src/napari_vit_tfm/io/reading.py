@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_vit_tfm.config import ReadingConfig, YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import (
+    RECORD_NAMES,
     Displacement,
     DisplacementStack,
     DisplacementStream,
@@ -286,6 +287,7 @@ def read_traction(
             model_sha256=str(entry.attributes.get("model_sha256", "")),
             outline=_outline(file, entry, direction),
             drift=_read_drift(file, n_frames=len(data)),
+            records=_read_records(file, n_frames=len(data)),
             metadata=_metadata(file, entry, direction, notes),
         )
 
@@ -500,6 +502,18 @@ def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | 
             f"of shape {drift.shape}, expected finite numbers in the shape {expected}"
         )
     return drift
+
+
+def _read_records(file: FieldFile, *, n_frames: int) -> dict[str, npt.NDArray[Any]]:
+    """What was done to the frames; arrays of other programs are left out."""
+    names = [
+        entry.name
+        for entry in file.arrays
+        if entry.name in RECORD_NAMES
+        and entry.attributes.get("is_record")
+        and entry.shape[:1] == (n_frames,)
+    ]
+    return {name: file.read(name) for name in names}
 
 
 def _metadata(

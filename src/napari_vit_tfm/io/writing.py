@@ -37,7 +37,9 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     (infinite for a half-space), ``model``, ``model_sha256`` and ``version``,
     the version of this package. Unknown numbers are NaN. An outline is the array
     ``outline``. The mean displacements that were subtracted are the array ``drift``,
-    ``(T, 2)``, with the attribute ``units``, "grid".
+    ``(T, 2)``, with the attribute ``units``, "grid". What was done to the frames
+    before the reconstruction are arrays with the names of `fields.RECORD_NAMES`, and
+    the options in use are attributes such as ``reverse`` and ``bin_size``.
 
     Parameters
     ----------
@@ -111,6 +113,7 @@ class TractionSink:
         self._append = append
         self._first: TractionStack | None = None
         self._drifts: list[npt.NDArray[np.float64]] = []
+        self._records: dict[str, list[AnyArray]] = {}
 
     def append(self, traction: TractionStack) -> None:
         """Append the next frames.
@@ -133,15 +136,19 @@ class TractionSink:
         self._append("traction", traction.data, _traction_attributes(traction))
         if traction.drift is not None:
             self._drifts.append(traction.drift)
+        for name, values in traction.records.items():
+            self._records.setdefault(name, []).append(values)
 
     def finish(self) -> None:
-        """Write outline and drift after the last frame."""
+        """Write outline, drift and records after the last frame."""
         if self._first is None:
             raise ValueError("there are no tractions to write")
         if self._first.outline is not None:
             self._append(OUTLINE_NAME, self._first.outline, {})
         if self._drifts:
             self._append(DRIFT_NAME, np.concatenate(self._drifts), {"units": "grid"})
+        for name, parts in self._records.items():
+            self._append(name, np.concatenate(parts), {"is_record": 1})
 
 
 def write_displacement(
@@ -353,6 +360,7 @@ def _common_values(traction: TractionStack) -> tuple[object, ...]:
         traction.model,
         traction.model_sha256,
         traction.drift is None,
+        tuple(traction.records),
     )
 
 
@@ -364,6 +372,7 @@ def _traction_attributes(traction: TractionStack) -> Attributes:
         **gel_attributes(traction.gel),
         "model": traction.model,
         "model_sha256": traction.model_sha256,
+        **traction.metadata.get("preparation", {}),
         "version": __version__,
     }
     return {

@@ -59,7 +59,10 @@ class RegisteredMethod:
     @property
     def min_side(self) -> int:
         """Smallest number of vectors along a side of a field."""
-        return self.make.min_side if isinstance(self.make, type) else MIN_SIDE
+        made = self.make
+        if isinstance(made, type) and issubclass(made, ReconstructionMethod):
+            return made.min_side
+        return MIN_SIDE
 
 
 def register(

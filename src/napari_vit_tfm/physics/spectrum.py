@@ -25,6 +25,9 @@ _BIN_WIDTH = 0.05
 _MAX_LENGTH = 1.5
 """Longest correlation length of noise that can be estimated, in grid steps."""
 
+_FREQUENCIES = 256
+"""Number of frequencies for means over the spectrum of noise along one axis."""
+
 _QUANTILE = 0.3
 _NORMAL_QUANTILE = float(ndtri((1 + _QUANTILE) / 2))
 """This quantile of the absolute value of a standard normal variable."""
@@ -192,6 +195,21 @@ class Noise:
         )
         field = (..., *[None] * squared.ndim)
         return self.variance[field] * xp.exp(-squared * self.length[field] ** 2)
+
+    def standard_deviation(self) -> Array:
+        """Standard deviation of the noise per component, ``(...)``, in grid steps.
+
+        That of the white noise, reduced by the Gaussian.
+        """
+        xp = array_namespace(self.variance)
+        k = xp.asarray(
+            2 * np.pi * np.fft.fftfreq(_FREQUENCIES),
+            dtype=self.variance.dtype,
+            device=device(self.variance),
+        )
+        kept = xp.mean(xp.exp(-k * k * self.length[..., None] ** 2), axis=-1)
+        # Squared, because the Gaussian acts along both axes.
+        return xp.sqrt(self.variance) * kept
 
 
 def estimate_noise(x: Array, y: Array) -> Noise:
@@ -406,7 +424,7 @@ def _detail_of_correlated_noise() -> tuple[FloatArray, FloatArray, FloatArray]:
         Variance of the differences at stride 1 over the variance of the white noise.
     """
     lengths = np.linspace(0, _MAX_LENGTH, 61)
-    k = 2 * np.pi * np.fft.fftfreq(256)
+    k = 2 * np.pi * np.fft.fftfreq(_FREQUENCIES)
     kept = np.exp(-np.square(lengths[:, None] * k))
     near, far = (
         # Squared, because the differences are taken along both axes.

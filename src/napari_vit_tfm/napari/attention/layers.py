@@ -26,9 +26,6 @@ _OUTLINE_WIDTH = 0.005
 _OUTLINE_PIXELS = 320
 """Maximum number of pixels along the field's longer side; at most four a vector."""
 
-# Only the pixels change. Updating extent and thumbnail would take extra time.
-_PIXELS_ONLY = {"thumbnail": False, "highlight": False, "extent": False}
-
 
 class AttentionLayers:
     """Layers drawn over a layer of a field, with the same transform.
@@ -148,8 +145,7 @@ class AttentionLayers:
             self._show_next_map = False
             image.visible = True
             show_colorbar(image)
-        if image.visible:
-            image.refresh(**_PIXELS_ONLY)
+        _draw_again(image)
 
     def _blank_map(self) -> None:
         """Make the map transparent until the next map is available.
@@ -160,7 +156,7 @@ class AttentionLayers:
         if self._map is not None:
             # Also if the user has hidden the map, so that no old map reappears.
             self._map.data[:] = np.nan
-            self._map.refresh(**_PIXELS_ONLY)
+            _draw_again(self._map)
 
     def _hide_map(self) -> None:
         """Hide the map and its colour bar."""
@@ -205,7 +201,7 @@ class AttentionLayers:
         for patch, colour in zip(outlined, (_HOVERED, _CHOSEN), strict=True):
             if patch is not None:
                 _draw_border(image.data, grid, patch, colour)
-        image.refresh(**_PIXELS_ONLY)
+        _draw_again(image)
 
     def move_to(self, base: Layer) -> None:
         """Move the layers over another layer of the same field."""
@@ -281,6 +277,16 @@ class AttentionLayers:
             interpolation2d="linear",
             **plane_geometry_of(self._base),
         )
+
+
+def _draw_again(layer: Image) -> None:
+    """Draw a layer whose pixels have been changed in place.
+
+    The slice that napari draws is a view of the data, so only the event that draws it
+    is needed. `Layer.refresh` would make the same slice again first.
+    """
+    if layer.visible:
+        layer.events.set_data()
 
 
 def _fading_colormap(name: str) -> Colormap:

@@ -170,8 +170,9 @@ def field_layers(
     of_arrows = dataclasses.replace(of_magnitude, part="arrows")
     lengths, drawn = stack.magnitude(), arrows(stack, config)
     arrow_data, grid = drawn.data, Grid()
-    drift = stack.drift if isinstance(stack, TractionStack) else None
-    arrays = FieldArrays(stack.data, stack.outline, drift, stack.metadata)
+    arrays = FieldArrays(stack.data, stack.outline, metadata=stack.metadata)
+    if isinstance(stack, TractionStack):
+        arrays.drift, arrays.records = stack.drift, stack.records
     place = {**geometry(stack.spacing_um), **options}
     if not has_frames:
         (lengths,), grid = lengths, Grid((None, 0, 1))

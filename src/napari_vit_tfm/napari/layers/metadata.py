@@ -39,7 +39,7 @@ key                        meaning                             set by     read b
 ``source_id``              for a result: ``field_id`` of its   run        results
                            displacements
 ``model``,                 method and SHA-256 of its weights   file, run  inspector,
-``model_sha256``                                                          writer
+``model_sha256``                                                          dock, writer
 ``method``                 the method in the result's name     run        names, dock
 ``computed_at``            time of the run, ISO 8601           run        results
 ``computed_spacing_um``,   spacing, unit and pixel size of     run        dock, writer

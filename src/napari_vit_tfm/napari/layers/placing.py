@@ -318,7 +318,8 @@ def _layer_units_per_world_unit(
     factors = np.ones(3)
     if world_units is None or len(world_units) < layer.ndim:
         return factors
-    grid, own_units = grid_of(layer), geometry_of(layer)["units"]
+    grid = grid_of(layer)
+    own_units = _along(grid, layer.units, "pixel")
     for axis in range(-min(len(world_units), 3), 0):
         world, own = world_units[axis], own_units[axis]
         # An axis that the layer does not have has no units.

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
-from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.fields import DisplacementStack, FloatArray, Records, TractionStack
 from napari_vit_tfm.napari.layers.metadata import (
     Description,
     Stack,
@@ -52,6 +52,8 @@ class FieldArrays:
         The cell's outline, ``(x, y)`` in grid steps.
     drift : array of shape (T, 2), optional
         As `TractionStack.drift`.
+    records : mapping of str to array
+        As `TractionStack.records`.
     metadata : mapping
         As `DisplacementStack.metadata`.
     """
@@ -59,6 +61,7 @@ class FieldArrays:
     vectors: FloatArray
     outline: npt.NDArray[np.float64] | None = None
     drift: npt.NDArray[np.float64] | None = None
+    records: Records = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     _built: tuple[Any, Stack] | None = field(default=None, init=False)
 
@@ -107,6 +110,7 @@ class FieldArrays:
             model_sha256=description.model_sha256,
             outline=self.outline,
             drift=self.drift,
+            records=self.records,
             metadata=self.metadata,
         )
 

@@ -428,7 +428,7 @@ def _summary(result: Result) -> str:
     stack = result.traction
     frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
     rate = stack.n_frames / result.seconds
-    largest = float(stack.magnitude().max())
+    largest = stack.longest()
     number = f"{largest:,.0f}" if largest >= 100 else f"{largest:.3g}"
     lines = [
         f"{frames} in {result.seconds:.1f} s {_device_text(result.device)}, "

@@ -72,7 +72,8 @@ class Dock(QWidget):
         """
         super().hideEvent(event)
         root = self._root()
-        if root is not None and isalive(root):
+        # The function has no types.
+        if root is not None and isalive(root):  # type: ignore[no-untyped-call]
             self.unbind()
 
     def bind(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pint
 import psygnal
 from magicgui.backends._qtpy.widgets import FloatSpinBox, QBaseRangedWidget
-from magicgui.widgets import ComboBox
+from magicgui.widgets import CheckBox, ComboBox
 from magicgui.widgets.bases import RangedWidget, ValueWidget
 from napari.utils.notifications import show_warning
 
@@ -34,7 +34,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vit_tfm.options import Choice, Number, Option, options_of
+from napari_vit_tfm.options import Choice, Number, Option, Switch, options_of
 
 _LARGEST = 1e9
 """Maximum of options that do not have one themselves."""
@@ -319,9 +319,12 @@ def _lowest(about: Number) -> float:
 def _widget(option: Option) -> ValueWidget[Any]:
     """The magicgui widget of an option, with its default value."""
     about = option.about
-    described = {"name": option.name, "tooltip": f"{about.help}."}
+    described: dict[str, Any] = {"name": option.name, "tooltip": f"{about.help}."}
     if isinstance(about, Number):
         return NumberBox(about, option.default, **described)
+    if isinstance(about, Switch):
+        # The row has the label.
+        return CheckBox(value=option.default, text="", **described)
     return ChoiceBox(about, option.default, **described)
 
 

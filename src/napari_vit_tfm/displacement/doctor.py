@@ -1,0 +1,643 @@
+"""What is unusual about displacements, in words, with what to do about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.config import PreparationConfig
+from napari_vit_tfm.displacement.checks import FrameChecks, check_frame
+from napari_vit_tfm.displacement.drift import without_motion
+from napari_vit_tfm.displacement.holes import bridge
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import Displacement, FloatArray, TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.physics.tikhonov import (
+    choose_regularisation,
+    fttc,
+    periodic_component,
+)
+from napari_vit_tfm.units import unit_label
+
+# Forces that do not balance also cause a mean displacement, which is not a drift. In
+# synthetic fields, it is up to 4 times the root mean square of the remaining field at
+# the free edge of a layer, and a tenth of it for balanced forces, as in cells.
+NOTABLE_DRIFT = 6.0
+"""Ratio of drift, or rotation at the border, to the root mean square of the remaining
+field above which it is reported."""
+
+LARGE_STRAIN, IMPOSSIBLE_STRAIN = 0.3, 1.0
+"""Largest gradients of the displacement above which it is doubted."""
+
+SMALLEST_DISPLACEMENT = 1e-4
+"""Largest displacement, in grid steps, below which it is doubted."""
+
+YOUNG_RANGE_PA = 50.0, 1e6
+"""Usual Young's moduli."""
+
+_FADED = 1.0
+"""Ratio of the root mean square at the border to that of the field above which the
+displacement does not fade."""
+
+_CLEAR = 5.0
+"""Signals below this number of standard deviations of the noise are not judged."""
+
+_REVERSED_CONTRACTION = -0.5
+_NEGATIVE_WORK = -0.1
+"""Relative moment and work below which their sign is doubted."""
+
+_STRONG_TRACTION = 0.2
+"""Tractions above this share of the largest count for the moment."""
+
+_ROUNDING = 1e-6
+"""Rounding errors of displacements, relative to the drift that is subtracted."""
+
+_SMALLEST_GRID = 9
+"""Fewest vectors along a side with which border and moment are judged."""
+
+_BORDER = 0.05
+"""Width of the border, as a share of a side."""
+
+
+@dataclass(frozen=True)
+class FrameDiagnosis:
+    """What was found in one frame.
+
+    Parameters
+    ----------
+    n_vectors : int
+        Number of vectors of the grid.
+    holes, outliers, zeros : int
+        Numbers of vectors that are missing, unlike their neighbours, exactly zero.
+    in_zero_regions : int
+        Number of zeros in connected regions.
+    strongest : tuple of int
+        Row and column of the strongest outlier.
+    drift : tuple of float
+        Displacement ``(x, y)`` of the whole field, in the unit of the displacements.
+    rotation : float
+        In this unit per grid step.
+    rest : float
+        Root mean square of the displacement without drift and rotation.
+    largest : float
+        Length of the longest of these vectors, outliers left out.
+    noise : float, optional
+        Standard deviation of the noise per component; None if it is not known.
+    gradient : float
+        Largest gradient, in the unit per grid step, beyond what noise explains.
+    border : float
+        Root mean square at the border, relative to the whole field; 0 if it cannot be
+        told from noise.
+    contraction : float
+        Moment of the tractions, from -1 (all point outwards) to 1 (all point inwards).
+    work : float
+        Work of given tractions, from -1 to 1; 0 if there are none.
+    """
+
+    n_vectors: int
+    holes: int
+    outliers: int
+    zeros: int
+    in_zero_regions: int
+    strongest: tuple[int, int]
+    drift: tuple[float, float]
+    rotation: float
+    rest: float
+    largest: float
+    noise: float | None
+    gradient: float
+    border: float
+    contraction: float = 0.0
+    work: float = 0.0
+
+    @property
+    def relative_drift(self) -> float:
+        """Length of the drift relative to the rest; infinite if there is no rest."""
+        length = float(np.hypot(*self.drift))
+        if self.rest == 0:
+            return np.inf if length > 0 else 0.0
+        return length / self.rest
+
+    @property
+    def is_rotated(self) -> bool:
+        """Whether the rotation is much larger than the rest at the field's border."""
+        at_border = abs(self.rotation) * math.sqrt(self.n_vectors) / 2
+        return at_border > NOTABLE_DRIFT * self.rest > 0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known about displacements besides their vectors.
+
+    Parameters
+    ----------
+    unit : str, optional
+        Key of the unit.
+    steps_per_unit : float, optional
+        Conversion factor from the unit to grid steps; None if it is not known.
+    spacing_um, pixel_size_um : float, optional
+        Lengths in um.
+    gel : Gel
+        The gel.
+    """
+
+    unit: Any
+    steps_per_unit: float | None
+    spacing_um: float | None
+    pixel_size_um: float | None
+    gel: Gel
+
+    @classmethod
+    def about(cls, displacement: Displacement) -> Known:
+        """What is known about displacements."""
+        try:
+            steps: float | None = displacement.grid_steps_per_unit()
+        except FieldError:
+            steps = None
+        return cls(
+            displacement.unit,
+            steps,
+            displacement.spacing_um,
+            displacement.pixel_size_um,
+            displacement.gel,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What was found in displacements.
+
+    Parameters
+    ----------
+    n_frames : int
+        Number of frames.
+    grid_shape : tuple of int
+        Rows and columns.
+    y : str, optional
+        Direction of the second axis in the file, as far as the reader tells it.
+    known : Known
+        Unit, lengths and gel.
+    frames : tuple of FrameDiagnosis
+        What was found in each frame.
+    """
+
+    n_frames: int
+    grid_shape: tuple[int, int]
+    y: str | None
+    known: Known
+    frames: tuple[FrameDiagnosis, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences about what is unusual; empty where all is well."""
+        return list(findings(dict(enumerate(self.frames)), self.known).values())
+
+    def measured_in_words(self) -> list[str]:
+        """Drift, noise and numbers of vectors that are not used, one per line."""
+        label = unit_label(self.known.unit)
+        drift = max(float(np.hypot(*frame.drift)) for frame in self.frames)
+        lines = [f"drift: up to {drift:.3g} {label}"]
+        noise = [frame.noise for frame in self.frames if frame.noise is not None]
+        size = f"up to {max(noise):.3g} {label}" if noise else "unknown"
+        lines.append(f"noise: {size}")
+        for name in ("holes", "outliers", "zeros"):
+            total = sum(getattr(frame, name) for frame in self.frames)
+            if total:
+                lines.append(f"{name}: {total} of {self._n_vectors} vectors")
+        return lines
+
+    @property
+    def _n_vectors(self) -> int:
+        return sum(frame.n_vectors for frame in self.frames)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values of ``vit-tfm info --json``.
+
+        Returns
+        -------
+        dict
+            ``frames``, ``grid``, ``unit``, ``spacing_um``, ``pixel_size_um``, ``y``
+            and ``warnings``; and for each frame in lists ``holes``, ``outliers``,
+            ``zeros`` (numbers), ``drift`` (x, y) and ``noise`` (grid steps, None if
+            they are not known).
+        """
+        steps = self.known.steps_per_unit
+
+        def in_steps(value: float | None) -> float | None:
+            return None if steps is None or value is None else value * steps
+
+        return {
+            "frames": self.n_frames,
+            "grid": list(self.grid_shape),
+            "unit": self.known.unit,
+            "spacing_um": self.known.spacing_um,
+            "pixel_size_um": self.known.pixel_size_um,
+            "y": self.y,
+            "holes": [frame.holes for frame in self.frames],
+            "outliers": [frame.outliers for frame in self.frames],
+            "zeros": [frame.zeros for frame in self.frames],
+            "drift": [
+                [in_steps(part) for part in frame.drift] for frame in self.frames
+            ],
+            "noise": [in_steps(frame.noise) for frame in self.frames],
+            "warnings": self.warnings,
+        }
+
+
+def examine(
+    displacement: Displacement, traction: TractionStack | None = None
+) -> Diagnosis:
+    """Examine displacements, frame by frame.
+
+    Parameters
+    ----------
+    displacement : DisplacementStack or DisplacementStream
+        Measured displacements. Vectors that are NaN or infinite are holes.
+    traction : TractionStack, optional
+        Tractions of the same frames, for the signs of their moment and work. Without
+        them, the moment is that of FTTC.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    FieldError
+        If the tractions have another grid or number of frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import DisplacementStack
+    >>> from napari_vit_tfm.displacement import examine
+    >>> from napari_vit_tfm.synthesis import CellDistribution, synthesise
+    >>> cell = synthesise(1, seed=0, shape=(64, 64), distribution=CellDistribution())
+    >>> measured = cell.displacement.copy()
+    >>> measured[0, 4, 9] *= -20
+    >>> diagnosis = examine(DisplacementStack(measured, unit="field"))
+    >>> diagnosis.frames[0].outliers
+    1
+    >>> print(diagnosis.warnings[0])  # doctest: +ELLIPSIS
+    1 vector in frame 0 is unlike its neighbours; the strongest at row 4, column 9...
+    """
+    if traction is not None and (
+        (traction.n_frames, *traction.grid_shape)
+        != (displacement.n_frames, *displacement.grid_shape)
+    ):
+        raise FieldError("tractions and displacements differ in frames or grid")
+    frames = []
+    for number in range(displacement.n_frames):
+        checks = check_frame(displacement.frames(number, number + 1)[0])
+        clean = bridge(checks.usable)
+        found = diagnose(checks, clean)
+        if traction is None:
+            of_frame = _quick_traction(clean)
+        else:
+            of_frame = traction.data[number]
+            found = replace(found, work=_work(clean, of_frame))
+        frames.append(replace(found, contraction=contraction(of_frame)))
+    return Diagnosis(
+        displacement.n_frames,
+        displacement.grid_shape,
+        displacement.metadata.get("y"),
+        Known.about(displacement),
+        tuple(frames),
+    )
+
+
+def diagnose(checks: FrameChecks, clean: FloatArray | None = None) -> FrameDiagnosis:
+    """Diagnose a frame that has been checked, without its tractions.
+
+    Parameters
+    ----------
+    checks : FrameChecks
+        What was found in the frame.
+    clean : array of shape (H, W, 2), optional
+        ``bridge(checks.usable)``, if it has been computed.
+    """
+    clean = bridge(checks.usable) if clean is None else clean
+    rest = without_motion(clean, checks.motion)
+    drift = math.hypot(checks.motion.x, checks.motion.y)
+    # What remains of a mere drift are rounding errors.
+    rest[np.abs(rest) < _ROUNDING * drift] = 0
+    noise = checks.noise or 0.0
+    lengths = np.hypot(rest[..., 0], rest[..., 1])
+    return FrameDiagnosis(
+        n_vectors=checks.holes.size,
+        holes=int(np.count_nonzero(checks.holes)),
+        outliers=checks.outliers.count,
+        zeros=int(np.count_nonzero(checks.zeros)),
+        in_zero_regions=int(np.count_nonzero(checks.zero_regions)),
+        strongest=checks.outliers.strongest,
+        drift=(checks.motion.x, checks.motion.y),
+        rotation=checks.motion.rotation,
+        rest=float(np.sqrt(np.square(lengths, dtype=np.float64).mean())),
+        largest=float(lengths.max()),
+        noise=checks.noise,
+        gradient=_gradient(rest, noise),
+        border=_at_border(rest, noise),
+    )
+
+
+def contraction(traction: npt.NDArray[np.floating]) -> float:
+    """Moment of tractions about their centre, relative to its largest possible value.
+
+    Parameters
+    ----------
+    traction : array of shape (H, W, 2)
+        Tractions in any unit; NaN is left out, and so are weak tractions.
+
+    Returns
+    -------
+    float
+        From -1, if all point away from their centre, to 1, if all point towards it.
+    """
+    t = np.nan_to_num(np.asarray(traction, dtype=np.float64))
+    size = np.hypot(t[..., 0], t[..., 1])
+    strong = size > _STRONG_TRACTION * size.max()
+    if not strong.any():
+        return 0.0
+    row, column = np.nonzero(strong)
+    size, t = size[strong], t[strong]
+    share = size / size.sum()
+    t = t - share[:, None] * t.sum(axis=0)
+    x, y = column - (share * column).sum(), row - (share * row).sum()
+    largest = (np.hypot(x, y) * size).sum()
+    moment = -(x * t[:, 0] + y * t[:, 1]).sum()
+    return float(moment / largest) if largest > 0 else 0.0
+
+
+def findings(
+    frames: Mapping[int, FrameDiagnosis],
+    known: Known,
+    preparation: PreparationConfig | None = None,
+) -> dict[str, str]:
+    """Sentences about what is unusual, by topic.
+
+    Parameters
+    ----------
+    frames : mapping of int to FrameDiagnosis
+        What was found in the frames, by their numbers.
+    known : Known
+        Unit, lengths and gel.
+    preparation : PreparationConfig, optional
+        What has been done; None if nothing has been computed yet.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    words = _Findings(frames, known, preparation or PreparationConfig())
+    return {topic: sentence for topic, sentence in words.all() if sentence}
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """Makes the sentences."""
+
+    frames: Mapping[int, FrameDiagnosis]
+    known: Known
+    done: PreparationConfig
+
+    def all(self) -> Iterator[tuple[str, str]]:
+        """All topics with their sentences; empty where all is well."""
+        if not self.frames:
+            return
+        yield "holes", self._holes()
+        yield "outliers", self._outliers()
+        yield "zeros", self._zeros()
+        yield "drift", self._drift()
+        yield "rotation", self._rotation()
+        yield "strain", self._strain()
+        yield "size", self._size()
+        yield "spacing", self._spacing()
+        yield "gel", self._gel()
+        yield "border", self._border()
+        yield "contraction", self._contraction()
+        yield "work", self._work()
+
+    def _counted(self, name: str) -> str:
+        """Such as "12 vectors in frame 3 are"; empty if there are none."""
+        counts = {n: int(getattr(frame, name)) for n, frame in self.frames.items()}
+        there = {n: count for n, count in counts.items() if count}
+        total = sum(there.values())
+        if not there:
+            return ""
+        vectors, verb = ("vector", "is") if total == 1 else ("vectors", "are")
+        if len(there) == 1:
+            return f"{total} {vectors} in frame {next(iter(there))} {verb}"
+        most = max(there, key=lambda n: there[n])
+        return (
+            f"{total} {vectors} in {len(there)} of {len(self.frames)} frames, most "
+            f"({there[most]}) in frame {most}, {verb}"
+        )
+
+    def _holes(self) -> str:
+        counted = self._counted("holes")
+        if not counted:
+            return ""
+        kept = (
+            "their tractions are interpolations"
+            if self.done.fill_holes
+            else "their tractions are NaN; to keep these, use Fill holes (--fill-holes)"
+        )
+        return f"{counted} missing and bridged smoothly for the computation; {kept}"
+
+    def _outliers(self) -> str:
+        counted = self._counted("outliers")
+        if not counted:
+            return ""
+        worst = max(self.frames, key=lambda n: self.frames[n].outliers)
+        row, column = self.frames[worst].strongest
+        their, them = ("its", "it") if counted.startswith("1 ") else ("their", "them")
+        place = f"row {row}, column {column}"
+        if "frames" in counted:
+            place += f" of frame {worst}"
+        done = (
+            f"replaced by interpolation from {their} neighbours"
+            if self.done.replace_outliers
+            else f"if wrong, replace {them} with Replace outliers (--replace-outliers)"
+        )
+        return f"{counted} unlike {their} neighbours; the strongest at {place}; {done}"
+
+    def _zeros(self) -> str:
+        counted = self._counted("in_zero_regions")
+        if not counted:
+            return ""
+        if self.done.zeros_are_holes:
+            return f"{counted} exactly zero in whole regions, and taken as holes"
+        return (
+            f"{counted} exactly zero in whole regions: were they masked? The edge of "
+            "such a region causes large wrong tractions; to take it as a hole, use "
+            "Zeros are holes (--zeros-are-holes)"
+        )
+
+    def _drift(self) -> str:
+        drifted = [x for x in self.frames.values() if x.relative_drift > NOTABLE_DRIFT]
+        if not drifted:
+            return ""
+        worst = max(drifted, key=lambda frame: float(np.hypot(*frame.drift)))
+        size = drift_in_words(worst, self.known)
+        return (
+            f"the field has {size}; FTTC and the networks of this project ignore it, "
+            "others need Remove drift (--remove-drift)"
+        )
+
+    def _rotation(self) -> str:
+        turned = [frame for frame in self.frames.values() if frame.is_rotated]
+        steps = self.known.steps_per_unit
+        if not turned or steps is None:
+            return ""
+        angle = max((frame.rotation * steps for frame in turned), key=abs)
+        size = f"a rotation of up to {abs(np.degrees(angle)):.2g} degrees"
+        if self.done.remove_drift:
+            return f"removed {size}"
+        return (
+            f"the field has {size}; to subtract it, use Remove drift (--remove-drift)"
+        )
+
+    def _strain(self) -> str:
+        steps = self.known.steps_per_unit
+        if steps is None:
+            return ""
+        worst = max(self.frames, key=lambda n: self.frames[n].gradient)
+        strain = self.frames[worst].gradient * steps
+        if strain <= LARGE_STRAIN:
+            return ""
+        text = f"the largest strain is {strain:.2g}, in frame {worst}"
+        if strain > IMPOSSIBLE_STRAIN:
+            return (
+                f"{text}: no gel is strained so much; are these really "
+                f"{unit_label(self.known.unit)}, and is the spacing right?"
+            )
+        return (
+            f"{text}: linear elasticity holds for small strains only; check unit and "
+            "spacing, and read large tractions with care"
+        )
+
+    def _size(self) -> str:
+        steps = self.known.steps_per_unit
+        if steps is None:
+            return ""
+        largest = max(frame.largest for frame in self.frames.values()) * steps
+        if not 0 < largest < SMALLEST_DISPLACEMENT:
+            return ""
+        return (
+            f"no displacement is longer than {largest:.2g} grid steps: are these "
+            f"really {unit_label(self.known.unit)}, and is the spacing right?"
+        )
+
+    def _spacing(self) -> str:
+        spacing, pixel = self.known.spacing_um, self.known.pixel_size_um
+        if spacing is None or pixel is None or spacing >= pixel:
+            return ""
+        return (
+            f"the vector spacing ({spacing:g} um) is smaller than a camera pixel "
+            f"({pixel:g} um): check both"
+        )
+
+    def _gel(self) -> str:
+        young, (low, high) = self.known.gel.young_pa, YOUNG_RANGE_PA
+        if young is None or low <= young <= high:
+            return ""
+        return (
+            f"Young's modulus is {young:g} Pa; gels have {low:g} to {high:g} Pa: is it "
+            "really in Pa?"
+        )
+
+    def _border(self) -> str:
+        unfaded = [n for n, frame in self.frames.items() if frame.border > _FADED]
+        # A layer that fills the field does not fade in any frame.
+        if 2 * len(unfaded) <= len(self.frames):
+            return ""
+        return (
+            "the displacement does not fade towards the border: forces outside the "
+            "field of view act on it, and tractions near the border are unreliable; a "
+            "larger field of view would help"
+        )
+
+    def _contraction(self) -> str:
+        values = [frame.contraction for frame in self.frames.values()]
+        if np.median(values) >= _REVERSED_CONTRACTION:
+            return ""
+        return (
+            "the tractions point outwards (negative net contractile moment): was the "
+            "displacement taken from the strained to the relaxed state? Reverse "
+            "(--reverse) turns it round"
+        )
+
+    def _work(self) -> str:
+        if np.median([frame.work for frame in self.frames.values()]) >= _NEGATIVE_WORK:
+            return ""
+        return (
+            "the tractions do negative work on the displacements: an axis or a sign "
+            "differs between them"
+        )
+
+
+def drift_in_words(frame: FrameDiagnosis, known: Known) -> str:
+    """Such as "a drift of up to 3 um, 12 times the remaining field"."""
+    length = float(np.hypot(*frame.drift))
+    size = f"a drift of up to {length:.3g} {unit_label(known.unit)}"
+    if frame.rest > 0:
+        return f"{size}, {length / frame.rest:.3g} times the remaining field"
+    return f"{size} without any other displacement"
+
+
+def _gradient(field: FloatArray, noise: float) -> float:
+    """Largest central difference of a component, beyond what noise explains."""
+    largest = 0.0
+    for axis in (0, 1):
+        if field.shape[axis] > 2:
+            ahead = np.take(field, range(2, field.shape[axis]), axis=axis)
+            behind = np.take(field, range(field.shape[axis] - 2), axis=axis)
+            largest = max(largest, float(np.abs(ahead - behind).max()) / 2)
+    return max(largest - _CLEAR * noise / math.sqrt(2), 0.0)
+
+
+def _at_border(rest: FloatArray, noise: float) -> float:
+    """Root mean square at the border about its mean, relative to the whole field."""
+    if min(rest.shape[:2]) < _SMALLEST_GRID:
+        return 0.0
+    inner = tuple(slice(w := max(1, round(_BORDER * n)), n - w) for n in rest.shape[:2])
+    border = np.ones(rest.shape[:2], dtype=np.bool_)
+    border[inner] = False
+    about = np.square(rest - rest[border].mean(axis=0, dtype=np.float64)).sum(axis=-1)
+    at_border, everywhere = np.sqrt(about[border].mean()), np.sqrt(about.mean())
+    if at_border <= _CLEAR * noise or everywhere == 0:
+        return 0.0
+    return float(at_border / everywhere)
+
+
+def _quick_traction(clean: FloatArray) -> FloatArray:
+    """Tractions by FTTC, in any unit; zero for fields that are too small."""
+    if min(clean.shape[:2]) < _SMALLEST_GRID or not np.ptp(clean, axis=(0, 1)).any():
+        return np.zeros_like(clean)
+    x, y = np.moveaxis(clean.astype(np.float64), -1, 0)
+    found = fttc(
+        periodic_component(x),
+        periodic_component(y),
+        regularisation=choose_regularisation(x, y),
+    )
+    return np.stack(found, axis=-1).astype(np.float32)
+
+
+def _work(clean: FloatArray, traction: npt.NDArray[np.floating]) -> float:
+    """Work of tractions relative to its largest possible value.
+
+    The mean of the displacement is subtracted, since a drift does no work.
+    """
+    t = np.nan_to_num(np.asarray(traction, dtype=np.float64))
+    weight = np.hypot(t[..., 0], t[..., 1])
+    if weight.sum() == 0:
+        return 0.0
+    u = clean - clean.mean(axis=(0, 1), dtype=np.float64)
+    t = t - t.mean(axis=(0, 1))
+    largest = (np.hypot(t[..., 0], t[..., 1]) * np.hypot(u[..., 0], u[..., 1])).sum()
+    return float((t * u).sum() / largest) if largest > 0 else 0.0

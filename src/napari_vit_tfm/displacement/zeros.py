@@ -1,0 +1,83 @@
+"""Regions in which displacements are exactly zero, as programs leave them in masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import label
+
+from napari_vit_tfm.displacement.holes import Mask
+
+_SMALLEST_REGION = 9
+"""Fewest connected zeros that are a region."""
+
+_ROUNDED_FRACTION = 0.005
+"""Fraction of equal neighbours, other than zeros, above which a frame is rounded."""
+
+
+def zeros_of(field: npt.NDArray[np.floating]) -> Mask:
+    """Where both components are exactly zero.
+
+    Parameters
+    ----------
+    field : array of shape (..., 2)
+        Displacement vectors.
+
+    Returns
+    -------
+    array of bool, shape (...)
+    """
+    mask: Mask = (field == 0).all(axis=-1)
+    return mask
+
+
+def zero_regions(field: npt.NDArray[np.floating]) -> Mask:
+    """Regions of one frame that are exactly zero although the rest is not.
+
+    Measured displacements are never exactly zero in a whole region, unless they are
+    rounded. Such a region was probably masked.
+
+    Parameters
+    ----------
+    field : array of shape (H, W, 2)
+        Displacement vectors in any unit; NaN is allowed.
+
+    Returns
+    -------
+    array of bool, shape (H, W)
+        Connected zeros, at least nine together. There are none in a frame of zeros
+        and in a frame of rounded displacements.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.displacement import zero_regions
+    >>> field = np.random.default_rng(0).normal(size=(32, 64, 2))
+    >>> field[:, :12] = 0
+    >>> int(zero_regions(field).sum())
+    384
+    """
+    zeros = zeros_of(field)
+    n_zeros = np.count_nonzero(zeros)
+    if n_zeros < _SMALLEST_REGION or n_zeros == zeros.size or _is_rounded(field, zeros):
+        return np.zeros_like(zeros)
+    labels, _ = label(zeros)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    mask: Mask = (sizes >= _SMALLEST_REGION)[labels]
+    return mask
+
+
+def _is_rounded(field: npt.NDArray[np.floating], zeros: Mask) -> bool:
+    """Whether neighbours often have an equal component where they are not zero."""
+    n_equal = n_pairs = 0
+    for axis in (0, 1):
+        equal = (np.diff(field, axis=axis) == 0).any(axis=-1)
+        first, second = (
+            np.take(zeros, range(k, zeros.shape[axis] - 1 + k), axis=axis)
+            for k in (0, 1)
+        )
+        neither = ~(first | second)
+        n_equal += np.count_nonzero(equal & neither)
+        n_pairs += np.count_nonzero(neither)
+    return n_equal > _ROUNDED_FRACTION * n_pairs
