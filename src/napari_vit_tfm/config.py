@@ -303,7 +303,7 @@ class ReadingConfig:
             help="Direction of the y axis in the file. If it is up, the rows are "
             "turned over, and the y components change their sign",
             words={"down": "down, as in images", "up": "up"},
-            otherwise="the direction in the file; down if the file has none",
+            otherwise="as the file says, else down",
         ),
     ] = None
 
@@ -408,8 +408,8 @@ class DisplayConfig:
     max_arrows: int = 150_000
     magnitude_colormap: str = "inferno"
     displacement_colormap: str = "viridis"
-    attention_colormap: str = "cividis"
-    attention_opacity: float = 0.6
+    attention_colormap: str = "GnBu_r"
+    attention_opacity: float = 0.75
     update_last_result: bool = False
 
 

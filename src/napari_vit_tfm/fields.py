@@ -196,6 +196,8 @@ class Displacement(ABC):
             label="Vector spacing",
             help="Distance between neighbouring displacement vectors",
             unit="\N{MICRO SIGN}m",
+            step=0.1,
+            usual=(0.02, 200.0),
             otherwise="not known",
         ),
     ] = None
@@ -205,6 +207,8 @@ class Displacement(ABC):
             label="Pixel size",
             help="Side of a camera pixel in the specimen",
             unit="\N{MICRO SIGN}m",
+            step=0.01,
+            usual=(0.01, 20.0),
             otherwise="not known",
         ),
     ] = None

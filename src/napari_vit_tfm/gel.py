@@ -13,6 +13,9 @@ from napari_vit_tfm.units import Length
 
 PA_PER_KPA = 1000.0
 
+USUAL_YOUNG_PA = 50.0, 1e6
+"""Range of usual Young's moduli, in Pa."""
+
 
 @dataclass(frozen=True)
 class Gel:
@@ -53,6 +56,8 @@ class Gel:
             unit="Pa",
             form_unit="kPa",
             per_form_unit=PA_PER_KPA,
+            step=PA_PER_KPA,
+            usual=USUAL_YOUNG_PA,
             otherwise="unknown: result is t/E",
         ),
     ] = None
@@ -63,6 +68,8 @@ class Gel:
             help="Poisson ratio of the gel; 0.5 is incompressible",
             maximum=0.5,
             excludes_minimum=False,
+            step=0.01,
+            usual=(0.2, 0.5),
             otherwise=f"{REFERENCE_POISSON}",
         ),
     ] = None
@@ -74,6 +81,8 @@ class Gel:
             "than the region that the cell deforms, and then needs the vector spacing",
             unit="\N{MICRO SIGN}m",
             may_be_infinite=True,
+            step=1.0,
+            usual=(5.0, 5000.0),
             otherwise="infinite",
         ),
     ] = None

@@ -67,6 +67,10 @@ class Number(About):
         The unit that forms show it in; by default `unit`.
     per_form_unit : float
         How many of `unit` one `form_unit` is.
+    step : float, optional
+        Change of the number by one click in a form, in `unit`.
+    usual : tuple of float, optional
+        Range, in `unit`, outside which forms mark a number as unusual.
     """
 
     unit: str = ""
@@ -77,6 +81,32 @@ class Number(About):
     may_be_infinite: bool = False
     form_unit: str = ""
     per_form_unit: float = 1.0
+    step: float | None = None
+    usual: tuple[float, float] | None = None
+
+    def doubt(self, value: float | None) -> str:
+        """A sentence about an unusual number; empty for others, and for None.
+
+        Examples
+        --------
+        >>> from napari_vit_tfm.options import Number
+        >>> about = Number(label="Spacing", help="", unit="um", usual=(0.1, 50))
+        >>> about.doubt(1e-8)
+        'Spacing: 1e-08 um is unusual; 0.1 to 50 um is usual'
+        >>> about.doubt(2.0), about.doubt(None)
+        ('', '')
+        """
+        if self.usual is None or value is None or value == math.inf:
+            return ""
+        low, high = self.usual
+        if low <= value <= high:
+            return ""
+        unit = f" {self.form_unit or self.unit}".rstrip()
+        shown = [f"{x / self.per_form_unit:.6g}" for x in (value, low, high)]
+        return (
+            f"{self.label}: {shown[0]}{unit} is unusual; "
+            f"{shown[1]} to {shown[2]}{unit} is usual"
+        )
 
     @property
     def range_in_words(self) -> str:

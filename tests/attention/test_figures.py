@@ -13,7 +13,6 @@ from made_up import frame_with
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.figures import findings_figure
 from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.overlay import SHARES_SHOWN
 from napari_vit_tfm.attention.patch import CHOSEN, MapView, PatchFindings
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
@@ -101,7 +100,7 @@ def test_tiles_show_shares_on_one_scale_where_the_patches_lie(make: Make) -> Non
         shares = findings.map(block) * 15
         assert shown[15, 31] == pytest.approx(shares[1, 3])
         assert shown[20, 0] == pytest.approx(shares[2, 0])
-        assert image.get_clim() == (0, SHARES_SHOWN)
+        assert image.get_clim() == (0, findings.shares_shown)
         (outline,) = axes.patches
         assert outline.get_bbox().bounds == (23.5, 7.5, 8, 8)
     for axes in gallery(findings_figure(make(4, scale="peak"))):

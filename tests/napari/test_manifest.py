@@ -19,7 +19,9 @@ def test_all_commands_of_the_manifest_exist():
         *manifest.contributions.widgets,
         *manifest.contributions.sample_data,
     ]
-    assert {item.command for item in used} == commands
+    menus = manifest.contributions.menus
+    used_in_menus = {item.command for items in menus.values() for item in items}
+    assert {item.command for item in used} | used_in_menus == commands
 
 
 def test_the_manifest_has_all_file_formats():

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.overlay import DISPLACEMENTS_SHOWN, SHARES_SHOWN, TIMES
+from napari_vit_tfm.attention.overlay import TIMES
 from napari_vit_tfm.attention.patch import CHOSEN, Map, PatchFindings
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.options import words_of
@@ -185,7 +185,10 @@ def _colour_scale(findings: PatchFindings) -> str:
     is_relative = findings.view.scale == "share"
     if findings.view.kind == "displacement":
         factor, multiple = (
-            ("weight relative to uniform attention", f"{DISPLACEMENTS_SHOWN:g} times ")
+            (
+                "weight relative to uniform attention",
+                f"{findings.shares_shown:g} times ",
+            )
             if is_relative
             else ("weight as a fraction of the map's maximum", "")
         )
@@ -194,5 +197,6 @@ def _colour_scale(findings: PatchFindings) -> str:
             f"ends at {multiple}the longest displacement of all frames."
         )
     if is_relative:
-        return f"The colour scale ends at {SHARES_SHOWN:g} {TIMES} uniform attention."
+        end = f"{findings.shares_shown:g} {TIMES}"
+        return f"The colour scale ends at {end} uniform attention."
     return "The colour scale ends at the map's own maximum."

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.attention.captions import caption, choice_words
 from napari_vit_tfm.attention.faithfulness import Faithfulness
-from napari_vit_tfm.attention.overlay import SHARES_SHOWN, TIMES, Picture
+from napari_vit_tfm.attention.overlay import TIMES, Picture
 from napari_vit_tfm.attention.patch import (
     CHOSEN,
     EVIDENCE,
@@ -160,7 +160,7 @@ def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
             weights / weights.max() if to_maximum else weights * weights.size,
             cmap=DisplayConfig().attention_colormap,
             vmin=0,
-            vmax=1 if to_maximum else SHARES_SHOWN,
+            vmax=1 if to_maximum else findings.shares_shown,
         )
         shown = findings.view.evidence is None and block == findings.view.block
         axes.set_title(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,11 +18,8 @@ from napari_vit_tfm.units import DisplacementUnit, unit_label
 OverlayKind = Literal["weights", "displacement"]
 OverlayScale = Literal["share", "peak"]
 
-SHARES_SHOWN = 4.0
-"""Upper end of the colour scale of weights, relative to uniform attention."""
-
-DISPLACEMENTS_SHOWN = 2.0
-"""Upper end of the scale of weighted displacements, in longest displacements."""
+LEAST_SHARES_SHOWN = 4.0
+"""Least upper end of the colour scale, relative to uniform attention."""
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -43,6 +41,25 @@ class Picture:
     data: FloatArray
     limits: tuple[float, float]
     title: str
+
+
+def shares_shown_for(largest: float) -> float:
+    """Upper end of a colour scale that holds a weight.
+
+    It is a power of two, so that the scales of most patches are the same.
+
+    Parameters
+    ----------
+    largest : float
+        The largest weight, relative to uniform attention.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.attention.overlay import shares_shown_for
+    >>> shares_shown_for(0.5), shares_shown_for(11.8)
+    (4.0, 16.0)
+    """
+    return max(LEAST_SHARES_SHOWN, 2.0 ** math.ceil(math.log2(max(largest, 1.0))))
 
 
 def overlay(
@@ -95,6 +112,7 @@ def picture(
     scale: OverlayScale,
     unit: DisplacementUnit | None,
     longest: float,
+    shares_shown: float = LEAST_SHARES_SHOWN,
 ) -> Picture:
     """Compute an overlay and its colour scale.
 
@@ -111,7 +129,9 @@ def picture(
     longest : float, keyword-only
         Longest displacement of all frames, in `unit`. The colour scale of
         weighted displacements ends at this value (``peak``) or at
-        `DISPLACEMENTS_SHOWN` times it (``share``).
+        `shares_shown` times it (``share``).
+    shares_shown : float, keyword-only
+        Upper end of the colour scale, relative to uniform attention (``share``).
 
     Returns
     -------
@@ -121,9 +141,9 @@ def picture(
     high, title, factor = 1.0, "fraction of the maximum", "fraction of the maximum"
     if scale == "share":
         data = data * np.float32(float(weights.max()) * weights.size)
-        high, factor = SHARES_SHOWN, "uniform attention"
+        high, factor = shares_shown, "uniform attention"
         title = f"{TIMES} {factor}"
     if kind == "weights":
         return Picture(data, (0.0, high), title)
-    high = (DISPLACEMENTS_SHOWN if scale == "share" else 1.0) * longest
-    return Picture(data, (0.0, high or 1.0), f"{unit_label(unit)} {TIMES} {factor}")
+    high = (high * longest) or 1.0
+    return Picture(data, (0.0, high), f"{unit_label(unit)} {TIMES} {factor}")

@@ -23,7 +23,13 @@ from napari_vit_tfm.attention.influence import (
     physical_reference,
     rank_correlation,
 )
-from napari_vit_tfm.attention.overlay import OverlayKind, OverlayScale, Picture, picture
+from napari_vit_tfm.attention.overlay import (
+    OverlayKind,
+    OverlayScale,
+    Picture,
+    picture,
+    shares_shown_for,
+)
 from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import InspectionConfig
 from napari_vit_tfm.options import Choice
@@ -171,6 +177,26 @@ class PatchFindings:
         found: Map | None = getattr(self, self.view.evidence)
         return None if found is None else _normalised(found)
 
+    @cached_property
+    def shares_shown(self) -> float:
+        """Upper end of the colour scale, relative to uniform attention.
+
+        It holds the other patches in the maps of all blocks, and in the evidence that
+        has been computed. The patch itself is left out: its own weight in the first
+        blocks is so large that nothing else could be told apart.
+        """
+        evidence = (self.influence, self.reference)
+        maps = [_normalised(one) for one in evidence if one is not None]
+        if self.attention is not None:
+            maps += [
+                self.attention.map(block, *self.patch, choice=self.view.choice)
+                for block in self.blocks
+            ]
+        others = np.ones((self.frame.grid.rows, self.frame.grid.columns), dtype=bool)
+        others[self.patch] = False
+        largest = [float(one[others].max(initial=0)) * one.size for one in maps]
+        return shares_shown_for(max(largest, default=0.0))
+
     def picture(self, *, longest: float | None = None) -> Picture | None:
         """The overlay of the map shown.
 
@@ -196,6 +222,7 @@ class PatchFindings:
             scale=self.view.scale,
             unit=self.frame.stack.unit,
             longest=longest,
+            shares_shown=self.shares_shown,
         )
 
     def correlations(self, other: Map) -> list[float]:

@@ -16,7 +16,7 @@ from napari_vit_tfm.displacement.drift import without_motion
 from napari_vit_tfm.displacement.holes import bridge
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import Displacement, FloatArray, TractionStack
-from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.gel import USUAL_YOUNG_PA, Gel
 from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,
@@ -36,9 +36,6 @@ LARGE_STRAIN, IMPOSSIBLE_STRAIN = 0.3, 1.0
 
 SMALLEST_DISPLACEMENT = 1e-4
 """Largest displacement, in grid steps, below which it is doubted."""
-
-YOUNG_RANGE_PA = 50.0, 1e6
-"""Usual Young's moduli."""
 
 _FADED = 1.0
 """Ratio of the root mean square at the border to that of the field above which the
@@ -543,7 +540,7 @@ class _Findings:
         )
 
     def _gel(self) -> str:
-        young, (low, high) = self.known.gel.young_pa, YOUNG_RANGE_PA
+        young, (low, high) = self.known.gel.young_pa, USUAL_YOUNG_PA
         if young is None or low <= young <= high:
             return ""
         return (

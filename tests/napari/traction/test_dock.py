@@ -12,7 +12,7 @@ from napari.layers import Image, Vectors
 from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -33,7 +33,7 @@ from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.traction.dock import TractionDock
 from napari_vit_tfm.physics.substrate import Substrate
-from napari_vit_tfm.reconstruction import reconstruct
+from napari_vit_tfm.reconstruction import Gathered, reconstruct
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_the_selected_or_the_last_result_is_saved(
 
 def test_message_without_a_field(dock):
     assert not dock.run_button.isEnabled()
-    assert "Drop a displacement file" in dock.message.text()
+    assert "Open a displacement file" in dock.message.text()
     assert not dock.save_button.isEnabled()
 
 
@@ -320,7 +320,9 @@ def test_cancelling_does_not_change_the_layers(dock, viewer, finish, long_stack,
     dock.run_button.click()
     if how == "button":
         dock.run_button.click()
-        assert not dock.run_button.isEnabled()
+        # The answer does not wait for the end of the batch.
+        assert dock.message.text().startswith("Cancelled")
+        assert dock.run_button.text() == "Run"
     elif how == "activity dock":
         (bar,) = bars()
         bar.cancel()
@@ -359,13 +361,178 @@ def test_results_belong_to_the_field_that_the_run_started_with(
     finish(dock)
     assert None not in tractions_of(viewer.layers, first)
     assert tractions_of(viewer.layers, second) == (None, None)
-    # The new result is selected.
-    assert dock.save_button.isEnabled()
-    assert "of another field" in dock.save_note.text()
-    viewer.layers.selection.active = second
+    # The dock stays at the field that the user looks at.
+    assert dock.fields.layer() is second
     assert not dock.save_button.isEnabled()
-    dock.fields.choose(first)
+    viewer.layers.selection.active = tractions_of(viewer.layers, first)[0]
+    assert dock.fields.layer() is first
     assert dock.save_button.isEnabled()
+
+
+def test_another_run_may_be_started_before_a_cancelled_one_has_ended(
+    dock, viewer, finish, displacement
+):
+    source = add(viewer, displacement)
+    for _ in range(2):
+        dock.run_button.click()
+        dock.run_button.click()
+    dock.run_button.click()
+    finish(dock)
+    assert len(all_results(viewer.layers, source)) == 1
+    assert "3 frames" in dock.message.text()
+
+
+def test_the_dock_follows_the_active_layer(dock, viewer, displacement):
+    first = add(viewer, displacement, title="one")
+    second = add(viewer, displacement, title="two")
+    assert dock.fields.layer() is second
+    viewer.layers.selection.active = first
+    assert dock.fields.layer() is first
+    arrows = viewer.layers[viewer.layers.index(second) + 1]
+    viewer.layers.selection.active = arrows
+    assert dock.fields.layer() is second
+    # Another layer changes nothing.
+    viewer.add_image(np.zeros((8, 8)))
+    assert dock.fields.layer() is second
+
+
+def test_a_result_that_is_not_finite_makes_no_layers(
+    dock, viewer, finish, displacement, monkeypatch
+):
+    source = add(viewer, displacement)
+    monkeypatch.setattr(
+        Gathered,
+        "traction",
+        lambda _: TractionStack(np.full_like(displacement.data, np.nan)),
+    )
+    run(dock, finish)
+    assert tractions_of(viewer.layers, source) == (None, None)
+    assert "The tractions are not finite" in dock.message.text()
+
+
+def test_holes_stay_holes_in_the_tractions(dock, viewer, finish, displacement):
+    data = displacement.data.copy()
+    data[1, 5:7, 8] = np.nan
+    source = add(viewer, dataclasses.replace(displacement, data=data))
+    run(dock, finish)
+    image, arrows = tractions_of(viewer.layers, source)
+    np.testing.assert_array_equal(np.isnan(image.data), np.isnan(data[..., 0]))
+    assert np.isfinite(arrows.data).all()
+    assert np.isfinite(image.contrast_limits).all()
+
+
+def test_y_is_turned_over_and_earlier_results_are_outdated(
+    dock, viewer, finish, displacement
+):
+    source = add(viewer, displacement)
+    run(dock, finish)
+    dock.y["y"].value = "up"
+    turned = displacement.data[:, ::-1] * (1, -1)
+    np.testing.assert_array_equal(displacement_at(viewer.layers, source).data, turned)
+    assert "before the displacements were changed" in dock.save_note.text()
+    dock.y["y"].value = None
+    assert "changed" not in dock.save_note.text()
+
+
+def test_y_cannot_be_chosen_for_layers_of_other_programs(dock, viewer, displacement):
+    dock.show()
+    viewer.add_vectors(vectors_of(displacement.data[:1]), name="PIV", **PLACE)
+    assert not dock.y["y"].native.isVisible()
+    add(viewer, displacement)
+    assert dock.y["y"].native.isVisible()
+
+
+def test_a_pixel_size_sets_the_spacing_of_known_positions(dock, viewer, displacement):
+    stack = dataclasses.replace(
+        displacement, unit="px", spacing_um=None, spacing_in_unit=8.0
+    )
+    source = add(viewer, stack)
+    assert dock.run_button.isEnabled()
+    dock.calibration["pixel_size_um"].value = 0.25
+    assert dock.calibration["spacing_um"].value == 2
+    np.testing.assert_allclose(source.scale, (1, 2, 2))
+    dock.calibration["spacing_um"].value = 2.5
+    assert "8 px apart" in dock.message.text()
+    assert not dock.run_button.isEnabled()
+
+
+def test_notes_of_the_file_and_findings_are_shown(dock, viewer, qtbot, displacement):
+    data = displacement.data.copy()
+    data[1, 5:7, 8] = np.nan
+    stack = dataclasses.replace(
+        displacement, data=data, metadata={"notes": ("y is taken as down",)}
+    )
+    add(viewer, stack)
+    assert dock.notes.text().startswith("Y is taken as down")
+    qtbot.waitUntil(lambda: not dock.notes.is_busy, timeout=60_000)
+    assert any("2 vectors in frame 1 are missing" in x for x in dock.notes.notes())
+    dock.notes.show_details()
+    (box,) = dock.notes.findChildren(QMessageBox)
+    for text in ("y is taken as down", "are missing", "noise:"):
+        assert text in box.informativeText()
+    box.close()
+
+
+def test_binned_tractions_lie_over_their_displacements(
+    dock, viewer, finish, displacement, tmp_path
+):
+    source = add(viewer, displacement)
+    dock.preparation["bin_size"].value = 2
+    run(dock, finish)
+    image, arrows = tractions_of(viewer.layers, source)
+    assert image.data.shape == (3, 13, 20)
+    for layer in (image, arrows):
+        np.testing.assert_allclose(layer.scale, (1, 1, 1))
+        place = source.data_to_world((0, 4.5, 6.5))
+        np.testing.assert_allclose(layer.data_to_world((0, 2, 3)), place)
+    assert dock.save_note.text() == image.name
+    dock.save(str(tmp_path / "out.h5"))
+    saved = io.read_traction(tmp_path / "out.h5")
+    assert (saved.spacing_um, saved.metadata["attributes"]["bin_size"]) == (1.0, 2)
+    # Another spacing scales both.
+    dock.calibration["spacing_um"].value = 0.8
+    np.testing.assert_allclose(image.scale, (1, 1.6, 1.6))
+    place = source.data_to_world((0, 4.5, 6.5))
+    np.testing.assert_allclose(image.data_to_world((0, 2, 3)), place)
+    dock.calibration["spacing_um"].value = 0.5
+    dock.preparation["bin_size"].value = 1
+    assert "another preparation" in dock.save_note.text()
+
+
+def test_the_vectors_under_the_mouse_are_in_the_status_bar(
+    dock, viewer, finish, displacement
+):
+    source = add(viewer, displacement)
+    dock.preparation["bin_size"].value = 2
+    run(dock, finish)
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = source.data_to_world((1, 12, 21))
+    for layer in viewer.layers:
+        viewer.layers.selection.active = layer
+        viewer.status = f"over {layer.name}"
+        x, y = displacement.data[1, 12, 21]
+        assert f"displacement {np.hypot(x, y):.4g} µm" in viewer.status
+        assert "traction" in viewer.status
+    shown = layer_stack(tractions_of(viewer.layers, source)[0]).data[1, 6, 10]
+    assert f"traction {np.hypot(*shown):.4g} t/E" in viewer.status
+
+
+def test_unusual_numbers_are_marked(dock, viewer, displacement):
+    add(viewer, displacement)
+    dock.gel["thickness_um"].value = 1e-8
+    assert dock.notes.text().startswith("Gel thickness: 1e-08 µm is unusual")
+    assert dock.gel["thickness_um"].native.styleSheet()
+    dock.gel["thickness_um"].value = 20.0
+    assert not dock.gel["thickness_um"].native.styleSheet()
+
+
+def test_the_name_of_the_file_is_suggested(dock, viewer, finish, tmp_path):
+    path = tmp_path / "cell_07.h5"
+    values = np.random.default_rng(0).normal(size=(1, 16, 16, 2))
+    io.write_arrays(path, {"displacement": values}, {"displacement": {"units": "grid"}})
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    run(dock, finish)
+    assert dock.suggested_path() == tmp_path / "cell_07_traction.h5"
 
 
 def test_traction_layers_that_are_removed_during_a_run_are_added_again(
@@ -427,9 +594,9 @@ def test_an_unexpected_error_is_logged_in_full(
 
 
 def test_fields_that_are_too_small_are_refused_at_once(dock, viewer, displacement):
-    add(viewer, DisplacementStack(np.ones((1, 8, 8, 2)), unit="grid"))
+    add(viewer, DisplacementStack(np.ones((1, 3, 3, 2)), unit="grid"))
     assert not dock.run_button.isEnabled()
-    assert "8 x 8 vectors" in dock.message.text()
+    assert "3 x 3 vectors" in dock.message.text()
     dock.fields.choose(add(viewer, displacement))
     assert dock.run_button.isEnabled()
 
@@ -534,8 +701,8 @@ def test_a_typed_gel_belongs_to_its_field(dock, viewer, displacement):
 def test_the_gel_of_a_file_is_not_used_for_the_next_file(dock, viewer, displacement):
     gel = Gel(young_pa=2000.0, poisson=0.45, thickness_um=30.0)
     first = add(viewer, dataclasses.replace(displacement, gel=gel))
-    silent = add(viewer, displacement)
     assert shown_gel(dock) == (2000, 0.45, 30)
+    silent = add(viewer, displacement)
     dock.fields.choose(silent)
     assert shown_gel(dock) == (None, None, None)
     # Typed values are kept until a file has others.
@@ -575,9 +742,11 @@ def test_an_impossible_gel_is_ignored(
     )
     viewer.open(str(path), plugin="napari-vit-tfm")
     assert shown_gel(dock) == (None, None, None)
-    for warning, (name, value) in zip(warnings, attributes.items(), strict=True):
-        assert f"has {name} = {value!r}" in warning
-        assert warning.endswith("it is ignored")
+    (warning,) = warnings
+    lines = warning.split("\n")
+    for line, (name, value) in zip(lines, attributes.items(), strict=True):
+        assert f"has {name} = {value!r}" in line
+        assert line.endswith("it is ignored")
 
 
 def test_a_thickness_needs_the_spacing_and_is_kept(
@@ -695,7 +864,7 @@ def test_the_chosen_field_is_kept(dock, viewer, displacement):
 
 
 def test_a_hidden_dock_keeps_the_choice_but_not_the_layers(
-    dock, viewer, finish, displacement
+    dock, viewer, finish, displacement, qtbot
 ):
     copy = dataclasses.replace(displacement, data=displacement.data.copy())
     vectors = weakref.ref(copy.data)
@@ -714,6 +883,7 @@ def test_a_hidden_dock_keeps_the_choice_but_not_the_layers(
     dock.bind()
     assert dock.fields.currentText() == "displacement arrows (µm) [1]"
     dock.unbind()
+    qtbot.waitUntil(lambda: not dock.notes.is_busy, timeout=60_000)
     viewer.layers.clear()
     del second
     remove_garbage(viewer)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari.components import ViewerModel
 from qtpy.QtCore import QSignalBlocker, QTimer
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QPushButton
 from superqt import QToggleSwitch
 
 from napari_vit_tfm import io
@@ -19,7 +19,7 @@ from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari.attention.controls import AttentionControls
 from napari_vit_tfm.napari.attention.export import copy_figure, save
 from napari_vit_tfm.napari.attention.inspector import Inspector
-from napari_vit_tfm.napari.attention.mouse_and_keys import ARROWS, Keys, StatusLine
+from napari_vit_tfm.napari.attention.mouse_and_keys import ARROWS, Keys
 from napari_vit_tfm.napari.attention.panel import AttentionPanel
 from napari_vit_tfm.napari.attention.requests import EvidenceRequest
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, all_maps
@@ -68,7 +68,6 @@ class AttentionDock(Dock):
                 **{key: self._move_action(key) for key in ARROWS},
             },
         )
-        self._status = StatusLine(napari_viewer, lambda: self._shown.status())
         self._update_timer = QTimer(self)
         self._update_timer.setSingleShot(True)
         self._update_timer.setInterval(_DELAY_MS)
@@ -100,17 +99,19 @@ class AttentionDock(Dock):
     def _lay_out(self) -> None:
         self.form.addRow("Displacement", self.fields)
         self.add_model_rows()
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.switch)
-        layout.addLayout(self.form)
-        layout.addWidget(self.controls)
-        layout.addWidget(self.message)
-        layout.addWidget(self.test)
-        export_buttons = QHBoxLayout()
-        export_buttons.addWidget(self.save)
-        export_buttons.addWidget(self.copy)
-        layout.addLayout(export_buttons)
-        layout.addStretch()
+        self.rows.addWidget(self.switch)
+        self.rows.addLayout(self.form)
+        self.rows.addWidget(self.controls)
+        self.rows.addWidget(self.message)
+        self.rows.addStretch()
+        buttons = QHBoxLayout()
+        for button in (self.test, self.save, self.copy):
+            buttons.addWidget(button)
+        self.footer.addLayout(buttons)
+
+    def status_text(self) -> str:
+        """Name of the patch under the mouse."""
+        return self._shown.status()
 
     def _connect_widgets(self) -> None:
         self.switch.toggled.connect(self._on_switched)
@@ -136,6 +137,11 @@ class AttentionDock(Dock):
         self.inspector.stop()
         super().unbind()
         self._toggle_key.unbind()
+
+    def _on_active_layer(self) -> None:
+        # An inspection stays at its field.
+        if not self.switch.isChecked():
+            super()._on_active_layer()
 
     # User input
 
@@ -243,11 +249,11 @@ class AttentionDock(Dock):
         before, self._shown = self._shown, shown
         if shown.is_on and not before.is_on:
             self._inspecting_keys.bind()
-            self._status.bind()
+            self.status.bind()
             self.panel.open(self._viewer)
         elif before.is_on and not shown.is_on:
             self._inspecting_keys.unbind()
-            self._status.unbind()
+            self.status.unbind()
             self.panel.close_dock()
         if shown.problem:
             # The inspector has stopped on its own.
@@ -255,7 +261,7 @@ class AttentionDock(Dock):
                 self.switch.setChecked(False)
         if shown.is_on and not shown.is_drawn:
             # Remove the name of a patch that is no longer visible.
-            self._status.refresh()
+            self.status.refresh()
         if replace(shown, hovered=before.hovered) == before:
             return
         self.controls.show_map(shown)
@@ -272,7 +278,7 @@ class AttentionDock(Dock):
 
     def _update_panel(self) -> None:
         if self._shown.is_on:
-            self._status.refresh()
+            self.status.refresh()
         self.panel.show_maps(self._shown)
 
 

@@ -123,7 +123,7 @@ class AttentionLayers:
     def _show_map(self, picture: Picture, kind: OverlayKind) -> None:
         """Show a map over the field.
 
-        Weights are transparent where they are low; weighted displacements are
+        Weights darken the field where they are low; weighted displacements are
         opaque.
         """
         image = self._map
@@ -144,7 +144,7 @@ class AttentionLayers:
             # Only once, so that the user can hide the map.
             self._show_next_map = False
             image.visible = True
-            show_colorbar(image)
+            show_colorbar(image, corner="bottom_right")
         _draw_again(image)
 
     def _blank_map(self) -> None:
@@ -290,10 +290,14 @@ def _draw_again(layer: Image) -> None:
 
 
 def _fading_colormap(name: str) -> Colormap:
-    """A colormap whose low end is transparent, so that the field shows through."""
+    """A colormap whose low end is black.
+
+    Over the field, it darkens what has little weight, so that the map is readable on
+    all colours of the field.
+    """
     levels = np.linspace(0, 1, 256)
     colors = ensure_colormap(name).map(levels)
-    colors[:, 3] = np.sqrt(levels)
+    colors[:, :3] *= levels[:, None] ** 0.25
     return Colormap(colors, name=f"{name}, fading")
 
 

@@ -1,4 +1,4 @@
-"""Mouse, keys and status bar of a viewer."""
+"""Mouse and keys of a viewer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from napari.components import ViewerModel
-from napari.utils.events import Event
 
 _CLICK_TOLERANCE_PX = 4
 
@@ -92,61 +91,6 @@ class Pointer:
             yield
         if not dragged:
             self._on_click(tuple(event.position))
-
-
-class StatusLine:
-    """A text in a viewer's status bar, in front of the viewer's own status.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-        The viewer, whose status is extended between `bind` and `unbind`.
-    text : callable
-        Returns the text; empty if there is none.
-    """
-
-    def __init__(self, viewer: ViewerModel, text: Callable[[], str]) -> None:
-        self._viewer = viewer
-        self._text = text
-        self._own_status = self._viewer_status = ""
-
-    def bind(self) -> None:
-        """Watch the viewer's status."""
-        self._viewer_status = _text_of(self._viewer.status)
-        # Connected last, since the window shows the status that was set last.
-        self._viewer.events.status.connect(self._on_status, position="last")
-
-    def unbind(self) -> None:
-        """Restore the viewer's own status, and stop watching it."""
-        self._viewer.events.status.disconnect(self._on_status)
-        self._restore()
-
-    def refresh(self) -> None:
-        """Update the status after the text may have changed."""
-        text = self._text()
-        if not text:
-            self._restore()
-            return
-        status = f"{text}    {self._viewer_status}"
-        if status != self._viewer.status:
-            self._own_status = status
-            self._viewer.status = status
-
-    def _on_status(self, event: Event) -> None:
-        # Setting the status here emits this event again.
-        if event.value != self._own_status:
-            self._viewer_status = _text_of(event.value)
-            self.refresh()
-
-    def _restore(self) -> None:
-        own, self._own_status = self._own_status, ""
-        if own and self._viewer.status == own:
-            self._viewer.status = self._viewer_status
-
-
-def _text_of(status: Any) -> str:
-    """The text of a viewer's status, which is a string or has parts."""
-    return status if isinstance(status, str) else str(status["coordinates"])
 
 
 class Keys:

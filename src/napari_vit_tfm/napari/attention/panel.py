@@ -22,6 +22,7 @@ from napari_vit_tfm.napari.attention.shown import (
     all_maps,
     have_same_maps,
 )
+from napari_vit_tfm.napari.widgets.view import ViewFitter
 
 _NAME = "Attention: all maps of the patch"
 
@@ -59,6 +60,9 @@ class AttentionPanel(QWidget):
         window.add_dock_widget(
             self, name=_NAME, area="bottom", add_vertical_stretch=False
         )
+        # Not a child of this widget, whose parent changes.
+        self._view_fitter = ViewFitter(viewer, self._owner)
+        self._view_fitter.start()
 
     def close_dock(self) -> None:
         """Remove the panel from the window."""

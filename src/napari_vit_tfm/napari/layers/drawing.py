@@ -30,7 +30,7 @@ from napari_vit_tfm.napari.layers.metadata import (
 from napari_vit_tfm.napari.layers.placing import geometry, without_frames
 from napari_vit_tfm.napari.layers.registry import (
     FieldArrays,
-    Grid,
+    grid_of_bins,
     register_drawn,
     register_new_data,
 )
@@ -135,6 +135,7 @@ def field_layers(
     quantity: str | None = None,
     title: str = "",
     attributes: Mapping[str, Any] | None = None,
+    bin_size: int = 1,
     config: DisplayConfig | None = None,
     **options: Any,
 ) -> list[LayerData]:
@@ -157,6 +158,8 @@ def field_layers(
         it.
     attributes : mapping, keyword-only, optional
         Further attributes of the layers' `Description`.
+    bin_size : int, keyword-only
+        Side of the squares of vectors whose means the tractions were computed from.
     config : DisplayConfig, keyword-only, optional
         Colours and arrows.
     **options
@@ -169,13 +172,13 @@ def field_layers(
         of_magnitude = dataclasses.replace(of_magnitude, quantity=quantity)
     of_arrows = dataclasses.replace(of_magnitude, part="arrows")
     lengths, drawn = stack.magnitude(), arrows(stack, config)
-    arrow_data, grid = drawn.data, Grid()
+    arrow_data, grid = drawn.data, grid_of_bins(bin_size, has_frames=has_frames)
     arrays = FieldArrays(stack.data, stack.outline, metadata=stack.metadata)
     if isinstance(stack, TractionStack):
         arrays.drift, arrays.records = stack.drift, stack.records
     place = {**geometry(stack.spacing_um), **options}
     if not has_frames:
-        (lengths,), grid = lengths, Grid((None, 0, 1))
+        (lengths,) = lengths
         arrow_data = np.ascontiguousarray(arrow_data[..., 1:])
         place = without_frames(place)
     register_drawn(lengths, of_magnitude, arrays, grid)
@@ -301,13 +304,23 @@ def redraw(layer: Layer, new: LayerData) -> None:
         layer.refresh_colors()
 
 
-def show_colorbar(image: Image) -> None:
-    """Show the colour bar of an image.
+def show_colorbar(image: Image, *, corner: str = "top_right") -> None:
+    """Show the colour bar of an image, and its name with quantity and unit beside it.
 
-    In a small window, the bar covers a part of the field, so it is small and
-    transparent.
+    napari's colour bars have no label, but its layers can show their names. In a small
+    window, both cover a part of the field, so they are small and transparent.
+
+    Parameters
+    ----------
+    image : Image
+        The image.
+    corner : str, keyword-only
+        Corner of the canvas.
     """
-    bar = image.colorbar
-    bar.size, bar.tick_length, bar.font_size = _COLORBAR_SIZE, 4, 8
-    bar.color, bar.box_color = "white", (0, 0, 0, 0.4)
-    bar.visible = True
+    bar, name = image.colorbar, image.name_overlay
+    bar.size, bar.tick_length = _COLORBAR_SIZE, 4
+    for overlay in (bar, name):
+        overlay.font_size = 8
+        overlay.color, overlay.box_color = "white", (0, 0, 0, 0.4)
+        overlay.position = corner
+        overlay.visible = True

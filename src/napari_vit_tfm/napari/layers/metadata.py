@@ -49,6 +49,8 @@ key                        meaning                             set by     read b
 ``computed_with``,         name or path of the model in that   run        dock
 ``computed_options``,      run, its options as JSON, and the
 ``computed_views``         number of views
+``computed_preparation``   preparation of the displacements    run        dock
+                           in that run, as JSON
 ``copied_from``            for a duplicate: ``field_id`` of    registry   registry
                            the original
 =========================  ==================================  =========  ===========
@@ -57,6 +59,7 @@ key                        meaning                             set by     read b
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from dataclasses import dataclass
 from numbers import Real
@@ -128,6 +131,7 @@ class Description:
     computed_with: str | None = None
     computed_options: str | None = None
     computed_views: float | None = None
+    computed_preparation: str | None = None
     copied_from: str | None = None
 
     @property
@@ -150,6 +154,12 @@ class Description:
     def is_result(self) -> bool:
         """Whether the layer shows tractions of a run, or a copy of them."""
         return self.computed_at is not None
+
+    @property
+    def bin_size(self) -> int:
+        """Vectors of the displacements along a side of one vector of a result."""
+        preparation = json.loads(self.computed_preparation or "{}")
+        return int(preparation.get("bin_size", 1))
 
     @property
     def layer_name(self) -> str:

@@ -206,6 +206,25 @@ def geometry_of(layer: Layer) -> dict[str, Any]:
     }
 
 
+def for_data_of(layer: Layer, place: Mapping[str, Any]) -> dict[str, Any]:
+    """The transform with three axes that a layer needs to be at a place.
+
+    Parameters
+    ----------
+    layer : Layer
+        A layer with an axis of frames or without.
+    place : mapping
+        From `geometry_of`: where the nodes have to lie.
+    """
+    grid = grid_of(layer)
+    scale = np.asarray(place["scale"]) / grid.step
+    linear = Affine(
+        scale=scale, rotate=place["rotate"], shear=place["shear"], ndim=3
+    ).linear_matrix
+    translate = np.asarray(place["translate"]) - linear @ np.array(grid.origin)
+    return {**place, "scale": scale, "translate": translate}
+
+
 def _along(grid: Grid, values: Any, missing: Any) -> tuple[Any, ...]:
     """Values of a layer for the axes of frames, rows and columns."""
     return tuple(missing if axis is None else values[axis] for axis in grid.axes)

@@ -134,6 +134,22 @@ class Grid:
     step: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
+def grid_of_bins(bin_size: int, *, has_frames: bool) -> Grid:
+    """Where a field's nodes lie in layers whose vectors are means of its vectors.
+
+    Parameters
+    ----------
+    bin_size : int
+        Side of the squares of vectors that were averaged.
+    has_frames : bool, keyword-only
+        Whether the layers have an axis of frames.
+    """
+    first = -(bin_size - 1) / 2 / bin_size
+    step = 1 / bin_size
+    axes = (0, 1, 2) if has_frames else (None, 0, 1)
+    return Grid(axes, (0.0, first, first), (1.0, step, step))
+
+
 @dataclass(frozen=True, eq=False)
 class LayerEntry:
     """Registry entry of a layer.

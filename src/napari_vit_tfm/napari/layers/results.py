@@ -22,8 +22,10 @@ from napari.layers import Image, Layer, Vectors
 from napari_vit_tfm.config import (
     BUNDLED_MODEL,
     DisplayConfig,
+    PreparationConfig,
     ReconstructionConfig,
 )
+from napari_vit_tfm.displacement.preparation import options_in_use
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import PA_PER_KPA, Gel
 from napari_vit_tfm.models.registry import registered_methods
@@ -41,6 +43,7 @@ from napari_vit_tfm.napari.layers.metadata import (
     write_description,
 )
 from napari_vit_tfm.napari.layers.placing import (
+    for_data_of,
     geometry_of,
     grid_of,
     set_spacing,
@@ -210,11 +213,12 @@ def _is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _place(layer: Layer, place: Mapping[str, Any]) -> None:
-    """Give a result's layer a transform, and remember it."""
+    """Give a result's layer the place of its displacements, and remember it."""
     before = geometry_of(layer)
-    own = place if _has_frames(layer) else without_frames(place)
-    for name in _TRANSFORM:
-        if not np.array_equal(before[name], place[name]):
+    own = for_data_of(layer, place)
+    own = own if _has_frames(layer) else without_frames(own)
+    if any(not np.array_equal(before[name], place[name]) for name in _TRANSFORM):
+        for name in _TRANSFORM:
             setattr(layer, name, own[name])
     if tuple(before["units"]) != tuple(place["units"]):
         layer.units = own["units"]
@@ -418,6 +422,7 @@ def show_tractions(
     updated = last if update_last and last and last.is_intact else None
     if updated and _has_frames(updated.layers[0]) != has_frames:
         updated = None
+    preparation = stack.metadata.get("preparation", {})
     computed: dict[str, Any] = {
         "source_id": description.field_id,
         **_method_attributes(config),
@@ -426,6 +431,7 @@ def show_tractions(
         "computed_unit": source.unit,
         "computed_pixel_size_um": source.pixel_size_um,
         "computed_from": checksum_of_vectors(source.data),
+        "computed_preparation": json.dumps(preparation, sort_keys=True),
     }
     if updated is not None:
         computed["field_id"] = updated.description.field_id
@@ -435,6 +441,7 @@ def show_tractions(
         has_frames=has_frames,
         title=description.title,
         attributes=computed,
+        bin_size=preparation.get("bin_size", 1),
         config=display,
         **place,
     )
@@ -509,6 +516,7 @@ def differences(
     stack: DisplacementStack,
     gel: Gel,
     config: ReconstructionConfig,
+    preparation: PreparationConfig | None = None,
 ) -> list[str]:
     """Compare the settings that a result was computed with to the current ones.
 
@@ -522,6 +530,8 @@ def differences(
         The current gel.
     config : ReconstructionConfig
         The current method and its options.
+    preparation : PreparationConfig, optional
+        The current preparation; None is the default one.
 
     Returns
     -------
@@ -529,12 +539,15 @@ def differences(
         The differences, such as "computed for 5 kPa, now 10 kPa". Empty if another run
         would have the same result.
     """
+    spacing_um = result.computed_spacing_um
+    if spacing_um is not None:
+        spacing_um /= result.bin_size
     compared: list[tuple[Any, Any, Callable[[Any], str]]] = [
         (result.young_pa, gel.young_pa, _stiffness),
         (result.poisson, gel.poisson, "a Poisson ratio of {:.6g}".format),
         (result.thickness_um, gel.thickness_um, _thickness),
         (result.computed_unit, stack.unit, _displacements_in),
-        (result.computed_spacing_um, stack.spacing_um, _spacing),
+        (spacing_um, stack.spacing_um, _spacing),
     ]
     if result.computed_unit == stack.unit == "px":
         sizes = result.computed_pixel_size_um, stack.pixel_size_um
@@ -545,6 +558,9 @@ def differences(
         if not _is_equal(then, now)
     ]
     found += _differences_of_methods(result, config)
+    now = options_in_use(preparation or PreparationConfig())
+    if json.loads(result.computed_preparation or "{}") != now:
+        found.append("computed with another preparation of the displacements")
     if result.computed_from != checksum_of_vectors(stack.data):
         # A duplicate does not say of which field it was a result.
         found.append(

@@ -95,6 +95,9 @@ def _turned(stack: Stack) -> Stack:
         changes["outline"] = stack.outline * flip + (0, stack.grid_shape[0] - 1)
     if isinstance(stack, TractionStack) and stack.drift is not None:
         changes["drift"] = stack.drift * flip
+    if isinstance(stack, TractionStack) and "drift_removed" in stack.records:
+        removed = stack.records["drift_removed"] * (1, -1, -1)
+        changes["records"] = {**stack.records, "drift_removed": removed}
     return dataclasses.replace(stack, **changes)
 
 

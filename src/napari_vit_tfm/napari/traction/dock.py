@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.utils import cancelable_progress
 from napari.utils.events import Event
 from qtpy.QtWidgets import (
     QCheckBox,
+    QHBoxLayout,
+    QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
 from napari_vit_tfm import io
-from napari_vit_tfm.config import DisplayConfig, ReconstructionConfig
+from napari_vit_tfm.config import (
+    DisplayConfig,
+    PreparationConfig,
+    ReadingConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.displacement.preparation import PreparedFrames
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.registry import min_side_of
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.metadata import Description
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
@@ -41,7 +52,11 @@ from napari_vit_tfm.napari.layers.results import (
     set_field_spacing,
     show_tractions,
 )
+from napari_vit_tfm.napari.layers.turning import set_y_direction
+from napari_vit_tfm.napari.layers.values import values_at
 from napari_vit_tfm.napari.method_cache import MethodCache
+from napari_vit_tfm.napari.opening import ask_and_open
+from napari_vit_tfm.napari.traction.examination import FieldNotes
 from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
 from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
@@ -52,12 +67,16 @@ from napari_vit_tfm.napari.widgets.forms import (
 from napari_vit_tfm.napari.widgets.inputs import (
     text_label,
 )
-from napari_vit_tfm.options import options_of, words_of
+from napari_vit_tfm.options import Option, options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch, check_size
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 _CANCELLED = "Cancelled. The layers are unchanged."
+_NOT_FINITE = (
+    "The tractions are not finite, so there are no new layers. Check the "
+    "displacements, their unit and the gel."
+)
 
 _COMPUTING = {
     name: option
@@ -65,6 +84,8 @@ _COMPUTING = {
     if name != "heads"
 }
 """Options in the section *Computing*; the number of heads is shown with the model."""
+
+_Y = {"y": options_of(ReadingConfig)["y"]}
 
 
 class TractionDock(Dock):
@@ -77,7 +98,7 @@ class TractionDock(Dock):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__(napari_viewer, message_lines=3)
+        super().__init__(napari_viewer, message_lines=2)
         self._job = LatestJob[Run, Loaded | Batch, Result](
             self,
             partial(reconstruct_run, MethodCache()),
@@ -92,14 +113,22 @@ class TractionDock(Dock):
         self._device = ""
         self._outcome = ""
         self._typed_gel = Gel()
+        self._started = 0.0
         self._build()
         self._lay_out()
         self._connect_widgets()
         self.refresh()
 
     def _build(self) -> None:
+        self.open_button = QPushButton("Open…")
+        self.open_button.setToolTip(
+            "Open a file, or several files as one time-lapse, with this plugin."
+        )
+        self.notes = FieldNotes()
         self.run_button = QPushButton()
         self.run_button.setToolTip("Compute the tractions of all frames.")
+        self.progress = QProgressBar()
+        self.progress.hide()
         self.update_last = QCheckBox("Update the last result")
         self.update_last.setChecked(DisplayConfig().update_last_result)
         self.update_last.setToolTip(
@@ -108,34 +137,43 @@ class TractionDock(Dock):
         )
         self.save_button = QPushButton("Save tractions…")
         self.save_button.setToolTip("Save the result that is named below.")
-        self.save_note = text_label(2)
+        self.save_note = text_label(1)
 
     def _lay_out(self) -> None:
-        self.form.addRow("Displacement", self.fields)
+        source = QHBoxLayout()
+        source.addWidget(self.fields, 1)
+        source.addWidget(self.open_button)
+        self.form.addRow("Displacement", source)
         self.calibration = Form(DisplacementStack, self.form)
+        self.y = Form(_Y, self.form)
         self.gel = Form(Gel, self.form)
         self.add_model_rows()
-        computing = QWidget()
-        self.computing = Form(_COMPUTING, form_layout(computing))
-        advanced = QCollapsible("Computing", expandedIcon="▼", collapsedIcon="▶")
-        advanced.setDuration(0)
-        advanced.setToolTip("Views, device and batch size of the computation.")
-        advanced.addWidget(computing)
-        layout = QVBoxLayout(self)
-        layout.addLayout(self.form)
-        layout.addWidget(advanced)
-        layout.addWidget(self.update_last)
-        layout.addWidget(self.run_button)
-        layout.addWidget(self.message)
-        layout.addWidget(self.save_button)
-        layout.addWidget(self.save_note)
-        layout.addStretch()
+        self.preparation, prepared = _section(
+            "Preparation", PreparationConfig, "What is done to the displacements first."
+        )
+        self.computing, computed = _section(
+            "Computing", _COMPUTING, "Views, device and batch size of the computation."
+        )
+        self.rows.addLayout(self.form)
+        self.rows.addWidget(self.notes)
+        for row in (prepared, computed, self.update_last):
+            self.rows.addWidget(row)
+        self.rows.addStretch()
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button)
+        buttons.addWidget(self.save_button)
+        self.footer.addLayout(buttons)
+        for row in (self.progress, self.message, self.save_note):
+            self.footer.addWidget(row)
 
     def _connect_widgets(self) -> None:
         self.fields.chosen.connect(self._on_field_chosen)
         self.fields.changed.connect(self._on_field_changed)
         self.model.chosen.connect(self.refresh)
+        self.open_button.clicked.connect(self._on_open_clicked)
         self.calibration.changed.connect(self._on_calibration_typed)
+        self.y.changed.connect(self._on_y_chosen)
+        self.preparation.changed.connect(self._on_method_typed)
         self.gel.changed.connect(self._on_gel_typed)
         self.method.changed.connect(self._on_method_typed)
         self.run_button.clicked.connect(self._on_job_button)
@@ -146,10 +184,14 @@ class TractionDock(Dock):
         super().bind()
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self.refresh)
+        self.status.bind()
+        self._on_active_layer()
         self.refresh()
 
     def unbind(self) -> None:
         """Stop watching the viewer's layers. A run is not stopped."""
+        self.status.unbind()
+        self.notes.show_field(None, Gel(), ())
         self._viewer.layers.selection.events.active.disconnect(self.refresh)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         super().unbind()
@@ -161,19 +203,23 @@ class TractionDock(Dock):
 
     def refresh(self) -> None:
         """Update buttons and message."""
-        running = self.is_busy
+        running = self._job.pending is not None
         stack, problem = self._read()
         if stack is not None:
             problem = self._problem(stack)
         self.run_button.setText("Cancel" if running else "Run")
-        can_cancel = self._job.pending is not None
-        self.run_button.setEnabled(can_cancel if running else not problem)
+        self.run_button.setEnabled(running or not problem)
+        self.progress.setVisible(running)
         result = self._result()
         self.save_button.setEnabled(result is not None)
         self.save_note.setText("" if result is None else self._save_note(result, stack))
+        self.save_note.setVisible(result is not None)
         unit = self.calibration["unit"].value
         needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
         self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
+        field = self.fields.field()
+        self.y.show_row("y", field is not None and not field.adopted_parts)
+        self._show_notes(stack)
         if not running:
             self.message.setText(problem or self._outcome)
 
@@ -186,13 +232,27 @@ class TractionDock(Dock):
             return None, ""
         if field is None:
             return None, (
-                "Drop a displacement file on napari, open a sample with "
-                "File > Open Sample, or add a Vectors layer."
+                "Open a displacement file, or a sample with File > Open Sample, or add "
+                "a Vectors layer."
             )
         try:
             return as_displacement(field, compare_data=compare_data), ""
         except FieldError as error:
             return None, in_one_line(error)
+
+    def _show_notes(self, stack: DisplacementStack | None) -> None:
+        # A hidden dock keeps no field.
+        doubts = [*self.calibration.doubts(), *self.gel.doubts()]
+        shown = stack if self.fields.is_bound else None
+        self.notes.show_field(shown, Gel(**self.gel.values()), doubts)
+
+    def status_text(self) -> str:
+        """Displacement and tractions under the mouse, in all visible layers."""
+        field = self.fields.field()
+        if field is None or not self._viewer.mouse_over_canvas:
+            return ""
+        dims, position = self._viewer.dims, self._viewer.cursor.position
+        return values_at(self._viewer.layers, field, position, dims.units)
 
     def _problem(self, stack: DisplacementStack) -> str:
         """The reason why nothing can be computed from a field; empty if it can."""
@@ -204,9 +264,10 @@ class TractionDock(Dock):
             )
         try:
             model = self.model.value()
-            check_size(stack, min_side_of(model), model=Path(model).stem)
-            stack.grid_steps_per_unit()
-            self._substrate().response(spacing_um=stack.spacing_um)
+            prepared = PreparedFrames(stack, self._preparation()).stream()
+            check_size(prepared, min_side_of(model), model=Path(model).stem)
+            prepared.grid_steps_per_unit()
+            self._substrate().response(spacing_um=prepared.spacing_um)
         except TFMError as error:
             return in_one_line(error)
         return ""
@@ -234,9 +295,10 @@ class TractionDock(Dock):
             {
                 "unit": description.unit if description else None,
                 "spacing_um": stack.spacing_um if stack else None,
-                "pixel_size_um": description.pixel_size_um if description else None,
+                "pixel_size_um": _pixel_size(stack, description),
             }
         )
+        self.y.show_values({"y": description.y if description else None})
 
     def _fill_in_gel(self, stack: DisplacementStack) -> None:
         """Show the gel of the field; unknown values are those that the user typed.
@@ -256,6 +318,18 @@ class TractionDock(Dock):
     def _on_method_typed(self, _name: str) -> None:
         self.refresh()
 
+    def _on_y_chosen(self, _name: str) -> None:
+        field = self.fields.field()
+        if field is not None:
+            try:
+                set_y_direction(self._viewer.layers, field, self.y["y"].value)
+            except FieldError as error:
+                self._outcome = report(error, activity="turning the field over")
+        self._on_field_changed()
+
+    def _on_open_clicked(self) -> None:
+        ask_and_open(self._viewer, self)
+
     def _on_calibration_typed(self, name: str) -> None:
         self._describe({name: self.calibration[name].value})
 
@@ -263,11 +337,13 @@ class TractionDock(Dock):
         """Write changed values to the layers of the field."""
         field = self.fields.field()
         if field is not None:
+            layers = self._viewer.layers
             try:
-                if "spacing_um" in changes:
-                    set_field_spacing(self._viewer.layers, field, changes["spacing_um"])
-                else:
-                    describe_field(self._viewer.layers, field, **changes)
+                with self.view.keeps_fit():
+                    if "spacing_um" in changes:
+                        set_field_spacing(layers, field, changes["spacing_um"])
+                    else:
+                        describe_field(layers, field, **changes)
             except FieldError:
                 # The message says why, and the form shows what is still true.
                 self._show_lengths(self._read()[0])
@@ -277,7 +353,7 @@ class TractionDock(Dock):
 
     def start_job(self) -> None:
         """Start a run with the settings of the dock."""
-        if self.is_busy:
+        if self._job.pending is not None:
             return
         field = self.fields.field()
         # napari does not report edits in place, so the data are compared now.
@@ -288,20 +364,21 @@ class TractionDock(Dock):
         self._source = field
         self._outcome = ""
         self.message.setText("Loading the model…")
-        self._job.submit(Run(stack, self._substrate(), self._config()))
+        self.progress.setRange(0, 0)
+        config, preparation = self._config(), self._preparation()
+        self._job.submit(Run(stack, self._substrate(), config, preparation))
         self.refresh()
 
     def cancel_job(self, outcome: str = _CANCELLED) -> None:
-        """Cancel the run.
+        """Cancel the run. The computation of a batch is left to end in its thread.
 
         Parameters
         ----------
         outcome : str
-            The message after the run has stopped.
+            The message.
         """
         self._job.cancel()
         self._outcome = outcome
-        self.message.setText("Stopping after this batch…")
         self.refresh()
 
     def _substrate(self) -> Substrate:
@@ -316,6 +393,9 @@ class TractionDock(Dock):
             **self.computing.values(),
         )
 
+    def _preparation(self) -> PreparationConfig:
+        return PreparationConfig(**self.preparation.values())
+
     def _on_layer_removed(self, event: Event) -> None:
         source = self._source
         layers = (
@@ -326,14 +406,17 @@ class TractionDock(Dock):
         self.refresh()
 
     def _on_step(self, run: Run, step: Loaded | Batch) -> None:
-        done = 0
+        done, total = 0, run.stack.n_frames
         if isinstance(step, Loaded):
-            self._device = step.device
+            self._device, self._started = step.device, time.monotonic()
         else:
             done = step.stop
+        left = _time_left(time.monotonic() - self._started, done, total)
         self.message.setText(
-            f"{done} of {run.stack.n_frames} frames done, {_device_text(self._device)}."
+            f"{done} of {total} frames done {_device_text(self._device)}{left}."
         )
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
         self._job.advance(done)
 
     def _on_result(self, run: Run, result: Result) -> None:
@@ -341,6 +424,11 @@ class TractionDock(Dock):
         if self._source.first not in self._viewer.layers:
             self._outcome = "Discarded, because the displacement layer was removed."
             return
+        magnitude = result.traction.magnitude()
+        if np.isinf(magnitude).any() or np.isnan(magnitude).all():
+            self._outcome = _NOT_FINITE
+            return
+        selected, chosen = set(self._viewer.layers.selection), self.fields.layer()
         show_tractions(
             self._viewer.layers,
             result.traction,
@@ -349,13 +437,19 @@ class TractionDock(Dock):
             config=run.config,
             update_last=self.update_last.isChecked(),
         )
-        self._outcome = _summary(result)
+        if chosen is not None and chosen not in self._source.layers:
+            # The user looks at another field now.
+            self._viewer.layers.selection = selected
+            self.fields.choose(chosen)
+        told = self.notes.notes()
+        self._outcome = _summary(result, [x for x in result.notices if x not in told])
 
     def _on_error(self, _run: Run, error: Exception) -> None:
         self._outcome = report(error, activity="the run")
 
     def _on_finished(self) -> None:
-        self._source = None
+        if self._job.pending is None:
+            self._source = None
         self.refresh()
 
     # Saving
@@ -380,14 +474,25 @@ class TractionDock(Dock):
         if computed.source_id not in (None, description.field_id):
             return f"{name} (of another field)"
         gel, config = self._substrate().gel, self._config()
-        found = differences(computed, stack, gel, config)
+        found = differences(computed, stack, gel, config, self._preparation())
         return f"{name}: {'; '.join(found)}; run again" if found else name
 
     def _on_save_clicked(self) -> None:
         kinds = {exporter.name: exporter.suffixes for exporter in io.exporters()}
-        path = ask_where_to_save(self, "Save tractions", "traction.h5", kinds)
+        suggestion = str(self.suggested_path())
+        path = ask_where_to_save(self, "Save tractions", suggestion, kinds)
         if path is not None:
             self.save(str(path))
+
+    def suggested_path(self) -> Path:
+        """A file for the tractions beside the displacements, with their name."""
+        result = self._result()
+        title = "" if result is None else result.description.title
+        files, field = [], self.fields.field()
+        if field is not None:
+            files = source_files(field.layers)
+        folder = Path(files[0]).parent if files else Path()
+        return folder / (f"{title}_traction.h5" if title else "traction.h5")
 
     def save(self, path: str) -> None:
         """Save the selected result, or the last one of the chosen field.
@@ -414,6 +519,41 @@ class TractionDock(Dock):
         self.refresh()
 
 
+def _section(
+    title: str, options: type[Any] | Mapping[str, Option], tip: str
+) -> tuple[Form, QWidget]:
+    """A form in a section that can be opened."""
+    content = QWidget()
+    form = Form(options, form_layout(content))
+    section = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+    section.setDuration(0)
+    layout = section.layout()
+    assert layout is not None
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    section.setToolTip(tip)
+    section.addWidget(content)
+    return form, section
+
+
+def _pixel_size(
+    stack: DisplacementStack | None, description: Description | None
+) -> float | None:
+    """The pixel size: given, or from the spacing and the positions in the file."""
+    if stack is not None:
+        return stack.pixel_size_um
+    return None if description is None else description.pixel_size_um
+
+
+def _time_left(seconds: float, done: int, total: int) -> str:
+    """Such as ", about 20 s left"; empty before the first frame."""
+    if not 0 < done < total:
+        return ""
+    left = seconds / done * (total - done)
+    text = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
+    return f", about {text} left"
+
+
 def _open_bar(run: Run) -> Any:
     """Open a progress bar, with a cancel button, in napari's activity dock."""
     return cancelable_progress(total=run.stack.n_frames, desc="computing tractions")
@@ -424,7 +564,7 @@ def _device_text(device: str) -> str:
     return f"on the {words_of(ReconstructionConfig, 'device')[device]}"
 
 
-def _summary(result: Result) -> str:
+def _summary(result: Result, notices: Sequence[str]) -> str:
     stack = result.traction
     frames = "1 frame" if stack.n_frames == 1 else f"{stack.n_frames} frames"
     rate = stack.n_frames / result.seconds
@@ -434,6 +574,6 @@ def _summary(result: Result) -> str:
         f"{frames} in {result.seconds:.1f} s {_device_text(result.device)}, "
         f"{rate:.2g} per second. "
         f"Largest traction: {number} {unit_label(stack.unit)}.",
-        *result.notices,
+        *notices,
     ]
     return "\n".join(lines)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.physics.substrate import Substrate
@@ -20,6 +21,9 @@ from napari_vit_tfm.reconstruction import (
     reconstruct_batches,
     resolve_device,
 )
+
+_SAME_END = 40
+"""Characters at the end of a notice that do not depend on the frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +38,14 @@ class Run:
         The gel.
     config : ReconstructionConfig
         Model and device.
+    preparation : PreparationConfig
+        What is done to the displacements first.
     """
 
     stack: DisplacementStack
     substrate: Substrate
     config: ReconstructionConfig
+    preparation: PreparationConfig
 
 
 @dataclass(frozen=True)
@@ -118,10 +125,20 @@ def reconstruct_run(
         substrate=run.substrate,
         config=run.config,
         method=method,
+        preparation=run.preparation,
         is_cancelled=is_cancelled,
-        on_notice=notices.append,
+        on_notice=partial(_add, notices),
     ):
         gathered.add(batch)
         yield batch
     seconds = time.perf_counter() - started
     return Result(device, gathered.traction(), seconds, tuple(notices))
+
+
+def _add(notices: list[str], notice: str) -> None:
+    """Add a notice; it replaces an earlier one about fewer frames.
+
+    Both end with the same words.
+    """
+    notices[:] = [one for one in notices if one[-_SAME_END:] != notice[-_SAME_END:]]
+    notices.append(notice)

@@ -7,8 +7,9 @@ from typing import Any
 
 from napari.components import ViewerModel
 from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.widgets.forms import form_layout, need_focus_for_wheel
@@ -18,14 +19,20 @@ from napari_vit_tfm.napari.widgets.inputs import (
     ModelChooser,
     text_label,
 )
+from napari_vit_tfm.napari.widgets.status import StatusLine
+from napari_vit_tfm.napari.widgets.view import ViewFitter
+
+_LEAST_HEIGHT = 150
+"""Height of the rows below which they are not squeezed."""
 
 
 class Dock(QWidget):
     """A dock for one displacement field and one model, with a button for its job.
 
-    The dock watches the viewer while it is visible. The button starts or cancels the
-    job. Subclasses define `job`, `start_job` and `cancel_job`. They are not checked by
-    an ABC, since Qt's classes have a metaclass of their own.
+    Its `rows` scroll if the window is small; its `footer` is always visible. The dock
+    watches the viewer while it is visible. The button starts or cancels the job.
+    Subclasses define `job`, `start_job` and `cancel_job`. They are not checked by an
+    ABC, since Qt's classes have a metaclass of their own.
 
     Parameters
     ----------
@@ -38,7 +45,15 @@ class Dock(QWidget):
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__()
         self._viewer = viewer
+        self.view = ViewFitter(viewer, self)
         self._root: weakref.ref[QWidget] = weakref.ref(self)
+        body = QWidget()
+        self.rows = QVBoxLayout(body)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        self.footer = QVBoxLayout()
+        layout = QVBoxLayout(self)
+        layout.addWidget(_Rows(body), 1)
+        layout.addLayout(self.footer)
         self.form = form_layout()
         self.fields = FieldChooser(viewer.layers)
         self.fields.setToolTip("The displacement field.")
@@ -46,6 +61,7 @@ class Dock(QWidget):
         self.model.setToolTip("The network or method that computes the tractions.")
         self.method = MethodForm(self.form)
         self.message = text_label(message_lines)
+        self.status = StatusLine(viewer, self.status_text)
         for control in (self.fields, self.model):
             need_focus_for_wheel(control)
 
@@ -63,6 +79,7 @@ class Dock(QWidget):
         super().showEvent(event)
         self._root = weakref.ref(_root_of(self))
         self.bind()
+        self.view.start()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Stop watching the viewer while the dock is hidden.
@@ -71,6 +88,7 @@ class Dock(QWidget):
         there is nothing left from which anything could be removed.
         """
         super().hideEvent(event)
+        self.view.stop()
         root = self._root()
         # The function has no types.
         if root is not None and isalive(root):  # type: ignore[no-untyped-call]
@@ -79,10 +97,20 @@ class Dock(QWidget):
     def bind(self) -> None:
         """Watch the viewer."""
         self.fields.bind()
+        self._viewer.layers.selection.events.active.connect(self._on_active_layer)
 
     def unbind(self) -> None:
         """Stop watching the viewer."""
+        self._viewer.layers.selection.events.active.disconnect(self._on_active_layer)
         self.fields.unbind()
+
+    def _on_active_layer(self) -> None:
+        """Choose the field of the layer that is selected."""
+        self.fields.follow(self._viewer.layers.selection.active)
+
+    def status_text(self) -> str:
+        """The dock's text in the status bar, while `status` is bound."""
+        raise NotImplementedError
 
     @property
     def job(self) -> LatestJob[Any, Any, Any]:
@@ -107,6 +135,39 @@ class Dock(QWidget):
             self.start_job()
         else:
             self.cancel_job()
+
+
+class _Rows(QScrollArea):
+    """Scrolls a widget up and down, but is never narrower than it."""
+
+    def __init__(self, body: QWidget) -> None:
+        super().__init__()
+        self.setWidget(body)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask for another width when that of the widget changes."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
+    def minimumSizeHint(self) -> QSize:
+        """The width of the widget, and a few rows."""
+        return QSize(self._width(), _LEAST_HEIGHT)
+
+    def sizeHint(self) -> QSize:
+        """The size of the widget."""
+        body = self.widget()
+        assert body is not None
+        return QSize(self._width(), body.sizeHint().height())
+
+    def _width(self) -> int:
+        body, bar = self.widget(), self.verticalScrollBar()
+        assert body is not None
+        assert bar is not None
+        return body.minimumSizeHint().width() + bar.sizeHint().width()
 
 
 def _root_of(widget: QWidget) -> QWidget:

@@ -45,6 +45,9 @@ _TYPED = re.compile(
 )
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
+_DOUBTED = "QDoubleSpinBox { color: #ffb454; }"
+"""Style of a box with an unusual number."""
+
 _DECIMALS = 8
 """Maximum number of decimals. Trailing zeros are not shown."""
 
@@ -95,6 +98,12 @@ class Form:
         with box.changed.blocked():
             box.set_words(words)
 
+    def doubts(self) -> list[str]:
+        """Sentences about unusual numbers in rows that are shown."""
+        boxes = (one for one in self._widgets.values() if isinstance(one, NumberBox))
+        found = (box.doubt() for box in boxes if not box.native.isHidden())
+        return [doubt for doubt in found if doubt]
+
     def show_row(self, name: str, shown: bool) -> None:
         """Show or hide the row of an option."""
         native = self._widgets[name].native
@@ -129,6 +138,7 @@ class NumberBox(RangedWidget[float]):
         self._about = about
         self._exact: float | None = None
         self._shown = math.nan
+        self._help = str(described.get("tooltip", ""))
         super().__init__(
             widget_type=_NumberBackend,
             min=_lowest(about) / about.per_form_unit,
@@ -138,6 +148,10 @@ class NumberBox(RangedWidget[float]):
         )
         unit = about.form_unit or about.unit
         self.native.setDecimals(0 if about.is_whole else _DECIMALS)
+        # magicgui's steps are a tenth of the number, whatever it is.
+        self.native.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
+        self.native.setSingleStep((about.step or 1.0) / about.per_form_unit)
+        self.native.first_number = _first_number(about)
         self.native.setSuffix(f" {unit}" if unit else "")
         self.native.setSpecialValueText(about.otherwise)
         self.native.refused.connect(self._on_refused)
@@ -160,8 +174,21 @@ class NumberBox(RangedWidget[float]):
         with QSignalBlocker(native):
             native.setValue(native.minimum() if shown is None else shown)
         self._exact, self._shown = value, native.value()
+        self._mark()
         if self._shown != before:
             self.changed.emit(value)
+
+    def doubt(self) -> str:
+        """A sentence about an unusual number; empty for others."""
+        return self._about.doubt(self.get_value())
+
+    def _mark(self) -> None:
+        """Mark an unusual number in the box and its tooltip."""
+        doubt = self.doubt()
+        self.native.setStyleSheet(_DOUBTED if doubt else "")
+        self.native.setToolTip(
+            f"{self._help} {doubt}.".strip() if doubt else self._help
+        )
 
     def _on_refused(self, text: str) -> None:
         about = self._about
@@ -179,6 +206,7 @@ class NumberBox(RangedWidget[float]):
             # Between the smallest number and the one that is shown for None.
             with QSignalBlocker(self.native):
                 self.native.setValue(self.native.minimum())
+        self._mark()
         self.changed.emit(value)
 
 
@@ -227,8 +255,16 @@ class NumberSpin(QDoubleSpinBox):
         super().__init__(parent)
         # A decimal point everywhere, as in files and on the command line.
         self.setLocale(QLocale.c())
+        self.first_number = 1.0
         # Report a number when it is complete, not after each key.
         self.setKeyboardTracking(False)
+
+    def stepBy(self, steps: int) -> None:
+        """Change the number; from the special text, go to the first usual number."""
+        if self.specialValueText() and self.value() == self.minimum() and steps > 0:
+            self.setValue(self.first_number)
+        else:
+            super().stepBy(steps)
 
     def textFromValue(self, value: float) -> str:
         """The number without trailing zeros."""
@@ -316,6 +352,14 @@ def _lowest(about: Number) -> float:
     return about.minimum - (1.0 if about.is_whole else 0.01)
 
 
+def _first_number(about: Number) -> float:
+    """The number after the special text, in the unit of the form."""
+    if re.fullmatch(r"[\d.]+", about.otherwise):
+        return float(about.otherwise)
+    step = about.step or 1.0
+    return max(step, about.usual[0] if about.usual else 0.0) / about.per_form_unit
+
+
 def _widget(option: Option) -> ValueWidget[Any]:
     """The magicgui widget of an option, with its default value."""
     about = option.about
@@ -363,7 +407,7 @@ def may_shrink(combo: QComboBox) -> None:
     combo.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
-    combo.setMinimumContentsLength(24)
+    combo.setMinimumContentsLength(16)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 

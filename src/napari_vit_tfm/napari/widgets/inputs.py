@@ -34,7 +34,11 @@ from napari_vit_tfm.napari.layers.reading import (
     find_displacements,
     show_same_field,
 )
-from napari_vit_tfm.napari.layers.registry import forget_comparison, without_proxy
+from napari_vit_tfm.napari.layers.registry import (
+    description_of,
+    forget_comparison,
+    without_proxy,
+)
 from napari_vit_tfm.napari.widgets.forms import Form, may_shrink
 from napari_vit_tfm.options import Option, options_of
 
@@ -108,6 +112,21 @@ class FieldChooser(QComboBox):
         """Choose the field of a layer."""
         listed = (i for i, one in enumerate(self._listed) if layer in one.layers)
         self.setCurrentIndex(next(listed))
+
+    def follow(self, layer: Layer | None) -> None:
+        """Choose the field that a layer shows, or that a result was computed from."""
+        description = None if layer is None else description_of(layer)
+        for index, field in enumerate(self._listed):
+            own = description_of(field.first)
+            is_field = layer in field.layers
+            if description is not None and own is not None:
+                is_field |= own.field_id in (
+                    description.field_id,
+                    description.source_id,
+                )
+            if is_field:
+                self.setCurrentIndex(index)
+                return
 
     def refresh(self) -> None:
         """Update the list of fields; the chosen field is kept if it still exists."""

@@ -1,0 +1,73 @@
+"""Opening files with fields: the button of the dock, and the menu entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.utils.notifications import show_error
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_vit_tfm import io
+from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.napari._reader import read_fields
+from napari_vit_tfm.napari.errors import in_one_line
+
+_TITLE = "Open displacements or tractions"
+
+
+def ask_and_open(viewer: ViewerModel, parent: QWidget | None = None) -> list[Layer]:
+    """Ask for files, and open them.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer to which the layers are added.
+    parent : QWidget, optional
+        Parent of the dialogue.
+
+    Returns
+    -------
+    list of layers
+        The new layers.
+    """
+    endings = [f"*{suffix}" for reader in io.readers() for suffix in reader.suffixes]
+    kinds = f"Fields ({' '.join(sorted(endings))});;All files (*)"
+    paths, _ = QFileDialog.getOpenFileNames(parent, _TITLE, "", kinds)
+    return open_files(viewer, paths) if paths else []
+
+
+def open_files(viewer: ViewerModel, paths: Sequence[str]) -> list[Layer]:
+    """Open one file, or several files as one time-lapse.
+
+    napari asks which of several readers is to be used, and shortens the message of one
+    that fails. Here it is always the reader of this plugin, and the whole reason is
+    shown.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer to which the layers are added.
+    paths : sequence of str
+        The files.
+
+    Returns
+    -------
+    list of layers
+        The new layers; empty if the files cannot be read.
+    """
+    try:
+        found = read_fields(paths[0] if len(paths) == 1 else paths)
+    except (TFMError, OSError) as error:
+        show_error(in_one_line(error))
+        return []
+    layers = [Layer.create(*data) for data in found]
+    viewer.layers.extend(layers)
+    return layers
+
+
+def open_command(napari_viewer: Viewer) -> None:
+    """Ask for files, and open them: the entry in napari's menu."""
+    ask_and_open(napari_viewer, napari_viewer.window._qt_window)

@@ -1,0 +1,63 @@
+"""Fitting the view to the canvas when a dock takes a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from napari.components import ViewerModel
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
+
+_DELAY_MS = 100
+"""Time after which a dock that is shown has its size."""
+
+
+class ViewFitter(QTimer):
+    """Fits the view to the canvas soon after `start`.
+
+    A view that the user has moved is kept.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    parent : QWidget
+        The widget beside the canvas.
+    """
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.setSingleShot(True)
+        self.setInterval(_DELAY_MS)
+        self.timeout.connect(self.fit)
+
+    def fit(self) -> None:
+        """Fit the view now, unless the user has moved it."""
+        if self._is_centred():
+            self._viewer.fit_to_view()
+
+    @contextmanager
+    def keeps_fit(self) -> Iterator[None]:
+        """Fit the view again at the end of a block that changes the layers' scale."""
+        is_centred = self._is_centred()
+        yield
+        if is_centred:
+            self._viewer.fit_to_view()
+
+    def _is_centred(self) -> bool:
+        """Whether the view has the centre that napari has given it.
+
+        Unlike the zoom, it does not depend on the size of the canvas.
+        """
+        viewer, camera = self._viewer, self._viewer.scene.camera
+        if not viewer.layers or viewer.dims.ndisplay != 2:
+            return False
+        center, zoom = camera.center, camera.zoom
+        with camera.events.blocker_all():
+            viewer.fit_to_view()
+            fitted = camera.center
+            camera.center, camera.zoom = center, zoom
+        return np.allclose(fitted, center, rtol=1e-3, atol=1e-6)
