@@ -86,7 +86,7 @@ def test_the_numbers_are_those_of_the_map(found: PatchFindings) -> None:
         (
             {"kind": "displacement"},
             "The overlay is the displacement times the weight relative to uniform "
-            "attention; the colour scale ends at 2 times the longest displacement of "
+            "attention; the colour scale ends at 4 times the longest displacement of "
             "all frames.",
         ),
         (

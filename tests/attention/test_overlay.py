@@ -66,7 +66,9 @@ def test_relative_to_uniform_attention_a_uniform_map_is_one() -> None:
     displacement, weighted = draw(UNIFORM, kind="displacement")
     lengths = np.linalg.norm(displacement, axis=-1)
     np.testing.assert_allclose(weighted.data, lengths, rtol=1e-5)
-    assert weighted.limits == (0, 4.0)
+    assert weighted.limits == (0, 8.0)
+    _, wide = draw(UNIFORM, shares_shown=16.0)
+    assert wide.limits == (0, 16)
     assert weighted.title == "\N{MICRO SIGN}m \N{MULTIPLICATION SIGN} uniform attention"
 
 

@@ -87,10 +87,25 @@ def test_the_colours_of_displacements_end_at_the_longest_of_all_frames(
     assert longest > found.frame.stack.magnitude()[found.frame.index].max()
     drawn = found.showing(kind="displacement").picture()
     assert drawn is not None
-    assert drawn.limits == pytest.approx((0, 2 * longest))
+    assert drawn.limits == pytest.approx((0, 4 * longest))
     given = found.showing(kind="displacement").picture(longest=3.0)
     assert given is not None
-    assert given.limits == (0, 6)
+    assert given.limits == (0, 12)
+
+
+def test_the_scale_holds_the_other_patches_of_all_blocks(found: PatchFindings) -> None:
+    for patch in ((0, 0), (1, 2), (2, 1)):
+        one = replace(found, patch=patch)
+        others = [
+            np.delete(one.map(block), one.frame.grid.index(*patch)).max()
+            for block in one.blocks
+        ]
+        largest = max(others) * one.map(0).size
+        assert one.shares_shown >= largest
+        assert one.shares_shown in (4, 8, 16)
+    influence = np.zeros((3, 3))
+    influence[0, 1] = 1
+    assert replace(found, patch=(1, 1), influence=influence).shares_shown == 16
 
 
 def test_what_is_not_there_is_said_before_anything_is_computed(

@@ -157,6 +157,10 @@ class FrameAttention:
             raise IndexError(
                 f"no head {choice.head} (counted from 0): a block has {self.n_heads}"
             )
+        weights = self._weights(block, patch, choice)
+        return weights.reshape(self.grid.rows, self.grid.columns)
+
+    def _weights(self, block: int, patch: int, choice: MapChoice) -> FloatArray:
         if choice.source == "rollout":
             matrices = self.rollout[block][np.newaxis]
         elif choice.head is None:
@@ -166,7 +170,21 @@ class FrameAttention:
         is_row = choice.direction == "from"
         lines = matrices[:, patch] if is_row else matrices[..., patch]
         weights: FloatArray = lines.mean(axis=0)
-        return weights.reshape(self.grid.rows, self.grid.columns)
+        return weights
+
+    def largest_of_others(
+        self, row: int, column: int, *, choice: MapChoice = ROLLOUT
+    ) -> float:
+        """Largest weight of another patch in the maps of a patch after all blocks.
+
+        Parameters
+        ----------
+        row, column, choice
+            As for `map`.
+        """
+        patch = self.grid.index(row, column)
+        maps = (self._weights(block, patch, choice) for block in range(self.n_blocks))
+        return max(float(np.delete(one, patch).max(initial=0)) for one in maps)
 
     def overlay(
         self,

@@ -185,17 +185,17 @@ class PatchFindings:
         has been computed. The patch itself is left out: its own weight in the first
         blocks is so large that nothing else could be told apart.
         """
-        evidence = (self.influence, self.reference)
-        maps = [_normalised(one) for one in evidence if one is not None]
-        if self.attention is not None:
-            maps += [
-                self.attention.map(block, *self.patch, choice=self.view.choice)
-                for block in self.blocks
-            ]
-        others = np.ones((self.frame.grid.rows, self.frame.grid.columns), dtype=bool)
+        grid, attention = self.frame.grid, self.attention
+        others = np.ones((grid.rows, grid.columns), dtype=bool)
         others[self.patch] = False
-        largest = [float(one[others].max(initial=0)) * one.size for one in maps]
-        return shares_shown_for(max(largest, default=0.0))
+        largest = [0.0]
+        if attention is not None:
+            choice = self.view.choice
+            largest.append(attention.largest_of_others(*self.patch, choice=choice))
+        for evidence in (self.influence, self.reference):
+            if evidence is not None:
+                largest.append(float(_normalised(evidence)[others].max(initial=0)))
+        return shares_shown_for(max(largest) * others.size)
 
     def picture(self, *, longest: float | None = None) -> Picture | None:
         """The overlay of the map shown.

@@ -144,7 +144,7 @@ def test_the_scale_is_fixed_and_stated(viewer, inspecting, expected, displacemen
                 in inspecting.message.text()
             )
     inspecting.inspector.look_at(kind="displacement")
-    np.testing.assert_allclose(overlay.contrast_limits, (0, 2 * longest))
+    np.testing.assert_allclose(overlay.contrast_limits, (0, 4 * longest))
     assert overlay.name.startswith("map (µm \N{MULTIPLICATION SIGN} uniform attention)")
     # The scale of the original work, up to the map's maximum.
     pick(inspecting.controls, "scale", "peak")
@@ -219,13 +219,13 @@ def test_a_frame_that_cannot_be_used_does_not_stop_the_inspection(
     # Gaps are ignored in the longest displacement.
     inspecting.inspector.look_at(kind="displacement")
     longest = np.nanmax(holed.magnitude())
-    np.testing.assert_allclose(named(viewer, "map").contrast_limits, (0, 2 * longest))
+    np.testing.assert_allclose(named(viewer, "map").contrast_limits, (0, 4 * longest))
     assert np.isfinite(viewer.layers[2].contrast_limits).all()
     inspecting.inspector.look_at(kind="weights")
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
     assert inspecting.switch.isChecked()
-    assert inspecting.message.text() == "frame 1 cannot be used"
+    assert inspecting.message.text() == "Frame 1 cannot be used."
     assert np.isnan(named(viewer, "map").data).all()
     shown = {layer.name.split()[0] for layer in viewer.layers if layer.visible}
     assert shown == {"displacement"}
