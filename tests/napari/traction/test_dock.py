@@ -426,20 +426,20 @@ def test_y_is_turned_over_and_earlier_results_are_outdated(
 ):
     source = add(viewer, displacement)
     run(dock, finish)
-    dock.y["y"].value = "up"
+    dock.y_axis["y"].value = "up"
     turned = displacement.data[:, ::-1] * (1, -1)
     np.testing.assert_array_equal(displacement_at(viewer.layers, source).data, turned)
     assert "before the displacements were changed" in dock.save_note.text()
-    dock.y["y"].value = None
+    dock.y_axis["y"].value = None
     assert "changed" not in dock.save_note.text()
 
 
 def test_y_cannot_be_chosen_for_layers_of_other_programs(dock, viewer, displacement):
     dock.show()
     viewer.add_vectors(vectors_of(displacement.data[:1]), name="PIV", **PLACE)
-    assert not dock.y["y"].native.isVisible()
+    assert not dock.y_axis["y"].native.isVisible()
     add(viewer, displacement)
-    assert dock.y["y"].native.isVisible()
+    assert dock.y_axis["y"].native.isVisible()
 
 
 def test_a_pixel_size_sets_the_spacing_of_known_positions(dock, viewer, displacement):

@@ -145,7 +145,7 @@ class TractionDock(Dock):
         source.addWidget(self.open_button)
         self.form.addRow("Displacement", source)
         self.calibration = Form(DisplacementStack, self.form)
-        self.y = Form(_Y, self.form)
+        self.y_axis = Form(_Y, self.form)
         self.gel = Form(Gel, self.form)
         self.add_model_rows()
         self.preparation, prepared = _section(
@@ -172,7 +172,7 @@ class TractionDock(Dock):
         self.model.chosen.connect(self.refresh)
         self.open_button.clicked.connect(self._on_open_clicked)
         self.calibration.changed.connect(self._on_calibration_typed)
-        self.y.changed.connect(self._on_y_chosen)
+        self.y_axis.changed.connect(self._on_y_chosen)
         self.preparation.changed.connect(self._on_method_typed)
         self.gel.changed.connect(self._on_gel_typed)
         self.method.changed.connect(self._on_method_typed)
@@ -218,7 +218,7 @@ class TractionDock(Dock):
         needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
         self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
         field = self.fields.field()
-        self.y.show_row("y", field is not None and not field.adopted_parts)
+        self.y_axis.show_row("y", field is not None and not field.adopted_parts)
         self._show_notes(stack)
         if not running:
             self.message.setText(problem or self._outcome)
@@ -298,7 +298,7 @@ class TractionDock(Dock):
                 "pixel_size_um": _pixel_size(stack, description),
             }
         )
-        self.y.show_values({"y": description.y if description else None})
+        self.y_axis.show_values({"y": description.y if description else None})
 
     def _fill_in_gel(self, stack: DisplacementStack) -> None:
         """Show the gel of the field; unknown values are those that the user typed.
@@ -322,7 +322,7 @@ class TractionDock(Dock):
         field = self.fields.field()
         if field is not None:
             try:
-                set_y_direction(self._viewer.layers, field, self.y["y"].value)
+                set_y_direction(self._viewer.layers, field, self.y_axis["y"].value)
             except FieldError as error:
                 self._outcome = report(error, activity="turning the field over")
         self._on_field_changed()
