@@ -77,7 +77,7 @@ def test_the_gel_is_what_the_file_says_unless_told(
     vit_tfm("predict", path, "-o", out, "--poisson", 0.45, *FTTC)
     assert read_traction(out).gel.poisson == 0.45
     write_arrays(path, {"u": data}, {"u": {**said, "poisson": 0.7}})
-    assert "between 0 and 0.5" in error_of("predict", path, "-o", out, *FTTC)
+    assert "at least 0 and at most 0.5" in error_of("predict", path, "-o", out, *FTTC)
 
 
 def test_without_young_it_is_dimensionless(

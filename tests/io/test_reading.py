@@ -89,10 +89,10 @@ def test_the_gel_is_read_unless_values_are_given(path: Path) -> None:
     ("name", "value", "reason"),
     [
         ("young_pa", "10 kPa", "expected a number"),
-        ("young_pa", 0.0, "positive number"),
-        ("young_pa", np.inf, "positive number"),
-        ("poisson", 0.7, "between 0 and 0.5"),
-        ("thickness_um", -1.0, "positive number"),
+        ("young_pa", 0.0, "must be above 0"),
+        ("young_pa", np.inf, "must be above 0"),
+        ("poisson", 0.7, "at least 0 and at most 0.5"),
+        ("thickness_um", -1.0, "must be above 0"),
     ],
 )
 def test_an_impossible_gel(
