@@ -382,3 +382,25 @@ def test_gaps_met_on_the_way_leave_no_file(
     line = error_of("predict", path, "-o", out, *FTTC, "--batch-size", 2)
     assert "the first at frame 4, row 2, column 3" in line
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_preparation_is_said_and_kept(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    data = read_displacement(displacements).data.copy()
+    data[1, 4, 9] = -20 * np.abs(data).max()
+    path, out = tmp_path / "outlier.h5", tmp_path / "out.h5"
+    write_arrays(path, {"u": data}, {"u": {"units": "field"}})
+    arguments = ("predict", path, "-o", out, *FTTC)
+    assert "in frame 1 is unlike its neighbours; the strongest at row 4, column 9" in (
+        vit_tfm(*arguments).stderr
+    )
+    raw = read_traction(out)
+    options = ("--replace-outliers", "--remove-drift", "--reverse", "--bin", 2)
+    assert "replaced by" in vit_tfm(*arguments, *options).stderr
+    found = read_traction(out)
+    assert found.grid_shape == (16, 20)
+    assert found.longest() < 0.1 * raw.longest()
+    assert found.records["outliers_replaced"].tolist() == [0, 1, 0]
+    assert found.records["drift_removed"].shape == (3, 3)
+    assert found.metadata["attributes"]["bin_size"] == 2
