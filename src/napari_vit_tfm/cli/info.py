@@ -27,10 +27,10 @@ MOST_ARRAYS = 12
 @click.argument("path", type=FILE, metavar="INPUT")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
 def command(*, path: Path, as_json: bool) -> None:
-    """Show the contents of INPUT, how they are read, and what is unusual.
+    """Show the contents of INPUT, and check them.
 
-    Displacements are checked for missing vectors, outliers, regions of zeros, drift,
-    noise, and unlikely units, lengths, gels and signs.
+    Shows how the file is read. Displacements are checked for missing vectors, outliers,
+    regions of zeros, drift, noise, and unlikely units, lengths, gels and signs.
     """
     from napari_vit_tfm.io import open_field_file, summarise
 
