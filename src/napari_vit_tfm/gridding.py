@@ -7,6 +7,7 @@ vectors are interpolated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -195,9 +196,10 @@ def _fit_axis(values: FloatArray) -> _Axis | None:
     nodes = (values - start) / step
     if np.abs(nodes - np.round(nodes)).max() > _tolerance(values, float(step)):
         return None
-    # The fit itself rounds.
-    start, step = (float(np.round(value / step, 9)) * step for value in (start, step))
-    return _Axis(start, float(step), int(index[-1]) + 1)
+    # Rounding errors of the fit are removed.
+    step = float(f"{step:.10g}")
+    start = round(float(start), 9 - math.floor(math.log10(step)))
+    return _Axis(start, step, int(index[-1]) + 1)
 
 
 def _tolerance(values: FloatArray, step: float) -> float:

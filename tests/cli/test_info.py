@@ -116,7 +116,7 @@ def test_json(vit_tfm: Command, tmp_path: Path) -> None:
         "unit": "um",
         "spacing_um": 0.5,
         "pixel_size_um": None,
-        "y": None,
+        "y": "down",
         "holes": [0, 0],
         "outliers": [0, 1],
         "zeros": [320, 0],
