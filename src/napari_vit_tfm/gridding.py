@@ -138,8 +138,8 @@ def node_grid(positions: Sequence[FloatArray]) -> NodeGrid:
     >>> from napari_vit_tfm.gridding import node_grid
     >>> positions = np.array([[0, 0], [2.49, 0], [4.97, 0], [0, 2.48], [4.97, 2.49]])
     >>> grid = node_grid([positions])
-    >>> grid.shape, round(grid.step, 2), grid.is_scattered
-    ((2, 3), 2.49, False)
+    >>> grid.shape, round(grid.step, 1), grid.is_scattered
+    ((2, 3), 2.5, False)
     >>> grid.place(positions, np.ones((5, 2)))[1, :, 0]
     array([ 1., nan,  1.])
     """

@@ -95,8 +95,8 @@ def test_a_gel_that_cannot_be_is_noted(vit_tfm: Command, tmp_path: Path) -> None
     write_arrays(path, {"displacement": values}, {"displacement": said})
     result = vit_tfm("info", path)
     assert "16 x 16 vectors, in micrometres" in result.stdout
-    assert result.stderr.startswith("note: ")
-    assert "has poisson = 0.7" in result.stderr
+    (line,) = [x for x in result.stdout.splitlines() if x.startswith("note: ")]
+    assert "has poisson = 0.7" in line
 
 
 def test_json(vit_tfm: Command, tmp_path: Path) -> None:
@@ -108,6 +108,7 @@ def test_json(vit_tfm: Command, tmp_path: Path) -> None:
     write_arrays(path, {"displacement": values}, {"displacement": said})
     found = json.loads(vit_tfm("info", path, "--json").stdout)
     warnings = found.pop("warnings")
+    assert found.pop("notes") == []
     np.testing.assert_allclose(found.pop("drift"), 1.0, atol=0.01)
     np.testing.assert_allclose(found.pop("noise"), 0.02, rtol=0.1)
     assert found == {
@@ -134,3 +135,26 @@ def test_nothing_unusual(vit_tfm: Command, tmp_path: Path) -> None:
     assert json.loads(vit_tfm("info", path, "--json").stdout)["warnings"] == []
     write_displacement(path, DisplacementStack(-small, unit="field"))
     assert "--reverse" in vit_tfm("info", path).stdout
+
+
+def test_tables_of_other_programs(vit_tfm: Command, tmp_path: Path) -> None:
+    path = tmp_path / "piv.txt"
+    y, x = np.indices((10, 12))[:, ::-1] * 8
+    columns = [x, y, np.hypot(x, y) / 400, -y / 300, np.zeros(x.shape)]
+    np.savetxt(path, np.stack(columns, -1).reshape(-1, 5), header="x y u v mask")
+    said = vit_tfm("info", path).stdout
+    assert "1 frame of 10 x 12 vectors, unit not known" in said
+    assert "note: piv.txt: y is taken as pointing up" in said
+    options = ("--units", "px", "--pixel-size", 0.25, "--y", "down", "--json")
+    found = json.loads(vit_tfm("info", path, *options).stdout)
+    assert (found["unit"], found["y"], found["spacing_um"]) == ("px", "down", 2)
+    assert found["notes"] == []
+
+
+def test_a_film_of_several_files(vit_tfm: Command, tmp_path: Path) -> None:
+    for number in (2, 10):
+        for name in "uv":
+            np.save(tmp_path / f"{number}{name}.npy", np.ones((16, 20)))
+    said = vit_tfm("info", tmp_path).stdout
+    assert "2 frames of 16 x 20 vectors" in said
+    assert json.loads(vit_tfm("info", tmp_path, "--json").stdout)["frames"] == 2
