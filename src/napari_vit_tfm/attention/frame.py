@@ -312,7 +312,8 @@ def prepare_frame(
     whole, holes = bridged(stack.part(frame, frame + 1))
     if holes.mean() > MOST_FILLED_HOLES:
         raise FieldError(
-            f"frame {frame} cannot be used: {holes.mean():.0%} of its vectors are missing"
+            f"frame {frame} cannot be used: {holes.mean():.0%} of its vectors are "
+            "missing"
         )
     if on_notice is not None:
         if is_resampled(stack, method):
