@@ -6,6 +6,7 @@ from typing import Annotated
 
 import pytest
 
+from napari_vit_tfm.config import PreparationConfig
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.options import Choice, Number, options_of
 
@@ -51,3 +52,10 @@ def test_values_in_the_range_are_accepted(name: str, value: object) -> None:
 def test_other_values_are_refused(name: str, value: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         options_of(Settings)[name].check(value)
+
+
+def test_a_switch_is_on_or_off() -> None:
+    reverse = options_of(PreparationConfig)["reverse"]
+    reverse.check(True)
+    with pytest.raises(ConfigError, match="reverse must be True or False, not 1"):
+        reverse.check(1)

@@ -7,6 +7,7 @@ vectors are interpolated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -137,8 +138,8 @@ def node_grid(positions: Sequence[FloatArray]) -> NodeGrid:
     >>> from napari_vit_tfm.gridding import node_grid
     >>> positions = np.array([[0, 0], [2.49, 0], [4.97, 0], [0, 2.48], [4.97, 2.49]])
     >>> grid = node_grid([positions])
-    >>> grid.shape, round(grid.step, 2), grid.is_scattered
-    ((2, 3), 2.49, False)
+    >>> grid.shape, round(grid.step, 1), grid.is_scattered
+    ((2, 3), 2.5, False)
     >>> grid.place(positions, np.ones((5, 2)))[1, :, 0]
     array([ 1., nan,  1.])
     """
@@ -195,9 +196,10 @@ def _fit_axis(values: FloatArray) -> _Axis | None:
     nodes = (values - start) / step
     if np.abs(nodes - np.round(nodes)).max() > _tolerance(values, float(step)):
         return None
-    # The fit itself rounds.
-    start, step = (float(np.round(value / step, 9)) * step for value in (start, step))
-    return _Axis(start, float(step), int(index[-1]) + 1)
+    # Rounding errors of the fit are removed.
+    step = float(f"{step:.10g}")
+    start = round(float(start), 9 - math.floor(math.log10(step)))
+    return _Axis(start, step, int(index[-1]) + 1)
 
 
 def _tolerance(values: FloatArray, step: float) -> float:

@@ -47,12 +47,15 @@ def error_of() -> Callable[..., str]:
 
 @pytest.fixture
 def displacements(tmp_path: Path) -> Path:
-    """Three disc fields in fractions of the field's width, as their file says."""
+    """Three disc fields in fractions of the field's width, as their file says.
+
+    They are weak, so that there is nothing to note about them.
+    """
     path = tmp_path / "cells.h5"
     fields = synthesise(3, seed=1, shape=(32, 40))
     write_arrays(
         path,
-        {"displacement": fields.displacement},
+        {"displacement": 0.1 * fields.displacement},
         {"displacement": {"units": "field"}},
     )
     return path

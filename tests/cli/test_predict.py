@@ -427,3 +427,25 @@ def test_a_stack_larger_than_memory_goes_from_file_to_file(
     one, other = read_traction(whole), read_traction(streamed)
     np.testing.assert_array_equal(one.data, other.data)
     np.testing.assert_array_equal(one.drift, other.drift)
+
+
+def test_the_preparation_is_said_and_kept(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    data = read_displacement(displacements).data.copy()
+    data[1, 4, 9] = -20 * np.abs(data).max()
+    path, out = tmp_path / "outlier.h5", tmp_path / "out.h5"
+    write_arrays(path, {"u": data}, {"u": {"units": "field"}})
+    arguments = ("predict", path, "-o", out, *FTTC)
+    assert "in frame 1 is unlike its neighbours; the strongest at row 4, column 9" in (
+        vit_tfm(*arguments).stderr
+    )
+    raw = read_traction(out)
+    options = ("--replace-outliers", "--remove-drift", "--reverse", "--bin", 2)
+    assert "replaced by" in vit_tfm(*arguments, *options).stderr
+    found = read_traction(out)
+    assert found.grid_shape == (16, 20)
+    assert found.longest() < 0.1 * raw.longest()
+    assert found.records["outliers_replaced"].tolist() == [0, 1, 0]
+    assert found.records["drift_removed"].shape == (3, 3)
+    assert found.metadata["attributes"]["bin_size"] == 2

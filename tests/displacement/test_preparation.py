@@ -74,6 +74,13 @@ def test_binning_keeps_lengths_in_every_unit(unit: DisplacementUnit, n: int) -> 
     np.testing.assert_allclose(in_um, expected, rtol=1e-6)
 
 
+def test_binning_keeps_the_distance_of_positions() -> None:
+    stack = DisplacementStack(np.ones((1, 16, 20, 2)), unit="px", spacing_in_unit=8.0)
+    prepared = prepare(stack, PreparationConfig(bin_size=2))
+    assert prepared.spacing_in_unit == 16
+    assert prepared.grid_steps_per_unit() == 1 / 16
+
+
 def test_binning_too_much() -> None:
     with pytest.raises(TFMError, match="too large"):
         prepare(cells(), PreparationConfig(bin_size=40))

@@ -260,3 +260,29 @@ def test_objects_are_never_written(tmp_path: Path, ending: str) -> None:
     with pytest.raises((TypeError, ValueError), match=r"[Oo]bject"):
         write_arrays(tmp_path / f"out.{ending}", {"data": values}, {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["t.h5", "t.npz"])
+def test_what_was_done_to_the_frames_is_kept(name: str, tmp_path: Path) -> None:
+    traction = TractionStack(
+        np.zeros((3, 16, 20, 2)),
+        unit="Pa",
+        records={"holes": np.array([0, 2, 1]), "drift_removed": np.ones((3, 3))},
+        metadata={"preparation": {"reverse": True, "bin_size": 2}},
+    )
+    with open_traction(tmp_path / name) as sink:
+        sink.append(traction.first(1))
+        sink.append(
+            replace(
+                traction,
+                data=traction.data[1:],
+                records={key: x[1:] for key, x in traction.records.items()},
+            )
+        )
+    found = read_traction(tmp_path / name)
+    assert set(found.records) == {"holes", "drift_removed"}
+    for key, values in traction.records.items():
+        np.testing.assert_array_equal(found.records[key], values)
+    attributes = found.metadata["attributes"]
+    assert attributes["reverse"]
+    assert attributes["bin_size"] == 2

@@ -74,11 +74,6 @@ def finish(qtbot: QtBot) -> Callable[[Any], None]:
 def needs_display() -> None:
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         pytest.skip("no display: a napari window needs one")
-    import napari._qt.qt_main_window  # noqa: F401
-
-    # napari collects garbage whenever a layer is removed from a window.
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

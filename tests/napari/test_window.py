@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import napari
 import numpy as np
 import pytest
@@ -23,8 +25,14 @@ def open_window(needs_display, qapp):
     """One window for all tests, since opening a window takes longer than a test."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1200, 900)
+    # napari collects garbage for every layer that is removed from a window.
+    gc.collect()
+    gc.freeze()
     yield viewer
     viewer.close()
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

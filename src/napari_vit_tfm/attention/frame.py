@@ -13,7 +13,12 @@ import numpy as np
 
 from napari_vit_tfm.attention.overlay import OverlayKind, overlay
 from napari_vit_tfm.attention.patches import PatchGrid
-from napari_vit_tfm.config import MapDirection, MapSource, ReconstructionConfig
+from napari_vit_tfm.config import (
+    MOST_FILLED_HOLES,
+    MapDirection,
+    MapSource,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.displacement.checks import check_frame
 from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import FieldError
@@ -324,7 +329,12 @@ def prepare_frame(
     _check_whole(stack, method)
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
-    whole, _holes = bridged(stack.part(frame, frame + 1))
+    whole, holes = bridged(stack.part(frame, frame + 1))
+    if holes.mean() > MOST_FILLED_HOLES:
+        raise FieldError(
+            f"frame {frame} cannot be used: {holes.mean():.0%} of its vectors are "
+            "missing"
+        )
     if on_notice is not None:
         for notice in grid_notices(stack, method):
             on_notice(notice)

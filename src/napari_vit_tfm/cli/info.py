@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from napari_vit_tfm.cli.options import FILE
+from napari_vit_tfm.cli.options import DisplacementSource, displacement_source
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.units import DISPLACEMENT_UNITS
+from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_words
 
 if TYPE_CHECKING:
     from napari_vit_tfm.displacement import Diagnosis
@@ -24,35 +23,56 @@ MOST_ARRAYS = 12
 
 
 @click.command("info")
-@click.argument("path", type=FILE, metavar="INPUT")
+@displacement_source
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
-def command(*, path: Path, as_json: bool) -> None:
-    """Show the contents of INPUT, how they are read, and what is unusual.
+def command(*, source: DisplacementSource, as_json: bool) -> None:
+    """Show the contents of INPUT, and check them.
 
+    Shows how the file, or the film of several files or of a folder, is read.
     Displacements are checked for missing vectors, outliers, regions of zeros, drift,
     noise, and unlikely units, lengths, gels and signs.
     """
-    from napari_vit_tfm.io import open_field_file, summarise
-
-    with open_field_file(path) as file:
-        summary = summarise(file)
+    notes: list[str] = []
+    traction: TractionStack | None = None
+    displacement: DisplacementStack | None
+    if source.is_film:
+        displacement = source.read_as_is(notes.append)
         if not as_json:
-            _show_arrays(summary)
-        traction = _read_traction(file, summary, is_shown=not as_json)
-        found = _read_displacement(file, summary)
-    if found is None:
+            click.echo(f"{source}: a film of several files")
+    else:
+        traction, displacement = _read_file(source, notes, is_shown=not as_json)
+    if displacement is None:
         assert traction is not None
         if as_json:
             click.echo(json.dumps({"traction": _traction_values(traction)}))
         return
-    diagnosis = _examined(found, traction)
+    diagnosis = _examined(displacement, traction)
     if as_json:
-        values = diagnosis.as_json()
+        values = {**diagnosis.as_json(), "notes": notes}
         if traction is not None:
             values["traction"] = _traction_values(traction)
         click.echo(json.dumps(values))
     else:
-        _show_displacement(found, summary, diagnosis)
+        _show_displacement(displacement, diagnosis, notes)
+
+
+def _read_file(
+    source: DisplacementSource, notes: list[str], *, is_shown: bool
+) -> tuple[TractionStack | None, DisplacementStack | None]:
+    """Tractions and displacements of a file, as far as it has them."""
+    from napari_vit_tfm.io import open_field_file, summarise
+
+    (path,) = source.paths
+    with open_field_file(path) as file:
+        summary = summarise(file)
+        if is_shown:
+            _show_arrays(summary)
+        traction = _read_traction(file, summary, is_shown=is_shown)
+        # For a file with neither, reading raises an error that lists its contents.
+        is_traction = summary.displacement is None and summary.traction is not None
+        if is_traction and not source.dataset and not source.components_first:
+            return traction, None
+        return traction, source.read_as_is(notes.append, file=file)
 
 
 def _show_arrays(summary: FileSummary) -> None:
@@ -89,19 +109,6 @@ def _read_traction(
     return traction
 
 
-def _read_displacement(
-    file: FieldFile, summary: FileSummary
-) -> DisplacementStack | None:
-    """The displacements; None if there are tractions only."""
-    from napari_vit_tfm.cli.reporting import note
-    from napari_vit_tfm.io import read_displacement
-
-    # For a file with neither, reading raises an error that lists its contents.
-    if summary.displacement is None and summary.traction is not None:
-        return None
-    return read_displacement(file, ignore_gel_errors=True, on_notice=note)
-
-
 def _examined(
     displacement: DisplacementStack, traction: TractionStack | None
 ) -> Diagnosis:
@@ -114,12 +121,12 @@ def _examined(
 
 
 def _show_displacement(
-    displacement: DisplacementStack, summary: FileSummary, diagnosis: Diagnosis
+    displacement: DisplacementStack, diagnosis: Diagnosis, notes: list[str]
 ) -> None:
     from napari_vit_tfm.cli.reporting import stack_in_words
 
     in_words = stack_in_words(displacement)
-    click.echo(f"displacement: {summary.displacement}, {in_words}")
+    click.echo(f"displacement: {displacement.metadata['dataset']}, {in_words}")
     _show_lengths(displacement)
     if diagnosis.y is not None:
         click.echo(f"  y direction in the file: {diagnosis.y}")
@@ -130,6 +137,8 @@ def _show_displacement(
         click.echo(f"  {line}")
     if displacement.unit is None:
         click.echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")
+    for text in notes:
+        click.echo(f"note: {text}")
     for warning in diagnosis.warnings:
         click.echo(f"warning: {warning}")
     if not diagnosis.warnings:
@@ -155,8 +164,14 @@ def _show_lengths(stack: DisplacementStack | TractionStack) -> None:
     click.echo(f"  largest: {x:.4g} along x, {y:.4g} along y")
     if stack.spacing_um is not None:
         click.echo(f"  spacing: {stack.spacing_um:g} um")
-    if isinstance(stack, DisplacementStack) and stack.pixel_size_um is not None:
-        click.echo(f"  pixel size: {stack.pixel_size_um:g} um")
+    if isinstance(stack, DisplacementStack):
+        if stack.pixel_size_um is not None:
+            click.echo(f"  pixel size: {stack.pixel_size_um:g} um")
+        if stack.spacing_in_unit is not None and stack.unit != "um":
+            unit = unit_words(stack.unit)
+            click.echo(
+                f"  distance of the positions: {stack.spacing_in_unit:g} ({unit})"
+            )
     if stack.outline is not None:
         click.echo(f"  outline: {len(stack.outline)} points")
 

@@ -182,6 +182,25 @@ class DisplacementSource:
         self._check_lengths(stack)
         return stack
 
+    def read_as_is(
+        self, on_notice: Callable[[str], None], *, file: FieldFile | None = None
+    ) -> DisplacementStack:
+        """Read the stack as far as it is known, whatever is missing or impossible.
+
+        Parameters
+        ----------
+        on_notice : callable
+            As for `read_displacement`.
+        file : FieldFile, keyword-only, optional
+            The file, if it is already open.
+        """
+        from napari_vit_tfm.io import read_displacement
+
+        options = self._options(Gel())
+        options["ignore_gel_errors"] = True
+        options["on_notice"] = on_notice
+        return read_displacement(file or self._files, **options)
+
     @contextmanager
     def open(self, *, gel: Gel) -> Iterator[Displacement]:
         """Displacements that may be larger than memory, while a block lasts.
@@ -193,6 +212,11 @@ class DisplacementSource:
         with open_displacement(self._files, **self._options(gel)) as displacement:
             self._check_lengths(displacement)
             yield displacement
+
+    @property
+    def is_film(self) -> bool:
+        """Whether the frames are in several files."""
+        return self.is_series or self.paths[0].is_dir()
 
     @property
     def _files(self) -> Path | tuple[Path, ...]:

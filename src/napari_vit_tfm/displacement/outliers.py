@@ -40,6 +40,12 @@ _FEWEST_PAIRS = 5
 
 _MOST_PASSES = 6
 
+_AT_ONCE = 512
+"""Number of vectors that are compared at once."""
+
+_FEW_HOLES = 0.03
+"""Share of holes up to which bridged vectors do not change the estimated noise."""
+
 _SMALLEST_GRID = 9
 """Fewest vectors along a side from which the noise is estimated."""
 
@@ -140,13 +146,13 @@ def find_outliers(
     if np.count_nonzero(~missing) < _FEWEST_NEIGHBOURS + 1:
         return nothing
     if noise is None:
-        noise = noise_of(bridge(field)) or 0.0
+        noise = noise_of(field) or 0.0
     vectors = np.where(missing[..., None], np.nan, field).astype(np.float64)
     vectors -= np.nanmedian(vectors, axis=(0, 1))
     mask, deviation = nothing.mask, nothing.deviation
     compared = ~missing
     for _ in range(_MOST_PASSES):
-        deviation[compared] = _deviations(vectors, compared, noise)
+        deviation[compared] = _deviations(vectors, np.argwhere(compared), noise)
         # An outlier can also make its good neighbours look bad: the strongest of a
         # neighbourhood goes first.
         rest = np.where(mask, 0.0, deviation)
@@ -159,15 +165,17 @@ def find_outliers(
     return Outliers(mask, deviation)
 
 
-def _deviations(vectors: FloatArray, chosen: Mask, noise: float) -> FloatArray:
-    """Differences of the chosen vectors from their neighbours, in local deviations.
+def _deviations(
+    vectors: FloatArray, places: npt.NDArray[np.intp], noise: float
+) -> FloatArray:
+    """Differences of some vectors from their neighbours, in local deviations.
 
     Parameters
     ----------
     vectors : array of shape (H, W, 2)
         The frame about its median; NaN where there is no vector.
-    chosen : array of bool, shape (H, W)
-        The ``n`` vectors that are compared.
+    places : array of shape (n, 2)
+        Rows and columns of the vectors.
     noise : float
         Standard deviation of the noise.
 
@@ -176,14 +184,25 @@ def _deviations(vectors: FloatArray, chosen: Mask, noise: float) -> FloatArray:
     array of shape (n,)
     """
     padded = np.pad(vectors, ((2, 2), (2, 2), (0, 0)), constant_values=np.nan)
-    row, column = np.nonzero(chosen)
+    # In parts, since every vector needs its 24 neighbours.
+    parts = [
+        _deviations_of_part(padded, places[start : start + _AT_ONCE], noise)
+        for start in range(0, len(places), _AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _deviations_of_part(
+    padded: FloatArray, places: npt.NDArray[np.intp], noise: float
+) -> FloatArray:
+    row, column = places.T
     around = np.stack(
         [padded[row + 2 + dy, column + 2 + dx] for dy, dx in _OFFSETS], axis=-1
     )  # (n, 2, 24)
     near = _quantile(around[..., _NEAR], 0.5)
     scatter = _scatter(around - near[..., None])
     floor = np.maximum(noise, _SHARE * np.hypot(*near.T))
-    difference = vectors[row, column] - near
+    difference = padded[row + 2, column + 2] - near
     size = np.hypot(difference[:, 0], difference[:, 1])
     towards = difference / np.where(size > 0, size, 1.0)[:, None]
     decrease = _decrease(around, near, towards) - _UNCERTAIN * noise
@@ -240,7 +259,9 @@ def _decrease(around: FloatArray, near: FloatArray, towards: FloatArray) -> Floa
     along = np.sort([(line * towards).sum(axis=1) for line in lines], axis=0)
     of_rings = ((near - _quantile(around[..., _FAR], 0.5)) * towards).sum(axis=1)
     # NaN are sorted to the end.
-    return np.nan_to_num(np.where(np.isfinite(along[2]), along[1], of_rings))
+    return np.asarray(
+        np.nan_to_num(np.where(np.isfinite(along[2]), along[1], of_rings))
+    )
 
 
 def _at(dy: int, dx: int) -> int:
@@ -265,12 +286,12 @@ def _quantile(values: FloatArray, share: float) -> FloatArray:
 
 
 def noise_of(field: npt.NDArray[np.floating]) -> float | None:
-    """Standard deviation of the noise of one finite frame, per component.
+    """Standard deviation of the noise of one frame, per component.
 
     Parameters
     ----------
     field : array of shape (H, W, 2)
-        Finite displacement vectors.
+        Displacement vectors; NaN are holes.
 
     Returns
     -------
@@ -280,8 +301,18 @@ def noise_of(field: npt.NDArray[np.floating]) -> float | None:
     """
     if min(field.shape[:2]) < _SMALLEST_GRID:
         return None
-    if not np.ptp(field, axis=(0, 1)).any():
+    missing = holes_of(field)
+    known = field[~missing]
+    if len(known) == 0:
+        return None
+    if not np.ptp(known, axis=0).any():
         return 0.0
-    x, y = np.moveaxis(field.astype(np.float64), -1, 0)
+    # Equal vectors in many places are left out of the estimate, as masked ones.
+    whole = (
+        bridge(field)
+        if missing.mean() < _FEW_HOLES
+        else np.where(missing[..., None], 0.0, field)
+    )
+    x, y = np.moveaxis(whole.astype(np.float64), -1, 0)
     noise = estimate_noise(x, y)
     return float(noise.standard_deviation()) if bool(noise.is_known) else None

@@ -122,10 +122,9 @@ class PreparedFrames:
         done = options_in_use(self.config)
         if done:
             known["metadata"] = {**measured.metadata, "preparation": done}
-        if measured.spacing_um is not None:
-            known["spacing_um"] = measured.spacing_um * n
-        if measured.spacing_in_unit is not None:
-            known["spacing_in_unit"] = measured.spacing_in_unit * n
+        for name in ("spacing_um", "spacing_in_unit"):
+            if known[name] is not None:
+                known[name] *= n
         if measured.outline is not None:
             # The first bin has its centre between its first and its last vector.
             known["outline"] = (measured.outline - (n - 1) / 2) / n

@@ -78,6 +78,6 @@ def _is_rounded(field: npt.NDArray[np.floating], zeros: Mask) -> bool:
             for k in (0, 1)
         )
         neither = ~(first | second)
-        n_equal += np.count_nonzero(equal & neither)
-        n_pairs += np.count_nonzero(neither)
+        n_equal += int(np.count_nonzero(equal & neither))
+        n_pairs += int(np.count_nonzero(neither))
     return n_equal > _ROUNDED_FRACTION * n_pairs

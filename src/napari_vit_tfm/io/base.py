@@ -81,6 +81,8 @@ class ArrayEntry:
     notes : tuple of str
         What a user must know about how the array is read, one sentence each, without
         the name of the file.
+    y_notes : tuple of str
+        The same about the direction of y; of no interest if the user sets it.
     is_original : bool
         Whether it is the array ``data`` of the original work, which has no unit:
         displacements are fractions of the field's width, tractions ``t / E``.
@@ -96,6 +98,7 @@ class ArrayEntry:
     what: str = ""
     y: YDirection | None = "down"
     notes: tuple[str, ...] = ()
+    y_notes: tuple[str, ...] = ()
     is_original: bool = False
     attributes: Attributes = field(default_factory=lambda: MappingProxyType({}))
 

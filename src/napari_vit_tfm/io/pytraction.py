@@ -111,7 +111,7 @@ class PytractionResults:
             layout="(T, H, W, 2)",
             kind="traction",
             y="up" if is_up else "down",
-            notes=() if is_up else (_DOWN_NOTE,),
+            y_notes=() if is_up else (_DOWN_NOTE,),
             attributes={"units": "Pa", SPACING_IN_UNIT: step, **self._metadata},
         )
 

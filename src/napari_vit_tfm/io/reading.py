@@ -418,6 +418,8 @@ def _notes(
         notes.append(f"{entry.name}, which is {is_called}, is read as {kind}")
     if entry.has_third_component:
         notes.append("the third component is left out")
+    if y is None:
+        notes += entry.y_notes
     if entry.y is None and y is None:
         notes.append(
             "the file does not say whether y points down or up: down is assumed "

@@ -153,7 +153,7 @@ class Series:
         common["metadata"]["notes"] = tuple(self._notes)
         if on_notice is not None:
             for note, paths in self._notes.items():
-                rest = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+                rest = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
                 on_notice(f"{paths[0].name}{rest}: {note}")
         return common
 

@@ -138,8 +138,12 @@ def test_four_columns(
     stack = read_displacement(path, on_notice=notes.append)
     assert (stack.unit, stack.spacing_in_unit) == ("px", pytest.approx(STEP))
     assert_field(stack.data, FIELD)
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "x, y, ux, uy in camera pixels" in notes[0]
+    assert "y is taken as pointing down (otherwise" in notes[1]
+    notes.clear()
+    read_displacement(path, y="up", on_notice=notes.append)
+    assert len(notes) == 1
 
 
 def test_vectors_are_placed_by_their_positions(tmp_path: Path) -> None:
@@ -165,7 +169,7 @@ def test_the_largest_y_in_the_first_of_four_columns_is_said(tmp_path: Path) -> N
     path = written(tmp_path / "a.txt", text_of(table()[::-1]))
     stack = read_displacement(path)
     assert_field(stack.data, FIELD)
-    assert "although the first line has the largest y" in stack.metadata["notes"][0]
+    assert "although the first line has the largest y" in stack.metadata["notes"][1]
     assert_field(read_displacement(path, y="up").data, (FIELD * (1, -1))[::-1])
 
 

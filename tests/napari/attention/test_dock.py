@@ -141,6 +141,19 @@ def test_a_hidden_dock_does_not_keep_the_results_of_removed_fields(
     assert vectors() is None
 
 
+def test_a_hidden_dock_does_not_inspect(viewer, inspecting, finish):
+    before = names(viewer)
+    inspecting.hide()
+    hidden = names(viewer)
+    inspecting.model.choose("fttc")
+    assert names(viewer) == hidden
+    assert inspecting.switch.isChecked()
+    inspecting.show()
+    finish(inspecting)
+    assert names(viewer) == before
+    assert "fttc has no attention" in inspecting.message.text()
+
+
 def test_without_a_field_there_is_nothing_to_inspect(viewer, dock, displacement):
     viewer.layers.clear()
     dock.switch.setChecked(True)

@@ -28,10 +28,8 @@ from napari_vit_tfm.attention import captions
 from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, prepare_frame
 from napari_vit_tfm.attention.patch import PatchFindings
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.napari.attention import requests
 from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES, Inspector
 from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.physics.substrate import Substrate
@@ -199,18 +197,10 @@ def test_of_quick_clicks_in_many_frames_only_the_last_map_is_shown(
 
 
 def test_a_frame_that_cannot_be_used_does_not_stop_the_inspection(
-    viewer, source, inspecting, finish, displacement, expected, monkeypatch
+    viewer, source, inspecting, finish, displacement, expected
 ):
-    prepare = requests.prepare_frame
-
-    def refuse(stack, frame, **options):
-        if frame == 1:
-            raise FieldError("frame 1 cannot be used")
-        return prepare(stack, frame, **options)
-
-    monkeypatch.setattr(requests, "prepare_frame", refuse)
     data = displacement.data.copy()
-    data[1, 3, 5] = np.nan
+    data[1] = np.nan
     holed = DisplacementStack(data, unit="um", spacing_um=0.5)
     beside(viewer, source, holed)
     inspecting.fields.choose(viewer.layers[-1])
@@ -225,7 +215,7 @@ def test_a_frame_that_cannot_be_used_does_not_stop_the_inspection(
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
     assert inspecting.switch.isChecked()
-    assert inspecting.message.text() == "Frame 1 cannot be used."
+    assert "Frame 1 cannot be used: 100% of its vectors" in inspecting.message.text()
     assert np.isnan(named(viewer, "map").data).all()
     shown = {layer.name.split()[0] for layer in viewer.layers if layer.visible}
     assert shown == {"displacement"}
@@ -242,10 +232,10 @@ def test_a_frame_that_cannot_be_used_does_not_stop_the_inspection(
     viewer.dims.set_current_step(0, 1)
     viewer.dims.set_current_step(0, 0)
     finish(inspecting)
-    assert "cannot be used" not in inspecting.message.text()
+    assert "not finite" not in inspecting.message.text()
     viewer.dims.set_current_step(0, 1)
     finish(inspecting)
-    assert "not finite" in inspecting.message.text()
+    assert "cannot be used" in inspecting.message.text()
 
 
 def test_a_frame_that_the_field_does_not_have_is_not_shown(

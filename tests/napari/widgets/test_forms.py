@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QFormLayout, QWidget
 
 from napari_vit_tfm.napari.widgets import forms
 from napari_vit_tfm.napari.widgets.forms import Form
-from napari_vit_tfm.options import Choice, Number, options_of
+from napari_vit_tfm.options import Choice, Number, Switch, options_of
 
 
 @dataclass(frozen=True)
@@ -217,3 +217,18 @@ def turn(control: QWidget) -> None:
         False,
     )
     QApplication.sendEvent(control, event)
+
+
+def test_a_switch_is_a_check_box(qtbot) -> None:
+    @dataclass(frozen=True)
+    class Preparation:
+        reverse: Annotated[bool, Switch(label="Reverse", help="Turn round")] = False
+
+    widget, told = QWidget(), []
+    qtbot.addWidget(widget)
+    form = Form(Preparation, QFormLayout(widget))
+    form.changed.connect(told.append)
+    assert form.values() == {"reverse": False}
+    form["reverse"].native.setChecked(True)
+    assert form.values() == {"reverse": True}
+    assert told == ["reverse"]

@@ -38,7 +38,7 @@ def named_table(lines: NumberLines, columns: Sequence[Column]) -> VectorTable:
     if names.is_tecplot:
         _check_zone(lines)
     positions = names.numbers("x", "y")
-    y, notes = names.direction(positions)
+    y, y_notes = names.direction(positions)
     frame_numbers, frame_notes = names.frames()
     fields = tuple(names.field(components) for components in names.components)
     return VectorTable(
@@ -47,7 +47,8 @@ def named_table(lines: NumberLines, columns: Sequence[Column]) -> VectorTable:
         y=y,
         position_unit=names.common_unit(names.roles["x"], names.roles["y"]),
         frame_numbers=frame_numbers,
-        notes=(*notes, *frame_notes, *names.unused()),
+        notes=(*frame_notes, *names.unused()),
+        y_notes=y_notes,
     )
 
 

@@ -86,8 +86,13 @@ def _four_columns(
     # Vectors in pixels are at least one pixel apart.
     if unit is not None and table.grid.step < 1:
         unit, found = None, replace(found, unit=None)
-    note = _columns_note("uy" if unit is None else "uy in camera pixels", positions)
-    return replace(table, fields=(found,), position_unit=unit, notes=(note,))
+    return replace(
+        table,
+        fields=(found,),
+        position_unit=unit,
+        notes=(_columns_note("uy" if unit is None else "uy in camera pixels"),),
+        y_notes=(_down_note(positions),),
+    )
 
 
 def _with_marks(
@@ -99,9 +104,14 @@ def _with_marks(
     if lines.n_columns == 5 and not are_marks:
         if not _is_magnitude(fifth, vectors):
             raise _unknown_columns(lines, "a fifth column that is not the length")
-        note = _columns_note("uy and the length of the vectors", positions)
         found = _named_after_file(lines, TableField("vectors", vectors))
-        return VectorTable(positions, (found,), y="down", notes=(note,))
+        return VectorTable(
+            positions,
+            (found,),
+            y="down",
+            notes=(_columns_note("uy and the length of the vectors"),),
+            y_notes=(_down_note(positions),),
+        )
     if not are_marks:
         raise _unknown_columns(
             lines, "a fifth and a sixth column that are neither marks nor the length"
@@ -127,7 +137,7 @@ def _with_marks(
     vectors[missing] = np.nan
     note = f"the columns have no names and are taken as x, y, u, v and {meaning}"
     found = _named_after_file(lines, TableField("vectors", vectors, notes=notes))
-    return VectorTable(positions, (found,), y=y, notes=(note, *y_notes))
+    return VectorTable(positions, (found,), y=y, notes=(note,), y_notes=y_notes)
 
 
 def _named_after_file(lines: NumberLines, found: TableField) -> TableField:
@@ -138,18 +148,19 @@ def _named_after_file(lines: NumberLines, found: TableField) -> TableField:
     return replace(found, kind="other", what=f"{what} according to the file's name")
 
 
-def _columns_note(last: str, positions: FloatArray) -> str:
+def _columns_note(last: str) -> str:
     """What is assumed about a table that can be the input of ImageJ's FTTC plugin."""
-    first = (
-        ", although the first line has the largest y"
-        if order_of_y(positions) < 0
-        else ""
-    )
     return (
         f"the columns have no names: they are taken as x, y, ux, {last}, as in the "
-        f"input of ImageJ's FTTC plugin, with y pointing down{first} "
-        f"({unless('up')})"
+        "input of ImageJ's FTTC plugin"
     )
+
+
+def _down_note(positions: FloatArray) -> str:
+    """What is assumed about the direction of y in such a table."""
+    is_reversed = order_of_y(positions) < 0
+    first = ", although the first line has the largest y" if is_reversed else ""
+    return f"y is taken as pointing down{first} ({unless('up')})"
 
 
 def _unknown_columns(lines: NumberLines, found: str) -> FieldFileError:

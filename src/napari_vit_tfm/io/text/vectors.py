@@ -60,7 +60,7 @@ class VectorTable:
         Unit of the positions as it is written.
     frame_numbers : array of shape (N,), optional
         Number of the frame of each line; None if there is one frame.
-    notes, attributes : optional
+    notes, y_notes, attributes : optional
         As for `ArrayEntry`, of all fields.
     """
 
@@ -70,6 +70,7 @@ class VectorTable:
     position_unit: str | None = None
     frame_numbers: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    y_notes: tuple[str, ...] = ()
     attributes: Attributes = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
@@ -91,6 +92,7 @@ class VectorTable:
                 what=found.what,
                 y=self.y,
                 notes=(*self.notes, *found.notes, *self._grid_notes()),
+                y_notes=self.y_notes,
                 attributes={
                     **self.attributes,
                     **({} if found.unit is None else {"units": found.unit}),

@@ -175,6 +175,9 @@ class AttentionDock(Dock):
         self._on_choice()
 
     def _start(self) -> None:
+        if not self.fields.is_bound:
+            # `bind` starts the inspection when the dock is shown.
+            return
         source = self.fields.layer()
         if source is None:
             self.inspector.stop(_NO_FIELD)

@@ -253,7 +253,7 @@ def without_frames(place: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     place : mapping
-        From `geometry` or `geometry_of`.
+        From `geometry` or `geometry_of`. Other options of a layer are not changed.
 
     Examples
     --------
@@ -261,11 +261,13 @@ def without_frames(place: Mapping[str, Any]) -> dict[str, Any]:
     >>> without_frames(geometry(0.5))
     {'scale': (0.5, 0.5), 'units': ('um', 'um'), 'axis_labels': ('y', 'x')}
     """
-    matrices = ("rotate", "shear", "affine")
-    return {
-        name: np.asarray(values)[1:, 1:] if name in matrices else values[1:]
-        for name, values in place.items()
-    }
+    cut = dict(place)
+    for name, value in place.items():
+        if name in ("scale", "translate", "units", "axis_labels"):
+            cut[name] = value[1:]
+        elif name in ("rotate", "shear", "affine"):
+            cut[name] = np.asarray(value)[1:, 1:]
+    return cut
 
 
 def nodes_to_world(layer: Layer) -> Matrix:

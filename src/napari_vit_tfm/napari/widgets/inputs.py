@@ -143,8 +143,11 @@ class FieldChooser(QComboBox):
 
     def _was_chosen(self, field: FieldLayers) -> bool:
         """Whether a field is the one that was chosen, even if layers were removed."""
-        chosen = [reference() for reference in self._announced]
-        return any(layer and show_same_field(layer, field.first) for layer in chosen)
+        chosen = (reference() for reference in self._announced)
+        return any(
+            layer is not None and show_same_field(layer, field.first)
+            for layer in chosen
+        )
 
     def _announce(self) -> None:
         field, before = self.field(), self._announced
