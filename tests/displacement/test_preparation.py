@@ -143,11 +143,3 @@ def test_zeros_as_holes() -> None:
         for x in (clean, found)
     ]
     assert abs(sums[1] / sums[0] - 1) < 0.2
-
-
-def test_binning_keeps_the_lengths_of_positions() -> None:
-    stack = replace(cells(), unit="px", spacing_in_unit=5.0)
-    prepared = prepare(stack, PreparationConfig(bin_size=2))
-    assert prepared.spacing_in_unit == 10
-    assert prepared.spacing_um == 1.0
-    assert prepared.grid_steps_per_unit() == 1 / 10
