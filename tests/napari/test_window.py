@@ -66,6 +66,34 @@ def on_canvas(window, position) -> QPoint:
     return QPoint(round(column), round(row))
 
 
+def test_both_docks_fit_a_laptop_and_the_view_is_fitted(window, qtbot):
+    window.window.resize(1280, 800)
+    window.reset_view()
+    shown = window.window._qt_window
+    for name in ("Traction", "Attention"):
+        open_dock(window, name, "fttc", qtbot)
+    assert shown.minimumSizeHint().height() <= 800
+    assert shown.minimumSizeHint().width() <= 1280
+    assert (shown.width(), shown.height()) == (1280, 800)
+
+    def is_fitted() -> bool:
+        zoom = window.scene.camera.zoom
+        window.fit_to_view()
+        return abs(window.scene.camera.zoom / zoom - 1) < 0.02
+
+    qtbot.wait(300)
+    assert is_fitted()
+
+
+def test_a_view_that_the_user_has_moved_is_kept(window, qtbot):
+    camera = window.scene.camera
+    camera.center, camera.zoom = (0, 3, 4), 7.5
+    open_dock(window, "Traction", "fttc", qtbot)
+    qtbot.wait(300)
+    assert camera.zoom == 7.5
+    assert camera.center == (0, 3, 4)
+
+
 def test_a_run_of_many_batches_in_a_window(window, qtbot, finish):
     # The progress bar processes events while it is updated, including the end of the
     # run.

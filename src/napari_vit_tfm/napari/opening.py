@@ -70,4 +70,4 @@ def open_files(viewer: ViewerModel, paths: Sequence[str]) -> list[Layer]:
 
 def open_command(napari_viewer: Viewer) -> None:
     """Ask for files, and open them: the entry in napari's menu."""
-    ask_and_open(napari_viewer, napari_viewer.window._qt_window)
+    ask_and_open(napari_viewer)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QFormLayout, QWidget
 
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.widgets import forms
 from napari_vit_tfm.napari.widgets.forms import Form
 from napari_vit_tfm.options import Choice, Number, Switch, options_of
@@ -232,3 +233,29 @@ def test_a_switch_is_a_check_box(qtbot) -> None:
     form["reverse"].native.setChecked(True)
     assert form.values() == {"reverse": True}
     assert told == ["reverse"]
+
+
+def test_steps_are_sensible_and_unusual_numbers_are_marked(qtbot) -> None:
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    form = Form(Gel, QFormLayout(widget))
+    widget.show()
+    young, thickness = form["young_pa"], form["thickness_um"]
+    # From the special text, a step leads to a number that can be meant.
+    for control, steps in ((young, (1000, 2000)), (thickness, (5, 6))):
+        for value in steps:
+            control.native.stepBy(1)
+            assert control.value == value
+    assert form.doubts() == []
+    assert not thickness.native.styleSheet()
+    thickness.native.setValue(1e-8)
+    assert form.doubts() == [
+        "Gel thickness: 1e-08 µm is unusual; 5 to 5000 µm is usual"
+    ]
+    assert "unusual" in thickness.native.toolTip()
+    assert thickness.native.styleSheet()
+    thickness.value = None
+    assert form.doubts() == []
+    assert "unusual" not in thickness.native.toolTip()
+    form["poisson"].native.stepBy(1)
+    assert form["poisson"].value == 0.49
