@@ -8,13 +8,15 @@ import tifffile
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vit_tfm import io
+from napari_vit_tfm.napari import errors as errors_module
 from napari_vit_tfm.napari import opening
+from napari_vit_tfm.napari.traction.dock import TractionDock
 
 
 @pytest.fixture
 def errors(monkeypatch) -> list[str]:
     shown: list[str] = []
-    monkeypatch.setattr(opening, "show_error", shown.append)
+    monkeypatch.setattr(errors_module, "show_error", shown.append)
     return shown
 
 
@@ -51,7 +53,7 @@ def test_the_reason_is_shown_if_a_file_has_no_field(
     text.write_text("the cells looked well\n")
     for path in (tiff, text, tmp_path / "missing.npy"):
         choose(monkeypatch, path)
-        assert opening.ask_and_open(viewer) == []
+        opening.open_command(viewer)
     assert not viewer.layers
     assert [
         path in error
@@ -66,3 +68,12 @@ def test_nothing_happens_without_a_choice(viewer, monkeypatch, errors):
     choose(monkeypatch)
     assert opening.ask_and_open(viewer) == []
     assert not errors
+
+
+def test_the_dock_shows_the_reason(viewer, tmp_path, monkeypatch, errors, qtbot):
+    dock = TractionDock(viewer)
+    qtbot.addWidget(dock)
+    choose(monkeypatch, tmp_path / "missing.npy")
+    dock.open_button.click()
+    assert errors == [dock.message.text()]
+    assert "no such file" in dock.message.text()

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from napari.components import ViewerModel
 from napari.layers import Layer
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_vit_tfm import io
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari._reader import read_fields
-from napari_vit_tfm.napari.errors import in_one_line
+from napari_vit_tfm.napari.errors import report
 
 _TITLE = "Open displacements or tractions"
 
@@ -31,7 +30,12 @@ def ask_and_open(viewer: ViewerModel, parent: QWidget | None = None) -> list[Lay
     Returns
     -------
     list of layers
-        The new layers.
+        The new layers; empty if the user cancels.
+
+    Raises
+    ------
+    FieldFileError, FieldError
+        If the files cannot be read. The message has the reason.
     """
     endings = [f"*{suffix}" for reader in io.readers() for suffix in reader.suffixes]
     kinds = f"Fields ({' '.join(sorted(endings))});;All files (*)"
@@ -43,8 +47,7 @@ def open_files(viewer: ViewerModel, paths: Sequence[str]) -> list[Layer]:
     """Open one file, or several files as one time-lapse.
 
     napari asks which of several readers is to be used, and shortens the message of one
-    that fails. Here it is always the reader of this plugin, and the whole reason is
-    shown.
+    that fails. Here it is always the reader of this plugin.
 
     Parameters
     ----------
@@ -56,13 +59,14 @@ def open_files(viewer: ViewerModel, paths: Sequence[str]) -> list[Layer]:
     Returns
     -------
     list of layers
-        The new layers; empty if the files cannot be read.
+        The new layers.
+
+    Raises
+    ------
+    FieldFileError, FieldError
+        If the files cannot be read. The message has the reason.
     """
-    try:
-        found = read_fields(paths[0] if len(paths) == 1 else paths)
-    except (TFMError, OSError) as error:
-        show_error(in_one_line(error))
-        return []
+    found = read_fields(paths[0] if len(paths) == 1 else paths)
     layers = [Layer.create(*data) for data in found]
     viewer.layers.extend(layers)
     return layers
@@ -70,4 +74,7 @@ def open_files(viewer: ViewerModel, paths: Sequence[str]) -> list[Layer]:
 
 def open_command(napari_viewer: Viewer) -> None:
     """Ask for files, and open them: the entry in napari's menu."""
-    ask_and_open(napari_viewer)
+    try:
+        ask_and_open(napari_viewer)
+    except (TFMError, OSError) as error:
+        report(error, activity="opening")

@@ -54,6 +54,10 @@ def test_a_field_that_is_turned_over_is_as_if_read_so(layers, path):
     start, projection = arrows.data[np.argmax(arrows.features["magnitude"])]
     frame, row, column = start.astype(int)
     assert np.sign(projection[1]) == np.sign(stack.data[frame, row, column, 1])
+    colours = arrows.edge_colormap.map(
+        arrows.features["magnitude"].to_numpy() / arrows.edge_contrast_limits[1]
+    )
+    np.testing.assert_allclose(arrows.edge_color, colours, atol=0.01)
     # So are the tractions of the same file.
     turned = io.read_traction(path, y="up")
     np.testing.assert_array_equal(layer_stack(*layers[:2]).data, turned.data)

@@ -302,6 +302,8 @@ def redraw(layer: Layer, new: LayerData) -> None:
     if isinstance(layer, Vectors):
         layer.features = options["features"]
         layer.refresh_colors()
+        # The new colours are not drawn otherwise.
+        layer.refresh()
 
 
 def show_colorbar(image: Image, *, corner: str = "top_right") -> None:

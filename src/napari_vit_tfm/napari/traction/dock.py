@@ -328,7 +328,10 @@ class TractionDock(Dock):
         self._on_field_changed()
 
     def _on_open_clicked(self) -> None:
-        ask_and_open(self._viewer, self)
+        try:
+            ask_and_open(self._viewer, self)
+        except (TFMError, OSError) as error:
+            self.message.setText(report(error, activity="opening"))
 
     def _on_calibration_typed(self, name: str) -> None:
         self._describe({name: self.calibration[name].value})

@@ -368,7 +368,9 @@ def _widget(option: Option) -> ValueWidget[Any]:
         return NumberBox(about, option.default, **described)
     if isinstance(about, Switch):
         # The row has the label.
-        return CheckBox(value=option.default, text="", **described)
+        box = CheckBox(value=option.default, **described)
+        box.native.setText("")
+        return box
     return ChoiceBox(about, option.default, **described)
 
 
