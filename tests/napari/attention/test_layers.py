@@ -217,7 +217,7 @@ def test_weighted_displacements_are_opaque_and_attention_darkens_the_field(
     overlay = named(viewer, "map")
     faint = overlay.opacity
     assert faint < 1
-    np.testing.assert_array_equal(overlay.colormap.map(0.0)[0], (0, 0, 0, 1))
+    np.testing.assert_array_equal(overlay.colormap.map(0.0)[0], (0, 0, 0, 0.5))
     pick(inspecting.controls, "kind", "displacement")
     assert overlay.opacity == 1
     assert overlay.colormap.map(0.0)[0, :3].any()
@@ -227,7 +227,7 @@ def test_weighted_displacements_are_opaque_and_attention_darkens_the_field(
     assert overlay.opacity == pytest.approx(0.8)
     pick(inspecting.controls, "kind", "weights")
     assert overlay.opacity == pytest.approx(faint)
-    np.testing.assert_array_equal(overlay.colormap.map(0.0)[0], (0, 0, 0, 1))
+    np.testing.assert_array_equal(overlay.colormap.map(0.0)[0], (0, 0, 0, 0.5))
 
 
 def test_the_map_moves_to_another_layer_if_its_layer_is_removed(

@@ -290,14 +290,15 @@ def _draw_again(layer: Image) -> None:
 
 
 def _fading_colormap(name: str) -> Colormap:
-    """A colormap whose low end is black.
+    """A colormap whose low end is black and half transparent.
 
     Over the field, it darkens what has little weight, so that the map is readable on
     all colours of the field.
     """
     levels = np.linspace(0, 1, 256)
     colors = ensure_colormap(name).map(levels)
-    colors[:, :3] *= levels[:, None] ** 0.25
+    colors[:, :3] *= levels[:, None] ** 0.35
+    colors[:, 3] = (1 + np.sqrt(levels)) / 2
     return Colormap(colors, name=f"{name}, fading")
 
 
