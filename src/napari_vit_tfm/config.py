@@ -57,9 +57,6 @@ ORIGINAL_ENDINGS = (".pth", ".pt")
 MODEL_ENDINGS = (".safetensors", *ORIGINAL_ENDINGS, ".h5", ".hdf5")
 """File endings of models."""
 
-GPU_BATCH_SIZE = 8
-"""Frames per batch on a GPU. On the CPU larger batches are not faster."""
-
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
@@ -90,10 +87,9 @@ class ReconstructionConfig:
         the usual number for the form of the checkpoint.
     device : {"auto", "cpu", "cuda", "mps"}
         Device; ``auto`` is the GPU if there is one.
-    batch_size : int, optional
+    batch_size : int
         Frames per batch; for fields that are reconstructed in windows, windows per
-        batch. It is halved while the batch does not fit into GPU memory. None is one
-        frame on the CPU and several on the GPU.
+        batch. It is halved while the batch does not fit into GPU memory.
     options : mapping of str to float
         Options of the method, such as the ``regularisation`` of FTTC; see the classes
         in `models.methods`.
@@ -148,7 +144,7 @@ class ReconstructionConfig:
         ),
     ] = "auto"
     batch_size: Annotated[
-        int | None,
+        int,
         Number(
             label="Batch size",
             help="Frames, or windows of a large field, that are computed at once. "
@@ -157,27 +153,8 @@ class ReconstructionConfig:
             maximum=4096,
             excludes_minimum=False,
             is_whole=True,
-            otherwise=f"automatic: 1 on the CPU, {GPU_BATCH_SIZE} on the GPU",
         ),
-    ] = None
-
-    def frames_at_once(self, device: str) -> int:
-        """Number of frames or windows per batch on a device.
-
-        Parameters
-        ----------
-        device : {"cpu", "cuda", "mps"}
-            The device.
-
-        Examples
-        --------
-        >>> from napari_vit_tfm import ReconstructionConfig
-        >>> ReconstructionConfig().frames_at_once("cpu")
-        1
-        >>> ReconstructionConfig(batch_size=4).frames_at_once("cpu")
-        4
-        """
-        return self.batch_size or (1 if device == "cpu" else GPU_BATCH_SIZE)
+    ] = 8
 
 
 MOST_HOLES = 0.1
@@ -398,6 +375,9 @@ class DisplayConfig:
         Names of napari colormaps.
     attention_opacity : float
         Opacity of the attention overlay, 0 to 1.
+    cpu_batch_size : int
+        Frames per batch in the plugin on a CPU, unless the user sets it: small, so that
+        progress is seen, and not slower than larger batches.
     update_last_result : bool
         Whether a run updates the layers of the field's last result, instead of
         making new ones.
@@ -410,6 +390,7 @@ class DisplayConfig:
     displacement_colormap: str = "viridis"
     attention_colormap: str = "GnBu_r"
     attention_opacity: float = 0.75
+    cpu_batch_size: int = 1
     update_last_result: bool = False
 
 

@@ -284,8 +284,7 @@ def reconstruct_batches(
             raise Cancelled
 
     in_windows = method.needs_windows(prepared.grid_shape)
-    size = config.frames_at_once(device)
-    start, total = 0, prepared.n_frames
+    start, size, total = 0, max(1, config.batch_size), prepared.n_frames
     while start < total:
         check()
         n_frames = 1 if in_windows else size

@@ -93,7 +93,7 @@ def faithfulness(
     frame : PreparedFrame
         The frame. A method that adapts to each field, as FTTC does with its
         regularisation, keeps the choice made for this field. Fields are
-        reconstructed in batches of `ReconstructionConfig.frames_at_once`.
+        reconstructed in batches of `ReconstructionConfig.batch_size`.
     patch : tuple of int
         Row and column of the chosen patch.
     maps : mapping of str to array of shape (rows, columns)
@@ -228,8 +228,7 @@ def _measure_changes(
     ends, between = (0, counts[-1]), counts[1:-1]
     hidden = [orders[0][:count] for count in ends]
     hidden += [order[:count] for order in orders for count in between]
-    solve = _solver(frame)
-    batch_size = frame.config.frames_at_once(frame.inputs.device.type)
+    solve, batch_size = _solver(frame), frame.config.batch_size
     rows, columns = frame.grid.nodes(*patch)
     strength = 0.0
     tractions: list[FloatArray] = []

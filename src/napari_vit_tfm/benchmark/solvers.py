@@ -13,13 +13,7 @@ from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.config import ORACLE, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, FloatArray, without_drift
 from napari_vit_tfm.physics import Substrate, fttc, periodic_component
-from napari_vit_tfm.reconstruction import (
-    Notify,
-    check_grid,
-    load_method,
-    reconstruct,
-    resolve_device,
-)
+from napari_vit_tfm.reconstruction import Notify, check_grid, load_method, reconstruct
 
 ZERO = "zero"
 """Name of the method that predicts zero everywhere."""
@@ -78,7 +72,7 @@ def warm_up(
     config: ReconstructionConfig,
 ) -> None:
     """Run a first batch, which includes the one-time set-up of memory and kernels."""
-    n = config.frames_at_once(resolve_device(config.device))
+    n = config.batch_size
     solver(replace(stack, data=stack.data[:n]), truth[:n])
 
 

@@ -55,7 +55,7 @@ def command(
     thickness_um: float | None,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
-    batch_size: int | None,
+    batch_size: int,
 ) -> None:
     """Reconstruct tractions from the displacements in INPUT.
 

@@ -34,7 +34,7 @@ def test_the_influence_of_a_model_without_attention(
     assert not dock.save.isEnabled()
     assert not dock.copy.isEnabled()
     dock.test.click()
-    assert dock.test.text().startswith("Cancel the test of patch")
+    assert dock.test.toolTip().startswith("Cancels the test of patch")
     finish(dock)
     found = dock.inspector.shown.findings
     assert found.influence.shape == (ROWS, COLUMNS)
@@ -138,7 +138,7 @@ def test_a_test_is_shown_only_for_its_own_patch(inspecting, finish):
     assert inspecting.message.text().endswith("…")
     choose(inspecting, (2, 3))
     assert "number 13: from which patches" in inspecting.message.text()
-    assert inspecting.test.text() == "Cancel the test of patch (1, 2), number 7"
+    assert inspecting.test.toolTip() == "Cancels the test of patch (1, 2), number 7."
     finish(inspecting)
     assert inspecting.test.text() == "Test this map"
     assert inspecting.test.isEnabled()

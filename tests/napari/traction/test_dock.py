@@ -410,6 +410,18 @@ def test_a_result_that_is_not_finite_makes_no_layers(
     assert "The tractions are not finite" in dock.message.text()
 
 
+@pytest.mark.parametrize(("typed", "steps"), [(None, [1, 2, 3]), (2, [2, 3])])
+def test_batches_are_small_on_the_cpu(
+    dock, viewer, finish, displacement, typed, steps, monkeypatch
+):
+    add(viewer, displacement)
+    dock.computing["batch_size"].value = typed
+    done = []
+    monkeypatch.setattr(dock.progress, "setValue", done.append)
+    run(dock, finish)
+    assert done == [0, *steps]
+
+
 def test_holes_stay_holes_in_the_tractions(dock, viewer, finish, displacement):
     data = displacement.data.copy()
     data[1, 5:7, 8] = np.nan

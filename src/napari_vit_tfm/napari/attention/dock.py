@@ -40,7 +40,11 @@ _PLANE_HINT = (
     "Attention is shown in the 2D view of rows and columns only. Switch off 3D view, "
     "transposed axes and grid mode."
 )
-_TEST_TEXT = "Test this map"
+_TEST_TEXT, _CANCEL_TEXT = "Test this map", "Cancel the test"
+_TEST_TIP = (
+    "Computes the influence, the physical reference, the rank correlation of both with "
+    "the map of each block, and the change of the traction when patches are hidden."
+)
 
 _DELAY_MS = 30
 """Delay before panel and status bar are updated, so that the map is drawn first."""
@@ -81,11 +85,7 @@ class AttentionDock(Dock):
         self.switch.setToolTip("Press A to switch on or off, Esc to switch off.")
         self.controls = AttentionControls()
         self.test = QPushButton(_TEST_TEXT)
-        self.test.setToolTip(
-            "Computes the influence, the physical reference, the rank correlation of "
-            "both with the map of each block, and the change of the traction when "
-            "patches are hidden."
-        )
+        self.test.setToolTip(_TEST_TIP)
         self.save = QPushButton("Save\N{HORIZONTAL ELLIPSIS}")
         self.save.setToolTip("Save a figure (PNG), or its data (NPZ, HDF5).")
         self.copy = QPushButton("Copy figure")
@@ -269,8 +269,9 @@ class AttentionDock(Dock):
             return
         self.controls.show_map(shown)
         self.message.setText(_message(shown))
-        self.test.setText(
-            _TEST_TEXT if shown.test is None else _cancel_text(shown.test)
+        self.test.setText(_TEST_TEXT if shown.test is None else _CANCEL_TEXT)
+        self.test.setToolTip(
+            _TEST_TIP if shown.test is None else _cancelled(shown.test)
         )
         self.test.setEnabled(shown.can_test or shown.test is not None)
         for button in (self.save, self.copy):
@@ -315,7 +316,8 @@ def _message(shown: Shown) -> str:
     return text
 
 
-def _cancel_text(test: EvidenceRequest) -> str:
+def _cancelled(test: EvidenceRequest) -> str:
+    """What the button cancels. The text is too long for the button."""
     findings = test.findings
     patch = captions.patch_words(findings.frame.grid, findings.patch)
-    return f"Cancel the test of {patch}"
+    return f"Cancels the test of {patch}."

@@ -81,9 +81,19 @@ _NOT_FINITE = (
 _COMPUTING = {
     name: option
     for name, option in options_of(ReconstructionConfig).items()
-    if name != "heads"
+    if name not in ("heads", "batch_size")
 }
 """Options in the section *Computing*; the number of heads is shown with the model."""
+
+_BATCH = {
+    name: dataclasses.replace(
+        option,
+        default=None,
+        about=dataclasses.replace(option.about, otherwise="automatic"),
+    )
+    for name, option in options_of(ReconstructionConfig).items()
+    if name == "batch_size"
+}
 
 _Y = {"y": options_of(ReadingConfig)["y"]}
 
@@ -152,7 +162,9 @@ class TractionDock(Dock):
             "Preparation", PreparationConfig, "What is done to the displacements first."
         )
         self.computing, computed = _section(
-            "Computing", _COMPUTING, "Views, device and batch size of the computation."
+            "Computing",
+            _COMPUTING | _BATCH,
+            "Views, device and batch size of the computation.",
         )
         self.rows.addLayout(self.form)
         self.rows.addWidget(self.notes)
@@ -368,8 +380,15 @@ class TractionDock(Dock):
         self._outcome = ""
         self.message.setText("Loading the model…")
         self.progress.setRange(0, 0)
-        config, preparation = self._config(), self._preparation()
-        self._job.submit(Run(stack, self._substrate(), config, preparation))
+        self._job.submit(
+            Run(
+                stack,
+                self._substrate(),
+                self._config(),
+                self._preparation(),
+                self.computing["batch_size"].value,
+            )
+        )
         self.refresh()
 
     def cancel_job(self, outcome: str = _CANCELLED) -> None:
@@ -393,7 +412,7 @@ class TractionDock(Dock):
             model=self.model.value(),
             heads=self.method.heads(),
             options=self.method.given_values(),
-            **self.computing.values(),
+            **{name: self.computing[name].value for name in _COMPUTING},
         )
 
     def _preparation(self) -> PreparationConfig:

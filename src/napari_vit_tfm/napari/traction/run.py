@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.config import DisplayConfig, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.physics.substrate import Substrate
@@ -40,12 +40,24 @@ class Run:
         Model and device.
     preparation : PreparationConfig
         What is done to the displacements first.
+    batch_size : int, optional
+        Frames per batch. None is the default of `DisplayConfig` on the CPU, and that of
+        `ReconstructionConfig` on a GPU.
     """
 
     stack: DisplacementStack
     substrate: Substrate
     config: ReconstructionConfig
     preparation: PreparationConfig
+    batch_size: int | None = None
+
+    def config_on(self, device: str) -> ReconstructionConfig:
+        """The configuration with the batch size on a device."""
+        size = self.batch_size
+        if size is None:
+            on_gpu = ReconstructionConfig.batch_size
+            size = DisplayConfig.cpu_batch_size if device == "cpu" else on_gpu
+        return replace(self.config, batch_size=size)
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,7 @@ def reconstruct_run(
     for batch in reconstruct_batches(
         run.stack,
         substrate=run.substrate,
-        config=run.config,
+        config=run.config_on(device),
         method=method,
         preparation=run.preparation,
         is_cancelled=is_cancelled,
