@@ -41,8 +41,13 @@ def no_blocks(network: PhysicsViT) -> None:
     network.blocks = nn.ModuleList()
 
 
+def one_refinement(network: PhysicsViT) -> None:
+    """Disable the second refinement."""
+    network.refinements = network.refinements[:1]
+
+
 def no_refinement(network: PhysicsViT) -> None:
-    """Disable the refinement: the first estimate is the result."""
+    """Disable the refinements: the first estimate is the result."""
     network.refinements = nn.ModuleList()
 
 
@@ -50,6 +55,7 @@ PARTS: dict[str, Callable[[PhysicsViT], None]] = {
     "everything": lambda network: None,
     "no attention": no_attention,
     "no encoder block": no_blocks,
+    "one refinement": one_refinement,
     "no refinement": no_refinement,
 }
 

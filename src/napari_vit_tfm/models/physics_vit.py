@@ -86,7 +86,7 @@ class PhysicsViTConfig:
     channels: int = 48
     stem_layers: int = 2
     decoder_layers: int = 3
-    refinements: int = 1
+    refinements: int = 2
     refinement_layers: int = 3
     regularisations: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
     traction_scale: float = 0.07
