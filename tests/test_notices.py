@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.displacement.checks import check_frame
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.methods.fttc import FTTCMethod
-from napari_vit_tfm.notices import FrameNotices
+from napari_vit_tfm.notices import FrameNotices, grid_notices
+from napari_vit_tfm.reconstruction import load_method
 
 
 def noisy(n_frames: int) -> npt.NDArray[np.float64]:
@@ -78,3 +81,17 @@ def test_frames_that_come_again_do_not_count_again() -> None:
     for number in (0, 1, 2, 0, 2, 3):
         notices.add(number, check_frame(stack.data[number]))
     assert any("the noise of 4 of 4 frames" in total for total in notices.totals())
+
+
+@pytest.mark.parametrize("side", [16, 24])
+def test_the_regularisation_of_small_fields(side: int) -> None:
+    small = DisplacementStack(np.ones((1, side, 32, 2)), unit="grid")
+
+    def is_said(model: str, **options: float) -> bool:
+        config = ReconstructionConfig(model=model, options=options)
+        notices = grid_notices(small, load_method(config))
+        return any("may be much too strong" in notice for notice in notices)
+
+    assert is_said("fttc") == (side < 24)
+    assert not is_said("fttc", regularisation=1.0)
+    assert not is_said("bayesian-fttc")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import (
+    BAYESIAN_FTTC,
     BUNDLED_MODEL,
     MOST_FILLED_HOLES,
     MOST_HOLES,
@@ -168,7 +169,7 @@ def is_resampled(displacement: Displacement, method: ReconstructionMethod) -> bo
 def grid_notices(
     displacement: Displacement, method: ReconstructionMethod
 ) -> Iterator[str]:
-    """Notices about a field that is resampled, or processed in windows."""
+    """Notices about a field that is resampled, small, or processed in windows."""
     rows, columns = displacement.grid_shape
     if is_resampled(displacement, method):
         assert method.grid is not None
@@ -176,6 +177,12 @@ def grid_notices(
             f"{method.name} works only on {method.grid[0]} x {method.grid[1]} vectors: "
             f"the field of {rows} x {columns} is resampled, and adhesions of a few "
             "grid steps lose much of their traction"
+        )
+    if min(rows, columns) < method.reliable_side:
+        yield (
+            f"with {rows} x {columns} vectors, the regularisation that {method.name} "
+            "chooses may be much too strong: compare with "
+            f"{BAYESIAN_FTTC}, or set the regularisation"
         )
     if method.needs_windows((rows, columns)):
         side = WindowConfig.side

@@ -124,8 +124,81 @@ def test_vectors_are_placed_by_their_positions(tmp_path: Path, order: str) -> No
 def test_y_is_up_where_the_first_row_has_the_largest_y(tmp_path: Path) -> None:
     x, y = np.meshgrid(np.arange(9) * 8.0, np.arange(8)[::-1] * 8.0)
     path = write(tmp_path / "cell.npz", x=x, y=y, u=U, v=-V)
-    stack = read_displacement(path)
+    notices: list[str] = []
+    stack = read_displacement(path, on_notice=notices.append)
     np.testing.assert_array_equal(stack.data, BOTH)
     assert stack.metadata["y"] == "up"
+    assert len(notices) == 1
+    assert 'y is taken as pointing up (otherwise y="down"' in notices[0]
     turned = read_displacement(path, y="down").data
     np.testing.assert_array_equal(turned, BOTH[:, ::-1] * (1, -1))
+
+
+@pytest.mark.parametrize("names", ["xy", "XY"])
+@pytest.mark.parametrize("are_flat", [False, True])
+def test_positions_may_be_flat_and_have_capitals(
+    tmp_path: Path, names: str, are_flat: bool
+) -> None:
+    x, y = np.arange(9) * 8.0, np.arange(8)[::-1] * 8.0
+    positions = (x, y) if are_flat else np.meshgrid(x, y)
+    arrays = dict(zip(names, positions, strict=True))
+    path = write(tmp_path / "cell.npz", u=U, v=-V, **arrays)
+    stack = read_displacement(path, unit="px")
+    np.testing.assert_array_equal(stack.data, BOTH)
+    assert stack.metadata["y"] == "up"
+    assert stack.spacing_in_unit == 8
+
+
+@pytest.mark.parametrize(
+    ("of_positions", "of_vectors", "spacing_in_unit", "spacing_um"),
+    [
+        ("um", "px", None, 8.0),
+        ("nm", "um", 0.008, 0.008),
+        ("px", "um", None, None),
+        ("px", "px", 8.0, None),
+    ],
+)
+def test_positions_may_have_another_unit(
+    tmp_path: Path,
+    of_positions: str,
+    of_vectors: str,
+    spacing_in_unit: float | None,
+    spacing_um: float | None,
+) -> None:
+    x, y = np.meshgrid(np.arange(9) * 8.0, np.arange(8) * 8.0)
+    units = {f"{name}.units": of_positions for name in "xy"}
+    units |= {f"{name}.units": of_vectors for name in "uv"}
+    stack = read_displacement(write(tmp_path / "cell.npz", x=x, y=y, u=U, v=V, **units))
+    assert stack.spacing_in_unit == pytest.approx(spacing_in_unit)
+    assert stack.spacing_um == pytest.approx(spacing_um)
+
+
+def test_components_have_one_unit(tmp_path: Path) -> None:
+    path = tmp_path / "cell.npz"
+    write(path, u=U, v=V, **{"u.units": "um", "v.units": "px"})
+    with pytest.raises(FieldFileError, match="the units um and px, expected the same"):
+        read_displacement(path)
+    write(path, u=U, v=V, **{"v.units": "px"})
+    assert read_displacement(path).unit == "px"
+
+
+def test_frames_are_last_where_positions_say_so(tmp_path: Path) -> None:
+    x, y = np.meshgrid(np.arange(9) * 8.0, np.arange(8) * 8.0)
+    u, v = (np.moveaxis(one, 0, -1) for one in (U, V))
+    path = write(tmp_path / "cell.npz", x=x, y=y, u=u, v=v)
+    np.testing.assert_array_equal(read_displacement(path).data, BOTH)
+
+
+def test_masks_that_are_not_used_are_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "cell.npz", u=U, v=V, mask=U[0] > 0)
+    (note,) = read_displacement(path).metadata["notes"]
+    assert "the array mask is not used" in note
+
+
+@pytest.mark.parametrize("name", ["std_u", "strain_x", "speed_u", "points", "grad_x"])
+def test_other_quantities(tmp_path: Path, name: str) -> None:
+    component = component_of(name)
+    arrays = {name: BOTH} if component is None else {name: U, component.partner: V}
+    path = write(tmp_path / "cell.npz", **arrays)
+    with pytest.raises(FieldFileError, match="has no displacement"):
+        read_displacement(path)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import YDirection
-from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.errors import FieldFileError, TFMError
 from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
@@ -45,6 +45,12 @@ EXPECTED_ARRAY = (
 SPACING_IN_UNIT = "spacing_in_unit"
 """Name of the attribute with the distance between neighbouring vectors, in the unit of
 the displacements. Readers set it where a file has the positions of the vectors."""
+
+UP_NOTE = (
+    "the first row has the largest y: y is taken as pointing up "
+    '(otherwise y="down", --y down)'
+)
+"""What is assumed about y where it decreases from row to row."""
 
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
@@ -252,7 +258,11 @@ _OTHER_WORDS = {
         ["pos", "position", "positions", "coord", "coords", "coordinates", "grid"],
         "positions",
     ),
+    **dict.fromkeys(["xy", "points", "meshgrid"], "positions"),
     **dict.fromkeys(["noise"], "noise"),
+    **dict.fromkeys(["std", "sigma", "err", "error", "errors"], "an uncertainty"),
+    **dict.fromkeys(["strain", "shear", "grad", "gradient"], "a gradient"),
+    **dict.fromkeys(["speed"], "a speed"),
 }
 """Words in the names of arrays that are neither displacements nor tractions."""
 
@@ -332,6 +342,8 @@ def convert_errors(path: Path, format_name: str) -> Iterator[None]:
         yield
     except FieldFileError:
         raise
+    except TFMError as error:
+        raise FieldFileError(f"{path}: {error}") from error
     except MemoryError as error:
         raise FieldFileError(f"{path}: does not fit into memory") from error
     except Exception as error:

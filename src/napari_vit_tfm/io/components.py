@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import YDirection
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import NodeGrid, node_grid
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     SPACING_IN_UNIT,
+    UP_NOTE,
     AnyArray,
     ArrayEntry,
     Kind,
     kind_of_name,
 )
+from napari_vit_tfm.units import displacement_unit
 
 _TOKEN = re.compile(
     "(?<![A-Za-z])(?:[UuDdTt]?[XxYy]|[UuVv])(?![A-Za-z])"  # u_001, Ux, 01v, disp_x
@@ -145,7 +148,9 @@ class Positions:
 
     @classmethod
     def of(cls, x: AnyArray, y: AnyArray) -> Positions:
-        """Positions from two arrays ``(H, W)``."""
+        """Positions from two arrays ``(H, W)``, or ``(W,)`` and ``(H,)``."""
+        if x.ndim == 1:
+            x, y = np.meshgrid(x, y)
         points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
         is_up = np.nanmean(y[0]) > np.nanmean(y[-1])
         return cls(points, node_grid([points]), "up" if is_up else "down")
@@ -154,21 +159,77 @@ class Positions:
         """Vectors ``(H, W, 2)`` on the grid."""
         return self.grid.place(self.points, field.reshape(-1, 2).astype(np.float64))
 
-    def described(self, entry: ArrayEntry) -> ArrayEntry:
-        """The entry of a field at these positions."""
+    def described(self, entry: ArrayEntry, unit: object) -> ArrayEntry:
+        """The entry of a field at these positions, which have this unit, if known."""
+        lengths, notes = self._lengths(displacement_unit(unit_of(entry)), unit)
         return replace(
             entry,
             shape=(*entry.shape[:-3], *self.grid.shape, 2),
             y=self.y,
-            notes=(*entry.notes, *self.grid.notes()),
-            attributes={**entry.attributes, SPACING_IN_UNIT: self.grid.step},
+            notes=(*entry.notes, *self.grid.notes(), *notes),
+            y_notes=(UP_NOTE,) if self.y == "up" else (),
+            attributes={**lengths, **entry.attributes},
         )
 
+    def _lengths(
+        self, of_field: tuple[str, float] | None, unit: object
+    ) -> tuple[dict[str, float], tuple[str, ...]]:
+        """Attributes with the distance of the nodes, and what must be said about it."""
+        own = displacement_unit(unit)
+        if own is None or of_field is None:
+            # Positions without a unit are in that of the displacements.
+            return {SPACING_IN_UNIT: self.grid.step}, ()
+        (key, factor), (field_key, field_factor) = own, of_field
+        if key == field_key:
+            return {SPACING_IN_UNIT: self.grid.step * factor / field_factor}, ()
+        if key == "um":
+            return {"spacing_um": self.grid.step * factor}, ()
+        note = (
+            f"the distance of the positions, {self.grid.step:g} {unit}, is not used, "
+            "since the displacements have another unit"
+        )
+        return {}, (note,)
 
-def positions_of(name: str) -> tuple[str, str]:
-    """Names of the positions that belong to a component, in the same group."""
-    group, slash, _ = name.rpartition("/")
-    return f"{group}{slash}x", f"{group}{slash}y"
+
+def unit_of(entry: ArrayEntry) -> object:
+    """The unit of an array as it is written in the file; None if it has none."""
+    return entry.attributes.get("units", entry.attributes.get("unit"))
+
+
+def positions_of(
+    field: ArrayEntry, pair: Pair, entries: Iterable[ArrayEntry]
+) -> tuple[ArrayEntry, ArrayEntry] | None:
+    """The arrays ``x`` and ``y`` with the positions of a field, in the same group.
+
+    Both have the shape ``(H, W)``, or the shapes ``(W,)`` and ``(H,)``. None if there
+    are no such arrays.
+    """
+    group, slash, _ = pair.x.rpartition("/")
+    known = {entry.name: entry for entry in entries}
+    height, width = field.grid_shape
+    shapes = (((height, width), (height, width)), ((width,), (height,)))
+    for names in (("x", "y"), ("X", "Y")):
+        x, y = (known.get(f"{group}{slash}{name}") for name in names)
+        if x is not None and y is not None:
+            flat = tuple(
+                tuple(side for side in one.shape if side > 1) for one in (x, y)
+            )
+            if flat in shapes:
+                return x, y
+    return None
+
+
+_MARKS = ("mask", "flag", "flags", "type", "valid")
+
+
+def unused_marks(field: ArrayEntry, entries: Iterable[ArrayEntry]) -> tuple[str, ...]:
+    """A note for every array that may mark vectors of a field, which is not used."""
+    return tuple(
+        f"the array {entry.name} is not used: set the vectors that it marks to NaN"
+        for entry in entries
+        if entry.name.rpartition("/")[2].lower() in _MARKS
+        and entry.shape[-2:] == field.grid_shape
+    )
 
 
 def find_pairs(
@@ -196,11 +257,29 @@ def find_pairs(
         y = scalars.get(component.partner)
         if y is None or y.shape != x.shape or "other" in (x.kind, y.kind):
             continue
-        last = len(x.shape) == 3 and (frames_last or x.shape[2] < MIN_SIDE)
+        units = unit_of(x), unit_of(y)
+        if None not in units and units[0] != units[1]:
+            raise FieldError(
+                f"{x.name} and {y.name} are the components of a field, but have the "
+                f"units {units[0]} and {units[1]}, expected the same unit"
+            )
+        last = len(x.shape) == 3 and (
+            frames_last or x.shape[2] < MIN_SIDE or _is_grid(x, scalars.values())
+        )
+        if unit_of(x) is None and unit_of(y) is not None:
+            x = replace(x, attributes={**x.attributes, "units": unit_of(y)})
         yield (
             paired_entry(x, y, component.kind, has_frames_last=last),
             Pair(x.name, y.name, last),
         )
+
+
+def _is_grid(component: ArrayEntry, arrays: Iterable[ArrayEntry]) -> bool:
+    """Whether the first two of three axes are those of the positions in the file."""
+    group, slash, _ = component.name.rpartition("/")
+    names = {f"{group}{slash}{name}" for name in "xX"}
+    shapes = {array.shape for array in arrays if array.name in names}
+    return component.shape[:2] in shapes and component.shape[1:] not in shapes
 
 
 def paired_entry(
@@ -214,6 +293,7 @@ def paired_entry(
         shape=(*shape, 2),
         layout="(H, W, 2)" if len(shape) == 2 else "(T, H, W, 2)",
         kind=x.kind or kind,
+        what=x.what or kind_of_name(x.name)[1],
         is_original=False,
     )
 

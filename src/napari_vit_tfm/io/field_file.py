@@ -27,6 +27,8 @@ from napari_vit_tfm.io.components import (
     Positions,
     find_pairs,
     positions_of,
+    unit_of,
+    unused_marks,
     without_lone_components,
 )
 
@@ -131,11 +133,23 @@ class FieldFile(ABC):
         with self._reading():
             entries = [with_kind(entry, self.path) for entry in self.entries()]
         fields = []
-        for entry, pair in find_pairs(entries, frames_last=self.frames_last):
-            positions = self._positions(entries, entry, pair)
-            self._pairs[entry.name] = replace(pair, positions=positions)
-            fields.append(entry if positions is None else positions.described(entry))
+        with self._reading():
+            for field, pair in find_pairs(entries, frames_last=self.frames_last):
+                positions = positions_of(field, pair, entries)
+                marks = unused_marks(field, entries)
+                field = replace(field, notes=(*field.notes, *marks))
+                if positions is not None:
+                    x, y = positions
+                    placed = Positions.of(*map(self._squeezed, (x.name, y.name)))
+                    field = placed.described(field, unit_of(x))
+                    pair = replace(pair, positions=placed)
+                self._pairs[field.name] = pair
+                fields.append(field)
         return (*without_lone_components(entries), *fields)
+
+    def _squeezed(self, name: str) -> AnyArray:
+        """Values of an array without axes of length 1."""
+        return np.squeeze(self.values(name, None))
 
     def read(self, name: str, frames: slice | None = None) -> AnyArray:
         """Read an array.
@@ -172,17 +186,6 @@ class FieldFile(ABC):
         with self._reading():
             found = self.outline_points()
         return None if found is None else checked_outline(self.path, *found)
-
-    def _positions(
-        self, entries: list[ArrayEntry], field: ArrayEntry, pair: Pair
-    ) -> Positions | None:
-        """The positions of the vectors of a pair, if the file has them."""
-        names = positions_of(pair.x)
-        shapes = {entry.name: entry.shape for entry in entries}
-        if any(shapes.get(name) != field.grid_shape for name in names):
-            return None
-        with self._reading():
-            return Positions.of(*(self.values(name, None) for name in names))
 
     def _reading(self) -> AbstractContextManager[None]:
         if self._resources is None:

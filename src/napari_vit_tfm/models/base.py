@@ -31,6 +31,9 @@ class ReconstructionMethod(ABC):
         The only grid ``(H, W)`` that the method works on; None if it works on any.
     min_side : int
         Fewest vectors along a side of a field.
+    reliable_side : int
+        Fewest vectors along a side of a field with which the method regularises
+        reliably; smaller fields get a notice.
     max_whole_side : int, optional
         Most vectors along a side of a field that the method processes whole; larger
         fields are processed in windows, see `models.windows`. None if it processes
@@ -51,6 +54,7 @@ class ReconstructionMethod(ABC):
     sha256: str = ""
     grid: tuple[int, int] | None = None
     min_side: int = MIN_SIDE
+    reliable_side: int = MIN_SIDE
     max_whole_side: int | None = None
     patch_size: int = PATCH_SIZE
     ignores_drift: bool = False

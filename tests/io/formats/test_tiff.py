@@ -55,3 +55,14 @@ def test_images_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "film.tif", pixels(5, 8, 9))
     with pytest.raises(FieldFileError, match="images with two channels"):
         read_displacement(tmp_path / "film.tif")
+
+
+def test_channels_before_frames(tmp_path: Path) -> None:
+    array = pixels(2, 5, 8, 9)
+    path = tmp_path / "film.ome.tif"
+    tifffile.imwrite(path, array, metadata={"axes": "CTYX"})
+    found = read_displacement(path).data
+    np.testing.assert_array_equal(found, np.moveaxis(array, 0, -1))
+    tifffile.imwrite(path, pixels(3, 2, 8, 9), metadata={"axes": "CTYX"})
+    with pytest.raises(FieldFileError, match="images with two channels"):
+        read_displacement(path)

@@ -61,7 +61,10 @@ class TiffFile(FieldFile):
         """Pixels of an image series."""
         names = [self._name(number) for number in range(len(self._tiff.series))]
         series = self._tiff.series[names.index(name)]
-        array = np.asarray(series.asarray()).reshape(_squeezed(series)[0])
+        shape, axes = _kept(series)
+        array = np.asarray(series.asarray()).reshape(shape)
+        if _has_channels_first(axes):
+            array = array.swapaxes(0, 1)
         return array if frames is None else array[frames]
 
     def _name(self, number: int) -> str:
@@ -70,6 +73,18 @@ class TiffFile(FieldFile):
 
 
 def _squeezed(series: Any) -> tuple[tuple[int, ...], str]:
+    """Shape and axes without axes of length 1, and with channels after frames."""
+    shape, axes = _kept(series)
+    if _has_channels_first(axes):
+        return (shape[1], shape[0], *shape[2:]), axes[1] + axes[0] + axes[2:]
+    return shape, axes
+
+
+def _has_channels_first(axes: str) -> bool:
+    return len(axes) == 4 and axes[0] in "CS" and axes[1] not in "CS"
+
+
+def _kept(series: Any) -> tuple[tuple[int, ...], str]:
     """Shape and axes of an image series without axes of length 1."""
     kept = [number for number, side in enumerate(series.shape) if side > 1]
     shape = tuple(int(series.shape[number]) for number in kept)
@@ -81,6 +96,6 @@ def _layout(shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> Layout |
         return None
     if len(shape) == 3 and shape[0] == 2 and axes[0] in "CQIS":
         return "(2, H, W)" if min(shape[1:]) >= MIN_SIDE else None
-    if len(shape) == 4 and axes[0] in "CS" and shape[0] == 2:
+    if len(shape) == 4 and axes[1] in "TZ":
         return None
     return field_layout(shape, dtype)

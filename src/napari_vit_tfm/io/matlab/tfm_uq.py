@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from napari_vit_tfm.io.base import UP_NOTE
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field, variable_field
 from napari_vit_tfm.io.matlab.matrices import frames_of_matrices, matrices_field
 from napari_vit_tfm.io.matlab.values import Value, is_empty
@@ -74,4 +75,7 @@ def _field(
             for frame in frames_of_matrices(where, x, y, u, v)
         ],
     )
-    return positioned_field(field, y=y, attributes={"units": units}, **header)
+    y_notes = (UP_NOTE,) if y == "up" else ()
+    return positioned_field(
+        field, y=y, y_notes=y_notes, attributes={"units": units}, **header
+    )

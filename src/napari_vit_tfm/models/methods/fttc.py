@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from napari_vit_tfm.config import BAYESIAN_FTTC, MIN_FOURIER_SIDE
+from napari_vit_tfm.config import (
+    BAYESIAN_FTTC,
+    MIN_AUTOMATIC_SIDE,
+    MIN_FOURIER_SIDE,
+)
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.models.registry import register
 from napari_vit_tfm.options import Number
@@ -116,6 +120,7 @@ class FTTCMethod(_FourierMethod):
     def __init__(self, options: FTTCOptions | None = None) -> None:
         self.regularisation = (options or FTTCOptions()).regularisation
         self.estimates_noise = self.regularisation is None
+        self.reliable_side = MIN_AUTOMATIC_SIDE if self.estimates_noise else 0
 
     def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
         from napari_vit_tfm.physics.tikhonov import choose_regularisation, fttc
