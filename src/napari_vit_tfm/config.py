@@ -22,8 +22,8 @@ MIN_FOURIER_SIDE = 4
 """Fewest vectors along a side of a field, for FTTC."""
 
 MIN_AUTOMATIC_SIDE = 24
-"""Fewest vectors along a side of a field with which the regularisation of FTTC is chosen
-reliably. In smaller fields it can be so strong that hardly any traction is left."""
+"""Fewest vectors along a side with which FTTC chooses its regularisation reliably. In
+smaller fields it can be so strong that hardly any traction is left."""
 
 MAX_WHOLE_SIDE = 256
 """Most vectors along a side of a field that the bundled network processes whole."""
