@@ -26,6 +26,14 @@ _SHARE = 0.1
 _SECOND_THRESHOLD, _SECOND_SHARE = 1.5, 0.03
 """Threshold and floor of the deviation in the test with tractions."""
 
+# The displacement of an adhesion smaller than a grid step looks like an error of up to
+# 0.41 of its length.
+_ERROR_SHARE = 0.5
+"""Smallest error that the test with tractions finds, relative to the vector."""
+
+_CLEAR = 3.0
+"""Smallest error that it finds, in standard deviations of the noise."""
+
 _REMAINING = 0.82
 """Part of the tractions around a vector that is left without its error, below which the
 vector is an outlier."""
@@ -145,11 +153,12 @@ def find_outliers(
 
     In sharp adhesions, this test misses outliers as large as the displacement around
     them. A second test uses the tractions of FTTC without regularisation. The error of
-    a vector is fitted to the 5 x 5 tractions around it, and the sum of their square
-    roots is computed with and without this error. A wrong vector causes tractions at
-    all these nodes, and without it less than 82% of the sum are left. An adhesion is a
-    few strong tractions, whose sum does not decrease. The deviation must also be above
-    1.5, with a floor of 3% of the local displacement.
+    a vector is fitted to the 5 x 5 tractions around it. If it is longer than half the
+    vector, the sum of the square roots of these tractions is computed with and without
+    it. A wrong vector causes tractions at all these nodes, and without it less than 82%
+    of the sum are left. An adhesion is a few strong tractions, whose sum does not
+    decrease so much. The deviation must also be above 1.5, with a floor of 3% of the
+    local displacement.
 
     References
     ----------
@@ -212,8 +221,9 @@ def _add_by_tractions(
     # Outliers increase the estimated noise.
     noise = noise_of(whole) or 0.0
     for _ in range(_MOST_PASSES):
-        floor = np.maximum(noise, _SECOND_SHARE * np.hypot(*np.moveaxis(whole, -1, 0)))
-        error, remaining = _errors(whole, _SECOND_THRESHOLD * floor)
+        length = np.hypot(*np.moveaxis(whole, -1, 0))
+        smallest = np.maximum(_CLEAR * noise, _ERROR_SHARE * length)
+        error, remaining = _errors(whole, smallest)
         places = np.argwhere((remaining < _REMAINING) & ~missing & ~mask)
         found = np.zeros(mask.shape)
         found[tuple(places.T)] = _deviations(vectors, places, noise, _SECOND_SHARE)
