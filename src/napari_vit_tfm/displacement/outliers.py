@@ -302,7 +302,8 @@ def _of_unit_error() -> tuple[FloatArray, FloatArray]:
     found = np.stack([_tractions(error)[part, part] for error in errors])
     of_unit = found.transpose(3, 0, 1, 2)
     matrix = found.transpose(3, 1, 2, 0).reshape(-1, 2)
-    return of_unit, np.linalg.pinv(matrix).reshape(2, 2, side, side)
+    fit: FloatArray = np.linalg.pinv(matrix).astype(np.float64)
+    return of_unit, fit.reshape(2, 2, side, side)
 
 
 def _deviations(
