@@ -212,9 +212,25 @@ def test_tractions_of_fttc(tmp_path: Path, pixel: str) -> None:
     assert (traction.gel.young_pa, traction.gel.poisson) == (8000, 0.5)
     assert_field(traction.data, 100 * FIELD)
     assert "FTTCparameters_a.txt" in notes[0]
-    assert ("is taken as metres" in notes[0]) == (pixel == "2.0E-7")
+    assert ("is taken as metres" in notes[-1]) == (pixel == "2.0E-7")
     with pytest.raises(FieldFileError, match=r"tractions .* traction"):
         read_displacement(path)
+
+
+@pytest.mark.parametrize(
+    ("young", "expected"),
+    [("10,000", None), ("10.000,0", None), ("8000,5", 8000.5), ("8E3", 8000)],
+)
+def test_parameters_of_fttc_with_commas(
+    tmp_path: Path, young: str, expected: float | None
+) -> None:
+    path = written(tmp_path / "Traction_a.txt", text_of(table()))
+    text = PARAMETERS.format(0.2).replace("8000.0", young)
+    written(tmp_path / "FTTCparameters_a.txt", text)
+    traction = read_traction(path)
+    assert traction.gel.young_pa == expected
+    is_said = any("is not used" in note for note in traction.metadata["notes"])
+    assert is_said == (expected is None)
 
 
 def test_tractions_of_fttc_without_parameters(tmp_path: Path) -> None:

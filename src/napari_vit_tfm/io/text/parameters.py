@@ -14,6 +14,7 @@ _LABELS = {
     "pixel_size_um": re.compile(r"^pixel size" + _NUMBER, re.MULTILINE),
     "poisson": re.compile(r"^Poisson" + _NUMBER, re.MULTILINE),
 }
+_GROUPED = re.compile(r",\d{3}$|[.,].*[.,]")
 _LARGEST_PIXEL_M = 1e-3
 
 
@@ -47,16 +48,23 @@ def fttc_parameters(path: Path) -> tuple[dict[str, float], tuple[str, ...]]:
     if not beside.is_file():
         return {}, ()
     text = beside.read_text(encoding="utf-8", errors="replace")
-    found = {
-        name: float(match[1].replace(",", "."))
-        for name, label in _LABELS.items()
-        if (match := label.search(text)) is not None
-    }
+    found: dict[str, float] = {}
+    notes = [f"the parameters are from {beside.name}"]
+    for name, label in _LABELS.items():
+        match = label.search(text)
+        if match is not None:
+            if _GROUPED.search(match[1]):
+                notes.append(
+                    f"{match[1]} in {beside.name} is not used, since its separators "
+                    "may be decimal or grouping signs"
+                )
+            else:
+                found[name] = float(match[1].replace(",", "."))
     pixel = found.get("pixel_size_um")
-    if pixel is None or not 0 < pixel < _LARGEST_PIXEL_M:
-        return found, (f"the parameters are from {beside.name}",)
-    found["pixel_size_um"] = pixel * 1e6
-    return found, (
-        f"the parameters are from {beside.name}; its pixel size of {pixel:g} is taken "
-        "as metres, since it is too small for micrometres",
-    )
+    if pixel is not None and 0 < pixel < _LARGEST_PIXEL_M:
+        found["pixel_size_um"] = pixel * 1e6
+        notes.append(
+            f"the pixel size of {pixel:g} is taken as metres, since it is too small "
+            "for micrometres"
+        )
+    return found, tuple(notes)
