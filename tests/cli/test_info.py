@@ -158,25 +158,3 @@ def test_a_film_of_several_files(vit_tfm: Command, tmp_path: Path) -> None:
     said = vit_tfm("info", tmp_path).stdout
     assert "2 frames of 16 x 20 vectors" in said
     assert json.loads(vit_tfm("info", tmp_path, "--json").stdout)["frames"] == 2
-
-
-def test_tractions_and_displacements_with_different_axes(
-    vit_tfm: Command, tmp_path: Path
-) -> None:
-    cell = synthesise(1, seed=0, shape=(48, 48), distribution=CellDistribution())
-    displacement, traction = cell.on_gel(young_pa=10_000, spacing_um=0.8)
-    path = tmp_path / "cell.npz"
-    for x_and_y, is_wrong in (((1, 1), False), ((-1, -1), True)):
-        write_arrays(
-            path,
-            {
-                "displacement": displacement.data,
-                "traction": traction.data * np.float32(x_and_y),
-            },
-            {
-                "displacement": {"units": "um", "spacing_um": 0.8},
-                "traction": {"units": "Pa", "spacing_um": 0.8},
-            },
-        )
-        shown = vit_tfm("info", path).stdout
-        assert ("negative work" in shown) == is_wrong

@@ -75,37 +75,3 @@ def test_the_noise_of_correlated_vectors() -> None:
     found = noise_of(noise)
     assert found is not None
     assert abs(found / noise.std() - 1) < 0.1
-
-
-def with_wrong_peaks(
-    field: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """1% of the vectors replaced by ones as long as the largest, and where they are."""
-    wrong = np.zeros(field.shape[:2], dtype=bool)
-    places = rng.choice(wrong.size, round(0.01 * wrong.size), replace=False)
-    wrong.ravel()[places] = True
-    angle = rng.uniform(0, 2 * np.pi, len(places))
-    peaks = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    changed = field.astype(np.float64)
-    changed[wrong] = peaks * np.linalg.norm(field, axis=-1).max()
-    return changed, wrong
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-@pytest.mark.parametrize("kind", ["discs", "cells", "pads"])
-def test_wrong_peaks_are_found_in_sharp_adhesions(kind: str, noise: float) -> None:
-    fields = synthesise(
-        10, seed=3, shape=(43, 43), distribution=KINDS[kind]()
-    ).displacement
-    rng = np.random.default_rng(4)
-    found = all_of_them = n_false = 0
-    for field in fields:
-        size = noise * (field - field.mean(axis=(0, 1))).std()
-        measured = field + size * rng.standard_normal(field.shape)
-        changed, wrong = with_wrong_peaks(measured, rng)
-        mask = find_outliers(changed).mask
-        found += np.count_nonzero(mask & wrong)
-        all_of_them += np.count_nonzero(wrong)
-        n_false += np.count_nonzero(mask & ~wrong)
-    assert found >= 0.985 * all_of_them
-    assert n_false == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,6 @@ from scipy.ndimage import binary_dilation, maximum_filter
 
 from napari_vit_tfm.displacement.holes import Mask, bridge, holes_of
 from napari_vit_tfm.physics.spectrum import estimate_noise
-from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,29 +19,6 @@ THRESHOLD = 4.0
 
 _SHARE = 0.1
 """Floor of the local deviation, as a share of the local displacement."""
-
-# The second test can be stricter about the deviation, since the tractions must agree.
-_SECOND_THRESHOLD, _SECOND_SHARE = 1.5, 0.03
-"""Threshold and floor of the deviation in the test with tractions."""
-
-# The displacement of an adhesion smaller than a grid step looks like an error of up to
-# 0.41 of its length.
-_ERROR_SHARE = 0.5
-"""Smallest error that the test with tractions finds, relative to the vector."""
-
-_CLEAR = 3.0
-"""Smallest error that it finds, in standard deviations of the noise."""
-
-_REMAINING = 0.82
-"""Part of the tractions around a vector that is left without its error, below which the
-vector is an outlier."""
-
-_SPARSE = 0.5
-"""Power of the tractions in their sum. Below 1, few strong ones have a smaller sum than
-many weak ones with the same mean."""
-
-_REACH = 2
-"""Nodes to each side of a vector on which the tractions are compared."""
 
 _QUANTILE = 0.8
 """The local deviation is this quantile of the neighbours' differences."""
@@ -107,9 +82,8 @@ class Outliers:
 
     @property
     def strongest(self) -> tuple[int, int]:
-        """Row and column of the outlier with the largest deviation."""
-        of_outliers = np.where(self.mask, self.deviation, 0.0)
-        row, column = np.unravel_index(of_outliers.argmax(), self.mask.shape)
+        """Row and column of the largest deviation."""
+        row, column = np.unravel_index(self.deviation.argmax(), self.mask.shape)
         return int(row), int(column)
 
 
@@ -151,15 +125,6 @@ def find_outliers(
 
     Outliers are removed and the test is repeated, so that they do not hide others.
 
-    In sharp adhesions, this test misses outliers as large as the displacement around
-    them. A second test uses the tractions of FTTC without regularisation. The error of
-    a vector is fitted to the 5 x 5 tractions around it. If it is longer than half the
-    vector, the sum of the square roots of these tractions is computed with and without
-    it. A wrong vector causes tractions at all these nodes, and without it less than 82%
-    of the sum are left. An adhesion is a few strong tractions, whose sum does not
-    decrease so much. The deviation must also be above 1.5, with a floor of 3% of the
-    local displacement.
-
     References
     ----------
     .. [1] J. Westerweel, F. Scarano, "Universal outlier detection for PIV data", Exp.
@@ -187,8 +152,7 @@ def find_outliers(
     mask, deviation = nothing.mask, nothing.deviation
     compared = ~missing
     for _ in range(_MOST_PASSES):
-        places = np.argwhere(compared)
-        deviation[compared] = _deviations(vectors, places, noise, _SHARE)
+        deviation[compared] = _deviations(vectors, np.argwhere(compared), noise)
         # An outlier can also make its good neighbours look bad: the strongest of a
         # neighbourhood goes first.
         rest = np.where(mask, 0.0, deviation)
@@ -198,116 +162,11 @@ def find_outliers(
         mask |= new
         vectors[new] = np.nan
         compared = binary_dilation(new, np.ones((5, 5), dtype=bool)) & ~missing & ~mask
-    if min(mask.shape) >= _SMALLEST_GRID:
-        _add_by_tractions(mask, deviation, vectors, missing)
     return Outliers(mask, deviation)
 
 
-def _add_by_tractions(
-    mask: Mask, deviation: FloatArray, vectors: FloatArray, missing: Mask
-) -> None:
-    """Add the outliers that are found by the tractions that they cause.
-
-    Parameters
-    ----------
-    mask, deviation : arrays of shape (H, W)
-        The outliers found so far, and the deviations; both are changed.
-    vectors : array of shape (H, W, 2)
-        The frame about its median, NaN in holes and outliers; it is changed.
-    missing : array of bool, shape (H, W)
-        The holes.
-    """
-    whole = bridge(vectors).astype(np.float64)
-    # Outliers increase the estimated noise.
-    noise = noise_of(whole) or 0.0
-    for _ in range(_MOST_PASSES):
-        length = np.hypot(*np.moveaxis(whole, -1, 0))
-        smallest = np.maximum(_CLEAR * noise, _ERROR_SHARE * length)
-        error, remaining = _errors(whole, smallest)
-        places = np.argwhere((remaining < _REMAINING) & ~missing & ~mask)
-        found = np.zeros(mask.shape)
-        found[tuple(places.T)] = _deviations(vectors, places, noise, _SECOND_SHARE)
-        size = np.where(
-            found > _SECOND_THRESHOLD, np.hypot(*np.moveaxis(error, -1, 0)), 0.0
-        )
-        new = (size > 0) & (size == maximum_filter(size, size=3))
-        if not new.any():
-            break
-        mask |= new
-        deviation[new] = found[new]
-        vectors[new] = np.nan
-        whole[mask] -= error[mask]
-
-
-def _errors(whole: FloatArray, smallest: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Error of each vector, if it is wrong, and the tractions that are left without it.
-
-    Parameters
-    ----------
-    whole : array of shape (H, W, 2)
-        The frame without holes.
-    smallest : array of shape (H, W)
-        Length of errors below which they are not judged.
-
-    Returns
-    -------
-    error : array of shape (H, W, 2)
-        The least-squares fit to the tractions of the surrounding square.
-    remaining : array of shape (H, W)
-        Sum of the powers of these tractions without the error, relative to the sum with
-        it; 1 where it is not judged.
-    """
-    tractions = _tractions(whole)
-    side = 2 * _REACH + 1
-    border = ((_REACH, _REACH), (_REACH, _REACH), (0, 0))
-    around = np.lib.stride_tricks.sliding_window_view(
-        np.pad(tractions, border, mode="reflect"), (side, side), axis=(0, 1)
-    )  # (H, W, 2, side, side)
-    of_unit, fit = _of_unit_error()
-    error = np.einsum("eckl,ijckl->ije", fit, around)
-    judged = np.hypot(error[..., 0], error[..., 1]) > smallest
-    remaining = np.ones(judged.shape)
-    strong = around[judged]
-    without = strong - np.einsum("cekl,ne->nckl", of_unit, error[judged])
-    before, after = (
-        (np.hypot(part[:, 0], part[:, 1]) ** _SPARSE).sum(axis=(1, 2))
-        for part in (strong, without)
-    )
-    remaining[judged] = after / np.where(before > 0, before, 1.0)
-    return error, remaining
-
-
-def _tractions(field: FloatArray) -> FloatArray:
-    """Tractions by FTTC without regularisation, ``(H, W, 2)``."""
-    x, y = np.moveaxis(field, -1, 0)
-    found = fttc(periodic_component(x), periodic_component(y), regularisation=0.0)
-    return np.stack(found, axis=-1)
-
-
-@lru_cache(maxsize=1)
-def _of_unit_error() -> tuple[FloatArray, FloatArray]:
-    """Tractions that an error of a single vector causes, and their least-squares fit.
-
-    Returns
-    -------
-    of_unit : array of shape (2, 2, side, side)
-        Component of the traction, component of the error, rows and columns.
-    fit : array of shape (2, 2, side, side)
-        Component of the error, component of the traction, rows and columns.
-    """
-    middle, side = 16, 2 * _REACH + 1
-    part = slice(middle - _REACH, middle + _REACH + 1)
-    errors = np.zeros((2, 2 * middle + 1, 2 * middle + 1, 2))
-    errors[(0, 1), middle, middle, (0, 1)] = 1.0
-    found = np.stack([_tractions(error)[part, part] for error in errors])
-    of_unit = found.transpose(3, 0, 1, 2)
-    matrix = found.transpose(3, 1, 2, 0).reshape(-1, 2)
-    fit: FloatArray = np.linalg.pinv(matrix).astype(np.float64)
-    return of_unit, fit.reshape(2, 2, side, side)
-
-
 def _deviations(
-    vectors: FloatArray, places: npt.NDArray[np.intp], noise: float, share: float
+    vectors: FloatArray, places: npt.NDArray[np.intp], noise: float
 ) -> FloatArray:
     """Differences of some vectors from their neighbours, in local deviations.
 
@@ -317,9 +176,8 @@ def _deviations(
         The frame about its median; NaN where there is no vector.
     places : array of shape (n, 2)
         Rows and columns of the vectors.
-    noise, share : float
-        Floor of the local deviation: standard deviation of the noise, and share of the
-        local displacement.
+    noise : float
+        Standard deviation of the noise.
 
     Returns
     -------
@@ -328,14 +186,14 @@ def _deviations(
     padded = np.pad(vectors, ((2, 2), (2, 2), (0, 0)), constant_values=np.nan)
     # In parts, since every vector needs its 24 neighbours.
     parts = [
-        _deviations_of_part(padded, places[start : start + _AT_ONCE], noise, share)
+        _deviations_of_part(padded, places[start : start + _AT_ONCE], noise)
         for start in range(0, len(places), _AT_ONCE)
     ]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _deviations_of_part(
-    padded: FloatArray, places: npt.NDArray[np.intp], noise: float, share: float
+    padded: FloatArray, places: npt.NDArray[np.intp], noise: float
 ) -> FloatArray:
     row, column = places.T
     around = np.stack(
@@ -343,7 +201,7 @@ def _deviations_of_part(
     )  # (n, 2, 24)
     near = _quantile(around[..., _NEAR], 0.5)
     scatter = _scatter(around - near[..., None])
-    floor = np.maximum(noise, share * np.hypot(*near.T))
+    floor = np.maximum(noise, _SHARE * np.hypot(*near.T))
     difference = padded[row + 2, column + 2] - near
     size = np.hypot(difference[:, 0], difference[:, 1])
     towards = difference / np.where(size > 0, size, 1.0)[:, None]
