@@ -40,7 +40,7 @@ SMALLEST_DISPLACEMENT = 1e-4
 YOUNG_RANGE_PA = 50.0, 1e6
 """Usual Young's moduli."""
 
-_FADED = 1.0
+_FADED = 1.2
 """Ratio of the root mean square at the border to that of the field above which the
 displacement does not fade."""
 
