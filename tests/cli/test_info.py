@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from click.testing import Result
 
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.io import write_arrays, write_displacement, write_traction
-from napari_vit_tfm.synthesis import CellDistribution, synthesise
+from napari_vit_tfm.synthesis import CellDistribution, PadDistribution, synthesise
 
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
@@ -158,3 +159,27 @@ def test_a_film_of_several_files(vit_tfm: Command, tmp_path: Path) -> None:
     said = vit_tfm("info", tmp_path).stdout
     assert "2 frames of 16 x 20 vectors" in said
     assert json.loads(vit_tfm("info", tmp_path, "--json").stdout)["frames"] == 2
+
+
+def test_tractions_of_another_file_with_a_turned_axis(
+    vit_tfm: Command, tmp_path: Path
+) -> None:
+    cell = synthesise(1, seed=3, shape=(32, 32), distribution=PadDistribution())
+    displacement, traction = cell.on_gel(young_pa=10_000, spacing_um=1)
+    write_displacement(tmp_path / "cell.npz", displacement)
+    turned = replace(traction, data=traction.data * np.float32([1, -1]))
+    for name, given in {"right": traction, "turned": turned}.items():
+        write_traction(tmp_path / f"{name}.npz", given)
+        path = tmp_path / f"{name}.npz"
+        shown = vit_tfm("info", tmp_path / "cell.npz", "--traction", path).stdout
+        assert ("negative work" in shown) == (name == "turned")
+
+
+def test_tractions_of_another_grid(error_of: ErrorOf, tmp_path: Path) -> None:
+    displacement = DisplacementStack(np.ones((1, 16, 20, 2)), unit="um")
+    write_displacement(tmp_path / "cell.npz", displacement)
+    write_traction(
+        tmp_path / "t.npz", TractionStack(np.ones((1, 16, 16, 2)), unit="Pa")
+    )
+    error = error_of("info", tmp_path / "cell.npz", "--traction", tmp_path / "t.npz")
+    assert "differ in frames or grid" in error

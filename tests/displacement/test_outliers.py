@@ -6,8 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
 from napari_vit_tfm.benchmark.held_out import simulate
-from napari_vit_tfm.displacement import find_outliers
+from napari_vit_tfm.displacement import bridge, find_outliers
 from napari_vit_tfm.displacement.outliers import noise_of
+from napari_vit_tfm.physics.bayesian import bayesian_fttc
 from napari_vit_tfm.synthesis import KINDS, AdhesionDistribution, synthesise
 
 
@@ -22,6 +23,56 @@ def test_no_alarms_on_training_fields(kind: str, noise: float) -> None:
 @pytest.mark.parametrize("kind", HELD_OUT)
 def test_no_alarms_on_held_out_fields(kind: str, noise: float) -> None:
     assert alarms(simulate(kind, 2, seed=7)[0], noise) == 0
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize("kind", ["cells", "pads", "band"])
+def test_tractions_after_wrong_peaks_are_replaced(kind: str, noise: float) -> None:
+    size = (43, 43)
+    drawn = synthesise(3, seed=100, shape=size, distribution=KINDS[kind]())
+    rng = np.random.default_rng(1)
+    for clean in 42.0 * drawn.displacement:
+        field = clean + noise * clean.std() * rng.standard_normal(clean.shape)
+        wrong = field.copy()
+        places = np.unravel_index(rng.choice(43 * 43, 16, replace=False), size)
+        angle, length = rng.uniform(0, 2 * np.pi, 16), rng.uniform(0.1, 5, 16)
+        length *= np.linalg.norm(field, axis=-1).max()
+        wrong[places] = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None]
+        # One wrong vector is in the strongest adhesion.
+        strongest = np.unravel_index(np.square(field).sum(axis=-1).argmax(), size)
+        wrong[strongest] = -field[strongest]
+        wrong[find_outliers(wrong).mask] = np.nan
+        assert correlation(bridge(wrong), field) > 0.95
+
+
+def correlation(field: np.ndarray, other: np.ndarray) -> float:
+    tractions = [
+        np.stack(bayesian_fttc(*np.moveaxis(part.astype(float), -1, 0))).ravel()
+        for part in (field, other)
+    ]
+    return float(np.corrcoef(*tractions)[0, 1])
+
+
+@pytest.mark.parametrize("kind", ["fibres", "cells", "adhesions"])
+def test_vectors_off_by_more_than_five_deviations_are_found(kind: str) -> None:
+    fields = 103.0 * synthesise(2, seed=8, distribution=KINDS[kind]()).displacement
+    rng, found, all_of_them = np.random.default_rng(0), 0, 0
+    for field in fields:
+        around = np.stack(
+            [np.roll(field, (dy, dx), (0, 1)) for dy, dx in np.ndindex(3, 3)]
+        )
+        around = np.roll(np.delete(around, 4, axis=0), (-1, -1), (1, 2))
+        median = np.median(around, axis=0)
+        scatter = np.median(np.linalg.norm(around - median, axis=-1), axis=0)
+        deviation = scatter + 0.1 * np.linalg.norm(median, axis=-1)
+        angle = rng.uniform(0, 2 * np.pi, deviation.shape)
+        off = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        off *= (rng.uniform(5, 20, deviation.shape) * deviation)[..., None]
+        replaced = rng.random(deviation.shape) < 0.01
+        mask = find_outliers(np.where(replaced[..., None], median + off, field)).mask
+        found += int((mask & replaced).sum())
+        all_of_them += int(replaced.sum())
+    assert found > 0.9 * all_of_them
 
 
 def alarms(fields: np.ndarray, noise: float) -> int:

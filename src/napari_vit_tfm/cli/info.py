@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from napari_vit_tfm.cli.options import DisplacementSource, displacement_source
+from napari_vit_tfm.cli.options import FILE, DisplacementSource, displacement_source
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_words
@@ -24,14 +25,26 @@ MOST_ARRAYS = 12
 
 @click.command("info")
 @displacement_source
+@click.option(
+    "--traction",
+    "traction_path",
+    type=FILE,
+    metavar="FILE",
+    help="File with tractions of these displacements, to check their signs and axes. "
+    "By default, tractions in INPUT are checked.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
-def command(*, source: DisplacementSource, as_json: bool) -> None:
+def command(
+    *, source: DisplacementSource, traction_path: Path | None, as_json: bool
+) -> None:
     """Show the contents of INPUT, and check them.
 
     Shows how the file, or the film of several files or of a folder, is read.
     Displacements are checked for missing vectors, outliers, regions of zeros, drift,
     noise, and unlikely units, lengths, gels and signs.
     """
+    from napari_vit_tfm.displacement import examine
+
     notes: list[str] = []
     traction: TractionStack | None = None
     displacement: DisplacementStack | None
@@ -46,7 +59,11 @@ def command(*, source: DisplacementSource, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"traction": _traction_values(traction)}))
         return
-    diagnosis = _examined(displacement, traction)
+    if traction_path is None:
+        diagnosis = _examined(displacement, traction)
+    else:
+        traction = _read_other(traction_path)
+        diagnosis = examine(displacement, traction)
     if as_json:
         values = {**diagnosis.as_json(), "notes": notes}
         if traction is not None:
@@ -54,6 +71,14 @@ def command(*, source: DisplacementSource, as_json: bool) -> None:
         click.echo(json.dumps(values))
     else:
         _show_displacement(displacement, diagnosis, notes)
+
+
+def _read_other(path: Path) -> TractionStack:
+    """Tractions of another file than the displacements."""
+    from napari_vit_tfm.io import open_field_file, read_traction
+
+    with open_field_file(path) as file:
+        return read_traction(file)
 
 
 def _read_file(

@@ -37,7 +37,7 @@ LARGE_STRAIN, IMPOSSIBLE_STRAIN = 0.3, 1.0
 SMALLEST_DISPLACEMENT = 1e-4
 """Largest displacement, in grid steps, below which it is doubted."""
 
-_FADED = 1.0
+_FADED = 1.2
 """Ratio of the root mean square at the border to that of the field above which the
 displacement does not fade."""
 

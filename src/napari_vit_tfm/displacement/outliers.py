@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation, maximum_filter
 
 from napari_vit_tfm.displacement.holes import Mask, bridge, holes_of
-from napari_vit_tfm.physics.spectrum import estimate_noise
+from napari_vit_tfm.displacement.spikes import find_spikes
+from napari_vit_tfm.physics.spectrum import estimate_noise, rounding_step
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -39,6 +40,10 @@ _FEWEST_PAIRS = 5
 """Fewest pairs of opposite neighbours from which the local deviation is computed."""
 
 _MOST_PASSES = 6
+
+_ROUNDED = 1.0
+"""Least noise of rounded displacements, in steps of the rounding. Rounding also changes
+the decrease of the displacement around small adhesions."""
 
 _AT_ONCE = 512
 """Number of vectors that are compared at once."""
@@ -93,7 +98,7 @@ def find_outliers(
     noise: float | None = None,
     threshold: float = THRESHOLD,
 ) -> Outliers:
-    """Find vectors that are unlike their neighbours, by the normalised median test.
+    """Find vectors that are unlike their neighbours, or cause impossible tractions.
 
     Parameters
     ----------
@@ -124,6 +129,8 @@ def find_outliers(
     vector has no such surroundings.
 
     Outliers are removed and the test is repeated, so that they do not hide others.
+    Outliers near sharp adhesions, where neighbours differ much, are found by the
+    tractions that they would cause (`find_spikes`).
 
     References
     ----------
@@ -147,6 +154,7 @@ def find_outliers(
         return nothing
     if noise is None:
         noise = noise_of(field) or 0.0
+    noise = max(noise, _ROUNDED * rounding_step(field))
     vectors = np.where(missing[..., None], np.nan, field).astype(np.float64)
     vectors -= np.nanmedian(vectors, axis=(0, 1))
     mask, deviation = nothing.mask, nothing.deviation
@@ -162,6 +170,9 @@ def find_outliers(
         mask |= new
         vectors[new] = np.nan
         compared = binary_dilation(new, np.ones((5, 5), dtype=bool)) & ~missing & ~mask
+    if min(missing.shape) >= _SMALLEST_GRID:
+        clean = bridge(vectors).astype(np.float64)
+        mask = mask | find_spikes(clean, noise=noise, judged=~missing & ~mask)
     return Outliers(mask, deviation)
 
 

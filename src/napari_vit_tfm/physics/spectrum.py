@@ -295,6 +295,33 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     return Noise(xp.where(is_known, variance, 0.0), length, is_known)
 
 
+def rounding_step(field: npt.NDArray[np.floating]) -> float:
+    """Step to which the displacements of one frame are rounded; 0 if they are not.
+
+    Parameters
+    ----------
+    field : array of shape (H, W, 2)
+        Displacement vectors in any unit; NaN are holes.
+
+    Returns
+    -------
+    float
+        In the unit of the field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics.spectrum import rounding_step
+    >>> field = np.linspace(0, 3, 64)[:, None, None] * np.ones((64, 32, 2))
+    >>> round(rounding_step(np.round(field, 1)), 6), rounding_step(field[:, :1])
+    (0.1, 0.0)
+    """
+    missing = ~np.isfinite(field).all(axis=-1)
+    whole = np.where(missing[..., None], 0.0, field).astype(np.float64)
+    components = np.moveaxis(whole, -1, 0)
+    return float(_rounding_step(components, _masked(components) | missing))
+
+
 def _masked(field: Array) -> Array:
     """Masked vectors of displacements ``(..., 2, H, W)``.
 

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.displacement import examine
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.synthesis import PadDistribution, synthesise
+
+
+@pytest.mark.parametrize("turned", [(1, 1), (1, -1), (-1, -1)])
+def test_tractions_with_a_turned_axis_do_negative_work(
+    turned: tuple[int, int],
+) -> None:
+    cell = synthesise(1, seed=3, shape=(64, 64), distribution=PadDistribution())
+    displacement = DisplacementStack(cell.displacement, unit="field")
+    traction = TractionStack(cell.traction * np.float32(turned), unit="1")
+    warnings = " ".join(examine(displacement, traction).warnings)
+    assert ("negative work" in warnings) == (turned != (1, 1))
