@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Generator, Hashable
 from threading import Event
 from typing import Any, Generic, TypeVar
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QThreadPool
 
 from napari_vit_tfm.napari.errors import RunError
 
 Request = TypeVar("Request", bound=Hashable)
 Step = TypeVar("Step")
 Result = TypeVar("Result")
+
+
+_PATIENCE_MS = 5000
+
+
+def _wait_for_threads() -> None:
+    """Wait for computations at the end of a script.
+
+    The objects of Qt are destroyed afterwards, and a thread that still uses them aborts
+    the process.
+    """
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone(_PATIENCE_MS)
+
+
+atexit.register(_wait_for_threads)
 
 
 class LatestJob(QObject, Generic[Request, Step, Result]):
