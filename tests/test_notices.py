@@ -83,7 +83,7 @@ def test_frames_that_come_again_do_not_count_again() -> None:
     assert any("the noise of 4 of 4 frames" in total for total in notices.totals())
 
 
-@pytest.mark.parametrize("side", [16, 24])
+@pytest.mark.parametrize("side", [5, 16, 24])
 def test_the_regularisation_of_small_fields(side: int) -> None:
     small = DisplacementStack(np.ones((1, side, 32, 2)), unit="grid")
 

@@ -32,8 +32,8 @@ class ReconstructionMethod(ABC):
     min_side : int
         Fewest vectors along a side of a field.
     reliable_side : int
-        Fewest vectors along a side of a field with which the method regularises
-        reliably; smaller fields get a notice.
+        Fewest vectors along a side with which the method chooses its regularisation
+        reliably; smaller fields get a notice. 0 if it is reliable on every grid.
     max_whole_side : int, optional
         Most vectors along a side of a field that the method processes whole; larger
         fields are processed in windows, see `models.windows`. None if it processes
@@ -54,7 +54,7 @@ class ReconstructionMethod(ABC):
     sha256: str = ""
     grid: tuple[int, int] | None = None
     min_side: int = MIN_SIDE
-    reliable_side: int = MIN_SIDE
+    reliable_side: int = 0
     max_whole_side: int | None = None
     patch_size: int = PATCH_SIZE
     ignores_drift: bool = False

@@ -120,7 +120,8 @@ class FTTCMethod(_FourierMethod):
     def __init__(self, options: FTTCOptions | None = None) -> None:
         self.regularisation = (options or FTTCOptions()).regularisation
         self.estimates_noise = self.regularisation is None
-        self.reliable_side = MIN_AUTOMATIC_SIDE if self.estimates_noise else 0
+        if self.regularisation is None:
+            self.reliable_side = MIN_AUTOMATIC_SIDE
 
     def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
         from napari_vit_tfm.physics.tikhonov import choose_regularisation, fttc
