@@ -156,6 +156,7 @@ def test_positions_may_be_flat_and_have_capitals(
         ("nm", "um", 0.008, 0.008),
         ("px", "um", None, None),
         ("px", "px", 8.0, None),
+        ("um", "", None, 8.0),
     ],
 )
 def test_positions_may_have_another_unit(
@@ -167,7 +168,8 @@ def test_positions_may_have_another_unit(
 ) -> None:
     x, y = np.meshgrid(np.arange(9) * 8.0, np.arange(8) * 8.0)
     units = {f"{name}.units": of_positions for name in "xy"}
-    units |= {f"{name}.units": of_vectors for name in "uv"}
+    if of_vectors:
+        units |= {f"{name}.units": of_vectors for name in "uv"}
     stack = read_displacement(write(tmp_path / "cell.npz", x=x, y=y, u=U, v=V, **units))
     assert stack.spacing_in_unit == pytest.approx(spacing_in_unit)
     assert stack.spacing_um == pytest.approx(spacing_um)
@@ -180,6 +182,8 @@ def test_components_have_one_unit(tmp_path: Path) -> None:
         read_displacement(path)
     write(path, u=U, v=V, **{"v.units": "px"})
     assert read_displacement(path).unit == "px"
+    write(path, u=U, v=V, **{"u.units": "micron", "v.units": "um"})
+    assert read_displacement(path).unit == "um"
 
 
 def test_frames_are_last_where_positions_say_so(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import NodeGrid, node_grid
+from napari_vit_tfm.io.attributes import lengths_of_step, unit_name
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
-    SPACING_IN_UNIT,
     UP_NOTE,
     AnyArray,
     ArrayEntry,
@@ -160,40 +160,27 @@ class Positions:
         return self.grid.place(self.points, field.reshape(-1, 2).astype(np.float64))
 
     def described(self, entry: ArrayEntry, unit: object) -> ArrayEntry:
-        """The entry of a field at these positions, which have this unit, if known."""
-        lengths, notes = self._lengths(displacement_unit(unit_of(entry)), unit)
+        """The entry of a field at these positions, which have this unit, if known.
+
+        Positions without a unit are in that of the vectors.
+        """
+        of_vectors = unit_name(entry)
+        at = of_vectors if unit is None else unit
+        lengths = lengths_of_step(self.grid.step, at, of_vectors, entry.kind)
+        notes = list(self.grid.notes())
+        if not lengths:
+            notes.append(
+                f"the distance of the positions, {self.grid.step:g} {unit}, is not "
+                "used, since the vectors have another unit"
+            )
         return replace(
             entry,
             shape=(*entry.shape[:-3], *self.grid.shape, 2),
             y=self.y,
-            notes=(*entry.notes, *self.grid.notes(), *notes),
+            notes=(*entry.notes, *notes),
             y_notes=(UP_NOTE,) if self.y == "up" else (),
             attributes={**lengths, **entry.attributes},
         )
-
-    def _lengths(
-        self, of_field: tuple[str, float] | None, unit: object
-    ) -> tuple[dict[str, float], tuple[str, ...]]:
-        """Attributes with the distance of the nodes, and what must be said about it."""
-        own = displacement_unit(unit)
-        if own is None or of_field is None:
-            # Positions without a unit are in that of the displacements.
-            return {SPACING_IN_UNIT: self.grid.step}, ()
-        (key, factor), (field_key, field_factor) = own, of_field
-        if key == field_key:
-            return {SPACING_IN_UNIT: self.grid.step * factor / field_factor}, ()
-        if key == "um":
-            return {"spacing_um": self.grid.step * factor}, ()
-        note = (
-            f"the distance of the positions, {self.grid.step:g} {unit}, is not used, "
-            "since the displacements have another unit"
-        )
-        return {}, (note,)
-
-
-def unit_of(entry: ArrayEntry) -> object:
-    """The unit of an array as it is written in the file; None if it has none."""
-    return entry.attributes.get("units", entry.attributes.get("unit"))
 
 
 def positions_of(
@@ -257,8 +244,8 @@ def find_pairs(
         y = scalars.get(component.partner)
         if y is None or y.shape != x.shape or "other" in (x.kind, y.kind):
             continue
-        units = unit_of(x), unit_of(y)
-        if None not in units and units[0] != units[1]:
+        units = unit_name(x), unit_name(y)
+        if None not in units and not _are_same_unit(*units):
             raise FieldError(
                 f"{x.name} and {y.name} are the components of a field, but have the "
                 f"units {units[0]} and {units[1]}, expected the same unit"
@@ -266,12 +253,18 @@ def find_pairs(
         last = len(x.shape) == 3 and (
             frames_last or x.shape[2] < MIN_SIDE or _is_grid(x, scalars.values())
         )
-        if unit_of(x) is None and unit_of(y) is not None:
-            x = replace(x, attributes={**x.attributes, "units": unit_of(y)})
+        if units[0] is None and units[1] is not None:
+            x = replace(x, attributes={**x.attributes, "units": units[1]})
         yield (
             paired_entry(x, y, component.kind, has_frames_last=last),
             Pair(x.name, y.name, last),
         )
+
+
+def _are_same_unit(one: object, other: object) -> bool:
+    """Whether two units are the same, also in other spellings."""
+    known = displacement_unit(one)
+    return one == other or (known is not None and known == displacement_unit(other))
 
 
 def _is_grid(component: ArrayEntry, arrays: Iterable[ArrayEntry]) -> bool:

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
     EXPECTED_ARRAY,
     OUTLINE_NAME,
@@ -27,7 +28,6 @@ from napari_vit_tfm.io.components import (
     Positions,
     find_pairs,
     positions_of,
-    unit_of,
     unused_marks,
     without_lone_components,
 )
@@ -141,7 +141,7 @@ class FieldFile(ABC):
                 if positions is not None:
                     x, y = positions
                     placed = Positions.of(*map(self._squeezed, (x.name, y.name)))
-                    field = placed.described(field, unit_of(x))
+                    field = placed.described(field, unit_name(x))
                     pair = replace(pair, positions=placed)
                 self._pairs[field.name] = pair
                 fields.append(field)

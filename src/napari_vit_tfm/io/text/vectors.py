@@ -11,13 +11,12 @@ import numpy as np
 
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import FloatArray, NodeGrid, node_grid
+from napari_vit_tfm.io.attributes import lengths_of_step
 from napari_vit_tfm.io.base import (
-    SPACING_IN_UNIT,
     ArrayEntry,
     Attributes,
     Kind,
 )
-from napari_vit_tfm.units import displacement_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +129,6 @@ class VectorTable:
 
     def _lengths(self, found: TableField) -> dict[str, float]:
         """Distance between neighbouring vectors, where the units are known."""
-        step = self.grid.step
-        at, of = (displacement_unit(unit) for unit in (self.position_unit, found.unit))
-        lengths = {}
-        if at is not None and at[0] == "um":
-            lengths["spacing_um"] = step * at[1]
-            if of is not None and of[0] == "um":
-                lengths[SPACING_IN_UNIT] = step * at[1] / of[1]
-        elif at == of or (of is None and found.kind == "traction"):
-            # Without units, both are in the same one. Positions of tractions are in
-            # pixels.
-            lengths[SPACING_IN_UNIT] = step
-        return lengths
+        return lengths_of_step(
+            self.grid.step, self.position_unit, found.unit, found.kind
+        )
