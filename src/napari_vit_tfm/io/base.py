@@ -46,12 +46,6 @@ SPACING_IN_UNIT = "spacing_in_unit"
 """Name of the attribute with the distance between neighbouring vectors, in the unit of
 the displacements. Readers set it where a file has the positions of the vectors."""
 
-UP_NOTE = (
-    "the first row has the largest y: y is taken as pointing up "
-    '(otherwise y="down", --y down)'
-)
-"""What is assumed about y where it decreases from row to row."""
-
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
 
@@ -248,6 +242,28 @@ def to_stack(array: AnyArray, layout: Layout, *, y: YDirection = "down") -> AnyA
         array = array[np.newaxis]
     array = array[..., :2]
     return array[:, ::-1] * np.array([1, -1], array.dtype) if y == "up" else array
+
+
+def unless_given(y: YDirection) -> str:
+    """How to set another direction of y than the assumed one, for notes."""
+    return f'otherwise y="{y}", --y {y}'
+
+
+def header_of_rows(y: AnyArray) -> dict[str, Any]:
+    """Direction of y for an `ArrayEntry`, with a note if it is up.
+
+    Parameters
+    ----------
+    y : array of shape (H, W)
+        Positions along y. They point up if the first row has the largest.
+    """
+    if np.nanmean(y[0]) <= np.nanmean(y[-1]):
+        return {"y": "down", "y_notes": ()}
+    note = (
+        "the first row has the largest y: y is taken as pointing up "
+        f"({unless_given('down')})"
+    )
+    return {"y": "up", "y_notes": (note,)}
 
 
 _OTHER_WORDS = {

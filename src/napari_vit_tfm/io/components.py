@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import NodeGrid, node_grid
 from napari_vit_tfm.io.attributes import lengths_of_step, unit_name
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
-    UP_NOTE,
     AnyArray,
     ArrayEntry,
     Kind,
+    header_of_rows,
     kind_of_name,
 )
 from napari_vit_tfm.units import displacement_unit
@@ -138,13 +138,13 @@ class Positions:
         Positions ``(x, y)``, row by row.
     grid : NodeGrid
         The grid that they are on.
-    y : {"down", "up"}
-        Direction of the y axis. It is up if the first row has the largest y.
+    header : mapping
+        Direction of the y axis, see `header_of_rows`.
     """
 
     points: npt.NDArray[np.float64]
     grid: NodeGrid
-    y: YDirection
+    header: Mapping[str, Any]
 
     @classmethod
     def of(cls, x: AnyArray, y: AnyArray) -> Positions:
@@ -152,8 +152,7 @@ class Positions:
         if x.ndim == 1:
             x, y = np.meshgrid(x, y)
         points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-        is_up = np.nanmean(y[0]) > np.nanmean(y[-1])
-        return cls(points, node_grid([points]), "up" if is_up else "down")
+        return cls(points, node_grid([points]), header_of_rows(y))
 
     def place(self, field: AnyArray) -> AnyArray:
         """Vectors ``(H, W, 2)`` on the grid."""
@@ -176,9 +175,8 @@ class Positions:
         return replace(
             entry,
             shape=(*entry.shape[:-3], *self.grid.shape, 2),
-            y=self.y,
             notes=(*entry.notes, *notes),
-            y_notes=(UP_NOTE,) if self.y == "up" else (),
+            **self.header,
             attributes={**lengths, **entry.attributes},
         )
 

@@ -13,7 +13,12 @@ import h5py
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import SPACING_IN_UNIT, AnyArray, ArrayEntry
+from napari_vit_tfm.io.base import (
+    SPACING_IN_UNIT,
+    AnyArray,
+    ArrayEntry,
+    unless_given,
+)
 from napari_vit_tfm.io.positioned import PositionedField
 
 _POSITIONS, _VECTORS, _TRACTIONS = "pos", "vec", "force_field"
@@ -21,7 +26,7 @@ _METADATA = "metadata"
 
 _DOWN_NOTE = (
     "the tractions belong to the displacements if y of force_field points down, which "
-    'is assumed (otherwise y="up", --y up)'
+    f"is assumed ({unless_given('up')})"
 )
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")

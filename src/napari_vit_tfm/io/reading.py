@@ -36,6 +36,7 @@ from napari_vit_tfm.io.base import (
     SPACING_IN_UNIT,
     ArrayEntry,
     Kind,
+    unless_given,
 )
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.frames import FileFrames
@@ -423,7 +424,7 @@ def _notes(
     if entry.y is None and y is None:
         notes.append(
             "the file does not say whether y points down or up: down is assumed "
-            '(otherwise y="up", --y up)'
+            f"({unless_given('up')})"
         )
     return notes
 

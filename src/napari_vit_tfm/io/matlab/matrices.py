@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import AnyArray
+from napari_vit_tfm.io.base import AnyArray, header_of_rows
 from napari_vit_tfm.io.matlab.values import Value, frames_of
 from napari_vit_tfm.io.positioned import PositionedField
 
@@ -52,16 +51,11 @@ class Matrices:
             "expected numbers in the same rows and columns"
         )
 
-    @property
-    def is_upwards(self) -> bool:
-        """Whether y is counted upwards: the first row has the largest y."""
-        return bool(np.nanmean(self.y[0]) > np.nanmean(self.y[-1]))
-
 
 def matrices_field(
     path: Path, name: str, frames: Iterable[Matrices]
-) -> tuple[PositionedField, YDirection]:
-    """Vectors at the positions, and the direction of y."""
+) -> tuple[PositionedField, dict[str, Any]]:
+    """Vectors at the positions, and the direction of y, see `header_of_rows`."""
     frames = tuple(frames)
     field = PositionedField.of(
         path,
@@ -69,7 +63,7 @@ def matrices_field(
         [_columns(frame.x, frame.y) for frame in frames],
         [_columns(frame.u, frame.v) for frame in frames],
     )
-    return field, "up" if frames[0].is_upwards else "down"
+    return field, header_of_rows(frames[0].y)
 
 
 def frames_of_matrices(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import SPACING_IN_UNIT, UP_NOTE
+from napari_vit_tfm.io.base import SPACING_IN_UNIT
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field
 from napari_vit_tfm.io.matlab.matrices import Matrices, matrices_field
 from napari_vit_tfm.io.matlab.values import Value, frames_of, is_empty, text_of
@@ -36,12 +36,8 @@ def fields(variables: Variables) -> Iterator[MatField]:
             f"{variables.path}: u and v of PIVlab are empty in all frames, expected "
             "vectors; analyse the images first"
         )
-    field, direction = matrices_field(variables.path, "u, v", frames)
-    header: dict[str, Any] = {
-        "notes": reading.notes(),
-        "y": direction,
-        "y_notes": (UP_NOTE,) if direction == "up" else (),
-    }
+    field, of_y = matrices_field(variables.path, "u, v", frames)
+    header = {"notes": reading.notes(), **of_y}
     yield positioned_field(field, **header, **_of_unit(variables))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from napari_vit_tfm.io.base import UP_NOTE
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field, variable_field
 from napari_vit_tfm.io.matlab.matrices import frames_of_matrices, matrices_field
 from napari_vit_tfm.io.matlab.values import Value, is_empty
@@ -66,7 +65,7 @@ def _field(
 ) -> MatField:
     """The field of x, y, u and v, of the elements of a struct array."""
     where = f"{variables.path}: {name}"
-    field, y = matrices_field(
+    field, of_y = matrices_field(
         variables.path,
         name,
         [
@@ -75,7 +74,4 @@ def _field(
             for frame in frames_of_matrices(where, x, y, u, v)
         ],
     )
-    y_notes = (UP_NOTE,) if y == "up" else ()
-    return positioned_field(
-        field, y=y, y_notes=y_notes, attributes={"units": units}, **header
-    )
+    return positioned_field(field, attributes={"units": units}, **of_y, **header)

@@ -6,11 +6,7 @@ import numpy as np
 
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import FloatArray
-
-
-def unless(y: YDirection) -> str:
-    """How to overrule an assumed direction, for notes."""
-    return f'otherwise y="{y}", --y {y}'
+from napari_vit_tfm.io.base import unless_given
 
 
 def order_of_y(positions: FloatArray) -> int:
@@ -38,8 +34,8 @@ def openpiv_direction(positions: FloatArray) -> tuple[YDirection, tuple[str, ...
     if order_of_y(positions) > 0:
         return "down", (
             "the first line has the smallest y, unlike in most files of OpenPIV: y is "
-            f"taken as pointing down ({unless('up')})",
+            f"taken as pointing down ({unless_given('up')})",
         )
     return "up", (
-        f"y is taken as pointing up, as in most files of OpenPIV ({unless('down')})",
+        f"y is taken as pointing up, as in most files of OpenPIV ({unless_given('down')})",
     )

@@ -11,10 +11,11 @@ import numpy as np
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
+from napari_vit_tfm.io.base import unless_given
 from napari_vit_tfm.io.components import PAIR_SEPARATOR
 from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.columns import Column, ComponentColumns, component_columns
-from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y, unless
+from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
 from napari_vit_tfm.io.text.vectors import TableField, VectorTable
 
@@ -150,7 +151,7 @@ class _NamedColumns:
                 return openpiv_direction(positions)
             return "down", (
                 "the first line has the largest y, but the file does not say whether y "
-                f"points down or up: down is assumed ({unless('up')})",
+                f"points down or up: down is assumed ({unless_given('up')})",
             )
         return None, ()
 

@@ -13,9 +13,9 @@ import numpy as np
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import kind_of_name
+from napari_vit_tfm.io.base import kind_of_name, unless_given
 from napari_vit_tfm.io.text import marks
-from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y, unless
+from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
 from napari_vit_tfm.io.text.parameters import fttc_parameters, is_of_tractions
 from napari_vit_tfm.io.text.vectors import TableField, VectorTable
@@ -120,7 +120,9 @@ def _with_marks(
     if lines.n_columns == 5 and np.mean(fifth == 1) > 0.5:
         missing, notes = marks.pivlab(fifth)
         y, meaning = "down", "the vector type of PIVlab, where 0 is masked"
-        y_notes: tuple[str, ...] = (f"y is taken as pointing down ({unless('up')})",)
+        y_notes: tuple[str, ...] = (
+            f"y is taken as pointing down ({unless_given('up')})",
+        )
     else:
         flags = fifth if lines.n_columns == 6 or (fifth == 2).any() else None
         mask = others[:, -1] if lines.n_columns == 6 or flags is None else None
@@ -160,7 +162,7 @@ def _down_note(positions: FloatArray) -> str:
     """What is assumed about the direction of y in such a table."""
     is_reversed = order_of_y(positions) < 0
     first = ", although the first line has the largest y" if is_reversed else ""
-    return f"y is taken as pointing down{first} ({unless('up')})"
+    return f"y is taken as pointing down{first} ({unless_given('up')})"
 
 
 def _unknown_columns(lines: NumberLines, found: str) -> FieldFileError:
