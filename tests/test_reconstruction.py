@@ -563,6 +563,18 @@ def test_noise_that_cannot_be_estimated_is_said(model: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (8, 30)])
+def test_noise_of_small_fields_is_estimated(shape: tuple[int, int]) -> None:
+    data = np.random.default_rng(0).normal(size=(1, *shape, 2))
+    notices: list[str] = []
+    reconstruct(
+        DisplacementStack(data, unit="grid"),
+        config=ReconstructionConfig(model="bayesian-fttc", device="cpu"),
+        on_notice=notices.append,
+    )
+    assert about("noise", notices) == []
+
+
 def test_tractions_that_are_not_finite_are_refused() -> None:
     class Overflow(Echo):
         def traction(self, displacement: torch.Tensor) -> torch.Tensor:

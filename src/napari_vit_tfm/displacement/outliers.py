@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, maximum_filter
 
+from napari_vit_tfm.config import MIN_FOURIER_SIDE
 from napari_vit_tfm.displacement.holes import Mask, bridge, holes_of
 from napari_vit_tfm.displacement.spikes import find_spikes
 from napari_vit_tfm.physics.spectrum import estimate_noise, rounding_step
@@ -52,7 +53,7 @@ _FEW_HOLES = 0.03
 """Share of holes up to which bridged vectors do not change the estimated noise."""
 
 _SMALLEST_GRID = 9
-"""Fewest vectors along a side from which the noise is estimated."""
+"""Fewest vectors along a side of a field in which spikes are looked for."""
 
 _OFFSETS = [
     (dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)
@@ -307,10 +308,10 @@ def noise_of(field: npt.NDArray[np.floating]) -> float | None:
     Returns
     -------
     float or None
-        In the unit of the field; None if it cannot be estimated, as
-        for fields with fewer than nine vectors along a side.
+        In the unit of the field; None if it cannot be estimated, as for fields with
+        fewer than four vectors along a side.
     """
-    if min(field.shape[:2]) < _SMALLEST_GRID:
+    if min(field.shape[:2]) < MIN_FOURIER_SIDE:
         return None
     missing = holes_of(field)
     known = field[~missing]

@@ -37,5 +37,6 @@ def openpiv_direction(positions: FloatArray) -> tuple[YDirection, tuple[str, ...
             f"taken as pointing down ({unless_given('up')})",
         )
     return "up", (
-        f"y is taken as pointing up, as in most files of OpenPIV ({unless_given('down')})",
+        "y is taken as pointing up, as in most files of OpenPIV "
+        f"({unless_given('down')})",
     )
