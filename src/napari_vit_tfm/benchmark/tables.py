@@ -143,6 +143,10 @@ def as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _as_sentence(notice: str) -> str:
+    return notice if notice.endswith("?") else f"{notice}."
+
+
 def summary_as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
     """The report without the scores of each field."""
     introduction = [
@@ -151,7 +155,7 @@ def summary_as_markdown(results: Sequence[MethodScores], origin: Origin) -> str:
         "standard deviation sigma, as a fraction of the field width, with seed "
         f"{origin.seed}.",
         _EXPLANATION,
-        *(f"Note: {notice}." for notice in origin.notices),
+        *(f"Note: {_as_sentence(notice)}" for notice in origin.notices),
     ]
     if any(result.name == ORACLE for result in results):
         introduction.append(

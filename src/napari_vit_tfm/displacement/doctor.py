@@ -197,6 +197,8 @@ class Diagnosis:
     def measured_in_words(self) -> list[str]:
         """Drift, noise and numbers of vectors that are not used, one per line."""
         label = unit_label(self.known.unit)
+        if self.known.unit is None:
+            label = f"({label})"
         drift = max(float(np.hypot(*frame.drift)) for frame in self.frames)
         lines = [f"drift: up to {drift:.3g} {label}"]
         noise = [frame.noise for frame in self.frames if frame.noise is not None]
