@@ -39,7 +39,7 @@ def test_too_few_scattered_vectors_in_a_frame() -> None:
     field = PositionedField.of(
         PATH, "field", [points, points[:3]], [points, points[:3]]
     )
-    with pytest.raises(FieldFileError, match=r"field, frame 2: .*3 vectors"):
+    with pytest.raises(FieldFileError, match=r"field, frame 1: .*3 vectors"):
         field.values()
 
 

@@ -76,7 +76,7 @@ class PositionedField:
         frames = [
             _frame(f"{path}: frame {number} of {name}", points, values)
             for number, (points, values) in enumerate(
-                zip(positions, vectors, strict=True), start=1
+                zip(positions, vectors, strict=True)
             )
         ]
         has_third = any(values.shape[1] == 3 for _, values in frames)
@@ -144,7 +144,7 @@ class PositionedField:
             return self.grid.place(self.positions[number], self.vectors[number])
         except FieldError as error:
             raise FieldFileError(
-                f"{self.path}: {self.name}, frame {number + 1}: {error}"
+                f"{self.path}: {self.name}, frame {number}: {error}"
             ) from error
 
 

@@ -55,8 +55,8 @@ def test_last_stage_of_every_frame(tmp_path: Path, write: Writer) -> None:
         stack.data[1], field(variables, 1, "original"), rtol=1e-6
     )
     assert stack.metadata["notes"] == (
-        "the filtered vectors are read in frame 1",
-        "the original vectors are read in frame 2",
+        "the filtered vectors are read in frame 0",
+        "the original vectors are read in frame 1",
     )
 
 
@@ -93,7 +93,7 @@ def test_empty_frames_are_left_out(tmp_path: Path) -> None:
         variables[f"{part}_original"][0] = EMPTY
     stack = read_displacement(write_5(tmp_path / "piv.mat", **variables))
     assert stack.n_frames == 1
-    assert "without vectors, and left out: frame 1" in stack.metadata["notes"]
+    assert "without vectors, and left out: frame 0" in stack.metadata["notes"]
     for part in "uv":
         variables[f"{part}_original"][1] = EMPTY
     with pytest.raises(FieldFileError, match="empty in all frames"):
@@ -142,5 +142,5 @@ def test_y_upwards(tmp_path: Path) -> None:
 
 def test_components_of_another_shape(tmp_path: Path) -> None:
     variables = session(v_original=Cells([np.ones((4, 5)), np.ones((4, 5))]))
-    with pytest.raises(FieldFileError, match=r"frame 1 of PIVlab.*\(4, 5\)"):
+    with pytest.raises(FieldFileError, match=r"frame 0 of PIVlab.*\(4, 5\)"):
         read_displacement(write_5(tmp_path / "piv.mat", **variables))

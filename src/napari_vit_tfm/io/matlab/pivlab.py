@@ -68,13 +68,13 @@ class _Reading:
         """Positions and vectors of a frame; None if it is empty."""
         stage = self._stage(number)
         if stage is None:
-            self._empty.append(number + 1)
+            self._empty.append(number)
             return None
-        self._used.setdefault(stage, []).append(number + 1)
+        self._used.setdefault(stage, []).append(number)
         x, y, u, v = (
             self._value(name, number) for name in ("x", "y", f"u_{stage}", f"v_{stage}")
         )
-        where = f"{self._path}: frame {number + 1} of PIVlab"
+        where = f"{self._path}: frame {number} of PIVlab"
         frame = Matrices.of(where, x, y, u, v)
         return self._masked(frame, self._type(stage, number))
 
