@@ -62,6 +62,7 @@ def test_whole_numbers_are_numbers() -> None:
         ("network = 1", "network"),
         ('precision = "bf16"', "unknown precision 'bf16': expected 32, bf16-mixed"),
         ("validate_every = 0", "validate_every must be positive, not 0"),
+        ("consistency = 1.5", "consistency must be from 0 to 1, not 1.5"),
         ("checkpoint_every = 0", "checkpoint_every must be positive, not 0"),
         ('steps = "a"', "steps"),
         ("noise = 0.1", "noise"),

@@ -101,3 +101,13 @@ def test_where_all_forces_lie_outside_the_error_is_related_to_displacement() -> 
     torch.testing.assert_close(loss, torch.tensor([4.0]))
     still = traction_loss(wrong, zero, zero, LossConfig(exponent=1.0))
     assert still.isfinite().all()
+
+
+def test_the_error_of_another_target_is_still_relative_to_the_truth(
+    truth: Tensor,
+) -> None:
+    config = LossConfig(exponent=1.0, adhesions=1.0)
+    displacement = torch.zeros_like(truth)
+    # The squared error is that of the target, the magnitudes are those of the truth.
+    loss = traction_loss(1.5 * truth, truth, displacement, config, target=3 * truth)
+    torch.testing.assert_close(loss, torch.full((2,), 1.5**2 + 0.5), rtol=1e-4, atol=0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
+from napari_vit_tfm.models.views import N_VIEWS, from_view
 from napari_vit_tfm.training import TrainingConfig
 from napari_vit_tfm.training.module import TrainingModule
 
@@ -30,3 +32,27 @@ def test_matrices_are_moved_by_muon(tiny: TrainingConfig) -> None:
     assert {"network.head.1.weight", "network.blocks.0.attn.qkv.weight"} <= matrices
     assert {"network.position.weight", "network.norm.weight"} <= rest
     assert not [name for name in matrices if name.endswith("bias")]
+
+
+def test_the_target_is_the_truth_unless_there_is_a_teacher(
+    tiny: TrainingConfig,
+) -> None:
+    displacement, truth = torch.randn(2, 1, 2, 24, 24).unbind()
+    assert TrainingModule(tiny).target(displacement, truth) is truth
+
+
+def test_the_teacher_looks_at_another_view_in_every_step(
+    tiny: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = TrainingModule(replace(tiny, consistency=0.25))
+    module.teacher = lambda displacement: displacement.cumsum(-1)
+    displacement, truth = torch.randn(2, 1, 2, 24, 24).unbind()
+    found = []
+    for step in range(N_VIEWS):
+        monkeypatch.setattr(TrainingModule, "global_step", step)
+        found.append(module.target(displacement, truth))
+    views = [
+        from_view(module.teacher, displacement, view) for view in range(1, N_VIEWS)
+    ]
+    for target, view in zip(found, [*views, views[0]], strict=True):
+        torch.testing.assert_close(target, 0.75 * truth + 0.25 * view)

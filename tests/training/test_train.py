@@ -96,10 +96,15 @@ def errors(monkeypatch: Patch) -> list[float]:
     return given
 
 
-@pytest.mark.parametrize("stop", [2, 3])
+@pytest.mark.parametrize(("stop", "consistency"), [(2, 0.0), (3, 0.0), (3, 0.6)])
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
-    tmp_path: Path, tiny: TrainingConfig, each_step: Any, stop: int
+    tmp_path: Path,
+    tiny: TrainingConfig,
+    each_step: Any,
+    stop: int,
+    consistency: float,
 ) -> None:
+    tiny = replace(tiny, consistency=consistency)
     train(tiny, output=tmp_path / "straight")
     seen: list[int] = []
 

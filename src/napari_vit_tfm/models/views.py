@@ -10,13 +10,14 @@ from torch import Tensor
 _MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-1, -2))
 """Axes along which a view is mirrored."""
 
-_VIEWS: dict[int, list[tuple[tuple[int, ...], bool]]] = {
-    1: [((), False)],
-    4: [(axes, False) for axes in _MIRRORS],
-    8: [(axes, transpose) for transpose in (False, True) for axes in _MIRRORS],
-}
-"""Views by their number: the axes along which each is mirrored, and whether it is
-transposed before."""
+_VIEWS: list[tuple[tuple[int, ...], bool]] = [
+    (axes, transpose) for transpose in (False, True) for axes in _MIRRORS
+]
+"""All views: the axes along which each is mirrored, and whether it is transposed
+before. The first is the field itself; the first four are not transposed."""
+
+N_VIEWS = len(_VIEWS)
+"""Number of views of a field, itself among them."""
 
 
 def mirrored(fields: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -77,12 +78,35 @@ def mean_over_views(
     -------
     tensor of shape (N, 2, H, W)
     """
+    total = torch.zeros_like(displacement)
+    for view in range(n_views):
+        total = total + from_view(solve, displacement, view)
+    return total / n_views
+
+
+def from_view(
+    solve: Callable[[Tensor], Tensor], displacement: Tensor, view: int
+) -> Tensor:
+    """Reconstruct the tractions from one view of a field.
+
+    Parameters
+    ----------
+    solve : callable
+        Function from displacements ``u / L`` to tractions ``t / E``.
+    displacement : tensor of shape (N, 2, H, W)
+        Displacement as a fraction of the field width.
+    view : int
+        Index of the view, below `N_VIEWS`; 0 is the field itself.
+
+    Returns
+    -------
+    tensor of shape (N, 2, H, W)
+        Tractions of the field, turned back from those of the view.
+    """
+    axes, transpose = _VIEWS[view]
+    if not transpose:
+        return mirrored(solve(mirrored(displacement, axes)), axes)
     height, width = displacement.shape[-2:]
     # The width of the transposed field is the height of the field.
     over_height = displacement * ((width - 1) / (height - 1))
-    total = torch.zeros_like(displacement)
-    for axes, transpose in _VIEWS[n_views]:
-        view = transposed(over_height) if transpose else displacement
-        traction = mirrored(solve(mirrored(view, axes)), axes)
-        total = total + (transposed(traction) if transpose else traction)
-    return total / n_views
+    return transposed(mirrored(solve(mirrored(transposed(over_height), axes)), axes))

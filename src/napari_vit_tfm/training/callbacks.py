@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as lit
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from safetensors import safe_open
 
@@ -87,6 +87,28 @@ class KeepBest(Callback):
             "validation": errors,
         }
         save_network(self.path, module.network, training=training)
+
+
+class AverageWeights(EMAWeightAveraging):
+    """Averages the weights; the averaged network teaches that which is trained.
+
+    Parameters
+    ----------
+    decay : float
+        Decay of the exponential moving average.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(decay=decay)
+
+    def on_train_start(self, trainer: lit.Trainer, module: lit.LightningModule) -> None:
+        """Give the averaged network to the module."""
+        assert isinstance(module, TrainingModule)
+        assert self._average_model is not None
+        averaged = self._average_model.module
+        assert isinstance(averaged, TrainingModule)
+        # A function, since a network would become a part of the module.
+        module.teacher = averaged.network.forward
 
 
 class KeepCheckpoint(Checkpoint):

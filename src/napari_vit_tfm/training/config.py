@@ -141,6 +141,9 @@ class TrainingConfig:
     ema_decay : float
         Decay of the exponential moving average of the weights. The averaged weights
         are saved.
+    consistency : float
+        Share of the averaged network's traction in the target of the loss, from 0 to
+        1; see `TrainingModule.target`. 0 trains on the true tractions alone.
     validate_every, validation_fields : int
         Steps between validations, and number of fixed fields for every kind and noise
         level.
@@ -156,8 +159,8 @@ class TrainingConfig:
     Raises
     ------
     ConfigError
-        If the precision is unknown, or the number of steps between validations or
-        checkpoints is not positive.
+        If the precision is unknown, the consistency is not from 0 to 1, or the number
+        of steps between validations or checkpoints is not positive.
     """
 
     network: PhysicsViTConfig = field(default_factory=PhysicsViTConfig)
@@ -172,6 +175,7 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     warmup_steps: int = 200
     ema_decay: float = 0.998
+    consistency: float = 0.0
     validate_every: int = 250
     validation_fields: int = 8
     patience: int = 0
@@ -183,6 +187,10 @@ class TrainingConfig:
             raise ConfigError(
                 f"unknown precision {self.precision!r}: expected "
                 f"{', '.join(PRECISIONS)}"
+            )
+        if not 0 <= self.consistency <= 1:
+            raise ConfigError(
+                f"consistency must be from 0 to 1, not {self.consistency:g}"
             )
         for name in ("validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:

@@ -16,7 +16,12 @@ _MIN_MAGNITUDE = 0.05
 
 
 def traction_loss(
-    traction: Tensor, truth: Tensor, displacement: Tensor, config: LossConfig
+    traction: Tensor,
+    truth: Tensor,
+    displacement: Tensor,
+    config: LossConfig,
+    *,
+    target: Tensor | None = None,
 ) -> Tensor:
     """Weighted sum of the terms of the loss.
 
@@ -31,6 +36,9 @@ def traction_loss(
     config : LossConfig
         Exponent of the relative squared error, and weights of `background_magnitude`
         and `magnitude_error`.
+    target : tensor of shape (N, 2, H, W), keyword-only, optional
+        Tractions of which the squared error is taken, instead of the true ones. It is
+        relative to the true ones all the same.
 
     Returns
     -------
@@ -39,7 +47,8 @@ def traction_loss(
     steps = displacement * (displacement.shape[-1] - 1)
     steps = steps - steps.mean(dim=(2, 3), keepdim=True)
     least = (_MIN_TRACTION * steps).square().sum(dim=_FIELD)  # (N,)
-    error = relative_squared_error(traction, truth, least=least)
+    deviation = traction - (truth if target is None else target)
+    error = _relative_square(deviation, truth, least=least)
     weighted = (error + _EPSILON) ** config.exponent
     if config.background:
         weighted = weighted + config.background * background_magnitude(traction, truth)
@@ -48,10 +57,8 @@ def traction_loss(
     return weighted
 
 
-def relative_squared_error(
-    traction: Tensor, truth: Tensor, *, least: Tensor | float = 0.0
-) -> Tensor:
-    """Relative squared error, ``sum |t - t_true|^2 / (sum |t_true|^2 + least)``.
+def relative_squared_error(traction: Tensor, truth: Tensor) -> Tensor:
+    """Relative squared error, ``sum |t - t_true|^2 / sum |t_true|^2``.
 
     Noisy fields have a large error with any network. An exponent below 1 limits their
     weight in the loss.
@@ -60,15 +67,12 @@ def relative_squared_error(
     ----------
     traction, truth : tensors of shape (N, 2, H, W)
         Tractions of the network, and true tractions.
-    least : tensor of shape (N,) or float, keyword-only
-        Lower limit of the denominator.
 
     Returns
     -------
     tensor of shape (N,)
     """
-    error = (traction - truth).square().sum(dim=_FIELD)
-    return error / _no_zero(truth.square().sum(dim=_FIELD) + least)
+    return _relative_square(traction - truth, truth)
 
 
 def background_magnitude(traction: Tensor, truth: Tensor) -> Tensor:
@@ -129,6 +133,14 @@ def magnitude_error(traction: Tensor, truth: Tensor) -> Tensor:
     inside = magnitude > 0
     least = _MIN_MAGNITUDE * _mean(magnitude, inside)[:, None, None]
     return _mean(error / _no_zero(magnitude.maximum(least)), inside)
+
+
+def _relative_square(
+    deviation: Tensor, truth: Tensor, *, least: Tensor | float = 0.0
+) -> Tensor:
+    """Squared deviation over the squared truth plus `least`, for each field."""
+    scale = truth.square().sum(dim=_FIELD) + least
+    return deviation.square().sum(dim=_FIELD) / _no_zero(scale)
 
 
 def _magnitude(traction: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning as lit
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, IterableDataset
@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_vit_tfm.config import Device
 from napari_vit_tfm.models.precision import full_float32
+from napari_vit_tfm.training.callbacks import AverageWeights
 from napari_vit_tfm.training.config import TrainingConfig
 from napari_vit_tfm.training.losses import traction_loss
 from napari_vit_tfm.training.module import TrainingModule
@@ -212,7 +213,7 @@ def _train(
 ) -> float:
     """Seconds of the training steps after the warm-up."""
     watch = _Stopwatch(warmup)
-    average = EMAWeightAveraging(decay=config.ema_decay)
+    average = AverageWeights(config.ema_decay)
     trainer = _trainer(config, device, average, watch)
     if batches is None:
         loader = training_loader(config, trainer, start=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_vit_tfm.models.physics_vit import PhysicsViT
 from napari_vit_tfm.models.precision import without_autocast
+from napari_vit_tfm.models.views import N_VIEWS, from_view
 from napari_vit_tfm.training.config import TrainingConfig
 from napari_vit_tfm.training.data import TrainingBatch, validation_kinds
 from napari_vit_tfm.training.losses import relative_squared_error, traction_loss
@@ -36,6 +37,9 @@ class TrainingModule(lit.LightningModule):
         Kind and noise level of each set of validation fields.
     start : mapping, optional
         Name and SHA-256 of the starting weights, which are stored in checkpoints.
+    teacher : callable, optional
+        The network with averaged weights, from displacements ``u / L`` to tractions
+        ``t / E``. Runs with consistency need it.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
@@ -44,6 +48,7 @@ class TrainingModule(lit.LightningModule):
         self.network = PhysicsViT(config.network)
         self.validation_sets = list(product(validation_kinds(config), VALIDATION_NOISE))
         self.start: Mapping[str, str] | None = None
+        self.teacher: Callable[[Tensor], Tensor] | None = None
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Compute the fields of a training batch on the device."""
@@ -68,7 +73,13 @@ class TrainingModule(lit.LightningModule):
         displacement, truth = batch
         traction = self.network(displacement)
         with without_autocast(traction):
-            loss = traction_loss(traction, truth, displacement, self.config.loss).mean()
+            loss = traction_loss(
+                traction,
+                truth,
+                displacement,
+                self.config.loss,
+                target=self.target(displacement, truth),
+            ).mean()
             error = relative_squared_error(traction.detach(), truth).sqrt().mean()
         self.log("train/loss", loss)
         self.log("train/relative_error", error, prog_bar=True)
@@ -77,6 +88,37 @@ class TrainingModule(lit.LightningModule):
             self.config.learning_rate * self.rate_factor(self.global_step),
         )
         return loss
+
+    @torch.no_grad()
+    def target(self, displacement: Tensor, truth: Tensor) -> Tensor:
+        """Tractions that the network is to give.
+
+        They are the true ones, blended with those that the averaged network gives for
+        another view of the field (a mean teacher [1]_). Noise leaves the true traction
+        uncertain; the average is closer to its mean, which is the best answer, than
+        one true traction is. It also teaches the network to give the same for every
+        view. The view changes from step to step.
+
+        Parameters
+        ----------
+        displacement, truth : tensors of shape (N, 2, H, W)
+            Displacements ``u / L`` and true tractions ``t / E``.
+
+        Returns
+        -------
+        tensor of shape (N, 2, H, W)
+
+        References
+        ----------
+        .. [1] A. Tarvainen and H. Valpola, "Mean teachers are better role models",
+           NeurIPS 30 (2017), arXiv:1703.01780.
+        """
+        if not self.config.consistency:
+            return truth
+        assert self.teacher is not None
+        view = 1 + self.global_step % (N_VIEWS - 1)
+        taught = from_view(self.teacher, displacement, view)
+        return truth.lerp(taught.to(truth.dtype), self.config.consistency)
 
     def validation_step(
         self, batch: tuple[Tensor, Tensor], _index: int, dataloader_idx: int = 0

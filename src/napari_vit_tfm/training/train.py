@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning as lit
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -20,7 +19,7 @@ from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load
 from napari_vit_tfm.models.weights import PhysicsViTMethod
 from napari_vit_tfm.reconstruction import resolve_device
-from napari_vit_tfm.training.callbacks import KeepBest, KeepCheckpoint
+from napari_vit_tfm.training.callbacks import AverageWeights, KeepBest, KeepCheckpoint
 from napari_vit_tfm.training.config import TrainingConfig
 from napari_vit_tfm.training.data import (
     TrainingFields,
@@ -111,7 +110,7 @@ def train(
             ],
             callbacks=[
                 best,
-                EMAWeightAveraging(decay=config.ema_decay),
+                AverageWeights(config.ema_decay),
                 KeepCheckpoint(checkpoint, every=config.checkpoint_every),
             ],
         )
