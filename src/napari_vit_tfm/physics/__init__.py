@@ -10,6 +10,7 @@ from napari_vit_tfm.physics.halfspace import (
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.physics.surface import surface_displacement
 from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,
@@ -28,4 +29,5 @@ __all__ = [
     "layer_response",
     "periodic_component",
     "raster_displacement",
+    "surface_displacement",
 ]

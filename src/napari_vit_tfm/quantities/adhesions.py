@@ -1,0 +1,149 @@
+"""Adhesions: connected nodes with tractions well above the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from napari_vit_tfm.quantities.cell import Cell, FloatArray, Mask
+from napari_vit_tfm.quantities.units import Dimension, Scale
+
+CLEAR = 3.0
+"""Magnitude of the traction of an adhesion, in standard deviations of the noise."""
+
+LEAST_NODES = 2
+"""Fewest nodes of an adhesion."""
+
+_COLUMNS: dict[str, Dimension] = {
+    "force": "force",
+    "force_x": "force",
+    "force_y": "force",
+    "direction": "angle",
+    "area": "area",
+    "traction_mean": "traction",
+    "traction_max": "traction",
+    "x": "length",
+    "y": "length",
+    "distance_to_edge": "length",
+}
+"""Numbers of an adhesion, and what they are."""
+
+
+@dataclass(frozen=True)
+class Adhesion:
+    """One adhesion.
+
+    Parameters
+    ----------
+    number : int
+        Number in its cell and frame, from 1, the strongest force first.
+    values : dict of str to float
+        Its numbers by column, with units, such as ``force_nN``.
+    """
+
+    number: int
+    values: dict[str, float]
+
+
+def adhesion_columns(scale: Scale) -> list[str]:
+    """Columns of the table of adhesions, with their units."""
+    return [_column(name, scale) for name in _COLUMNS]
+
+
+def adhesions_of(cell: Cell, *, threshold: float) -> Iterator[Adhesion]:
+    """Adhesions of a cell, the one with the strongest force first.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell. Adhesions lie in its region.
+    threshold : float, keyword-only
+        Smallest magnitude of the traction in an adhesion, in the unit of the tractions;
+        `CLEAR` times the noise of a component.
+
+    Yields
+    ------
+    Adhesion
+        Connected nodes, also over corners, at least `LEAST_NODES`. ``force`` is the sum
+        of the magnitudes, ``direction`` the angle of the summed force to x in degrees,
+        clockwise, ``distance_to_edge`` that of the centre to the nearest edge of the
+        cell, negative outside of it.
+    """
+    magnitude = np.where(cell.nodes, cell.magnitude, 0.0)
+    labels, n = ndimage.label(magnitude > threshold, structure=np.ones((3, 3)))
+    numbers = np.arange(1, n + 1)
+    sizes = ndimage.sum_labels(np.ones_like(magnitude), labels, numbers)
+    forces = ndimage.sum_labels(magnitude, labels, numbers)
+    to_edge = _distance_to_edge(cell.core)
+    kept = [k for k in np.argsort(-forces, kind="stable") if sizes[k] >= LEAST_NODES]
+    for number, k in enumerate(kept, start=1):
+        values = _values(cell, labels == k + 1, to_edge)
+        yield Adhesion(
+            number,
+            {
+                _column(name, cell.scale): value * cell.scale.unit(_COLUMNS[name])[1]
+                for name, value in values.items()
+            },
+        )
+
+
+def traction_noise(cells: list[Cell]) -> float:
+    """Standard deviation of a component of the tractions outside of all regions.
+
+    Parameters
+    ----------
+    cells : list of Cell
+        All cells of a frame.
+
+    Returns
+    -------
+    float
+        In the unit of the tractions. NaN if there are no nodes outside.
+    """
+    outside = cells[0].known.copy()
+    for cell in cells:
+        outside &= ~(cell.region | cell.ring)
+    if not outside.any():
+        return np.nan
+    return float(np.sqrt(np.square(cells[0].traction[outside]).mean()))
+
+
+def _values(cell: Cell, where: Mask, to_edge: FloatArray) -> dict[str, float]:
+    magnitude = cell.magnitude[where]
+    x, y = (float(part.sum()) * cell.area_of_node for part in cell.traction[where].T)
+    row, column = (
+        float((part * magnitude).sum() / magnitude.sum()) for part in np.nonzero(where)
+    )
+    return {
+        "force": float(magnitude.sum()) * cell.area_of_node,
+        "force_x": x,
+        "force_y": y,
+        "direction": float(np.degrees(np.arctan2(y, x))),
+        "area": float(magnitude.size) * cell.area_of_node,
+        "traction_mean": float(magnitude.mean()),
+        "traction_max": float(magnitude.max()),
+        "x": column * cell.spacing,
+        "y": row * cell.spacing,
+        "distance_to_edge": float(to_edge[round(row), round(column)]) * cell.spacing,
+    }
+
+
+def _distance_to_edge(core: Mask) -> FloatArray:
+    """Distance of every node to the edge of the cell, in steps, negative outside.
+
+    The edge lies half way between a node of the cell and one that is not. NaN if the
+    whole field is the cell.
+    """
+    if core.all():
+        return np.full(core.shape, np.nan)
+    inside = ndimage.distance_transform_edt(core)
+    outside = ndimage.distance_transform_edt(~core)
+    return np.where(core, inside - 0.5, 0.5 - outside)
+
+
+def _column(name: str, scale: Scale) -> str:
+    unit, _ = scale.unit(_COLUMNS[name])
+    return f"{name}_{unit}"

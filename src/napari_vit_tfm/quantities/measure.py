@@ -1,0 +1,254 @@
+"""Quantities of all cells and frames: from stacks to rows of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.displacement.drift import measure_motion, without_motion
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.physics import Substrate, surface_displacement
+from napari_vit_tfm.quantities.cell import Cell, FloatArray
+from napari_vit_tfm.quantities.regions import (
+    Labels,
+    Region,
+    default_dilation_steps,
+    regions_of,
+    whole_field,
+)
+from napari_vit_tfm.quantities.registry import QUANTITIES
+from napari_vit_tfm.quantities.units import Scale
+
+UNBALANCED = 0.05
+"""Unbalanced share above which the strain energy depends on the reference."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Quantities of one cell in one frame.
+
+    Parameters
+    ----------
+    frame, cell : int
+        Number of the frame, from 0, and of the cell.
+    values : mapping of str to float
+        Quantities by the name of their column.
+    flags : tuple of str
+        What limits their meaning, keys of `FLAGS`.
+    """
+
+    frame: int
+    cell: int
+    values: Mapping[str, float]
+    flags: tuple[str, ...]
+
+
+FLAGS: Mapping[str, str] = {
+    "unbalanced": f"more than {UNBALANCED:.0%} of the force is unbalanced, so the "
+    "strain energy depends on where the gel is taken to be at rest, and torque and "
+    "moments on the origin",
+    "border": "the region of the cell reaches the border of the field, so some of its "
+    "forces may be missing",
+    "holes": "tractions are missing in the region, and the sums are those of the rest",
+}
+"""Flags of a row in words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """How quantities are measured.
+
+    Parameters
+    ----------
+    labels : array of int, shape (H, W) or (T, H, W), optional
+        Number of the cell at each node; 0 is the background. The same number in every
+        frame is the same cell. None takes the whole field as one cell.
+    dilation_steps : float, optional
+        Width of the surroundings of a cell, in grid steps. None is the larger of two
+        steps and 2 um.
+    measured : DisplacementStack, optional
+        Measured displacements, for the strain energy that belongs to them.
+    idle : array of shape (T, H, W), optional
+        Mean magnitude of the tractions that are reconstructed where there is no force,
+        in the unit of the tractions; see `control.force_free_magnitude`.
+    """
+
+    labels: Labels | None = None
+    dilation_steps: float | None = None
+    measured: DisplacementStack | None = None
+    idle: npt.NDArray[np.floating] | None = None
+
+
+def measure(traction: TractionStack, how: Measurement | None = None) -> Iterator[Row]:
+    """Quantities of every cell in every frame.
+
+    Parameters
+    ----------
+    traction : TractionStack
+        Tractions. With a spacing and in Pa, quantities have SI units; else they are in
+        grid steps or fractions of Young's modulus, as their columns say.
+    how : Measurement, optional
+        Cells, their surroundings, and measured displacements. By default the whole
+        field is one cell.
+
+    Yields
+    ------
+    Row
+        Frame after frame; the cells of a frame in the order of their numbers.
+
+    Raises
+    ------
+    FieldError
+        If labels or displacements do not belong to the grid or the frames of the
+        tractions, or there is no cell.
+
+    Examples
+    --------
+    Two patches of 4 x 4 nodes, 2 um apart from each other, pull inwards:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm import Gel, TractionStack
+    >>> from napari_vit_tfm.quantities import measure
+    >>> t = np.zeros((32, 32, 2))
+    >>> t[14:18, 8:12, 0], t[14:18, 20:24, 0] = 100.0, -100.0
+    >>> stack = TractionStack(t, unit="Pa", spacing_um=0.5, gel=Gel(young_pa=5000.0))
+    >>> (row,) = measure(stack)
+    >>> round(row.values["total_force_nN"], 6), round(row.values["net_moment_nN_um"], 6)
+    (0.8, 2.4)
+    """
+    how = how or Measurement()
+    _check(traction, how)
+    stack = in_pascal(traction)
+    for frame in range(stack.n_frames):
+        field = _whole(stack, how, frame)
+        for region in _regions(how, frame, stack.grid_shape, stack.spacing_um):
+            cell = replace(
+                field, core=region.core, region=region.dilated, ring=region.ring
+            )
+            yield _row(frame, region, cell)
+
+
+def scale_of(traction: TractionStack) -> Scale:
+    """Units of the quantities of tractions, after `in_pascal`."""
+    return Scale(
+        "Pa" if traction.unit == "Pa" else "E",
+        "steps" if traction.spacing_um is None else "um",
+    )
+
+
+def columns_of(traction: TractionStack) -> list[str]:
+    """Columns of the quantities of tractions, in their order."""
+    scale = scale_of(in_pascal(traction))
+    return [quantity.column(scale) for quantity in QUANTITIES.values()]
+
+
+def in_pascal(traction: TractionStack) -> TractionStack:
+    """The tractions in Pa, if Young's modulus is known; else as they are."""
+    young = traction.gel.young_pa
+    if traction.unit == "Pa" or young is None:
+        return traction
+    return replace(traction, data=traction.data * np.float32(young), unit="Pa")
+
+
+def notes_of(rows: Sequence[Row]) -> list[str]:
+    """What the flags of rows mean, one sentence each, with their number."""
+    notes = []
+    for flag, words in FLAGS.items():
+        n = sum(flag in row.flags for row in rows)
+        if n:
+            notes.append(f"{n} of {len(rows)} rows have the flag {flag}: {words}")
+    return notes
+
+
+def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
+    """The whole field of one frame as a cell."""
+    traction = stack.data[frame].astype(np.float64)
+    spacing = stack.spacing_um or 1.0
+    region = whole_field(stack.grid_shape)
+    displacement = _model_displacement(stack, traction)
+    measured = _measured(how.measured, frame)
+    return Cell(
+        traction=traction,
+        core=region.core,
+        region=region.dilated,
+        ring=region.ring,
+        spacing=spacing,
+        scale=scale_of(stack),
+        displacement=None if displacement is None else displacement * spacing,
+        measured=None if measured is None else measured * spacing,
+        idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),
+    )
+
+
+def _row(frame: int, region: Region, cell: Cell) -> Row:
+    is_empty = not cell.nodes.any()
+    values = {
+        quantity.column(cell.scale): np.nan if is_empty else quantity.value(cell)
+        for quantity in QUANTITIES.values()
+    }
+    flags = {
+        "unbalanced": not is_empty and values["unbalanced"] > UNBALANCED,
+        "border": region.ring.any() and region.touches_border,
+        "holes": bool((region.dilated & ~cell.known).any()),
+    }
+    return Row(frame, region.cell, values, tuple(name for name in flags if flags[name]))
+
+
+def _regions(
+    how: Measurement, frame: int, shape: tuple[int, int], spacing_um: float | None
+) -> Iterator[Region]:
+    if how.labels is None:
+        yield whole_field(shape)
+        return
+    labels = how.labels if how.labels.ndim == 2 else how.labels[frame]
+    dilation = how.dilation_steps
+    if dilation is None:
+        dilation = default_dilation_steps(spacing_um)
+    yield from regions_of(labels, dilation_steps=dilation)
+
+
+def _model_displacement(
+    stack: TractionStack, traction: FloatArray
+) -> FloatArray | None:
+    """Displacement that tractions cause, in grid steps; holes have no traction."""
+    young = stack.gel.young_pa if stack.unit == "Pa" else 1.0
+    if young is None or (stack.gel.is_layer and stack.spacing_um is None):
+        return None
+    relative = np.nan_to_num(traction / young)
+    substrate = Substrate(stack.gel)
+    return surface_displacement(relative, substrate, spacing_um=stack.spacing_um)
+
+
+def _measured(displacement: DisplacementStack | None, frame: int) -> FloatArray | None:
+    """Measured displacement without drift and rotation, in grid steps."""
+    if displacement is None:
+        return None
+    field = displacement.part(frame, frame + 1).in_grid_steps()[0]
+    return without_motion(field, measure_motion(field)).astype(np.float64)
+
+
+def _check(traction: TractionStack, how: Measurement) -> None:
+    shape, n_frames = traction.grid_shape, traction.n_frames
+    if how.labels is not None:
+        labels = how.labels
+        if labels.shape not in (shape, (n_frames, *shape)):
+            raise FieldError(
+                f"the mask has the shape {labels.shape}, expected one number for each "
+                f"vector: {shape}, or {(n_frames, *shape)} for all frames"
+            )
+        if not (labels != 0).any():
+            raise FieldError("the mask has no cell: all of its numbers are 0")
+    measured = how.measured
+    if measured is not None and (measured.n_frames, measured.grid_shape) != (
+        n_frames,
+        shape,
+    ):
+        raise FieldError(
+            f"the displacements have {measured.n_frames} frames of "
+            f"{measured.grid_shape[0]} x {measured.grid_shape[1]} vectors, the "
+            f"tractions {n_frames} of {shape[0]} x {shape[1]}"
+        )

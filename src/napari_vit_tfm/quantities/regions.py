@@ -1,0 +1,129 @@
+"""Regions of cells: where quantities are summed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from skimage.draw import polygon2mask
+from skimage.segmentation import expand_labels
+
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.quantities.cell import Mask
+
+Labels = npt.NDArray[np.integer]
+
+LEAST_DILATION_STEPS = 2.0
+LEAST_DILATION_UM = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Where the tractions of a cell are.
+
+    Parameters
+    ----------
+    cell : int
+        Number of the cell.
+    core : array of bool, shape (H, W)
+        The cell itself.
+    dilated : array of bool, shape (H, W)
+        The cell with its surroundings, where forces are summed.
+    ring : array of bool, shape (H, W)
+        The ring around `dilated`, as wide as the dilation.
+    """
+
+    cell: int
+    core: Mask
+    dilated: Mask
+    ring: Mask
+
+    @property
+    def touches_border(self) -> bool:
+        """Whether the dilated region reaches the border of the field."""
+        edges = self.dilated[[0, -1]].any() or self.dilated[:, [0, -1]].any()
+        return bool(edges)
+
+
+def default_dilation_steps(spacing_um: float | None) -> float:
+    """Dilation of a cell: the larger of two grid steps and 2 um, in grid steps.
+
+    Displacements, and tractions that are computed from them, spread beyond the cell.
+
+    Examples
+    --------
+    >>> default_dilation_steps(0.5), default_dilation_steps(4.0)
+    (4.0, 2.0)
+    """
+    if spacing_um is None:
+        return LEAST_DILATION_STEPS
+    return max(LEAST_DILATION_STEPS, LEAST_DILATION_UM / spacing_um)
+
+
+def regions_of(labels: Labels, *, dilation_steps: float) -> Iterator[Region]:
+    """Regions of all cells of one frame.
+
+    Parameters
+    ----------
+    labels : array of int, shape (H, W)
+        Number of the cell at each node; 0 is the background.
+    dilation_steps : float, keyword-only
+        Width of the surroundings, in grid steps. Where those of two cells meet, each
+        node belongs to the nearer cell.
+
+    Yields
+    ------
+    Region
+        In the order of the numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((16, 16), dtype=int)
+    >>> labels[6:10, 6:10] = 3
+    >>> (region,) = regions_of(labels, dilation_steps=1.0)
+    >>> region.cell, int(region.core.sum()), int(region.dilated.sum())
+    (3, 16, 32)
+    """
+    dilated = expand_labels(labels, dilation_steps)  # type: ignore[no-untyped-call]
+    wide = expand_labels(labels, 2 * dilation_steps)  # type: ignore[no-untyped-call]
+    for cell in map(int, np.unique(labels)):
+        if cell:
+            inside = dilated == cell
+            yield Region(cell, labels == cell, inside, (wide == cell) & ~inside)
+
+
+def whole_field(shape: tuple[int, int]) -> Region:
+    """The whole field as one cell, number 1, without a ring."""
+    everywhere = np.ones(shape, dtype=np.bool_)
+    return Region(1, everywhere, everywhere, ~everywhere)
+
+
+def labels_of_outline(
+    outline: npt.NDArray[np.floating], shape: tuple[int, int]
+) -> Labels:
+    """The inside of an outline as the labels of one cell, number 1.
+
+    Parameters
+    ----------
+    outline : array of shape (N, 2)
+        Corners ``(x, y)``, in grid steps from the first node.
+    shape : tuple of int
+        Rows and columns of the grid.
+
+    Returns
+    -------
+    array of int, shape (H, W)
+
+    Raises
+    ------
+    FieldError
+        If the outline encloses no node.
+    """
+    corners = np.asarray(outline)[:, ::-1]
+    inside = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
+    if not inside.any():
+        raise FieldError("the outline encloses none of the vectors")
+    return np.asarray(inside, dtype=np.int64)

@@ -1,0 +1,75 @@
+"""The registered quantities. A quantity is a function of a cell, with name and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from napari_vit_tfm.quantities.cell import Cell
+from napari_vit_tfm.quantities.units import Dimension, Scale
+
+Function = Callable[[Cell], float]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that describes the tractions of a cell.
+
+    Parameters
+    ----------
+    name : str
+        Name of its column, without the unit.
+    words : str
+        Name in plots and menus.
+    dimension : str
+        Kind of the quantity, from which its unit follows.
+    formula : str
+        How it is computed.
+    source : str
+        Where it is defined; empty if it needs no source.
+    compute : callable
+        Function of a `Cell`, in its units of tractions and lengths. NaN where the
+        quantity cannot be computed.
+    """
+
+    name: str
+    words: str
+    dimension: Dimension
+    formula: str
+    source: str
+    compute: Function
+
+    def column(self, scale: Scale) -> str:
+        """Name of the column, with the unit, such as ``total_force_nN``."""
+        unit, _ = scale.unit(self.dimension)
+        return f"{self.name}_{unit}" if unit else self.name
+
+    def value(self, cell: Cell) -> float:
+        """The quantity of a cell, in the unit of its column."""
+        return self.compute(cell) * cell.scale.unit(self.dimension)[1]
+
+
+_QUANTITIES: dict[str, Quantity] = {}
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(_QUANTITIES)
+"""All quantities by name, in the order of the columns."""
+
+
+def quantity(
+    words: str, dimension: Dimension, *, formula: str, source: str = ""
+) -> Callable[[Function], Function]:
+    """Register a function as a quantity, under the name of the function.
+
+    Parameters
+    ----------
+    words, dimension, formula, source : str
+        As for `Quantity`.
+    """
+
+    def register(function: Function) -> Function:
+        name = function.__name__
+        _QUANTITIES[name] = Quantity(name, words, dimension, formula, source, function)
+        return function
+
+    return register
