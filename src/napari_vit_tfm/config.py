@@ -71,6 +71,9 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 YDirection = Literal["down", "up"]
 """Direction of the y axis in a file."""
 
+CellRegion = Literal["field", "outline"]
+"""Region of a cell without a mask."""
+
 MapSource = Literal["rollout", "attention"]
 """Attention rollout up to a block, or the attention of the block alone."""
 
@@ -240,6 +243,58 @@ class PreparationConfig:
             f"{MOST_FILLED_HOLES:.0%} holes instead of {MOST_HOLES:.0%}",
         ),
     ] = False
+
+
+@dataclass(frozen=True)
+class QuantitiesConfig:
+    """Where quantities are measured, and how.
+
+    Parameters
+    ----------
+    region : {"field", "outline"}, optional
+        The region of a cell if there is no mask. None is the outline if the file has
+        one, and else the field.
+    dilation_um : float, optional
+        Width of the surroundings of a cell whose forces are counted as its own, in um.
+        None is the larger of two grid steps and 2 um.
+    n_controls : int
+        Number of reconstructions of noise without force, from which the corrected total
+        force follows; 0 does none.
+    """
+
+    region: Annotated[
+        CellRegion | None,
+        Choice(
+            label="Region",
+            help="Region of the cell, if there is no mask",
+            words={"field": "the whole field", "outline": "the outline in the file"},
+            otherwise="the outline if the file has one, else the field",
+        ),
+    ] = None
+    dilation_um: Annotated[
+        float | None,
+        Number(
+            label="Dilation",
+            help="Width of the surroundings of a cell whose forces count as its own",
+            unit="\N{MICRO SIGN}m",
+            excludes_minimum=False,
+            step=0.5,
+            otherwise="the larger of two grid steps and 2 \N{MICRO SIGN}m",
+            flag="dilate",
+        ),
+    ] = None
+    n_controls: Annotated[
+        int,
+        Number(
+            label="Controls",
+            help="Reconstructions of noise without force per frame, from which the "
+            "corrected total force follows; 0 for none",
+            excludes_minimum=False,
+            maximum=1000,
+            is_whole=True,
+            flag="controls",
+        ),
+    ] = 8
 
 
 @dataclass(frozen=True)

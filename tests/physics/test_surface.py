@@ -32,7 +32,7 @@ def test_a_disc_on_a_half_space_has_its_known_displacement() -> None:
     known = disc_displacement(
         at, at, np.zeros((1, 2)), np.array([6.0]), np.array([[0.1, 0.0]])
     )
-    np.testing.assert_allclose(found, known, atol=0.01 * np.abs(known).max())
+    np.testing.assert_allclose(found, known, atol=0.015 * np.abs(known).max())
 
 
 @pytest.mark.parametrize("thickness_um", [300.0, 1500.0])

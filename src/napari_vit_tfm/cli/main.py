@@ -13,7 +13,16 @@ import click
 from napari_vit_tfm import __version__
 from napari_vit_tfm.errors import TFMError
 
-COMMANDS = ("predict", "attention", "info", "demo", "synthesize", "train", "benchmark")
+COMMANDS = (
+    "predict",
+    "quantities",
+    "attention",
+    "info",
+    "demo",
+    "synthesize",
+    "train",
+    "benchmark",
+)
 """Names of the subcommands and of their modules."""
 
 ERROR_STATUS = 2

@@ -19,8 +19,15 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
     young_option,
 )
+from napari_vit_tfm.cli.quantities import (
+    MeasuredRun,
+    QuantityTable,
+    TableOptions,
+    table_options,
+)
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, TFMError
+from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words
 
@@ -46,10 +53,21 @@ RESULT_ENDING = "_tractions.h5"
 @preparation_config
 @reconstruction_config
 @batch_size_option
+@click.option(
+    "--quantities",
+    "table",
+    type=FILE,
+    metavar="TABLE.csv",
+    help="Write energies, forces and moments of the cells, too, as vit-tfm quantities "
+    "does.",
+)
+@table_options
 def command(
     *,
     source: DisplacementSource,
     output: Path,
+    table: Path | None,
+    tables: TableOptions,
     young_pa: float | None,
     poisson: float | None,
     thickness_um: float | None,
@@ -64,8 +82,11 @@ def command(
     Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
     notes about what is unusual in the displacements, such as outliers.
     """
+    tables.check(table)
     predict = partial(
         _predict,
+        table=table,
+        tables=tables,
         gel=Gel(young_pa, poisson, thickness_um),
         preparation=preparation,
         config=replace(config, batch_size=batch_size),
@@ -74,6 +95,11 @@ def command(
     if len(experiments) == 1:
         predict(source, output)
         return
+    if table is not None:
+        raise ConfigError(
+            "--quantities writes the table of one experiment: give one input, or use "
+            "vit-tfm quantities for each result"
+        )
     failed = 0
     for experiment, target in zip(
         experiments, _targets(experiments, output), strict=True
@@ -106,25 +132,46 @@ def _predict(
     source: DisplacementSource,
     output: Path,
     *,
+    table: Path | None,
+    tables: TableOptions,
     gel: Gel,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
 ) -> None:
     from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
+    from napari_vit_tfm.displacement import prepare
     from napari_vit_tfm.io import check_output, open_traction
     from napari_vit_tfm.physics.substrate import Substrate
+    from napari_vit_tfm.reconstruction import load_method, reconstruct
 
     target = check_output(output, inputs=source.paths)
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
+        method = load_method(config)
+        measured = None
+        if table is not None:
+            measured = MeasuredRun(
+                QuantityTable(tables, total=displacement.n_frames),
+                prepare(displacement, preparation),
+                partial(reconstruct, config=config, method=method),
+            )
         with open_traction(target) as sink:
+
+            def keep(traction: TractionStack) -> None:
+                sink.append(traction)
+                if measured is not None:
+                    measured.add(traction)
+
             run = timed_run(
                 displacement,
                 substrate,
                 config,
+                method=method,
                 preparation=preparation,
-                on_traction=sink.append,
+                on_traction=keep,
             )
     click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")
     run.report()
+    if table is not None and measured is not None:
+        measured.table.write(table)

@@ -15,6 +15,7 @@ from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_words
 if TYPE_CHECKING:
     from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
     from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
+    from napari_vit_tfm.models.base import ReconstructionMethod
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruction import Batch
 
@@ -66,6 +67,7 @@ def timed_run(
     substrate: Substrate,
     config: ReconstructionConfig,
     *,
+    method: ReconstructionMethod | None = None,
     preparation: PreparationConfig | None = None,
     on_traction: Callable[[TractionStack], None],
 ) -> Run:
@@ -79,6 +81,8 @@ def timed_run(
         The gel.
     config : ReconstructionConfig
         Model, device, batch size.
+    method : ReconstructionMethod, keyword-only, optional
+        The loaded method of `config`.
     preparation : PreparationConfig, keyword-only, optional
         What is done to the displacements first.
     on_traction : callable, keyword-only
@@ -91,7 +95,7 @@ def timed_run(
     )
 
     device = resolve_device(config.device)
-    method = load_method(config)
+    method = method or load_method(config)
     batches = reconstruct_batches(
         displacement,
         substrate=substrate,

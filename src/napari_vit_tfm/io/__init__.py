@@ -3,6 +3,7 @@
 from napari_vit_tfm.io.base import ArrayEntry, field_layout, format_in_words
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.labels import read_labels
 from napari_vit_tfm.io.reading import (
     DisplacementOptions,
     open_displacement,
@@ -41,6 +42,7 @@ __all__ = [
     "open_field_file",
     "open_traction",
     "read_displacement",
+    "read_labels",
     "read_segmentation",
     "read_traction",
     "readers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from napari_vit_tfm.quantities.units import Dimension, Scale
 
 CLEAR = 3.0
 """Magnitude of the traction of an adhesion, in standard deviations of the noise."""
+
+LEAST_SHARE = 0.05
+"""The same as a share of the largest traction of the cell."""
 
 LEAST_NODES = 2
 """Fewest nodes of an adhesion."""
@@ -53,16 +57,16 @@ def adhesion_columns(scale: Scale) -> list[str]:
     return [_column(name, scale) for name in _COLUMNS]
 
 
-def adhesions_of(cell: Cell, *, threshold: float) -> Iterator[Adhesion]:
+def adhesions_of(cell: Cell, *, threshold: float | None = None) -> Iterator[Adhesion]:
     """Adhesions of a cell, the one with the strongest force first.
 
     Parameters
     ----------
     cell : Cell
         The cell. Adhesions lie in its region.
-    threshold : float, keyword-only
-        Smallest magnitude of the traction in an adhesion, in the unit of the tractions;
-        `CLEAR` times the noise of a component.
+    threshold : float, keyword-only, optional
+        Smallest magnitude of the traction in an adhesion, in the unit of the tractions.
+        None is `adhesion_threshold`.
 
     Yields
     ------
@@ -72,6 +76,8 @@ def adhesions_of(cell: Cell, *, threshold: float) -> Iterator[Adhesion]:
         clockwise, ``distance_to_edge`` that of the centre to the nearest edge of the
         cell, negative outside of it.
     """
+    if threshold is None:
+        threshold = adhesion_threshold(cell)
     magnitude = np.where(cell.nodes, cell.magnitude, 0.0)
     labels, n = ndimage.label(magnitude > threshold, structure=np.ones((3, 3)))
     numbers = np.arange(1, n + 1)
@@ -90,25 +96,38 @@ def adhesions_of(cell: Cell, *, threshold: float) -> Iterator[Adhesion]:
         )
 
 
-def traction_noise(cells: list[Cell]) -> float:
-    """Standard deviation of a component of the tractions outside of all regions.
+def adhesion_threshold(cell: Cell) -> float:
+    """Smallest magnitude of the traction in an adhesion.
 
     Parameters
     ----------
-    cells : list of Cell
-        All cells of a frame.
+    cell : Cell
+        The cell.
 
     Returns
     -------
     float
-        In the unit of the tractions. NaN if there are no nodes outside.
+        The larger of `CLEAR` times the noise of a component of the tractions, and
+        `LEAST_SHARE` of the largest traction in the region, in the unit of the
+        tractions. The noise is that of tractions which are reconstructed without force,
+        if they are known, and else that of the tractions beyond the ring around the
+        region.
     """
-    outside = cells[0].known.copy()
-    for cell in cells:
-        outside &= ~(cell.region | cell.ring)
+    if not cell.nodes.any():
+        return np.inf
+    strongest = float(cell.magnitude[cell.nodes].max())
+    return max(CLEAR * _noise(cell), LEAST_SHARE * strongest)
+
+
+def _noise(cell: Cell) -> float:
+    """Standard deviation of a component of the tractions."""
+    if cell.idle is not None:
+        # The mean magnitude of a vector with normally distributed components.
+        return float(cell.idle[cell.nodes].mean()) / math.sqrt(math.pi / 2)
+    outside = cell.known & ~(cell.region | cell.ring)
     if not outside.any():
-        return np.nan
-    return float(np.sqrt(np.square(cells[0].traction[outside]).mean()))
+        return 0.0
+    return math.sqrt(float(np.square(cell.traction[outside]).mean()))
 
 
 def _values(cell: Cell, where: Mask, to_edge: FloatArray) -> dict[str, float]:

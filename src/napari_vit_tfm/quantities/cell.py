@@ -27,6 +27,8 @@ class Cell:
         Tractions ``(x, y)`` of the cell on the gel; NaN where they are not known.
     core, region, ring : arrays of bool, shape (H, W)
         The cell, the cell with its surroundings, and the ring around this region.
+    frame, number : int
+        Number of the frame, from 0, and of the cell.
     spacing : float
         Distance between neighbouring vectors, in the unit of length of `scale`.
     scale : Scale
@@ -46,6 +48,8 @@ class Cell:
     core: Mask
     region: Mask
     ring: Mask
+    frame: int
+    number: int
     spacing: float
     scale: Scale
     displacement: FloatArray | None = None
@@ -61,6 +65,14 @@ class Cell:
     def nodes(self) -> Mask:
         """Nodes of the region with a traction, ``(H, W)``."""
         return self.region & self.known
+
+    @property
+    def touches_border(self) -> bool:
+        """Whether the region of a cell reaches the border of a larger field."""
+        if not self.ring.any():
+            return False
+        ends = [0, -1]
+        return bool(self.region[ends].any() or self.region[:, ends].any())
 
     @property
     def area_of_node(self) -> float:

@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from napari_vit_tfm.config import QuantitiesConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displacement
 from napari_vit_tfm.quantities.regions import Labels, regions_of
 
 FloatArray = npt.NDArray[np.float64]
-
-N_CONTROLS = 8
-"""Number of fields without the forces of the cells, each with new noise."""
 
 
 def force_free_magnitude(
@@ -25,8 +23,9 @@ def force_free_magnitude(
     reconstruct: Callable[[DisplacementStack], TractionStack],
     labels: Labels | None = None,
     dilation_steps: float = 0.0,
-    n_controls: int = N_CONTROLS,
+    n_controls: int = QuantitiesConfig.n_controls,
     seed: int = 0,
+    first: int = 0,
 ) -> FloatArray:
     """Mean magnitude of the tractions that noise alone makes, at every node.
 
@@ -48,13 +47,15 @@ def force_free_magnitude(
         Width of the surroundings of a cell, in grid steps.
     n_controls, seed : int, keyword-only
         Number of reconstructions of each frame, seed of the noise.
+    first : int, keyword-only
+        Number of the first frame. The noise of a frame depends on its number, so that
+        it is the same for the frame alone and as a part of a stack.
 
     Returns
     -------
     array of shape (T, H, W)
         In the unit of the tractions.
     """
-    rng = np.random.default_rng(seed)
     young = traction.gel.young_pa if traction.unit == "Pa" else 1.0
     assert young is not None
     substrate = Substrate(traction.gel)
@@ -65,6 +66,7 @@ def force_free_magnitude(
         rest = np.nan_to_num(rest) / young
         still = surface_displacement(rest, substrate, spacing_um=traction.spacing_um)
         steps = displacement.part(frame, frame + 1).in_grid_steps()[0]
+        rng = np.random.default_rng((seed, first + frame))
         noisy = still + _new_noise(steps, n_controls, rng)
         found = reconstruct(
             displacement.with_data(noisy / displacement.grid_steps_per_unit())

@@ -120,16 +120,69 @@ def measure(traction: TractionStack, how: Measurement | None = None) -> Iterator
     >>> round(row.values["total_force_nN"], 6), round(row.values["net_moment_nN_um"], 6)
     (0.8, 2.4)
     """
+    for cells in cells_of(traction, how):
+        yield from map(row_of, cells)
+
+
+def cells_of(
+    traction: TractionStack, how: Measurement | None = None
+) -> Iterator[list[Cell]]:
+    """The cells of every frame, from which quantities are computed.
+
+    Parameters
+    ----------
+    traction, how
+        As for `measure`, and so are the errors.
+
+    Yields
+    ------
+    list of Cell
+        The cells of a frame, in the order of their numbers.
+    """
     how = how or Measurement()
     _check(traction, how)
     stack = in_pascal(traction)
+    if how.idle is not None and stack.unit != traction.unit:
+        assert stack.gel.young_pa is not None
+        how = replace(how, idle=how.idle * stack.gel.young_pa)
     for frame in range(stack.n_frames):
         field = _whole(stack, how, frame)
-        for region in _regions(how, frame, stack.grid_shape, stack.spacing_um):
-            cell = replace(
-                field, core=region.core, region=region.dilated, ring=region.ring
+        yield [
+            replace(
+                field,
+                number=region.cell,
+                core=region.core,
+                region=region.dilated,
+                ring=region.ring,
             )
-            yield _row(frame, region, cell)
+            for region in _regions(how, frame, stack.grid_shape, stack.spacing_um)
+        ]
+
+
+def row_of(cell: Cell) -> Row:
+    """All quantities of a cell, NaN for one without tractions.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell.
+
+    Returns
+    -------
+    Row
+    """
+    is_empty = not cell.nodes.any()
+    values = {
+        quantity.column(cell.scale): np.nan if is_empty else quantity.value(cell)
+        for quantity in QUANTITIES.values()
+    }
+    flags = {
+        "unbalanced": not is_empty and values["unbalanced"] > UNBALANCED,
+        "border": cell.touches_border,
+        "holes": bool((cell.region & ~cell.known).any()),
+    }
+    shown = tuple(name for name in FLAGS if flags[name])
+    return Row(cell.frame, cell.number, values, shown)
 
 
 def scale_of(traction: TractionStack) -> Scale:
@@ -176,26 +229,14 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         core=region.core,
         region=region.dilated,
         ring=region.ring,
+        frame=frame,
+        number=region.cell,
         spacing=spacing,
         scale=scale_of(stack),
         displacement=None if displacement is None else displacement * spacing,
         measured=None if measured is None else measured * spacing,
         idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),
     )
-
-
-def _row(frame: int, region: Region, cell: Cell) -> Row:
-    is_empty = not cell.nodes.any()
-    values = {
-        quantity.column(cell.scale): np.nan if is_empty else quantity.value(cell)
-        for quantity in QUANTITIES.values()
-    }
-    flags = {
-        "unbalanced": not is_empty and values["unbalanced"] > UNBALANCED,
-        "border": region.ring.any() and region.touches_border,
-        "holes": bool((region.dilated & ~cell.known).any()),
-    }
-    return Row(frame, region.cell, values, tuple(name for name in flags if flags[name]))
 
 
 def _regions(

@@ -40,12 +40,6 @@ class Region:
     dilated: Mask
     ring: Mask
 
-    @property
-    def touches_border(self) -> bool:
-        """Whether the dilated region reaches the border of the field."""
-        edges = self.dilated[[0, -1]].any() or self.dilated[:, [0, -1]].any()
-        return bool(edges)
-
 
 def default_dilation_steps(spacing_um: float | None) -> float:
     """Dilation of a cell: the larger of two grid steps and 2 um, in grid steps.

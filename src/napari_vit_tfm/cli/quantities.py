@@ -1,0 +1,391 @@
+"""``vit-tfm quantities``: energies, forces and moments of cells, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.cli.options import (
+    FILE,
+    command_option,
+    device_option,
+    poisson_option,
+    thickness_option,
+    young_option,
+)
+from napari_vit_tfm.cli.reporting import note
+from napari_vit_tfm.config import (
+    CellRegion,
+    Device,
+    QuantitiesConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.options import options_of
+from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.quantities import Adhesion, Cell, Row
+
+Reconstruct = Callable[[DisplacementStack], TractionStack]
+
+_QUANTITIES = options_of(QuantitiesConfig)
+_DISPLACEMENT = options_of(Displacement)
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Options of the tables of quantities.
+
+    Parameters
+    ----------
+    mask : Path, optional
+        File with the numbers of the cells.
+    config : QuantitiesConfig
+        Regions and controls.
+    adhesions : Path, optional
+        Table of the adhesions to write.
+    """
+
+    mask: Path | None
+    config: QuantitiesConfig
+    adhesions: Path | None
+
+    def check(self, table: Path | None) -> None:
+        """Raise an error before the computation if a table cannot be written."""
+        from napari_vit_tfm.quantities.tables import check_table
+
+        if table is None:
+            given = (self.mask, self.config.region, self.adhesions)
+            if any(value is not None for value in given):
+                raise ConfigError(
+                    "--mask, --region and --adhesions belong to the table of "
+                    "quantities: add --quantities TABLE.csv"
+                )
+            return
+        for path in (table, self.adhesions):
+            if path is not None:
+                check_table(path)
+                if self.mask is not None and path.exists() and path.samefile(self.mask):
+                    raise ConfigError(f"{path}: the table is an input file")
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the tables; the command takes one parameter `tables`."""
+    options = (
+        click.option(
+            "--mask",
+            type=FILE,
+            metavar="LABELS",
+            help="TIFF, NPY or HDF5 file with the number of the cell at each vector, 0 "
+            "for the background, for all frames or for each.",
+        ),
+        *(command_option(option) for option in _QUANTITIES.values()),
+        click.option(
+            "--adhesions",
+            type=FILE,
+            metavar="TABLE.csv",
+            help="Write a table of the adhesions, too.",
+        ),
+    )
+
+    @wraps(command)
+    def bundled(
+        *,
+        mask: Path | None,
+        region: CellRegion | None,
+        dilation_um: float | None,
+        n_controls: int,
+        adhesions: Path | None,
+        **rest: Any,
+    ) -> Any:
+        config = QuantitiesConfig(region, dilation_um, n_controls)
+        return command(tables=TableOptions(mask, config, adhesions), **rest)
+
+    for option in reversed(options):
+        bundled = option(bundled)
+    return bundled
+
+
+@click.command("quantities")
+@click.argument("path", type=FILE, metavar="TRACTION")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    metavar="TABLE.csv",
+    help="Table to write, one row for each frame and cell.",
+)
+@click.option("--dataset", metavar="KEY", help="Name of the array of tractions.")
+@click.option(
+    "--displacement",
+    "displacement_path",
+    type=FILE,
+    metavar="FILE",
+    help="The measured displacements: the strain energy that belongs to them, and the "
+    "total force without what noise adds, are in the table, too.",
+)
+@command_option(_DISPLACEMENT["unit"], otherwise="the value in the file")
+@command_option(_DISPLACEMENT["spacing_um"], otherwise="the value in the file")
+@command_option(_DISPLACEMENT["pixel_size_um"], otherwise="the value in the file")
+@table_options
+@young_option
+@poisson_option
+@thickness_option
+@device_option
+def command(
+    *,
+    path: Path,
+    output: Path,
+    dataset: str | None,
+    displacement_path: Path | None,
+    unit: DisplacementUnit | None,
+    spacing_um: float | None,
+    pixel_size_um: float | None,
+    tables: TableOptions,
+    young_pa: float | None,
+    poisson: float | None,
+    thickness_um: float | None,
+    device: Device,
+) -> None:
+    """Measure energies, forces and moments of cells.
+
+    Writes a CSV table of the tractions in TRACTION, with one row for each frame and
+    cell. The names of its columns
+    end with the unit. x points to the right and y downwards; a clockwise torque is
+    positive.
+    """
+    from napari_vit_tfm.io import read_displacement, read_traction
+    from napari_vit_tfm.quantities.measure import in_pascal
+
+    tables.check(output)
+    for source in (path, displacement_path):
+        if source is not None and output.exists() and output.samefile(source):
+            raise ConfigError(f"{output}: the table is an input file")
+    traction = read_traction(path, dataset=dataset, on_notice=note)
+    gel = Gel(young_pa, poisson, thickness_um).filled_from(traction.gel)
+    spacing = _same_spacing(traction.spacing_um, spacing_um)
+    traction = in_pascal(replace(traction, gel=gel, spacing_um=spacing))
+    displacement = None
+    if displacement_path is not None:
+        displacement = read_displacement(
+            displacement_path,
+            unit=unit,
+            spacing_um=spacing,
+            pixel_size_um=pixel_size_um,
+            gel=gel,
+            on_notice=note,
+        )
+    table = QuantityTable(tables, total=traction.n_frames)
+    table.add(
+        traction,
+        displacement=displacement,
+        reconstruct=_same_method(traction, device) if displacement else None,
+    )
+    table.write(output)
+
+
+def _same_spacing(in_file: float | None, given: float | None) -> float | None:
+    if in_file is None or given is None:
+        return given or in_file
+    if abs(in_file - given) > LENGTH_TOLERANCE * in_file:
+        raise ConfigError(
+            f"the vector spacing is {in_file:g} um in the file, but {given:g} um in "
+            "--spacing"
+        )
+    return in_file
+
+
+def _same_method(traction: TractionStack, device: Device) -> Reconstruct | None:
+    """The method that computed the tractions, if it is here; else a note."""
+    from napari_vit_tfm.reconstruction import load_method, reconstruct
+
+    without = "so the total force is not corrected for noise"
+    name, _, views = traction.model.partition(" (")
+    if not name:
+        note(f"the file does not say how its tractions were computed, {without}")
+        return None
+    n_views = int(views.split()[0]) if views else 1
+    config = ReconstructionConfig(model=name, device=device, n_views=n_views)
+    try:
+        method = load_method(config)
+    except ModelError as error:
+        note(f"{error}; {without}")
+        return None
+    if method.sha256 != traction.model_sha256:
+        note(f"{name} has other weights than those of the file, {without}")
+        return None
+
+    def again(displacement: DisplacementStack) -> TractionStack:
+        return reconstruct(displacement, config=config, method=method)
+
+    return again
+
+
+@dataclass
+class QuantityTable:
+    """Collects the quantities of a stack that comes in batches, and writes them.
+
+    Parameters
+    ----------
+    options : TableOptions
+        Masks, regions and tables.
+    total : int
+        Number of frames of the whole stack.
+    """
+
+    options: TableOptions
+    total: int
+    _rows: list[Row] = field(default_factory=list)
+    _adhesions: list[tuple[Cell, Adhesion]] = field(default_factory=list)
+    _columns: tuple[list[str], list[str]] = ([], [])
+    _labels: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        from napari_vit_tfm.io import read_labels
+
+        if self.options.mask is not None:
+            self._labels = read_labels(self.options.mask)
+            of_frames = len(self._labels) if self._labels.ndim == 3 else self.total
+            if of_frames != self.total:
+                raise ConfigError(
+                    f"{self.options.mask}: the mask has {of_frames} frames, the "
+                    f"tractions {self.total}"
+                )
+
+    def add(
+        self,
+        traction: TractionStack,
+        *,
+        first: int = 0,
+        displacement: DisplacementStack | None = None,
+        reconstruct: Reconstruct | None = None,
+    ) -> None:
+        """Measure the frames of a batch.
+
+        Parameters
+        ----------
+        traction : TractionStack
+            Tractions of the batch.
+        first : int, keyword-only
+            Number of its first frame.
+        displacement : DisplacementStack, keyword-only, optional
+            The measured displacements of these frames.
+        reconstruct : callable, keyword-only, optional
+            Computes tractions as these were computed.
+        """
+        from napari_vit_tfm import quantities
+
+        labels = self._labels_of(traction, first)
+        dilation = self._dilation_steps(traction.spacing_um)
+        idle = None
+        n_controls = self.options.config.n_controls
+        if displacement is not None and reconstruct is not None and n_controls:
+            idle = quantities.force_free_magnitude(
+                traction,
+                displacement,
+                reconstruct=reconstruct,
+                labels=labels,
+                dilation_steps=dilation,
+                n_controls=n_controls,
+                first=first,
+            )
+        how = quantities.Measurement(
+            labels=labels, dilation_steps=dilation, measured=displacement, idle=idle
+        )
+        for cells in quantities.cells_of(traction, how):
+            for one in cells:
+                cell = replace(one, frame=one.frame + first)
+                self._rows.append(quantities.row_of(cell))
+                if self.options.adhesions is not None:
+                    found = quantities.adhesions_of(cell)
+                    self._adhesions.extend((cell, adhesion) for adhesion in found)
+        scale = quantities.scale_of(traction)
+        self._columns = (
+            quantities.columns_of(traction),
+            quantities.adhesion_columns(scale),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the tables, and print what limits their meaning."""
+        from napari_vit_tfm import quantities
+
+        quantities.write_quantities(path, self._columns[0], self._rows)
+        click.echo(f"quantities: {path} ({len(self._rows)} rows)")
+        if self.options.adhesions is not None:
+            quantities.write_adhesions(
+                self.options.adhesions, self._columns[1], self._adhesions
+            )
+            n = len(self._adhesions)
+            click.echo(f"adhesions: {self.options.adhesions} ({n} rows)")
+        for sentence in quantities.notes_of(self._rows):
+            note(sentence)
+
+    def _labels_of(
+        self, traction: TractionStack, first: int
+    ) -> npt.NDArray[np.integer[Any]] | None:
+        from napari_vit_tfm.quantities import labels_of_outline
+
+        labels = self._labels
+        if labels is not None:
+            stop = first + traction.n_frames
+            return labels if labels.ndim == 2 else labels[first:stop]
+        region = self.options.config.region
+        if traction.outline is not None and region != "field":
+            return labels_of_outline(traction.outline, traction.grid_shape)
+        if region == "outline":
+            raise ConfigError("the file has no outline: use --mask, or --region field")
+        return None
+
+    def _dilation_steps(self, spacing_um: float | None) -> float:
+        from napari_vit_tfm.quantities import default_dilation_steps
+
+        dilation_um = self.options.config.dilation_um
+        if dilation_um is None:
+            return default_dilation_steps(spacing_um)
+        if spacing_um is None:
+            raise ConfigError(
+                "--dilate needs the vector spacing in um: add --spacing UM"
+            )
+        return dilation_um / spacing_um
+
+
+@dataclass
+class MeasuredRun:
+    """Measures the tractions of a run, batch by batch.
+
+    Parameters
+    ----------
+    table : QuantityTable
+        Table of the quantities.
+    displacement : Displacement
+        The prepared displacements of the run.
+    reconstruct : callable
+        Computes tractions as the run does.
+    """
+
+    table: QuantityTable
+    displacement: Displacement
+    reconstruct: Reconstruct
+    _done: int = 0
+
+    def add(self, traction: TractionStack) -> None:
+        """Measure the tractions of the next frames."""
+        stop = self._done + traction.n_frames
+        self.table.add(
+            traction,
+            first=self._done,
+            displacement=self.displacement.part(self._done, stop),
+            reconstruct=self.reconstruct,
+        )
+        self._done = stop

@@ -1,0 +1,98 @@
+"""Masks of cells: whole numbers on the grid of a field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.registry import PathLike, opened
+
+_NAMES = ("labels", "mask", "masks", "cells", "segmentation")
+"""Names of a mask, the first one first."""
+
+
+def read_labels(
+    source: PathLike | FieldFile, *, dataset: str | None = None
+) -> npt.NDArray[np.int64]:
+    """Read the numbers of the cells from a file such as TIFF, NPY or HDF5.
+
+    Parameters
+    ----------
+    source : path or FieldFile
+        The file, or a `FieldFile` that is open.
+    dataset : str, keyword-only, optional
+        Name of the array. By default it is called ``labels``, ``mask``, ``masks``,
+        ``cells`` or ``segmentation``, or it is the only one of whole numbers.
+
+    Returns
+    -------
+    array of int, shape (H, W) or (T, H, W)
+        Number of the cell at each node, 0 in the background. A mask of True and False
+        is one cell, number 1.
+
+    Raises
+    ------
+    FieldFileError
+        If the file has no such array, or several, or other numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io import read_labels
+    >>> np.save("cells.npy", np.array([[0, 1], [2, 2]]))
+    >>> read_labels("cells.npy").tolist()
+    [[0, 1], [2, 2]]
+    """
+    with opened(source) as file:
+        name = dataset or _only_mask(file)
+        values = np.squeeze(file.read(name))
+        if file.frames_last and values.ndim == 3:
+            values = np.moveaxis(values, -1, 0)
+        where = f"{file.path}: {name}"
+    if values.ndim not in (2, 3):
+        raise FieldFileError(
+            f"{where} has the shape {values.shape}, expected (H, W) or (T, H, W)"
+        )
+    return _whole_numbers(values, where)
+
+
+def _only_mask(file: FieldFile) -> str:
+    masks = [
+        entry.name
+        for entry in file.arrays
+        if np.dtype(entry.dtype).kind in "iub" and len(entry.shape) in (2, 3, 4)
+    ]
+    for known in _NAMES:
+        for name in masks:
+            if name.rsplit("/", 1)[-1].lower() == known:
+                return name
+    if len(masks) == 1:
+        return masks[0]
+    if len(file.arrays) == 1:
+        return file.arrays[0].name
+    found = ", ".join(masks) or "none"
+    raise FieldFileError(
+        f"{file.path}: expected one array of whole numbers, the numbers of the cells; "
+        f"found {found}"
+    )
+
+
+def _whole_numbers(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
+    """Labels of any type of number, if they are whole."""
+    if values.dtype.kind not in "iubf":
+        raise FieldFileError(f"{where} has {values.dtype} values, expected numbers")
+    labels = values.astype(np.float64)
+    if not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
+        raise FieldFileError(
+            f"{where} has numbers that are not whole, expected the numbers of the cells"
+        )
+    if (labels < 0).any() or labels.max() > 2**31:
+        raise FieldFileError(
+            f"{where} has numbers from {labels.min():g} to {labels.max():g}, expected "
+            "0 for the background and the numbers of the cells"
+        )
+    return np.asarray(values, dtype=np.int64)

@@ -1,0 +1,209 @@
+"""`vit-tfm quantities`, and the table of `vit-tfm predict`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from click.testing import Result
+
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io import write_displacement, write_traction
+from napari_vit_tfm.synthesis import KINDS, synthesise
+
+Command = Callable[..., Result]
+ErrorOf = Callable[..., str]
+
+FTTC = ("--model", "bayesian-fttc", "--device", "cpu")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def traction(tmp_path: Path) -> Path:
+    """Two frames; one patch of 4 x 4 um pulls to the right, one to the left."""
+    data = np.zeros((2, 24, 32, 2), dtype=np.float32)
+    data[:, 10:14, 6:10, 0], data[:, 10:14, 20:24, 0] = 100.0, -100.0
+    data[1] *= 2
+    path = tmp_path / "traction.h5"
+    write_traction(
+        path,
+        TractionStack(data, unit="Pa", spacing_um=1.0, gel=Gel(young_pa=2000.0)),
+    )
+    return path
+
+
+def test_one_row_for_each_frame_and_cell(
+    vit_tfm: Command, traction: Path, tmp_path: Path
+) -> None:
+    labels = np.zeros((24, 32), dtype=np.uint8)
+    labels[8:16, 4:14], labels[8:16, 18:28] = 3, 5
+    tifffile.imwrite(tmp_path / "cells.tif", labels)
+    table = tmp_path / "table.csv"
+    result = vit_tfm(
+        "quantities", traction, "--mask", tmp_path / "cells.tif", "-o", table
+    )
+    assert f"quantities: {table} (4 rows)" in result.stdout
+    assert "note: 4 of 4 rows have the flag unbalanced" in result.stderr
+    rows = rows_of(table)
+    assert [(row["frame"], row["cell"]) for row in rows] == [
+        *(("0", "3"), ("0", "5"), ("1", "3"), ("1", "5"))
+    ]
+    assert float(rows[0]["net_force_x_nN"]) == pytest.approx(1.6)
+    assert float(rows[3]["net_force_x_nN"]) == pytest.approx(-3.2)
+    assert float(rows[0]["area_um2"]) == 80
+    assert rows[0]["strain_energy_measured_fJ"] == ""
+    assert rows[0]["flags"] == "unbalanced"
+
+
+@pytest.mark.parametrize("ending", ["npy", "h5"])
+def test_masks_of_other_formats_and_of_every_frame(
+    vit_tfm: Command, traction: Path, tmp_path: Path, ending: str
+) -> None:
+    mask = np.zeros((2, 24, 32), dtype=bool)
+    mask[0, 8:16, 4:14] = mask[1, 8:16, 18:28] = True
+    path = tmp_path / f"mask.{ending}"
+    if ending == "npy":
+        np.save(path, mask)
+    else:
+        with h5py.File(path, "w") as file:
+            file["labels"] = mask.astype(np.int32)
+            file["other"] = np.zeros(3)
+    table = tmp_path / "table.csv"
+    vit_tfm("quantities", traction, "--mask", path, "-o", table)
+    forces = [float(row["net_force_x_nN"]) for row in rows_of(table)]
+    assert forces == pytest.approx([1.6, -3.2])
+
+
+def test_without_units_the_columns_say_so(vit_tfm: Command, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.h5"
+    data = np.zeros((16, 16, 2), dtype=np.float32)
+    data[6:10, 2:5, 0], data[6:10, 11:14, 0] = 0.1, -0.1
+    write_traction(bare, TractionStack(data))
+    table = tmp_path / "table.csv"
+    vit_tfm("quantities", bare, "-o", table)
+    (row,) = rows_of(table)
+    assert float(row["total_force_E_steps2"]) == pytest.approx(2.4)
+    assert float(row["area_steps2"]) == 256
+    assert not any("nN" in name or "Pa" in name or "um" in name for name in row)
+    vit_tfm("quantities", bare, "-o", table, "--spacing", 2, "--young", 1000)
+    (row,) = rows_of(table)
+    assert float(row["total_force_nN"]) == pytest.approx(2.4 * 4 * 1000 * 1e-3)
+
+
+def test_the_outline_in_the_file_is_the_cell_unless_told(
+    vit_tfm: Command, error_of: ErrorOf, traction: Path, tmp_path: Path
+) -> None:
+    outlined = tmp_path / "outlined.h5"
+    data = np.ones((24, 24, 2), dtype=np.float32)
+    corners = np.array([[8, 8], [15, 8], [15, 15], [8, 15]], dtype=float)
+    write_traction(
+        outlined, TractionStack(data, unit="Pa", spacing_um=1.0, outline=corners)
+    )
+    table = tmp_path / "table.csv"
+    areas = []
+    for options in ((), ("--region", "outline"), ("--region", "field")):
+        vit_tfm("quantities", outlined, "-o", table, *options)
+        areas.append(float(rows_of(table)[0]["area_um2"]))
+    assert areas[0] == areas[1]
+    assert 49 <= areas[0] <= 64
+    assert areas[2] == 576
+    error = error_of("quantities", traction, "-o", table, "--region", "outline")
+    assert "the file has no outline" in error
+
+
+def test_the_dilation_is_in_micrometres(
+    vit_tfm: Command, error_of: ErrorOf, traction: Path, tmp_path: Path
+) -> None:
+    labels = np.zeros((24, 32), dtype=np.uint8)
+    labels[11:13, 14:16] = 1
+    np.save(tmp_path / "cell.npy", labels)
+    table, mask = tmp_path / "table.csv", ("--mask", tmp_path / "cell.npy")
+    found = []
+    for dilation in (0, 4, 8):
+        vit_tfm("quantities", traction, "-o", table, *mask, "--dilate", dilation)
+        found.append(float(rows_of(table)[0]["total_force_nN"]))
+    assert found[0] == 0
+    assert 0 <= found[1] < found[2]
+    bare = tmp_path / "bare.h5"
+    write_traction(bare, TractionStack(np.ones((24, 32, 2))))
+    error = error_of("quantities", bare, "-o", table, *mask, "--dilate", 4)
+    assert "--dilate needs the vector spacing" in error
+
+
+def test_the_table_of_adhesions(
+    vit_tfm: Command, traction: Path, tmp_path: Path
+) -> None:
+    table, adhesions = tmp_path / "table.csv", tmp_path / "adhesions.csv"
+    vit_tfm("quantities", traction, "-o", table, "--adhesions", adhesions)
+    rows = rows_of(adhesions)
+    assert [row["adhesion"] for row in rows] == ["1", "2", "1", "2"]
+    assert [float(row["force_nN"]) for row in rows] == pytest.approx(
+        [1.6, 1.6, 3.2, 3.2]
+    )
+    assert {float(row["direction_deg"]) % 360 for row in rows} == {0, 180}
+    assert float(rows[0]["area_um2"]) == 16
+
+
+def test_predict_writes_the_table_that_quantities_writes(
+    vit_tfm: Command, error_of: ErrorOf, tmp_path: Path
+) -> None:
+    fields = synthesise(3, seed=0, shape=(32, 40), distribution=KINDS["adhesions"]())
+    displacement, _ = fields.on_gel(young_pa=5000.0, spacing_um=0.5)
+    path, out = tmp_path / "field.h5", tmp_path / "out.h5"
+    write_displacement(path, displacement)
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    vit_tfm(
+        *("predict", path, "-o", out, *FTTC, "--batch-size", 2),
+        *("--quantities", one, "--controls", 2),
+    )
+    vit_tfm(
+        *("quantities", out, "--displacement", path, "-o", two),
+        *("--controls", 2, "--device", "cpu"),
+    )
+    first, second = rows_of(one), rows_of(two)
+    assert len(first) == 3
+    for a, b in zip(first, second, strict=True):
+        for name, value in a.items():
+            if name != "flags" and value:
+                assert float(value) == pytest.approx(float(b[name]), rel=2e-4, abs=1e-4)
+        assert float(a["total_force_corrected_nN"]) < float(a["total_force_nN"])
+    error = error_of("predict", path, "-o", out, *FTTC, "--region", "field")
+    assert "add --quantities" in error
+    error = error_of("predict", path, out, "-o", tmp_path, "--quantities", one, *FTTC)
+    assert "the table of one experiment" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("-o", "table.txt"), "expected .csv"),
+        (("-o", "nowhere/table.csv"), "there is no folder"),
+        (("-o", "table.csv", "--spacing", 3), "1 um in the file, but 3 um"),
+        (("-o", "table.csv", "--mask", "small.npy"), "expected one number"),
+        (("-o", "table.csv", "--mask", "half.npy"), "not whole"),
+        (("-o", "table.csv", "--mask", "long.npy"), "has 3 frames, the tractions 2"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    error_of: ErrorOf,
+    traction: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("small.npy", np.ones((4, 4), dtype=int))
+    np.save("half.npy", np.full((24, 32), 0.5))
+    np.save("long.npy", np.ones((3, 24, 32), dtype=int))
+    assert reason in error_of("quantities", traction, *options)

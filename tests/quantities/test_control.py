@@ -1,0 +1,74 @@
+"""What is reconstructed where there is no force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.quantities import Measurement, force_free_magnitude, measure
+from napari_vit_tfm.reconstruction import reconstruct
+from napari_vit_tfm.synthesis import KINDS, synthesise
+
+
+def test_the_corrected_total_force_is_closer_to_the_truth() -> None:
+    fields = synthesise(2, seed=3, shape=(48, 48), distribution=KINDS["cells"]())
+    displacement, truth = fields.on_gel(young_pa=5000.0, spacing_um=1.0)
+    rng = np.random.default_rng(0)
+    size = displacement.data.std()
+    noisy = displacement.with_data(
+        displacement.data + rng.normal(0, 0.1 * size, displacement.data.shape)
+    )
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+
+    def solve(stack: DisplacementStack):
+        return reconstruct(stack, config=config)
+
+    found = solve(noisy)
+    idle = force_free_magnitude(found, noisy, reconstruct=solve, n_controls=4)
+    assert idle.shape == (2, 48, 48)
+    for row, known in zip(
+        measure(found, Measurement(idle=idle)), measure(truth), strict=True
+    ):
+        true = known.values["total_force_nN"]
+        plain = row.values["total_force_nN"] - true
+        corrected = row.values["total_force_corrected_nN"] - true
+        assert plain > 0
+        assert abs(corrected) < plain
+    # The frame alone has the same control.
+    alone = force_free_magnitude(
+        solve(noisy.part(1, 2)),
+        noisy.part(1, 2),
+        reconstruct=solve,
+        n_controls=4,
+        first=1,
+    )
+    np.testing.assert_allclose(alone[0], idle[1], rtol=1e-4, atol=1e-3 * idle.max())
+
+
+def test_forces_outside_of_the_cells_stay() -> None:
+    fields = synthesise(1, seed=3, shape=(32, 32), distribution=KINDS["cells"]())
+    displacement, truth = fields.on_gel(young_pa=5000.0, spacing_um=1.0)
+    labels = np.zeros((32, 32), dtype=int)
+    labels[:, :16] = 1
+    seen: list[DisplacementStack] = []
+
+    def look(stack: DisplacementStack):
+        seen.append(stack)
+        return truth
+
+    force_free_magnitude(
+        truth, displacement, reconstruct=look, labels=labels, n_controls=1
+    )
+    left, right = np.split(np.abs(seen[0].data[0]).sum(axis=-1), 2, axis=1)
+    assert right.mean() > 1.5 * left.mean()
+    everything = pytest.approx(displacement.data.std(), rel=0.2)
+    force_free_magnitude(
+        truth,
+        displacement,
+        reconstruct=look,
+        labels=np.eye(32, dtype=int),
+        n_controls=1,
+    )
+    assert seen[1].data.std() == everything
