@@ -11,6 +11,8 @@ import yaml
 
 import napari_vit_tfm
 from napari_vit_tfm.io import readers
+from napari_vit_tfm.quantities import QUANTITIES, Scale, adhesion_columns
+from napari_vit_tfm.quantities.measure import FLAGS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_vit_tfm"
@@ -79,3 +81,12 @@ def test_the_citation_is_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == napari_vit_tfm.__version__
     assert citation["license"] == "BSD-3-Clause"
+
+
+def test_every_quantity_is_explained() -> None:
+    page = (ROOT / "docs" / "quantities.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"`(\w+)`", page))
+    si = Scale("Pa", "um")
+    assert {quantity.column(si) for quantity in QUANTITIES.values()} <= explained
+    assert set(adhesion_columns(si)) <= explained
+    assert set(FLAGS) <= explained

@@ -137,7 +137,7 @@ def test_the_dilation_is_in_micrometres(
     bare = tmp_path / "bare.h5"
     write_traction(bare, TractionStack(np.ones((24, 32, 2))))
     error = error_of("quantities", bare, "-o", table, *mask, "--dilate", 4)
-    assert "--dilate needs the vector spacing" in error
+    assert "needs the vector spacing" in error
 
 
 def test_the_table_of_adhesions(

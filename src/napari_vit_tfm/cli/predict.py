@@ -21,7 +21,6 @@ from napari_vit_tfm.cli.options import (
 )
 from napari_vit_tfm.cli.quantities import (
     MeasuredRun,
-    QuantityTable,
     TableOptions,
     table_options,
 )
@@ -151,7 +150,7 @@ def _predict(
         measured = None
         if table is not None:
             measured = MeasuredRun(
-                QuantityTable(tables, total=displacement.n_frames),
+                tables,
                 prepare(displacement, preparation),
                 partial(reconstruct, config=config, method=method),
             )
@@ -174,4 +173,4 @@ def _predict(
     click.echo(f"gel: {gel_in_words(substrate)}")
     run.report()
     if table is not None and measured is not None:
-        measured.table.write(table)
+        measured.write(table)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
-import numpy.typing as npt
 
 from napari_vit_tfm.cli.options import (
     FILE,
@@ -34,7 +32,7 @@ from napari_vit_tfm.options import options_of
 from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.quantities import Adhesion, Cell, Row
+    from napari_vit_tfm.quantities import Recorder
 
 Reconstruct = Callable[[DisplacementStack], TractionStack]
 
@@ -77,6 +75,28 @@ class TableOptions:
                 check_table(path)
                 if self.mask is not None and path.exists() and path.samefile(self.mask):
                     raise ConfigError(f"{path}: the table is an input file")
+
+    def recorder(self, n_frames: int) -> Recorder:
+        """A recorder of the quantities of a stack, with the mask that was given."""
+        from napari_vit_tfm.io import read_labels
+        from napari_vit_tfm.quantities import Recorder
+
+        return Recorder(
+            self.config,
+            n_frames=n_frames,
+            labels=None if self.mask is None else read_labels(self.mask),
+            with_adhesions=self.adhesions is not None,
+        )
+
+    def write(self, recorder: Recorder, path: Path) -> None:
+        """Write the tables, and print what limits their meaning."""
+        recorder.write(path)
+        click.echo(f"quantities: {path} ({len(recorder.rows)} rows)")
+        if self.adhesions is not None:
+            recorder.write_adhesions(self.adhesions)
+            click.echo(f"adhesions: {self.adhesions} ({len(recorder.adhesions)} rows)")
+        for sentence in recorder.notes():
+            note(sentence)
 
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,13 +206,13 @@ def command(
             gel=gel,
             on_notice=note,
         )
-    table = QuantityTable(tables, total=traction.n_frames)
-    table.add(
+    recorder = tables.recorder(traction.n_frames)
+    recorder.add(
         traction,
         displacement=displacement,
         reconstruct=_same_method(traction, device) if displacement else None,
     )
-    table.write(output)
+    tables.write(recorder, output)
 
 
 def _same_spacing(in_file: float | None, given: float | None) -> float | None:
@@ -232,160 +252,41 @@ def _same_method(traction: TractionStack, device: Device) -> Reconstruct | None:
     return again
 
 
-@dataclass
-class QuantityTable:
-    """Collects the quantities of a stack that comes in batches, and writes them.
-
-    Parameters
-    ----------
-    options : TableOptions
-        Masks, regions and tables.
-    total : int
-        Number of frames of the whole stack.
-    """
-
-    options: TableOptions
-    total: int
-    _rows: list[Row] = field(default_factory=list)
-    _adhesions: list[tuple[Cell, Adhesion]] = field(default_factory=list)
-    _columns: tuple[list[str], list[str]] = ([], [])
-    _labels: npt.NDArray[np.int64] | None = None
-
-    def __post_init__(self) -> None:
-        from napari_vit_tfm.io import read_labels
-
-        if self.options.mask is not None:
-            self._labels = read_labels(self.options.mask)
-            of_frames = len(self._labels) if self._labels.ndim == 3 else self.total
-            if of_frames != self.total:
-                raise ConfigError(
-                    f"{self.options.mask}: the mask has {of_frames} frames, the "
-                    f"tractions {self.total}"
-                )
-
-    def add(
-        self,
-        traction: TractionStack,
-        *,
-        first: int = 0,
-        displacement: DisplacementStack | None = None,
-        reconstruct: Reconstruct | None = None,
-    ) -> None:
-        """Measure the frames of a batch.
-
-        Parameters
-        ----------
-        traction : TractionStack
-            Tractions of the batch.
-        first : int, keyword-only
-            Number of its first frame.
-        displacement : DisplacementStack, keyword-only, optional
-            The measured displacements of these frames.
-        reconstruct : callable, keyword-only, optional
-            Computes tractions as these were computed.
-        """
-        from napari_vit_tfm import quantities
-
-        labels = self._labels_of(traction, first)
-        dilation = self._dilation_steps(traction.spacing_um)
-        idle = None
-        n_controls = self.options.config.n_controls
-        if displacement is not None and reconstruct is not None and n_controls:
-            idle = quantities.force_free_magnitude(
-                traction,
-                displacement,
-                reconstruct=reconstruct,
-                labels=labels,
-                dilation_steps=dilation,
-                n_controls=n_controls,
-                first=first,
-            )
-        how = quantities.Measurement(
-            labels=labels, dilation_steps=dilation, measured=displacement, idle=idle
-        )
-        for cells in quantities.cells_of(traction, how):
-            for one in cells:
-                cell = replace(one, frame=one.frame + first)
-                self._rows.append(quantities.row_of(cell))
-                if self.options.adhesions is not None:
-                    found = quantities.adhesions_of(cell)
-                    self._adhesions.extend((cell, adhesion) for adhesion in found)
-        scale = quantities.scale_of(traction)
-        self._columns = (
-            quantities.columns_of(traction),
-            quantities.adhesion_columns(scale),
-        )
-
-    def write(self, path: Path) -> None:
-        """Write the tables, and print what limits their meaning."""
-        from napari_vit_tfm import quantities
-
-        quantities.write_quantities(path, self._columns[0], self._rows)
-        click.echo(f"quantities: {path} ({len(self._rows)} rows)")
-        if self.options.adhesions is not None:
-            quantities.write_adhesions(
-                self.options.adhesions, self._columns[1], self._adhesions
-            )
-            n = len(self._adhesions)
-            click.echo(f"adhesions: {self.options.adhesions} ({n} rows)")
-        for sentence in quantities.notes_of(self._rows):
-            note(sentence)
-
-    def _labels_of(
-        self, traction: TractionStack, first: int
-    ) -> npt.NDArray[np.integer[Any]] | None:
-        from napari_vit_tfm.quantities import labels_of_outline
-
-        labels = self._labels
-        if labels is not None:
-            stop = first + traction.n_frames
-            return labels if labels.ndim == 2 else labels[first:stop]
-        region = self.options.config.region
-        if traction.outline is not None and region != "field":
-            return labels_of_outline(traction.outline, traction.grid_shape)
-        if region == "outline":
-            raise ConfigError("the file has no outline: use --mask, or --region field")
-        return None
-
-    def _dilation_steps(self, spacing_um: float | None) -> float:
-        from napari_vit_tfm.quantities import default_dilation_steps
-
-        dilation_um = self.options.config.dilation_um
-        if dilation_um is None:
-            return default_dilation_steps(spacing_um)
-        if spacing_um is None:
-            raise ConfigError(
-                "--dilate needs the vector spacing in um: add --spacing UM"
-            )
-        return dilation_um / spacing_um
-
-
-@dataclass
 class MeasuredRun:
     """Measures the tractions of a run, batch by batch.
 
     Parameters
     ----------
-    table : QuantityTable
-        Table of the quantities.
+    tables : TableOptions
+        Masks, regions and tables.
     displacement : Displacement
         The prepared displacements of the run.
     reconstruct : callable
         Computes tractions as the run does.
     """
 
-    table: QuantityTable
-    displacement: Displacement
-    reconstruct: Reconstruct
-    _done: int = 0
+    def __init__(
+        self,
+        tables: TableOptions,
+        displacement: Displacement,
+        reconstruct: Reconstruct,
+    ) -> None:
+        self._tables = tables
+        self._displacement = displacement
+        self._reconstruct = reconstruct
+        self._recorder = tables.recorder(displacement.n_frames)
+        self._n_done = 0
 
     def add(self, traction: TractionStack) -> None:
         """Measure the tractions of the next frames."""
-        stop = self._done + traction.n_frames
-        self.table.add(
+        start, stop = self._n_done, self._n_done + traction.n_frames
+        self._recorder.add(
             traction,
-            first=self._done,
-            displacement=self.displacement.part(self._done, stop),
-            reconstruct=self.reconstruct,
+            displacement=self._displacement.part(start, stop),
+            reconstruct=self._reconstruct,
         )
-        self._done = stop
+        self._n_done = stop
+
+    def write(self, path: Path) -> None:
+        """Write the tables, and print what limits their meaning."""
+        self._tables.write(self._recorder, path)

@@ -4,8 +4,13 @@ A `Quantity` is a registered function of a `Cell`. `measure` computes all of the
 every cell and frame; `adhesions_of` lists the adhesions of a cell.
 """
 
-# The order of these imports is that of the columns.
-from napari_vit_tfm.quantities import energy, forces, moments, tractions  # isort: skip
+# These modules register the quantities; their order is that of the columns.
+from napari_vit_tfm.quantities import (  # isort: skip
+    energy,  # noqa: F401
+    forces,  # noqa: F401
+    moments,  # noqa: F401
+    tractions,  # noqa: F401
+)
 from napari_vit_tfm.quantities.adhesions import (
     Adhesion,
     adhesion_columns,
@@ -24,6 +29,7 @@ from napari_vit_tfm.quantities.measure import (
     row_of,
     scale_of,
 )
+from napari_vit_tfm.quantities.recorder import Recorder
 from napari_vit_tfm.quantities.regions import (
     default_dilation_steps,
     labels_of_outline,
@@ -39,6 +45,7 @@ __all__ = [
     "Cell",
     "Measurement",
     "Quantity",
+    "Recorder",
     "Row",
     "Scale",
     "adhesion_columns",
@@ -47,17 +54,13 @@ __all__ = [
     "cells_of",
     "columns_of",
     "default_dilation_steps",
-    "energy",
     "force_free_magnitude",
-    "forces",
     "labels_of_outline",
     "measure",
-    "moments",
     "notes_of",
     "regions_of",
     "row_of",
     "scale_of",
-    "tractions",
     "write_adhesions",
     "write_quantities",
 ]
