@@ -58,7 +58,7 @@ def known_values(
     """True quantities of every field; the energy is that of the true displacement."""
     rows = measure(truth, Measurement(labels=labels))
     steps = displacement.in_grid_steps().astype(np.float64)
-    found = []
+    found: list[Values] = []
     for row, u, t, mask in zip(rows, steps, truth.data, labels, strict=True):
         (region,) = regions_of(mask, dilation_steps=default_dilation_steps(None))
         energy = float((t * u).sum(axis=-1)[region.dilated].sum()) / 2

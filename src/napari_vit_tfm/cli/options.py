@@ -316,7 +316,7 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         return command(source=source, **rest)
 
-    return _with(options, bundled)
+    return with_options(options, bundled)
 
 
 def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -350,7 +350,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         return command(config=config, **rest)
 
-    return _with(options, bundled)
+    return with_options(options, bundled)
 
 
 def preparation_config(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -361,7 +361,7 @@ def preparation_config(command: Callable[..., Any]) -> Callable[..., Any]:
         chosen = {name: given.pop(name) for name in _PREPARATION}
         return command(preparation=PreparationConfig(**chosen), **given)
 
-    return _with(tuple(map(command_option, _PREPARATION.values())), bundled)
+    return with_options(tuple(map(command_option, _PREPARATION.values())), bundled)
 
 
 def _methods_in_words() -> str:
@@ -398,9 +398,10 @@ def _option_in_words(method: str, option: Option) -> str:
     return f"{about.help}{allowed}. For {method}. Default: {about.otherwise}."
 
 
-def _with(
-    options: tuple[Callable[[Any], Any], ...], command: Callable[..., Any]
+def with_options(
+    options: tuple[Decorator, ...], command: Callable[..., Any]
 ) -> Callable[..., Any]:
+    """Add options to a command, in this order."""
     # click lists the option that is applied last first.
     for option in reversed(options):
         command = option(command)

@@ -16,11 +16,11 @@ from napari_vit_tfm.cli.options import (
     device_option,
     poisson_option,
     thickness_option,
+    with_options,
     young_option,
 )
 from napari_vit_tfm.cli.reporting import note
 from napari_vit_tfm.config import (
-    CellRegion,
     Device,
     QuantitiesConfig,
     ReconstructionConfig,
@@ -99,6 +99,17 @@ class TableOptions:
             note(sentence)
 
 
+def quantities_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of regions and controls; the command takes one `quantities`."""
+
+    @wraps(command)
+    def bundled(**given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in _QUANTITIES}
+        return command(quantities=QuantitiesConfig(**chosen), **given)
+
+    return with_options(tuple(map(command_option, _QUANTITIES.values())), bundled)
+
+
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the tables; the command takes one parameter `tables`."""
     options = (
@@ -109,7 +120,7 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="TIFF, NPY or HDF5 file with the number of the cell at each vector, 0 "
             "for the background, for all frames or for each.",
         ),
-        *(command_option(option) for option in _QUANTITIES.values()),
+        quantities_config,
         click.option(
             "--adhesions",
             type=FILE,
@@ -122,18 +133,13 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def bundled(
         *,
         mask: Path | None,
-        region: CellRegion | None,
-        dilation_um: float | None,
-        n_controls: int,
+        quantities: QuantitiesConfig,
         adhesions: Path | None,
         **rest: Any,
     ) -> Any:
-        config = QuantitiesConfig(region, dilation_um, n_controls)
-        return command(tables=TableOptions(mask, config, adhesions), **rest)
+        return command(tables=TableOptions(mask, quantities, adhesions), **rest)
 
-    for option in reversed(options):
-        bundled = option(bundled)
-    return bundled
+    return with_options(options, bundled)
 
 
 @click.command("quantities")

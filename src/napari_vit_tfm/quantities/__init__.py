@@ -37,10 +37,11 @@ from napari_vit_tfm.quantities.regions import (
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
 from napari_vit_tfm.quantities.tables import write_adhesions, write_quantities
-from napari_vit_tfm.quantities.units import Scale
+from napari_vit_tfm.quantities.units import SCALES, Scale
 
 __all__ = [
     "QUANTITIES",
+    "SCALES",
     "Adhesion",
     "Cell",
     "Measurement",

@@ -120,6 +120,8 @@ def measure(traction: TractionStack, how: Measurement | None = None) -> Iterator
     >>> round(row.values["total_force_nN"], 6), round(row.values["net_moment_nN_um"], 6)
     (0.8, 2.4)
     """
+    if how is not None and how.labels is not None:
+        check_cells(how.labels)
     for cells in cells_of(traction, how):
         yield from map(row_of, cells)
 
@@ -272,17 +274,38 @@ def _measured(displacement: DisplacementStack | None, frame: int) -> FloatArray 
     return without_motion(field, measure_motion(field)).astype(np.float64)
 
 
+def check_cells(labels: Labels) -> None:
+    """Raise an error if no frame has a cell.
+
+    Raises
+    ------
+    FieldError
+        Says so.
+    """
+    if not (labels != 0).any():
+        raise FieldError("the mask has no cell: all of its numbers are 0")
+
+
+def check_labels(labels: Labels, traction: TractionStack) -> None:
+    """Raise an error if labels do not belong to the grid and the frames.
+
+    Raises
+    ------
+    FieldError
+        Says what is expected.
+    """
+    shape, n_frames = traction.grid_shape, traction.n_frames
+    if labels.shape not in (shape, (n_frames, *shape)):
+        raise FieldError(
+            f"the mask has the shape {labels.shape}, expected one number for each "
+            f"vector: {shape}, or {(n_frames, *shape)} for all frames"
+        )
+
+
 def _check(traction: TractionStack, how: Measurement) -> None:
     shape, n_frames = traction.grid_shape, traction.n_frames
     if how.labels is not None:
-        labels = how.labels
-        if labels.shape not in (shape, (n_frames, *shape)):
-            raise FieldError(
-                f"the mask has the shape {labels.shape}, expected one number for each "
-                f"vector: {shape}, or {(n_frames, *shape)} for all frames"
-            )
-        if not (labels != 0).any():
-            raise FieldError("the mask has no cell: all of its numbers are 0")
+        check_labels(how.labels, traction)
     measured = how.measured
     if measured is not None and (measured.n_frames, measured.grid_shape) != (
         n_frames,

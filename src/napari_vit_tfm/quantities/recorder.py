@@ -20,6 +20,8 @@ from napari_vit_tfm.quantities.measure import (
     Measurement,
     Row,
     cells_of,
+    check_cells,
+    check_labels,
     columns_of,
     in_pascal,
     notes_of,
@@ -62,7 +64,7 @@ class Recorder:
     Raises
     ------
     FieldError
-        If the labels have another number of frames.
+        If the labels have another number of frames, or no cell.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Recorder:
             raise FieldError(
                 f"the mask has {len(labels)} frames, the tractions {n_frames}"
             )
+        if labels is not None:
+            check_cells(labels)
         self._config = config
         self._labels = labels
         self._with_adhesions = with_adhesions
@@ -151,8 +155,11 @@ class Recorder:
 
     def _labels_of(self, traction: TractionStack, first: int) -> Labels | None:
         if self._labels is not None:
-            stop = first + traction.n_frames
-            return self._labels if self._labels.ndim == 2 else self._labels[first:stop]
+            labels = self._labels
+            if labels.ndim == 3:
+                labels = labels[first : first + traction.n_frames]
+            check_labels(labels, traction)
+            return labels
         region = self._config.region
         if traction.outline is not None and region != "field":
             return labels_of_outline(traction.outline, traction.grid_shape)

@@ -87,3 +87,12 @@ class Scale:
             "" if n == 0 else name if n == 1 else f"{name}{n}" for name, n in powers
         )
         return "_".join(filter(None, named)), 1.0
+
+
+SCALES = (
+    Scale("Pa", "um"),
+    Scale("Pa", "steps"),
+    Scale("E", "um"),
+    Scale("E", "steps"),
+)
+"""All combinations of units; the first one has SI units."""

@@ -1,0 +1,37 @@
+"""Quantities of a stack that comes in batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.config import QuantitiesConfig
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.quantities import Measurement, Recorder, measure
+
+
+def test_batches_give_the_rows_of_the_whole_stack() -> None:
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(3, 16, 20, 2)).astype(np.float32)
+    labels = np.zeros((3, 16, 20), dtype=int)
+    labels[0, 4:9, 4:9] = 2
+    labels[2, 5:9, 8:14] = 1  # no cell in the second frame
+    stack = TractionStack(data, unit="Pa", spacing_um=1.0)
+    recorder = Recorder(QuantitiesConfig(), n_frames=3, labels=labels)
+    for frame in range(3):
+        recorder.add(TractionStack(data[frame], unit="Pa", spacing_um=1.0))
+    expected = list(measure(stack, Measurement(labels=labels)))
+    assert [(row.frame, row.cell) for row in recorder.rows] == [(0, 2), (2, 1)]
+    for found, row in zip(recorder.rows, expected, strict=True):
+        assert (found.frame, found.cell, found.flags) == (
+            row.frame,
+            row.cell,
+            row.flags,
+        )
+        assert dict(found.values) == pytest.approx(dict(row.values), nan_ok=True)
+
+
+def test_a_mask_without_cells_is_refused_at_once() -> None:
+    with pytest.raises(FieldError, match="no cell"):
+        Recorder(QuantitiesConfig(), n_frames=1, labels=np.zeros((8, 8), dtype=int))
