@@ -125,7 +125,6 @@ def test_a_runtime_error_is_the_cause_of_a_run_error(owner, qtbot):
 
 class Bar:
     n = 0
-    is_canceled = False
     is_open = True
 
     def update(self, by: int) -> None:
@@ -135,7 +134,7 @@ class Bar:
         self.is_open = False
 
 
-def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
+def test_a_progress_bar_follows_the_steps_and_is_closed(make, answers, qtbot):
     bars, go_on = [], threading.Event()
 
     def count(total: int, _is_cancelled: Callable[[], bool]) -> Generator:
@@ -149,7 +148,7 @@ def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
         bars.append(Bar())
         return bars[-1]
 
-    job = make(count, open_bar=open_bar, on_bar_cancelled=lambda: job.cancel())
+    job = make(count, open_bar=open_bar)
     job.submit(2)
     go_on.set()
     qtbot.waitUntil(lambda: not job.is_busy)
@@ -161,7 +160,7 @@ def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
     qtbot.waitUntil(lambda: (4, 2) in answers)
     job.advance(2)
     assert bars[1].n == 2
-    bars[1].is_canceled = True
+    job.cancel()
     go_on.set()
     qtbot.waitUntil(lambda: not job.is_busy)
     assert answers[-1] == (4, 2)

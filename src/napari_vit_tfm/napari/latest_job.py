@@ -62,9 +62,7 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         Called whenever a computation has ended, with or without a result.
     open_bar : callable, keyword-only, optional
         Called with a request; returns its progress bar, a
-        ``napari.utils.cancelable_progress``. `advance` moves it.
-    on_bar_cancelled : callable, keyword-only, optional
-        Called if the user cancels the progress bar; has to call `cancel`.
+        ``napari.utils.progress``. `advance` moves it.
     """
 
     def __init__(
@@ -77,7 +75,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         on_step: Callable[[Request, Step], None] | None = None,
         on_finished: Callable[[], None] | None = None,
         open_bar: Callable[[Request], Any] | None = None,
-        on_bar_cancelled: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(owner)
         self._function = function
@@ -86,7 +83,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         self._on_step = on_step
         self._finished = on_finished
         self._open_bar = open_bar
-        self._on_bar_cancelled = on_bar_cancelled
         self._worker: Any = None
         self._bar: Any = None
         self._cancelled = Event()
@@ -157,9 +153,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         worker.start()
 
     def _on_yielded(self, step: Step) -> None:
-        if self._bar is not None and self._bar.is_canceled and self.pending is not None:
-            assert self._on_bar_cancelled is not None
-            self._on_bar_cancelled()
         if self._current is not None and self._on_step is not None:
             self._on_step(self._current, step)
 
