@@ -253,9 +253,7 @@ def _click_around(
 def _attention_ms(frame: PreparedFrame) -> float:
     """Milliseconds in which a frame is prepared and its attention computed."""
     started = perf_counter()
-    prepare_frame(
-        frame.stack, frame.index, config=frame.config, method=frame.method
-    ).attention()
+    prepare_frame(frame.field, 0, config=frame.config, method=frame.method).attention()
     return (perf_counter() - started) * 1000
 
 

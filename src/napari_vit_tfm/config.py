@@ -21,7 +21,7 @@ MIN_SIDE = PATCH_SIZE
 MIN_FOURIER_SIDE = 4
 """Fewest vectors along a side of a field, for FTTC."""
 
-MIN_AUTOMATIC_SIDE = 24
+MIN_AUTOMATIC_SIDE = 12
 """Fewest vectors along a side with which FTTC chooses its regularisation reliably. In
 smaller fields it can be so strong that hardly any traction is left."""
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import (
-    BAYESIAN_FTTC,
     BUNDLED_MODEL,
     MOST_FILLED_HOLES,
     MOST_HOLES,
@@ -180,9 +179,8 @@ def grid_notices(
         )
     if min(rows, columns) < method.reliable_side:
         yield (
-            f"with {rows} x {columns} vectors, the regularisation that {method.name} "
-            "chooses may be much too strong: compare with "
-            f"{BAYESIAN_FTTC}, or set the regularisation"
+            f"with {rows} x {columns} vectors, details of the displacement can hardly "
+            f"be told from noise: the tractions of {method.name} may be much too weak"
         )
     if method.needs_windows((rows, columns)):
         side = WindowConfig.side

@@ -31,7 +31,7 @@ def found() -> PatchFindings:
 @pytest.fixture
 def bare(found: PatchFindings) -> PatchFindings:
     """The influence by a method without attention."""
-    frame = frame_with(None, found.frame.stack, 1)
+    frame = frame_with(None, found.frame.field, 0)
     view = MapView(block=0, evidence="influence")
     return PatchFindings(frame, (1, 2), view, influence=np.ones((3, 4)))
 

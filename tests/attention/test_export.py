@@ -60,7 +60,7 @@ def test_the_file_is_enough_to_draw_it_again(
     assert saved["faithfulness.strength"] == curves.strength
     assert saved["faithfulness.advantage"] == curves.advantage(CHOSEN)
     assert saved["influence_correlation"].shape == (2,)
-    assert saved["displacement.longest"] == found.frame.stack.longest()
+    assert saved["displacement.longest"] == found.frame.longest
     assert (saved["shown"], saved["scale"]) == ("map", "share")
     np.testing.assert_array_equal(
         saved["influence_overlay"],

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, prepare_frame
 from napari_vit_tfm.attention.patches import PatchGrid
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.errors import FieldError, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
@@ -226,3 +227,30 @@ def test_the_original_network_s_maps_and_overlay(reference: Path) -> None:
     weighted = np.hypot(mask * fields[0, ..., 0], mask * fields[0, ..., 1])
     found = attention.overlay(11, 2, 11, kind="displacement")
     np.testing.assert_allclose(found, weighted, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "preparation",
+    [
+        PreparationConfig(reverse=True, replace_outliers=True, remove_drift=True),
+        PreparationConfig(bin_size=2),
+        PreparationConfig(zeros_are_holes=True, fill_holes=True, bin_size=3),
+    ],
+)
+@pytest.mark.parametrize("unit", ["um", "grid"])
+def test_the_frame_is_prepared_as_for_a_reconstruction(
+    preparation: PreparationConfig, unit: str
+) -> None:
+    stack = random_stack(2, (40, 55), unit=unit, spacing_um=0.5)
+    stack.data[1, 3, 4] += 50
+    stack.data[1, 20:26, 20:26] = 0
+    frame = prepare_frame(stack, 1, config=CPU, preparation=preparation)
+    prepared = prepare(stack, preparation)
+    assert isinstance(prepared, DisplacementStack)
+    np.testing.assert_array_equal(frame.displacement, prepared.data[1])
+    assert frame.field.spacing_um == prepared.spacing_um
+    expected = prepare_frame(prepared, 1, config=CPU)
+    assert torch.equal(frame.inputs, expected.inputs)
+    assert frame.grid == expected.grid
+    assert not torch.equal(frame.inputs, prepare_frame(stack, 1, config=CPU).inputs)
+    assert frame.longest >= 0.999 * prepared.magnitude()[0].max()

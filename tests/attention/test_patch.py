@@ -81,16 +81,13 @@ def test_what_is_shown_is_in_shares(found: PatchFindings) -> None:
 
 
 def test_the_colours_of_displacements_end_at_the_longest_of_all_frames(
-    found: PatchFindings,
+    found: PatchFindings, stack: DisplacementStack
 ) -> None:
-    longest = found.frame.stack.longest()
-    assert longest > found.frame.stack.magnitude()[found.frame.index].max()
+    longest = stack.longest()
+    assert longest > stack.magnitude()[found.frame.index].max()
     drawn = found.showing(kind="displacement").picture()
     assert drawn is not None
     assert drawn.limits == pytest.approx((0, 4 * longest))
-    given = found.showing(kind="displacement").picture(longest=3.0)
-    assert given is not None
-    assert given.limits == (0, 12)
 
 
 def test_the_scale_holds_the_other_patches_of_all_blocks(found: PatchFindings) -> None:
@@ -146,7 +143,7 @@ def test_the_map_shown_is_looked_up_once(
 
     monkeypatch.setattr(FrameAttention, "map", count)
     other = found.showing(block=0)
-    assert other.picture(longest=1.0) is not None
+    assert other.picture() is not None
     np.testing.assert_array_equal(other.shown, shown)
     assert len(looked_up) == 1
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from napari_vit_tfm.models import physics_vit
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.rollout import rollout
-from napari_vit_tfm.physics.bayesian import most_probable_prior, posterior_gains
+from napari_vit_tfm.physics.bayesian import posterior_gains
+from napari_vit_tfm.physics.evidence import most_probable_prior
 from napari_vit_tfm.physics.halfspace import filter_modes
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator
 
@@ -125,7 +128,6 @@ def test_a_runtime_error_is_the_cause_of_a_run_error(owner, qtbot):
 
 class Bar:
     n = 0
-    is_canceled = False
     is_open = True
 
     def update(self, by: int) -> None:
@@ -135,7 +137,7 @@ class Bar:
         self.is_open = False
 
 
-def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
+def test_a_progress_bar_follows_the_steps_and_is_closed(make, answers, qtbot):
     bars, go_on = [], threading.Event()
 
     def count(total: int, _is_cancelled: Callable[[], bool]) -> Generator:
@@ -149,7 +151,7 @@ def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
         bars.append(Bar())
         return bars[-1]
 
-    job = make(count, open_bar=open_bar, on_bar_cancelled=lambda: job.cancel())
+    job = make(count, open_bar=open_bar)
     job.submit(2)
     go_on.set()
     qtbot.waitUntil(lambda: not job.is_busy)
@@ -161,7 +163,7 @@ def test_a_progress_bar_follows_the_steps_and_cancels(make, answers, qtbot):
     qtbot.waitUntil(lambda: (4, 2) in answers)
     job.advance(2)
     assert bars[1].n == 2
-    bars[1].is_canceled = True
+    job.cancel()
     go_on.set()
     qtbot.waitUntil(lambda: not job.is_busy)
     assert answers[-1] == (4, 2)
@@ -186,3 +188,63 @@ def test_destroying_the_owner_stops_the_computation(make, answers, owner):
     QCoreApplication.processEvents()
     assert calls == [True]
     assert answers == []
+
+
+_ENDS_DURING_A_COMPUTATION = """
+import sys, threading, time
+from qtpy.QtWidgets import QApplication, QWidget
+from napari_vit_tfm.napari.latest_job import LatestJob
+
+app, started = QApplication([]), threading.Event()
+how = sys.argv[1]
+
+def compute(request, is_cancelled):
+    started.set()
+    if how == "cancelled":
+        # A step that does not answer.
+        time.sleep(0.5)
+    while not is_cancelled():
+        time.sleep(0.01)
+    time.sleep(0.2)
+    print("stopped", flush=True)
+
+if how == "closed":
+    # As napari does.
+    from napari.qt.threading import WorkerBase
+    app.aboutToQuit.connect(WorkerBase.await_workers)
+
+widget = QWidget()
+job = LatestJob(widget, compute, on_result=print, on_error=print)
+job.submit(1)
+while not started.is_set():
+    app.processEvents()
+if how == "cancelled":
+    job.cancel()
+if how == "closed":
+    from qtpy.QtCore import QTimer
+    QTimer.singleShot(0, app.quit)
+    app.exec()
+print("end", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "lines"),
+    [
+        ("running", ["end", "stopped"]),
+        ("cancelled", ["end", "stopped"]),
+        ("closed", ["stopped", "end"]),
+    ],
+)
+def test_a_process_that_ends_during_a_computation_stops_it(how, lines):
+    """A thread that outlives the objects of Qt aborts the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDS_DURING_A_COMPUTATION, how],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == lines

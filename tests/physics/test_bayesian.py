@@ -1,75 +1,17 @@
-"""Bayesian FTTC: the evidence against brute force, known tractions, no tractions."""
+"""Bayesian FTTC: known tractions, no tractions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal
 
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.physics.bayesian import (
-    Prior,
-    bayesian_fttc,
-    log_evidence,
-    most_probable_prior,
-)
-from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, displacement_of
-from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.physics.bayesian import bayesian_fttc
+from napari_vit_tfm.physics.halfspace import displacement_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 from napari_vit_tfm.synthesis import synthesise
-
-
-def prior_of(variance: float, length: float) -> Prior:
-    return Prior(np.array(variance), np.array(length))
-
-
-def noise_of(variance: float) -> Noise:
-    return Noise(np.array(variance), np.array(0.0), np.array(True))
-
-
-def test_the_evidence_is_the_density_of_the_displacement() -> None:
-    """Against the covariance matrix of all nodes, by columns of the response."""
-    shape, prior, noise = (3, 7), prior_of(0.3, 0.0), noise_of(0.2)
-    nodes = shape[0] * shape[1]
-    # The mean is no part of the spectrum: tractions and noise have none.
-    identity = np.eye(2 * nodes).reshape(-1, 2, *shape)
-    centred = identity - identity.mean(axis=(-2, -1), keepdims=True)
-    columns = displacement_of(centred[:, 0], centred[:, 1], pad=False)
-    response = np.stack(columns, axis=1).reshape(2 * nodes, -1).T
-    projection = centred.reshape(2 * nodes, -1)
-    covariance = 0.3 * response @ response.T + 0.2 * projection
-    rng = np.random.default_rng(0)
-
-    def pair() -> tuple[float, float]:
-        u = rng.normal(size=(2, *shape)) * rng.uniform(0.2, 2)
-        u -= u.mean(axis=(-2, -1), keepdims=True)
-        field = spectrum(*u)
-        squared = np.square(np.stack(REFERENCE_RESPONSE(field.k)))
-        variance = noise.power(field.k) + squared * prior.power(field.k)
-        exact = multivariate_normal(cov=covariance, allow_singular=True).logpdf(
-            u.ravel()
-        )
-        return log_evidence(field, variance=variance), float(exact)
-
-    first, second = pair(), pair()
-    assert first[0] - second[0] == pytest.approx(first[1] - second[1])
-
-
-@pytest.mark.parametrize("prior", [prior_of(0.02, 0.0), prior_of(0.5, 4.0)])
-def test_the_prior_that_made_the_tractions_is_found(prior: Prior) -> None:
-    shape = (64, 80)
-    k_y, k_x = (2 * np.pi * np.fft.fftfreq(n) for n in shape)
-    gain = np.sqrt(prior.power(np.hypot(k_y[:, None], k_x)))
-    white = np.random.default_rng(0).normal(size=(4, *shape))
-    t_x, t_y = np.fft.ifft2(np.fft.fft2(white[:2]) * gain).real
-    noise = noise_of(0.01)
-    u_x, u_y = displacement_of(t_x, t_y, pad=False)
-    field = spectrum(u_x + 0.1 * white[2], u_y + 0.1 * white[3])
-    found = most_probable_prior(field, noise=noise)
-    assert found.length == prior.length
-    assert found.variance == pytest.approx(prior.variance, rel=0.25)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.01, 0.1])
@@ -108,15 +50,6 @@ def test_uncorrelated_tractions_give_tikhonov_s_solution() -> None:
     )
     # Up to the noise's slight correlation, which is estimated too.
     assert closest < 0.01 * np.square(found).sum()
-
-
-def test_a_prior_is_correlated_as_said() -> None:
-    k_y, k_x = (2 * np.pi * np.fft.fftfreq(n) for n in (256, 256))
-    power = prior_of(1.0, 4.0).power(np.hypot(k_y[:, None], k_x))
-    covariance = np.fft.ifft2(power).real[0]
-    for near, far in ((4, 8), (8, 12)):
-        expected = np.exp(-(far - near) / 4)
-        assert covariance[far] / covariance[near] == pytest.approx(expected, rel=0.05)
 
 
 def test_a_strain_of_the_whole_field_is_no_reason_for_strong_tractions() -> None:

@@ -17,6 +17,7 @@ from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.overlay import overlay
 from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE, PatchFindings
+from napari_vit_tfm.displacement.preparation import options_in_use
 from napari_vit_tfm.io import write_arrays
 
 
@@ -39,12 +40,12 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
     attributes: dict[str, dict[str, Any]] = {
         "": _file_attributes(findings),
         "displacement": {
-            "units": findings.frame.stack.unit,
-            "longest": findings.frame.stack.longest(),
+            "units": findings.frame.field.unit,
+            "longest": findings.frame.longest,
         },
     }
     is_displacement = findings.view.kind == "displacement"
-    units = findings.frame.stack.unit if is_displacement else "1"
+    units = findings.frame.field.unit if is_displacement else "1"
     overlay_attributes = {"units": units, "kind": findings.view.kind}
     if findings.attention is not None:
         arrays |= _attention_arrays(findings)
@@ -74,7 +75,7 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
 
 
 def _file_attributes(findings: PatchFindings) -> dict[str, Any]:
-    spacing_um = findings.frame.stack.spacing_um
+    spacing_um = findings.frame.field.spacing_um
     gel = findings.frame.substrate.gel
     return {
         "frame": findings.frame.index,
@@ -91,6 +92,7 @@ def _file_attributes(findings: PatchFindings) -> dict[str, Any]:
         "model": findings.frame.model,
         "model_sha256": findings.frame.method.sha256,
         "version": __version__,
+        **options_in_use(findings.frame.preparation),
     }
 
 

@@ -127,7 +127,7 @@ def _draw_overlay(figure: SubFigure, findings: PatchFindings, drawn: Picture) ->
         _draw_arrows(axes, findings.frame.displacement, style.arrow_stride)
     _outline(axes, findings.frame.grid, findings.patch, 2.0)
     _remove_ticks(axes)
-    _scale_bar(axes, findings.frame.grid.field_shape, findings.frame.stack.spacing_um)
+    _scale_bar(axes, findings.frame.grid.field_shape, findings.frame.field.spacing_um)
     extend = "max" if np.nanmax(drawn.data) > high else "neither"
     _colour_bar(figure, image, axes, drawn.title, extend=extend)
     name = (

@@ -17,12 +17,12 @@ from napari_vit_tfm.config import (
     MOST_FILLED_HOLES,
     MapDirection,
     MapSource,
+    PreparationConfig,
     ReconstructionConfig,
 )
-from napari_vit_tfm.displacement.checks import check_frame
-from napari_vit_tfm.displacement.preparation import bridged
+from napari_vit_tfm.displacement.preparation import PreparedFrames, bridged
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.fields import DisplacementStack, FloatArray
+from napari_vit_tfm.fields import Displacement, DisplacementStack, FloatArray
 from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
 from napari_vit_tfm.options import Choice
 from napari_vit_tfm.physics.substrate import Substrate
@@ -214,10 +214,14 @@ class PreparedFrame:
 
     Parameters
     ----------
-    stack : DisplacementStack
-        The displacements.
+    field : DisplacementStack
+        The prepared displacements of the frame, a stack of one frame.
     index : int
         Frame index, counted from zero.
+    longest : float
+        Longest measured displacement of all frames, in the unit of `field`.
+    preparation : PreparationConfig
+        What was done to the displacements.
     substrate : Substrate
         The gel.
     config : ReconstructionConfig
@@ -230,8 +234,10 @@ class PreparedFrame:
         The patches.
     """
 
-    stack: DisplacementStack
+    field: DisplacementStack
     index: int
+    longest: float
+    preparation: PreparationConfig
     substrate: Substrate
     config: ReconstructionConfig
     method: ReconstructionMethod
@@ -245,8 +251,8 @@ class PreparedFrame:
 
     @property
     def displacement(self) -> FloatArray:
-        """Displacements of the frame, ``(H, W, 2)``, in the stack's unit."""
-        frame: FloatArray = self.stack.data[self.index]
+        """Displacements of the frame, ``(H, W, 2)``, in the unit of `field`."""
+        frame: FloatArray = self.field.data[0]
         return frame
 
     def attention(self) -> FrameAttention:
@@ -284,6 +290,7 @@ def prepare_frame(
     substrate: Substrate | None = None,
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
+    preparation: PreparationConfig | None = None,
     on_notice: Notify | None = None,
 ) -> PreparedFrame:
     """Convert one frame to the input of a method.
@@ -291,10 +298,10 @@ def prepare_frame(
     Parameters
     ----------
     stack : DisplacementStack
-        Displacements.
+        Measured displacements.
     frame : int
         Frame index, counted from zero.
-    substrate, config, method, on_notice
+    substrate, config, method, preparation, on_notice
         As for `reconstruction.reconstruct`.
 
     Returns
@@ -325,41 +332,54 @@ def prepare_frame(
     config = config or ReconstructionConfig()
     method = method or load_method(config)
     substrate = substrate or Substrate()
-    check_grid(stack, method)
-    _check_whole(stack, method)
+    preparation = preparation or PreparationConfig()
+    notices = FrameNotices(method, stack, preparation)
+    # The checks take time, and are not needed if nobody reads about them.
+    on_checks = None if on_notice is None else notices.add
+    frames = PreparedFrames(stack, preparation, on_checks)
+    prepared = frames.stream()
+    check_grid(prepared, method)
+    _check_whole(prepared, method)
     if not 0 <= frame < stack.n_frames:
         raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
-    whole, holes = bridged(stack.part(frame, frame + 1))
+    field = prepared.part(frame, frame + 1)
+    whole, holes = bridged(field)
     if holes.mean() > MOST_FILLED_HOLES:
         raise FieldError(
             f"frame {frame} cannot be used: {holes.mean():.0%} of its vectors are "
             "missing"
         )
     if on_notice is not None:
-        for notice in grid_notices(stack, method):
-            on_notice(notice)
-        notices = FrameNotices(method, stack)
-        notices.add(frame, check_frame(stack.data[frame]))
-        for notice in notices.new():
+        for notice in (*grid_notices(prepared, method), *notices.new()):
             on_notice(notice)
     device = resolve_device(config.device)
     method.to(device)
     inputs = reference_displacement(whole, slice(None), substrate, method).to(device)
     grid = PatchGrid(
-        stack.grid_shape,
-        model_shape=method.grid if is_resampled(stack, method) else None,
+        prepared.grid_shape,
+        model_shape=method.grid if is_resampled(prepared, method) else None,
         patch_size=method.patch_size,
     )
-    return PreparedFrame(stack, frame, substrate, config, method, inputs, grid)
+    return PreparedFrame(
+        field=field,
+        index=frame,
+        longest=stack.longest() * frames.bin_factor,
+        preparation=preparation,
+        substrate=substrate,
+        config=config,
+        method=method,
+        inputs=inputs,
+        grid=grid,
+    )
 
 
-def _check_whole(stack: DisplacementStack, method: ReconstructionMethod) -> None:
+def _check_whole(displacement: Displacement, method: ReconstructionMethod) -> None:
     """Raise a FieldError if a field is processed in windows.
 
     Each window has its own attention, and no attention connects the windows.
     """
-    if method.needs_windows(stack.grid_shape):
-        rows, columns = stack.grid_shape
+    if method.needs_windows(displacement.grid_shape):
+        rows, columns = displacement.grid_shape
         side = method.max_whole_side
         raise FieldError(
             f"{method.name} reconstructs the field of {rows} x {columns} vectors in "

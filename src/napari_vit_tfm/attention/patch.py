@@ -197,31 +197,18 @@ class PatchFindings:
                 largest.append(float(_normalised(evidence)[others].max(initial=0)))
         return shares_shown_for(max(largest) * others.size)
 
-    def picture(self, *, longest: float | None = None) -> Picture | None:
-        """The overlay of the map shown.
-
-        Parameters
-        ----------
-        longest : float, keyword-only, optional
-            Longest displacement of all frames, in the stack's unit; computed if
-            None.
-
-        Returns
-        -------
-        Picture, or None if the map has not been computed
-        """
+    def picture(self) -> Picture | None:
+        """The overlay of the map shown; None if the map has not been computed."""
         if self.shown is None:
             return None
-        if longest is None:
-            longest = self.frame.stack.longest()
         return picture(
             self.shown,
             self.frame.displacement,
             grid=self.frame.grid,
             kind=self.view.kind,
             scale=self.view.scale,
-            unit=self.frame.stack.unit,
-            longest=longest,
+            unit=self.frame.field.unit,
+            longest=self.frame.longest,
             shares_shown=self.shares_shown,
         )
 

@@ -20,6 +20,7 @@ from napari_vit_tfm.cli.options import (
     displacement_source,
     output_file,
     poisson_option,
+    preparation_config,
     reconstruction_config,
     thickness_option,
 )
@@ -27,6 +28,7 @@ from napari_vit_tfm.config import (
     InspectionConfig,
     MapDirection,
     MapSource,
+    PreparationConfig,
     ReconstructionConfig,
 )
 from napari_vit_tfm.errors import ConfigError, FieldError, ModelError
@@ -119,6 +121,7 @@ _CHOICE = options_of(MapChoice)
 )
 @poisson_option
 @thickness_option
+@preparation_config
 @reconstruction_config
 def command(
     *,
@@ -137,6 +140,7 @@ def command(
     figure: Path | None,
     poisson: float | None,
     thickness_um: float | None,
+    preparation: PreparationConfig,
     config: ReconstructionConfig,
 ) -> None:
     """Compute what one patch of one frame attends to, block by block.
@@ -173,6 +177,7 @@ def command(
         substrate=substrate,
         config=config,
         method=method,
+        preparation=preparation,
         on_notice=note,
     )
     try:

@@ -193,7 +193,7 @@ class PreparedFrames:
         if config.reverse:
             field = -field
         if config.bin_size > 1:
-            field = binned(field, config.bin_size) * np.float32(self._bin_factor)
+            field = binned(field, config.bin_size) * np.float32(self.bin_factor)
         return field.astype(np.float32), record
 
     @property
@@ -201,7 +201,7 @@ class PreparedFrames:
         return self.displacement.grid_steps_per_unit()
 
     @property
-    def _bin_factor(self) -> float:
+    def bin_factor(self) -> float:
         """Change of the numbers in the unit of the displacements by binning.
 
         Grid steps and the width of the field become longer; micrometres and camera

@@ -35,7 +35,8 @@ from torch.nn import functional
 from napari_vit_tfm.config import PATCH_SIZE
 from napari_vit_tfm.models.layers import Block, attention_of
 from napari_vit_tfm.models.precision import without_autocast
-from napari_vit_tfm.physics.bayesian import most_probable_prior, posterior_gains
+from napari_vit_tfm.physics.bayesian import posterior_gains
+from napari_vit_tfm.physics.evidence import most_probable_prior
 from napari_vit_tfm.physics.halfspace import Gains, scaled_modes
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import weakref
 from collections.abc import Callable, Generator, Hashable
-from threading import Event
 from typing import Any, Generic, TypeVar
 
-from napari.qt.threading import create_worker
-from qtpy.QtCore import QObject, QThreadPool
+from napari.qt.threading import WorkerBase, create_worker
+from qtpy.QtCore import QObject
 
 from napari_vit_tfm.napari.errors import RunError
 
@@ -17,21 +17,25 @@ Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
-_PATIENCE_MS = 5000
+# At the end of a script, the objects of Qt are destroyed, and a thread that still uses
+# them aborts the process, however long its step takes. When napari closes, it waits in
+# the same way.
+atexit.register(WorkerBase.await_workers)
 
 
-def _wait_for_threads() -> None:
-    """Wait for computations at the end of a script.
+class _IsCancelled:
+    """Whether a worker has to stop, because of its job or because napari closes."""
 
-    The objects of Qt are destroyed afterwards, and a thread that still uses them aborts
-    the process.
-    """
-    pool = QThreadPool.globalInstance()
-    if pool is not None:
-        pool.waitForDone(_PATIENCE_MS)
+    def __init__(self) -> None:
+        self._worker: Callable[[], Any] = lambda: None
 
+    def watch(self, worker: Any) -> None:
+        # Its generator has a reference to this object.
+        self._worker = weakref.ref(worker)
 
-atexit.register(_wait_for_threads)
+    def __call__(self) -> bool:
+        worker = self._worker()
+        return worker is None or bool(worker.abort_requested)
 
 
 class LatestJob(QObject, Generic[Request, Step, Result]):
@@ -62,9 +66,7 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         Called whenever a computation has ended, with or without a result.
     open_bar : callable, keyword-only, optional
         Called with a request; returns its progress bar, a
-        ``napari.utils.cancelable_progress``. `advance` moves it.
-    on_bar_cancelled : callable, keyword-only, optional
-        Called if the user cancels the progress bar; has to call `cancel`.
+        ``napari.utils.progress``. `advance` moves it.
     """
 
     def __init__(
@@ -77,7 +79,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         on_step: Callable[[Request, Step], None] | None = None,
         on_finished: Callable[[], None] | None = None,
         open_bar: Callable[[Request], Any] | None = None,
-        on_bar_cancelled: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(owner)
         self._function = function
@@ -86,10 +87,8 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         self._on_step = on_step
         self._finished = on_finished
         self._open_bar = open_bar
-        self._on_bar_cancelled = on_bar_cancelled
         self._worker: Any = None
         self._bar: Any = None
-        self._cancelled = Event()
         self._current: Request | None = None
         self._next: Request | None = None
 
@@ -115,7 +114,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
     def cancel(self) -> None:
         """Cancel the running request at its next check, and the waiting one."""
         self._next = self._current = None
-        self._cancelled.set()
         if self._worker is not None:
             self._worker.quit()
 
@@ -135,21 +133,21 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
 
     def _start(self, request: Request) -> None:
         self._current = request
-        self._cancelled = Event()
+        is_cancelled = _IsCancelled()
         worker = create_worker(
             _steps,
             self._function,
             request,
-            self._cancelled.is_set,
+            is_cancelled,
             _start_thread=False,
             _ignore_errors=True,
         )
+        is_cancelled.watch(worker)
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_errored)
         worker.finished.connect(self._on_finished)
         self.destroyed.connect(worker.quit)
-        self.destroyed.connect(self._cancelled.set)
         self._worker = worker
         if self._open_bar is not None:
             # It processes Qt events, so the job must be busy before.
@@ -157,9 +155,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
         worker.start()
 
     def _on_yielded(self, step: Step) -> None:
-        if self._bar is not None and self._bar.is_canceled and self.pending is not None:
-            assert self._on_bar_cancelled is not None
-            self._on_bar_cancelled()
         if self._current is not None and self._on_step is not None:
             self._on_step(self._current, step)
 
@@ -175,7 +170,6 @@ class LatestJob(QObject, Generic[Request, Step, Result]):
 
     def _on_finished(self) -> None:
         self.destroyed.disconnect(self._worker.quit)
-        self.destroyed.disconnect(self._cancelled.set)
         self._worker = self._current = None
         bar, self._bar = self._bar, None
         if bar is not None:

@@ -1,18 +1,21 @@
 """Bayesian Fourier-transform traction cytometry.
 
-Tractions and noise are modelled as Gaussian. The prior variance of the tractions
-maximises the evidence, which is the probability of the measured displacement. In
-Fourier space the evidence is a sum over modes.
+The tractions are the most probable ones under the prior that maximises the evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from napari_vit_tfm.physics.evidence import (
+    CORRELATION_LENGTHS,
+    Prior,
+    most_probable_prior,
+    noise_for_inversion,
+)
 from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
@@ -20,138 +23,8 @@ from napari_vit_tfm.physics.halfspace import (
     Response,
     filter_modes,
 )
-from napari_vit_tfm.physics.spectrum import Noise, Spectrum, estimate_noise, spectrum
+from napari_vit_tfm.physics.spectrum import Noise, spectrum
 from napari_vit_tfm.physics.tikhonov import periodic_component
-
-CORRELATION_LENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Candidate correlation lengths of the tractions, in grid steps."""
-
-_RELATIVE_VARIANCES = np.geomspace(1e-10, 1, 81)
-"""Candidate variances of the tractions, relative to the largest possible variance."""
-
-
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """Gaussian tractions with the correlation ``exp(-distance / length)``.
-
-    Patches with sharp edges have such a correlation at short distances.
-
-    Parameters
-    ----------
-    variance : array of shape (...)
-        Power of ``t / E`` per mode and direction at the longest wavelengths. For
-        length 0 it is the variance of each component.
-    length : array of shape (...)
-        Correlation length, in grid steps. With 0 the tractions are uncorrelated
-        and the posterior mean is the Tikhonov solution.
-    """
-
-    variance: Array
-    length: Array
-
-    def power(self, k: Array) -> Array:
-        """Power per mode and direction.
-
-        Parameters
-        ----------
-        k : numpy array
-            Wave numbers, in radians per grid step.
-
-        Returns
-        -------
-        array of shape (..., *k.shape)
-        """
-        xp = array_namespace(self.variance)
-        squared = xp.asarray(
-            np.square(k), dtype=self.variance.dtype, device=device(self.variance)
-        )
-        field = (..., *[None] * squared.ndim)
-        return self.variance[field] * (1 + squared * self.length[field] ** 2) ** -1.5
-
-
-def log_evidence(field: Spectrum, *, variance: Array) -> Array:
-    """Logarithm of the evidence for displacements, up to a constant.
-
-    It is ``-1/2 sum [log v + |u|^2 / v]`` over modes and directions.
-
-    Parameters
-    ----------
-    field : Spectrum
-        The displacements.
-    variance : array of shape (..., 2, K), keyword-only
-        Variance ``v`` of the modes: the variance of the noise plus the variance of
-        the tractions times the squared response of the gel.
-
-    Returns
-    -------
-    array of shape (...)
-    """
-    xp = array_namespace(variance)
-    count = xp.asarray(field.count, dtype=variance.dtype, device=device(variance))
-    terms = count * xp.log(variance) + field.power / variance
-    return -0.5 * xp.sum(terms, axis=(-2, -1))
-
-
-def most_probable_prior(
-    field: Spectrum,
-    *,
-    noise: Noise,
-    response: Response = REFERENCE_RESPONSE,
-    lengths: Sequence[float] = CORRELATION_LENGTHS,
-) -> Prior:
-    """Prior that maximises the evidence, for each field separately.
-
-    Parameters
-    ----------
-    field : Spectrum
-        The displacements.
-    noise : Noise, keyword-only
-        The noise of the displacements.
-    response : callable, keyword-only
-        The response of the gel. The default is the reference gel.
-    lengths : sequence of float, keyword-only
-        Candidate correlation lengths, in grid steps.
-
-    Returns
-    -------
-    Prior
-        Neighbouring candidates of the variance differ by a third, so it is accurate
-        to about a sixth. It is zero for a field of zeros.
-    """
-    xp = array_namespace(field.power)
-
-    def as_array(values: Array) -> Array:
-        return xp.asarray(values, dtype=field.power.dtype, device=device(field.power))
-
-    squared = as_array(np.square(np.stack(response(field.k))))
-    count, relative = as_array(field.count), as_array(_RELATIVE_VARIANCES)
-    empty = xp.sum(field.power, axis=(-2, -1)) == 0
-    # A field of zeros gets an arbitrary power here and a zero variance below.
-    power = xp.where(empty[..., None, None], 1.0, field.power)
-    of_noise = noise.power(field.k)[..., None, None, :]
-    found = Spectrum(field.k, field.count, power[..., None, :, :])
-    best, variance, chosen = None, None, None
-    for length in lengths:
-        shape = Prior(as_array(1.0), as_array(length)).power(field.k)
-        unit = squared * shape
-        # The variance if the displacement had no noise.
-        largest = xp.sum(power / unit, axis=(-2, -1)) / (2 * xp.sum(count))
-        candidates = largest[..., None] * relative
-        evidence = log_evidence(
-            found, variance=of_noise + candidates[..., None, None] * unit
-        )
-        most = xp.max(evidence, axis=-1)
-        place = xp.argmax(evidence, axis=-1)
-        candidate = xp.take_along_axis(candidates, place[..., None], axis=-1)[..., 0]
-        if best is None:
-            best, variance = most, candidate
-            chosen = xp.full(most.shape, length, dtype=most.dtype, device=device(most))
-            continue
-        better = most > best
-        best = xp.where(better, most, best)
-        variance = xp.where(better, candidate, variance)
-        chosen = xp.where(better, length, chosen)
-    return Prior(xp.where(empty, 0.0, variance), chosen)
 
 
 def bayesian_fttc(
@@ -183,10 +56,10 @@ def bayesian_fttc(
     Notes
     -----
     The method is Bayesian L2 regularisation [1]_ with three differences. The noise
-    is estimated from the whole field (`estimate_noise`), not from a marked region
-    without cells. The tractions may be correlated. The jumps between opposite
-    borders are removed (`periodic_component`), because the evidence would attribute
-    them to strong tractions.
+    is estimated from the whole field (`evidence.noise_for_inversion`), not from a
+    marked region without cells. The tractions may be correlated. The jumps between
+    opposite borders are removed (`periodic_component`), because the evidence would
+    attribute them to strong tractions.
 
     References
     ----------
@@ -234,8 +107,8 @@ def bayesian_gains(
         The `gains` argument of `halfspace.filter_modes`, for the periodic
         components of the fields.
     """
-    noise = estimate_noise(x, y)
     field = spectrum(periodic_component(x), periodic_component(y))
+    noise = noise_for_inversion(x, y, field, response=response)
     prior = most_probable_prior(field, noise=noise, response=response, lengths=lengths)
     return posterior_gains(noise, prior, response=response)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from napari_vit_tfm.physics.evidence import noise_for_inversion
 from napari_vit_tfm.physics.halfspace import (
     REFERENCE_RESPONSE,
     Array,
@@ -13,7 +14,7 @@ from napari_vit_tfm.physics.halfspace import (
     Response,
     filter_modes,
 )
-from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum
+from napari_vit_tfm.physics.spectrum import spectrum
 
 
 def periodic_component(x: Array) -> Array:
@@ -186,7 +187,7 @@ def choose_regularisation(
     noise, where ``f = G^2 / (G^2 + regularisation)`` and ``n`` is the power of the
     noise. The expectation of ``(|u|^2 - n) / G^2`` is ``|t|^2``, so the sum over all
     modes can be estimated without bias for every parameter. The noise is estimated
-    from the field (`estimate_noise`).
+    from the field (`evidence.noise_for_inversion`).
 
     This is Stein's unbiased risk estimate of the solution of an inverse problem
     [1]_ [2]_. Generalised cross-validation estimates the error of the displacement
@@ -216,8 +217,8 @@ def choose_regularisation(
     >>> strong > 10 * weak
     True
     """
-    noise = estimate_noise(x, y)
     field = spectrum(periodic_component(x), periodic_component(y))
+    noise = noise_for_inversion(x, y, field, response=response)
     squared = np.square(np.stack(response(field.k)))
     of_noise = field.count * noise.power(field.k)
     # A single mode may be negative; only the sum is an unbiased estimate.

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pytest
 from qtpy.QtCore import QThreadPool
 
 from canvas import (
@@ -23,16 +24,22 @@ from canvas import (
     relative_to_uniform,
     world,
 )
-from layers_of_fields import describe, show_tractions, tractions_of
+from layers_of_fields import describe, displacement_at, show_tractions, tractions_of
 from napari_vit_tfm.attention import captions
 from napari_vit_tfm.attention.frame import FrameAttention, MapChoice, prepare_frame
 from napari_vit_tfm.attention.patch import PatchFindings
-from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.config import (
+    REFERENCE_POISSON,
+    PreparationConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES, Inspector
 from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruction import reconstruct
 
 
 def test_the_map_is_the_rollout_and_is_over_the_field(
@@ -454,3 +461,34 @@ def test_data_are_compared_at_the_start_and_when_they_are_reported_to_have_chang
     finish(inspecting)
     assert "were changed" not in inspecting.message.text()
     assert inspecting.inspector.shown.frame is not None
+
+
+@pytest.mark.parametrize("bin_size", [1, 2])
+def test_the_field_is_prepared_as_for_the_computed_tractions(
+    viewer, source, inspecting, displacement, finish, bin_size
+):
+    preparation = PreparationConfig(reverse=True, remove_drift=True, bin_size=bin_size)
+    config = ReconstructionConfig(model="fttc", device="cpu")
+    computed = reconstruct(
+        displacement_at(viewer.layers, source), config=config, preparation=preparation
+    )
+    show_tractions(viewer.layers, computed, source)
+    finish(inspecting)
+    frame = inspecting.inspector.shown.frame
+    prepared = prepare(displacement_at(viewer.layers, source), preparation)
+    np.testing.assert_array_equal(frame.displacement, prepared.data[0])
+    assert "prepared as for the last result" in inspecting.message.text()
+    # In vectors of the measured field.
+    press(viewer, world(source, 12, 20))
+    assert inspecting.inspector.shown.patch == (
+        12 // bin_size // 8,
+        20 // bin_size // 8,
+    )
+    overlay = named(viewer, "map")
+    rows, columns = (size // bin_size for size in displacement.grid_shape)
+    assert overlay.data.shape == (rows, columns)
+    for corner in ((-0.5, -0.5), (rows - 0.5, columns - 0.5)):
+        there = [bin_size * (place + 0.5) - 0.5 for place in corner]
+        np.testing.assert_allclose(
+            overlay.data_to_world(corner), source.data_to_world((0, *there))[1:]
+        )

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import shutil
+import threading
 import weakref
 
 import numpy as np
@@ -28,9 +29,11 @@ from napari_vit_tfm import io
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
+from napari_vit_tfm.models import load
 from napari_vit_tfm.napari import _reader
 from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.napari.layers.reading import layer_stack
+from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.traction.dock import TractionDock
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Gathered, reconstruct
@@ -326,6 +329,8 @@ def test_cancelling_does_not_change_the_layers(dock, viewer, finish, long_stack,
     elif how == "activity dock":
         (bar,) = bars()
         bar.cancel()
+        assert dock.message.text().startswith("Cancelled")
+        assert dock.run_button.text() == "Run"
     else:
         viewer.layers.remove(source)
     finish(dock)
@@ -573,6 +578,37 @@ def test_a_run_ends_while_the_dock_is_hidden(dock, viewer, finish, displacement)
     finish(dock)
     assert "removed" in dock.message.text()
     dock.bind()
+
+
+@pytest.mark.parametrize("how", ["button", "activity dock"])
+def test_cancelling_a_large_field_does_not_wait_for_the_frame(
+    dock, viewer, qtbot, finish, monkeypatch, how
+):
+    computed, go_on = [], threading.Event()
+    method = load("fttc")
+    method.max_whole_side = 16
+    of_windows = method.traction
+
+    def slowly(displacement):
+        computed.append(len(displacement))
+        go_on.wait(10)
+        return of_windows(displacement)
+
+    monkeypatch.setattr(method, "traction", slowly)
+    monkeypatch.setattr(MethodCache, "load", lambda _cache, _config: method)
+    data = np.random.default_rng(0).normal(size=(2, 16, 300, 2))
+    add(viewer, DisplacementStack(data, unit="grid"))
+    dock.computing["batch_size"].value = 1
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: len(computed) == 1)
+    if how == "button":
+        dock.run_button.click()
+    else:
+        bars()[0].cancel()
+    go_on.set()
+    finish(dock)
+    assert dock.message.text().startswith("Cancelled")
+    assert computed == [1]
 
 
 @pytest.mark.parametrize(

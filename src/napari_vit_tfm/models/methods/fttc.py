@@ -137,6 +137,7 @@ class BayesianFTTCMethod(_FourierMethod):
     """FTTC with the prior that maximises the evidence; see `physics.bayesian`."""
 
     name = BAYESIAN_FTTC
+    reliable_side = MIN_AUTOMATIC_SIDE
 
     def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
         from napari_vit_tfm.physics.bayesian import bayesian_gains

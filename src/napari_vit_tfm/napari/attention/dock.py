@@ -13,8 +13,10 @@ from superqt import QToggleSwitch
 
 from napari_vit_tfm import io
 from napari_vit_tfm.attention import captions
+from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patch import EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.displacement.preparation import options_in_use
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari.attention.controls import AttentionControls
 from napari_vit_tfm.napari.attention.export import copy_figure, save
@@ -35,6 +37,7 @@ _INTRODUCTION = (
 )
 _NO_FIELD = "There is no displacement field."
 _INFLUENCE_HINT = "The influence on its tractions can still be computed."
+_PREPARED = "The displacements are prepared as for the last result. "
 _CLICK_HINT = "Click a patch, or move to it with the arrow keys."
 _PLANE_HINT = (
     "Attention is shown in the 2D view of rows and columns only. Switch off 3D view, "
@@ -298,9 +301,7 @@ def _message(shown: Shown) -> str:
     if frame is None:
         assert shown.request is not None
         return f"Computing the attention of frame {shown.request.index}…"
-    prefix = ""
-    if not frame.method.has_attention:
-        prefix = f"{captions.no_attention(frame.model)} {_INFLUENCE_HINT} "
+    prefix = _about_frame(frame)
     if findings is None:
         return f"{prefix}{_CLICK_HINT}"
     patch = captions.patch_words(frame.grid, findings.patch)
@@ -314,6 +315,16 @@ def _message(shown: Shown) -> str:
     if shown.other_model:
         text += f" {captions.other_tractions(shown.other_model, frame.model)}"
     return text
+
+
+def _about_frame(frame: PreparedFrame) -> str:
+    """What applies to all patches of a frame, as the start of a message."""
+    prefix = ""
+    if not frame.method.has_attention:
+        prefix = f"{captions.no_attention(frame.model)} {_INFLUENCE_HINT} "
+    if options_in_use(frame.preparation):
+        prefix += _PREPARED
+    return prefix
 
 
 def _cancelled(test: EvidenceRequest) -> str:

@@ -23,7 +23,7 @@ from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import ROLLOUT, MapChoice, PreparedFrame
 from napari_vit_tfm.attention.patch import MapView, PatchFindings
 from napari_vit_tfm.attention.patches import Patch
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.attention.layers import AttentionLayers
@@ -41,7 +41,7 @@ from napari_vit_tfm.napari.attention.requests import (
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, have_same_results
 from napari_vit_tfm.napari.errors import in_one_line, is_expected, report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.placing import frame_at, node_at
+from napari_vit_tfm.napari.layers.placing import bin_of, frame_at, node_at
 from napari_vit_tfm.napari.layers.reading import (
     as_displacement,
     field_of,
@@ -459,8 +459,11 @@ class Inspector:
         if index is None:
             return None, _NO_SUCH_FRAME
         source = weakref.ref(without_proxy(self._source))
-        substrate = self._substrate()
-        return FrameRequest(stack, index, substrate, self._config, source), ""
+        substrate, preparation = self._as_computed()
+        return (
+            FrameRequest(stack, index, substrate, preparation, self._config, source),
+            "",
+        )
 
     def _read(
         self, *, compare_data: bool = False
@@ -476,14 +479,16 @@ class Inspector:
         except FieldError as error:
             return None, _as_sentences(error)
 
-    def _substrate(self) -> Substrate:
-        """The gel of the field's last result, or the reference gel without results."""
+    def _as_computed(self) -> tuple[Substrate, PreparationConfig]:
+        """Gel and preparation of the field's last result, or the default ones."""
         assert self._source is not None
         result = last_result(self._run, self._source)
         if result is None:
-            return Substrate()
+            return Substrate(), PreparationConfig()
+        computed = result.description
         # The maps do not depend on Young's modulus.
-        return Substrate(replace(result.description.gel, young_pa=None))
+        gel = replace(computed.gel, young_pa=None)
+        return Substrate(gel), computed.preparation
 
     def _resolve_click(self, frame: PreparedFrame | None) -> None:
         """Choose the patch that was clicked, when its frame is available."""
@@ -512,7 +517,9 @@ class Inspector:
         candidates = [layer for layer in (active, base) if layer in self._run]
         candidates += [layer for layer in reversed(self._run) if layer.visible]
         for layer in candidates:
-            _, row, column = node_at(layer, position, self._viewer.dims.units)
+            _, *measured = node_at(layer, position, self._viewer.dims.units)
+            n = frame.preparation.bin_size
+            row, column = (bin_of(node, n) for node in measured)
             patch = frame.grid.patch_at(x=column, y=row)
             if patch is not None:
                 return layer, patch
@@ -536,13 +543,12 @@ class Inspector:
         findings = None
         if request is not None and frame is not None and patch is not None:
             findings = self._findings(request, PatchFindings(frame, patch, view))
-        longest = self._longest(request)
         if have_same_results(findings, before.findings):
             findings = before.findings
-        if findings is before.findings and longest == before.longest:
+        if findings is before.findings:
             picture = before.picture
         else:
-            picture = None if findings is None else findings.picture(longest=longest)
+            picture = None if findings is None else findings.picture()
         return Shown(
             is_on=True,
             shows_plane=shows_plane(self._viewer),
@@ -552,7 +558,6 @@ class Inspector:
             patch=patch,
             view=view,
             findings=findings,
-            longest=longest,
             picture=picture,
             hovered=self._hovered,
             other_model=self._other_model(frame),
@@ -573,15 +578,6 @@ class Inspector:
             reference=evidence.reference,
             faithfulness=self._curves.get(_curve_key(request, findings)),
         )
-
-    def _longest(self, request: FrameRequest | None) -> float:
-        """Longest displacement of all frames; computed once per stack."""
-        before = self.shown
-        if request is None:
-            return 0.0
-        if before.request is not None and before.request.stack is request.stack:
-            return before.longest
-        return request.stack.longest()
 
     def _failure_of(self, request: FrameRequest) -> str:
         if self._failure is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from napari.components import LayerList
@@ -50,6 +52,7 @@ class AttentionLayers:
         self._base = base
         self._config = config or DisplayConfig()
         self._grid: PatchGrid | None = None
+        self._bin_size = 1
         self._kind: OverlayKind | None = None
         self._map: Image | None = None
         self._lines: Vectors | None = None
@@ -87,7 +90,8 @@ class AttentionLayers:
         if not before.is_drawn:
             self._show_all()
         if shown.frame is not None:
-            self.show_grid(shown.frame.grid)
+            n = shown.frame.preparation.bin_size
+            self.show_grid(shown.frame.grid, bin_size=n)
         self.outline(chosen=shown.patch, hovered=shown.hovered)
         stays = shown.frame is before.frame and shown.picture is before.picture
         if before.is_drawn and stays:
@@ -99,18 +103,20 @@ class AttentionLayers:
         else:
             self._show_map(shown.picture, shown.view.kind)
 
-    def show_grid(self, grid: PatchGrid) -> None:
+    def show_grid(self, grid: PatchGrid, *, bin_size: int = 1) -> None:
         """Draw the borders of the patches.
 
         Parameters
         ----------
         grid : PatchGrid
             The patches.
+        bin_size : int, keyword-only
+            Vectors of the field along a side of one node of the grid.
         """
-        if grid == self._grid:
+        if (grid, bin_size) == (self._grid, self._bin_size):
             return
         self.remove()
-        self._grid = grid
+        self._grid, self._bin_size = grid, bin_size
         self._map = self._create_map()
         self._map.visible = False
         self._lines = self._create_lines()
@@ -214,7 +220,7 @@ class AttentionLayers:
         if not layers:
             # The field may not have been read yet, so that its axes are not known.
             return
-        geometry = plane_geometry_of(self._base)
+        geometry = self._geometry()
         for layer in layers:
             if not np.array_equal(layer.affine.affine_matrix, geometry["affine"]):
                 layer.affine = geometry["affine"]
@@ -223,13 +229,18 @@ class AttentionLayers:
 
     def remove(self) -> None:
         """Remove the layers that are still in the viewer."""
-        for layer in self._all_layers():
+        removed = self._all_layers()
+        # First, since the removal of these layers by the user ends the inspection.
+        self._map = self._lines = self._outlines = None
+        for layer in removed:
             if layer in self._layers:
                 self._layers.remove(layer)
-        self._map = self._lines = self._outlines = None
         self._grid = self._kind = None
         self._outlined = (None, None)
         self._show_next_map, self._hidden_layers = True, []
+
+    def _geometry(self) -> dict[str, Any]:
+        return plane_geometry_of(self._base, self._bin_size)
 
     def _create_map(self) -> Image:
         assert self._grid is not None
@@ -239,7 +250,7 @@ class AttentionLayers:
             contrast_limits=(0, 1),
             blending="translucent_no_depth",
             interpolation2d="linear",
-            **plane_geometry_of(self._base),
+            **self._geometry(),
         )
 
     def _colormap(self, kind: OverlayKind) -> Colormap:
@@ -258,7 +269,7 @@ class AttentionLayers:
             edge_width=_LINE_WIDTH * max(self._grid.field_shape),
             opacity=0.4,
             blending="translucent_no_depth",
-            **plane_geometry_of(self._base),
+            **self._geometry(),
         )
 
     def _create_outlines(self) -> Image:
@@ -275,7 +286,7 @@ class AttentionLayers:
             translate=(first, first),
             blending="translucent_no_depth",
             interpolation2d="linear",
-            **plane_geometry_of(self._base),
+            **self._geometry(),
         )
 
 

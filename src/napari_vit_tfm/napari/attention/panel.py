@@ -87,8 +87,7 @@ class AttentionPanel(QWidget):
             self.gallery.clear()
             return
         maps = all_maps(findings)
-        stays = shown.longest == before.longest
-        if not (stays and have_same_maps(findings, before.findings)):
+        if not have_same_maps(findings, before.findings):
             self._show_pictures(maps, shown)
         current = [item is findings for item in maps.values()].index(True)
         self.gallery.mark(current)
@@ -97,9 +96,7 @@ class AttentionPanel(QWidget):
         findings = shown.findings
         assert findings is not None
         pictures = {
-            name: shown.picture
-            if item is findings
-            else item.picture(longest=shown.longest)
+            name: shown.picture if item is findings else item.picture()
             for name, item in maps.items()
         }
         colours = ensure_colormap(self._colormap(findings)).colors

@@ -17,7 +17,7 @@ from napari_vit_tfm.attention.faithfulness import FloatArray, faithfulness
 from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.attention.influence import influence_map, physical_reference
 from napari_vit_tfm.attention.patch import PatchFindings, maps_to_test
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.physics.substrate import Substrate
@@ -30,11 +30,13 @@ class FrameRequest:
     Parameters
     ----------
     stack : DisplacementStack
-        The displacements, compared by identity.
+        The measured displacements, compared by identity.
     index : int
         Frame index, counted from zero.
     substrate : Substrate
         The gel.
+    preparation : PreparationConfig
+        What is done to the displacements first.
     config : ReconstructionConfig
         Model and device.
     source : weakref.ref of Layer
@@ -44,6 +46,7 @@ class FrameRequest:
     stack: DisplacementStack
     index: int
     substrate: Substrate
+    preparation: PreparationConfig
     config: ReconstructionConfig
     source: weakref.ref[Layer] = field(compare=False)
 
@@ -95,6 +98,7 @@ def compute_frame(
         substrate=request.substrate,
         config=request.config,
         method=method,
+        preparation=request.preparation,
     )
     if method.has_attention:
         frame.attention()

@@ -46,8 +46,6 @@ class Shown:
         The map shown, restricted to what the frame has.
     findings : PatchFindings, optional
         All results for the patch; None without a patch or a frame.
-    longest : float
-        Longest displacement of all frames, in the stack's unit.
     picture : Picture, optional
         The map shown, resized to the field; None if it has not been computed.
     hovered : tuple of int, optional
@@ -69,7 +67,6 @@ class Shown:
     patch: Patch | None = None
     view: MapView = DEFAULT_VIEW
     findings: PatchFindings | None = None
-    longest: float = 0.0
     picture: Picture | None = None
     hovered: Patch | None = None
     other_model: str = ""

@@ -49,8 +49,8 @@ key                        meaning                             set by     read b
 ``computed_with``,         name or path of the model in that   run        dock
 ``computed_options``,      run, its options as JSON, and the
 ``computed_views``         number of views
-``computed_preparation``   preparation of the displacements    run        dock
-                           in that run, as JSON
+``computed_preparation``   preparation of the displacements    run        inspector,
+                           in that run, as JSON                           dock
 ``copied_from``            for a duplicate: ``field_id`` of    registry   registry
                            the original
 =========================  ==================================  =========  ===========
@@ -68,7 +68,7 @@ from uuid import uuid4
 
 from napari.layers import Layer
 
-from napari_vit_tfm.config import YDirection
+from napari_vit_tfm.config import PreparationConfig, YDirection
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.units import (
@@ -156,10 +156,9 @@ class Description:
         return self.computed_at is not None
 
     @property
-    def bin_size(self) -> int:
-        """Vectors of the displacements along a side of one vector of a result."""
-        preparation = json.loads(self.computed_preparation or "{}")
-        return int(preparation.get("bin_size", 1))
+    def preparation(self) -> PreparationConfig:
+        """What was done to the displacements before a result was computed."""
+        return PreparationConfig(**json.loads(self.computed_preparation or "{}"))
 
     @property
     def layer_name(self) -> str:

@@ -308,6 +308,27 @@ def node_at(
     return float(node[0]) if has_frames else 0.0, float(node[1]), float(node[2])
 
 
+def bin_of(node: float, bin_size: int) -> float:
+    """Row or column of a binned field at a row or column of the measured field.
+
+    Parameters
+    ----------
+    node : float
+        Position in measured vectors.
+    bin_size : int
+        Measured vectors along a side of a bin.
+
+    Examples
+    --------
+    Bins of two vectors; the centre of the first is between vectors 0 and 1:
+
+    >>> from napari_vit_tfm.napari.layers.placing import bin_of
+    >>> bin_of(0.5, 2), bin_of(3.5, 2)
+    (0.0, 1.5)
+    """
+    return (node - (bin_size - 1) / 2) / bin_size
+
+
 def frame_at(
     layer: Layer, point: Iterable[float], n_frames: int, world_units: WorldUnits
 ) -> int | None:
@@ -357,19 +378,29 @@ def _own_per_world_unit(world: Any, own: Any) -> float:
     return float((1 * world).to(own).magnitude)
 
 
-def plane_geometry_of(layer: Layer) -> dict[str, Any]:
+def plane_geometry_of(layer: Layer, bin_size: int = 1) -> dict[str, Any]:
     """Transform of a field's frame, for layers of rows and columns over it.
 
     It includes the metadata that identify them as layers over a field.
+
+    Parameters
+    ----------
+    layer : Layer
+        A layer of the field.
+    bin_size : int
+        Vectors of the field along a side of one node of the layers over it.
     """
     place, matrix = geometry_of(layer), nodes_to_world(layer)
     affine = np.eye(3)
     affine[:2, :2] = matrix[1:3, 1:3]
     affine[:2, 2] = matrix[1:3, 3]
+    # The first bin has its centre between its first and its last vector.
+    of_bins = np.diag([bin_size, bin_size, 1.0])
+    of_bins[:2, 2] = (bin_size - 1) / 2
     entry = entry_of(layer)
     field_id = "" if entry is None else entry.description.field_id
     return {
-        "affine": affine,
+        "affine": affine @ of_bins,
         "units": place["units"][-2:],
         "axis_labels": place["axis_labels"][-2:],
         "metadata": overlay_metadata(field_id, "overlay"),

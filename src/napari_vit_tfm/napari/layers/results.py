@@ -541,7 +541,7 @@ def differences(
     """
     spacing_um = result.computed_spacing_um
     if spacing_um is not None:
-        spacing_um /= result.bin_size
+        spacing_um /= result.preparation.bin_size
     compared: list[tuple[Any, Any, Callable[[Any], str]]] = [
         (result.young_pa, gel.young_pa, _stiffness),
         (result.poisson, gel.poisson, "a Poisson ratio of {:.6g}".format),

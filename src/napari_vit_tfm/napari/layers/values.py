@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from napari.layers import Layer
 
-from napari_vit_tfm.napari.layers.placing import WorldUnits, node_at
+from napari_vit_tfm.napari.layers.placing import WorldUnits, bin_of, node_at
 from napari_vit_tfm.napari.layers.reading import FieldLayers
 from napari_vit_tfm.napari.layers.registry import description_of, entry_of
 from napari_vit_tfm.napari.layers.results import results_of
@@ -55,12 +55,8 @@ def _value_at(layer: Layer, point: Sequence[float], world_units: WorldUnits) -> 
     vectors = entry.arrays.vectors
     frame, row, column = node_at(layer, point, world_units)
     # Of averaged vectors, the nodes are those of the displacements.
-    n = description.bin_size
-    node = (
-        round(frame),
-        round((row - (n - 1) / 2) / n),
-        round((column - (n - 1) / 2) / n),
-    )
+    n = description.preparation.bin_size
+    node = round(frame), round(bin_of(row, n)), round(bin_of(column, n))
     if any(not 0 <= i < size for i, size in zip(node, vectors.shape[:3], strict=True)):
         return ""
     x, y = map(float, vectors[node])

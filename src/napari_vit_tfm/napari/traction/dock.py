@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.utils import cancelable_progress
 from napari.utils.events import Event
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -58,6 +57,9 @@ from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.opening import ask_and_open
 from napari_vit_tfm.napari.traction.examination import FieldNotes
 from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
+from napari_vit_tfm.napari.widgets.cancel_button_progress import (
+    CancelButtonProgress,
+)
 from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
@@ -116,8 +118,7 @@ class TractionDock(Dock):
             on_result=self._on_result,
             on_error=self._on_error,
             on_finished=self._on_finished,
-            open_bar=_open_bar,
-            on_bar_cancelled=self.cancel_job,
+            open_bar=self._open_bar,
         )
         self._source: FieldLayers | None = None
         self._device = ""
@@ -427,6 +428,14 @@ class TractionDock(Dock):
             self.cancel_job("Cancelled, because the displacement layer was removed.")
         self.refresh()
 
+    def _open_bar(self, run: Run) -> CancelButtonProgress:
+        """Open a progress bar, with a cancel button, in napari's activity dock."""
+        return CancelButtonProgress(
+            total=run.stack.n_frames,
+            desc="computing tractions",
+            cancel_callback=self.cancel_job,
+        )
+
     def _on_step(self, run: Run, step: Loaded | Batch) -> None:
         done, total = 0, run.stack.n_frames
         if isinstance(step, Loaded):
@@ -574,11 +583,6 @@ def _time_left(seconds: float, done: int, total: int) -> str:
     left = seconds / done * (total - done)
     text = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
     return f", about {text} left"
-
-
-def _open_bar(run: Run) -> Any:
-    """Open a progress bar, with a cancel button, in napari's activity dock."""
-    return cancelable_progress(total=run.stack.n_frames, desc="computing tractions")
 
 
 def _device_text(device: str) -> str:
