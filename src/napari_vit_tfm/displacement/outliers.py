@@ -11,13 +11,16 @@ from scipy.ndimage import binary_dilation, maximum_filter
 
 from napari_vit_tfm.config import MIN_FOURIER_SIDE
 from napari_vit_tfm.displacement.holes import Mask, bridge, holes_of
-from napari_vit_tfm.displacement.spikes import find_spikes
+from napari_vit_tfm.displacement.spikes import find_spikes, shortest_spike
 from napari_vit_tfm.physics.spectrum import estimate_noise, rounding_step
 
 FloatArray = npt.NDArray[np.float64]
 
 THRESHOLD = 4.0
 """Ratio to the local deviation above which a vector is an outlier."""
+
+_STRICTER = 1.25
+"""Factor of the threshold for vectors that the second test judges, too."""
 
 _SHARE = 0.1
 """Floor of the local deviation, as a share of the local displacement."""
@@ -58,7 +61,7 @@ _SMALLEST_GRID = 9
 _OFFSETS = [
     (dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)
 ]
-_NEAR = [i for i, offset in enumerate(_OFFSETS) if max(map(abs, offset)) == 1]
+_NEAR = [offset for offset in _OFFSETS if max(map(abs, offset)) == 1]
 _RINGS = np.array([0.5, 0.5, -0.5, -0.5])
 """Weights of four vectors on a line: mean of the inner two less that of the outer."""
 
@@ -75,7 +78,7 @@ class Outliers:
         Where they are.
     deviation : array of shape (H, W)
         Difference of each vector from its neighbours, in local deviations; zero where
-        it cannot be compared.
+        it is small or cannot be compared.
     """
 
     mask: Mask
@@ -88,8 +91,9 @@ class Outliers:
 
     @property
     def strongest(self) -> tuple[int, int]:
-        """Row and column of the largest deviation."""
-        row, column = np.unravel_index(self.deviation.argmax(), self.mask.shape)
+        """Row and column of the outlier with the largest deviation."""
+        of_outliers = np.where(self.mask, self.deviation, -1.0)
+        row, column = np.unravel_index(of_outliers.argmax(), self.mask.shape)
         return int(row), int(column)
 
 
@@ -160,27 +164,43 @@ def find_outliers(
     vectors -= np.nanmedian(vectors, axis=(0, 1))
     mask, deviation = nothing.mask, nothing.deviation
     compared = ~missing
+    limit = np.full(missing.shape, threshold)
+    has_spikes = min(missing.shape) >= _SMALLEST_GRID
     for _ in range(_MOST_PASSES):
-        deviation[compared] = _deviations(vectors, np.argwhere(compared), noise)
+        deviation[compared], lengths = _deviations(
+            vectors, np.argwhere(compared), noise=noise, threshold=threshold
+        )
+        if has_spikes:
+            is_long = lengths > shortest_spike(vectors, noise)
+            limit[compared] = np.where(is_long, _STRICTER * threshold, threshold)
         # An outlier can also make its good neighbours look bad: the strongest of a
         # neighbourhood goes first.
         rest = np.where(mask, 0.0, deviation)
-        new = (rest > threshold) & (rest == maximum_filter(rest, size=3))
+        new = (rest > limit) & (rest == maximum_filter(rest, size=3))
         if not new.any():
             break
         mask |= new
         vectors[new] = np.nan
         compared = binary_dilation(new, np.ones((5, 5), dtype=bool)) & ~missing & ~mask
-    if min(missing.shape) >= _SMALLEST_GRID:
-        clean = bridge(vectors).astype(np.float64)
-        mask = mask | find_spikes(clean, noise=noise, judged=~missing & ~mask)
+    if has_spikes:
+        for _ in range(_MOST_PASSES):
+            clean = bridge(vectors).astype(np.float64)
+            new = find_spikes(clean, noise=noise, judged=~missing & ~mask)
+            if not new.any():
+                break
+            mask = mask | new
+            vectors[new] = np.nan
     return Outliers(mask, deviation)
 
 
 def _deviations(
-    vectors: FloatArray, places: npt.NDArray[np.intp], noise: float
-) -> FloatArray:
-    """Differences of some vectors from their neighbours, in local deviations.
+    vectors: FloatArray,
+    places: npt.NDArray[np.intp],
+    *,
+    noise: float,
+    threshold: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Differences of some vectors from their neighbours.
 
     Parameters
     ----------
@@ -188,41 +208,46 @@ def _deviations(
         The frame about its median; NaN where there is no vector.
     places : array of shape (n, 2)
         Rows and columns of the vectors.
-    noise : float
+    noise : float, keyword-only
         Standard deviation of the noise.
+    threshold : float, keyword-only
+        Deviations that cannot be above this are zero, and not computed.
 
     Returns
     -------
-    array of shape (n,)
+    deviations, lengths : arrays of shape (n,)
+        In local deviations, and in the unit of the vectors.
     """
     padded = np.pad(vectors, ((2, 2), (2, 2), (0, 0)), constant_values=np.nan)
-    # In parts, since every vector needs its 24 neighbours.
-    parts = [
-        _deviations_of_part(padded, places[start : start + _AT_ONCE], noise)
-        for start in range(0, len(places), _AT_ONCE)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    near = _around(padded, places, _NEAR)
+    median = _quantile(near, 0.5)
+    difference = vectors[places[:, 0], places[:, 1]] - median
+    length = np.hypot(difference[:, 0], difference[:, 1])
+    floor = np.maximum(noise, _SHARE * np.hypot(*median.T))
+    comparable = np.isfinite(near[:, 0]).sum(axis=1) >= _FEWEST_NEIGHBOURS
+    deviation = np.zeros(len(places))
+    # All 24 neighbours are needed for few vectors only.
+    judged = np.flatnonzero(comparable & (length > threshold * floor))
+    for start in range(0, len(judged), _AT_ONCE):
+        part = judged[start : start + _AT_ONCE]
+        around = _around(padded, places[part], _OFFSETS)
+        scatter = _scatter(around - median[part, :, None])
+        towards = difference[part] / length[part, None]
+        decrease = _decrease(around, median[part], towards) - _UNCERTAIN * noise
+        unexplained = np.maximum(length[part] - _PEAK * np.maximum(decrease, 0), 0)
+        whole = scatter + floor[part]
+        deviation[part] = unexplained / np.where(whole > 0, whole, np.inf)
+    return deviation, length
 
 
-def _deviations_of_part(
-    padded: FloatArray, places: npt.NDArray[np.intp], noise: float
+def _around(
+    padded: FloatArray, places: npt.NDArray[np.intp], offsets: list[tuple[int, int]]
 ) -> FloatArray:
+    """Neighbours of vectors in a frame that is padded by two, ``(n, 2, m)``."""
     row, column = places.T
-    around = np.stack(
-        [padded[row + 2 + dy, column + 2 + dx] for dy, dx in _OFFSETS], axis=-1
-    )  # (n, 2, 24)
-    near = _quantile(around[..., _NEAR], 0.5)
-    scatter = _scatter(around - near[..., None])
-    floor = np.maximum(noise, _SHARE * np.hypot(*near.T))
-    difference = padded[row + 2, column + 2] - near
-    size = np.hypot(difference[:, 0], difference[:, 1])
-    towards = difference / np.where(size > 0, size, 1.0)[:, None]
-    decrease = _decrease(around, near, towards) - _UNCERTAIN * noise
-    unexplained = np.maximum(size - _PEAK * np.maximum(decrease, 0), 0)
-    n_near = np.isfinite(around[:, 0][:, _NEAR]).sum(axis=1)
-    comparable = (n_near >= _FEWEST_NEIGHBOURS) & (scatter + floor > 0)
-    ratio = unexplained / np.where(comparable, scatter + floor, 1.0)
-    return np.where(comparable, ratio, 0.0)
+    return np.stack(
+        [padded[row + 2 + dy, column + 2 + dx] for dy, dx in offsets], axis=-1
+    )
 
 
 def _scatter(differences: FloatArray) -> FloatArray:

@@ -19,16 +19,20 @@ _REACH = 2
 
 _WIDTH = 2 * _REACH + 1
 
-_EXPLAINED, _SHORT = 0.58, 0.3
-"""Share of a spike's tractions that its removal must take away, and what the shortest
-spikes need in addition; this decreases with their length.
+_EXPLAINED, _SHORT = 0.63, 0.5
+"""Share of a spike's traction differences that its removal must take away, and what the
+shortest spikes need in addition; this decreases with their length.
 
-In synthetic fields without wrong vectors, the share is rarely above 0.5, and 0.2 more
+In synthetic fields without wrong vectors, the share is rarely above 0.55, and 0.4 more
 for the shortest spikes. A wrong vector in a smooth surrounding has 1.
 """
 
-_OF_ALL = 0.2
-"""Share of all tractions around it that the removal of a spike must take away."""
+_AT_BORDER = 0.5
+"""What counts instead of `_EXPLAINED` in the outermost vectors.
+
+The field is mirrored there, which causes tractions along the border. In synthetic
+fields, the share is rarely above 0.45 there.
+"""
 
 _CLEAR = 5.0
 """Shortest spike, in standard deviations of the noise."""
@@ -38,7 +42,7 @@ _NOTABLE = 0.1
 
 # The displacement in the middle of an adhesion that is much smaller than a grid step
 # exceeds that of a force spread over the square of a node: a spike on top of a force.
-_ON_TRACTION = 8.0
+_ON_TRACTION = 12.0
 """Smallest traction of a spike, relative to that which remains along it."""
 
 _SHARE_OF_ENERGY = 0.2
@@ -51,7 +55,7 @@ _ITERATIONS = 12
 """Iterations of the fit; the spikes change by less than a hundredth after these."""
 
 _NEGLIGIBLE = 0.02
-"""Smallest remaining traction of the fit, relative to the largest around."""
+"""Smallest remaining difference of the fit, relative to the largest around."""
 
 
 def find_spikes(field: FloatArray, *, noise: float, judged: Mask) -> Mask:
@@ -75,10 +79,13 @@ def find_spikes(field: FloatArray, *, noise: float, judged: Mask) -> Mask:
     If a single vector is wrong by ``d``, the tractions of the field are wrong by
     ``G d``: a large force and, around it, forces against it of the same total size. No
     adhesion has such tractions. For every vector, the ``d`` is computed whose removal
-    leaves the smallest sum of traction lengths within two grid steps. The vector is
-    wrong if its removal takes away most of the largest possible sum, that of ``G d``.
-    A real force is not taken away in this manner, however small the adhesion, since
-    what the removal takes from it is added around it. More is required of short spikes.
+    leaves the smoothest tractions: the smallest sum of the lengths of their differences
+    between neighbouring nodes, within two grid steps. The vector is wrong if its
+    removal takes away most of the largest possible sum, that of ``G d``. A real force
+    is not taken away in this manner, however small the adhesion, since what the removal
+    takes from it is added around it. Differences are used, since the tractions in the
+    middle of an adhesion may be as large as those of a wrong vector, but differ less.
+    More is required of short spikes.
 
     The largest spike of a neighbourhood is removed first, and the others are judged
     again.
@@ -98,7 +105,7 @@ def find_spikes(field: FloatArray, *, noise: float, judged: Mask) -> Mask:
     array([[20, 30]])
     """
     left = field - np.median(field, axis=(0, 1))
-    shortest = max(_CLEAR * noise, _NOTABLE * float(np.sqrt(np.square(left).mean())))
+    shortest = shortest_spike(left, noise)
     spikes = np.zeros(judged.shape, dtype=np.bool_)
     for _ in range(_MOST_PASSES):
         places, vectors, gains = _fitted(left, judged & ~spikes, shortest)
@@ -114,6 +121,19 @@ def find_spikes(field: FloatArray, *, noise: float, judged: Mask) -> Mask:
     return spikes
 
 
+def shortest_spike(field: FloatArray, noise: float) -> float:
+    """Length from which on a wrong vector can be told by its tractions.
+
+    Parameters
+    ----------
+    field : array of shape (H, W, 2)
+        Displacement vectors about their median; NaN are holes.
+    noise : float
+        Standard deviation of the noise.
+    """
+    return max(_CLEAR * noise, _NOTABLE * float(np.sqrt(np.nanmean(np.square(field)))))
+
+
 def _fitted(
     field: FloatArray, judged: Mask, shortest: float
 ) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
@@ -125,24 +145,46 @@ def _fitted(
     )
     steps = np.arange(_WIDTH)
     row, column = places.T[:, :, None, None]
-    around = padded[row + steps[:, None], column + steps].reshape(-1, _WIDTH**2, 2)
-    pattern = _pattern().reshape(-1, 2, 2)
-    spikes, rest = _fit(around, pattern)
+    around = np.moveaxis(padded[row + steps[:, None], column + steps], 0, -1)
+    differences = np.moveaxis(_differences(around), -1, 0)
+    pattern = _differences(_pattern())
+    spikes, rest = _fit(differences, pattern)
     own = np.einsum("mij,nj->nmi", pattern, spikes)
-    length, middle = _lengths(spikes), len(pattern) // 2
-    towards = spikes / np.where(length > 0, length, 1.0)[:, None]
-    along = (rest[:, middle] * towards).sum(axis=1)
+    taken = (_lengths(differences) - _lengths(rest)).sum(axis=1)
+    length = _lengths(spikes)
     long = length > shortest
-    share = _EXPLAINED + _SHORT * shortest / np.where(long, length, np.inf)
-    before = _lengths(around).sum(axis=1)
-    taken = before - _lengths(rest).sum(axis=1)
+    share = np.where(_is_at_border(places, judged.shape), _AT_BORDER, _EXPLAINED)
+    share += _SHORT * shortest / np.where(long, length, np.inf)
+    of_spike = spikes @ _pattern()[_REACH, _REACH].T
+    towards = spikes / np.where(length > 0, length, 1.0)[:, None]
+    along = ((around[_REACH, _REACH].T - of_spike) * towards).sum(axis=1)
     found = (
         long
-        & (taken > _OF_ALL * before)
         & (taken > share * _lengths(own).sum(axis=1))
-        & (_lengths(own[:, middle]) > _ON_TRACTION * along)
+        & (_lengths(of_spike) > _ON_TRACTION * along)
     )
     return places[found], spikes[found], taken[found]
+
+
+def _is_at_border(places: npt.NDArray[np.intp], shape: tuple[int, ...]) -> Mask:
+    last = np.array(shape) - 1
+    at_border: Mask = ((places == 0) | (places == last)).any(axis=1)
+    return at_border
+
+
+def _differences(around: FloatArray) -> FloatArray:
+    """Differences between neighbouring nodes along both axes.
+
+    Parameters
+    ----------
+    around : array of shape (5, 5, ...)
+
+    Returns
+    -------
+    array of shape (40, ...)
+    """
+    shape = (_WIDTH * (_WIDTH - 1), *around.shape[2:])
+    return np.concatenate([np.diff(around, axis=k).reshape(shape) for k in (0, 1)])
 
 
 def _is_possible(traction: FloatArray, shortest: float) -> Mask:
@@ -175,9 +217,9 @@ def _fit(around: FloatArray, pattern: FloatArray) -> tuple[FloatArray, FloatArra
     Parameters
     ----------
     around : array of shape (n, m, 2)
-        Tractions around each vector.
+        Differences of the tractions around each vector.
     pattern : array of shape (m, 2, 2)
-        Tractions of unit spikes along x and y, in its last axis.
+        Those of unit spikes along x and y, in its last axis.
     """
     rest = around
     smallest = _NEGLIGIBLE * _lengths(around).max(axis=1, keepdims=True, initial=0)
