@@ -1,50 +1,45 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.io.positioned import PositionedField
 
 X, Y = np.meshgrid(np.arange(5.0), np.arange(4.0))
 POINTS = np.stack([X.ravel(), Y.ravel()], axis=1)
-PATH = Path("cell.mat")
 
 
 def test_some_frames() -> None:
     frames = [POINTS, 2 * POINTS, 3 * POINTS]
-    field = PositionedField.of(PATH, "field", [POINTS] * 3, frames)
+    field = PositionedField.of("field", [POINTS] * 3, frames)
     expected = np.stack([X, Y], axis=-1)
     np.testing.assert_allclose(field.values(slice(1, 3)), [2 * expected, 3 * expected])
-    assert field.entry().shape == (3, 4, 5, 2)
+    assert field.entry.shape == (3, 4, 5, 2)
 
 
 @pytest.mark.parametrize("turn", [False, True])
 def test_rows_or_columns(turn: bool) -> None:
     points = POINTS.T if turn else POINTS
-    field = PositionedField.of(PATH, "field", [points], [points])
+    field = PositionedField.of("field", [points], [points])
     np.testing.assert_allclose(field.values()[0, 2, 3], [3, 2])
 
 
 def test_a_frame_without_vectors() -> None:
     empty = np.zeros((0, 0))
-    field = PositionedField.of(PATH, "field", [POINTS, empty], [POINTS, empty])
+    field = PositionedField.of("field", [POINTS, empty], [POINTS, empty])
     assert np.isnan(field.values()[1]).all()
 
 
 def test_too_few_scattered_vectors_in_a_frame() -> None:
     points = np.random.default_rng(0).uniform(size=(50, 2))
-    field = PositionedField.of(
-        PATH, "field", [points, points[:3]], [points, points[:3]]
-    )
-    with pytest.raises(FieldFileError, match=r"field, frame 1: .*3 vectors"):
+    field = PositionedField.of("field", [points, points[:3]], [points, points[:3]])
+    with pytest.raises(FieldError, match=r"field: frame 1: .*3 vectors"):
         field.values()
 
 
 def test_frames_without_positions() -> None:
-    with pytest.raises(FieldFileError, match="of 1 frames and vectors of 2 frames"):
-        PositionedField.of(PATH, "field", [POINTS], [POINTS, POINTS])
-    with pytest.raises(FieldFileError, match="positions of 0 frames"):
-        PositionedField.of(PATH, "field", [], [])
+    with pytest.raises(FieldError, match="of 1 frames and vectors of 2 frames"):
+        PositionedField.of("field", [POINTS], [POINTS, POINTS])
+    with pytest.raises(FieldError, match="positions of 0 frames"):
+        PositionedField.of("field", [], [])

@@ -60,11 +60,7 @@ class PytractionResults:
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """Headers of the displacements, and of the tractions if there are any."""
-        displacement = self._displacement.entry(
-            kind="displacement",
-            y="up",
-            attributes={"units": "px", **self._metadata},
-        )
+        displacement = self._displacement.entry
         group = self.file.get(_TRACTIONS)
         if not isinstance(group, h5py.Group) or not _frames(group):
             return (displacement,)
@@ -88,12 +84,16 @@ class PytractionResults:
                 f"{', '.join(_frames(vectors))}; expected both of every frame"
             )
         return PositionedField.of(
-            self.path,
             _VECTORS,
             *(
                 [group[name][...].T for name in _frames(group)]
                 for group in (positions, vectors)
             ),
+            kind="displacement",
+            unit="px",
+            position_unit="px",
+            y="up",
+            attributes=self._metadata,
         )
 
     def _traction_entry(self, group: h5py.Group) -> ArrayEntry:

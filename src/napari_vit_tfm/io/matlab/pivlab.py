@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import SPACING_IN_UNIT
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field
 from napari_vit_tfm.io.matlab.matrices import Matrices, matrices_field
 from napari_vit_tfm.io.matlab.values import Value, frames_of, is_empty, text_of
@@ -21,6 +20,7 @@ _STAGES = ("smoothed", "filtered", "original")
 _MASKED, _INTERPOLATED = 0, 2
 """Values of the type of a vector."""
 
+_LENGTH = re.compile(r"\[\s*([^\W\d_]+)\s*\]")
 _RATE = re.compile(r"([^\W\d_]+)\s*/\s*([^\W\d_]+)")
 
 
@@ -36,9 +36,8 @@ def fields(variables: Variables) -> Iterator[MatField]:
             f"{variables.path}: u and v of PIVlab are empty in all frames, expected "
             "vectors; analyse the images first"
         )
-    field, of_y = matrices_field(variables.path, "u, v", frames)
-    header = {"notes": reading.notes(), **of_y}
-    yield positioned_field(field, **header, **_of_unit(variables))
+    field = matrices_field("u, v", frames, notes=reading.notes(), **_of_unit(variables))
+    yield positioned_field(field)
 
 
 def _has(variables: Variables, stage: str) -> bool:
@@ -124,7 +123,7 @@ class _Reading:
 
 
 def _of_unit(variables: Variables) -> dict[str, Any]:
-    """Kind and unit according to a text such as ``[px] respectively [px/frame]``."""
+    """Kind and units according to a text such as ``[px] respectively [px/frame]``."""
     text = text_of(variables.value("units")) if "units" in variables.headers else ""
     rates = _RATE.findall(text)
     if not rates:
@@ -134,13 +133,14 @@ def _of_unit(variables: Variables) -> dict[str, Any]:
         return {
             "kind": "other",
             "what": f"a velocity: per {'second' if per == 's' else per}",
-            "attributes": {"units": f"{unit}/{per}"},
+            "unit": f"{unit}/{per}",
         }
-    attributes: dict[str, Any] = {"units": unit}
-    # Positions may be in another unit.
-    if f"[{unit}]" not in text:
-        attributes[SPACING_IN_UNIT] = None
-    return {"kind": "displacement", "attributes": attributes}
+    of_positions = _LENGTH.search(text)
+    return {
+        "kind": "displacement",
+        "unit": unit,
+        "position_unit": None if of_positions is None else of_positions[1],
+    }
 
 
 def _listed(numbers: list[int]) -> str:
