@@ -7,7 +7,8 @@ beads, are scattered: their vectors are interpolated.
 """
 
 from napari_vit_tfm.gridding.finding import node_grid
-from napari_vit_tfm.gridding.grid import FloatArray, NodeGrid
+from napari_vit_tfm.gridding.grid import NodeGrid
+from napari_vit_tfm.gridding.interpolation import FloatArray
 from napari_vit_tfm.gridding.positioned import PositionedVectors
 
 __all__ = ["FloatArray", "NodeGrid", "PositionedVectors", "node_grid"]

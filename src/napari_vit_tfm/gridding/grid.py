@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.gridding.interpolation import FloatArray, interpolated
 
-FloatArray = npt.NDArray[np.float64]
-
-FEWEST_BEADS = 10
-"""Smallest number of scattered positions that are interpolated."""
+_MOST_NAMED = 3
+"""Largest number of positions that are named in a note."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class NodeGrid:
         Number of rows and columns; y increases with the row.
     is_scattered : bool
         Whether the positions are not on the nodes, so that vectors are interpolated.
+    left_out : tuple of (float, float)
+        Positions ``(x, y)`` far outside of the grid, whose vectors are left out.
     """
 
     x: float
@@ -36,44 +36,77 @@ class NodeGrid:
     step: float
     shape: tuple[int, int]
     is_scattered: bool
+    left_out: tuple[tuple[float, float], ...] = ()
 
     def notes(self) -> tuple[str, ...]:
-        """What a user must know about the grid: that vectors were interpolated."""
-        if not self.is_scattered:
-            return ()
-        rows, columns = self.shape
-        return (
-            "the positions are not on a regular grid: the vectors were interpolated "
-            f"linearly at {rows} x {columns} nodes, {self.step:.4g} apart in the unit "
-            "of the positions",
-        )
+        """What a user must know about the grid, one sentence each."""
+        notes = []
+        if self.is_scattered:
+            rows, columns = self.shape
+            notes.append(
+                "the positions are not on a regular grid: the vectors were "
+                f"interpolated linearly at {rows} x {columns} nodes, {self.step:.4g} "
+                "apart in the unit of the positions"
+            )
+        if self.left_out:
+            named = [f"({x:.6g}, {y:.6g})" for x, y in self.left_out[:_MOST_NAMED]]
+            more = ", …" if len(self.left_out) > _MOST_NAMED else ""
+            notes.append(
+                f"vectors far outside of the region of all others, which are left out: "
+                f"{len(self.left_out)}, at {', '.join(named)}{more}; correct their "
+                "positions in the file"
+            )
+        return tuple(notes)
+
+    def nodes_of(
+        self, positions: FloatArray, vectors: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Known vectors of a frame, and where they are on the grid.
+
+        Parameters
+        ----------
+        positions, vectors : array of shape (N, 2)
+            Positions and vectors ``(x, y)``. Those with NaN, and those far outside of
+            the grid, are left out.
+
+        Returns
+        -------
+        array of shape (M, 2)
+            Columns and rows, in grid steps.
+        array of shape (M, 2)
+            The vectors.
+        """
+        nodes = (positions - (self.x, self.y)) / self.step
+        margin = 1.0 if self.is_scattered else 0.5
+        last = np.array(self.shape[::-1]) - 1
+        is_near = ((nodes > -margin) & (nodes < last + margin)).all(axis=1)
+        known = is_near & np.isfinite(vectors).all(axis=1)
+        return nodes[known], vectors[known]
 
     def place(self, positions: FloatArray, vectors: FloatArray) -> FloatArray:
         """Vectors at the nodes.
 
         Parameters
         ----------
-        positions : array of shape (N, 2)
-            Positions ``(x, y)``.
-        vectors : array of shape (N, 2)
-            Vectors. Those with NaN are left out.
+        positions, vectors : array of shape (N, 2)
+            Positions and vectors ``(x, y)`` of one frame, as for `nodes_of`.
 
         Returns
         -------
         array of shape (H, W, 2)
-            NaN at nodes without a vector, and further than one step from the region
-            of scattered positions.
+            NaN at nodes without a vector. If the positions are scattered, also at nodes
+            further than three steps from every vector or more than one step outside of
+            their region, and at all nodes if there are fewer than ten vectors or they
+            are on a line.
 
         Raises
         ------
         FieldError
-            If a node of a regular grid has more than one vector, or there are too few
-            scattered vectors.
+            If several vectors have the same position.
         """
-        known = np.isfinite(vectors).all(axis=1) & np.isfinite(positions).all(axis=1)
-        nodes = (positions[known] - (self.x, self.y)) / self.step
+        nodes, vectors = self.nodes_of(positions, vectors)
         if self.is_scattered:
-            return _interpolated(nodes, vectors[known], self.shape)
+            return interpolated(nodes, vectors, self.shape)
         column, row = np.round(nodes).astype(int).T
         number = np.bincount(row * self.shape[1] + column)
         if number.max(initial=0) > 1:
@@ -83,36 +116,5 @@ class NodeGrid:
                 f"first at row {first_row}, column {first_column}"
             )
         field = np.full((*self.shape, 2), np.nan)
-        field[row, column] = vectors[known]
+        field[row, column] = vectors
         return field
-
-
-def _interpolated(
-    points: FloatArray, vectors: FloatArray, shape: tuple[int, int]
-) -> FloatArray:
-    """Linear interpolation; up to one step outside, the nearest vector.
-
-    Parameters
-    ----------
-    points : array of shape (N, 2)
-        Columns and rows of the vectors, in grid steps.
-    vectors : array of shape (N, 2)
-        Finite vectors.
-    shape : tuple of int
-        Number of rows and columns.
-    """
-    from scipy.interpolate import LinearNDInterpolator
-    from scipy.spatial import KDTree
-
-    if len(points) < FEWEST_BEADS:
-        raise FieldError(
-            f"a frame has {len(points)} vectors, expected at least {FEWEST_BEADS}"
-        )
-    rows, columns = np.indices(shape)
-    nodes = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(float)
-    field = LinearNDInterpolator(points, vectors)(nodes)
-    outside = np.flatnonzero(np.isnan(field).any(axis=1))
-    distance, nearest = KDTree(points).query(nodes[outside])
-    near = np.asarray(distance) <= 1
-    field[outside[near]] = vectors[np.asarray(nearest)[near]]
-    return np.asarray(field, dtype=np.float64).reshape(*shape, 2)

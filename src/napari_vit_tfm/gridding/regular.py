@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.gridding.grid import FloatArray, NodeGrid
+from napari_vit_tfm.gridding.grid import NodeGrid
+from napari_vit_tfm.gridding.interpolation import FloatArray
 
 _NODE_TOLERANCE = 0.05
 """Allowed distance of a position from its node, in grid steps."""
@@ -22,8 +25,14 @@ _STEP_TOLERANCE = 0.01
 _CLUSTER_RATIO = 5.0
 """Smallest ratio of the distances between clusters and inside of them."""
 
+_MOST_RATIOS = 3
+"""Largest number of such ratios that are tried."""
+
 _MOST_EMPTY = 0.5
 """Largest share of nodes without a vector on a regular grid."""
+
+_MOST_ON_NODES = 1.05
+"""Largest number of distinct positions per node."""
 
 _FEWEST_BEADS = 10
 """Smallest number of scattered positions that are interpolated."""
@@ -37,8 +46,14 @@ _STEP_TOLERANCE = 0.01
 _CLUSTER_RATIO = 5.0
 """Smallest ratio of the distances between clusters and inside of them."""
 
+_MOST_RATIOS = 3
+"""Largest number of such ratios that are tried."""
+
 _MOST_EMPTY = 0.5
 """Largest share of nodes without a vector on a regular grid."""
+
+_MOST_ON_NODES = 1.05
+"""Largest number of distinct positions per node."""
 
 _FEWEST_BEADS = 10
 """Smallest number of scattered positions that are interpolated."""
@@ -49,8 +64,14 @@ _STEP_TOLERANCE = 0.01
 _CLUSTER_RATIO = 5.0
 """Smallest ratio of the distances between clusters and inside of them."""
 
+_MOST_RATIOS = 3
+"""Largest number of such ratios that are tried."""
+
 _MOST_EMPTY = 0.5
 """Largest share of nodes without a vector on a regular grid."""
+
+_MOST_ON_NODES = 1.05
+"""Largest number of distinct positions per node."""
 
 _FEWEST_BEADS = 10
 """Smallest number of scattered positions that are interpolated."""
@@ -58,14 +79,23 @@ _FEWEST_BEADS = 10
 _CLUSTER_RATIO = 5.0
 """Smallest ratio of the distances between clusters and inside of them."""
 
+_MOST_RATIOS = 3
+"""Largest number of such ratios that are tried."""
+
 _MOST_EMPTY = 0.5
 """Largest share of nodes without a vector on a regular grid."""
+
+_MOST_ON_NODES = 1.05
+"""Largest number of distinct positions per node."""
 
 _FEWEST_BEADS = 10
 """Smallest number of scattered positions that are interpolated."""
 
 _MOST_EMPTY = 0.5
 """Largest share of nodes without a vector on a regular grid."""
+
+_MOST_ON_NODES = 1.05
+"""Largest number of distinct positions per node."""
 
 _FEWEST_BEADS = 10
 """Smallest number of scattered positions that are interpolated."""
@@ -79,7 +109,7 @@ def regular_grid(points: FloatArray, number: int) -> NodeGrid | None:
     points : array of shape (N, 2)
         Finite positions ``(x, y)``, of all frames.
     number : int
-        Number of vectors in the frame that has most.
+        Number of distinct positions in the frame that has most.
 
     Returns
     -------
@@ -91,18 +121,19 @@ def regular_grid(points: FloatArray, number: int) -> NodeGrid | None:
     FieldError
         If the steps along x and y differ.
     """
-    x, y = (_fit_axis(points[:, axis]) for axis in (0, 1))
-    if x is None or y is None:
-        return None
-    shape = (y.count, x.count)
-    if number < (1 - _MOST_EMPTY) * shape[0] * shape[1]:
-        return None
-    if abs(x.step - y.step) > _STEP_TOLERANCE * max(x.step, y.step):
-        raise FieldError(
-            f"the positions are {x.step:g} apart along x and {y.step:g} along y, "
-            "expected the same distance"
-        )
-    return NodeGrid(x.start, y.start, (x.step + y.step) / 2, shape, is_scattered=False)
+    fits = [list(_fit_axis(points[:, axis])) for axis in (0, 1)]
+    for x, y in product(*fits):
+        shape = (y.count, x.count)
+        if not 1 - _MOST_EMPTY <= number / (y.count * x.count) <= _MOST_ON_NODES:
+            continue
+        if abs(x.step - y.step) > _STEP_TOLERANCE * max(x.step, y.step):
+            raise FieldError(
+                f"the positions are {x.step:g} apart along x and {y.step:g} along y, "
+                "expected the same distance"
+            )
+        step = (x.step + y.step) / 2
+        return NodeGrid(x.start, y.start, step, shape, is_scattered=False)
+    return None
 
 
 @dataclass(frozen=True)
@@ -112,18 +143,41 @@ class _Axis:
     count: int
 
 
-def _fit_axis(values: FloatArray) -> _Axis | None:
-    """The regular grid that coordinates are on, apart from rounding, or None."""
+def _fit_axis(values: FloatArray) -> Iterator[_Axis]:
+    """The regular grids that coordinates may be on, apart from rounding."""
     values = np.unique(values)
-    # Values that differ by rounding form clusters. The distances between clusters are
-    # much larger than those inside a cluster.
-    jumps = np.diff(values)
+    for threshold in _thresholds(np.diff(values)):
+        axis = _fit_clusters(values, threshold)
+        if axis is not None:
+            yield axis
+
+
+def _thresholds(jumps: FloatArray) -> Iterator[float]:
+    """Distances up to which coordinates may differ by rounding alone; the likely first.
+
+    Coordinates that differ by rounding form clusters. The distances between clusters
+    are much larger than those inside a cluster. But the distance across columns that
+    are missing is also larger than others.
+    """
     ordered = np.sort(jumps)[::-1]
     ratios = ordered[:-1] / ordered[1:]
-    threshold = 0.0
-    if ratios.size and ratios.max() > _CLUSTER_RATIO:
-        threshold = ordered[int(ratios.argmax()) + 1]
-    starts = np.append(0, np.flatnonzero(jumps > threshold) + 1)
+    for number in np.argsort(ratios)[::-1][:_MOST_RATIOS]:
+        if ratios[number] > _CLUSTER_RATIO:
+            yield float(ordered[number + 1])
+    yield 0.0
+
+
+def _fit_clusters(values: FloatArray, threshold: float) -> _Axis | None:
+    """The regular grid of clusters of coordinates, or None.
+
+    Parameters
+    ----------
+    values : array of shape (N,)
+        Coordinates in increasing order.
+    threshold : float
+        Largest distance of neighbouring coordinates inside a cluster.
+    """
+    starts = np.append(0, np.flatnonzero(np.diff(values) > threshold) + 1)
     centres = np.add.reduceat(values, starts) / np.diff(np.append(starts, values.size))
     if centres.size < 2:
         return None

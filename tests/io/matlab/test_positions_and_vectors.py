@@ -186,6 +186,19 @@ def test_scattered_beads_on_one_grid(tmp_path: Path, write: Writer) -> None:
 
 
 @both_versions
+def test_a_frame_with_few_beads_does_not_refuse_the_film(
+    tmp_path: Path, write: Writer
+) -> None:
+    frames = [RNG.uniform(0, 100, size=(number, 2)) for number in (500, 4, 490)]
+    elements = [{"pos": points, "vec": points * 0.01} for points in frames]
+    path = write(tmp_path / "d.mat", displField=Structs(elements))
+    stack = read_displacement(path)
+    empty = np.isnan(stack.data).all(axis=(1, 2, 3))
+    assert empty.tolist() == [False, True, False]
+    assert "frame 1 has fewer than 10 vectors" in " ".join(stack.metadata["notes"])
+
+
+@both_versions
 def test_one_frame_of_displacements(tmp_path: Path, write: Writer) -> None:
     values = field()
     path = write(

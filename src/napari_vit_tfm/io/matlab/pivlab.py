@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.fields import frames_in_words
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field
 from napari_vit_tfm.io.matlab.matrices import Matrices, matrices_field
 from napari_vit_tfm.io.matlab.values import Value, frames_of, is_empty, text_of
@@ -81,10 +82,12 @@ class _Reading:
         """Which vectors have been read."""
         notes = []
         for stage, numbers in self._used.items():
-            where = f" in {_listed(numbers)}" if len(self._used) > 1 else ""
+            where = f" in {frames_in_words(numbers)}" if len(self._used) > 1 else ""
             notes.append(f"the {stage} vectors are read{where}")
         if self._empty:
-            notes.append(f"without vectors, and left out: {_listed(self._empty)}")
+            notes.append(
+                f"without vectors, and left out: {frames_in_words(self._empty)}"
+            )
         if self._n_interpolated:
             notes.append(f"vectors interpolated by PIVlab: {self._n_interpolated}")
         return tuple(notes)
@@ -141,15 +144,3 @@ def _of_unit(variables: Variables) -> dict[str, Any]:
         "unit": unit,
         "position_unit": None if of_positions is None else of_positions[1],
     }
-
-
-def _listed(numbers: list[int]) -> str:
-    """Numbers of frames, such as ``frames 1 to 3, 7``."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1] = [ranges[-1][0], number]
-        else:
-            ranges.append([number])
-    words = ", ".join(" to ".join(map(str, ends)) for ends in ranges)
-    return f"frame {words}" if len(numbers) == 1 else f"frames {words}"
