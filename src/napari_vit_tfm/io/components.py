@@ -152,19 +152,16 @@ def placed(
         x, y = np.meshgrid(x, y)
     points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
     grid = node_grid([points])
-    notes = list(grid.notes())
-    entry = with_lengths(field, grid.step, unit_name(field) if unit is None else unit)
-    if entry.attributes.keys() == field.attributes.keys():
-        notes.append(
-            f"the distance of the positions, {grid.step:g} {unit}, is not used, since "
-            "the vectors have another unit"
-        )
-    entry = replace(
-        entry,
+    of_vectors = unit_name(field)
+    if unit is None and displacement_unit(of_vectors) is not None:
+        unit = of_vectors
+    on_grid = replace(
+        field,
         shape=(*field.shape[:-3], *grid.shape, 2),
-        notes=(*field.notes, *notes),
+        notes=(*field.notes, *grid.notes()),
         **header_of_rows(y),
     )
+    entry = with_lengths(on_grid, grid.step, unit)
     return entry, replace(pair, points=points, grid=grid)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -13,8 +13,20 @@ import numpy as np
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import FloatArray, NodeGrid, PositionedVectors
-from napari_vit_tfm.io.attributes import lengths_of_step, unit_name
-from napari_vit_tfm.io.base import ArrayEntry, Attributes, Kind
+from napari_vit_tfm.io.attributes import unit_name
+from napari_vit_tfm.io.base import (
+    POSITIONS_PX,
+    POSITIONS_UM,
+    SPACING_IN_UNIT,
+    ArrayEntry,
+    Attributes,
+    Kind,
+)
+from napari_vit_tfm.units import (
+    DisplacementUnit,
+    consistent_lengths,
+    displacement_unit,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +166,78 @@ def with_lengths(entry: ArrayEntry, step: float, position_unit: object) -> Array
     step : float
         The distance, in the unit of the positions.
     position_unit : object
-        This unit as it is written in the file; None if it is not.
+        This unit as it is written in the file; None if it is not. Positions of
+        tractions are then in pixels. If the displacements do not have a unit either,
+        it is the same.
     """
-    lengths = lengths_of_step(step, position_unit, unit_name(entry), entry.kind)
-    return replace(entry, attributes={**lengths, **entry.attributes})
+    at = displacement_unit(position_unit)
+    if position_unit is None and entry.kind == "traction":
+        at = ("px", 1.0)
+    if at is not None and at[0] == "px":
+        name = POSITIONS_PX
+    elif at is not None and at[0] == "um":
+        name, step = POSITIONS_UM, step * at[1]
+    elif position_unit is None and unit_name(entry) is None:
+        name = SPACING_IN_UNIT
+    else:
+        unit = "of unknown unit" if position_unit is None else str(position_unit)
+        note = f"the distance of the positions, {step:g} {unit}, is not used"
+        return replace(entry, notes=(*entry.notes, note))
+    return replace(entry, attributes={name: step, **entry.attributes})
+
+
+def lengths_by_positions(
+    entry: ArrayEntry,
+    unit: DisplacementUnit | None,
+    given: Mapping[str, float | None],
+    lengths: Mapping[str, float | None],
+) -> dict[str, float | None]:
+    """Lengths of displacements, as far as they follow from positions in px or um.
+
+    Parameters
+    ----------
+    entry : ArrayEntry
+        The header of the field.
+    unit : {"um", "grid", "px", "field"}, optional
+        Unit of the displacements in memory, which may be another than that of the
+        positions.
+    given : mapping of str to float or None
+        Values of ``spacing_um`` and ``pixel_size_um`` that the user has set.
+    lengths : mapping of str to float or None
+        These values, or else those of the file, and `SPACING_IN_UNIT`, in `unit`.
+
+    Returns
+    -------
+    dict of str to float or None
+        The same lengths. A spacing in the file belongs to the pixel size in the file:
+        it follows from the positions if the user has set another pixel size.
+
+    Raises
+    ------
+    FieldError
+        If the lengths contradict each other by more than 1%.
+    """
+    spacing, pixel_size = lengths["spacing_um"], lengths["pixel_size_um"]
+    in_unit = lengths[SPACING_IN_UNIT]
+    px, um = (entry.attributes.get(name) for name in (POSITIONS_PX, POSITIONS_UM))
+    if px is None and unit == "px":
+        px = in_unit
+    if px is not None:
+        if given["pixel_size_um"] is not None:
+            spacing = given["spacing_um"]
+        spacing, pixel_size = consistent_lengths("px", px, spacing, pixel_size)
+        in_unit = px if unit == "px" else in_unit
+    if um is not None:
+        spacing, _ = consistent_lengths("um", um, spacing, None)
+        if unit == "px" and pixel_size is not None:
+            in_unit = um / pixel_size
+    if unit == "um" and (px is not None or um is not None):
+        in_unit = spacing
+    return {
+        "spacing_um": spacing,
+        "pixel_size_um": pixel_size,
+        SPACING_IN_UNIT: in_unit,
+    }
 
 
 def _frame(where: str, positions: Any, vectors: Any) -> tuple[FloatArray, FloatArray]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import (
-    SPACING_IN_UNIT,
+    POSITIONS_PX,
     AnyArray,
     ArrayEntry,
     unless_given,
@@ -117,7 +117,7 @@ class PytractionResults:
             kind="traction",
             y="up" if is_up else "down",
             y_notes=() if is_up else (_DOWN_NOTE,),
-            attributes={"units": "Pa", SPACING_IN_UNIT: step, **self._metadata},
+            attributes={"units": "Pa", POSITIONS_PX: step, **self._metadata},
         )
 
     def _is_up(self, traction: AnyArray) -> bool:

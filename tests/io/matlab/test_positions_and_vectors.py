@@ -144,6 +144,17 @@ def test_mesh_size_that_contradicts_positions(tmp_path: Path) -> None:
     assert read_displacement(path, spacing_um=1.6).spacing_um == 1.6
 
 
+def test_the_spacing_follows_from_another_pixel_size(tmp_path: Path) -> None:
+    path = write_5(tmp_path / "results.mat", **results(field(), field()))
+    stack = read_displacement(path, pixel_size_um=0.1)
+    assert (stack.pixel_size_um, stack.spacing_um) == (0.1, pytest.approx(0.8))
+    # The pixel size in the file is 0.2 um.
+    with pytest.raises(FieldError, match=r"pixel size of 0\.2 um.* spacing is 0\.8 um"):
+        read_displacement(path, spacing_um=0.8)
+    stack = read_displacement(path, spacing_um=0.8, pixel_size_um=0.1)
+    assert stack.grid_steps_per_unit() == pytest.approx(1 / STEP)
+
+
 def test_results_without_settings(tmp_path: Path) -> None:
     variables = results(field(), field())
     del variables["TFM_settings"], variables["TFM_results"]["traction"]
