@@ -98,6 +98,15 @@ def test_one_stray_bead_in_one_of_many_frames() -> None:
     assert field.grid.shape == node_grid([*frames[:7], *frames[8:]]).shape
 
 
+def test_many_failed_vectors_at_one_position_are_stray() -> None:
+    points = beads() + 500
+    field = field_of(np.vstack([points, np.zeros((300, 2))]))
+    assert field.grid.left_out == ((0.0, 0.0),) * 300
+    assert field.grid.shape == node_grid([points]).shape
+    assert "left out: 300, at (0, 0); correct" in " ".join(field.notes)
+    assert_linear(field)
+
+
 def test_a_second_region_is_not_stray() -> None:
     other = beads(300) * 0.5 + (1.5 * SIDE, 0)
     field = field_of(np.vstack([beads(), other]))

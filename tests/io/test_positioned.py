@@ -132,6 +132,11 @@ def test_positions_keep_their_unit_if_the_user_sets_that_of_the_vectors(
     assert stack.grid_steps_per_unit() == pytest.approx(1 / 8)
 
 
+def test_positions_in_px_do_not_tell_the_unit_of_the_vectors(tmp_path: Path) -> None:
+    stack = read_displacement(table(tmp_path / "cell.csv", "px", ""))
+    assert stack.unit is stack.spacing_in_unit is stack.spacing_um is None
+
+
 def test_positions_of_unknown_unit_are_not_used(tmp_path: Path) -> None:
     for unit, words in (("inch", "0.8 inch"), ("", "0.8 of unknown unit")):
         stack = read_displacement(table(tmp_path / "cell.csv", unit, "um"))

@@ -49,12 +49,15 @@ class NodeGrid:
                 "apart in the unit of the positions"
             )
         if self.left_out:
-            named = [f"({x:.6g}, {y:.6g})" for x, y in self.left_out[:_MOST_NAMED]]
-            more = ", …" if len(self.left_out) > _MOST_NAMED else ""
+            places = list(
+                dict.fromkeys(f"({x:.6g}, {y:.6g})" for x, y in self.left_out)
+            )
+            named = ", ".join(places[:_MOST_NAMED])
+            more = ", …" if len(places) > _MOST_NAMED else ""
             notes.append(
-                f"vectors far outside of the region of all others, which are left out: "
-                f"{len(self.left_out)}, at {', '.join(named)}{more}; correct their "
-                "positions in the file"
+                "vectors far outside of the region of all others, which are left out: "
+                f"{len(self.left_out)}, at {named}{more}; correct their positions in "
+                "the file"
             )
         return tuple(notes)
 

@@ -32,10 +32,13 @@ _FAR = 5.0
 """Size of the cells that separate stray beads from the others, in typical distances."""
 
 _MOST_STRAY = 0.02
-"""Largest share of beads that are stray; two in a frame may always be."""
+"""Largest share of positions that are stray; two in a frame may always be."""
 
 _LEAST_OF_ALL = 0.1
 """A group of beads with this share of all of them is not stray."""
+
+_FEWEST_OF_GROUP = 3
+"""Smallest number of distinct positions of a group that is not stray."""
 
 _MOST_NODES = 20
 """Largest number of nodes per bead."""
@@ -90,19 +93,24 @@ def are_stray(points: FloatArray, distance: float, n_frames: int) -> Mask:
         True for small groups of beads that are far outside of the region of all
         others. None are, if there are many of them.
     """
-    none = np.zeros(len(points), dtype=bool)
     if distance == 0:
-        return none
-    group = _groups(np.floor(points / (_FAR * distance)))
-    size = np.bincount(group)
-    is_main = (size >= FEWEST_BEADS * n_frames) | (size >= _LEAST_OF_ALL * len(points))
-    if is_main.all() or not is_main.any():
-        return none
-    main = points[is_main[group]]
-    inside = (points >= main.min(axis=0)) & (points <= main.max(axis=0))
+        return np.zeros(len(points), dtype=bool)
+    # Vectors that failed may all have one position, such as (0, 0).
+    unique, number = unique_points(points)
+    group = _groups(np.floor(unique / (_FAR * distance)))
+    n_positions, n_vectors = np.bincount(group), np.bincount(group[number])
+    is_main = (n_positions >= _FEWEST_OF_GROUP) & (
+        (n_vectors >= FEWEST_BEADS * n_frames)
+        | (n_vectors >= _LEAST_OF_ALL * len(points))
+    )
+    if not is_main.any():
+        return np.zeros(len(points), dtype=bool)
+    main = unique[is_main[group]]
+    inside = (unique >= main.min(axis=0)) & (unique <= main.max(axis=0))
     stray: Mask = ~inside.all(axis=1)
-    most = max(2 * n_frames, _MOST_STRAY * len(points))
-    return stray if np.count_nonzero(stray) <= most else none
+    if np.count_nonzero(stray) > max(2 * n_frames, _MOST_STRAY * len(unique)):
+        return np.zeros(len(points), dtype=bool)
+    return stray[number]
 
 
 def _groups(cells: FloatArray) -> npt.NDArray[np.intp]:
