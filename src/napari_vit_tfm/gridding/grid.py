@@ -49,9 +49,8 @@ class NodeGrid:
                 "apart in the unit of the positions"
             )
         if self.left_out:
-            places = list(
-                dict.fromkeys(f"({x:.6g}, {y:.6g})" for x, y in self.left_out)
-            )
+            every = (f"({x:.6g}, {y:.6g})" for x, y in self.left_out)
+            places = list(dict.fromkeys(every))
             named = ", ".join(places[:_MOST_NAMED])
             more = ", …" if len(places) > _MOST_NAMED else ""
             notes.append(
