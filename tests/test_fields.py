@@ -10,6 +10,7 @@ from napari_vit_tfm.fields import (
     DisplacementStack,
     TractionStack,
     drift_of,
+    frames_in_words,
     without_drift,
 )
 
@@ -109,3 +110,15 @@ def test_the_first_frames_keep_their_drift() -> None:
     assert (one.n_frames, one.unit) == (1, "Pa")
     np.testing.assert_array_equal(one.drift, drift[:1])
     assert TractionStack(ONES).first(5).data.shape == ONES.shape
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([4], "frame 4"),
+        ([4, 5], "frames 4 to 5"),
+        ([0, 2, 3, 4, 9], "frames 0, 2 to 4, 9"),
+    ],
+)
+def test_frames_in_words(numbers: list[int], words: str) -> None:
+    assert frames_in_words(numbers) == words

@@ -9,7 +9,7 @@ a regular grid whose ``W`` columns span ``L = (W - 1) * spacing_um``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Protocol
@@ -451,3 +451,27 @@ class TractionStack(_VectorStack):
                 f"({self.n_frames}, 2), not {array.shape}"
             )
         return array
+
+
+def frames_in_words(numbers: Iterable[int]) -> str:
+    """Numbers of frames in a sentence.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        At least one number; counted from 0, in increasing order.
+
+    Examples
+    --------
+    >>> frames_in_words([1, 2, 3, 7])
+    'frames 1 to 3, 7'
+    """
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    words = ", ".join(" to ".join(map(str, ends)) for ends in ranges)
+    is_one = len(ranges) == len(ranges[0]) == 1
+    return f"frame {words}" if is_one else f"frames {words}"

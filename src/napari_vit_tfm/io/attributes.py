@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io.base import SPACING_IN_UNIT, ArrayEntry, Kind
+from napari_vit_tfm.io.base import ArrayEntry
 from napari_vit_tfm.units import (
     DISPLACEMENT_UNITS,
     TRACTION_UNITS,
@@ -31,37 +31,6 @@ _SYNONYMS = {
 def unit_name(entry: ArrayEntry) -> Any:
     """The unit as it is written in the file; None if the file does not have one."""
     return _attribute(entry, "units")[1]
-
-
-def lengths_of_step(
-    step: float, unit_of_positions: object, unit_of_vectors: object, kind: Kind | None
-) -> dict[str, float]:
-    """Attributes with the distance between neighbouring nodes of a field at positions.
-
-    Parameters
-    ----------
-    step : float
-        The distance, in the unit of the positions.
-    unit_of_positions, unit_of_vectors : object
-        The units as they are written in the file; None if they are not.
-    kind : {"displacement", "traction", "other"}, optional
-        Kind of the field. Positions of tractions without a unit are in pixels.
-
-    Returns
-    -------
-    dict of str to float
-        ``spacing_um`` if it is a length in the specimen, and the distance in the unit
-        of the vectors if both units agree. Empty if it cannot be used.
-    """
-    at, of = displacement_unit(unit_of_positions), displacement_unit(unit_of_vectors)
-    lengths = {}
-    if at is not None and at[0] == "um":
-        lengths["spacing_um"] = step * at[1]
-        if of is not None and of[0] == "um":
-            lengths[SPACING_IN_UNIT] = step * at[1] / of[1]
-    elif at == of or (of is None and kind == "traction"):
-        lengths[SPACING_IN_UNIT] = step
-    return lengths
 
 
 def length_notes(entry: ArrayEntry) -> Iterator[str]:

@@ -44,7 +44,14 @@ EXPECTED_ARRAY = (
 
 SPACING_IN_UNIT = "spacing_in_unit"
 """Name of the attribute with the distance between neighbouring vectors, in the unit of
-the displacements. Readers set it where a file has the positions of the vectors."""
+the displacements. Readers set it where a file has the positions of the vectors, but
+neither the unit of the positions nor that of the displacements."""
+
+POSITIONS_PX = "spacing_of_positions_px"
+"""Name of the attribute with this distance in camera pixels, where readers know it."""
+
+POSITIONS_UM = "spacing_of_positions_um"
+"""Name of the attribute with this distance in um, where readers know it."""
 
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""

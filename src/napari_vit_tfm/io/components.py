@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import NodeGrid, node_grid
-from napari_vit_tfm.io.attributes import lengths_of_step, unit_name
+from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     AnyArray,
@@ -21,6 +20,7 @@ from napari_vit_tfm.io.base import (
     header_of_rows,
     kind_of_name,
 )
+from napari_vit_tfm.io.positioned import with_lengths
 from napari_vit_tfm.units import displacement_unit
 
 _TOKEN = re.compile(
@@ -97,7 +97,7 @@ def component_of(name: str) -> Component | None:
     return Component(int(letter.lower() in "vy"), renamed, stem, kind)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """Two arrays that are the components of one vector field.
 
@@ -107,78 +107,62 @@ class Pair:
         Names of the arrays.
     has_frames_last : bool
         Whether the last of three axes is the axis of frames; else it is the first.
-    positions : Positions, optional
-        Where the vectors are, if the file has their positions.
+    points : array of shape (H * W, 2), optional
+        Positions ``(x, y)`` of the vectors, row by row, if the file has them.
+    grid : NodeGrid, optional
+        The grid of the positions.
     """
 
     x: str
     y: str
     has_frames_last: bool
-    positions: Positions | None = None
+    points: npt.NDArray[np.float64] | None = None
+    grid: NodeGrid | None = None
 
     def joined(self, x: AnyArray, y: AnyArray) -> AnyArray:
         """Both components, ``(T, H, W, 2)`` or ``(H, W, 2)``, on the grid."""
         both = np.stack([x, y], axis=-1)
         if self.has_frames_last:
             both = np.moveaxis(both, 2, 0)
-        if self.positions is None:
+        if self.points is None or self.grid is None:
             return both
-        frames = both.reshape(-1, *both.shape[-3:])
-        placed = np.stack([self.positions.place(frame) for frame in frames])
-        return placed if both.ndim == 4 else placed[0]
+        frames = both.reshape(-1, len(self.points), 2).astype(np.float64)
+        on_grid = np.stack([self.grid.place(self.points, frame) for frame in frames])
+        return on_grid if both.ndim == 4 else on_grid[0]
 
 
-@dataclass(frozen=True, eq=False)
-class Positions:
-    """Positions of the vectors of a field.
+def placed(
+    field: ArrayEntry, pair: Pair, x: AnyArray, y: AnyArray, unit: object
+) -> tuple[ArrayEntry, Pair]:
+    """A field whose vectors are put on the grid of their positions.
 
     Parameters
     ----------
-    points : array of shape (H * W, 2)
-        Positions ``(x, y)``, row by row.
-    grid : NodeGrid
-        The grid that they are on.
-    header : mapping
-        Direction of the y axis, see `header_of_rows`.
+    field : ArrayEntry
+        Its header.
+    pair : Pair
+        Its components.
+    x, y : array of shape (H, W), or (W,) and (H,)
+        The positions.
+    unit : object
+        Their unit as it is written in the file. If there is none, they are in the unit
+        of the vectors.
     """
-
-    points: npt.NDArray[np.float64]
-    grid: NodeGrid
-    header: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, x: AnyArray, y: AnyArray) -> Positions:
-        """Positions from two arrays ``(H, W)``, or ``(W,)`` and ``(H,)``."""
-        if x.ndim == 1:
-            x, y = np.meshgrid(x, y)
-        points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-        return cls(points, node_grid([points]), header_of_rows(y))
-
-    def place(self, field: AnyArray) -> AnyArray:
-        """Vectors ``(H, W, 2)`` on the grid."""
-        return self.grid.place(self.points, field.reshape(-1, 2).astype(np.float64))
-
-    def described(self, entry: ArrayEntry, unit: object) -> ArrayEntry:
-        """The entry of a field at these positions, which have this unit, if known.
-
-        Positions without a unit are in that of the vectors.
-        """
-        of_vectors = unit_name(entry)
-        at = of_vectors if unit is None else unit
-        lengths = lengths_of_step(self.grid.step, at, of_vectors, entry.kind)
-        notes = list(self.grid.notes())
-        if not lengths:
-            notes.append(
-                f"the distance of the positions, {self.grid.step:g} {unit}, is not "
-                "used, since the vectors have another unit"
-            )
-        return replace(
-            entry,
-            shape=(*entry.shape[:-3], *self.grid.shape, 2),
-            notes=(*entry.notes, *notes),
-            **self.header,
-            attributes={**lengths, **entry.attributes},
-        )
+    if x.ndim == 1:
+        x, y = np.meshgrid(x, y)
+    points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+    grid = node_grid([points])
+    of_vectors = unit_name(field)
+    if unit is None and displacement_unit(of_vectors) is not None:
+        unit = of_vectors
+    on_grid = replace(
+        field,
+        shape=(*field.shape[:-3], *grid.shape, 2),
+        notes=(*field.notes, *grid.notes()),
+        **header_of_rows(y),
+    )
+    entry = with_lengths(on_grid, grid.step, unit)
+    return entry, replace(pair, points=points, grid=grid)
 
 
 def positions_of(

@@ -25,8 +25,8 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.components import (
     Pair,
-    Positions,
     find_pairs,
+    placed,
     positions_of,
     unused_marks,
     without_lone_components,
@@ -139,10 +139,9 @@ class FieldFile(ABC):
                 marks = unused_marks(field, entries)
                 field = replace(field, notes=(*field.notes, *marks))
                 if positions is not None:
-                    x, y = positions
-                    placed = Positions.of(*map(self._squeezed, (x.name, y.name)))
-                    field = placed.described(field, unit_name(x))
-                    pair = replace(pair, positions=placed)
+                    x, y = (self._squeezed(entry.name) for entry in positions)
+                    unit = unit_name(positions[0])
+                    field, pair = placed(field, pair, x, y, unit)
                 self._pairs[field.name] = pair
                 fields.append(field)
         return (*without_lone_components(entries), *fields)

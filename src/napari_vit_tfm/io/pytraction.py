@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import (
-    SPACING_IN_UNIT,
+    POSITIONS_PX,
     AnyArray,
     ArrayEntry,
     unless_given,
@@ -60,11 +60,7 @@ class PytractionResults:
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """Headers of the displacements, and of the tractions if there are any."""
-        displacement = self._displacement.entry(
-            kind="displacement",
-            y="up",
-            attributes={"units": "px", **self._metadata},
-        )
+        displacement = self._displacement.entry
         group = self.file.get(_TRACTIONS)
         if not isinstance(group, h5py.Group) or not _frames(group):
             return (displacement,)
@@ -88,12 +84,16 @@ class PytractionResults:
                 f"{', '.join(_frames(vectors))}; expected both of every frame"
             )
         return PositionedField.of(
-            self.path,
             _VECTORS,
             *(
                 [group[name][...].T for name in _frames(group)]
                 for group in (positions, vectors)
             ),
+            kind="displacement",
+            unit="px",
+            position_unit="px",
+            y="up",
+            attributes=self._metadata,
         )
 
     def _traction_entry(self, group: h5py.Group) -> ArrayEntry:
@@ -117,7 +117,7 @@ class PytractionResults:
             kind="traction",
             y="up" if is_up else "down",
             y_notes=() if is_up else (_DOWN_NOTE,),
-            attributes={"units": "Pa", SPACING_IN_UNIT: step, **self._metadata},
+            attributes={"units": "Pa", POSITIONS_PX: step, **self._metadata},
         )
 
     def _is_up(self, traction: AnyArray) -> bool:

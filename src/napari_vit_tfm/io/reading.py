@@ -32,6 +32,8 @@ from napari_vit_tfm.io.attributes import (
 )
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
+    POSITIONS_PX,
+    POSITIONS_UM,
     SEGMENTATION_NAME,
     SPACING_IN_UNIT,
     ArrayEntry,
@@ -40,12 +42,13 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.frames import FileFrames
+from napari_vit_tfm.io.positioned import lengths_by_positions
 from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
 from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
 from napari_vit_tfm.units import (
+    LENGTHS,
     DisplacementUnit,
-    Length,
     TractionUnit,
     displacement_unit,
 )
@@ -392,18 +395,19 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     notes += gel_notes
     _tell(file, notes, options.get("on_notice"))
 
-    def length(name: Length) -> float | None:
-        given = options.get(name)
-        return length_of(file.path, entry, name) if given is None else given
-
+    given: dict[str, float | None] = {name: options.get(name) for name in LENGTHS}
     apart = length_of(file.path, entry, SPACING_IN_UNIT)
+    lengths = {SPACING_IN_UNIT: None if apart is None else apart * factor}
+    for name, value in given.items():
+        lengths[name] = length_of(file.path, entry, name) if value is None else value
+    lengths = lengths_by_positions(entry, unit, given, lengths)
     return DisplacementStream(
         FileFrames(file, entry, factor, direction),
         unit=unit,
-        spacing_um=length("spacing_um"),
-        pixel_size_um=length("pixel_size_um"),
+        spacing_um=lengths["spacing_um"],
+        pixel_size_um=lengths["pixel_size_um"],
         gel=gel,
-        spacing_in_unit=None if apart is None else apart * factor,
+        spacing_in_unit=lengths[SPACING_IN_UNIT],
         outline=_outline(file, entry, direction),
         metadata=_metadata(file, entry, direction, notes),
     )
@@ -457,13 +461,13 @@ def _outline(
 
 
 def _traction_spacing(file: FieldFile, entry: ArrayEntry) -> float | None:
-    """Vector spacing of tractions, in um: given, or from positions in pixels."""
+    """Vector spacing of tractions, in um: given, or from positions."""
     spacing = known_length_of(file.path, entry, "spacing_um")
     pixel_size = known_length_of(file.path, entry, "pixel_size_um")
-    apart = length_of(file.path, entry, SPACING_IN_UNIT)
-    if spacing is None and pixel_size is not None and apart is not None:
-        return apart * pixel_size
-    return spacing
+    px, um = (entry.attributes.get(name) for name in (POSITIONS_PX, POSITIONS_UM))
+    if spacing is None and pixel_size is not None and px is not None:
+        return float(px * pixel_size)
+    return um if spacing is None else spacing
 
 
 def _whole(stream: DisplacementStream) -> DisplacementStack:

@@ -154,9 +154,7 @@ def test_vectors_are_placed_by_their_positions(tmp_path: Path) -> None:
     expected = FIELD.copy()
     expected[int(y) // STEP, int(x) // STEP] = np.nan
     assert_field(stack.data, expected)
-    assert (
-        "nodes of the grid without a vector in the table: 1" in stack.metadata["notes"]
-    )
+    assert "nodes of the grid without a vector: 1" in stack.metadata["notes"]
 
 
 def test_four_columns_less_than_a_pixel_apart_have_no_unit(tmp_path: Path) -> None:
@@ -641,7 +639,9 @@ def test_a_file_without_a_newline_at_its_end_is_complete(tmp_path: Path) -> None
 
 def test_two_vectors_at_one_position_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", text_of(np.vstack([table(), table()[:1]])))
-    with pytest.raises(FieldFileError, match=r"a\.txt: 1 nodes have more than one"):
+    with pytest.raises(
+        FieldFileError, match=r"a\.txt: vectors: 1 nodes have more than one"
+    ):
         read_displacement(path)
 
 

@@ -144,6 +144,17 @@ def test_mesh_size_that_contradicts_positions(tmp_path: Path) -> None:
     assert read_displacement(path, spacing_um=1.6).spacing_um == 1.6
 
 
+def test_the_spacing_follows_from_another_pixel_size(tmp_path: Path) -> None:
+    path = write_5(tmp_path / "results.mat", **results(field(), field()))
+    stack = read_displacement(path, pixel_size_um=0.1)
+    assert (stack.pixel_size_um, stack.spacing_um) == (0.1, pytest.approx(0.8))
+    # The pixel size in the file is 0.2 um.
+    with pytest.raises(FieldError, match=r"pixel size of 0\.2 um.* spacing is 0\.8 um"):
+        read_displacement(path, spacing_um=0.8)
+    stack = read_displacement(path, spacing_um=0.8, pixel_size_um=0.1)
+    assert stack.grid_steps_per_unit() == pytest.approx(1 / STEP)
+
+
 def test_results_without_settings(tmp_path: Path) -> None:
     variables = results(field(), field())
     del variables["TFM_settings"], variables["TFM_results"]["traction"]
@@ -183,6 +194,19 @@ def test_scattered_beads_on_one_grid(tmp_path: Path, write: Writer) -> None:
     assert stack.spacing_in_unit is not None
     np.testing.assert_allclose(steps, 0.01 * stack.spacing_in_unit, rtol=1e-3)
     np.testing.assert_allclose(stack.data[0][inside[1:]], stack.data[1][inside[1:]])
+
+
+@both_versions
+def test_a_frame_with_few_beads_does_not_refuse_the_film(
+    tmp_path: Path, write: Writer
+) -> None:
+    frames = [RNG.uniform(0, 100, size=(number, 2)) for number in (500, 4, 490)]
+    elements = [{"pos": points, "vec": points * 0.01} for points in frames]
+    path = write(tmp_path / "d.mat", displField=Structs(elements))
+    stack = read_displacement(path)
+    empty = np.isnan(stack.data).all(axis=(1, 2, 3))
+    assert empty.tolist() == [False, True, False]
+    assert "frame 1 has fewer than 10 vectors" in " ".join(stack.metadata["notes"])
 
 
 @both_versions

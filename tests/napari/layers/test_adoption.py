@@ -68,7 +68,7 @@ def test_nodes_without_a_vector_are_holes():
     holes.ravel()[left_out] = True
     np.testing.assert_array_equal(np.isnan(stack).any(axis=-1), holes)
     assert grid.origin == pytest.approx((0, 3, -5))
-    assert notes == ()
+    assert notes == ("nodes of the grid without a vector: 3",)
     stack[holes] = read(data)[0][holes]
     assert_right(stack)
 

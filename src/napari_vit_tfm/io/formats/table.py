@@ -7,17 +7,17 @@ the columns tell which program wrote the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from napari_vit_tfm.errors import FieldError, FieldFileError
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.positioned import PositionedField
 from napari_vit_tfm.io.text.columns import names_in, pivlab_columns
 from napari_vit_tfm.io.text.lines import (
     COMMENT_SIGNS,
@@ -25,15 +25,14 @@ from napari_vit_tfm.io.text.lines import (
     decoded,
     is_mostly_numbers,
 )
-from napari_vit_tfm.io.text.named import named_table
+from napari_vit_tfm.io.text.named import named_fields
 from napari_vit_tfm.io.text.unnamed import (
     IMAGEJ_PIV_COLUMNS,
     NAME_THE_COLUMNS,
     UNNAMED_COLUMNS,
     is_imagej_piv,
-    unnamed_table,
+    unnamed_field,
 )
-from napari_vit_tfm.io.text.vectors import VectorTable
 
 _PYTFM_UNITS = {
     re.compile(r"\d+[uv]"): "px",
@@ -72,8 +71,7 @@ class TextTableFile(FieldFile):
     def entries(self) -> tuple[ArrayEntry, ...]:
         """The fields of the table, or the matrix, named after the file."""
         if not self._is_matrix:
-            with self._explained():
-                return self._table.entries()
+            return tuple(field.entry for field in self._fields.values())
         entry = ArrayEntry(self.path.stem, self._matrix.shape, "float64")
         for pattern, unit in _PYTFM_UNITS.items():
             if pattern.fullmatch(self.path.stem):
@@ -83,12 +81,9 @@ class TextTableFile(FieldFile):
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """A field on the grid, or the matrix."""
-        if self._is_matrix:
-            array = self._matrix
-        else:
-            with self._explained():
-                array = self._table.values(name)
-        return array if frames is None else array[frames]
+        if not self._is_matrix:
+            return self._fields[name].values(frames)
+        return self._matrix if frames is None else self._matrix[frames]
 
     @cached_property
     def _is_matrix(self) -> bool:
@@ -105,20 +100,12 @@ class TextTableFile(FieldFile):
         return self._lines.numbers(range(self._lines.n_columns))
 
     @cached_property
-    def _table(self) -> VectorTable:
-        if self._columns is not None:
-            return named_table(self._lines, self._columns)
-        return unnamed_table(self._lines)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Add the file's name to errors about the grid of the positions."""
-        try:
-            yield
-        except FieldFileError:
-            raise
-        except FieldError as error:
-            raise FieldFileError(f"{self.path}: {error}") from error
+    def _fields(self) -> dict[str, PositionedField]:
+        if self._columns is None:
+            fields: tuple[PositionedField, ...] = (unnamed_field(self._lines),)
+        else:
+            fields = named_fields(self._lines, self._columns)
+        return {field.name: field for field in fields}
 
 
 def _refuse_other_names(lines: NumberLines) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import SPACING_IN_UNIT
+from napari_vit_tfm.io.base import POSITIONS_PX
 from napari_vit_tfm.io.matlab.field import MatField, variable_field
 from napari_vit_tfm.io.matlab.values import number_of
 from napari_vit_tfm.io.matlab.variables import Variables
@@ -27,7 +27,7 @@ def fields(variables: Variables) -> Iterator[MatField]:
     _check_step(variables, step)
     for name in ("u", "v"):
         yield variable_field(
-            variables, name, attributes={"units": "px", SPACING_IN_UNIT: step}
+            variables, name, attributes={"units": "px", POSITIONS_PX: step}
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
+from napari_vit_tfm.io.base import AnyArray, ArrayEntry, field_layout
 from napari_vit_tfm.io.matlab.variables import Variables
 from napari_vit_tfm.io.positioned import PositionedField
 
@@ -53,8 +53,6 @@ def variable_field(variables: Variables, name: str, **changes: Any) -> MatField:
     return MatField(replace(entry, **changes), lambda: variables.array(name))
 
 
-def positioned_field(
-    field: PositionedField, *, attributes: Attributes | None = None, **header: Any
-) -> MatField:
-    """Vectors at positions; the arguments are those of `PositionedField.entry`."""
-    return MatField(field.entry(attributes=attributes, **header), field.values)
+def positioned_field(field: PositionedField) -> MatField:
+    """Vectors at positions."""
+    return MatField(field.entry, field.values)

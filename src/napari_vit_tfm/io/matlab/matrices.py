@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -53,17 +52,17 @@ class Matrices:
 
 
 def matrices_field(
-    path: Path, name: str, frames: Iterable[Matrices]
-) -> tuple[PositionedField, dict[str, Any]]:
-    """Vectors at the positions, and the direction of y, see `header_of_rows`."""
+    name: str, frames: Iterable[Matrices], **header: Any
+) -> PositionedField:
+    """Vectors at the positions, with the direction of y, see `header_of_rows`."""
     frames = tuple(frames)
-    field = PositionedField.of(
-        path,
+    return PositionedField.of(
         name,
         [_columns(frame.x, frame.y) for frame in frames],
         [_columns(frame.u, frame.v) for frame in frames],
+        **header_of_rows(frames[0].y),
+        **header,
     )
-    return field, header_of_rows(frames[0].y)
 
 
 def frames_of_matrices(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import SPACING_IN_UNIT
+from napari_vit_tfm.fields import frames_in_words
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field
 from napari_vit_tfm.io.matlab.matrices import Matrices, matrices_field
 from napari_vit_tfm.io.matlab.values import Value, frames_of, is_empty, text_of
@@ -21,6 +21,7 @@ _STAGES = ("smoothed", "filtered", "original")
 _MASKED, _INTERPOLATED = 0, 2
 """Values of the type of a vector."""
 
+_LENGTH = re.compile(r"\[\s*([^\W\d_]+)\s*\]")
 _RATE = re.compile(r"([^\W\d_]+)\s*/\s*([^\W\d_]+)")
 
 
@@ -36,9 +37,8 @@ def fields(variables: Variables) -> Iterator[MatField]:
             f"{variables.path}: u and v of PIVlab are empty in all frames, expected "
             "vectors; analyse the images first"
         )
-    field, of_y = matrices_field(variables.path, "u, v", frames)
-    header = {"notes": reading.notes(), **of_y}
-    yield positioned_field(field, **header, **_of_unit(variables))
+    field = matrices_field("u, v", frames, notes=reading.notes(), **_of_unit(variables))
+    yield positioned_field(field)
 
 
 def _has(variables: Variables, stage: str) -> bool:
@@ -82,10 +82,12 @@ class _Reading:
         """Which vectors have been read."""
         notes = []
         for stage, numbers in self._used.items():
-            where = f" in {_listed(numbers)}" if len(self._used) > 1 else ""
+            where = f" in {frames_in_words(numbers)}" if len(self._used) > 1 else ""
             notes.append(f"the {stage} vectors are read{where}")
         if self._empty:
-            notes.append(f"without vectors, and left out: {_listed(self._empty)}")
+            notes.append(
+                f"without vectors, and left out: {frames_in_words(self._empty)}"
+            )
         if self._n_interpolated:
             notes.append(f"vectors interpolated by PIVlab: {self._n_interpolated}")
         return tuple(notes)
@@ -124,7 +126,7 @@ class _Reading:
 
 
 def _of_unit(variables: Variables) -> dict[str, Any]:
-    """Kind and unit according to a text such as ``[px] respectively [px/frame]``."""
+    """Kind and units according to a text such as ``[px] respectively [px/frame]``."""
     text = text_of(variables.value("units")) if "units" in variables.headers else ""
     rates = _RATE.findall(text)
     if not rates:
@@ -134,22 +136,11 @@ def _of_unit(variables: Variables) -> dict[str, Any]:
         return {
             "kind": "other",
             "what": f"a velocity: per {'second' if per == 's' else per}",
-            "attributes": {"units": f"{unit}/{per}"},
+            "unit": f"{unit}/{per}",
         }
-    attributes: dict[str, Any] = {"units": unit}
-    # Positions may be in another unit.
-    if f"[{unit}]" not in text:
-        attributes[SPACING_IN_UNIT] = None
-    return {"kind": "displacement", "attributes": attributes}
-
-
-def _listed(numbers: list[int]) -> str:
-    """Numbers of frames, such as ``frames 1 to 3, 7``."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1] = [ranges[-1][0], number]
-        else:
-            ranges.append([number])
-    words = ", ".join(" to ".join(map(str, ends)) for ends in ranges)
-    return f"frame {words}" if len(numbers) == 1 else f"frames {words}"
+    of_positions = _LENGTH.search(text)
+    return {
+        "kind": "displacement",
+        "unit": unit,
+        "position_unit": None if of_positions is None else of_positions[1],
+    }

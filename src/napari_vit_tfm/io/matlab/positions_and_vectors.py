@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.errors import FieldError, FieldFileError
+from napari_vit_tfm.gridding import NodeGrid
 from napari_vit_tfm.io.base import ArrayEntry
 from napari_vit_tfm.io.matlab.field import MatField, positioned_field
 from napari_vit_tfm.io.matlab.values import Struct, number_of
@@ -42,13 +45,13 @@ def _input(variables: Variables) -> Iterator[MatField]:
         )
     yield positioned_field(
         PositionedField.of(
-            variables.path,
             f"{_INPUT}.displacement",
             frames.frames("pos"),
             frames.frames("vec"),
-        ),
-        kind="displacement",
-        attributes={"units": "px"},
+            kind="displacement",
+            unit="px",
+            position_unit="px",
+        )
     )
     noise = _nested(struct, "noise")
     if noise is not None:
@@ -70,13 +73,16 @@ def _noise(variables: Variables, noise: Struct) -> MatField:
     try:
         return positioned_field(
             PositionedField.of(
-                variables.path, name, noise.frames("pos"), noise.frames("vec")
-            ),
-            kind="other",
-            what="noise",
-            attributes={"units": "px"},
+                name,
+                noise.frames("pos"),
+                noise.frames("vec"),
+                kind="other",
+                what="noise",
+                unit="px",
+                position_unit="px",
+            )
         )
-    except FieldFileError:
+    except FieldError:
         entry = ArrayEntry(name, (len(noise.elements),), "struct")
         return MatField(entry, lambda: variables.array(_INPUT))
 
@@ -89,16 +95,18 @@ def _results(variables: Variables, results: Struct) -> Iterator[MatField]:
     ):
         if results.has(part):
             field = PositionedField.of(
-                variables.path,
                 f"{_RESULTS}.{part}",
                 results.frames("pos"),
                 results.frames(part),
+                kind=kind,
+                unit=unit,
+                position_unit="px",
             )
-            attributes = {"units": unit, **_settings(variables, field)}
-            yield positioned_field(field, kind=kind, attributes=attributes)
+            settings = _settings(variables, field.grid)
+            yield positioned_field(replace(field, attributes=settings))
 
 
-def _settings(variables: Variables, field: PositionedField) -> dict[str, float]:
+def _settings(variables: Variables, grid: NodeGrid) -> dict[str, float]:
     """Gel and lengths according to the settings."""
     elements = variables.struct(_SETTINGS).elements
     settings = elements[0] if elements else {}
@@ -110,7 +118,7 @@ def _settings(variables: Variables, field: PositionedField) -> dict[str, float]:
         "pixel_size_um": pixel_size,
     }
     # The reader compares this to the step of the positions.
-    if pixel_size is not None and step is not None and not field.grid.is_scattered:
+    if pixel_size is not None and step is not None and not grid.is_scattered:
         values["spacing_um"] = step * pixel_size
     return {name: value for name, value in values.items() if value is not None}
 
@@ -118,12 +126,16 @@ def _settings(variables: Variables, field: PositionedField) -> dict[str, float]:
 def _vectors(variables: Variables, name: str, struct: Struct) -> MatField:
     """A struct of u-inferforce, or one of another name."""
     field = PositionedField.of(
-        variables.path, name, struct.frames("pos"), struct.frames("vec")
+        name, struct.frames("pos"), struct.frames("vec"), **_header(name)
     )
-    if name == "displField":
-        return positioned_field(field, kind="displacement", attributes={"units": "px"})
-    if name == "forceField":
-        return positioned_field(field, kind="traction", attributes={"units": "Pa"})
-    if name.removesuffix("Shifted") in ("displField", "forceField"):
-        return positioned_field(field, kind="other", what="a copy for display")
     return positioned_field(field)
+
+
+def _header(name: str) -> dict[str, Any]:
+    if name == "displField":
+        return {"kind": "displacement", "unit": "px", "position_unit": "px"}
+    if name == "forceField":
+        return {"kind": "traction", "unit": "Pa", "position_unit": "px"}
+    if name.removesuffix("Shifted") in ("displField", "forceField"):
+        return {"kind": "other", "what": "a copy for display"}
+    return {}

@@ -24,7 +24,7 @@ def _input(variables: Variables) -> Iterator[MatField]:
     """One field of `U` and `V`, which are not listed as fields of their own."""
     grid = variables.struct("TFMUQ").elements[0]
     values = (grid["X"], grid["Y"], variables.value("U"), variables.value("V"))
-    yield _field(variables, "U, V", [values], units="um", kind="displacement")
+    yield _field(variables, "U, V", [values], unit="um", kind="displacement")
     for name in ("U", "V"):
         yield variable_field(variables, name, kind="other", what="one component")
 
@@ -52,7 +52,7 @@ def _output_field(
         for element in variables.struct("out").elements
     ]
     name = ", ".join(f"out.{component}" for component in components)
-    return _field(variables, name, frames, units="px", **header)
+    return _field(variables, name, frames, unit="px", **header)
 
 
 def _field(
@@ -60,18 +60,15 @@ def _field(
     name: str,
     elements: Iterable[tuple[Value, ...]],
     *,
-    units: str,
+    unit: str,
     **header: Any,
 ) -> MatField:
     """The field of x, y, u and v, of the elements of a struct array."""
     where = f"{variables.path}: {name}"
-    field, of_y = matrices_field(
-        variables.path,
-        name,
-        [
-            frame
-            for x, y, u, v in elements
-            for frame in frames_of_matrices(where, x, y, u, v)
-        ],
-    )
-    return positioned_field(field, attributes={"units": units}, **of_y, **header)
+    frames = [
+        frame
+        for x, y, u, v in elements
+        for frame in frames_of_matrices(where, x, y, u, v)
+    ]
+    field = matrices_field(name, frames, unit=unit, position_unit=unit, **header)
+    return positioned_field(field)

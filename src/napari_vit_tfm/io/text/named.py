@@ -1,4 +1,4 @@
-"""`named_table`: tables with names of columns, of PIVlab, OpenPIV, JPIV and others."""
+"""`named_fields`: tables with names of columns, of PIVlab, OpenPIV, JPIV and others."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.gridding import FloatArray
+from napari_vit_tfm.gridding import FloatArray, PositionedVectors
 from napari_vit_tfm.io.base import unless_given
 from napari_vit_tfm.io.components import PAIR_SEPARATOR
+from napari_vit_tfm.io.positioned import PositionedField
 from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.columns import Column, ComponentColumns, component_columns
 from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
-from napari_vit_tfm.io.text.vectors import TableField, VectorTable
+
+Rows = slice | npt.NDArray[np.intp]
 
 
-def named_table(lines: NumberLines, columns: Sequence[Column]) -> VectorTable:
-    """The vectors of a table whose columns have names.
+def named_fields(
+    lines: NumberLines, columns: Sequence[Column]
+) -> tuple[PositionedField, ...]:
+    """The vector fields of a table whose columns have names.
 
     Parameters
     ----------
@@ -38,19 +43,7 @@ def named_table(lines: NumberLines, columns: Sequence[Column]) -> VectorTable:
     names = _NamedColumns.of(lines, columns)
     if names.is_tecplot:
         _check_zone(lines)
-    positions = names.numbers("x", "y")
-    y, y_notes = names.direction(positions)
-    frame_numbers, frame_notes = names.frames()
-    fields = tuple(names.field(components) for components in names.components)
-    return VectorTable(
-        positions=positions,
-        fields=fields,
-        y=y,
-        position_unit=names.common_unit(names.roles["x"], names.roles["y"]),
-        frame_numbers=frame_numbers,
-        notes=(*frame_notes, *names.unused()),
-        y_notes=y_notes,
-    )
+    return tuple(map(names.field, names.components))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +127,7 @@ class _NamedColumns:
             )
         return one.unit if one.per_time is None else f"{one.unit} per {one.per_time}"
 
-    def direction(
+    def _direction(
         self, positions: FloatArray
     ) -> tuple[YDirection | None, tuple[str, ...]]:
         """Direction of the y axis, which depends on the program."""
@@ -155,20 +148,28 @@ class _NamedColumns:
             )
         return None, ()
 
-    def field(self, components: ComponentColumns) -> TableField:
+    def field(self, components: ComponentColumns) -> PositionedField:
+        positions = self.numbers("x", "y")
         vectors = np.stack(
             [self.content[components.x], self.content[components.y]], axis=1
         )
-        missing, notes = self._marked(vectors)
+        missing, mark_notes = self._marked(vectors)
         vectors[missing] = np.nan
+        frames, frame_notes = self._frames()
+        y, y_notes = self._direction(positions)
         names = (self.columns[number].name for number in (components.x, components.y))
-        return TableField(
+        return PositionedField(
             name=PAIR_SEPARATOR.join(names),
-            vectors=vectors,
+            content=PositionedVectors(
+                [positions[rows] for rows in frames], [vectors[rows] for rows in frames]
+            ),
             unit=self.common_unit(components.x, components.y),
+            position_unit=self.common_unit(self.roles["x"], self.roles["y"]),
             kind=components.kind,
             what=components.what,
-            notes=notes,
+            y=y,
+            notes=(*frame_notes, *self._unused(), *mark_notes),
+            y_notes=y_notes,
         )
 
     def _marked(self, vectors: FloatArray) -> marks.Marked:
@@ -179,12 +180,12 @@ class _NamedColumns:
             return marks.status(status)
         return marks.openpiv(vectors, self.column("flags"), self.column("mask"))
 
-    def frames(self) -> tuple[FloatArray | None, tuple[str, ...]]:
-        """Frame numbers, if there are several frames, and notes about them."""
+    def _frames(self) -> tuple[Sequence[Rows], tuple[str, ...]]:
+        """Rows of the vectors of each frame, and notes about the frames."""
         role = "frame" if "frame" in self.roles else "time"
         numbers = self.column(role)
         if numbers is None or (numbers == numbers[0]).all():
-            return None, ()
+            return [slice(None)], ()
         name = self.columns[self.roles[role]].name
         if not (numbers == np.round(numbers)).all():
             raise FieldFileError(
@@ -192,15 +193,17 @@ class _NamedColumns:
                 f"{numbers[numbers != np.round(numbers)][0]:g}, expected whole numbers "
                 "of frames; number the frames, or leave out the column"
             )
-        found = np.unique(numbers)
+        found, counts = np.unique(numbers, return_counts=True)
+        order = np.argsort(numbers, kind="stable")
+        rows = np.split(order, np.cumsum(counts)[:-1])
         if len(found) == found[-1] - found[0] + 1:
-            return numbers, ()
-        return numbers, (
+            return rows, ()
+        return rows, (
             f"the frames in the column {name} are not consecutive: {len(found)} frames "
             f"from {found[0]:g} to {found[-1]:g} are read one after the other",
         )
 
-    def unused(self) -> tuple[str, ...]:
+    def _unused(self) -> tuple[str, ...]:
         names = [
             column.name
             for number, column in enumerate(self.columns)

@@ -1,4 +1,4 @@
-"""`unnamed_table`: tables without names of columns.
+"""`unnamed_field`: tables without names of columns.
 
 They are those of ImageJ's iterative PIV and FTTC plugins, OpenPIV and PIVlab.
 """
@@ -6,19 +6,18 @@ They are those of ImageJ's iterative PIV and FTTC plugins, OpenPIV and PIVlab.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import kind_of_name, unless_given
+from napari_vit_tfm.gridding import FloatArray, PositionedVectors
+from napari_vit_tfm.io.base import Kind, kind_of_name, unless_given
+from napari_vit_tfm.io.positioned import PositionedField
 from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
 from napari_vit_tfm.io.text.parameters import fttc_parameters, is_of_tractions
-from napari_vit_tfm.io.text.vectors import TableField, VectorTable
 
 IMAGEJ_PIV_COLUMNS = 16
 UNNAMED_COLUMNS = (4, 5, 6, IMAGEJ_PIV_COLUMNS)
@@ -28,11 +27,14 @@ NAME_THE_COLUMNS = (
     "name the columns in a first line, such as x,y,u,v, with their units if you know "
     "them: x [px],y [px],u [px],v [px]"
 )
+_NAME = "vectors"
+"""Name of the field of such a table."""
+
 _VELOCITY = re.compile(r"velocit|\w/(?:s|sec|min|h)\b", re.IGNORECASE)
 
 
-def unnamed_table(lines: NumberLines) -> VectorTable:
-    """The vectors of a table whose columns have no names.
+def unnamed_field(lines: NumberLines) -> PositionedField:
+    """The vector field of a table whose columns have no names.
 
     Parameters
     ----------
@@ -48,17 +50,27 @@ def unnamed_table(lines: NumberLines) -> VectorTable:
     positions, vectors, others = numbers[:, :2], numbers[:, 2:4].copy(), numbers[:, 4:]
     if is_of_tractions(lines.path) and lines.n_columns <= 5:
         attributes, notes = fttc_parameters(lines.path)
-        found = TableField("tractions", vectors, unit="Pa", kind="traction")
-        return VectorTable(
-            positions, (found,), y="down", notes=notes, attributes=attributes
+        return PositionedField(
+            "tractions",
+            _one_frame(positions, vectors),
+            unit="Pa",
+            position_unit="px",
+            kind="traction",
+            notes=notes,
+            attributes=attributes,
         )
     if lines.n_columns == IMAGEJ_PIV_COLUMNS:
         if not is_imagej_piv(lines):
             raise _unknown_columns(lines, "16 columns, but the fifth is not the length")
         missing, notes = marks.imagej_piv(others[:, -1])
         vectors[missing] = np.nan
-        found = TableField("vectors", vectors, unit="px", notes=notes)
-        return VectorTable(positions, (found,), y="down", position_unit="px")
+        return PositionedField(
+            _NAME,
+            _one_frame(positions, vectors),
+            unit="px",
+            position_unit="px",
+            notes=notes,
+        )
     if lines.n_columns == 4:
         return _four_columns(lines, positions, vectors)
     return _with_marks(lines, positions, vectors, others)
@@ -72,43 +84,49 @@ def is_imagej_piv(lines: NumberLines) -> bool:
 
 def _four_columns(
     lines: NumberLines, positions: FloatArray, vectors: FloatArray
-) -> VectorTable:
+) -> PositionedField:
     """Positions and vectors as in the input of ImageJ's FTTC plugin."""
+    content = _one_frame(positions, vectors)
+    kind, what = _kind_of_file(lines)
     comment = next(filter(_VELOCITY.search, lines.preamble), None)
-    found = _named_after_file(lines, TableField("vectors", vectors))
     if comment is not None:
-        found = replace(found, kind="other", what=f"a velocity: {comment.strip('#% ')}")
-    kind, _ = kind_of_name(lines.path.stem)
-    is_input = kind != "traction" and found.kind is None and not lines.preamble
-    unit = "px" if is_input else None
-    found = replace(found, unit=unit)
-    table = VectorTable(positions, (found,), y="down", position_unit=unit)
+        kind, what = "other", f"a velocity: {comment.strip('#% ')}"
+    is_traction = kind_of_name(lines.path.stem)[0] == "traction"
     # Vectors in pixels are at least one pixel apart.
-    if unit is not None and table.grid.step < 1:
-        unit, found = None, replace(found, unit=None)
-    return replace(
-        table,
-        fields=(found,),
+    is_input = (
+        kind is None
+        and not is_traction
+        and not lines.preamble
+        and content.grid.step >= 1
+    )
+    unit = "px" if is_input else None
+    return PositionedField(
+        _NAME,
+        content,
+        unit=unit,
         position_unit=unit,
-        notes=(_columns_note("uy" if unit is None else "uy in camera pixels"),),
+        kind=kind,
+        what=what,
+        notes=(_columns_note("uy in camera pixels" if is_input else "uy"),),
         y_notes=(_down_note(positions),),
     )
 
 
 def _with_marks(
     lines: NumberLines, positions: FloatArray, vectors: FloatArray, others: FloatArray
-) -> VectorTable:
+) -> PositionedField:
     """Positions and vectors, then the length of the vectors, or marks."""
     fifth = others[:, 0]
+    kind, what = _kind_of_file(lines)
     are_marks = bool(np.isin(others, (0, 1, 2)).all())
     if lines.n_columns == 5 and not are_marks:
         if not _is_magnitude(fifth, vectors):
             raise _unknown_columns(lines, "a fifth column that is not the length")
-        found = _named_after_file(lines, TableField("vectors", vectors))
-        return VectorTable(
-            positions,
-            (found,),
-            y="down",
+        return PositionedField(
+            _NAME,
+            _one_frame(positions, vectors),
+            kind=kind,
+            what=what,
             notes=(_columns_note("uy and the length of the vectors"),),
             y_notes=(_down_note(positions),),
         )
@@ -138,16 +156,27 @@ def _with_marks(
         )
     vectors[missing] = np.nan
     note = f"the columns have no names and are taken as x, y, u, v and {meaning}"
-    found = _named_after_file(lines, TableField("vectors", vectors, notes=notes))
-    return VectorTable(positions, (found,), y=y, notes=(note,), y_notes=y_notes)
+    return PositionedField(
+        _NAME,
+        _one_frame(positions, vectors),
+        kind=kind,
+        what=what,
+        y=y,
+        notes=(note, *notes),
+        y_notes=y_notes,
+    )
 
 
-def _named_after_file(lines: NumberLines, found: TableField) -> TableField:
-    """The field, which is no displacement if its file is called a force or the like."""
+def _one_frame(positions: FloatArray, vectors: FloatArray) -> PositionedVectors:
+    return PositionedVectors([positions], [vectors])
+
+
+def _kind_of_file(lines: NumberLines) -> tuple[Kind | None, str]:
+    """The field is no displacement if its file is called a force or the like."""
     _, what = kind_of_name(lines.path.stem)
     if what not in ("a force", "a stress", "a velocity"):
-        return found
-    return replace(found, kind="other", what=f"{what} according to the file's name")
+        return None, ""
+    return "other", f"{what} according to the file's name"
 
 
 def _columns_note(last: str) -> str:

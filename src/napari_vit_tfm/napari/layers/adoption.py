@@ -14,7 +14,7 @@ from napari.layers import Image, Layer, Vectors
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import FloatArray
-from napari_vit_tfm.gridding import node_grid
+from napari_vit_tfm.gridding import PositionedVectors
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.napari.layers.axes import swap_components
 from napari_vit_tfm.napari.layers.metadata import AdoptedPart
@@ -204,12 +204,12 @@ def _read_vectors(layer: Layer) -> tuple[FloatArray, Grid, tuple[str, ...]]:
     first = int(times.min())
     numbers = [times == time for time in range(first, int(times.max()) + 1)]
     points = swap_components(positions[:, -2:])
+    values = swap_components(projections[:, -2:])
+    vectors = PositionedVectors(
+        [points[number] for number in numbers], [values[number] for number in numbers]
+    )
     try:
-        grid = node_grid([points[number] for number in numbers])
-        placed = [
-            grid.place(points[number], swap_components(projections[number, -2:]))
-            for number in numbers
-        ]
+        grid, placed = vectors.grid, vectors.values()
     except FieldError as error:
         raise FieldError(f"the layer “{layer.name}”: {error}") from error
     nodes = Grid(
@@ -217,4 +217,4 @@ def _read_vectors(layer: Layer) -> tuple[FloatArray, Grid, tuple[str, ...]]:
         (float(first), grid.y, grid.x),
         (1.0, grid.step, grid.step),
     )
-    return np.stack(placed).astype(np.float32), nodes, grid.notes()
+    return placed.astype(np.float32), nodes, vectors.notes
