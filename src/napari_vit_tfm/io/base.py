@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError, TFMError
-from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -312,28 +311,6 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
         if word in _OTHER_WORDS:
             return "other", _OTHER_WORDS[word]
     return None, ""
-
-
-def with_kind(entry: ArrayEntry, path: Path) -> ArrayEntry:
-    """The entry with its kind: by the array's name, its unit, or the file's name.
-
-    They are used in this order. If the name does not tell, the name of the group
-    around the array is used. An entry that has a kind is not changed.
-    """
-    if entry.kind is not None:
-        return entry
-    for part in reversed(re.split(r"[/.]", entry.name)):
-        kind, what = kind_of_name(part)
-        if kind is not None:
-            return replace(entry, kind=kind, what=what)
-    unit = entry.attributes.get("units")
-    if traction_unit(unit) == "Pa":
-        return replace(entry, kind="traction")
-    if displacement_unit(unit) is not None:
-        return replace(entry, kind="displacement")
-    kind, _ = kind_of_name(path.stem)
-    # A file may be called "noise-free" or "grid 2", whatever is in it.
-    return entry if kind == "other" else replace(entry, kind=kind)
 
 
 def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:

@@ -23,9 +23,7 @@ from napari_vit_tfm.fields import (
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
     gel_of,
-    known_length_of,
-    length_notes,
-    length_of,
+    lengths_of,
     unit_name,
     unit_of_displacement,
     unit_of_traction,
@@ -45,7 +43,6 @@ from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
 from napari_vit_tfm.units import (
     DisplacementUnit,
-    Length,
     TractionUnit,
     displacement_unit,
 )
@@ -276,13 +273,15 @@ def read_traction(
         entry = choose(
             file, "traction", dataset=dataset, components_first=components_first
         )
-        direction, notes = y or entry.y or "down", _notes(file, entry, "traction", y)
+        direction = y or entry.y or "down"
+        spacing_um, length_notes = _traction_spacing(file, entry)
+        notes = [*_notes(file, entry, "traction", y), *length_notes]
         data = FileFrames(file, entry, y=direction).all()
         _tell(file, notes, on_notice)
         return TractionStack(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
-            spacing_um=_traction_spacing(file, entry),
+            spacing_um=spacing_um,
             gel=gel_of(file.path, entry, Gel())[0],
             model=str(entry.attributes.get("model", "")),
             model_sha256=str(entry.attributes.get("model_sha256", "")),
@@ -377,7 +376,15 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     )
     y = options.get("y")
     direction = y or entry.y or "down"
-    notes = [*_notes(file, entry, "displacement", y), *length_notes(entry)]
+    lengths, length_notes = lengths_of(
+        file.path,
+        entry,
+        {
+            "spacing_um": options.get("spacing_um"),
+            "pixel_size_um": options.get("pixel_size_um"),
+        },
+    )
+    notes = [*_notes(file, entry, "displacement", y), *length_notes]
     unit, factor = options.get("unit"), 1.0
     if unit is None:
         unit, factor = unit_of_displacement(file.path, entry)
@@ -392,16 +399,12 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     notes += gel_notes
     _tell(file, notes, options.get("on_notice"))
 
-    def length(name: Length) -> float | None:
-        given = options.get(name)
-        return length_of(file.path, entry, name) if given is None else given
-
-    apart = length_of(file.path, entry, SPACING_IN_UNIT)
+    apart = lengths[SPACING_IN_UNIT]
     return DisplacementStream(
         FileFrames(file, entry, factor, direction),
         unit=unit,
-        spacing_um=length("spacing_um"),
-        pixel_size_um=length("pixel_size_um"),
+        spacing_um=lengths["spacing_um"],
+        pixel_size_um=lengths["pixel_size_um"],
         gel=gel,
         spacing_in_unit=None if apart is None else apart * factor,
         outline=_outline(file, entry, direction),
@@ -456,14 +459,16 @@ def _outline(
     return outline
 
 
-def _traction_spacing(file: FieldFile, entry: ArrayEntry) -> float | None:
+def _traction_spacing(
+    file: FieldFile, entry: ArrayEntry
+) -> tuple[float | None, list[str]]:
     """Vector spacing of tractions, in um: given, or from positions in pixels."""
-    spacing = known_length_of(file.path, entry, "spacing_um")
-    pixel_size = known_length_of(file.path, entry, "pixel_size_um")
-    apart = length_of(file.path, entry, SPACING_IN_UNIT)
+    lengths, notes = lengths_of(file.path, entry, {}, nan_is_unknown=True)
+    spacing, pixel_size = lengths["spacing_um"], lengths["pixel_size_um"]
+    apart = lengths[SPACING_IN_UNIT]
     if spacing is None and pixel_size is not None and apart is not None:
-        return apart * pixel_size
-    return spacing
+        return apart * pixel_size, notes
+    return spacing, notes
 
 
 def _whole(stream: DisplacementStream) -> DisplacementStack:

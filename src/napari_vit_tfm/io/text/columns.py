@@ -9,22 +9,11 @@ from dataclasses import dataclass
 
 from napari_vit_tfm.io.base import Kind, kind_of_name
 from napari_vit_tfm.io.components import component_of
-from napari_vit_tfm.units import displacement_unit, traction_unit
+from napari_vit_tfm.units import displacement_unit, traction_unit, without_time
 
 _TECPLOT = re.compile(r'VARIABLES\s*=\s*((?:"[^"]*"[\s,]*)+)', re.IGNORECASE)
 _BRACKETS = re.compile(r"([^\[\]()]+?)\s*[\[(]([^\])]*)[\])]")
 _UNIT_AT_END = re.compile(r"(.+?)(?: +(\S+)|_([^\W_]{2,}))")
-_PER = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(.+)")
-_PER_SECOND = re.compile(
-    r"(.+?)[\s.*\u00b7]*\b(s|sec|min|h)\s*(?:\^?\(?-1\)?|\u207b\u00b9)"
-)
-_FRAME_WORDS = ("frame", "frames", "fr", "image", "image pair", "pair")
-_TIME_WORDS = {
-    **dict.fromkeys(["s", "sec", "second", "seconds"], "second"),
-    **dict.fromkeys(["ms"], "millisecond"),
-    **dict.fromkeys(["min", "minute", "minutes"], "minute"),
-    **dict.fromkeys(["h", "hr", "hour", "hours"], "hour"),
-}
 _ROLES = {
     **{
         f"{before}{axis}{after}": axis
@@ -93,7 +82,7 @@ class Column:
             match = _UNIT_AT_END.fullmatch(text)
             if match is not None and _is_length_or_rate(match[2] or match[3]):
                 name, unit = match[1], match[2] or match[3]
-        unit, per_time = _without_time(unit)
+        unit, per_time = without_time(unit)
         return cls(name, None if unit in ("", "-") else unit, per_time)
 
     @property
@@ -268,17 +257,6 @@ def _ways_to_split(line: str, n_columns: int) -> Iterator[list[str]]:
 
 def _is_length_or_rate(unit: str) -> bool:
     """Whether a word is a length in pixels or metres, per time or not."""
-    length, per_time = _without_time(unit)
+    length, per_time = without_time(unit)
     found = displacement_unit(length)
     return (found is not None and found[0] in ("px", "um")) or per_time is not None
-
-
-def _without_time(unit: str) -> tuple[str, str | None]:
-    """A unit without "per frame" or a unit of time, and the unit of time."""
-    match = _PER.fullmatch(unit) or _PER_SECOND.fullmatch(unit)
-    if match is not None:
-        if match[2].lower() in _FRAME_WORDS:
-            return match[1], None
-        if match[2].lower() in _TIME_WORDS:
-            return match[1], _TIME_WORDS[match[2].lower()]
-    return unit, None
