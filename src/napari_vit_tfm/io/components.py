@@ -21,6 +21,7 @@ from napari_vit_tfm.io.base import (
     header_of_rows,
     kind_of_name,
 )
+from napari_vit_tfm.io.text.marks import role_of_mark
 from napari_vit_tfm.units import displacement_unit
 
 _TOKEN = re.compile(
@@ -204,15 +205,12 @@ def positions_of(
     return None
 
 
-_MARKS = ("mask", "flag", "flags", "type", "valid")
-
-
 def unused_marks(field: ArrayEntry, entries: Iterable[ArrayEntry]) -> tuple[str, ...]:
     """A note for every array that may mark vectors of a field, which is not used."""
     return tuple(
         f"the array {entry.name} is not used: set the vectors that it marks to NaN"
         for entry in entries
-        if entry.name.rpartition("/")[2].lower() in _MARKS
+        if role_of_mark(entry.name.rpartition("/")[2]) is not None
         and entry.shape[-2:] == field.grid_shape
     )
 

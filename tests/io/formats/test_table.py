@@ -367,7 +367,11 @@ def jpiv(lines: Array, *, rows: int = ROWS) -> str:
 
 def test_jpiv(tmp_path: Path) -> None:
     stack = read_displacement(written(tmp_path / "a.jvc", jpiv(table())))
-    assert (stack.unit, stack.metadata["notes"]) == (None, ())
+    assert stack.unit is None
+    assert stack.metadata["notes"] == (
+        "vectors that the column s marks as missing: 1 of 108 (0 and negative numbers "
+        "are missing)",
+    )
     assert_field(stack.data, WITH_HOLE)
 
 
@@ -466,6 +470,63 @@ def test_a_mask_of_words(tmp_path: Path) -> None:
     mask = np.where(at_hole(1, 0), "True", "False")
     text = "x,y,u,v,mask\n" + "".join(map("{},{}\n".format, lines, mask))
     assert_field(read_displacement(written(tmp_path / "a.csv", text)).data, WITH_HOLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "valid"),
+    [
+        ("mask", 1, 0),
+        ("masked", 1, 0),
+        ("flag", 1, 0),
+        ("flags", 1, 0),
+        ("flags", 1, 2),
+        ("valid", 0, 1),
+        ("is_valid", 0, 1),
+        ("type", 0, 1),
+        ("typevector", 0, 1),
+        ("Vector type [-]", 0, 2),
+        ("CHC", -1, 1),
+        ("status", 0, 1),
+        ("flag", np.nan, 0.0),
+    ],
+)
+def test_columns_of_marks(
+    tmp_path: Path, name: str, missing: float, valid: float
+) -> None:
+    lines = text_of(table(), at_hole(missing, valid), separator=",")
+    path = written(tmp_path / "a.csv", f"x,y,u,v,{name}\n{lines}")
+    stack = read_displacement(path)
+    assert_field(stack.data, WITH_HOLE)
+    notes = " ".join(stack.metadata["notes"])
+    assert "marks as missing: 1 of 108 (" in notes
+    assert ("as interpolated are kept: 107" in notes) == (valid == 2)
+
+
+def test_numbers_without_a_known_meaning_are_said(tmp_path: Path) -> None:
+    lines = text_of(table(), at_hole(7, 0), separator=",")
+    stack = read_displacement(written(tmp_path / "a.csv", f"x,y,u,v,flag\n{lines}"))
+    assert_field(stack.data, FIELD)
+    assert any("the meaning of 7 in" in note for note in stack.metadata["notes"])
+
+
+@pytest.mark.parametrize(("name", "most"), [("flag", 1), ("valid", 0), ("status", 0)])
+def test_marks_that_mean_the_opposite_are_refused(
+    tmp_path: Path, name: str, most: float
+) -> None:
+    lines = text_of(table(), at_hole(1 - most, most), separator=",")
+    path = written(tmp_path / "a.csv", f"x,y,u,v,{name}\n{lines}")
+    with pytest.raises(FieldFileError, match=r'107 of 108 .* call the column "valid"'):
+        summarise(path)
+
+
+def test_all_columns_of_marks_are_used(tmp_path: Path) -> None:
+    other = np.ones(ROWS * COLUMNS)
+    other[0] = 0
+    lines = text_of(table(), at_hole(1, 0), other, separator=",")
+    expected = WITH_HOLE.copy()
+    expected[0, 0] = np.nan
+    path = written(tmp_path / "a.csv", f"x,y,u,v,mask,valid\n{lines}")
+    assert_field(read_displacement(path).data, expected)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from napari_vit_tfm.io.base import Kind, kind_of_name
 from napari_vit_tfm.io.components import component_of
+from napari_vit_tfm.io.text.marks import JPIV_STATUS, role_of_mark
 from napari_vit_tfm.units import displacement_unit, traction_unit, without_time
 
 _TECPLOT = re.compile(r'VARIABLES\s*=\s*((?:"[^"]*"[\s,]*)+)', re.IGNORECASE)
@@ -34,10 +35,7 @@ _ROLES = {
     },
     **dict.fromkeys(["frame", "frames", "framenumber", "frameno"], "frame"),
     **dict.fromkeys(["slice", "t", "time", "timepoint"], "time"),
-    "mask": "mask",
-    **dict.fromkeys(["flag", "flags"], "flags"),
-    **dict.fromkeys(["vectortype", "typevector", "type"], "type"),
-    **dict.fromkeys(["s", "chc"], "status"),
+    JPIV_STATUS: JPIV_STATUS,
 }
 _PIVLAB_NAMES = ("x", "y", "u", "v", "Vector type")
 _DEVIATIONS = ("err", "error", "std", "sd", "sigma", "sem", "uncertainty")
@@ -89,10 +87,11 @@ class Column:
     def role(self) -> str | None:
         """What the column has, if it has no component of a field.
 
-        One of "x", "y", "frame", "time", "mask", "flags", "type", "status"; None for
-        any other.
+        One of "x", "y", "frame", "time", "s" and the keys of `marks.CONVENTIONS`; None
+        for any other.
         """
-        return _ROLES.get(re.sub(r"[^a-z0-9]", "", self.name.lower()))
+        plain = re.sub(r"[^a-z0-9]", "", self.name.lower())
+        return _ROLES.get(plain) or role_of_mark(self.name)
 
 
 @dataclass(frozen=True)

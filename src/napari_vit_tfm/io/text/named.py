@@ -13,10 +13,16 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
 from napari_vit_tfm.io.base import unless_given
 from napari_vit_tfm.io.components import PAIR_SEPARATOR
-from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.columns import Column, ComponentColumns, component_columns
 from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
+from napari_vit_tfm.io.text.marks import (
+    CONVENTIONS,
+    JPIV_STATUS,
+    BoolArray,
+    Marked,
+    old_openpiv_mask,
+)
 from napari_vit_tfm.io.text.vectors import TableField, VectorTable
 
 
@@ -117,6 +123,11 @@ class _NamedColumns:
     def is_openpiv(self) -> bool:
         return not {"mask", "flags"}.isdisjoint(self.roles)
 
+    @property
+    def is_old_openpiv(self) -> bool:
+        """Whether the mask may also mark vectors that were replaced."""
+        return "flags" not in self.roles and self.lines.preamble[-1].startswith("#")
+
     def numbers(self, *roles: str) -> FloatArray:
         return np.stack([self.content[self.roles[role]] for role in roles], axis=1)
 
@@ -142,7 +153,9 @@ class _NamedColumns:
             unit = self.columns[self.roles["y"]].unit
             return "down" if unit in ("px", None) else None, ()
         if self.is_tecplot:
-            is_jpiv = self.lines.path.suffix.lower() == ".jvc" or "status" in self.roles
+            is_jpiv = (
+                self.lines.path.suffix.lower() == ".jvc" or JPIV_STATUS in self.roles
+            )
             return "down" if is_jpiv else None, ()
         if self.is_openpiv:
             return openpiv_direction(positions)
@@ -171,13 +184,40 @@ class _NamedColumns:
             notes=notes,
         )
 
-    def _marked(self, vectors: FloatArray) -> marks.Marked:
-        types, status = self.column("type"), self.column("status")
-        if types is not None:
-            return marks.pivlab(types)
-        if status is not None and self.is_tecplot:
-            return marks.status(status)
-        return marks.openpiv(vectors, self.column("flags"), self.column("mask"))
+    def _marked(self, vectors: FloatArray) -> Marked:
+        """Vectors that any column of marks calls missing, and notes about them."""
+        missing, notes = np.zeros(len(vectors), bool), ()
+        for role, number in self.roles.items():
+            name, values = self.columns[number].name, self.content[number]
+            if role == JPIV_STATUS and self.is_tecplot:
+                role = "status"
+            if role not in CONVENTIONS:
+                continue
+            if role == "mask" and self.is_old_openpiv:
+                found, told = old_openpiv_mask(values, vectors)
+            else:
+                found, told = CONVENTIONS[role].marked(values, name)
+                self._check_most(name, role, found)
+                if found.any():
+                    told = (*told, _missing_note(name, role, found))
+            missing, notes = missing | found, (*notes, *told)
+        return missing, notes
+
+    def _check_most(self, name: str, role: str, missing: BoolArray) -> None:
+        """Raise an error if most vectors are missing, and no program is known.
+
+        The numbers then mean probably the opposite. Masks may cover most of a field.
+        """
+        is_known = self.is_tecplot or "mask" in self.roles
+        if role in ("mask", "type") or is_known or np.mean(missing) <= 0.5:
+            return
+        raise FieldFileError(
+            f"{self.lines.path}: according to the column {name}, "
+            f"{np.count_nonzero(missing)} of {missing.size} vectors are missing, since "
+            f"{CONVENTIONS[role].missing} in a column of this name; if "
+            'it means the opposite, call the column "valid" (1 is valid) or "mask" (0 '
+            "is valid)"
+        )
 
     def frames(self) -> tuple[FloatArray | None, tuple[str, ...]]:
         """Frame numbers, if there are several frames, and notes about them."""
@@ -207,6 +247,15 @@ class _NamedColumns:
             if number not in self.content and column.name
         ]
         return (f"other columns are not used: {', '.join(names)}",) if names else ()
+
+
+def _missing_note(name: str, role: str, missing: BoolArray) -> str:
+    """How many vectors a column marks as missing, and what means missing in it."""
+    number, of = np.count_nonzero(missing), missing.size
+    return (
+        f"vectors that the column {name} marks as missing: {number} of {of} "
+        f"({CONVENTIONS[role].missing})"
+    )
 
 
 def _check_zone(lines: NumberLines) -> None:
