@@ -394,6 +394,81 @@ def test_insight(tmp_path: Path) -> None:
     np.testing.assert_allclose(stack.data[0], WITH_HOLE, atol=1e-6)
 
 
+def zone(lines: Array, *, columns: int = COLUMNS, more: str = "") -> str:
+    return f'ZONE T="a", I={columns}, J={ROWS}, F=POINT\n{more}' + text_of(lines)
+
+
+TECPLOT = 'TITLE="a"\nVARIABLES = "x [um]", "y [um]", "u [um]", "v [um]"\n'
+
+
+@pytest.mark.parametrize("more", ["", "STRANDID=1, SOLUTIONTIME=2\nDT=(SINGLE)\n"])
+def test_each_zone_is_a_frame(tmp_path: Path, more: str) -> None:
+    zones = [zone(table(factor * FIELD), more=more) for factor in (1, 2, 3)]
+    stack = read_displacement(written(tmp_path / "a.dat", TECPLOT + "".join(zones)))
+    assert stack.unit == "um"
+    assert_field(stack.data, np.stack([FIELD, 2 * FIELD, 3 * FIELD]))
+    assert "each of the 3 zones of the file is one frame" in stack.metadata["notes"]
+
+
+def test_an_incomplete_zone_is_refused(tmp_path: Path) -> None:
+    text = TECPLOT + zone(table()) + zone(table(2 * FIELD)[:-1])
+    with pytest.raises(FieldFileError, match=r"107 vectors in zone 2, .* I=12, J=9"):
+        summarise(written(tmp_path / "a.dat", text))
+
+
+def test_zones_of_other_regions_are_refused(tmp_path: Path) -> None:
+    text = TECPLOT + zone(table()) + zone(table() + np.array([STEP, 0, 0, 0]))
+    with pytest.raises(FieldFileError, match=r"zone 2 begin at \(12, 4\), but at \(4"):
+        summarise(written(tmp_path / "a.dat", text))
+
+
+def test_zones_variable_by_variable_are_refused(tmp_path: Path) -> None:
+    numbers = text_of(table().T.reshape(-1, COLUMNS))
+    text = f"{TECPLOT}ZONE I=12, J=9, DATAPACKING=BLOCK\n{numbers}"
+    with pytest.raises(FieldFileError, match="DATAPACKING=POINT"):
+        summarise(written(tmp_path / "a.dat", text))
+
+
+# DaVis
+
+
+def davis(unit: str, *, rows: int = ROWS, names: str = '"x" "mm" "y" "mm"') -> str:
+    return f'#DaVis 8.4.0 2D-vector 16 {COLUMNS} {rows} {names} "vector" "{unit}"\n'
+
+
+@pytest.mark.parametrize("names", ['"x" "mm" "y" "mm"', '"position" "mm" "" "mm"'])
+def test_davis(tmp_path: Path, names: str) -> None:
+    lines = upwards(table())
+    text = davis("mm", names=names) + text_of(lines, separator="\t", number=german)
+    stack = read_displacement(written(tmp_path / "B00001.txt", text))
+    assert (stack.unit, stack.spacing_um) == ("um", pytest.approx(1000 * STEP))
+    np.testing.assert_allclose(stack.data[0], 1000 * FIELD, rtol=1e-6)
+    assert len(stack.metadata["notes"]) == 1
+    assert "y is taken as pointing up" in stack.metadata["notes"][0]
+
+
+def test_davis_in_pixels(tmp_path: Path) -> None:
+    text = davis("pixel", names='"" "pixel" "" "pixel"') + text_of(table())
+    stack = read_displacement(written(tmp_path / "B00001.txt", text))
+    assert (stack.unit, stack.spacing_in_unit) == ("px", pytest.approx(STEP))
+    assert (stack.metadata["y"], stack.metadata["notes"]) == ("down", ())
+    assert_field(stack.data, FIELD)
+
+
+def test_incomplete_files_of_davis_are_refused(tmp_path: Path) -> None:
+    text = davis("mm", rows=ROWS + 1) + text_of(table())
+    with pytest.raises(FieldFileError, match=r"108 vectors, .* says 12 x 10"):
+        summarise(written(tmp_path / "B00001.txt", text))
+
+
+def test_the_third_component_of_davis_is_not_used(tmp_path: Path) -> None:
+    header = davis("mm").replace("2D", "3D")
+    text = header + text_of(table(), at_hole(1, 2), separator="\t")
+    stack = read_displacement(written(tmp_path / "B00001.txt", text))
+    np.testing.assert_allclose(stack.data[0], 1000 * FIELD, rtol=1e-6)
+    assert "other columns are not used: w" in stack.metadata["notes"]
+
+
 # Tables with names of columns
 
 

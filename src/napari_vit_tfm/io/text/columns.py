@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import Kind, kind_of_name
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.text.marks import JPIV_STATUS, role_of_mark
@@ -37,6 +40,7 @@ _ROLES = {
     **dict.fromkeys(["slice", "t", "time", "timepoint"], "time"),
     JPIV_STATUS: JPIV_STATUS,
 }
+_DAVIS = re.compile(r'#\s*DaVis\s+\S+\s*([^"]*)(.*)', re.IGNORECASE)
 _PIVLAB_NAMES = ("x", "y", "u", "v", "Vector type")
 _DEVIATIONS = ("err", "error", "std", "sd", "sigma", "sem", "uncertainty")
 
@@ -185,6 +189,59 @@ def pivlab_columns(preamble: Sequence[str], n_columns: int) -> list[Column] | No
         Column(name, *unit) for name, unit in zip(_PIVLAB_NAMES, both, strict=True)
     ]
     return columns + [Column("")] * (n_columns - len(columns))
+
+
+def is_davis(preamble: Sequence[str]) -> bool:
+    """Whether the first line is the header of DaVis."""
+    return bool(preamble) and _DAVIS.match(preamble[0]) is not None
+
+
+def davis_columns(
+    path: Path, preamble: Sequence[str], n_columns: int, n_lines: int
+) -> list[Column] | None:
+    """The columns of a text file of DaVis, from its header; None for other files.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    preamble : sequence of str
+        The lines before the numbers.
+    n_columns, n_lines : int
+        Number of columns and of lines of numbers.
+
+    Raises
+    ------
+    FieldFileError
+        If the numbers of rows and columns in the header are not those of the file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_vit_tfm.io.text.columns import davis_columns
+    >>> header = '#DaVis 8.4 2D-vector 16 4 3 "x" "mm" "y" "mm" "displacement" "px"'
+    >>> columns = davis_columns(Path("B00001.txt"), [header], 4, 12)
+    >>> [(column.name, column.unit) for column in columns]
+    [('x', 'mm'), ('y', 'mm'), ('u', 'px'), ('v', 'px')]
+    """
+    match = _DAVIS.match(preamble[0]) if preamble else None
+    if match is None or n_columns < 4:
+        return None
+    sizes = list(map(int, re.findall(r"(?<!\S)\d+(?!\S)", match[1])))
+    if len(sizes) >= 2 and not any(
+        one * other == n_lines for one, other in itertools.combinations(sizes, 2)
+    ):
+        raise FieldFileError(
+            f"{path}: has {n_lines} vectors, but its header says {sizes[-2]} x "
+            f"{sizes[-1]}: the file is incomplete; write it again"
+        )
+    # Names and units of the positions, and then of the vectors.
+    units = re.findall('"([^"]*)"', match[2])[1::2]
+    at, of = (units[0], units[-1]) if len(units) > 1 else ("", "")
+    named = [f"x [{at}]", f"y [{at}]", f"u [{of}]", f"v [{of}]"]
+    third = ["w"] if n_columns > len(named) else []
+    more = [""] * (n_columns - len(named) - len(third))
+    return [Column.of(name) for name in (*named, *third, *more)]
 
 
 def component_columns(columns: Sequence[Column]) -> list[ComponentColumns]:

@@ -1,4 +1,4 @@
-"""`named_table`: tables with names of columns, of PIVlab, OpenPIV, JPIV and others."""
+"""`named_table`: tables with names of columns, of PIVlab, OpenPIV, DaVis and others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
 from napari_vit_tfm.io.base import unless_given
 from napari_vit_tfm.io.components import PAIR_SEPARATOR
-from napari_vit_tfm.io.text.columns import Column, ComponentColumns, component_columns
-from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
+from napari_vit_tfm.io.text.columns import (
+    Column,
+    ComponentColumns,
+    component_columns,
+    is_davis,
+)
+from napari_vit_tfm.io.text.directions import (
+    davis_direction,
+    openpiv_direction,
+    order_of_y,
+)
 from napari_vit_tfm.io.text.lines import NumberLines
 from napari_vit_tfm.io.text.marks import (
     CONVENTIONS,
@@ -24,6 +33,10 @@ from napari_vit_tfm.io.text.marks import (
     old_openpiv_mask,
 )
 from napari_vit_tfm.io.text.vectors import TableField, VectorTable
+
+_BLOCK = re.compile(r"\b(?:F|DATAPACKING)\s*=\s*(?:FE)?BLOCK\b", re.IGNORECASE)
+_SAME_REGION = 1e-3
+"""Allowed distance between the borders of two frames, relative to their longer side."""
 
 
 def named_table(lines: NumberLines, columns: Sequence[Column]) -> VectorTable:
@@ -41,12 +54,12 @@ def named_table(lines: NumberLines, columns: Sequence[Column]) -> VectorTable:
     FieldFileError
         If the names do not fit the table, or positions or components are missing.
     """
+    if lines.is_tecplot:
+        _check_zones(lines)
     names = _NamedColumns.of(lines, columns)
-    if names.is_tecplot:
-        _check_zone(lines)
     positions = names.numbers("x", "y")
     y, y_notes = names.direction(positions)
-    frame_numbers, frame_notes = names.frames()
+    frame_numbers, frame_notes = names.frames(positions)
     fields = tuple(names.field(components) for components in names.components)
     return VectorTable(
         positions=positions,
@@ -112,10 +125,6 @@ class _NamedColumns:
         return cls(lines, columns, roles, components, content)
 
     @property
-    def is_tecplot(self) -> bool:
-        return any("VARIABLES" in line.upper() for line in self.lines.preamble)
-
-    @property
     def is_pivlab(self) -> bool:
         return "type" in self.roles or "PIVlab" in "".join(self.lines.preamble)
 
@@ -152,7 +161,9 @@ class _NamedColumns:
         if self.is_pivlab:
             unit = self.columns[self.roles["y"]].unit
             return "down" if unit in ("px", None) else None, ()
-        if self.is_tecplot:
+        if is_davis(self.lines.preamble):
+            return davis_direction(positions)
+        if self.lines.is_tecplot:
             is_jpiv = (
                 self.lines.path.suffix.lower() == ".jvc" or JPIV_STATUS in self.roles
             )
@@ -189,7 +200,7 @@ class _NamedColumns:
         missing, notes = np.zeros(len(vectors), bool), ()
         for role, number in self.roles.items():
             name, values = self.columns[number].name, self.content[number]
-            if role == JPIV_STATUS and self.is_tecplot:
+            if role == JPIV_STATUS and self.lines.is_tecplot:
                 role = "status"
             if role not in CONVENTIONS:
                 continue
@@ -208,7 +219,7 @@ class _NamedColumns:
 
         The numbers then mean probably the opposite. Masks may cover most of a field.
         """
-        is_known = self.is_tecplot or "mask" in self.roles
+        is_known = self.lines.is_tecplot or "mask" in self.roles
         if role in ("mask", "type") or is_known or np.mean(missing) <= 0.5:
             return
         raise FieldFileError(
@@ -219,8 +230,15 @@ class _NamedColumns:
             "is valid)"
         )
 
-    def frames(self) -> tuple[FloatArray | None, tuple[str, ...]]:
+    def frames(
+        self, positions: FloatArray
+    ) -> tuple[FloatArray | None, tuple[str, ...]]:
         """Frame numbers, if there are several frames, and notes about them."""
+        if len(self.lines.zones) > 1:
+            _check_positions_of_zones(self.lines, positions)
+            counts = [zone.n_lines for zone in self.lines.zones]
+            note = f"each of the {len(counts)} zones of the file is one frame"
+            return np.repeat(np.arange(len(counts), dtype=float), counts), (note,)
         role = "frame" if "frame" in self.roles else "time"
         numbers = self.column(role)
         if numbers is None or (numbers == numbers[0]).all():
@@ -258,15 +276,40 @@ def _missing_note(name: str, role: str, missing: BoolArray) -> str:
     )
 
 
-def _check_zone(lines: NumberLines) -> None:
-    """Raise an error if a Tecplot zone has fewer or more lines than its header says."""
-    text = " ".join(lines.preamble)
-    found = [re.search(rf"\b{axis}\s*=\s*(\d+)", text) for axis in "IJ"]
-    if None in found:
-        return
-    columns, rows = (int(match[1]) for match in found if match is not None)
-    if columns * rows != len(lines.lines):
+def _check_zones(lines: NumberLines) -> None:
+    """Raise an error if a Tecplot zone is incomplete, or not one vector per line."""
+    for number, zone in enumerate(lines.zones):
+        which = f" in zone {number + 1}" if len(lines.zones) > 1 else ""
+        if _BLOCK.search(zone.header):
+            raise FieldFileError(
+                f"{lines.path}: the numbers are stored variable by variable (BLOCK)"
+                f"{which}, expected one vector in each line; write the file with "
+                "DATAPACKING=POINT"
+            )
+        found = [re.search(rf"\b{axis}\s*=\s*(\d+)", zone.header) for axis in "IJ"]
+        columns, rows = (None if match is None else int(match[1]) for match in found)
+        if columns is None or rows is None or columns * rows == zone.n_lines:
+            continue
         raise FieldFileError(
-            f"{lines.path}: has {len(lines.lines)} vectors, but its header says "
+            f"{lines.path}: has {zone.n_lines} vectors{which}, but its header says "
             f"I={columns}, J={rows}: the file is incomplete; write it again"
         )
+
+
+def _check_positions_of_zones(lines: NumberLines, positions: FloatArray) -> None:
+    """Raise an error if the zones are not frames of the same region."""
+    ends = np.cumsum([zone.n_lines for zone in lines.zones])
+    regions = [
+        np.array([np.nanmin(part, axis=0), np.nanmax(part, axis=0)])
+        for part in np.split(positions, ends[:-1])
+    ]
+    tolerance = _SAME_REGION * np.ptp(regions[0], axis=0).max()
+    for number, region in enumerate(regions):
+        if np.abs(region - regions[0]).max() > tolerance:
+            (x, y), (first_x, first_y) = region[0], regions[0][0]
+            raise FieldFileError(
+                f"{lines.path}: the positions in zone {number + 1} begin at ({x:g}, "
+                f"{y:g}), but at ({first_x:g}, {first_y:g}) in zone 1, or they end "
+                "elsewhere; expected the same region in all zones, each of which is "
+                "one frame; write other zones to files of their own"
+            )
