@@ -59,6 +59,11 @@ class NodeGrid:
     shape: tuple[int, int]
     is_scattered: bool
 
+    @property
+    def first_position(self) -> tuple[float, float]:
+        """The smallest position ``(x, y)``, in grid steps."""
+        return self.x / self.step, self.y / self.step
+
     def notes(self) -> tuple[str, ...]:
         """What a user must know about the grid: that vectors were interpolated."""
         if not self.is_scattered:

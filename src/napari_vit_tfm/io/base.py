@@ -45,6 +45,10 @@ SPACING_IN_UNIT = "spacing_in_unit"
 """Name of the attribute with the distance between neighbouring vectors, in the unit of
 the displacements. Readers set it where a file has the positions of the vectors."""
 
+FIRST_POSITION = "first_position"
+"""Name of the attribute with the smallest position ``(x, y)``, in grid steps. Readers
+set it where a file has the positions of the vectors."""
+
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
 

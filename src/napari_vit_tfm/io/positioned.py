@@ -14,7 +14,12 @@ import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.gridding import NodeGrid, node_grid
-from napari_vit_tfm.io.base import SPACING_IN_UNIT, ArrayEntry, Attributes
+from napari_vit_tfm.io.base import (
+    FIRST_POSITION,
+    SPACING_IN_UNIT,
+    ArrayEntry,
+    Attributes,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -121,7 +126,11 @@ class PositionedField:
             dtype="float64",
             layout="(T, H, W, 2)",
             notes=notes,
-            attributes={SPACING_IN_UNIT: self.grid.step, **(attributes or {})},
+            attributes={
+                SPACING_IN_UNIT: self.grid.step,
+                FIRST_POSITION: self.grid.first_position,
+                **(attributes or {}),
+            },
             **header,
         )
 

@@ -331,8 +331,8 @@ def _read_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> DisplacementStack:
     """Read the files of a series; each is opened once."""
-    series, stacks = Series(), []
-    for path in paths:
+    series, stacks = Series(paths), []
+    for path in series.files:
         stacks.append(read_displacement(path, **_silent(options)))
         series.add(path, stacks[-1])
     return DisplacementStack(
@@ -346,8 +346,8 @@ def _open_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> Iterator[DisplacementStream]:
     """Check the files of a series; each is opened again when its frames are read."""
-    series = Series()
-    for path in paths:
+    series = Series(paths)
+    for path in series.files:
         with open_field_file(path) as file:
             series.add(path, _stream(file, _silent(options)))
     common = series.common_values(options.get("on_notice"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import ArrayEntry, Kind, has_components_first
+from napari_vit_tfm.io.components import component_of, lone_components
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.registry import PathLike, opened
 
@@ -130,6 +131,7 @@ def choose(
             f"{file.path}: several arrays may be the {kind}: "
             f"{_listed(candidates)}; choose one by its name (dataset=, --dataset)"
         )
+    _refuse_lone_component(file, kind)
     if fields:
         raise FieldFileError(
             f"{file.path}: has no {kind} according to names and units: found "
@@ -146,6 +148,27 @@ def choose(
         f"{file.path}: has no {kind} field: found {_listed(arrays)}; "
         f"expected {file.expects}{hint}"
     )
+
+
+def _refuse_lone_component(file: FieldFile, kind: Kind) -> None:
+    """Raise an error if one component of the wanted field is there, not the other."""
+    for entry, partner, shape in lone_components(file.arrays):
+        component = component_of(entry.name.rpartition("/")[2])
+        if component is None or component.kind not in (kind, None):
+            continue
+        if shape is not None:
+            raise FieldFileError(
+                f"{file.path}: {entry.name} and {partner} have the two components of a "
+                f"field, but different shapes: {entry.shape} and {shape}"
+            )
+        where = "in the same file"
+        if file.may_be_component and entry.name == file.path.stem:
+            partner += file.path.suffix
+            where = "beside it, or with the suffix of another format"
+        raise FieldFileError(
+            f"{file.path}: {entry.name} has only one component of the vectors, and "
+            f"{partner} with the other component is missing; expected it {where}"
+        )
 
 
 def _with_components_first(entry: ArrayEntry) -> ArrayEntry:

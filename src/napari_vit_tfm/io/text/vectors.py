@@ -13,6 +13,7 @@ from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import FloatArray, NodeGrid, node_grid
 from napari_vit_tfm.io.attributes import lengths_of_step
 from napari_vit_tfm.io.base import (
+    FIRST_POSITION,
     ArrayEntry,
     Attributes,
     Kind,
@@ -96,6 +97,7 @@ class VectorTable:
                     **self.attributes,
                     **({} if found.unit is None else {"units": found.unit}),
                     **self._lengths(found),
+                    FIRST_POSITION: self.grid.first_position,
                 },
             )
             for found in self.fields
