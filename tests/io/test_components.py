@@ -79,7 +79,7 @@ def test_frames_are_read_by_themselves(tmp_path: Path) -> None:
 def test_tractions(tmp_path: Path) -> None:
     path = write(tmp_path / "cell.npz", tx=U, ty=V)
     np.testing.assert_array_equal(read_traction(path, unit="Pa").data, BOTH)
-    with pytest.raises(FieldFileError, match=r"tx, ty .*, traction"):
+    with pytest.raises(FieldFileError, match=r"tx, ty .* taken as a traction"):
         read_displacement(path)
 
 

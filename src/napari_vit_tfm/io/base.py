@@ -348,6 +348,6 @@ def convert_errors(path: Path, format_name: str) -> Iterator[None]:
         # exceptions of almost any type.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FieldFileError(
-            f"{path}: cannot be read as {format_name}, "
-            f"the file is probably damaged or incomplete ({reason})"
+            f"{path}: cannot be read as {format_name}, the file is probably damaged or "
+            f"incomplete: copy it again, or save it again ({reason})"
         ) from error

@@ -91,8 +91,8 @@ def open_field_file(path: PathLike) -> FieldFile:
     file = _recognised(path)
     if file is None:
         raise FieldFileError(
-            f"{path}: found {_description_of(_head(path))}, expected one of "
-            f"{_names_of_readers()}"
+            f"{path}: found {_description_of(_head(path))}, expected one of the "
+            f"formats {_names_of_readers()}"
         )
     partners = map(_recognised, partner_paths(path)) if file.may_be_component else ()
     return with_partner(file, [partner for partner in partners if partner is not None])

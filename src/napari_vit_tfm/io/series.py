@@ -75,7 +75,10 @@ def series_in(source: PathLike | FieldFile | Sequence[PathLike]) -> list[Path] |
         if path.suffix.lower() in known and not path.name.startswith(".")
     ]
     if not found:
-        raise FieldFileError(f"{folder}: the folder has no file of a known format")
+        raise FieldFileError(
+            f"{folder}: the folder has no file of a known format, expected files such "
+            f"as {', '.join(sorted(known))}"
+        )
     files = without_partners(natural_order(found))
     suffixes = sorted({path.suffix.lower() for path in files})
     if len(suffixes) > 1:

@@ -133,10 +133,11 @@ def choose(
         )
     _refuse_lone_component(file, kind)
     if fields:
+        name = fields[0].name
         raise FieldFileError(
             f"{file.path}: has no {kind} according to names and units: found "
-            f"{_listed(fields)}; if this is a {kind} after all, choose it by its name "
-            "(dataset=, --dataset)"
+            f"{_listed(fields)}; if one of these is a {kind}, choose it by its name, "
+            f'such as dataset="{name}", --dataset "{name}"'
         )
     hint = ""
     if any(has_components_first(entry.shape, entry.dtype) for entry in arrays):
@@ -165,6 +166,8 @@ def _refuse_lone_component(file: FieldFile, kind: Kind) -> None:
         if file.may_be_component and entry.name == file.path.stem:
             partner += file.path.suffix
             where = "beside it, or with the suffix of another format"
+        elif entry.layout is not None:
+            where += f'; if {entry.name} has both, choose it: --dataset "{entry.name}"'
         raise FieldFileError(
             f"{file.path}: {entry.name} has only one component of the vectors, and "
             f"{partner} with the other component is missing; expected it {where}"
@@ -209,5 +212,5 @@ def _listed(entries: Sequence[ArrayEntry], maximum: int = 3) -> str:
 
 
 def _described(entry: ArrayEntry) -> str:
-    what = entry.what or entry.kind
-    return f"{entry}, {what}" if what else str(entry)
+    what = entry.what or (entry.kind and f"a {entry.kind}")
+    return f"{entry}, taken as {what}" if what else str(entry)

@@ -787,5 +787,7 @@ def test_two_vectors_at_one_position_are_refused(tmp_path: Path) -> None:
 )
 def test_other_texts_are_refused(tmp_path: Path, text: str) -> None:
     path = written(tmp_path / "README.txt", text)
-    with pytest.raises(FieldFileError, match=r"README\.txt: found .* expected one of"):
+    with pytest.raises(
+        FieldFileError, match=r"README\.txt: found .* expected one of the formats"
+    ):
         summarise(path)

@@ -109,9 +109,10 @@ class NumberLines:
             raise FieldFileError(f"{path}: has no lines of numbers")
         preamble = tuple(line.strip(" ") for line in raw[:start] if line.strip())
         contents = _without_comments(raw[start:])
-        zones = (Zone(" ".join(preamble), sum(line != "" for line in contents)),)
+        header = " ".join(preamble)
+        zones: tuple[Zone, ...] = (Zone(header, sum(map(bool, contents))),)
         if _is_tecplot(preamble):
-            contents, zones = _without_zone_headers(contents, " ".join(preamble))
+            contents, zones = _without_zone_headers(contents, header)
         rows = np.flatnonzero([line != "" for line in contents]) + start + 1
         kept = list(filter(None, contents))
         separator = _separator(kept[0], preamble)

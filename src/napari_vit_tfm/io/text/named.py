@@ -197,7 +197,8 @@ class _NamedColumns:
 
     def _marked(self, vectors: FloatArray) -> Marked:
         """Vectors that any column of marks calls missing, and notes about them."""
-        missing, notes = np.zeros(len(vectors), bool), ()
+        missing = np.zeros(len(vectors), bool)
+        notes: tuple[str, ...] = ()
         for role, number in self.roles.items():
             name, values = self.columns[number].name, self.content[number]
             if role == JPIV_STATUS and self.lines.is_tecplot:
@@ -217,7 +218,7 @@ class _NamedColumns:
     def _check_most(self, name: str, role: str, missing: BoolArray) -> None:
         """Raise an error if most vectors are missing, and no program is known.
 
-        The numbers then mean probably the opposite. Masks may cover most of a field.
+        The numbers then probably mean the opposite. Masks may cover most of a field.
         """
         is_known = self.lines.is_tecplot or "mask" in self.roles
         if role in ("mask", "type") or is_known or np.mean(missing) <= 0.5:
