@@ -329,6 +329,10 @@ class ReadingConfig:
     y : {"down", "up"}, optional
         Direction of the y axis in the file. None is the direction that the format or
         the file specifies, and otherwise down.
+    components_first : bool
+        Whether an array ``(2, H, W)`` is one frame. It could also be two images.
+    is_series : bool
+        Whether several files are one film; else they are several experiments.
     """
 
     in_memory_bytes: int = 256 * 2**20
@@ -342,6 +346,22 @@ class ReadingConfig:
             otherwise="as the file says, else down",
         ),
     ] = None
+    components_first: Annotated[
+        bool,
+        Switch(
+            label="Components first",
+            help="Read an array (2, H, W) as one frame, with the components first",
+        ),
+    ] = False
+    is_series: Annotated[
+        bool,
+        Switch(
+            label="Series",
+            help="Read several files as the frames of one film, in the order of the "
+            "numbers in their names, as the files of a folder always are",
+            flag="series",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

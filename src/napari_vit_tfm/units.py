@@ -6,6 +6,7 @@ its unit. `LENGTHS` names the lengths that are required to convert some units.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,18 @@ LENGTH_TOLERANCE = 0.01
 """Allowed difference of two values of the same length, relative to it."""
 
 _NOT_KNOWN = "unit not known"
+
+_PER = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(.+)")
+_PER_SECOND = re.compile(
+    r"(.+?)[\s.*\u00b7]*\b(s|sec|min|h)\s*(?:\^?\(?-1\)?|\u207b\u00b9)"
+)
+_FRAME_WORDS = ("frame", "frames", "fr", "image", "image pair", "pair")
+_TIME_WORDS = {
+    **dict.fromkeys(["s", "sec", "second", "seconds"], "second"),
+    **dict.fromkeys(["ms"], "millisecond"),
+    **dict.fromkeys(["min", "minute", "minutes"], "minute"),
+    **dict.fromkeys(["h", "hr", "hour", "hours"], "hour"),
+}
 
 
 @dataclass(frozen=True)
@@ -178,6 +191,37 @@ def displacement_unit(spelling: object) -> tuple[DisplacementUnit, float] | None
         if factor is not None:
             return key, factor
     return None
+
+
+def without_time(spelling: str) -> tuple[str, str | None]:
+    """Split a unit in a file into a length and the time of a velocity.
+
+    Parameters
+    ----------
+    spelling : str
+        Name of the unit in the file.
+
+    Returns
+    -------
+    length : str
+        The unit without "per frame" or a unit of time.
+    per_time : str or None
+        The unit of time, such as "second"; None if it is not a velocity. A length per
+        frame is a displacement.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.units import without_time
+    >>> without_time("px/frame"), without_time("m s^-1"), without_time("um")
+    (('px', None), ('m', 'second'), ('um', None))
+    """
+    match = _PER.fullmatch(spelling) or _PER_SECOND.fullmatch(spelling)
+    if match is not None:
+        if match[2].lower() in _FRAME_WORDS:
+            return match[1], None
+        if match[2].lower() in _TIME_WORDS:
+            return match[1], _TIME_WORDS[match[2].lower()]
+    return spelling, None
 
 
 def traction_unit(spelling: object) -> TractionUnit | None:

@@ -186,3 +186,9 @@ def test_tractions_of_another_grid(error_of: ErrorOf, tmp_path: Path) -> None:
     )
     error = error_of("info", tmp_path / "cell.npz", "--traction", tmp_path / "t.npz")
     assert "differ in frames or grid" in error
+
+
+def test_several_files_that_are_no_film(error_of: ErrorOf, tmp_path: Path) -> None:
+    line = error_of("info", tmp_path / "a.h5", tmp_path / "b.h5")
+    assert "found 2 files, expected one" in line
+    assert "add --series" in line

@@ -384,7 +384,53 @@ def test_several_files_are_several_experiments(
     assert "expected a folder" in line
     assert "add --series" in line
     twice = (paths[0], paths[0])
-    assert "two inputs have this" in error_of("predict", *twice, "-o", results, *FTTC)
+    assert "is given twice" in error_of("predict", *twice, "-o", results, *FTTC)
+
+
+def test_inputs_of_equal_names_have_results_in_folders(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    data, paths = read_displacement(displacements).data, []
+    for number, name in enumerate(["A/day 1/d.h5", "A/day 2/d.h5", "e.h5"], start=1):
+        paths.append(tmp_path / name)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(paths[-1], {"u": data[:number]}, {"u": {"units": "field"}})
+    results = tmp_path / "results"
+    vit_tfm("predict", *paths, "-o", results, *FTTC)
+    expected = ["A/day 1/d", "A/day 2/d", "e"]
+    for number, name in enumerate(expected, start=1):
+        traction = read_traction(results / f"{name}_tractions.h5")
+        assert traction.n_frames == number
+    write_arrays(tmp_path / "e.npz", {"u": data}, {"u": {"units": "field"}})
+    same = (paths[2], tmp_path / "e.npz")
+    line = error_of("predict", *same, "-o", results, *FTTC)
+    assert "e.h5 and" in line
+    assert "would have the same output file" in line
+
+
+@pytest.mark.parametrize("names", [("01u.npy", "01v.npy"), ("01v.npy", "01u.txt")])
+def test_two_files_with_one_component_each_are_one_experiment(
+    vit_tfm: Command, displacements: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    data = read_displacement(displacements).in_grid_steps()
+    for name in names:
+        component = data[0, :, :, "uv".index(name[2])]
+        if name.endswith(".npy"):
+            np.save(tmp_path / name, component)
+        else:
+            np.savetxt(tmp_path / name, component)
+    both = [tmp_path / name for name in names]
+    options = ("--units", "grid", *FTTC)
+    vit_tfm("predict", *both, "-o", tmp_path / "both.h5", *options)
+    vit_tfm("predict", both[1], "-o", tmp_path / "one.h5", *options)
+    np.testing.assert_array_equal(
+        read_traction(tmp_path / "both.h5").data,
+        read_traction(tmp_path / "one.h5").data,
+    )
+    vit_tfm("info", *both)
+    vit_tfm("predict", *both, displacements, "-o", tmp_path / "out", *options)
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["01u_tractions.h5", "cells_tractions.h5"]
 
 
 def test_an_experiment_that_fails_does_not_stop_the_others(

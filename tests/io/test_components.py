@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tifffile
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import read_displacement, read_traction
@@ -14,6 +16,7 @@ from napari_vit_tfm.io.components import component_of
 RNG = np.random.default_rng(0)
 U, V = RNG.normal(size=(2, 3, 8, 9)).astype(np.float32)
 BOTH = np.stack([U, V], axis=-1)
+SUFFIXES_OF_PAIRS = list(itertools.permutations([".npy", ".txt", ".tif"], 2))
 
 
 def write(path: Path, **arrays: npt.ArrayLike) -> Path:
@@ -76,7 +79,7 @@ def test_frames_are_read_by_themselves(tmp_path: Path) -> None:
 def test_tractions(tmp_path: Path) -> None:
     path = write(tmp_path / "cell.npz", tx=U, ty=V)
     np.testing.assert_array_equal(read_traction(path, unit="Pa").data, BOTH)
-    with pytest.raises(FieldFileError, match=r"tx, ty .*, traction"):
+    with pytest.raises(FieldFileError, match=r"tx, ty .* taken as a traction"):
         read_displacement(path)
 
 
@@ -205,4 +208,62 @@ def test_other_quantities(tmp_path: Path, name: str) -> None:
     arrays = {name: BOTH} if component is None else {name: U, component.partner: V}
     path = write(tmp_path / "cell.npz", **arrays)
     with pytest.raises(FieldFileError, match="has no displacement"):
+        read_displacement(path)
+
+
+def save_component(path: Path, values: npt.NDArray[np.float32]) -> Path:
+    if path.suffix == ".npy":
+        np.save(path, values)
+    elif path.suffix == ".txt":
+        np.savetxt(path, values)
+    else:
+        tifffile.imwrite(path, values)
+    return path
+
+
+@pytest.mark.parametrize("suffixes", SUFFIXES_OF_PAIRS)
+def test_components_in_files_of_two_formats(
+    tmp_path: Path, suffixes: tuple[str, str]
+) -> None:
+    u = save_component(tmp_path / f"01u{suffixes[0]}", U[0])
+    v = save_component(tmp_path / f"01v{suffixes[1]}", V[0])
+    for path in (u, v):
+        stack = read_displacement(path)
+        np.testing.assert_allclose(stack.data, BOTH[:1], rtol=1e-6)
+        assert stack.unit == ("px" if ".txt" in suffixes else None)
+
+
+def test_several_files_with_the_other_component_are_refused(tmp_path: Path) -> None:
+    u = save_component(tmp_path / "u.npy", U[0])
+    for suffix in (".txt", ".tif"):
+        save_component(tmp_path / f"v{suffix}", V[0])
+    with pytest.raises(FieldFileError, match=r"v\.tif and v\.txt may have the other"):
+        read_displacement(u)
+    save_component(tmp_path / "v.npy", V[0])
+    np.testing.assert_array_equal(read_displacement(u).data, BOTH[:1])
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".txt", ".tif"])
+@pytest.mark.parametrize(
+    ("name", "partner"), [("u", "v"), ("01v", "01u"), ("disp_x", "disp_y")]
+)
+def test_a_file_with_a_missing_component_names_it(
+    tmp_path: Path, name: str, partner: str, suffix: str
+) -> None:
+    path = save_component(tmp_path / f"{name}{suffix}", U[0])
+    with pytest.raises(
+        FieldFileError, match=rf"{partner}\{suffix} with the other component is missing"
+    ):
+        read_displacement(path)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_an_array_with_a_missing_component_names_it(tmp_path: Path, ndim: int) -> None:
+    path = write(tmp_path / "cell.npz", u=U[0] if ndim == 2 else U)
+    with pytest.raises(FieldFileError, match="v with the other component is missing"):
+        read_displacement(path)
+    with pytest.raises(FieldFileError, match="has no traction"):
+        read_traction(path)
+    path = write(tmp_path / "cell.npz", u=U, v=V[:2])
+    with pytest.raises(FieldFileError, match=r"u and v have .* different shapes"):
         read_displacement(path)

@@ -210,3 +210,68 @@ def test_segmentation(path: Path) -> None:
         write_arrays(path, {"segmentation": wrong}, {})
         with pytest.raises(FieldFileError, match="expected whole numbers"):
             read_segmentation(path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "spacing_um", "spacing_in_unit", "note"),
+    [
+        ({"units": "um", "spacing": 0.8}, 0.8, None, "0.8 is taken as um, the unit of"),
+        ({"units": "nm", "dx": 800.0}, 0.8, None, "dx = 800 is taken as nm"),
+        ({"units": "m", "spacing": 8e-7}, 0.8, None, "is taken as m"),
+        ({"units": "px", "spacing": 8.0}, None, 8.0, "spacing = 8 is taken as px"),
+        ({"units": "px", "spacing": 0.8}, None, None, "at least one pixel apart"),
+        ({"units": "px", "spacing": 0.8, "spacing_units": "um"}, 0.8, None, "its unit"),
+        ({"units": "um", "spacing": 8.0, "spacing_unit": "px"}, None, None, "be in px"),
+        ({"units": "grid", "spacing": 0.8}, None, None, "it cannot be in grid"),
+        ({"spacing": 0.8}, None, None, "not used, since the file does not have its"),
+        ({"units": "px", "spacing_um": 0.8}, 0.8, None, None),
+    ],
+)
+def test_a_spacing_without_a_unit_is_in_the_unit_of_the_file(
+    path: Path,
+    attributes: dict[str, object],
+    spacing_um: float | None,
+    spacing_in_unit: float | None,
+    note: str | None,
+) -> None:
+    write(path, "displacement", **attributes)
+    notices: list[str] = []
+    stack = read_displacement(path, on_notice=notices.append)
+    assert stack.spacing_um == pytest.approx(spacing_um)
+    assert stack.spacing_in_unit == pytest.approx(spacing_in_unit)
+    assert len(notices) == (note is not None)
+    assert note is None or note in notices[0]
+    given = read_displacement(path, spacing_um=2.0, on_notice=notices.append)
+    assert given.spacing_um == 2.0
+    assert len(notices) == (note is not None)
+
+
+@pytest.mark.parametrize(
+    ("units", "pixel_size_um", "note"),
+    [("px", 65.0, "taken as micrometres"), ("nm", 0.065, "is taken as nm, the unit")],
+)
+def test_a_pixel_size_without_a_unit(
+    path: Path, units: str, pixel_size_um: float, note: str
+) -> None:
+    write(path, "displacement", units=units, pixel_size=65.0)
+    stack = read_displacement(path)
+    assert stack.pixel_size_um == pytest.approx(pixel_size_um)
+    assert note in stack.metadata["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("units", "unit"), [("px/frame", "px"), ("um per frame", "um"), ("", None)]
+)
+def test_units_are_read_as_in_text_tables(
+    path: Path, units: str, unit: str | None
+) -> None:
+    write(path, "displacement", units=units)
+    assert read_displacement(path).unit == unit
+
+
+def test_velocities_are_refused_by_their_unit(path: Path) -> None:
+    write(path, "field", units="um/s")
+    with pytest.raises(FieldFileError, match=r"a velocity: per second.*--dataset"):
+        read_displacement(path)
+    with pytest.raises(FieldFileError, match="multiply it by the time between"):
+        read_displacement(path, dataset="field")

@@ -143,3 +143,74 @@ def test_a_series_of_pairs(tmp_path: Path) -> None:
 def test_a_series_without_files() -> None:
     with pytest.raises(FieldError, match="no files"):
         read_displacement([])
+
+
+def save_pass(
+    path: Path, *, factor: float = 1, shift: float = 0, step: int = 8
+) -> Path:
+    """A file of ImageJ's iterative PIV; the grid of later passes is finer."""
+    x, y = (axis.ravel() * step + 4 + shift for axis in np.meshgrid(range(9), range(8)))
+    u, v = factor * FIELD[0, :8, :9].reshape(-1, 2).T
+    filler = np.zeros((10, x.size))
+    columns = np.stack([x, y, u, v, np.hypot(u, v), *filler, 0 * x], axis=1)
+    np.savetxt(path, columns, fmt="%.6f")
+    return path
+
+
+def test_the_last_pass_of_piv_is_read(tmp_path: Path) -> None:
+    for number in (1, 2):
+        for of_pass, step in ((1, 32), (2, 16), (3, 8)):
+            save_pass(
+                tmp_path / f"cell_{number}_PIV{of_pass}_disp.txt",
+                factor=number * of_pass,
+                step=step,
+            )
+    notices: list[str] = []
+    stack = read_displacement(tmp_path, on_notice=notices.append)
+    assert (stack.n_frames, stack.spacing_in_unit) == (2, pytest.approx(8))
+    expected = FIELD[0, :8, :9] * np.array([3, 6])[:, None, None, None]
+    np.testing.assert_allclose(stack.data, expected, atol=1e-5)
+    assert len(notices) == 1
+    assert notices[0].startswith("cell_1_PIV3_disp.txt and 1 more: the last pass")
+    with open_displacement(tmp_path, in_memory_bytes=0) as stream:
+        assert stream.n_frames == 2
+
+
+def test_a_missing_pass_is_named(tmp_path: Path) -> None:
+    for name in ("1_PIV1", "1_PIV2", "2_PIV1"):
+        save_pass(tmp_path / f"cell_{name}_disp.txt")
+    with pytest.raises(FieldFileError, match=r"cell_2_PIV1.*but PIV2 in cell_1_PIV2"):
+        read_displacement(tmp_path)
+
+
+def test_one_pass_of_every_frame_is_a_film(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        save_pass(tmp_path / f"cell_{number}_PIV3_disp.txt")
+    assert read_displacement(tmp_path).n_frames == 3
+
+
+@pytest.mark.parametrize("shift", [8, 4, -1])
+def test_shifted_positions_are_refused(tmp_path: Path, shift: int) -> None:
+    paths = [
+        save_pass(tmp_path / "1.txt"),
+        save_pass(tmp_path / "2.txt", shift=0.001),
+        save_pass(tmp_path / "3.txt", shift=shift),
+    ]
+    assert read_displacement(paths[:2]).n_frames == 2
+    with pytest.raises(
+        FieldFileError, match=rf"3\.txt: .* shifted by {shift / 8:g} grid steps along x"
+    ):
+        read_displacement(paths)
+
+
+def test_a_folder_with_components_in_two_formats(tmp_path: Path) -> None:
+    for number in (1, 2):
+        np.save(tmp_path / f"{number}u.npy", np.full((8, 9), float(number)))
+        np.savetxt(tmp_path / f"{number}v.txt", np.zeros((8, 9)))
+    assert read_displacement(tmp_path).data[:, 0, 0, 0].tolist() == [1, 2]
+
+
+def test_files_called_like_components_are_not_left_out(tmp_path: Path) -> None:
+    for name, frames in (("run_x", slice(0, 1)), ("run_y", slice(1, 2))):
+        write(tmp_path / f"{name}.h5", FIELD[frames])
+    np.testing.assert_array_equal(read_displacement(tmp_path).data, FIELD[:2])

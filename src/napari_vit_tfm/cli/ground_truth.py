@@ -106,9 +106,8 @@ def read_fields(
     """
     from napari_vit_tfm.io import open_field_file
 
-    (path,) = data.paths
     with ExitStack() as files:
-        displacements = files.enter_context(open_field_file(path))
+        displacements = files.enter_context(open_field_file(data.path))
         tractions = (
             displacements
             if truth is None

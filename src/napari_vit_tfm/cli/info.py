@@ -87,8 +87,7 @@ def _read_file(
     """Tractions and displacements of a file, as far as it has them."""
     from napari_vit_tfm.io import open_field_file, summarise
 
-    (path,) = source.paths
-    with open_field_file(path) as file:
+    with open_field_file(source.path) as file:
         summary = summarise(file)
         if is_shown:
             _show_arrays(summary)

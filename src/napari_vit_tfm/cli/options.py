@@ -24,7 +24,7 @@ from napari_vit_tfm.config import (
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement, DisplacementStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io import exporters, format_in_words
+from napari_vit_tfm.io import exporters, format_in_words, without_partners
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.options import Choice, Number, Option, Switch, options_of
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit
@@ -102,6 +102,7 @@ _PREPARATION = options_of(PreparationConfig)
 _DISPLACEMENT = options_of(Displacement)
 _GEL = options_of(Gel)
 _READING = options_of(ReadingConfig)
+_OF_ONE_FILE = [name for name in _READING if name != "is_series"]
 
 output_file = click.option(
     "-o",
@@ -133,7 +134,7 @@ class DisplacementSource:
     Parameters
     ----------
     paths : tuple of Path
-        The files, or a folder.
+        The files, or folders. Of two files with one component each, only one of them.
     dataset, unit, spacing_um, pixel_size_um, y, components_first
         As for `read_displacement`. None uses the information in the files.
     is_series : bool
@@ -145,9 +146,9 @@ class DisplacementSource:
     unit: DisplacementUnit | None
     spacing_um: float | None
     pixel_size_um: float | None
-    y: YDirection | None = None
-    components_first: bool = False
-    is_series: bool = False
+    y: YDirection | None = ReadingConfig.y
+    components_first: bool = ReadingConfig.components_first
+    is_series: bool = ReadingConfig.is_series
 
     def experiments(self) -> list[DisplacementSource]:
         """One source for each experiment."""
@@ -201,6 +202,22 @@ class DisplacementSource:
         options["on_notice"] = on_notice
         return read_displacement(file or self._files, **options)
 
+    @property
+    def path(self) -> Path:
+        """The only file.
+
+        Raises
+        ------
+        ConfigError
+            If there are several.
+        """
+        if len(self.paths) > 1:
+            raise ConfigError(
+                f"{self}: found {len(self.paths)} files, expected one; if they are the "
+                "frames of one film, add --series"
+            )
+        return self.paths[0]
+
     @contextmanager
     def open(self, *, gel: Gel) -> Iterator[Displacement]:
         """Displacements that may be larger than memory, while a block lasts.
@@ -220,14 +237,7 @@ class DisplacementSource:
 
     @property
     def _files(self) -> Path | tuple[Path, ...]:
-        if len(self.paths) == 1:
-            return self.paths[0]
-        if not self.is_series:
-            raise ConfigError(
-                f"{self}: found {len(self.paths)} files, expected one; if they are the "
-                "frames of one film, add --series"
-            )
-        return self.paths
+        return self.paths if self.is_series else self.path
 
     def _options(self, gel: Gel) -> DisplacementOptions:
         return {
@@ -276,45 +286,21 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
             command_option(option, otherwise=_FROM_FILE)
             for option in _DISPLACEMENT.values()
         ),
-        command_option(_READING["y"]),
-        click.option(
-            "--components-first",
-            is_flag=True,
-            help="An array (2, H, W) is one frame, with the components first.",
-        ),
-        click.option(
-            "--series",
-            "is_series",
-            is_flag=True,
-            help="Several files are the frames of one film, in the order of the "
-            "numbers in their names, as the files of a folder always are.",
-        ),
+        *map(command_option, _READING.values()),
     )
 
     @wraps(command)
     def bundled(
-        *,
-        paths: tuple[Path, ...],
-        dataset: str | None,
-        unit: DisplacementUnit | None,
-        spacing_um: float | None,
-        pixel_size_um: float | None,
-        y: YDirection | None,
-        components_first: bool,
-        is_series: bool,
-        **rest: Any,
+        *, paths: tuple[Path, ...], dataset: str | None, is_series: bool, **given: Any
     ) -> Any:
+        of_source = {name: given.pop(name) for name in (*_DISPLACEMENT, *_OF_ONE_FILE)}
         source = DisplacementSource(
-            paths=paths,
+            paths=paths if is_series else tuple(without_partners(paths)),
             dataset=dataset,
-            unit=unit,
-            spacing_um=spacing_um,
-            pixel_size_um=pixel_size_um,
-            y=y,
-            components_first=components_first,
             is_series=is_series,
+            **of_source,
         )
-        return command(source=source, **rest)
+        return command(source=source, **given)
 
     return with_options(options, bundled)
 

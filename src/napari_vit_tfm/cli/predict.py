@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,8 @@ RESULT_ENDING = "_tractions.h5"
     metavar="FILE|FOLDER",
     help=f"File to write: {' or '.join(map(format_in_words, exporters()))}. For "
     "several experiments, a folder, in which every input INPUT.txt gets a file "
-    f"INPUT{RESULT_ENDING}.",
+    f"INPUT{RESULT_ENDING}; if two inputs have the same name, it also gets their "
+    "folders.",
 )
 @young_option
 @poisson_option
@@ -77,7 +79,8 @@ def command(
     """Reconstruct tractions from the displacements in INPUT.
 
     INPUT is a file or a folder. The files of a folder are one film. Several inputs are
-    several experiments, unless --series says that they are one film.
+    several experiments, unless --series says that they are one film; two files with
+    one component each are one experiment.
     Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
     notes about what is unusual in the displacements, such as outliers.
     """
@@ -113,18 +116,40 @@ def command(
 
 
 def _targets(experiments: list[DisplacementSource], folder: Path) -> list[Path]:
-    """One file for each experiment in the folder, which is created."""
+    """One file for each experiment in the folder, which is created.
+
+    If two of them have the same name, the files are put into folders as the inputs are.
+    """
     if folder.suffix and not folder.is_dir():
         raise ConfigError(
             f"{folder}: several inputs are several experiments, expected a folder for "
             "their tractions; if they are the frames of one film, add --series"
         )
-    targets = [folder / (one.paths[0].stem + RESULT_ENDING) for one in experiments]
-    for first, target in enumerate(targets):
-        if target in targets[:first]:
-            raise ConfigError(f"{target}: two inputs have this output file")
-    folder.mkdir(parents=True, exist_ok=True)
+    inputs = [one.paths[0].resolve() for one in experiments]
+    targets = [folder / _result_name(path) for path in inputs]
+    if len(set(targets)) < len(targets):
+        above = os.path.commonpath([path.parent for path in inputs])
+        targets = [
+            folder / path.parent.relative_to(above) / _result_name(path)
+            for path in inputs
+        ]
+    for number, (path, target) in enumerate(zip(inputs, targets, strict=True)):
+        if path in inputs[:number]:
+            raise ConfigError(f"{path}: the input is given twice")
+        if target in targets[:number]:
+            other = inputs[targets.index(target)]
+            raise ConfigError(
+                f"{other} and {path} would have the same output file {target}: give "
+                "them to separate commands, with other folders"
+            )
+    for target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
     return targets
+
+
+def _result_name(path: Path) -> str:
+    """Name of the file of results of a file or a folder."""
+    return (path.name if path.is_dir() else path.stem) + RESULT_ENDING
 
 
 def _predict(

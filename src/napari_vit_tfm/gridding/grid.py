@@ -38,6 +38,11 @@ class NodeGrid:
     is_scattered: bool
     left_out: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def first_position(self) -> tuple[float, float]:
+        """The smallest position ``(x, y)``, in grid steps."""
+        return self.x / self.step, self.y / self.step
+
     def notes(self) -> tuple[str, ...]:
         """What a user must know about the grid, one sentence each."""
         notes = []

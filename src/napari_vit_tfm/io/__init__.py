@@ -12,7 +12,7 @@ from napari_vit_tfm.io.reading import (
     read_traction,
 )
 from napari_vit_tfm.io.registry import exporters, open_field_file, readers
-from napari_vit_tfm.io.series import natural_order, series_in
+from napari_vit_tfm.io.series import natural_order, series_in, without_partners
 from napari_vit_tfm.io.summary import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     TractionSink,
@@ -48,6 +48,7 @@ __all__ = [
     "readers",
     "series_in",
     "summarise",
+    "without_partners",
     "write_arrays",
     "write_displacement",
     "write_traction",

@@ -1,23 +1,31 @@
-"""Unit, lengths and gel from the attributes of an array in a file."""
+"""Kind, unit, lengths and gel from the attributes of an array in a file."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io.base import ArrayEntry
+from napari_vit_tfm.io.base import (
+    POSITIONS_PX,
+    SPACING_IN_UNIT,
+    ArrayEntry,
+    kind_of_name,
+)
 from napari_vit_tfm.units import (
     DISPLACEMENT_UNITS,
+    LENGTH_TOLERANCE,
     TRACTION_UNITS,
     DisplacementUnit,
     TractionUnit,
     displacement_unit,
     traction_unit,
+    without_time,
 )
 
 _SYNONYMS = {
@@ -29,16 +37,48 @@ _SYNONYMS = {
 
 
 def unit_name(entry: ArrayEntry) -> Any:
-    """The unit as it is written in the file; None if the file does not have one."""
-    return _attribute(entry, "units")[1]
+    """The unit as it is written in the file, without "per frame".
+
+    None if the file does not have one, or an empty one.
+    """
+    name = _attribute(entry, "units")[1]
+    if not isinstance(name, str):
+        return name
+    length, per_time = without_time(name.strip())
+    if per_time is not None:
+        return name.strip()
+    return None if length in ("", "-") else length
 
 
-def length_notes(entry: ArrayEntry) -> Iterator[str]:
-    """A sentence for every length that the file gives without its unit."""
-    for name in ("spacing_um", "pixel_size_um"):
-        found, value = _attribute(entry, name)
-        if value is not None and found != name:
-            yield f"{found} = {value!r} is taken as micrometres, since it has no unit"
+def with_kind(entry: ArrayEntry, path: Path) -> ArrayEntry:
+    """The entry with its kind: by the array's name, its unit, or the file's name.
+
+    They are used in this order. If the name does not tell, the name of the group
+    around the array is used. An entry that has a kind is not changed.
+    """
+    if entry.kind is not None:
+        return entry
+    for part in reversed(re.split(r"[/.]", entry.name)):
+        kind, what = kind_of_name(part)
+        if kind is not None:
+            return dataclasses.replace(entry, kind=kind, what=what)
+    unit = unit_name(entry)
+    if traction_unit(unit) == "Pa":
+        return dataclasses.replace(entry, kind="traction")
+    if displacement_unit(unit) is not None:
+        return dataclasses.replace(entry, kind="displacement")
+    per_time = _per_time(unit)
+    if per_time is not None:
+        what = f"a velocity: per {per_time}"
+        return dataclasses.replace(entry, kind="other", what=what)
+    kind, _ = kind_of_name(path.stem)
+    # A file may be called "noise-free" or "grid 2", whatever is in it.
+    return entry if kind == "other" else dataclasses.replace(entry, kind=kind)
+
+
+def _per_time(unit: object) -> str | None:
+    """Unit of time of a velocity, such as "second", or None."""
+    return without_time(unit)[1] if isinstance(unit, str) else None
 
 
 def _attribute(entry: ArrayEntry, name: str) -> tuple[str, Any]:
@@ -60,6 +100,12 @@ def unit_of_displacement(
     if name is None:
         return ("field" if entry.is_original else None), 1.0
     converted = displacement_unit(name)
+    if _per_time(name) is not None:
+        raise FieldFileError(
+            f"{path}: {entry.name} is a velocity, in {name!r}, not a displacement: "
+            "multiply it by the time between two frames, and set its unit (unit=, "
+            "--units)"
+        )
     if converted is None:
         raise FieldFileError(
             f"{path}: {entry.name} has the unknown unit {name!r}, expected one of "
@@ -82,25 +128,120 @@ def unit_of_traction(path: Path, entry: ArrayEntry) -> TractionUnit:
     return unit
 
 
-def length_of(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """A length attribute; None if the file does not have it."""
+def lengths_of(
+    path: Path,
+    entry: ArrayEntry,
+    given: Mapping[str, float | None],
+    *,
+    nan_is_unknown: bool = False,
+) -> tuple[dict[str, float | None], list[str]]:
+    """The lengths of a field: the given ones, and all others from the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    entry : ArrayEntry
+        The field.
+    given : mapping of str to float or None
+        Values of ``spacing_um`` and ``pixel_size_um`` that the user has set.
+    nan_is_unknown : bool, keyword-only
+        Whether NaN means not known, as in tractions of this package.
+
+    Returns
+    -------
+    lengths : dict of str to float or None
+        ``spacing_um``, ``pixel_size_um``, and `SPACING_IN_UNIT` in the unit that the
+        vectors have in the file.
+    notes : list of str
+        A sentence for every length whose unit is assumed, or that is not used.
+
+    Raises
+    ------
+    FieldFileError
+        If a length is not a positive number, or two of them contradict each other.
+
+    Notes
+    -----
+    A length whose name has no unit, such as ``spacing``, is in the unit that the file
+    has for it, or in that of the vectors.
+    """
+    lengths: dict[str, float | None] = {SPACING_IN_UNIT: None}
+    notes = []
+    for name in (SPACING_IN_UNIT, "spacing_um", "pixel_size_um"):
+        lengths[name] = given.get(name)
+        if lengths[name] is not None:
+            continue
+        found, number = _positive(path, entry, name, nan_is_unknown=nan_is_unknown)
+        if number is None:
+            continue
+        if found == name:
+            lengths[name] = number
+            continue
+        target, value, note = _with_unit(entry, name, found, number)
+        notes.append(f"{found} = {number:g} {note}")
+        if target is not None:
+            other = lengths.get(target)
+            if other is None and target == SPACING_IN_UNIT:
+                other = entry.attributes.get(POSITIONS_PX)
+            _check_equal(path, found, value, other)
+            lengths[target] = value
+    return lengths, notes
+
+
+def _with_unit(
+    entry: ArrayEntry, name: str, found: str, number: float
+) -> tuple[str | None, float, str]:
+    """Name, value and note of a length whose name has no unit; no name: not used."""
+    of_vectors = unit_name(entry)
+    own = entry.attributes.get(f"{found}_units", entry.attributes.get(f"{found}_unit"))
+    unit = of_vectors if own is None else str(own).partition("/")[0].strip()
+    known = displacement_unit(unit)
+    whose = "the unit of the displacements" if own is None else "its unit in the file"
+    if known is not None and known[0] == "um":
+        return name, number * known[1], f"is taken as {unit}, {whose}"
+    if name == "pixel_size_um":
+        if own is None:
+            return name, number, "is taken as micrometres, since it has no unit"
+    elif known == ("px", 1.0) == displacement_unit(of_vectors) and number >= 1:
+        return SPACING_IN_UNIT, number, f"is taken as {unit}, {whose}"
+    if unit is None:
+        why = "the file does not have its unit"
+    elif known == ("px", 1.0) and number < 1:
+        why = "vectors are at least one pixel apart"
+    else:
+        why = f"it cannot be in {unit}"
+    option = name.removesuffix("_um").replace("_", "-")
+    return (
+        None,
+        number,
+        f"is not used, since {why}; set this length in um ({name}=, --{option})",
+    )
+
+
+def _check_equal(path: Path, found: str, value: float, other: float | None) -> None:
+    """Raise an error if a spacing is not that of the positions in the file."""
+    if other is not None and abs(value - other) > LENGTH_TOLERANCE * other:
+        raise FieldFileError(
+            f"{path}: {found} is {value:g}, but the positions are {other:g} apart, in "
+            "the same unit; correct one of them, or set the spacing in um "
+            "(spacing_um=, --spacing)"
+        )
+
+
+def _positive(
+    path: Path, entry: ArrayEntry, name: str, *, nan_is_unknown: bool
+) -> tuple[str, float | None]:
+    """Name in the file and value of a length, which is None if it is not known."""
     found, value = _attribute(entry, name)
-    if value is None:
-        return None
-    number = _as_float(value)
+    number = None if value is None else _as_float(value)
+    if value is None or (nan_is_unknown and number is not None and math.isnan(number)):
+        return found, None
     if number is None or not 0 < number < math.inf:
         raise FieldFileError(
             f"{path}: {entry.name} has {found} = {value!r}, expected a positive number"
         )
-    return number
-
-
-def known_length_of(path: Path, entry: ArrayEntry, name: str) -> float | None:
-    """As `length_of`, but NaN means not known, as in the files of this package."""
-    value: Any = entry.attributes.get(name)
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return length_of(path, entry, name)
+    return found, number
 
 
 def gel_of(

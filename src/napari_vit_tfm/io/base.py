@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError, TFMError
-from napari_vit_tfm.units import displacement_unit, traction_unit
 
 AnyArray = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -52,6 +51,10 @@ POSITIONS_PX = "spacing_of_positions_px"
 
 POSITIONS_UM = "spacing_of_positions_um"
 """Name of the attribute with this distance in um, where readers know it."""
+
+FIRST_POSITION = "first_position"
+"""Name of the attribute with the smallest position ``(x, y)``, in grid steps. Readers
+set it where a file has the positions of the vectors."""
 
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
@@ -321,28 +324,6 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
     return None, ""
 
 
-def with_kind(entry: ArrayEntry, path: Path) -> ArrayEntry:
-    """The entry with its kind: by the array's name, its unit, or the file's name.
-
-    They are used in this order. If the name does not tell, the name of the group
-    around the array is used. An entry that has a kind is not changed.
-    """
-    if entry.kind is not None:
-        return entry
-    for part in reversed(re.split(r"[/.]", entry.name)):
-        kind, what = kind_of_name(part)
-        if kind is not None:
-            return replace(entry, kind=kind, what=what)
-    unit = entry.attributes.get("units")
-    if traction_unit(unit) == "Pa":
-        return replace(entry, kind="traction")
-    if displacement_unit(unit) is not None:
-        return replace(entry, kind="displacement")
-    kind, _ = kind_of_name(path.stem)
-    # A file may be called "noise-free" or "grid 2", whatever is in it.
-    return entry if kind == "other" else replace(entry, kind=kind)
-
-
 def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:
     """The points as float64; a FieldFileError is raised if they are not an outline."""
     if (
@@ -374,6 +355,6 @@ def convert_errors(path: Path, format_name: str) -> Iterator[None]:
         # exceptions of almost any type.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FieldFileError(
-            f"{path}: cannot be read as {format_name}, "
-            f"the file is probably damaged or incomplete ({reason})"
+            f"{path}: cannot be read as {format_name}, the file is probably damaged or "
+            f"incomplete: copy it again, or save it again ({reason})"
         ) from error

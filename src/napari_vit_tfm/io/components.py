@@ -20,7 +20,8 @@ from napari_vit_tfm.io.base import (
     header_of_rows,
     kind_of_name,
 )
-from napari_vit_tfm.io.positioned import with_lengths
+from napari_vit_tfm.io.positioned import on_grid
+from napari_vit_tfm.io.text.marks import role_of_mark
 from napari_vit_tfm.units import displacement_unit
 
 _TOKEN = re.compile(
@@ -155,13 +156,13 @@ def placed(
     of_vectors = unit_name(field)
     if unit is None and displacement_unit(of_vectors) is not None:
         unit = of_vectors
-    on_grid = replace(
+    described = replace(
         field,
         shape=(*field.shape[:-3], *grid.shape, 2),
         notes=(*field.notes, *grid.notes()),
         **header_of_rows(y),
     )
-    entry = with_lengths(on_grid, grid.step, unit)
+    entry = on_grid(described, grid, unit)
     return entry, replace(pair, points=points, grid=grid)
 
 
@@ -188,15 +189,12 @@ def positions_of(
     return None
 
 
-_MARKS = ("mask", "flag", "flags", "type", "valid")
-
-
 def unused_marks(field: ArrayEntry, entries: Iterable[ArrayEntry]) -> tuple[str, ...]:
     """A note for every array that may mark vectors of a field, which is not used."""
     return tuple(
         f"the array {entry.name} is not used: set the vectors that it marks to NaN"
         for entry in entries
-        if entry.name.rpartition("/")[2].lower() in _MARKS
+        if role_of_mark(entry.name.rpartition("/")[2]) is not None
         and entry.shape[-2:] == field.grid_shape
     )
 
@@ -226,21 +224,37 @@ def find_pairs(
         y = scalars.get(component.partner)
         if y is None or y.shape != x.shape or "other" in (x.kind, y.kind):
             continue
-        units = unit_name(x), unit_name(y)
-        if None not in units and not _are_same_unit(*units):
-            raise FieldError(
-                f"{x.name} and {y.name} are the components of a field, but have the "
-                f"units {units[0]} and {units[1]}, expected the same unit"
-            )
+        x = with_common_unit(x, y)
         last = len(x.shape) == 3 and (
             frames_last or x.shape[2] < MIN_SIDE or _is_grid(x, scalars.values())
         )
-        if units[0] is None and units[1] is not None:
-            x = replace(x, attributes={**x.attributes, "units": units[1]})
         yield (
             paired_entry(x, y, component.kind, has_frames_last=last),
             Pair(x.name, y.name, last),
         )
+
+
+def with_common_unit(one: ArrayEntry, other: ArrayEntry) -> ArrayEntry:
+    """The first of two components, with the unit of the second if it has none.
+
+    Raises
+    ------
+    FieldError
+        If they have different units.
+    """
+    units = unit_name(one), unit_name(other)
+    if units[1] is None:
+        return one
+    if units[0] is None:
+        notes = tuple(dict.fromkeys((*one.notes, *other.notes)))
+        attributes = {**one.attributes, "units": units[1]}
+        return replace(one, notes=notes, attributes=attributes)
+    if not _are_same_unit(*units):
+        raise FieldError(
+            f"{one.name} and {other.name} are the components of a field, but have the "
+            f"units {units[0]} and {units[1]}, expected the same unit"
+        )
+    return one
 
 
 def _are_same_unit(one: object, other: object) -> bool:
@@ -280,6 +294,31 @@ def is_scalar_field(entry: ArrayEntry) -> bool:
         and len(entry.shape) in (2, 3)
         and sum(side >= MIN_SIDE for side in entry.shape) >= 2
     )
+
+
+def lone_components(
+    entries: Iterable[ArrayEntry],
+) -> Iterator[tuple[ArrayEntry, str, tuple[int, ...] | None]]:
+    """Find components whose field cannot be read, since the other does not fit.
+
+    Yields
+    ------
+    tuple
+        The component, the name of the other one, and the shape of the other one; None
+        if the other one is missing.
+    """
+    known = {entry.name: entry for entry in entries}
+    for name, entry in known.items():
+        if PAIR_SEPARATOR in name or not is_scalar_field(entry):
+            continue
+        component = component_of(name.rpartition("/")[2])
+        if component is None or kind_of_name(name)[0] == "other":
+            continue
+        group, slash, _ = name.rpartition("/")
+        partner = f"{group}{slash}{component.partner}"
+        other = known.get(partner)
+        if other is None or other.shape != entry.shape:
+            yield entry, partner, None if other is None else other.shape
 
 
 def without_lone_components(entries: Iterable[ArrayEntry]) -> Iterator[ArrayEntry]:

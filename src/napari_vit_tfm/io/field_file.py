@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.io.attributes import unit_name
+from napari_vit_tfm.io.attributes import unit_name, with_kind
 from napari_vit_tfm.io.base import (
     EXPECTED_ARRAY,
     OUTLINE_NAME,
@@ -21,7 +21,6 @@ from napari_vit_tfm.io.base import (
     checked_outline,
     convert_errors,
     register,
-    with_kind,
 )
 from napari_vit_tfm.io.components import (
     Pair,

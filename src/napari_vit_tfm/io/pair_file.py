@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,36 +16,42 @@ from napari_vit_tfm.io.components import (
     component_of,
     is_scalar_field,
     paired_entry,
+    with_common_unit,
 )
 from napari_vit_tfm.io.field_file import FieldFile
 
 
-def with_partner(file: FieldFile) -> FieldFile:
+def with_partner(file: FieldFile, partners: Sequence[FieldFile]) -> FieldFile:
     """The file together with that of the other component, if there is one.
 
     Parameters
     ----------
     file : FieldFile
         A file that is not open.
+    partners : sequence of FieldFile
+        Files that have the name of the other component, and are not open.
 
     Returns
     -------
     FieldFile
-        A `PairFile` if the file's name is that of one component, and a file of the
-        same format with the name of the other component is in the folder. Otherwise
-        the file itself.
+        A `PairFile`, or the file itself if there is no other component.
+
+    Raises
+    ------
+    FieldFileError
+        If several files may have the other component.
     """
     component = component_of(file.path.stem)
-    if component is None or not file.may_be_component:
+    found = [partner for partner in partners if partner.may_be_component]
+    if component is None or not file.may_be_component or not found:
         return file
-    partner = file.path.with_name(component.partner + file.path.suffix)
-    if not partner.is_file():
-        return file
-    with partner.open("rb") as stream:
-        head = stream.read(len(file.head) or 1)
-    if not file.recognises(partner, head):
-        return file
-    return PairFile(file, type(file)(partner, head), component)
+    if len(found) > 1:
+        names = " and ".join(partner.path.name for partner in found)
+        raise FieldFileError(
+            f"{file.path}: {names} may have the other component of this field, "
+            "expected one file; move the others to another folder"
+        )
+    return PairFile(file, found[0], component)
 
 
 class PairFile(FieldFile, is_format=False):
@@ -74,17 +81,23 @@ class PairFile(FieldFile, is_format=False):
         resources.enter_context(self._file)
         resources.enter_context(self._partner)
 
-    def entries(self) -> tuple[ArrayEntry, ...]:
-        """The field; the arrays of the file alone if it does not have one component."""
+    @property
+    def has_components(self) -> bool:
+        """Whether each of the two files has one component, and nothing else.
+
+        A table of vectors is no component, even if its file's name is that of one. Its
+        field is not named after the file.
+        """
         arrays = [*self._file.arrays, *self._partner.arrays]
-        # A table of vectors is no component, even if its file's name is that of one.
-        # Its field is not named after the file.
-        are_components = all(map(is_scalar_field, arrays)) and [
+        return all(map(is_scalar_field, arrays)) and [
             entry.name for entry in arrays
         ] == [file.path.stem for file in (self._file, self._partner)]
-        if not are_components:
+
+    def entries(self) -> tuple[ArrayEntry, ...]:
+        """The field; the arrays of the file alone if it does not have one component."""
+        if not self.has_components:
             return self._file.arrays
-        own, other = arrays
+        own, other = self._file.arrays[0], self._partner.arrays[0]
         if own.shape != other.shape:
             raise FieldFileError(
                 f"{self._file.path} and {self._partner.path.name} have the two "
@@ -92,7 +105,7 @@ class PairFile(FieldFile, is_format=False):
                 f"{other.shape}"
             )
         # Alone, each of them may be taken for a field of its own.
-        own = replace(own, kind=None, what="")
+        own = replace(with_common_unit(own, other), kind=None, what="")
         entry = paired_entry(own, other, self._component.kind, has_frames_last=False)
         names = sorted([self._file.path.name, self._partner.path.name])
         return (replace(entry, name=PAIR_SEPARATOR.join(names)),)

@@ -15,6 +15,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import FloatArray, NodeGrid, PositionedVectors
 from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
+    FIRST_POSITION,
     POSITIONS_PX,
     POSITIONS_UM,
     SPACING_IN_UNIT,
@@ -139,7 +140,7 @@ class PositionedField:
                 **self.attributes,
             },
         )
-        return with_lengths(entry, self.grid.step, self.position_unit)
+        return on_grid(entry, self.grid, self.position_unit)
 
     def values(self, frames: slice | None = None) -> FloatArray:
         """Frames on the grid, ``(T, H, W, 2)``; NaN where there is no vector.
@@ -155,21 +156,24 @@ class PositionedField:
             raise FieldError(f"{self.name}: {error}") from error
 
 
-def with_lengths(entry: ArrayEntry, step: float, position_unit: object) -> ArrayEntry:
-    """The entry of a field at positions, with the distance between its vectors.
+def on_grid(entry: ArrayEntry, grid: NodeGrid, position_unit: object) -> ArrayEntry:
+    """The entry of a field at positions, with what follows from their grid.
 
     Parameters
     ----------
     entry : ArrayEntry
         The header of the field, with the unit of its vectors. Its other lengths are
         kept.
-    step : float
-        The distance, in the unit of the positions.
+    grid : NodeGrid
+        The grid of the positions.
     position_unit : object
-        This unit as it is written in the file; None if it is not. Positions of
+        Their unit as it is written in the file; None if it is not. Positions of
         tractions are then in pixels. If the displacements do not have a unit either,
         it is the same.
     """
+    first = {FIRST_POSITION: grid.first_position}
+    entry = replace(entry, attributes={**first, **entry.attributes})
+    step = grid.step
     at = displacement_unit(position_unit)
     if position_unit is None and entry.kind == "traction":
         at = ("px", 1.0)

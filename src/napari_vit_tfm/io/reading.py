@@ -23,9 +23,7 @@ from napari_vit_tfm.fields import (
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
     gel_of,
-    known_length_of,
-    length_notes,
-    length_of,
+    lengths_of,
     unit_name,
     unit_of_displacement,
     unit_of_traction,
@@ -279,13 +277,15 @@ def read_traction(
         entry = choose(
             file, "traction", dataset=dataset, components_first=components_first
         )
-        direction, notes = y or entry.y or "down", _notes(file, entry, "traction", y)
+        direction = y or entry.y or "down"
+        spacing_um, length_notes = _traction_spacing(file, entry)
+        notes = [*_notes(file, entry, "traction", y), *length_notes]
         data = FileFrames(file, entry, y=direction).all()
         _tell(file, notes, on_notice)
         return TractionStack(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
-            spacing_um=_traction_spacing(file, entry),
+            spacing_um=spacing_um,
             gel=gel_of(file.path, entry, Gel())[0],
             model=str(entry.attributes.get("model", "")),
             model_sha256=str(entry.attributes.get("model_sha256", "")),
@@ -335,8 +335,8 @@ def _read_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> DisplacementStack:
     """Read the files of a series; each is opened once."""
-    series, stacks = Series(), []
-    for path in paths:
+    series, stacks = Series(paths), []
+    for path in series.files:
         stacks.append(read_displacement(path, **_silent(options)))
         series.add(path, stacks[-1])
     return DisplacementStack(
@@ -350,8 +350,8 @@ def _open_series(
     paths: Sequence[Path], options: DisplacementOptions
 ) -> Iterator[DisplacementStream]:
     """Check the files of a series; each is opened again when its frames are read."""
-    series = Series()
-    for path in paths:
+    series = Series(paths)
+    for path in series.files:
         with open_field_file(path) as file:
             series.add(path, _stream(file, _silent(options)))
     common = series.common_values(options.get("on_notice"))
@@ -380,7 +380,9 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     )
     y = options.get("y")
     direction = y or entry.y or "down"
-    notes = [*_notes(file, entry, "displacement", y), *length_notes(entry)]
+    given: dict[str, float | None] = {name: options.get(name) for name in LENGTHS}
+    lengths, length_notes = lengths_of(file.path, entry, given)
+    notes = [*_notes(file, entry, "displacement", y), *length_notes]
     unit, factor = options.get("unit"), 1.0
     if unit is None:
         unit, factor = unit_of_displacement(file.path, entry)
@@ -395,11 +397,8 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     notes += gel_notes
     _tell(file, notes, options.get("on_notice"))
 
-    given: dict[str, float | None] = {name: options.get(name) for name in LENGTHS}
-    apart = length_of(file.path, entry, SPACING_IN_UNIT)
-    lengths = {SPACING_IN_UNIT: None if apart is None else apart * factor}
-    for name, value in given.items():
-        lengths[name] = length_of(file.path, entry, name) if value is None else value
+    apart = lengths[SPACING_IN_UNIT]
+    lengths[SPACING_IN_UNIT] = None if apart is None else apart * factor
     lengths = lengths_by_positions(entry, unit, given, lengths)
     return DisplacementStream(
         FileFrames(file, entry, factor, direction),
@@ -460,14 +459,18 @@ def _outline(
     return outline
 
 
-def _traction_spacing(file: FieldFile, entry: ArrayEntry) -> float | None:
+def _traction_spacing(
+    file: FieldFile, entry: ArrayEntry
+) -> tuple[float | None, list[str]]:
     """Vector spacing of tractions, in um: given, or from positions."""
-    spacing = known_length_of(file.path, entry, "spacing_um")
-    pixel_size = known_length_of(file.path, entry, "pixel_size_um")
+    lengths, notes = lengths_of(file.path, entry, {}, nan_is_unknown=True)
+    spacing, pixel_size = lengths["spacing_um"], lengths["pixel_size_um"]
     px, um = (entry.attributes.get(name) for name in (POSITIONS_PX, POSITIONS_UM))
+    if px is None:
+        px = lengths[SPACING_IN_UNIT]
     if spacing is None and pixel_size is not None and px is not None:
-        return float(px * pixel_size)
-    return um if spacing is None else spacing
+        return float(px * pixel_size), notes
+    return um if spacing is None else spacing, notes
 
 
 def _whole(stream: DisplacementStream) -> DisplacementStack:

@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import formats
+from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.exporter import EXPORTERS, Exporter
 from napari_vit_tfm.io.field_file import READERS, FieldFile
 from napari_vit_tfm.io.pair_file import with_partner
@@ -62,7 +63,7 @@ def open_field_file(path: PathLike) -> FieldFile:
     ----------
     path : path
         A file of any format. If it is one of two files with one component each, such
-        as u.npy and v.npy, it stands for both.
+        as u.npy and v.npy, or u.npy and v.txt, it stands for both.
 
     Returns
     -------
@@ -87,13 +88,56 @@ def open_field_file(path: PathLike) -> FieldFile:
     3
     """
     path = Path(path)
-    head = _head(path)
-    for reader in readers():
-        if reader.recognises(path, head):
-            return with_partner(reader(path, head))
-    raise FieldFileError(
-        f"{path}: found {_description_of(head)}, expected one of {_names_of_readers()}"
-    )
+    file = _recognised(path)
+    if file is None:
+        raise FieldFileError(
+            f"{path}: found {_description_of(_head(path))}, expected one of the "
+            f"formats {_names_of_readers()}"
+        )
+    partners = map(_recognised, partner_paths(path)) if file.may_be_component else ()
+    return with_partner(file, [partner for partner in partners if partner is not None])
+
+
+def partner_paths(path: Path) -> list[Path]:
+    """Files beside `path` that may have the other component of its field.
+
+    They have the name of the other component and the suffix of any format that can be
+    one component. If one has the suffix of `path`, it is the only one.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+
+    Returns
+    -------
+    list of Path
+        Empty if the file's name is not that of one component.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io.registry import partner_paths
+    >>> np.save("a_u.npy", np.zeros((8, 9)))
+    >>> np.savetxt("a_v.txt", np.zeros((8, 9)))
+    >>> [path.name for path in partner_paths(Path("a_u.npy"))]
+    ['a_v.txt']
+    """
+    component = component_of(path.stem)
+    if component is None:
+        return []
+    same = path.with_name(component.partner + path.suffix)
+    if same.is_file():
+        return [same]
+    suffixes = {
+        suffix
+        for reader in readers()
+        if reader.may_be_component
+        for suffix in reader.suffixes
+    }
+    others = (path.with_name(component.partner + suffix) for suffix in sorted(suffixes))
+    return [other for other in others if other.is_file()]
 
 
 @contextmanager
@@ -104,6 +148,15 @@ def opened(source: PathLike | FieldFile) -> Iterator[FieldFile]:
     else:
         with open_field_file(source) as file:
             yield file
+
+
+def _recognised(path: Path) -> FieldFile | None:
+    """The file at a path, which is not open; None if its format is not known."""
+    head = _head(path)
+    for reader in readers():
+        if reader.recognises(path, head):
+            return reader(path, head)
+    return None
 
 
 @cache

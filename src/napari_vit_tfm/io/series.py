@@ -15,9 +15,14 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import Displacement, FloatArray
+from napari_vit_tfm.io.base import FIRST_POSITION
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.field_file import FieldFile
-from napari_vit_tfm.io.registry import PathLike, readers
+from napari_vit_tfm.io.pair_file import PairFile
+from napari_vit_tfm.io.registry import PathLike, open_field_file, partner_paths, readers
+
+_SAME_POSITION = 0.05
+"""Allowed shift of the positions in a file of a series, in grid steps."""
 
 
 def natural_order(paths: Iterable[PathLike]) -> list[Path]:
@@ -59,7 +64,7 @@ def series_in(source: PathLike | FieldFile | Sequence[PathLike]) -> list[Path] |
     if isinstance(source, FieldFile):
         return None
     if not isinstance(source, str | os.PathLike):
-        return _without_partners(natural_order(source))
+        return without_partners(natural_order(source))
     folder = Path(source)
     if not folder.is_dir():
         return None
@@ -69,41 +74,143 @@ def series_in(source: PathLike | FieldFile | Sequence[PathLike]) -> list[Path] |
         for path in folder.iterdir()
         if path.suffix.lower() in known and not path.name.startswith(".")
     ]
-    suffixes = sorted({path.suffix.lower() for path in found})
+    if not found:
+        raise FieldFileError(
+            f"{folder}: the folder has no file of a known format, expected files such "
+            f"as {', '.join(sorted(known))}"
+        )
+    files = without_partners(natural_order(found))
+    suffixes = sorted({path.suffix.lower() for path in files})
     if len(suffixes) > 1:
         raise FieldFileError(
             f"{folder}: the folder has files of the types {', '.join(suffixes)}, "
             "expected one type; list the files of the series instead"
         )
-    if not found:
-        raise FieldFileError(f"{folder}: the folder has no file of a known format")
-    return _without_partners(natural_order(found))
+    return files
 
 
-def _without_partners(paths: list[Path]) -> list[Path]:
-    """Leave out files of y components whose x components are there, too."""
-    names = {(path.parent, path.name) for path in paths}
+def without_partners(paths: Sequence[Path]) -> list[Path]:
+    """Leave out the files whose field is read from another one of the files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and folders, in any order, which is kept. Of two files with one component
+        of a field each, only that of the x component stays.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io.series import without_partners
+    >>> for name in ("01u.npy", "01v.npy", "02u.npy"):
+    ...     np.save(name, np.zeros((8, 9)))
+    >>> files = map(Path, ["01v.npy", "01u.npy", "02u.npy"])
+    >>> [path.name for path in without_partners(list(files))]
+    ['01u.npy', '02u.npy']
+    """
+    given = {path.absolute() for path in paths}
 
     def is_second(path: Path) -> bool:
         component = component_of(path.stem)
         return (
             component is not None
             and component.axis == 1
-            and (path.parent, component.partner + path.suffix) in names
+            and any(other.absolute() in given for other in partner_paths(path))
+            and _has_one_component(path)
         )
 
     return [path for path in paths if not is_second(path)]
 
 
-class Series:
-    """Files of a series, added in order, and the values that they have in common."""
+def _has_one_component(path: Path) -> bool:
+    """Whether a file has one component, and the file beside it has the other.
 
-    def __init__(self) -> None:
+    Other fields may also be in files of such names.
+    """
+    try:
+        with open_field_file(path) as file:
+            return isinstance(file, PairFile) and file.has_components
+    except FieldFileError:
+        # The error is raised again when the field is read.
+        return True
+
+
+_PASS = re.compile(r"(.*)_PIV(\d)_(.*)", re.IGNORECASE)
+"""Name of a file of ImageJ's iterative PIV, with the number of the pass."""
+
+
+def last_passes(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Leave out results of earlier passes of ImageJ's iterative PIV.
+
+    It writes the displacements after each pass into a file: the numbers after ``_PIV``
+    are not those of frames.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, sorted by the numbers in their names.
+
+    Returns
+    -------
+    kept : list of Path
+        The last pass of each pair of images, and all other files.
+    with_others : list of Path
+        Those of them that have earlier passes among `paths`.
+
+    Raises
+    ------
+    FieldFileError
+        If the last passes have different numbers.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_vit_tfm.io.series import last_passes
+    >>> last_passes([Path(f"cell_PIV{number}_disp.txt") for number in (1, 2, 3)])[0]
+    [PosixPath('cell_PIV3_disp.txt')]
+    """
+    passes: dict[tuple[Path, str, str], dict[int, Path]] = {}
+    for path in paths:
+        match = _PASS.fullmatch(path.name)
+        if match is not None:
+            of_one_pair = passes.setdefault((path.parent, match[1], match[3]), {})
+            of_one_pair[int(match[2])] = path
+    several = [found for found in passes.values() if len(found) > 1]
+    if not several:
+        return list(paths), []
+    last = max(several[0])
+    for found in passes.values():
+        if max(found) != last:
+            raise FieldFileError(
+                f"{found[max(found)]}: the last pass is PIV{max(found)}, but PIV{last} "
+                f"in {several[0][last].name}; add the missing pass, or leave out the "
+                "later ones"
+            )
+    earlier = {path for found in several for n, path in found.items() if n != last}
+    kept = [path for path in paths if path not in earlier]
+    return kept, [found[last] for found in several]
+
+
+class Series:
+    """Files of a series, added in order, and the values that they have in common.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files, in order. Earlier passes of PIV are left out of `files`, with a note.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files, with_others = last_passes(files)
         self.paths: list[Path] = []
         self.n_frames: list[int] = []
         self._first: Displacement | None = None
         self._outlines_agree = True
         self._notes: dict[str, list[Path]] = {}
+        if with_others:
+            note = "the last pass of PIV is read; earlier passes are left out"
+            self._notes[note] = with_others
 
     def add(self, path: Path, displacement: Displacement) -> None:
         """Add a file.
@@ -111,7 +218,7 @@ class Series:
         Raises
         ------
         FieldFileError
-            If it differs from the first file in grid, unit, lengths or gel.
+            If it differs from the first file in grid, positions, unit, lengths or gel.
         """
         if self._first is None:
             self._first = displacement
@@ -123,11 +230,30 @@ class Series:
                     f"{self.paths[0]}; files of one series must have the same grid, "
                     "unit, lengths and gel"
                 )
+        self._check_positions(path, displacement)
         self._outlines_agree &= _have_same_outline(self._first, displacement)
         for note in displacement.metadata["notes"]:
             self._notes.setdefault(note, []).append(path)
         self.paths.append(path)
         self.n_frames.append(displacement.n_frames)
+
+    def _check_positions(self, path: Path, displacement: Displacement) -> None:
+        """Raise an error if the grid is shifted, where both files have positions."""
+        assert self._first is not None
+        found, expected = (
+            one.metadata["attributes"].get(FIRST_POSITION)
+            for one in (displacement, self._first)
+        )
+        if found is None or expected is None:
+            return
+        shift = np.subtract(found, expected)
+        if np.abs(shift).max() > _SAME_POSITION:
+            raise FieldFileError(
+                f"{path}: the positions are shifted by {shift[0]:.3g} grid steps along "
+                f"x and {shift[1]:.3g} along y from those in {self.paths[0]}; files of "
+                "one series must have the same positions: read them as single files, "
+                "or crop them to the same region"
+            )
 
     @property
     def grid_shape(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import ArrayEntry, Kind, has_components_first
+from napari_vit_tfm.io.components import component_of, lone_components
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.registry import PathLike, opened
 
@@ -130,11 +131,13 @@ def choose(
             f"{file.path}: several arrays may be the {kind}: "
             f"{_listed(candidates)}; choose one by its name (dataset=, --dataset)"
         )
+    _refuse_lone_component(file, kind)
     if fields:
+        name = fields[0].name
         raise FieldFileError(
             f"{file.path}: has no {kind} according to names and units: found "
-            f"{_listed(fields)}; if this is a {kind} after all, choose it by its name "
-            "(dataset=, --dataset)"
+            f"{_listed(fields)}; if one of these is a {kind}, choose it by its name, "
+            f'such as dataset="{name}", --dataset "{name}"'
         )
     hint = ""
     if any(has_components_first(entry.shape, entry.dtype) for entry in arrays):
@@ -146,6 +149,29 @@ def choose(
         f"{file.path}: has no {kind} field: found {_listed(arrays)}; "
         f"expected {file.expects}{hint}"
     )
+
+
+def _refuse_lone_component(file: FieldFile, kind: Kind) -> None:
+    """Raise an error if one component of the wanted field is there, not the other."""
+    for entry, partner, shape in lone_components(file.arrays):
+        component = component_of(entry.name.rpartition("/")[2])
+        if component is None or component.kind not in (kind, None):
+            continue
+        if shape is not None:
+            raise FieldFileError(
+                f"{file.path}: {entry.name} and {partner} have the two components of a "
+                f"field, but different shapes: {entry.shape} and {shape}"
+            )
+        where = "in the same file"
+        if file.may_be_component and entry.name == file.path.stem:
+            partner += file.path.suffix
+            where = "beside it, or with the suffix of another format"
+        elif entry.layout is not None:
+            where += f'; if {entry.name} has both, choose it: --dataset "{entry.name}"'
+        raise FieldFileError(
+            f"{file.path}: {entry.name} has only one component of the vectors, and "
+            f"{partner} with the other component is missing; expected it {where}"
+        )
 
 
 def _with_components_first(entry: ArrayEntry) -> ArrayEntry:
@@ -186,5 +212,5 @@ def _listed(entries: Sequence[ArrayEntry], maximum: int = 3) -> str:
 
 
 def _described(entry: ArrayEntry) -> str:
-    what = entry.what or entry.kind
-    return f"{entry}, {what}" if what else str(entry)
+    what = entry.what or (entry.kind and f"a {entry.kind}")
+    return f"{entry}, taken as {what}" if what else str(entry)

@@ -165,7 +165,7 @@ def test_original_files(reference: Path) -> None:
 def test_original_tractions_are_recognised_by_the_file_name(reference: Path) -> None:
     path = reference / "fields" / "tractions.h5"
     assert summarise(path).displacement is None
-    with pytest.raises(FieldFileError, match=r"tractions.h5.*traction; if this is"):
+    with pytest.raises(FieldFileError, match=r"tractions.h5.*traction; if one of"):
         read_displacement(path)
     assert read_traction(path).unit == "1"
     assert read_displacement(path, dataset="data").unit == "field"

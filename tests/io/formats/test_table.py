@@ -350,7 +350,7 @@ def test_velocities_of_pivlab_are_refused(tmp_path: Path, with_names: bool) -> N
     )
     with pytest.raises(FieldFileError, match="a velocity: per second"):
         read_displacement(path)
-    with pytest.raises(FieldFileError, match="unknown unit 'm per second'"):
+    with pytest.raises(FieldFileError, match="a velocity, in 'm per second'"):
         read_displacement(path, dataset="u, v")
 
 
@@ -365,7 +365,11 @@ def jpiv(lines: Array, *, rows: int = ROWS) -> str:
 
 def test_jpiv(tmp_path: Path) -> None:
     stack = read_displacement(written(tmp_path / "a.jvc", jpiv(table())))
-    assert (stack.unit, stack.metadata["notes"]) == (None, ())
+    assert stack.unit is None
+    assert stack.metadata["notes"] == (
+        "vectors that the column s marks as missing: 1 of 108 (0 and negative numbers "
+        "are missing)",
+    )
     assert_field(stack.data, WITH_HOLE)
 
 
@@ -386,6 +390,81 @@ def test_insight(tmp_path: Path) -> None:
     assert stack.unit == "um"
     assert stack.spacing_um == pytest.approx(STEP)
     np.testing.assert_allclose(stack.data[0], WITH_HOLE, atol=1e-6)
+
+
+def zone(lines: Array, *, columns: int = COLUMNS, more: str = "") -> str:
+    return f'ZONE T="a", I={columns}, J={ROWS}, F=POINT\n{more}' + text_of(lines)
+
+
+TECPLOT = 'TITLE="a"\nVARIABLES = "x [um]", "y [um]", "u [um]", "v [um]"\n'
+
+
+@pytest.mark.parametrize("more", ["", "STRANDID=1, SOLUTIONTIME=2\nDT=(SINGLE)\n"])
+def test_each_zone_is_a_frame(tmp_path: Path, more: str) -> None:
+    zones = [zone(table(factor * FIELD), more=more) for factor in (1, 2, 3)]
+    stack = read_displacement(written(tmp_path / "a.dat", TECPLOT + "".join(zones)))
+    assert stack.unit == "um"
+    assert_field(stack.data, np.stack([FIELD, 2 * FIELD, 3 * FIELD]))
+    assert "each of the 3 zones of the file is one frame" in stack.metadata["notes"]
+
+
+def test_an_incomplete_zone_is_refused(tmp_path: Path) -> None:
+    text = TECPLOT + zone(table()) + zone(table(2 * FIELD)[:-1])
+    with pytest.raises(FieldFileError, match=r"107 vectors in zone 2, .* I=12, J=9"):
+        summarise(written(tmp_path / "a.dat", text))
+
+
+def test_zones_of_other_regions_are_refused(tmp_path: Path) -> None:
+    text = TECPLOT + zone(table()) + zone(table() + np.array([STEP, 0, 0, 0]))
+    with pytest.raises(FieldFileError, match=r"zone 2 begin at \(12, 4\), but at \(4"):
+        summarise(written(tmp_path / "a.dat", text))
+
+
+def test_zones_variable_by_variable_are_refused(tmp_path: Path) -> None:
+    numbers = text_of(table().T.reshape(-1, COLUMNS))
+    text = f"{TECPLOT}ZONE I=12, J=9, DATAPACKING=BLOCK\n{numbers}"
+    with pytest.raises(FieldFileError, match="DATAPACKING=POINT"):
+        summarise(written(tmp_path / "a.dat", text))
+
+
+# DaVis
+
+
+def davis(unit: str, *, rows: int = ROWS, names: str = '"x" "mm" "y" "mm"') -> str:
+    return f'#DaVis 8.4.0 2D-vector 16 {COLUMNS} {rows} {names} "vector" "{unit}"\n'
+
+
+@pytest.mark.parametrize("names", ['"x" "mm" "y" "mm"', '"position" "mm" "" "mm"'])
+def test_davis(tmp_path: Path, names: str) -> None:
+    lines = upwards(table())
+    text = davis("mm", names=names) + text_of(lines, separator="\t", number=german)
+    stack = read_displacement(written(tmp_path / "B00001.txt", text))
+    assert (stack.unit, stack.spacing_um) == ("um", pytest.approx(1000 * STEP))
+    np.testing.assert_allclose(stack.data[0], 1000 * FIELD, rtol=1e-6)
+    assert len(stack.metadata["notes"]) == 1
+    assert "y is taken as pointing up" in stack.metadata["notes"][0]
+
+
+def test_davis_in_pixels(tmp_path: Path) -> None:
+    text = davis("pixel", names='"" "pixel" "" "pixel"') + text_of(table())
+    stack = read_displacement(written(tmp_path / "B00001.txt", text))
+    assert (stack.unit, stack.spacing_in_unit) == ("px", pytest.approx(STEP))
+    assert (stack.metadata["y"], stack.metadata["notes"]) == ("down", ())
+    assert_field(stack.data, FIELD)
+
+
+def test_incomplete_files_of_davis_are_refused(tmp_path: Path) -> None:
+    text = davis("mm", rows=ROWS + 1) + text_of(table())
+    with pytest.raises(FieldFileError, match=r"108 vectors, .* says 12 x 10"):
+        summarise(written(tmp_path / "B00001.txt", text))
+
+
+def test_the_third_component_of_davis_is_not_used(tmp_path: Path) -> None:
+    header = davis("mm").replace("2D", "3D")
+    text = header + text_of(table(), at_hole(1, 2), separator="\t")
+    stack = read_displacement(written(tmp_path / "B00001.txt", text))
+    np.testing.assert_allclose(stack.data[0], 1000 * FIELD, rtol=1e-6)
+    assert "other columns are not used: w" in stack.metadata["notes"]
 
 
 # Tables with names of columns
@@ -464,6 +543,63 @@ def test_a_mask_of_words(tmp_path: Path) -> None:
     mask = np.where(at_hole(1, 0), "True", "False")
     text = "x,y,u,v,mask\n" + "".join(map("{},{}\n".format, lines, mask))
     assert_field(read_displacement(written(tmp_path / "a.csv", text)).data, WITH_HOLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "valid"),
+    [
+        ("mask", 1, 0),
+        ("masked", 1, 0),
+        ("flag", 1, 0),
+        ("flags", 1, 0),
+        ("flags", 1, 2),
+        ("valid", 0, 1),
+        ("is_valid", 0, 1),
+        ("type", 0, 1),
+        ("typevector", 0, 1),
+        ("Vector type [-]", 0, 2),
+        ("CHC", -1, 1),
+        ("status", 0, 1),
+        ("flag", np.nan, 0.0),
+    ],
+)
+def test_columns_of_marks(
+    tmp_path: Path, name: str, missing: float, valid: float
+) -> None:
+    lines = text_of(table(), at_hole(missing, valid), separator=",")
+    path = written(tmp_path / "a.csv", f"x,y,u,v,{name}\n{lines}")
+    stack = read_displacement(path)
+    assert_field(stack.data, WITH_HOLE)
+    notes = " ".join(stack.metadata["notes"])
+    assert "marks as missing: 1 of 108 (" in notes
+    assert ("as interpolated are kept: 107" in notes) == (valid == 2)
+
+
+def test_numbers_without_a_known_meaning_are_said(tmp_path: Path) -> None:
+    lines = text_of(table(), at_hole(7, 0), separator=",")
+    stack = read_displacement(written(tmp_path / "a.csv", f"x,y,u,v,flag\n{lines}"))
+    assert_field(stack.data, FIELD)
+    assert any("the meaning of 7 in" in note for note in stack.metadata["notes"])
+
+
+@pytest.mark.parametrize(("name", "most"), [("flag", 1), ("valid", 0), ("status", 0)])
+def test_marks_that_mean_the_opposite_are_refused(
+    tmp_path: Path, name: str, most: float
+) -> None:
+    lines = text_of(table(), at_hole(1 - most, most), separator=",")
+    path = written(tmp_path / "a.csv", f"x,y,u,v,{name}\n{lines}")
+    with pytest.raises(FieldFileError, match=r'107 of 108 .* call the column "valid"'):
+        summarise(path)
+
+
+def test_all_columns_of_marks_are_used(tmp_path: Path) -> None:
+    other = np.ones(ROWS * COLUMNS)
+    other[0] = 0
+    lines = text_of(table(), at_hole(1, 0), other, separator=",")
+    expected = WITH_HOLE.copy()
+    expected[0, 0] = np.nan
+    path = written(tmp_path / "a.csv", f"x,y,u,v,mask,valid\n{lines}")
+    assert_field(read_displacement(path).data, expected)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
@@ -592,7 +728,7 @@ def test_matrices_of_tractions(tmp_path: Path) -> None:
 
 def test_a_matrix_alone_is_refused(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "01u.txt", FIELD[..., 0])
-    with pytest.raises(FieldFileError, match=r"01u .* expected columns of positions"):
+    with pytest.raises(FieldFileError, match=r"01v\.txt with the other component is"):
         read_displacement(tmp_path / "01u.txt")
 
 
@@ -651,5 +787,7 @@ def test_two_vectors_at_one_position_are_refused(tmp_path: Path) -> None:
 )
 def test_other_texts_are_refused(tmp_path: Path, text: str) -> None:
     path = written(tmp_path / "README.txt", text)
-    with pytest.raises(FieldFileError, match=r"README\.txt: found .* expected one of"):
+    with pytest.raises(
+        FieldFileError, match=r"README\.txt: found .* expected one of the formats"
+    ):
         summarise(path)

@@ -225,7 +225,7 @@ def test_force_field_is_a_traction(tmp_path: Path, write: Writer) -> None:
     values = field()
     struct = {"pos": positions(), "vec": listed(values)}
     path = write(tmp_path / "f.mat", forceField=struct)
-    with pytest.raises(FieldFileError, match=r"forceField.*, traction"):
+    with pytest.raises(FieldFileError, match=r"forceField.* as a traction"):
         read_displacement(path)
     traction = read_traction(path)
     assert traction.unit == "Pa"

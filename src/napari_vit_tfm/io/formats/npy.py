@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_vit_tfm.io.base import AnyArray, ArrayEntry, field_layout
+from napari_vit_tfm.io.base import EXPECTED_ARRAY, AnyArray, ArrayEntry, field_layout
 from napari_vit_tfm.io.field_file import FieldFile
 
 
@@ -16,6 +16,10 @@ class NpyFile(FieldFile):
 
     name = "NPY"
     suffixes = (".npy",)
+    expects = (
+        f"{EXPECTED_ARRAY}, or two files with one component each, such as u.npy and "
+        "v.npy"
+    )
     reads_frames = True
     may_be_component = True
 

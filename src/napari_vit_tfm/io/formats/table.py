@@ -18,7 +18,7 @@ from napari_vit_tfm.io.base import AnyArray, ArrayEntry
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.positioned import PositionedField
-from napari_vit_tfm.io.text.columns import names_in, pivlab_columns
+from napari_vit_tfm.io.text.columns import davis_columns, names_in, pivlab_columns
 from napari_vit_tfm.io.text.lines import (
     COMMENT_SIGNS,
     NumberLines,
@@ -64,7 +64,11 @@ class TextTableFile(FieldFile):
         """Read the lines of the file."""
         self._lines = NumberLines.of(self.path, decoded(self.path.read_bytes()))
         table = self._lines.preamble, self._lines.n_columns
-        self._columns = names_in(*table) or pivlab_columns(*table)
+        self._columns = (
+            davis_columns(self.path, *table, len(self._lines.lines))
+            or names_in(*table)
+            or pivlab_columns(*table)
+        )
         if self._columns is None:
             _refuse_other_names(self._lines)
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import Kind, kind_of_name
 from napari_vit_tfm.io.components import component_of
-from napari_vit_tfm.units import displacement_unit, traction_unit
+from napari_vit_tfm.io.text.marks import JPIV_STATUS, role_of_mark
+from napari_vit_tfm.units import displacement_unit, traction_unit, without_time
 
 _TECPLOT = re.compile(r'VARIABLES\s*=\s*((?:"[^"]*"[\s,]*)+)', re.IGNORECASE)
 _BRACKETS = re.compile(r"([^\[\]()]+?)\s*[\[(]([^\])]*)[\])]")
 _UNIT_AT_END = re.compile(r"(.+?)(?: +(\S+)|_([^\W_]{2,}))")
-_PER = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(.+)")
-_PER_SECOND = re.compile(
-    r"(.+?)[\s.*\u00b7]*\b(s|sec|min|h)\s*(?:\^?\(?-1\)?|\u207b\u00b9)"
-)
-_FRAME_WORDS = ("frame", "frames", "fr", "image", "image pair", "pair")
-_TIME_WORDS = {
-    **dict.fromkeys(["s", "sec", "second", "seconds"], "second"),
-    **dict.fromkeys(["ms"], "millisecond"),
-    **dict.fromkeys(["min", "minute", "minutes"], "minute"),
-    **dict.fromkeys(["h", "hr", "hour", "hours"], "hour"),
-}
 _ROLES = {
     **{
         f"{before}{axis}{after}": axis
@@ -45,11 +38,9 @@ _ROLES = {
     },
     **dict.fromkeys(["frame", "frames", "framenumber", "frameno"], "frame"),
     **dict.fromkeys(["slice", "t", "time", "timepoint"], "time"),
-    "mask": "mask",
-    **dict.fromkeys(["flag", "flags"], "flags"),
-    **dict.fromkeys(["vectortype", "typevector", "type"], "type"),
-    **dict.fromkeys(["s", "chc"], "status"),
+    JPIV_STATUS: JPIV_STATUS,
 }
+_DAVIS = re.compile(r'#\s*DaVis\s+\S+\s*([^"]*)(.*)', re.IGNORECASE)
 _PIVLAB_NAMES = ("x", "y", "u", "v", "Vector type")
 _DEVIATIONS = ("err", "error", "std", "sd", "sigma", "sem", "uncertainty")
 
@@ -93,17 +84,18 @@ class Column:
             match = _UNIT_AT_END.fullmatch(text)
             if match is not None and _is_length_or_rate(match[2] or match[3]):
                 name, unit = match[1], match[2] or match[3]
-        unit, per_time = _without_time(unit)
+        unit, per_time = without_time(unit)
         return cls(name, None if unit in ("", "-") else unit, per_time)
 
     @property
     def role(self) -> str | None:
         """What the column has, if it has no component of a field.
 
-        One of "x", "y", "frame", "time", "mask", "flags", "type", "status"; None for
-        any other.
+        One of "x", "y", "frame", "time", "s" and the keys of `marks.CONVENTIONS`; None
+        for any other.
         """
-        return _ROLES.get(re.sub(r"[^a-z0-9]", "", self.name.lower()))
+        plain = re.sub(r"[^a-z0-9]", "", self.name.lower())
+        return _ROLES.get(plain) or role_of_mark(self.name)
 
 
 @dataclass(frozen=True)
@@ -199,6 +191,59 @@ def pivlab_columns(preamble: Sequence[str], n_columns: int) -> list[Column] | No
     return columns + [Column("")] * (n_columns - len(columns))
 
 
+def is_davis(preamble: Sequence[str]) -> bool:
+    """Whether the first line is the header of DaVis."""
+    return bool(preamble) and _DAVIS.match(preamble[0]) is not None
+
+
+def davis_columns(
+    path: Path, preamble: Sequence[str], n_columns: int, n_lines: int
+) -> list[Column] | None:
+    """The columns of a text file of DaVis, from its header; None for other files.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    preamble : sequence of str
+        The lines before the numbers.
+    n_columns, n_lines : int
+        Number of columns and of lines of numbers.
+
+    Raises
+    ------
+    FieldFileError
+        If the numbers of rows and columns in the header are not those of the file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_vit_tfm.io.text.columns import davis_columns
+    >>> header = '#DaVis 8.4 2D-vector 16 4 3 "x" "mm" "y" "mm" "displacement" "px"'
+    >>> columns = davis_columns(Path("B00001.txt"), [header], 4, 12)
+    >>> [(column.name, column.unit) for column in columns]
+    [('x', 'mm'), ('y', 'mm'), ('u', 'px'), ('v', 'px')]
+    """
+    match = _DAVIS.match(preamble[0]) if preamble else None
+    if match is None or n_columns < 4:
+        return None
+    sizes = list(map(int, re.findall(r"(?<!\S)\d+(?!\S)", match[1])))
+    if len(sizes) >= 2 and not any(
+        one * other == n_lines for one, other in itertools.combinations(sizes, 2)
+    ):
+        raise FieldFileError(
+            f"{path}: has {n_lines} vectors, but its header says {sizes[-2]} x "
+            f"{sizes[-1]}: the file is incomplete; write it again"
+        )
+    # Names and units of the positions, and then of the vectors.
+    units = re.findall('"([^"]*)"', match[2])[1::2]
+    at, of = (units[0], units[-1]) if len(units) > 1 else ("", "")
+    named = [f"x [{at}]", f"y [{at}]", f"u [{of}]", f"v [{of}]"]
+    third = ["w"] if n_columns > len(named) else []
+    more = [""] * (n_columns - len(named) - len(third))
+    return [Column.of(name) for name in (*named, *third, *more)]
+
+
 def component_columns(columns: Sequence[Column]) -> list[ComponentColumns]:
     """The vector fields of a table: pairs of columns such as ``u, v`` or ``dx, dy``.
 
@@ -268,17 +313,6 @@ def _ways_to_split(line: str, n_columns: int) -> Iterator[list[str]]:
 
 def _is_length_or_rate(unit: str) -> bool:
     """Whether a word is a length in pixels or metres, per time or not."""
-    length, per_time = _without_time(unit)
+    length, per_time = without_time(unit)
     found = displacement_unit(length)
     return (found is not None and found[0] in ("px", "um")) or per_time is not None
-
-
-def _without_time(unit: str) -> tuple[str, str | None]:
-    """A unit without "per frame" or a unit of time, and the unit of time."""
-    match = _PER.fullmatch(unit) or _PER_SECOND.fullmatch(unit)
-    if match is not None:
-        if match[2].lower() in _FRAME_WORDS:
-            return match[1], None
-        if match[2].lower() in _TIME_WORDS:
-            return match[1], _TIME_WORDS[match[2].lower()]
-    return unit, None

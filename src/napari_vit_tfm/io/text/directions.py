@@ -40,3 +40,16 @@ def openpiv_direction(positions: FloatArray) -> tuple[YDirection, tuple[str, ...
         "y is taken as pointing up, as in most files of OpenPIV "
         f"({unless_given('down')})",
     )
+
+
+def davis_direction(positions: FloatArray) -> tuple[YDirection, tuple[str, ...]]:
+    """Direction of y in a file of DaVis, whose first line is at the top of the image.
+
+    A note is about y that points up.
+    """
+    if order_of_y(positions) >= 0:
+        return "down", ()
+    return "up", (
+        "the first line has the largest y, as in files of DaVis with a scale: y is "
+        f"taken as pointing up ({unless_given('down')})",
+    )

@@ -21,8 +21,28 @@ COMMENT_SIGNS = ("#", "%")
 _MISSING = re.compile(
     r"(?<![^\s,;])(?:NA|N/A|null|None|--?|true|false)(?![^\s,;])", re.IGNORECASE
 )
+_TECPLOT_HEADER = re.compile(
+    r"\s*(?:ZONE|TEXT|GEOMETRY|\w*AUXDATA\b|[A-Z]\w*\s*=)", re.IGNORECASE
+)
+_ZONE = re.compile(r"\s*ZONE\b", re.IGNORECASE)
 _FEWEST_LINES = 2
 _LINES_COMPARED = 8
+
+
+@dataclass(frozen=True)
+class Zone:
+    """Consecutive lines of numbers that have a header of their own.
+
+    Parameters
+    ----------
+    header : str
+        The lines of the header, joined by blanks.
+    n_lines : int
+        Number of lines of numbers.
+    """
+
+    header: str
+    n_lines: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +62,8 @@ class NumberLines:
         Number of each of them in the file, from 1.
     separator : str, optional
         What is between two numbers; None is any number of blanks.
+    zones : tuple of Zone
+        The zones of a Tecplot file; one zone for all other files.
     """
 
     path: Path
@@ -49,6 +71,7 @@ class NumberLines:
     lines: list[str]
     line_numbers: npt.NDArray[np.int64]
     separator: str | None
+    zones: tuple[Zone, ...]
 
     @classmethod
     def of(cls, path: Path, text: str) -> NumberLines:
@@ -86,6 +109,10 @@ class NumberLines:
             raise FieldFileError(f"{path}: has no lines of numbers")
         preamble = tuple(line.strip(" ") for line in raw[:start] if line.strip())
         contents = _without_comments(raw[start:])
+        header = " ".join(preamble)
+        zones: tuple[Zone, ...] = (Zone(header, sum(map(bool, contents))),)
+        if _is_tecplot(preamble):
+            contents, zones = _without_zone_headers(contents, header)
         rows = np.flatnonzero([line != "" for line in contents]) + start + 1
         kept = list(filter(None, contents))
         separator = _separator(kept[0], preamble)
@@ -95,7 +122,12 @@ class NumberLines:
             kept = _with_decimal_points(path, kept)
         if separator is not None:
             kept = _with_all_fields(kept, separator, preamble)
-        return cls(path, preamble, kept, rows, separator)
+        return cls(path, preamble, kept, rows, separator, zones)
+
+    @property
+    def is_tecplot(self) -> bool:
+        """Whether the file has the header of a Tecplot file."""
+        return _is_tecplot(self.preamble)
 
     @property
     def n_columns(self) -> int:
@@ -209,6 +241,27 @@ def is_mostly_numbers(head: bytes) -> bool:
     contents = [line for line in map(_without_comment, lines) if line]
     number = sum(map(_is_of_numbers, contents))
     return number >= _FEWEST_LINES and number > (len(contents) - 3) / 2
+
+
+def _is_tecplot(preamble: Sequence[str]) -> bool:
+    return any("VARIABLES" in line.upper() for line in preamble)
+
+
+def _without_zone_headers(
+    lines: Sequence[str], first_header: str
+) -> tuple[list[str], tuple[Zone, ...]]:
+    """The lines with empty ones for headers, and the zones of a Tecplot file."""
+    kept, headers, counts = [], [first_header], [0]
+    for line in lines:
+        is_header = _TECPLOT_HEADER.match(line) is not None
+        if is_header and _ZONE.match(line):
+            headers.append("")
+            counts.append(0)
+        if is_header:
+            headers[-1] += f" {line}"
+        counts[-1] += line != "" and not is_header
+        kept.append("" if is_header else line)
+    return kept, tuple(map(Zone, headers, counts))
 
 
 def _check_last_line(path: Path, lines: Sequence[str], line_number: int) -> None:

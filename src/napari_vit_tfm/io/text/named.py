@@ -1,4 +1,4 @@
-"""`named_fields`: tables with names of columns, of PIVlab, OpenPIV, JPIV and others."""
+"""`named_fields`: tables with names of columns, of PIVlab, OpenPIV, DaVis, others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,31 @@ from napari_vit_tfm.gridding import FloatArray, PositionedVectors
 from napari_vit_tfm.io.base import unless_given
 from napari_vit_tfm.io.components import PAIR_SEPARATOR
 from napari_vit_tfm.io.positioned import PositionedField
-from napari_vit_tfm.io.text import marks
-from napari_vit_tfm.io.text.columns import Column, ComponentColumns, component_columns
-from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
+from napari_vit_tfm.io.text.columns import (
+    Column,
+    ComponentColumns,
+    component_columns,
+    is_davis,
+)
+from napari_vit_tfm.io.text.directions import (
+    davis_direction,
+    openpiv_direction,
+    order_of_y,
+)
 from napari_vit_tfm.io.text.lines import NumberLines
+from napari_vit_tfm.io.text.marks import (
+    CONVENTIONS,
+    JPIV_STATUS,
+    BoolArray,
+    Marked,
+    old_openpiv_mask,
+)
 
 Rows = slice | npt.NDArray[np.intp]
+
+_BLOCK = re.compile(r"\b(?:F|DATAPACKING)\s*=\s*(?:FE)?BLOCK\b", re.IGNORECASE)
+_SAME_REGION = 1e-3
+"""Allowed distance between the borders of two frames, relative to their longer side."""
 
 
 def named_fields(
@@ -40,9 +59,9 @@ def named_fields(
     FieldFileError
         If the names do not fit the table, or positions or components are missing.
     """
+    if lines.is_tecplot:
+        _check_zones(lines)
     names = _NamedColumns.of(lines, columns)
-    if names.is_tecplot:
-        _check_zone(lines)
     return tuple(map(names.field, names.components))
 
 
@@ -99,16 +118,17 @@ class _NamedColumns:
         return cls(lines, columns, roles, components, content)
 
     @property
-    def is_tecplot(self) -> bool:
-        return any("VARIABLES" in line.upper() for line in self.lines.preamble)
-
-    @property
     def is_pivlab(self) -> bool:
         return "type" in self.roles or "PIVlab" in "".join(self.lines.preamble)
 
     @property
     def is_openpiv(self) -> bool:
         return not {"mask", "flags"}.isdisjoint(self.roles)
+
+    @property
+    def is_old_openpiv(self) -> bool:
+        """Whether the mask may also mark vectors that were replaced."""
+        return "flags" not in self.roles and self.lines.preamble[-1].startswith("#")
 
     def numbers(self, *roles: str) -> FloatArray:
         return np.stack([self.content[self.roles[role]] for role in roles], axis=1)
@@ -134,8 +154,12 @@ class _NamedColumns:
         if self.is_pivlab:
             unit = self.columns[self.roles["y"]].unit
             return "down" if unit in ("px", None) else None, ()
-        if self.is_tecplot:
-            is_jpiv = self.lines.path.suffix.lower() == ".jvc" or "status" in self.roles
+        if is_davis(self.lines.preamble):
+            return davis_direction(positions)
+        if self.lines.is_tecplot:
+            is_jpiv = (
+                self.lines.path.suffix.lower() == ".jvc" or JPIV_STATUS in self.roles
+            )
             return "down" if is_jpiv else None, ()
         if self.is_openpiv:
             return openpiv_direction(positions)
@@ -155,7 +179,7 @@ class _NamedColumns:
         )
         missing, mark_notes = self._marked(vectors)
         vectors[missing] = np.nan
-        frames, frame_notes = self._frames()
+        frames, frame_notes = self._frames(positions)
         y, y_notes = self._direction(positions)
         names = (self.columns[number].name for number in (components.x, components.y))
         return PositionedField(
@@ -172,16 +196,49 @@ class _NamedColumns:
             y_notes=y_notes,
         )
 
-    def _marked(self, vectors: FloatArray) -> marks.Marked:
-        types, status = self.column("type"), self.column("status")
-        if types is not None:
-            return marks.pivlab(types)
-        if status is not None and self.is_tecplot:
-            return marks.status(status)
-        return marks.openpiv(vectors, self.column("flags"), self.column("mask"))
+    def _marked(self, vectors: FloatArray) -> Marked:
+        """Vectors that any column of marks calls missing, and notes about them."""
+        missing = np.zeros(len(vectors), bool)
+        notes: tuple[str, ...] = ()
+        for role, number in self.roles.items():
+            name, values = self.columns[number].name, self.content[number]
+            if role == JPIV_STATUS and self.lines.is_tecplot:
+                role = "status"
+            if role not in CONVENTIONS:
+                continue
+            if role == "mask" and self.is_old_openpiv:
+                found, told = old_openpiv_mask(values, vectors)
+            else:
+                found, told = CONVENTIONS[role].marked(values, name)
+                self._check_most(name, role, found)
+                if found.any():
+                    told = (*told, _missing_note(name, role, found))
+            missing, notes = missing | found, (*notes, *told)
+        return missing, notes
 
-    def _frames(self) -> tuple[Sequence[Rows], tuple[str, ...]]:
+    def _check_most(self, name: str, role: str, missing: BoolArray) -> None:
+        """Raise an error if most vectors are missing, and no program is known.
+
+        The numbers then probably mean the opposite. Masks may cover most of a field.
+        """
+        is_known = self.lines.is_tecplot or "mask" in self.roles
+        if role in ("mask", "type") or is_known or np.mean(missing) <= 0.5:
+            return
+        raise FieldFileError(
+            f"{self.lines.path}: according to the column {name}, "
+            f"{np.count_nonzero(missing)} of {missing.size} vectors are missing, since "
+            f"{CONVENTIONS[role].missing} in a column of this name; if "
+            'it means the opposite, call the column "valid" (1 is valid) or "mask" (0 '
+            "is valid)"
+        )
+
+    def _frames(self, positions: FloatArray) -> tuple[Sequence[Rows], tuple[str, ...]]:
         """Rows of the vectors of each frame, and notes about the frames."""
+        if len(self.lines.zones) > 1:
+            _check_positions_of_zones(self.lines, positions)
+            ends = np.cumsum([zone.n_lines for zone in self.lines.zones])
+            note = f"each of the {len(ends)} zones of the file is one frame"
+            return np.split(np.arange(len(positions)), ends[:-1]), (note,)
         role = "frame" if "frame" in self.roles else "time"
         numbers = self.column(role)
         if numbers is None or (numbers == numbers[0]).all():
@@ -212,15 +269,49 @@ class _NamedColumns:
         return (f"other columns are not used: {', '.join(names)}",) if names else ()
 
 
-def _check_zone(lines: NumberLines) -> None:
-    """Raise an error if a Tecplot zone has fewer or more lines than its header says."""
-    text = " ".join(lines.preamble)
-    found = [re.search(rf"\b{axis}\s*=\s*(\d+)", text) for axis in "IJ"]
-    if None in found:
-        return
-    columns, rows = (int(match[1]) for match in found if match is not None)
-    if columns * rows != len(lines.lines):
+def _missing_note(name: str, role: str, missing: BoolArray) -> str:
+    """How many vectors a column marks as missing, and what means missing in it."""
+    number, of = np.count_nonzero(missing), missing.size
+    return (
+        f"vectors that the column {name} marks as missing: {number} of {of} "
+        f"({CONVENTIONS[role].missing})"
+    )
+
+
+def _check_zones(lines: NumberLines) -> None:
+    """Raise an error if a Tecplot zone is incomplete, or not one vector per line."""
+    for number, zone in enumerate(lines.zones):
+        which = f" in zone {number + 1}" if len(lines.zones) > 1 else ""
+        if _BLOCK.search(zone.header):
+            raise FieldFileError(
+                f"{lines.path}: the numbers are stored variable by variable (BLOCK)"
+                f"{which}, expected one vector in each line; write the file with "
+                "DATAPACKING=POINT"
+            )
+        found = [re.search(rf"\b{axis}\s*=\s*(\d+)", zone.header) for axis in "IJ"]
+        columns, rows = (None if match is None else int(match[1]) for match in found)
+        if columns is None or rows is None or columns * rows == zone.n_lines:
+            continue
         raise FieldFileError(
-            f"{lines.path}: has {len(lines.lines)} vectors, but its header says "
+            f"{lines.path}: has {zone.n_lines} vectors{which}, but its header says "
             f"I={columns}, J={rows}: the file is incomplete; write it again"
         )
+
+
+def _check_positions_of_zones(lines: NumberLines, positions: FloatArray) -> None:
+    """Raise an error if the zones are not frames of the same region."""
+    ends = np.cumsum([zone.n_lines for zone in lines.zones])
+    regions = [
+        np.array([np.nanmin(part, axis=0), np.nanmax(part, axis=0)])
+        for part in np.split(positions, ends[:-1])
+    ]
+    tolerance = _SAME_REGION * np.ptp(regions[0], axis=0).max()
+    for number, region in enumerate(regions):
+        if np.abs(region - regions[0]).max() > tolerance:
+            (x, y), (first_x, first_y) = region[0], regions[0][0]
+            raise FieldFileError(
+                f"{lines.path}: the positions in zone {number + 1} begin at ({x:g}, "
+                f"{y:g}), but at ({first_x:g}, {first_y:g}) in zone 1, or they end "
+                "elsewhere; expected the same region in all zones, each of which is "
+                "one frame; write other zones to files of their own"
+            )

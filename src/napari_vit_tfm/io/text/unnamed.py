@@ -14,9 +14,14 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray, PositionedVectors
 from napari_vit_tfm.io.base import Kind, kind_of_name, unless_given
 from napari_vit_tfm.io.positioned import PositionedField
-from napari_vit_tfm.io.text import marks
 from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
+from napari_vit_tfm.io.text.marks import (
+    CONVENTIONS,
+    IMAGEJ_PIV_FLAGS,
+    Marked,
+    old_openpiv_mask,
+)
 from napari_vit_tfm.io.text.parameters import fttc_parameters, is_of_tractions
 
 IMAGEJ_PIV_COLUMNS = 16
@@ -62,7 +67,7 @@ def unnamed_field(lines: NumberLines) -> PositionedField:
     if lines.n_columns == IMAGEJ_PIV_COLUMNS:
         if not is_imagej_piv(lines):
             raise _unknown_columns(lines, "16 columns, but the fifth is not the length")
-        missing, notes = marks.imagej_piv(others[:, -1])
+        missing, notes = IMAGEJ_PIV_FLAGS.marked(others[:, -1], "flag")
         vectors[missing] = np.nan
         return PositionedField(
             _NAME,
@@ -136,7 +141,7 @@ def _with_marks(
         )
     y: YDirection
     if lines.n_columns == 5 and np.mean(fifth == 1) > 0.5:
-        missing, notes = marks.pivlab(fifth)
+        missing, notes = CONVENTIONS["type"].marked(fifth, "5")
         y, meaning = "down", "the vector type of PIVlab, where 0 is masked"
         y_notes: tuple[str, ...] = (
             f"y is taken as pointing down ({unless_given('up')})",
@@ -144,7 +149,7 @@ def _with_marks(
     else:
         flags = fifth if lines.n_columns == 6 or (fifth == 2).any() else None
         mask = others[:, -1] if lines.n_columns == 6 or flags is None else None
-        missing, notes = marks.openpiv(vectors, flags, mask)
+        missing, notes = _openpiv_marks(vectors, flags, mask)
         y, y_notes = openpiv_direction(positions)
         meaning = (
             " and ".join(
@@ -169,6 +174,19 @@ def _with_marks(
 
 def _one_frame(positions: FloatArray, vectors: FloatArray) -> PositionedVectors:
     return PositionedVectors([positions], [vectors])
+
+
+def _openpiv_marks(
+    vectors: FloatArray, flags: FloatArray | None, mask: FloatArray | None
+) -> Marked:
+    """Flags and mask of OpenPIV; one of them may be missing, but not both."""
+    if flags is None:
+        assert mask is not None
+        return old_openpiv_mask(mask, vectors)
+    missing, notes = CONVENTIONS["flags"].marked(flags, "flags")
+    if mask is not None:
+        missing = missing | CONVENTIONS["mask"].marked(mask, "mask")[0]
+    return missing, notes
 
 
 def _kind_of_file(lines: NumberLines) -> tuple[Kind | None, str]:
