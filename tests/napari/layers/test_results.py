@@ -443,3 +443,17 @@ def test_everything_about_the_method_is_compared(
     ).description
     said = differences(result, stack, traction.gel, ReconstructionConfig(**now))
     assert said == ([] if words is None else [words])
+
+
+def test_only_the_result_of_the_last_run_has_a_colour_bar(
+    viewer, displacement, traction
+):
+    sources = add(viewer, displacement), add(viewer, displacement)
+    first, second = (show_tractions(viewer.layers, traction, one)[0] for one in sources)
+
+    def has_bar(image) -> tuple[bool, bool]:
+        return image.colorbar.visible, image.name_overlay.visible
+
+    assert has_bar(second) == (True, True)
+    assert has_bar(first) == (False, False)
+    assert first.visible

@@ -1202,3 +1202,23 @@ def test_the_names_of_two_components_can_be_corrected(dock, viewer):
     found = displacement_at(viewer.layers, first)
     np.testing.assert_array_equal(found.data[0, 0, 0], (2, 1))
     assert found.unit == "grid"
+
+
+def test_a_larger_field_that_is_opened_is_shown_whole(
+    dock, viewer, tmp_path, monkeypatch
+):
+    def opened(name: str, side: int) -> tuple[float, ...]:
+        path = tmp_path / f"{name}.npz"
+        data = np.random.default_rng(0).normal(size=(1, side, side, 2))
+        io.write_displacement(path, DisplacementStack(data, unit="grid"))
+        monkeypatch.setattr(
+            QFileDialog, "getOpenFileNames", lambda *_: ([str(path)], "")
+        )
+        dock.open_button.click()
+        return tuple(viewer.scene.camera.center[-2:])
+
+    assert opened("small", 16) == pytest.approx((7.5, 7.5))
+    assert opened("large", 64) == pytest.approx((31.5, 31.5), abs=2)
+    # The view of a field of the same size is kept.
+    viewer.scene.camera.center = (0, 3, 4)
+    assert opened("other", 64) == (3, 4)

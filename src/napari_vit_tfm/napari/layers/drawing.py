@@ -326,3 +326,8 @@ def show_colorbar(image: Image, *, corner: str = "top_right") -> None:
         overlay.color, overlay.box_color = "white", (0, 0, 0, 0.4)
         overlay.position = corner
         overlay.visible = True
+
+
+def hide_colorbar(image: Image) -> None:
+    """Hide the colour bar of an image, and the name beside it."""
+    image.colorbar.visible = image.name_overlay.visible = False

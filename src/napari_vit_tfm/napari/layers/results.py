@@ -32,6 +32,7 @@ from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.drawing import (
     LayerData,
     field_layers,
+    hide_colorbar,
     redraw,
     show_colorbar,
 )
@@ -461,6 +462,7 @@ def show_tractions(
         _place(layer, place)
         layers.insert(index + offset, layer)
     _raise_outline(layers, description.field_id)
+    _hide_other_colorbars(layers, description.field_id)
     show_colorbar(new[0])
     return ResultLayers(*new)
 
@@ -485,6 +487,19 @@ def _raise_outline(layers: LayerList, field_id: str) -> None:
     outlines = [layer for layer in layers if is_outline_of(layer, field_id)]
     for outline in outlines:
         layers.move(layers.index(outline), _below_overlays(layers))
+
+
+def _hide_other_colorbars(layers: Iterable[Layer], field_id: str) -> None:
+    """Hide the colour bars of results of other fields: the canvas has room for one."""
+    for layer in layers:
+        description = description_of(layer)
+        if (
+            isinstance(layer, Image)
+            and description is not None
+            and description.kind == "traction"
+            and description.source_id != field_id
+        ):
+            hide_colorbar(layer)
 
 
 def _update_image(image: Image, new: LayerData) -> None:

@@ -342,7 +342,8 @@ class TractionDock(Dock):
 
     def _on_open_clicked(self) -> None:
         try:
-            ask_and_open(self._viewer, self)
+            with self.view.fits_larger_fields():
+                ask_and_open(self._viewer, self)
         except (TFMError, OSError) as error:
             self.message.setText(report(error, activity="opening"))
 

@@ -14,6 +14,11 @@ _DELAY_MS = 100
 """Time after which a dock that is shown has its size."""
 
 
+_MARGIN = 0.1
+"""Part of the width of the layers by which a field of the same size may extend beyond
+them, for example with its arrows."""
+
+
 class ViewFitter(QTimer):
     """Fits the view to the canvas soon after `start`.
 
@@ -45,6 +50,23 @@ class ViewFitter(QTimer):
         is_centred = self._is_centred()
         yield
         if is_centred:
+            self._viewer.fit_to_view()
+
+    @contextmanager
+    def fits_larger_fields(self) -> Iterator[None]:
+        """Fit the view at the end of a block that adds a field larger than the others.
+
+        Only a corner of it might be visible, so the view is fitted even if the user has
+        moved it.
+        """
+        layers = self._viewer.layers
+        before = layers.extent.world[:, -2:] if layers else None
+        yield
+        if before is None or self._viewer.dims.ndisplay != 2:
+            return
+        after = layers.extent.world[:, -2:]
+        beyond = np.abs(after - before) > _MARGIN * np.ptp(before, axis=0)
+        if beyond.any():
             self._viewer.fit_to_view()
 
     def _is_centred(self) -> bool:
