@@ -2,7 +2,8 @@
 
 `holes` bridges vectors that are missing, `outliers` finds vectors that are unlike their
 neighbours, `zeros` regions that are exactly zero, and `drift` the motion of the whole
-field. `preparation` applies what the user has asked for, and `doctor` tells what is
+field. `border` finds forces outside the field of view, and `axes` tractions with turned
+axes. `preparation` applies what the user has asked for, and `doctor` tells what is
 unusual about a field.
 """
 

@@ -11,12 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import PreparationConfig
+from napari_vit_tfm.displacement.axes import TURNS, AxesFit, fit_axes
+from napari_vit_tfm.displacement.border import evidence_of_outside_forces
 from napari_vit_tfm.displacement.checks import FrameChecks, check_frame
 from napari_vit_tfm.displacement.drift import without_motion
 from napari_vit_tfm.displacement.holes import bridge
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import Displacement, FloatArray, TractionStack
 from napari_vit_tfm.gel import USUAL_YOUNG_PA, Gel
+from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, Response
+from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,
@@ -37,16 +41,21 @@ LARGE_STRAIN, IMPOSSIBLE_STRAIN = 0.3, 1.0
 SMALLEST_DISPLACEMENT = 1e-4
 """Largest displacement, in grid steps, below which it is doubted."""
 
-_FADED = 1.2
-"""Ratio of the root mean square at the border to that of the field above which the
-displacement does not fade."""
-
 _CLEAR = 5.0
-"""Signals below this number of standard deviations of the noise are not judged."""
+"""Gradients below this number of standard deviations of the noise are not judged."""
+
+_STRONG_EVIDENCE = 3.0
+"""Evidence above which forces outside the field of view are reported; it is called
+strong from about 20 to 1."""
 
 _REVERSED_CONTRACTION = -0.5
 _NEGATIVE_WORK = -0.1
 """Relative moment and work below which their sign is doubted."""
+
+_FITS, _CLEARLY_BETTER, _UNEXPLAINED = 0.5, 0.1, 0.6
+"""A turn of the tractions is named if the correlation after it is at least the first
+number, larger than before by the second, and if the share of the squared displacement
+that is not explained falls below the third, relative to before."""
 
 _STRONG_TRACTION = 0.2
 """Tractions above this share of the largest count for the moment."""
@@ -56,9 +65,6 @@ _ROUNDING = 1e-6
 
 _SMALLEST_GRID = 9
 """Fewest vectors along a side with which border and moment are judged."""
-
-_BORDER = 0.05
-"""Width of the border, as a share of a side."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +93,15 @@ class FrameDiagnosis:
         Standard deviation of the noise per component; None if it is not known.
     gradient : float
         Largest gradient, in the unit per grid step, beyond what noise explains.
-    border : float
-        Root mean square at the border, relative to the whole field; 0 if it cannot be
-        told from noise.
+    outside : float
+        Evidence for forces outside the field of view, the logarithm of a ratio of
+        probabilities; 0 if the displacement cannot be told from noise.
     contraction : float
         Moment of the tractions, from -1 (all point outwards) to 1 (all point inwards).
     work : float
         Work of given tractions, from -1 to 1; 0 if there are none.
+    fit : AxesFit, optional
+        How well given tractions, and turned ones, fit; None if there are none.
     """
 
     n_vectors: int
@@ -108,9 +116,10 @@ class FrameDiagnosis:
     largest: float
     noise: float | None
     gradient: float
-    border: float
+    outside: float
     contraction: float = 0.0
     work: float = 0.0
+    fit: AxesFit | None = None
 
     @property
     def relative_drift(self) -> float:
@@ -258,8 +267,8 @@ def examine(
     displacement : DisplacementStack or DisplacementStream
         Measured displacements. Vectors that are NaN or infinite are holes.
     traction : TractionStack, optional
-        Tractions of the same frames, for the signs of their moment and work. Without
-        them, the moment is that of FTTC.
+        Tractions of the same frames, for the signs of their moment and work, and for
+        their axes. Without them, the moment is that of FTTC.
 
     Returns
     -------
@@ -299,7 +308,13 @@ def examine(
             of_frame = _quick_traction(clean)
         else:
             of_frame = traction.data[number]
-            found = replace(found, work=_work(clean, of_frame))
+            found = replace(
+                found,
+                work=_work(clean, of_frame),
+                fit=fit_axes(
+                    clean, of_frame, response=_response(displacement, traction)
+                ),
+            )
         frames.append(replace(found, contraction=contraction(of_frame)))
     return Diagnosis(
         displacement.n_frames,
@@ -340,7 +355,11 @@ def diagnose(checks: FrameChecks, clean: FloatArray | None = None) -> FrameDiagn
         largest=float(lengths.max()),
         noise=checks.noise,
         gradient=_gradient(rest, noise),
-        border=_at_border(rest, noise),
+        outside=(
+            evidence_of_outside_forces(clean, noise=noise)
+            if min(rest.shape[:2]) >= _SMALLEST_GRID
+            else 0.0
+        ),
     )
 
 
@@ -420,6 +439,7 @@ class _Findings:
         yield "border", self._border()
         yield "contraction", self._contraction()
         yield "work", self._work()
+        yield "axes", self._axes()
 
     def _counted(self, name: str) -> str:
         """Such as "12 vectors in frame 3 are"; empty if there are none."""
@@ -551,14 +571,16 @@ class _Findings:
         )
 
     def _border(self) -> str:
-        unfaded = [n for n, frame in self.frames.items() if frame.border > _FADED]
-        # A layer that fills the field does not fade in any frame.
-        if 2 * len(unfaded) <= len(self.frames):
+        acted_on = [
+            n for n, frame in self.frames.items() if frame.outside > _STRONG_EVIDENCE
+        ]
+        # A layer that fills the field does so in most frames.
+        if 2 * len(acted_on) <= len(self.frames):
             return ""
         return (
-            "the displacement does not fade towards the border: forces outside the "
-            "field of view act on it, and tractions near the border are unreliable; a "
-            "larger field of view would help"
+            "the displacement does not fade towards the border: tractions reach the "
+            "border or lie beyond it, and those near it are unreliable; leave them "
+            "out, or measure a larger field of view"
         )
 
     def _contraction(self) -> str:
@@ -576,7 +598,25 @@ class _Findings:
             return ""
         return (
             "the tractions do negative work on the displacements: an axis or a sign "
-            "differs between them"
+            "differs between them; check the directions of x and y in both files"
+        )
+
+    def _axes(self) -> str:
+        fits = [frame.fit for frame in self.frames.values() if frame.fit is not None]
+        if not fits:
+            return ""
+        as_given = float(np.mean([fit.as_given for fit in fits]))
+        turned = np.mean([fit.turned for fit in fits], axis=0)
+        best = int(np.argmax(turned))
+        unexplained = 1 - turned[best] ** 2
+        if turned[best] < max(
+            _FITS, as_given + _CLEARLY_BETTER
+        ) or unexplained > _UNEXPLAINED * (1 - max(as_given, 0.0) ** 2):
+            return ""
+        return (
+            f"with {TURNS[best].words}, the tractions would fit the displacements much "
+            f"better (correlation {turned[best]:.2f} instead of {as_given:.2f}): turn "
+            "one of the two"
         )
 
 
@@ -600,18 +640,13 @@ def _gradient(field: FloatArray, noise: float) -> float:
     return max(largest - _CLEAR * noise / math.sqrt(2), 0.0)
 
 
-def _at_border(rest: FloatArray, noise: float) -> float:
-    """Root mean square at the border about its mean, relative to the whole field."""
-    if min(rest.shape[:2]) < _SMALLEST_GRID:
-        return 0.0
-    inner = tuple(slice(w := max(1, round(_BORDER * n)), n - w) for n in rest.shape[:2])
-    border = np.ones(rest.shape[:2], dtype=np.bool_)
-    border[inner] = False
-    about = np.square(rest - rest[border].mean(axis=0, dtype=np.float64)).sum(axis=-1)
-    at_border, everywhere = np.sqrt(about[border].mean()), np.sqrt(about.mean())
-    if at_border <= _CLEAR * noise or everywhere == 0:
-        return 0.0
-    return float(at_border / everywhere)
+def _response(displacement: Displacement, traction: TractionStack) -> Response:
+    """Response of the gel, as far as the gel is known."""
+    substrate = Substrate(displacement.gel.filled_from(traction.gel))
+    spacing_um = displacement.spacing_um or traction.spacing_um
+    if spacing_um is None:
+        return REFERENCE_RESPONSE
+    return substrate.response(spacing_um=spacing_um)
 
 
 def _quick_traction(clean: FloatArray) -> FloatArray:
