@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.displacement.checks import check_frame
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.methods.fttc import FTTCMethod
@@ -81,6 +81,38 @@ def test_frames_that_come_again_do_not_count_again() -> None:
     for number in (0, 1, 2, 0, 2, 3):
         notices.add(number, check_frame(stack.data[number]))
     assert any("the noise of 4 of 4 frames" in total for total in notices.totals())
+
+
+def test_counts_tell_whether_they_are_of_the_grid_before_binning() -> None:
+    data = noisy(3)
+    data[0, 2:4, 3:9] = np.nan
+    stack = DisplacementStack(data, unit="grid")
+
+    def said(bin_size: int) -> str:
+        preparation = PreparationConfig(bin_size=bin_size)
+        notices = FrameNotices(FTTCMethod(), stack, preparation)
+        for number, field in enumerate(stack.data):
+            notices.add(number, check_frame(field))
+        notices.add_left_out(1, 0.4)
+        return "\n".join(notices.totals())
+
+    assert "binning" not in said(1)
+    assert "12 vectors in frame 0 are missing and bridged smoothly" in said(1)
+    before, after = "before binning, 12 vectors in frame 0 are", "missing after binning"
+    assert before in said(2)
+    assert "bins with fewer than half of their vectors are bridged" in said(2)
+    assert after in said(2)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_tractions_that_point_outwards_after_a_reversal(reverse: bool) -> None:
+    stack = DisplacementStack(noisy(1), unit="grid")
+    notices = FrameNotices(FTTCMethod(), stack, PreparationConfig(reverse=reverse))
+    notices.add(0, check_frame(stack.data[0]))
+    y, x = np.indices((24, 24)) - 11.5
+    notices.add_tractions(0, np.stack([x, y], axis=-1)[None])
+    (said,) = [text for text in notices.totals() if "point outwards" in text]
+    assert ("do not use Reverse" in said) == reverse
 
 
 @pytest.mark.parametrize("side", [5, 16, 24])

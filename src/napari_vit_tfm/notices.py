@@ -36,7 +36,7 @@ NOTABLE_FOR_OTHERS = 2.0
 """Ratio of the drift to the remaining field above which it is reported for methods that
 do not ignore it."""
 
-_OF_THE_WHOLE_FILM = {"border", "contraction", "work"}
+_OF_THE_WHOLE_FILM = {"border", "contraction"}
 """Topics on which all frames together decide."""
 
 
@@ -117,11 +117,12 @@ class FrameNotices:
         fills = self._preparation.fill_holes
         limit = MOST_FILLED_HOLES if fills else MOST_HOLES
         one = len(self._left_out) == 1
+        when = " after binning" if self._preparation.bin_size > 1 else ""
         return (
             f"{len(self._left_out)} of {len(self._frames)} frames "
             f"{'is' if one else 'are'} left out, since more than {limit:.0%} of "
-            f"{'its' if one else 'their'} vectors are missing (first: frame {first}, "
-            f"{self._left_out[first]:.0%})"
+            f"{'its' if one else 'their'} vectors are missing{when} "
+            f"(first: frame {first}, {self._left_out[first]:.0%})"
             + (
                 ""
                 if fills

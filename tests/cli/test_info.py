@@ -135,7 +135,9 @@ def test_nothing_unusual(vit_tfm: Command, tmp_path: Path) -> None:
     assert "nothing unusual was found" in vit_tfm("info", path).stdout
     assert json.loads(vit_tfm("info", path, "--json").stdout)["warnings"] == []
     write_displacement(path, DisplacementStack(-small, unit="field"))
-    assert "--reverse" in vit_tfm("info", path).stdout
+    shown = vit_tfm("info", path).stdout
+    assert "--reverse" in shown
+    assert "the options in brackets are those of vit-tfm predict" in shown
 
 
 def test_tables_of_other_programs(vit_tfm: Command, tmp_path: Path) -> None:
@@ -172,7 +174,8 @@ def test_tractions_of_another_file_with_a_turned_axis(
         write_traction(tmp_path / f"{name}.npz", given)
         path = tmp_path / f"{name}.npz"
         shown = vit_tfm("info", tmp_path / "cell.npz", "--traction", path).stdout
-        assert ("negative work" in shown) == (name == "turned")
+        said = "with y components reversed, the tractions would fit" in shown
+        assert said == (name == "turned")
 
 
 def test_tractions_of_another_grid(error_of: ErrorOf, tmp_path: Path) -> None:

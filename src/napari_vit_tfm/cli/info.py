@@ -166,6 +166,8 @@ def _show_displacement(
         click.echo(f"note: {text}")
     for warning in diagnosis.warnings:
         click.echo(f"warning: {warning}")
+    if any("(--" in warning for warning in diagnosis.warnings):
+        click.echo("the options in brackets are those of vit-tfm predict")
     if not diagnosis.warnings:
         click.echo("nothing unusual was found")
 

@@ -449,12 +449,13 @@ class _Findings:
         if not there:
             return ""
         vectors, verb = ("vector", "is") if total == 1 else ("vectors", "are")
+        when = "before binning, " if self.done.bin_size > 1 else ""
         if len(there) == 1:
-            return f"{total} {vectors} in frame {next(iter(there))} {verb}"
+            return f"{when}{total} {vectors} in frame {next(iter(there))} {verb}"
         most = max(there, key=lambda n: there[n])
         return (
-            f"{total} {vectors} in {len(there)} of {len(self.frames)} frames, most "
-            f"({there[most]}) in frame {most}, {verb}"
+            f"{when}{total} {vectors} in {len(there)} of {len(self.frames)} frames, "
+            f"most ({there[most]}) in frame {most}, {verb}"
         )
 
     def _holes(self) -> str:
@@ -466,6 +467,11 @@ class _Findings:
             if self.done.fill_holes
             else "their tractions are NaN; to keep these, use Fill holes (--fill-holes)"
         )
+        if self.done.bin_size > 1:
+            return (
+                f"{counted} missing; bins with fewer than half of their vectors are "
+                f"bridged smoothly for the computation, and {kept}"
+            )
         return f"{counted} missing and bridged smoothly for the computation; {kept}"
 
     def _outliers(self) -> str:
@@ -474,7 +480,8 @@ class _Findings:
             return ""
         worst = max(self.frames, key=lambda n: self.frames[n].outliers)
         row, column = self.frames[worst].strongest
-        their, them = ("its", "it") if counted.startswith("1 ") else ("their", "them")
+        is_one = sum(frame.outliers for frame in self.frames.values()) == 1
+        their, them = ("its", "it") if is_one else ("their", "them")
         place = f"row {row}, column {column}"
         if "frames" in counted:
             place += f" of frame {worst}"
@@ -532,8 +539,8 @@ class _Findings:
         text = f"the largest strain is {strain:.2g}, in frame {worst}"
         if strain > IMPOSSIBLE_STRAIN:
             return (
-                f"{text}: no gel is strained so much; are these really "
-                f"{unit_label(self.known.unit)}, and is the spacing right?"
+                f"{text}: no gel is strained so much; check the unit (now "
+                f"{unit_label(self.known.unit)}) and the spacing"
             )
         return (
             f"{text}: linear elasticity holds for small strains only; check unit and "
@@ -548,8 +555,8 @@ class _Findings:
         if not 0 < largest < SMALLEST_DISPLACEMENT:
             return ""
         return (
-            f"no displacement is longer than {largest:.2g} grid steps: are these "
-            f"really {unit_label(self.known.unit)}, and is the spacing right?"
+            f"no displacement is longer than {largest:.2g} grid steps; check the unit "
+            f"(now {unit_label(self.known.unit)}) and the spacing"
         )
 
     def _spacing(self) -> str:
@@ -558,7 +565,7 @@ class _Findings:
             return ""
         return (
             f"the vector spacing ({spacing:g} um) is smaller than a camera pixel "
-            f"({pixel:g} um): check both"
+            f"({pixel:g} um): check both lengths"
         )
 
     def _gel(self) -> str:
@@ -566,8 +573,8 @@ class _Findings:
         if young is None or low <= young <= high:
             return ""
         return (
-            f"Young's modulus is {young:g} Pa; gels have {low:g} to {high:g} Pa: is it "
-            "really in Pa?"
+            f"Young's modulus is {young:g} Pa; gels have {low:g} to {high:g} Pa: give "
+            "it in Pa (1 kPa is 1000 Pa)"
         )
 
     def _border(self) -> str:
@@ -587,10 +594,14 @@ class _Findings:
         values = [frame.contraction for frame in self.frames.values()]
         if np.median(values) >= _REVERSED_CONTRACTION:
             return ""
+        advice = (
+            "if it was taken from the relaxed to the strained state, do not use Reverse"
+            if self.done.reverse
+            else "if it was taken from the strained to the relaxed state, use Reverse"
+        )
         return (
-            "the tractions point outwards (negative net contractile moment): was the "
-            "displacement taken from the strained to the relaxed state? Reverse "
-            "(--reverse) turns it round"
+            "the tractions point outwards (negative net contractile moment), but cells "
+            f"pull inwards; check the displacement: {advice} (--reverse)"
         )
 
     def _work(self) -> str:
