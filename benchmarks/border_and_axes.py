@@ -177,12 +177,13 @@ def axes_rows(kinds: list[str], n: int, seed: int) -> Iterator[str]:
     """The lines of the table about the axes."""
     of = 0
     wrong, negative, named = Counter[str](), Counter[str](), Counter[str]()
-    for kind in kinds:
+    for index, kind in enumerate(kinds):
         for number in range(n):
             side = SIDES[number % len(SIDES)]
+            noise = NOISES[(number + index) % len(NOISES)]
             field = draw(kind, number, side, seed)
             rng = np.random.default_rng(number)
-            measured = with_noise(field, NOISES[number // 3 % len(NOISES)], rng)
+            measured = with_noise(field, noise, rng)
             x, y = np.moveaxis(measured.astype(np.float64), -1, 0)
             computed = np.stack(bayesian_fttc(x, y), axis=-1).astype(np.float32)
             for traction in (field.traction, computed):

@@ -57,18 +57,13 @@ def test_most_frames_of_a_film_decide() -> None:
     assert not is_warned(np.concatenate([layers, cells[:2]]))
 
 
-def test_size_and_drift_of_a_displacement_do_not_matter() -> None:
+def test_size_drift_and_rotation_of_a_displacement_do_not_matter() -> None:
     layer = drawn(LayerDistribution(), (43, 50))[0].astype(np.float64)
     evidence = evidence_of_outside_forces(layer)
     assert evidence > 3
-    drifted = 1e-3 * layer + (5.0, -2.0)
-    assert evidence_of_outside_forces(drifted) == pytest.approx(evidence, rel=1e-6)
-
-
-def test_a_rotation_is_not_taken_for_forces() -> None:
-    cells = drawn(CellDistribution(), (43, 43))
-    motion = RigidMotion(0.0, 0.0, 0.02).on_grid((43, 43))
-    assert not any(is_warned((cell + motion)[None]) for cell in cells)
+    moved = 1e-3 * layer + RigidMotion(5.0, -2.0, 0.1).on_grid((43, 50))
+    # The averages are not over exact squares.
+    assert evidence_of_outside_forces(moved) == pytest.approx(evidence, rel=0.01)
 
 
 @pytest.mark.parametrize("shape", [(9, 9), (9, 60), (24, 24)])

@@ -12,15 +12,15 @@ from napari_vit_tfm.physics.raster import raster_displacement
 
 Float64Array = npt.NDArray[np.float64]
 
-_CELLS = 17
+_SQUARES = 17
 """Number of averages along the side of a square field. With fewer, pads and fibres near
 the border cannot be told from forces beyond it; more take longer."""
 
 _CORRELATION_LENGTH = 1.0
-"""Correlation length of the tractions, in cells."""
+"""Correlation length of the tractions, in squares."""
 
-_BEYOND = _CELLS // 2
-"""Width of the region beyond the border that may have tractions, in cells."""
+_BEYOND = _SQUARES // 2
+"""Width of the region beyond the border that may have tractions, in squares."""
 
 _NOISE = np.geomspace(1e-6, 10, 29)
 """Candidate variances of the noise, relative to the largest variance of a mode."""
@@ -53,8 +53,8 @@ def evidence_of_outside_forces(
     In both cases the tractions are Gaussian, with the same variance everywhere and the
     correlation ``exp(-distance / length)``, and so is the noise. Both variances
     maximise the evidence, as in Bayesian FTTC, but the field is not continued
-    periodically. The mean displacement is left out. The displacement is averaged over
-    about 17 x 17 cells before, which takes away noise and makes the matrices small.
+    periodically. Drift and rotation are left out. The displacement is averaged over
+    about 17 x 17 squares before, which takes away noise and makes the matrices small.
 
     Examples
     --------
@@ -69,19 +69,17 @@ def evidence_of_outside_forces(
     False
     """
     height, width = field.shape[:2]
-    side = np.sqrt(height * width) / _CELLS
+    side = np.sqrt(height * width) / _SQUARES
     rows, columns = (min(n, max(1, round(n / side))) for n in (height, width))
     over_rows, over_columns = _means(height, rows), _means(width, columns)
-    vectors = np.asarray(field, dtype=np.float64)
-    vectors = vectors - vectors.mean(axis=(0, 1))
-    cells = np.einsum(
-        "ah,bw,hwc->cab", over_rows, over_columns, vectors, optimize=True
-    ).ravel()
+    components = np.moveaxis(np.asarray(field, dtype=np.float64), -1, 0)
+    vectors = _without_motion(components.reshape(-1, 1), (height, width))
+    squares = (over_rows @ vectors.reshape(2, height, width) @ over_columns.T).ravel()
     of_noise = noise * np.sqrt(rows * columns / (height * width))
-    if np.sqrt(np.square(cells).mean()) <= _CLEAR * of_noise:
+    if np.sqrt(np.square(squares).mean()) <= _CLEAR * of_noise:
         return 0.0
     inside, everywhere = _modes((rows, columns))
-    return everywhere.log_evidence(cells) - inside.log_evidence(cells)
+    return everywhere.log_evidence(squares) - inside.log_evidence(squares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +91,17 @@ class _Modes:
     variance : array of shape (K,)
         Variance of each mode, for tractions of variance 1.
     vectors : array of shape (2 H W, K)
-        The modes; they are orthonormal, and their means are zero.
+        The modes; they are orthonormal, without drift and rotation.
     """
 
     variance: Float64Array
     vectors: Float64Array
 
-    def log_evidence(self, cells: Float64Array) -> float:
+    def log_evidence(self, squares: Float64Array) -> float:
         """Largest evidence for displacements ``(2 H W,)``, up to a constant."""
         noise = _NOISE[:, None] * self.variance.max()
         variance = self.variance + noise  # (candidates, K)
-        squared = np.square(self.vectors.T @ cells)
+        squared = np.square(self.vectors.T @ squares)
         # The scale of all variances that maximises the evidence is known.
         scale = (squared / variance).mean(axis=1)
         if not scale.all():
@@ -128,8 +126,8 @@ def _modes(shape: tuple[int, int]) -> tuple[_Modes, _Modes]:
         for of_component in response[..., has_traction]:
             covariance += of_component @ between @ of_component.T
         variance, vectors = np.linalg.eigh(covariance)
-        # The first two are the mean displacements along x and y.
-        return _Modes(np.maximum(variance[2:], 0.0), vectors[:, 2:])
+        # The first three are drift and rotation, which have no variance.
+        return _Modes(np.maximum(variance[3:], 0.0), vectors[:, 3:])
 
     return modes(is_inside), modes(np.ones_like(is_inside))
 
@@ -139,21 +137,21 @@ def _response(
     row: npt.NDArray[np.int_],
     column: npt.NDArray[np.int_],
 ) -> Float64Array:
-    """Displacement of cells about its mean, per traction of cells in and around them.
+    """Displacement of squares per traction of squares in and around the field.
 
     Parameters
     ----------
     shape : tuple of int
-        Rows and columns of cells of the displacement, ``(H, W)``.
+        Rows and columns of squares of the displacement, ``(H, W)``.
     row, column : arrays of shape (N,)
-        Places of the cells with tractions.
+        Places of the squares with tractions.
 
     Returns
     -------
     array of shape (2, 2 H W, N)
-        For tractions along x and y.
+        For tractions along x and y; drift and rotation are left out.
     """
-    # The displacement around one cell, at all differences that occur.
+    # The displacement around one square, at all differences that occur.
     reach = [n + _BEYOND for n in shape]
     centre = tuple(reach)
     kernels = []
@@ -164,13 +162,27 @@ def _response(
     y, x = (part.ravel() for part in np.indices(shape))
     down, right = y[:, None] - row + reach[0], x[:, None] - column + reach[1]
     response: Float64Array = np.array(kernels)[:, :, down, right]  # (2, 2, H W, N)
-    response -= response.mean(axis=2, keepdims=True)
-    return response.reshape(2, -1, row.size)
+    response = response.reshape(2, -1, row.size)
+    return np.stack([_without_motion(part, shape) for part in response])
 
 
-def _means(n: int, n_cells: int) -> Float64Array:
-    """Weights of ``n`` nodes in the means over cells, ``(n_cells, n)``."""
-    edges, node = np.linspace(0, n, n_cells + 1), np.arange(n)
+def _without_motion(squares: Float64Array, shape: tuple[int, int]) -> Float64Array:
+    """Subtract the closest drift and rotation from displacements ``(2 H W, N)``."""
+    y, x = (
+        part.ravel() - (n - 1) / 2
+        for part, n in zip(np.indices(shape), shape, strict=True)
+    )
+    one, zero = np.ones(x.size), np.zeros(x.size)
+    motions = np.stack(
+        [np.append(one, zero), np.append(zero, one), np.append(-y, x)], axis=1
+    )
+    motions /= np.linalg.norm(motions, axis=0)
+    return np.asarray(squares - motions @ (motions.T @ squares))
+
+
+def _means(n: int, n_squares: int) -> Float64Array:
+    """Weights of ``n`` nodes in the means over squares, ``(n_squares, n)``."""
+    edges, node = np.linspace(0, n, n_squares + 1), np.arange(n)
     upper = np.minimum(edges[1:, None], node + 1)
     lower = np.maximum(edges[:-1, None], node)
     weights = np.maximum(upper - lower, 0.0)

@@ -356,7 +356,7 @@ def diagnose(checks: FrameChecks, clean: FloatArray | None = None) -> FrameDiagn
         noise=checks.noise,
         gradient=_gradient(rest, noise),
         outside=(
-            evidence_of_outside_forces(rest, noise=noise)
+            evidence_of_outside_forces(clean, noise=noise)
             if min(rest.shape[:2]) >= _SMALLEST_GRID
             else 0.0
         ),
