@@ -99,3 +99,26 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
 
 def test_the_manifest_on_top_is_the_one_in_the_package() -> None:
     assert (ROOT / "napari.yaml").samefile(PACKAGE / "napari.yaml")
+
+
+def test_nothing_but_the_project_lies_in_the_top_folder() -> None:
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    top = {name.partition("/")[0] for name in listed.stdout.splitlines()}
+    assert {name for name in top if not name.startswith(".")} == {
+        "CITATION.cff",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "benchmarks",
+        "docs",
+        "napari.yaml",
+        "pyproject.toml",
+        "src",
+        "tests",
+    }
