@@ -6,7 +6,8 @@ after the other or in several processes. Finished experiments are not computed a
 
 from napari_vit_tfm.batch.experiments import Experiment, read_experiments
 from napari_vit_tfm.batch.figure import draw_summary
-from napari_vit_tfm.batch.run import Outcome, Settings, run_batch
+from napari_vit_tfm.batch.outcome import Outcome
+from napari_vit_tfm.batch.run import Settings, run_batch
 from napari_vit_tfm.batch.summary import write_provenance, write_summary
 
 __all__ = [

@@ -93,6 +93,7 @@ def read_experiments(path: str | Path) -> list[Experiment]:
     ('cell1', 8000.0, {'condition': 'drug'})
     """
     path = Path(path)
+    folder = path.parent.absolute()
     header, rows, has_commas = _read(path)
     _check_header(path, header)
     experiments: list[Experiment] = []
@@ -103,7 +104,7 @@ def read_experiments(path: str | Path) -> list[Experiment]:
                     f"found {len(values)} fields, but the header has {len(header)}"
                 )
             row = dict(zip(header, values, strict=True))
-            experiments.append(_experiment(row, path.parent, has_commas=has_commas))
+            experiments.append(_experiment(row, folder, has_commas=has_commas))
         except TFMError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
     if not experiments:

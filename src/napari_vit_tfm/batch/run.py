@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.batch.cluster import on_cluster
 from napari_vit_tfm.batch.experiments import Experiment
+from napari_vit_tfm.batch.outcome import Outcome
 from napari_vit_tfm.config import (
     PreparationConfig,
     QuantitiesConfig,
@@ -63,34 +65,13 @@ class Settings:
     quantities: QuantitiesConfig = field(default_factory=QuantitiesConfig)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an experiment.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The experiment.
-    record : dict
-        What was done: input, hashes, parameters, versions, notes; empty if it failed.
-    error : str
-        Why it failed; empty if it did not.
-    was_done : bool
-        Whether its results were there already.
-    """
-
-    experiment: Experiment
-    record: dict[str, Any]
-    error: str = ""
-    was_done: bool = False
-
-
 def run_batch(
     experiments: Sequence[Experiment],
     folder: str | Path,
     *,
     settings: Settings | None = None,
     n_workers: int = 1,
+    scheduler: str | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Analyse experiments. An experiment that fails does not stop the others.
@@ -107,6 +88,9 @@ def run_batch(
         Method and options.
     n_workers : int, keyword-only
         Number of processes. With 1, experiments are analysed in this process.
+    scheduler : str, keyword-only, optional
+        Address of the scheduler of a Dask cluster, whose workers analyse the
+        experiments instead. They must see the same files under the same paths.
     on_outcome : callable, keyword-only, optional
         Called with every outcome, in the order in which they come.
 
@@ -118,10 +102,11 @@ def run_batch(
     Raises
     ------
     ConfigError
-        If the method or the device is not there, or the folder is a file.
+        If the method or the device is not there, the folder is a file, or there is no
+        scheduler at the address.
     """
     settings = settings or Settings()
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file, expected a folder for the results")
     # A missing model fails once, not for every experiment.
@@ -130,14 +115,19 @@ def run_batch(
     folder.mkdir(parents=True, exist_ok=True)
     analyse = partial(analyse_experiment, folder=folder, settings=settings)
     outcomes: dict[str, Outcome] = {}
-    for outcome in _outcomes(analyse, experiments, n_workers):
+    found = (
+        _in_processes(analyse, experiments, n_workers)
+        if scheduler is None
+        else on_cluster(analyse, experiments, scheduler)
+    )
+    for outcome in found:
         outcomes[outcome.experiment.name] = outcome
         if on_outcome is not None:
             on_outcome(outcome)
     return [outcomes[one.name] for one in experiments]
 
 
-def _outcomes(
+def _in_processes(
     analyse: Callable[[Experiment], Outcome],
     experiments: Sequence[Experiment],
     n_workers: int,

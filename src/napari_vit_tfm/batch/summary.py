@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.batch.run import QUANTITIES, Outcome
+from napari_vit_tfm.batch.outcome import Outcome
+from napari_vit_tfm.batch.run import QUANTITIES
 from napari_vit_tfm.io.writing import replacing
 
 SUMMARY = "summary.csv"

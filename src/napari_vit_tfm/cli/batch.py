@@ -52,6 +52,11 @@ FIGURE = "summary.png"
     metavar="N",
     help="Processes that analyse experiments at the same time.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Scheduler of a Dask cluster, whose workers analyse the experiments instead.",
+)
 @young_option
 @poisson_option
 @thickness_option
@@ -64,6 +69,7 @@ def command(
     table: Path,
     output: Path,
     n_workers: int,
+    scheduler: str | None,
     young_pa: float | None,
     poisson: float | None,
     thickness_um: float | None,
@@ -102,6 +108,7 @@ def command(
         output,
         settings=settings,
         n_workers=n_workers,
+        scheduler=scheduler,
         on_outcome=_report,
     )
     summary = write_summary(output, outcomes)
