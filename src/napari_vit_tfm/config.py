@@ -184,7 +184,8 @@ class PreparationConfig:
     zeros_are_holes : bool
         Whether regions that are exactly zero are holes.
     replace_outliers : bool
-        Whether outliers are replaced by values from their neighbours.
+        Whether outliers and marks such as -9999 are replaced by values from their
+        neighbours.
     remove_drift : bool
         Whether drift and rotation are subtracted.
     fill_holes : bool
@@ -223,8 +224,8 @@ class PreparationConfig:
         bool,
         Switch(
             label="Replace outliers",
-            help="Replace vectors that are unlike their neighbours by values "
-            "interpolated from them",
+            help="Replace vectors that are unlike their neighbours, and marks such as "
+            "-9999, by values interpolated from their neighbours",
         ),
     ] = False
     remove_drift: Annotated[

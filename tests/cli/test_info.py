@@ -121,6 +121,7 @@ def test_json(vit_tfm: Command, tmp_path: Path) -> None:
         "y": "down",
         "holes": [0, 0],
         "outliers": [0, 1],
+        "marks": [0, 0],
         "zeros": [320, 0],
     }
     for words in ("unlike", "exactly zero", "a drift of", "Young's modulus is 10 Pa"):

@@ -17,3 +17,12 @@ def test_tractions_with_a_turned_axis_do_negative_work(
     traction = TractionStack(cell.traction * np.float32(turned), unit="1")
     warnings = " ".join(examine(displacement, traction).warnings)
     assert ("negative work" in warnings) == (turned != (1, 1))
+
+
+def test_a_field_of_zeros_did_not_move() -> None:
+    data = np.zeros((2, 32, 40, 2))
+    (warning,) = examine(DisplacementStack(data[:1], unit="px")).warnings
+    assert warning == "nothing moved: all displacements of frame 0 are zero"
+    data[1] = np.random.default_rng(0).normal(size=(32, 40, 2))
+    warnings = " ".join(examine(DisplacementStack(data, unit="px")).warnings)
+    assert "nothing moved in 1 of 2 frames" in warnings

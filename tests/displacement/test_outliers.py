@@ -126,3 +126,14 @@ def test_the_noise_of_correlated_vectors() -> None:
     found = noise_of(noise)
     assert found is not None
     assert abs(found / noise.std() - 1) < 0.1
+
+
+def test_turned_vectors_at_the_border_are_found() -> None:
+    found = 0
+    for kind in ("colony", "layer", "pads", "cells"):
+        drawn = synthesise(8, seed=3, shape=(43, 43), distribution=KINDS[kind]())
+        for field in 42 * drawn.displacement:
+            longest = np.linalg.norm(field[0], axis=-1).argmax()
+            field[0, longest] = field[0, longest, ::-1] * (1, -1)
+            found += int(find_outliers(field).mask[0, longest])
+    assert found >= 26

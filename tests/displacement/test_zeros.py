@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_vit_tfm.displacement import zero_regions
+from napari_vit_tfm.synthesis import KINDS, synthesise
 
 
 def test_regions_and_single_zeros() -> None:
@@ -20,3 +22,14 @@ def test_zeros_of_rounded_and_of_resting_frames_are_measured() -> None:
     assert not zero_regions(field).any()
     field[20:40, 20:40] = np.linspace(0.1, 2.0, 20)[:, None]
     assert not zero_regions(np.round(field, 1)).any()
+
+
+@pytest.mark.parametrize("n", [10, 50, 200, 1000])
+def test_rounded_resting_frames_have_no_regions(n: int) -> None:
+    for kind in KINDS:
+        drawn = synthesise(1, seed=2, shape=(64, 64), distribution=KINDS[kind]())
+        field = drawn.displacement[0].copy()
+        largest = np.abs(field).max()
+        assert not zero_regions(np.round(field / largest * n) * (largest / n)).any()
+        field[:, :12] = 0
+        assert zero_regions(field).sum() == 64 * 12

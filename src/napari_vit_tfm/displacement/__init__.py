@@ -1,10 +1,11 @@
 """Checks of measured displacements, and their preparation for a reconstruction.
 
 `holes` bridges vectors that are missing, `outliers` finds vectors that are unlike their
-neighbours, `zeros` regions that are exactly zero, and `drift` the motion of the whole
-field. `border` finds forces outside the field of view, and `axes` tractions with turned
-axes. `preparation` applies what the user has asked for, and `doctor` tells what is
-unusual about a field.
+neighbours (`median_test`), cause impossible tractions (`spikes`, `clusters`) or are
+marks for missing vectors (`marks`), `zeros` regions that are exactly zero, and `drift`
+the motion of the whole field. `border` finds forces outside the field of view, and
+`axes` tractions with turned axes. `preparation` applies what the user has asked for,
+and `doctor` tells what is unusual about a field.
 """
 
 from napari_vit_tfm.displacement.doctor import Diagnosis, examine

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.displacement.drift import RigidMotion, measure_motion
 from napari_vit_tfm.displacement.holes import Mask, holes_of
-from napari_vit_tfm.displacement.outliers import Outliers, find_outliers, noise_of
+from napari_vit_tfm.displacement.outliers import Outliers, find_outliers
 from napari_vit_tfm.displacement.zeros import zero_regions, zeros_of
 from napari_vit_tfm.fields import FloatArray
 
@@ -69,8 +69,7 @@ def check_frame(field: npt.NDArray[np.floating]) -> FrameChecks:
     holes, regions = holes_of(field), zero_regions(field)
     usable = np.asarray(field, dtype=np.float32).copy()
     usable[holes | regions] = np.nan
-    noise = noise_of(usable)
-    outliers = find_outliers(usable, noise=noise or 0.0)
+    outliers = find_outliers(usable)
     usable[outliers.mask] = np.nan
     return FrameChecks(
         holes=holes,
@@ -78,6 +77,6 @@ def check_frame(field: npt.NDArray[np.floating]) -> FrameChecks:
         zero_regions=regions,
         outliers=outliers,
         motion=measure_motion(usable),
-        noise=noise,
+        noise=outliers.noise,
         usable=usable,
     )

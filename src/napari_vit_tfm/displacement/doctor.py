@@ -75,8 +75,13 @@ class FrameDiagnosis:
     ----------
     n_vectors : int
         Number of vectors of the grid.
-    holes, outliers, zeros : int
-        Numbers of vectors that are missing, unlike their neighbours, exactly zero.
+    holes, outliers, marks, zeros : int
+        Numbers of vectors that are missing, unlike their neighbours, marks for missing
+        vectors, exactly zero.
+    mark : float, optional
+        The most frequent value of the marks.
+    mark_in_both : bool
+        Whether both components of all these vectors are marks.
     in_zero_regions : int
         Number of zeros in connected regions.
     strongest : tuple of int
@@ -107,7 +112,10 @@ class FrameDiagnosis:
     n_vectors: int
     holes: int
     outliers: int
+    marks: int
     zeros: int
+    mark: float | None
+    mark_in_both: bool
     in_zero_regions: int
     strongest: tuple[int, int]
     drift: tuple[float, float]
@@ -128,6 +136,11 @@ class FrameDiagnosis:
         if self.rest == 0:
             return np.inf if length > 0 else 0.0
         return length / self.rest
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all vectors that are there are zero."""
+        return 0 < self.zeros == self.n_vectors - self.holes - self.marks
 
     @property
     def is_rotated(self) -> bool:
@@ -213,7 +226,7 @@ class Diagnosis:
         noise = [frame.noise for frame in self.frames if frame.noise is not None]
         size = f"up to {max(noise):.3g} {label}" if noise else "unknown"
         lines.append(f"noise: {size}")
-        for name in ("holes", "outliers", "zeros"):
+        for name in ("holes", "outliers", "marks", "zeros"):
             total = sum(getattr(frame, name) for frame in self.frames)
             if total:
                 lines.append(f"{name}: {total} of {self._n_vectors} vectors")
@@ -231,8 +244,8 @@ class Diagnosis:
         dict
             ``frames``, ``grid``, ``unit``, ``spacing_um``, ``pixel_size_um``, ``y``
             and ``warnings``; and for each frame in lists ``holes``, ``outliers``,
-            ``zeros`` (numbers), ``drift`` (x, y) and ``noise`` (grid steps, None if
-            they are not known).
+            ``marks``, ``zeros`` (numbers), ``drift`` (x, y) and ``noise`` (grid steps,
+            None if they are not known).
         """
         steps = self.known.steps_per_unit
 
@@ -248,6 +261,7 @@ class Diagnosis:
             "y": self.y,
             "holes": [frame.holes for frame in self.frames],
             "outliers": [frame.outliers for frame in self.frames],
+            "marks": [frame.marks for frame in self.frames],
             "zeros": [frame.zeros for frame in self.frames],
             "drift": [
                 [in_steps(part) for part in frame.drift] for frame in self.frames
@@ -345,7 +359,10 @@ def diagnose(checks: FrameChecks, clean: FloatArray | None = None) -> FrameDiagn
     return FrameDiagnosis(
         n_vectors=checks.holes.size,
         holes=int(np.count_nonzero(checks.holes)),
-        outliers=checks.outliers.count,
+        outliers=checks.outliers.count - checks.outliers.marks.count,
+        marks=checks.outliers.marks.count,
+        mark=checks.outliers.marks.value,
+        mark_in_both=checks.outliers.marks.in_both,
         zeros=int(np.count_nonzero(checks.zeros)),
         in_zero_regions=int(np.count_nonzero(checks.zero_regions)),
         strongest=checks.outliers.strongest,
@@ -428,8 +445,10 @@ class _Findings:
         if not self.frames:
             return
         yield "holes", self._holes()
+        yield "marks", self._marks()
         yield "outliers", self._outliers()
         yield "zeros", self._zeros()
+        yield "rest", self._rest()
         yield "drift", self._drift()
         yield "rotation", self._rotation()
         yield "strain", self._strain()
@@ -441,14 +460,15 @@ class _Findings:
         yield "work", self._work()
         yield "axes", self._axes()
 
-    def _counted(self, name: str) -> str:
+    def _counted(self, name: str, verbs: tuple[str, str] = ("is", "are")) -> str:
         """Such as "12 vectors in frame 3 are"; empty if there are none."""
         counts = {n: int(getattr(frame, name)) for n, frame in self.frames.items()}
         there = {n: count for n, count in counts.items() if count}
         total = sum(there.values())
         if not there:
             return ""
-        vectors, verb = ("vector", "is") if total == 1 else ("vectors", "are")
+        vectors = "vector" if total == 1 else "vectors"
+        verb = verbs[total != 1]
         when = "before binning, " if self.done.bin_size > 1 else ""
         if len(there) == 1:
             return f"{when}{total} {vectors} in frame {next(iter(there))} {verb}"
@@ -473,6 +493,28 @@ class _Findings:
                 f"bridged smoothly for the computation, and {kept}"
             )
         return f"{counted} missing and bridged smoothly for the computation; {kept}"
+
+    def _marks(self) -> str:
+        counted = self._counted("marks", ("has", "have"))
+        if not counted:
+            return ""
+        marked = [frame for frame in self.frames.values() if frame.mark is not None]
+        value = " or ".join(
+            f"{x:g}" for x in sorted({x.mark for x in marked if x.mark})
+        )
+        where = (
+            "both components" if all(x.mark_in_both for x in marked) else "a component"
+        )
+        done = (
+            "they are replaced as outliers"
+            if self.done.replace_outliers
+            else "to interpolate them, use Replace outliers (--replace-outliers); to "
+            "leave them out, write NaN to the file"
+        )
+        return (
+            f"{counted} the value {value} in {where}, far outside all others; this "
+            f"looks like a mark for missing vectors: {done}"
+        )
 
     def _outliers(self) -> str:
         counted = self._counted("outliers")
@@ -502,6 +544,17 @@ class _Findings:
             f"{counted} exactly zero in whole regions: were they masked? The edge of "
             "such a region causes large wrong tractions; to take it as a hole, use "
             "Zeros are holes (--zeros-are-holes)"
+        )
+
+    def _rest(self) -> str:
+        resting = [n for n, frame in self.frames.items() if frame.is_at_rest]
+        if not resting:
+            return ""
+        if len(self.frames) == 1:
+            return f"nothing moved: all displacements of frame {resting[0]} are zero"
+        return (
+            f"nothing moved in {len(resting)} of {len(self.frames)} frames: all "
+            f"displacements are zero (first: frame {resting[0]})"
         )
 
     def _drift(self) -> str:

@@ -1,8 +1,7 @@
-"""Outliers: single vectors that are unlike their neighbours."""
+"""Outliers: vectors that are unlike their neighbours."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,10 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation, maximum_filter
 
 from napari_vit_tfm.config import MIN_FOURIER_SIDE
+from napari_vit_tfm.displacement.clusters import find_clusters
 from napari_vit_tfm.displacement.holes import Mask, bridge, holes_of
+from napari_vit_tfm.displacement.marks import Marks, find_marks
+from napari_vit_tfm.displacement.median_test import deviations
 from napari_vit_tfm.displacement.spikes import find_spikes, shortest_spike
 from napari_vit_tfm.physics.spectrum import estimate_noise, rounding_step
 
@@ -22,26 +24,8 @@ THRESHOLD = 4.0
 _STRICTER = 1.25
 """Factor of the threshold for vectors that the second test judges, too."""
 
-_SHARE = 0.1
-"""Floor of the local deviation, as a share of the local displacement."""
-
-_QUANTILE = 0.8
-"""The local deviation is this quantile of the neighbours' differences."""
-
-# The displacement in the middle of an adhesion of radius R exceeds that at the
-# neighbouring nodes by about 4 / R times the decrease from there to the next ring.
-_PEAK = 12.0
-"""Largest peak of a point force, relative to the decrease between the two rings of
-neighbours; for adhesions with a radius of a third of a grid step."""
-
-_UNCERTAIN = 0.5
-"""Part of the decrease that may be noise, in standard deviations of the noise."""
-
-_FEWEST_NEIGHBOURS = 3
-"""Fewest nearest neighbours with which a vector can be compared."""
-
-_FEWEST_PAIRS = 5
-"""Fewest pairs of opposite neighbours from which the local deviation is computed."""
+_FEWEST_COMPARED = 4
+"""Fewest vectors that can be compared."""
 
 _MOST_PASSES = 6
 
@@ -49,23 +33,11 @@ _ROUNDED = 1.0
 """Least noise of rounded displacements, in steps of the rounding. Rounding also changes
 the decrease of the displacement around small adhesions."""
 
-_AT_ONCE = 512
-"""Number of vectors that are compared at once."""
-
 _FEW_HOLES = 0.03
 """Share of holes up to which bridged vectors do not change the estimated noise."""
 
 _SMALLEST_GRID = 9
 """Fewest vectors along a side of a field in which spikes are looked for."""
-
-_OFFSETS = [
-    (dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)
-]
-_NEAR = [offset for offset in _OFFSETS if max(map(abs, offset)) == 1]
-_RINGS = np.array([0.5, 0.5, -0.5, -0.5])
-"""Weights of four vectors on a line: mean of the inner two less that of the outer."""
-
-_FAR = [i for i, offset in enumerate(_OFFSETS) if max(map(abs, offset)) == 2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,24 +47,30 @@ class Outliers:
     Parameters
     ----------
     mask : array of bool, shape (H, W)
-        Where they are.
+        Where they are, marks included.
+    marks : Marks
+        Those that are marks for missing vectors.
+    noise : float, optional
+        Standard deviation of the noise per component; None if it cannot be estimated.
     deviation : array of shape (H, W)
         Difference of each vector from its neighbours, in local deviations; zero where
         it is small or cannot be compared.
     """
 
     mask: Mask
+    marks: Marks
+    noise: float | None
     deviation: FloatArray
 
     @property
     def count(self) -> int:
-        """Number of outliers."""
+        """Number of outliers, marks included."""
         return int(np.count_nonzero(self.mask))
 
     @property
     def strongest(self) -> tuple[int, int]:
-        """Row and column of the outlier with the largest deviation."""
-        of_outliers = np.where(self.mask, self.deviation, -1.0)
+        """Row and column of the largest deviation, marks left out."""
+        of_outliers = np.where(self.mask & ~self.marks.mask, self.deviation, -1.0)
         row, column = np.unravel_index(of_outliers.argmax(), self.mask.shape)
         return int(row), int(column)
 
@@ -135,7 +113,9 @@ def find_outliers(
 
     Outliers are removed and the test is repeated, so that they do not hide others.
     Outliers near sharp adhesions, where neighbours differ much, are found by the
-    tractions that they would cause (`find_spikes`).
+    tractions that they would cause (`find_spikes`); for vectors that are long enough
+    for this, the threshold is a quarter higher. Neighbouring outliers are found by
+    `find_clusters`, and marks for missing vectors by `find_marks`.
 
     References
     ----------
@@ -153,24 +133,43 @@ def find_outliers(
     >>> found.count, found.strongest
     (1, (4, 9))
     """
-    missing = holes_of(field)
-    nothing = Outliers(np.zeros_like(missing), np.zeros(missing.shape))
-    if np.count_nonzero(~missing) < _FEWEST_NEIGHBOURS + 1:
-        return nothing
+    marks = find_marks(field)
+    missing = holes_of(field) | marks.mask
+    unmarked = np.where(missing[..., None], np.nan, field)
     if noise is None:
-        noise = noise_of(field) or 0.0
-    noise = max(noise, _ROUNDED * rounding_step(field))
-    vectors = np.where(missing[..., None], np.nan, field).astype(np.float64)
+        noise = noise_of(unmarked)
+    deviation = np.zeros(missing.shape)
+    if np.count_nonzero(~missing) < _FEWEST_COMPARED:
+        return Outliers(marks.mask, marks, noise, deviation)
+    least = max(noise or 0.0, _ROUNDED * rounding_step(unmarked))
+    vectors = unmarked.astype(np.float64)
     vectors -= np.nanmedian(vectors, axis=(0, 1))
-    mask, deviation = nothing.mask, nothing.deviation
-    compared = ~missing
-    limit = np.full(missing.shape, threshold)
-    has_spikes = min(missing.shape) >= _SMALLEST_GRID
+    mask = np.zeros_like(missing)
+    if min(missing.shape) >= _SMALLEST_GRID:
+        mask |= find_clusters(vectors, noise=least, threshold=threshold)
+        vectors[mask] = np.nan
+    mask |= _unlike_neighbours(vectors, ~missing & ~mask, deviation, least, threshold)
+    if min(missing.shape) >= _SMALLEST_GRID:
+        mask |= _all_spikes(vectors, ~missing & ~mask, least)
+    return Outliers(mask | marks.mask, marks, noise, deviation)
+
+
+def _unlike_neighbours(
+    vectors: FloatArray,
+    compared: Mask,
+    deviation: FloatArray,
+    noise: float,
+    threshold: float,
+) -> Mask:
+    """Outliers of the median test, which are set to NaN; their deviations are set."""
+    mask, candidates = np.zeros_like(compared), compared
+    limit = np.full(mask.shape, threshold)
     for _ in range(_MOST_PASSES):
-        deviation[compared], lengths = _deviations(
-            vectors, np.argwhere(compared), noise=noise, threshold=threshold
+        places = np.argwhere(compared)
+        deviation[compared], lengths = deviations(
+            vectors, places, noise=noise, threshold=threshold
         )
-        if has_spikes:
+        if min(mask.shape) >= _SMALLEST_GRID:
             is_long = lengths > shortest_spike(vectors, noise)
             limit[compared] = np.where(is_long, _STRICTER * threshold, threshold)
         # An outlier can also make its good neighbours look bad: the strongest of a
@@ -181,145 +180,22 @@ def find_outliers(
             break
         mask |= new
         vectors[new] = np.nan
-        compared = binary_dilation(new, np.ones((5, 5), dtype=bool)) & ~missing & ~mask
-    if has_spikes:
-        for _ in range(_MOST_PASSES):
-            clean = bridge(vectors).astype(np.float64)
-            new = find_spikes(clean, noise=noise, judged=~missing & ~mask)
-            if not new.any():
-                break
-            mask = mask | new
-            vectors[new] = np.nan
-    return Outliers(mask, deviation)
+        compared = binary_dilation(new, np.ones((5, 5), dtype=bool))
+        compared &= candidates & ~mask
+    return mask
 
 
-def _deviations(
-    vectors: FloatArray,
-    places: npt.NDArray[np.intp],
-    *,
-    noise: float,
-    threshold: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Differences of some vectors from their neighbours.
-
-    Parameters
-    ----------
-    vectors : array of shape (H, W, 2)
-        The frame about its median; NaN where there is no vector.
-    places : array of shape (n, 2)
-        Rows and columns of the vectors.
-    noise : float, keyword-only
-        Standard deviation of the noise.
-    threshold : float, keyword-only
-        Deviations that cannot be above this are zero, and not computed.
-
-    Returns
-    -------
-    deviations, lengths : arrays of shape (n,)
-        In local deviations, and in the unit of the vectors.
-    """
-    padded = np.pad(vectors, ((2, 2), (2, 2), (0, 0)), constant_values=np.nan)
-    near = _around(padded, places, _NEAR)
-    median = _quantile(near, 0.5)
-    difference = vectors[places[:, 0], places[:, 1]] - median
-    length = np.hypot(difference[:, 0], difference[:, 1])
-    floor = np.maximum(noise, _SHARE * np.hypot(*median.T))
-    comparable = np.isfinite(near[:, 0]).sum(axis=1) >= _FEWEST_NEIGHBOURS
-    deviation = np.zeros(len(places))
-    # All 24 neighbours are needed for few vectors only.
-    judged = np.flatnonzero(comparable & (length > threshold * floor))
-    for start in range(0, len(judged), _AT_ONCE):
-        part = judged[start : start + _AT_ONCE]
-        around = _around(padded, places[part], _OFFSETS)
-        scatter = _scatter(around - median[part, :, None])
-        towards = difference[part] / length[part, None]
-        decrease = _decrease(around, median[part], towards) - _UNCERTAIN * noise
-        unexplained = np.maximum(length[part] - _PEAK * np.maximum(decrease, 0), 0)
-        whole = scatter + floor[part]
-        deviation[part] = unexplained / np.where(whole > 0, whole, np.inf)
-    return deviation, length
-
-
-def _around(
-    padded: FloatArray, places: npt.NDArray[np.intp], offsets: list[tuple[int, int]]
-) -> FloatArray:
-    """Neighbours of vectors in a frame that is padded by two, ``(n, 2, m)``."""
-    row, column = places.T
-    return np.stack(
-        [padded[row + 2 + dy, column + 2 + dx] for dy, dx in offsets], axis=-1
-    )
-
-
-def _scatter(differences: FloatArray) -> FloatArray:
-    """Scatter of the neighbours' differences from their median, ``(n,)``.
-
-    It is that of the means of opposite neighbours, in which a slope cancels, times the
-    square root of two. At the border, where there are few such pairs, it is that of the
-    single neighbours.
-
-    Parameters
-    ----------
-    differences : array of shape (n, 2, 24)
-        The differences, in the order of `_OFFSETS`.
-    """
-    # The offsets are symmetric: the last is opposite to the first.
-    pairs = (differences + differences[..., ::-1])[..., : len(_OFFSETS) // 2] / 2
-    single, paired = (
-        _quantile(np.hypot(part[:, 0], part[:, 1]), _QUANTILE)
-        for part in (differences, math.sqrt(2) * pairs)
-    )
-    n_pairs = np.isfinite(pairs[:, 0]).sum(axis=1)
-    return np.where(n_pairs >= _FEWEST_PAIRS, paired, single)
-
-
-def _decrease(around: FloatArray, near: FloatArray, towards: FloatArray) -> FloatArray:
-    """Decrease from the nearest to the next neighbours, along the difference, ``(n,)``.
-
-    A point force causes a decrease in every direction. Along each of four lines it is
-    computed from opposite neighbours, so that a slope cancels, and the second smallest
-    counts: on the flank of a peak, some are negative. At the border, where there are
-    few complete lines, it is the difference of the medians of the two rings.
-
-    Parameters
-    ----------
-    around : array of shape (n, 2, 24)
-        The neighbours.
-    near : array of shape (n, 2)
-        Median of the nearest ones.
-    towards : array of shape (n, 2)
-        Unit vectors along the differences of the vectors from their neighbours.
-    """
-    lines = [
-        around[..., [_at(k * dy, k * dx) for k in (1, -1, 2, -2)]] @ _RINGS
-        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1))
-    ]
-    along = np.sort([(line * towards).sum(axis=1) for line in lines], axis=0)
-    of_rings = ((near - _quantile(around[..., _FAR], 0.5)) * towards).sum(axis=1)
-    # NaN are sorted to the end.
-    return np.asarray(
-        np.nan_to_num(np.where(np.isfinite(along[2]), along[1], of_rings))
-    )
-
-
-def _at(dy: int, dx: int) -> int:
-    return _OFFSETS.index((dy, dx))
-
-
-def _quantile(values: FloatArray, share: float) -> FloatArray:
-    """Quantile along the last axis without NaN; NaN if there is nothing else.
-
-    The mean of the two nearest values. `numpy.nanquantile` takes a hundred times as
-    long.
-    """
-    ordered = np.sort(values, axis=-1)
-    last = np.isfinite(ordered).sum(axis=-1) - 1
-    place = np.maximum(last, 0) * share
-    low, high = (
-        np.take_along_axis(ordered, part.astype(int)[..., None], axis=-1)
-        for part in (np.floor(place), np.ceil(place))
-    )
-    middle: FloatArray = (low + high)[..., 0] / 2
-    return middle
+def _all_spikes(vectors: FloatArray, judged: Mask, noise: float) -> Mask:
+    """Spikes, which are set to NaN. Some are found only when others are bridged."""
+    mask = np.zeros_like(judged)
+    for _ in range(_MOST_PASSES):
+        clean = bridge(vectors).astype(np.float64)
+        new = find_spikes(clean, noise=noise, judged=judged & ~mask)
+        if not new.any():
+            break
+        mask |= new
+        vectors[new] = np.nan
+    return mask
 
 
 def noise_of(field: npt.NDArray[np.floating]) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import label
 
 from napari_vit_tfm.config import PreparationConfig
 from napari_vit_tfm.displacement.checks import FrameChecks, check_frame
@@ -21,6 +22,9 @@ from napari_vit_tfm.fields import (
     FloatArray,
     Records,
 )
+
+LARGEST_REPLACED = 25
+"""Most neighbouring outliers that are replaced; more become a hole."""
 
 OnChecks = Callable[[int, FrameChecks], None]
 """Called with the number of a frame and what was found in it."""
@@ -152,8 +156,9 @@ class PreparedFrames:
         -------
         frames : array of shape (stop - start, H, W, 2)
         records : mapping of str to array of shape (stop - start, ...)
-            ``outliers_replaced``, their number, and ``drift_removed``, the motion
-            ``(x, y, rotation)`` in grid steps before binning; as far as it was done.
+            ``outliers_replaced``, the number of outliers, and ``drift_removed``, the
+            motion ``(x, y, rotation)`` in grid steps before binning; as far as it was
+            done.
         """
         found, records = [], []
         # In a copy, since a batch may be a view of the user's data.
@@ -274,7 +279,13 @@ def bridged(stack: DisplacementStack) -> tuple[DisplacementStack, Mask]:
 def _replaced(field: FloatArray, checks: FrameChecks) -> FloatArray:
     """The frame with outliers replaced by values from their neighbours.
 
-    The bridge uses only vectors that can be relied on. Holes stay holes.
+    The bridge uses only vectors that can be relied on. Holes stay holes, and large
+    groups of outliers become holes.
     """
-    mask = checks.outliers.mask[..., None]
-    return np.where(mask, bridge(checks.usable), field) if mask.any() else field
+    mask = checks.outliers.mask
+    if not mask.any():
+        return field
+    groups, _ = label(mask, structure=np.ones((3, 3)))
+    is_large = (np.bincount(groups.ravel()) > LARGEST_REPLACED)[groups] & mask
+    field = np.where(mask[..., None], bridge(checks.usable), field)
+    return np.where(is_large[..., None], np.float32(np.nan), field)

@@ -138,7 +138,7 @@ def _fitted(
     field: FloatArray, judged: Mask, shortest: float
 ) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
     """Places of spikes ``(n, 2)``, the spikes ``(n, 2)``, and what they take away."""
-    traction = _traction(field)
+    traction = traction_of(field)
     places = np.argwhere(judged & _is_possible(traction, shortest))
     padded = np.pad(
         traction, ((_REACH, _REACH), (_REACH, _REACH), (0, 0)), mode="reflect"
@@ -235,8 +235,19 @@ def _fit(around: FloatArray, pattern: FloatArray) -> tuple[FloatArray, FloatArra
     return spikes, rest
 
 
-def _traction(field: FloatArray) -> FloatArray:
-    """Tractions ``t / E`` of a field that is mirrored at its borders."""
+def traction_of(field: FloatArray) -> FloatArray:
+    """Tractions of a field that is mirrored at its borders, not regularised.
+
+    Parameters
+    ----------
+    field : array of shape (H, W, 2)
+        Finite displacement vectors in grid steps; at least 2 x 2.
+
+    Returns
+    -------
+    array of shape (H, W, 2)
+        ``t / E`` on the reference gel.
+    """
     height, width = field.shape[:2]
     mirrored = np.pad(field, ((0, height - 2), (0, width - 2), (0, 0)), mode="reflect")
     x, y = np.moveaxis(mirrored, -1, 0)

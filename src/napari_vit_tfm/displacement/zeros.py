@@ -7,12 +7,10 @@ import numpy.typing as npt
 from scipy.ndimage import label
 
 from napari_vit_tfm.displacement.holes import Mask
+from napari_vit_tfm.physics.spectrum import rounding_step
 
 _SMALLEST_REGION = 9
 """Fewest connected zeros that are a region."""
-
-_ROUNDED_FRACTION = 0.005
-"""Fraction of equal neighbours, other than zeros, above which a frame is rounded."""
 
 
 def zeros_of(field: npt.NDArray[np.floating]) -> Mask:
@@ -59,25 +57,10 @@ def zero_regions(field: npt.NDArray[np.floating]) -> Mask:
     """
     zeros = zeros_of(field)
     n_zeros = np.count_nonzero(zeros)
-    if n_zeros < _SMALLEST_REGION or n_zeros == zeros.size or _is_rounded(field, zeros):
+    if n_zeros < _SMALLEST_REGION or n_zeros == zeros.size or rounding_step(field) > 0:
         return np.zeros_like(zeros)
     labels, _ = label(zeros)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     mask: Mask = (sizes >= _SMALLEST_REGION)[labels]
     return mask
-
-
-def _is_rounded(field: npt.NDArray[np.floating], zeros: Mask) -> bool:
-    """Whether neighbours often have an equal component where they are not zero."""
-    n_equal = n_pairs = 0
-    for axis in (0, 1):
-        equal = (np.diff(field, axis=axis) == 0).any(axis=-1)
-        first, second = (
-            np.take(zeros, range(k, zeros.shape[axis] - 1 + k), axis=axis)
-            for k in (0, 1)
-        )
-        neither = ~(first | second)
-        n_equal += int(np.count_nonzero(equal & neither))
-        n_pairs += int(np.count_nonzero(neither))
-    return n_equal > _ROUNDED_FRACTION * n_pairs

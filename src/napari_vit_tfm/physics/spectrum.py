@@ -350,19 +350,25 @@ def _masked(field: Array) -> Array:
 def _rounding_step(field: Array, masked: Array) -> Array:
     """Step to which displacements ``(..., 2, H, W)`` are rounded; 0 if they are not.
 
-    Rounding is detected by exactly equal neighbours. The step is then the smallest
-    difference between any two values.
+    Rounding is detected by exactly equal neighbours, along rows and columns. The step
+    is then the smallest difference between any two values.
 
     Returns
     -------
     array of shape (...)
     """
     xp = array_namespace(field)
-    either = masked[..., 1:] | masked[..., :-1]
-    equal = (field[..., 1:] == field[..., :-1]) & ~either[..., None, :, :]
-    n_equal = xp.sum(xp.astype(equal, xp.int64), axis=(-3, -2, -1))
-    n_pairs = xp.sum(xp.astype(~either, xp.int64), axis=(-2, -1)) * 2
-    rounded = n_equal > _ROUNDED_FRACTION * n_pairs
+    n_equal: Array = 0
+    n_pairs: Array = 0
+    for first, second in (
+        ((..., slice(1, None)), (..., slice(None, -1))),
+        ((..., slice(1, None), slice(None)), (..., slice(None, -1), slice(None))),
+    ):
+        either = masked[first] | masked[second]
+        equal = (field[first] == field[second]) & ~either[..., None, :, :]
+        n_equal += xp.sum(xp.astype(equal, xp.int64), axis=(-3, -2, -1))
+        n_pairs += xp.sum(xp.astype(~either, xp.int64), axis=(-2, -1)) * 2
+    rounded: Array = n_equal > _ROUNDED_FRACTION * n_pairs
     step = xp.zeros(rounded.shape, dtype=field.dtype, device=device(field))
     if not bool(xp.any(rounded)):
         return step
