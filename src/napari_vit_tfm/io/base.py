@@ -46,6 +46,9 @@ SPACING_IN_UNIT = "spacing_in_unit"
 """Name of the attribute with the distance between neighbouring vectors, in the unit of
 the displacements. Readers set it where a file has the positions of the vectors."""
 
+TRACTION_NAME = "traction"
+"""Name of the array of the tractions in the files of this package."""
+
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
 
