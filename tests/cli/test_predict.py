@@ -495,3 +495,29 @@ def test_the_preparation_is_said_and_kept(
     assert found.records["outliers_replaced"].tolist() == [0, 1, 0]
     assert found.records["drift_removed"].shape == (3, 3)
     assert found.metadata["attributes"]["bin_size"] == 2
+
+
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.csv", "out.mat"])
+def test_formats_of_other_programs(
+    vit_tfm: Command, displacements: Path, tmp_path: Path, name: str
+) -> None:
+    arguments = (
+        *("predict", displacements, "--young", 9000, "--spacing", 0.5, *FTTC),
+        *("--batch-size", 2),
+    )
+    vit_tfm(*arguments, "-o", tmp_path / "out.h5")
+    vit_tfm(*arguments, "-o", tmp_path / name)
+    expected, found = read_traction(tmp_path / "out.h5"), read_traction(tmp_path / name)
+    np.testing.assert_array_equal(found.data, expected.data)
+    for key in ("unit", "spacing_um", "gel", "model"):
+        assert getattr(found, key) == getattr(expected, key)
+
+
+def test_formats_for_tractions_only(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    help_text = " ".join(vit_tfm("predict", "--help").output.split())
+    assert "OME-TIFF (.tif, .tiff)" in help_text
+    assert "OME-TIFF" not in vit_tfm("synthesize", "--help").output
+    told = error_of("synthesize", "-n", 1, "--seed", 1, "-o", tmp_path / "fields.csv")
+    assert told.endswith("expected one of .h5, .hdf5, .npz")

@@ -37,7 +37,12 @@ FULL = TractionStack(
     drift=np.array([[0.1, -25.0], [0.0, 0.0], [1e-9, 3.0]]),
 )
 
-ENDINGS = ["h5", "hdf5", "npz", "NPZ"]
+ARRAYS = ["h5", "hdf5", "npz", "NPZ"]
+"""Formats that take arrays of any name and shape."""
+
+ENDINGS = [*ARRAYS, "mat", "tif", "ome.tif"]
+TABLES = ["csv"]
+"""Formats without outline, drift and records."""
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -56,7 +61,7 @@ def test_tractions_are_read_as_written(tmp_path: Path, ending: str) -> None:
     assert back.metadata["attributes"]["version"] == napari_vit_tfm.__version__
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", ARRAYS)
 def test_the_distance_of_positions_is_read_as_written(tmp_path, ending):
     stack = DisplacementStack(FIELD, unit="px", spacing_in_unit=16.0)
     path = tmp_path / f"cell.{ending}"
@@ -65,7 +70,24 @@ def test_the_distance_of_positions_is_read_as_written(tmp_path, ending):
     assert (read.unit, read.spacing_in_unit, read.spacing_um) == ("px", 16.0, None)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", [*ENDINGS, *TABLES])
+def test_all_formats_give_the_same_numbers(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    data = FIELD.copy()
+    data[0] *= np.float32(1e-7)
+    data[1, 2, 3] = np.nan
+    data[2] = np.nan
+    for traction in (replace(FULL, data=data), replace(FULL, data=data).first(1)):
+        write_traction(path, traction)
+        notes: list[str] = []
+        back = read_traction(path, on_notice=notes.append)
+        np.testing.assert_array_equal(back.data, traction.data)
+        assert (back.metadata["y"], notes) == ("down", [])
+        for name in ("unit", "spacing_um", "gel", "model", "model_sha256"):
+            assert getattr(back, name) == getattr(FULL, name), name
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, *TABLES])
 def test_unknown_values_are_nan(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, gel=Gel(poisson=0.0)))
@@ -88,7 +110,7 @@ def test_unknown_values_are_nan(tmp_path: Path, ending: str) -> None:
     }
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", [*ENDINGS, *TABLES])
 def test_a_half_space_is_read_as_written(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     write_traction(path, TractionStack(FIELD, gel=Gel(thickness_um=math.inf)))
@@ -180,7 +202,7 @@ def test_a_file_is_only_replaced_by_a_complete_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", [*ENDINGS, *TABLES])
 def test_tractions_written_batch_by_batch_equal_those_written_at_once(
     tmp_path: Path, ending: str
 ) -> None:
@@ -200,7 +222,7 @@ def test_tractions_written_batch_by_batch_equal_those_written_at_once(
 
 
 @pytest.mark.parametrize("error", [FieldFileError("a gap"), OSError(32, "Broken pipe")])
-@pytest.mark.parametrize("ending", ["h5", "npz"])
+@pytest.mark.parametrize("ending", ["h5", "npz", "mat", "ome.tif", "csv"])
 def test_a_run_that_fails_leaves_no_file_and_raises_its_own_error(
     tmp_path: Path, ending: str, error: Exception
 ) -> None:
@@ -251,7 +273,11 @@ def test_paths_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(FieldFileError, match="is a folder"):
         check_output(tmp_path / "folder.h5")
     with pytest.raises(FieldFileError, match="extension"):
-        write_traction(tmp_path / "out.mat", FULL)
+        write_traction(tmp_path / "out.xlsx", FULL)
+    with pytest.raises(
+        FieldFileError, match=r"'\.csv', expected one of \.h5, .*\.npz$"
+    ):
+        write_arrays(tmp_path / "out.csv", {"influence": FIELD}, {})
 
 
 @pytest.mark.parametrize("ending", ["h5", "npz"])
@@ -262,7 +288,7 @@ def test_objects_are_never_written(tmp_path: Path, ending: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["t.h5", "t.npz"])
+@pytest.mark.parametrize("name", ["t.h5", "t.npz", "t.mat", "t.ome.tif"])
 def test_what_was_done_to_the_frames_is_kept(name: str, tmp_path: Path) -> None:
     traction = TractionStack(
         np.zeros((3, 16, 20, 2)),

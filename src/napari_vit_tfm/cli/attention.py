@@ -163,7 +163,7 @@ def command(
     from napari_vit_tfm.plotting import write_png
     from napari_vit_tfm.reconstruction import load_method
 
-    target = check_output(output, inputs=source.paths)
+    target = check_output(output, inputs=source.paths, any_array=True)
     stack = source.read(gel=Gel(poisson=poisson, thickness_um=thickness_um))
     # Nothing here depends on the stiffness, so it is not reported.
     substrate = Substrate(replace(stack.gel, young_pa=None))

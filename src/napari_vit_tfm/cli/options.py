@@ -110,7 +110,8 @@ output_file = click.option(
     type=FILE,
     required=True,
     metavar="FILE",
-    help=f"File to write: {' or '.join(map(format_in_words, exporters()))}.",
+    help="File to write: "
+    f"{' or '.join(map(format_in_words, exporters(any_array=True)))}.",
 )
 device_option = command_option(_RECONSTRUCTION["device"])
 views_option = command_option(_RECONSTRUCTION["n_views"])

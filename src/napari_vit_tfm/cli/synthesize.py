@@ -72,7 +72,7 @@ def command(
     from napari_vit_tfm.io import check_output, gel_attributes, write_arrays
     from napari_vit_tfm.synthesis import KINDS, synthesise
 
-    target = check_output(output)
+    target = check_output(output, any_array=True)
     fields = synthesise(
         n_fields, seed=seed, shape=grid, distribution=KINDS[kind](), window=window
     )

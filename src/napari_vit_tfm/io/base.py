@@ -56,6 +56,9 @@ FIRST_POSITION = "first_position"
 """Name of the attribute with the smallest position ``(x, y)``, in grid steps. Readers
 set it where a file has the positions of the vectors."""
 
+TRACTION_NAME = "traction"
+"""Name of the array of the tractions in the files of this package."""
+
 OUTLINE_NAME = "outline"
 """Name of the array of the cell's outline in the files of this package."""
 

@@ -36,10 +36,14 @@ class Exporter(ABC):
         Name of the format, for dialogues and help.
     suffixes : tuple of str
         Suffixes of file names, in lower case with the dot; the first is the default.
+    only_tractions : bool
+        Whether only tractions can be written: the array `TRACTION_NAME` and what
+        belongs to it. Other formats take arrays of any name and shape.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    only_tractions: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

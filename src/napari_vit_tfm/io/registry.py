@@ -43,17 +43,25 @@ def readers() -> tuple[type[FieldFile], ...]:
 
 
 @cache
-def exporters() -> tuple[type[Exporter], ...]:
-    """All formats that can be written.
+def exporters(*, any_array: bool = False) -> tuple[type[Exporter], ...]:
+    """The formats in which tractions can be written; those for any array come first.
+
+    Parameters
+    ----------
+    any_array : bool, keyword-only
+        Whether the formats have to take arrays of any name and shape, too.
 
     Examples
     --------
     >>> from napari_vit_tfm import io
-    >>> [exporter.suffixes for exporter in io.exporters()]
+    >>> [exporter.name for exporter in io.exporters()]
+    ['HDF5', 'NPZ', 'CSV', 'MATLAB', 'OME-TIFF']
+    >>> [exporter.suffixes for exporter in io.exporters(any_array=True)]
     [('.h5', '.hdf5'), ('.npz',)]
     """
     _import_formats()
-    return tuple(sorted(EXPORTERS.values(), key=lambda exporter: exporter.name))
+    found = sorted(EXPORTERS.values(), key=lambda one: (one.only_tractions, one.name))
+    return tuple(one for one in found if not (any_array and one.only_tractions))
 
 
 def open_field_file(path: PathLike) -> FieldFile:

@@ -22,6 +22,7 @@ from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     OUTLINE_NAME,
     SPACING_IN_UNIT,
+    TRACTION_NAME,
     AnyArray,
     Attributes,
 )
@@ -44,8 +45,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     Parameters
     ----------
     path : path
-        The file, with the extension of a format that can be written, such as .h5 or
-        .npz. An existing file is replaced.
+        The file, with the extension of a format that can be written, such as .h5,
+        .npz, .ome.tif, .csv or .mat. An existing file is replaced.
     traction : TractionStack
         The tractions.
 
@@ -77,8 +78,9 @@ def open_traction(path: str | os.PathLike[str]) -> Iterator[TractionSink]:
     ----------
     path : path
         As for `write_traction`. The file appears when the block ends, and not at all
-        if the block fails. Frames are written to HDF5 files immediately; the content
-        of NPZ files is kept in memory until the end.
+        if the block fails. Frames are written to HDF5, OME-TIFF and CSV files
+        immediately; the content of NPZ and MATLAB files is kept in memory until the
+        end.
 
     Yields
     ------
@@ -100,7 +102,7 @@ def open_traction(path: str | os.PathLike[str]) -> Iterator[TractionSink]:
     >>> io.read_traction("long.h5").n_frames
     80
     """
-    with open_output(path, {}) as append:
+    with _open_output(check_output(path), {}) as append:
         sink = TractionSink(append)
         yield sink
         sink.finish()
@@ -133,7 +135,7 @@ class TractionSink:
                 "all tractions in a file must have the same grid, unit, spacing, gel "
                 "and model"
             )
-        self._append("traction", traction.data, _traction_attributes(traction))
+        self._append(TRACTION_NAME, traction.data, _traction_attributes(traction))
         if traction.drift is not None:
             self._drifts.append(traction.drift)
         for name, values in traction.records.items():
@@ -244,35 +246,15 @@ def write_arrays(
     FieldFileError
         If the extension is unknown, or the file cannot be written.
     """
-    with open_output(path, attributes.get("", {})) as append:
+    target = check_output(path, any_array=True)
+    with _open_output(target, attributes.get("", {})) as append:
         for name, array in arrays.items():
             append(name, np.asarray(array), attributes.get(name, {}))
 
 
 @contextmanager
-def open_output(
-    path: str | os.PathLike[str], attributes: Attributes
-) -> Iterator[Append]:
-    """Write a file in several steps, in the format of the file name's extension.
-
-    Parameters
-    ----------
-    path : path
-        As for `write_arrays`. The file appears when the block ends.
-    attributes : mapping of str to str or number
-        Attributes of the whole file.
-
-    Yields
-    ------
-    Append
-        Function that creates an array, or appends to it.
-
-    Raises
-    ------
-    FieldFileError
-        If the extension is unknown, or the file cannot be written.
-    """
-    target = check_output(path)
+def _open_output(target: Path, attributes: Attributes) -> Iterator[Append]:
+    """Write a checked file in several steps; it appears when the block ends."""
     exporter = _exporter_for(target)
     errors_in_block: list[OSError] = []
     try:
@@ -292,9 +274,12 @@ def open_output(
 
 
 def check_output(
-    path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()
+    path: str | os.PathLike[str],
+    *,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    any_array: bool = False,
 ) -> Path:
-    """Return the path, or raise an error if no file can be written there.
+    """Return the path, or raise an error if no tractions can be written there.
 
     Parameters
     ----------
@@ -302,6 +287,9 @@ def check_output(
         The file to write.
     inputs : iterable of paths, keyword-only
         Files that must not be overwritten, because the data were read from them.
+    any_array : bool, keyword-only
+        Whether arrays of any name and shape are to be written, for which there are
+        fewer formats.
 
     Raises
     ------
@@ -309,7 +297,7 @@ def check_output(
         If the extension is unknown, the folder does not exist, or the file is an input.
     """
     path = Path(path)
-    _exporter_for(path)
+    _exporter_for(path, any_array=any_array)
     if path.is_dir():
         raise FieldFileError(f"{path}: is a folder, expected a file to write")
     if not path.parent.is_dir():
@@ -320,11 +308,12 @@ def check_output(
     return path
 
 
-def _exporter_for(path: Path) -> type[Exporter]:
-    for exporter in exporters():
+def _exporter_for(path: Path, *, any_array: bool = False) -> type[Exporter]:
+    known = exporters(any_array=any_array)
+    for exporter in known:
         if path.suffix.lower() in exporter.suffixes:
             return exporter
-    suffixes = [suffix for exporter in exporters() for suffix in exporter.suffixes]
+    suffixes = [suffix for exporter in known for suffix in exporter.suffixes]
     raise FieldFileError(
         f"{path}: found the extension {path.suffix!r}, "
         f"expected one of {', '.join(suffixes)}"

@@ -7,10 +7,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from scipy.io import loadmat, savemat
 
 from mat_files import WRITERS, Cells, Writer, write_5, write_73
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io import open_field_file, read_displacement, summarise
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.io import (
+    open_field_file,
+    open_traction,
+    read_displacement,
+    read_traction,
+    summarise,
+    write_traction,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -124,3 +133,52 @@ def test_file_is_kept_open_only_in_the_block(tmp_path: Path) -> None:
         assert file.read("field").shape == (9, 8, 2)
     with pytest.raises(ValueError, match="is not open"):
         file.read("field")
+
+
+def test_tractions_are_indexed_as_in_matlab(tmp_path: Path) -> None:
+    data = RNG.normal(size=(3, 8, 9, 2)).astype(np.float32)
+    path = tmp_path / "traction.mat"
+    records = {"holes": np.array([0, 2, 1])}
+    write_traction(
+        path, TractionStack(data, unit="Pa", spacing_um=0.8, records=records)
+    )
+    found = loadmat(path, simplify_cells=True)
+    assert found["traction"].dtype == np.float32
+    np.testing.assert_array_equal(found["traction"], np.moveaxis(data, 0, -1))
+    about = found["attributes"]["traction"]
+    assert (about["units"], about["spacing_um"]) == ("Pa", 0.8)
+    np.testing.assert_array_equal(found["holes"], [0, 2, 1])
+
+
+def test_one_frame_that_matlab_saves_has_three_axes(tmp_path: Path) -> None:
+    data = RNG.normal(size=(1, 8, 9, 2)).astype(np.float32)
+    path = tmp_path / "traction.mat"
+    write_traction(path, TractionStack(data, unit="Pa", spacing_um=0.8))
+    found = loadmat(path)
+    found["traction"] = found["traction"][..., 0]
+    savemat(path, {name: x for name, x in found.items() if name[0] != "_"})
+    back = read_traction(path)
+    np.testing.assert_array_equal(back.data, data)
+    assert (back.unit, back.spacing_um) == ("Pa", 0.8)
+
+
+def test_two_gigabytes_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_vit_tfm.io.formats.mat.MOST_BYTES", 3000)
+    stack = TractionStack(RNG.normal(size=(2, 8, 9, 2)))
+
+    def write() -> None:
+        with open_traction(tmp_path / "traction.mat") as sink:
+            for _ in range(3):
+                sink.append(stack)
+
+    with pytest.raises(FieldFileError, match=r"\.mat: .*at most 2 GB: write \.h5"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_structs_without_fields(tmp_path: Path) -> None:
+    path = tmp_path / "cell.mat"
+    savemat(path, {"displacement": np.ones((8, 9, 2)), "options": {}})
+    assert read_displacement(path).n_frames == 1

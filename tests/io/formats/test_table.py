@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import csv
+import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +12,14 @@ import numpy.typing as npt
 import pytest
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io import read_displacement, read_traction, summarise
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io import (
+    read_displacement,
+    read_traction,
+    summarise,
+    write_traction,
+)
 
 Array = npt.NDArray[np.float64]
 RNG = np.random.default_rng(0)
@@ -791,3 +802,68 @@ def test_other_texts_are_refused(tmp_path: Path, text: str) -> None:
         FieldFileError, match=r"README\.txt: found .* expected one of the formats"
     ):
         summarise(path)
+
+
+TRACTION = TractionStack(
+    RNG.normal(size=(2, 4, 5, 2)),
+    unit="Pa",
+    spacing_um=0.3,
+    gel=Gel(young_pa=10_000.0, thickness_um=math.inf),
+    model='my "vit", #2',
+)
+
+
+def test_tractions_are_a_tidy_table(tmp_path: Path) -> None:
+    path = tmp_path / "traction.csv"
+    data = TRACTION.data.copy()
+    data[1, 2, 3] = np.nan
+    write_traction(path, replace(TRACTION, data=data))
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    names = ["frame", "x_um", "y_um", "tx_Pa", "ty_Pa", "magnitude_Pa", "attributes"]
+    assert list(rows[0]) == names
+    assert len(rows) == 2 * 4 * 5
+    row = rows[1 * 20 + 3 * 5 + 4]
+    assert (row["frame"], row["x_um"], row["y_um"]) == ("1", "1.2", "0.9")
+    assert np.float32(row["tx_Pa"]) == data[1, 3, 4, 0]
+    assert np.float32(row["ty_Pa"]) == data[1, 3, 4, 1]
+    assert np.float32(row["magnitude_Pa"]) == np.hypot(*data[1, 3, 4])
+    hole = rows[1 * 20 + 2 * 5 + 3]
+    assert (hole["x_um"], hole["tx_Pa"], hole["magnitude_Pa"]) == ("0.9", "", "")
+    assert json.loads(rows[0]["attributes"])["thickness_um"] == "Infinity"
+    assert all(row["attributes"] == "" for row in rows[1:])
+
+
+def test_a_table_that_a_spreadsheet_has_saved(tmp_path: Path) -> None:
+    path = tmp_path / "traction.csv"
+    write_traction(path, TRACTION)
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.reader(stream))
+    for row in rows[1:]:
+        row[:-1] = [field.replace(".", ",") for field in row[:-1]]
+    with path.open("w", newline="", encoding="utf-8-sig") as stream:
+        csv.writer(stream, delimiter=";").writerows(rows)
+    back = read_traction(path)
+    np.testing.assert_array_equal(back.data, TRACTION.data)
+    for name in ("unit", "spacing_um", "gel", "model"):
+        assert getattr(back, name) == getattr(TRACTION, name)
+
+
+def test_a_table_without_its_attributes_keeps_units_and_spacing(tmp_path: Path) -> None:
+    path = tmp_path / "traction.csv"
+    write_traction(path, TRACTION)
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = [row[:-1] for row in csv.reader(stream)]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    back = read_traction(path)
+    np.testing.assert_array_equal(back.data, TRACTION.data)
+    assert (back.unit, back.spacing_um, back.gel) == ("Pa", 0.3, Gel())
+
+
+def test_damaged_attributes(tmp_path: Path) -> None:
+    path = tmp_path / "traction.csv"
+    write_traction(path, TRACTION)
+    path.write_text(path.read_text().replace('"{""', '"{"'))
+    with pytest.raises(FieldFileError, match="the column attributes is damaged"):
+        read_traction(path)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from napari_vit_tfm.io.base import MIN_SIDE, AnyArray, ArrayEntry
+import numpy as np
+
+from napari_vit_tfm.io.base import (
+    MIN_SIDE,
+    TRACTION_NAME,
+    AnyArray,
+    ArrayEntry,
+    Attributes,
+)
+from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.formats.hdf5 import has_signature
+from napari_vit_tfm.io.matlab import own
 from napari_vit_tfm.io.matlab.field import MatField
 from napari_vit_tfm.io.matlab.programs import NAMES, find_fields, find_outline
 from napari_vit_tfm.io.matlab.variables import open_variables
+
+NAME = "MATLAB"
+SUFFIXES = (".mat",)
+
+MOST_BYTES = 2**31 - 1
+"""Largest size of a variable in files before version 7.3."""
 
 
 class MatFile(FieldFile):
@@ -21,8 +40,8 @@ class MatFile(FieldFile):
     version 7.3 are HDF5 files and are read by h5py, all others by scipy.
     """
 
-    name = "MATLAB"
-    suffixes = (".mat",)
+    name = NAME
+    suffixes = SUFFIXES
     expects = (
         "floating-point numbers in the shape (rows, columns, 2), at least "
         f"{MIN_SIDE} vectors a side, or {NAMES}"
@@ -60,3 +79,54 @@ class MatFile(FieldFile):
     def outline_points(self) -> tuple[str, AnyArray] | None:
         """The outline of a cell, which DL-TFM stores."""
         return find_outline(self._variables)
+
+
+class MatExporter(Exporter):
+    """Tractions as in MATLAB: ``traction(row, column, component, frame)``.
+
+    The struct ``attributes`` has the attributes, such as ``attributes.traction.units``.
+    The content is kept in memory until the file is written, in version 5.
+    """
+
+    name = NAME
+    suffixes = SUFFIXES
+    only_tractions = True
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
+        """Create a file, which is written when the block ends."""
+        from scipy.io import savemat
+
+        frames: list[AnyArray] = []
+        variables: dict[str, Any] = {}
+        about: dict[str, Attributes] = {}
+
+        def append(name: str, array: AnyArray, attributes: Attributes) -> None:
+            about.setdefault(name, dict(attributes))
+            if name != TRACTION_NAME:
+                variables[name] = array
+                return
+            frames.append(array)
+            _check_size(frames)
+
+        yield append
+        variables[TRACTION_NAME] = np.moveaxis(np.concatenate(frames), 0, -1)
+        variables[own.ATTRIBUTES] = {**attributes, **about}
+        savemat(
+            path,
+            variables,
+            appendmat=False,
+            do_compression=True,
+            long_field_names=True,
+            oned_as="column",
+        )
+
+
+def _check_size(frames: list[AnyArray]) -> None:
+    if sum(array.nbytes for array in frames) > MOST_BYTES:
+        raise OSError(
+            errno.EFBIG,
+            "a variable in a MATLAB file of version 5 has at most 2 GB: write .h5, "
+            "which MATLAB reads with h5read",
+        )

@@ -6,18 +6,25 @@ the columns tell which program wrote the file.
 
 from __future__ import annotations
 
+import csv
 import re
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import AnyArray, ArrayEntry
+from napari_vit_tfm.io.base import TRACTION_NAME, AnyArray, ArrayEntry, Attributes
 from napari_vit_tfm.io.components import component_of
+from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.json_text import to_json
 from napari_vit_tfm.io.positioned import PositionedField
+from napari_vit_tfm.io.text import own
 from napari_vit_tfm.io.text.columns import davis_columns, names_in, pivlab_columns
 from napari_vit_tfm.io.text.lines import (
     COMMENT_SIGNS,
@@ -62,7 +69,8 @@ class TextTableFile(FieldFile):
 
     def open(self, resources: ExitStack) -> None:
         """Read the lines of the file."""
-        self._lines = NumberLines.of(self.path, decoded(self.path.read_bytes()))
+        text, self._own = own.split_attributes(decoded(self.path.read_bytes()))
+        self._lines = NumberLines.of(self.path, text)
         table = self._lines.preamble, self._lines.n_columns
         self._columns = (
             davis_columns(self.path, *table, len(self._lines.lines))
@@ -75,7 +83,8 @@ class TextTableFile(FieldFile):
     def entries(self) -> tuple[ArrayEntry, ...]:
         """The fields of the table, or the matrix, named after the file."""
         if not self._is_matrix:
-            return tuple(field.entry for field in self._fields.values())
+            fields = self._fields.values()
+            return tuple(self._with_own(field.entry) for field in fields)
         entry = ArrayEntry(self.path.stem, self._matrix.shape, "float64")
         for pattern, unit in _PYTFM_UNITS.items():
             if pattern.fullmatch(self.path.stem):
@@ -88,6 +97,13 @@ class TextTableFile(FieldFile):
         if not self._is_matrix:
             return self._fields[name].values(frames)
         return self._matrix if frames is None else self._matrix[frames]
+
+    def _with_own(self, entry: ArrayEntry) -> ArrayEntry:
+        """The entry with the attributes in a table of this package."""
+        if self._own is None:
+            return entry
+        attributes = self._own or entry.attributes
+        return replace(entry, y="down", y_notes=(), attributes=attributes)
 
     @cached_property
     def _is_matrix(self) -> bool:
@@ -120,3 +136,61 @@ def _refuse_other_names(lines: NumberLines) -> None:
             f"{lines.path}: found {named[-1][:60]!r} before the numbers, expected "
             f"names of columns; {NAME_THE_COLUMNS}"
         )
+
+
+class CsvExporter(Exporter):
+    """One line for each vector and frame; frames are written immediately.
+
+    A traction that is not known is empty. The attributes of the tractions are in the
+    first line. There is no place for other arrays, such as an outline.
+    """
+
+    name = "CSV"
+    suffixes = (".csv",)
+    only_tractions = True
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
+        """Create a table, to which lines are added."""
+        with path.open("x", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            n_frames = 0
+
+            def append(name: str, array: AnyArray, attributes: Attributes) -> None:
+                nonlocal n_frames
+                if name != TRACTION_NAME:
+                    return
+                described = ""
+                if n_frames == 0:
+                    writer.writerow(_columns(attributes))
+                    described = to_json(attributes)
+                for number, frame in enumerate(array, n_frames):
+                    for line in _lines(number, frame, attributes["spacing_um"]):
+                        writer.writerow((*line, described))
+                        described = ""
+                n_frames += len(array)
+
+            yield append
+
+
+def _columns(attributes: Attributes) -> tuple[str, ...]:
+    """Names of the columns, with units."""
+    at = "um" if np.isfinite(attributes["spacing_um"]) else "steps"
+    of = "Pa" if attributes["units"] == "Pa" else "per_E"
+    names = (f"{name}_{of}" for name in ("tx", "ty", "magnitude"))
+    return ("frame", f"x_{at}", f"y_{at}", *names, own.ATTRIBUTES)
+
+
+def _lines(number: int, frame: FloatArray, spacing_um: float) -> Iterable[list[str]]:
+    """Frame, position, components and magnitude of every vector, as text."""
+    step = spacing_um if np.isfinite(spacing_um) else 1.0
+    rows, columns = (index.ravel() for index in np.indices(frame.shape[:2]))
+    x, y = frame[..., 0].ravel(), frame[..., 1].ravel()
+    at = [[f"{step * index:.10g}" for index in indices] for indices in (columns, rows)]
+    # The shortest text from which the same float32 is read.
+    of = [
+        ["" if text == "nan" else text for text in map(str, values)]
+        for values in (x, y, np.hypot(x, y))
+    ]
+    return map(list, zip([str(number)] * x.size, *at, *of, strict=True))

@@ -8,6 +8,7 @@ from napari_vit_tfm.io.base import AnyArray
 from napari_vit_tfm.io.matlab import (
     dl_tfm,
     fidic,
+    own,
     pivlab,
     positions_and_vectors,
     tfm_uq,
@@ -21,6 +22,7 @@ _PROGRAMS: tuple[Callable[[Variables], Iterator[MatField]], ...] = (
     pivlab.fields,
     fidic.fields,
     tfm_uq.fields,
+    own.fields,
 )
 
 NAMES = (
@@ -44,4 +46,4 @@ def find_fields(variables: Variables) -> dict[str, MatField]:
 
 def find_outline(variables: Variables) -> tuple[str, AnyArray] | None:
     """Name and points of the outline of a cell, or None."""
-    return dl_tfm.outline(variables)
+    return own.outline(variables) or dl_tfm.outline(variables)

@@ -152,6 +152,9 @@ class _ScipyVariables(Variables):
 
 def _from_scipy(value: Any) -> Value:
     array = np.asarray(value)
+    if array.ndim == 0 and array.item() is None:
+        # A struct without fields.
+        return Struct(({},))
     if array.dtype.names is not None:
         return Struct(
             tuple(

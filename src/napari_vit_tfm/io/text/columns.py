@@ -29,6 +29,7 @@ _ROLES = {
             ("coord", ""),
             ("coordinate", ""),
             ("grid", ""),
+            ("", "steps"),
             ("", "pos"),
             ("", "position"),
             ("", "coord"),
@@ -82,7 +83,7 @@ class Column:
         else:
             name, unit = text, ""
             match = _UNIT_AT_END.fullmatch(text)
-            if match is not None and _is_length_or_rate(match[2] or match[3]):
+            if match is not None and _is_unit(match[2] or match[3]):
                 name, unit = match[1], match[2] or match[3]
         unit, per_time = without_time(unit)
         return cls(name, None if unit in ("", "-") else unit, per_time)
@@ -309,6 +310,11 @@ def _ways_to_split(line: str, n_columns: int) -> Iterator[list[str]]:
     if _BRACKETS.sub("", line).strip() == "":
         yield [match[0] for match in _BRACKETS.finditer(line)]
     yield line.split()
+
+
+def _is_unit(word: str) -> bool:
+    """Whether a word after a name is a unit: of length, per time or not, or Pa."""
+    return _is_length_or_rate(word) or traction_unit(word) == "Pa"
 
 
 def _is_length_or_rate(unit: str) -> bool:

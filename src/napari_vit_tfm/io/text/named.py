@@ -264,7 +264,9 @@ class _NamedColumns:
         names = [
             column.name
             for number, column in enumerate(self.columns)
-            if number not in self.content and column.name
+            if number not in self.content
+            and column.name
+            and not column.name.lower().startswith("magnitude")
         ]
         return (f"other columns are not used: {', '.join(names)}",) if names else ()
 

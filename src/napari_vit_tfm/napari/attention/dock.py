@@ -226,7 +226,10 @@ class AttentionDock(Dock):
         self.inspector.cancel_test()
 
     def _on_save(self) -> None:
-        data = {exporter.name: exporter.suffixes for exporter in io.exporters()}
+        data = {
+            exporter.name: exporter.suffixes
+            for exporter in io.exporters(any_array=True)
+        }
         kinds = {"Figure": (".png",), **data}
         path = ask_where_to_save(
             self, "Save the results for the patch", "attention.png", kinds

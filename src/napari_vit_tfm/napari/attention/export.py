@@ -42,7 +42,8 @@ def save(path: Path, findings: PatchFindings, *, inputs: Iterable[str]) -> None:
 
         write_png(path, findings_figure(findings))
     else:
-        write_findings(check_output(path, inputs=inputs), findings)
+        target = check_output(path, inputs=inputs, any_array=True)
+        write_findings(target, findings)
 
 
 def copy_figure(findings: PatchFindings) -> None:
