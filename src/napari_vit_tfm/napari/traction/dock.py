@@ -58,7 +58,7 @@ from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.opening import ask_and_open
 from napari_vit_tfm.napari.traction.examination import FieldNotes
 from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
-from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.dock import ModelDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
@@ -98,7 +98,7 @@ _BATCH = {
 _Y = {"y": options_of(ReadingConfig)["y"]}
 
 
-class TractionDock(Dock):
+class TractionDock(ModelDock):
     """Computes tractions from displacements.
 
     Parameters
