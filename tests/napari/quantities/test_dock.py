@@ -269,6 +269,52 @@ def test_regions_and_rings_are_shown_over_the_tractions(dock, viewer, run, tract
     assert drawn not in viewer.layers
 
 
+def test_the_numbers_of_the_shown_frame_are_features_of_labels(
+    dock, viewer, run, traction
+):
+    add(viewer, traction)
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    dock.show_regions.setChecked(True)
+    viewer.dims.set_current_step(0, 1)
+    rows = run().rows
+    drawn = viewer.layers[-1]
+    for frame in (1, 2):
+        viewer.dims.set_current_step(0, frame)
+        expected = [row.values["total_force_nN"] for row in rows if row.frame == frame]
+        for shown in (layer, drawn):
+            assert list(shown.features["index"]) == [1, 5]
+            assert list(shown.features["frame"]) == [frame, frame]
+            assert list(shown.features["total_force_nN"]) == expected
+    status = layer.get_status((6, 14), world=True)["value"]
+    assert status.startswith("5; frame: 2, strain_energy_fJ: ")
+
+
+def test_features_of_somebody_else_are_kept(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = two_cells(traction.grid_shape)
+    layer = labels_of(numbers, features={"index": [1, 5], "kind": ["a", "b"]})
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    run()
+    assert list(layer.features.columns) == ["index", "kind"]
+
+
+def test_a_frame_without_cells_has_no_features(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = np.zeros(traction.data.shape[:3], dtype=int)
+    numbers[1] = two_cells(traction.grid_shape)
+    layer = labels_of(numbers)
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    viewer.dims.set_current_step(0, 1)
+    run()
+    assert len(layer.features) == 2
+    viewer.dims.set_current_step(0, 0)
+    assert len(layer.features) == 0
+
+
 def test_removed_regions_are_not_shown_again(dock, viewer, run, traction):
     add(viewer, traction)
     dock.show_regions.setChecked(True)

@@ -35,6 +35,7 @@ from napari_vit_tfm.napari.layers.registry import (
 )
 from napari_vit_tfm.napari.quantities.cells import Numbers, cells_at_vectors
 from napari_vit_tfm.napari.quantities.drawing import colour_of, region_layer
+from napari_vit_tfm.napari.quantities.features import write_features
 from napari_vit_tfm.napari.quantities.measuring import (
     Measured,
     Request,
@@ -90,11 +91,14 @@ class Kept:
         Region and dilation.
     traction : weak reference to TractionStack
         The tractions. The layers return the same stack as long as nothing changes.
+    labels : weak reference to Labels, optional
+        The layer with the cells, if it is a Labels layer.
     """
 
     measured: Measured
     settings: Settings
     traction: weakref.ref[TractionStack]
+    labels: weakref.ref[Labels] | None = None
 
 
 class QuantitiesDock(Dock):
@@ -117,7 +121,7 @@ class QuantitiesDock(Dock):
             on_finished=self.refresh,
         )
         self._kept: dict[str, Kept] = {}
-        self._running: tuple[str, Settings] | None = None
+        self._running: tuple[str, Settings, weakref.ref[Labels] | None] | None = None
         self._shown: Measured | None = None
         self._drawn: Labels | None = None
         self._outcome = ""
@@ -289,6 +293,7 @@ class QuantitiesDock(Dock):
         selected, active = set(layers.selection), layers.selection.active
         self._drawn = region_layer(measured, field.first)
         layers.append(self._drawn)
+        self._write_features()
         layers.selection = selected
         layers.selection.active = active
 
@@ -309,6 +314,17 @@ class QuantitiesDock(Dock):
 
     def _on_frame(self) -> None:
         self.plot.mark_frame(self._frame())
+        self._write_features()
+
+    def _write_features(self) -> None:
+        """Write the numbers of the shown frame to the features of Labels layers."""
+        frame, kept = self._frame(), self._kept_of_field()
+        if frame is None or kept is None:
+            return
+        chosen = None if kept.labels is None else kept.labels()
+        for layer in (chosen, self._drawn):
+            if layer is not None and layer in self._viewer.layers:
+                write_features(layer, kept.measured, frame)
 
     def go_to_frame(self, frame: int) -> None:
         """Move the viewer's slider to a frame of the chosen field."""
@@ -361,7 +377,9 @@ class QuantitiesDock(Dock):
         has_layer = not isinstance(self.region.value(), str)
         is_doubtful = has_layer and self._viewer.dims.units is None
         self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
-        self._running = _field_id(field), self._settings()
+        region = self.region.value()
+        labels = weakref.ref(region) if isinstance(region, Labels) else None
+        self._running = _field_id(field), self._settings(), labels
         self._job.submit(Request(source, cells, self.dilation["dilation_um"].value))
         self.message.setText(f"Measuring {_frames(stack.n_frames)}…")
         self.measure_button.setText("Cancel")
@@ -378,10 +396,10 @@ class QuantitiesDock(Dock):
 
     def _on_result(self, request: Request, measured: Measured) -> None:
         assert self._running is not None
-        field_id, settings = self._running
+        field_id, settings, labels = self._running
         if field_id in {one.field_id for one in self._descriptions()}:
             traction = weakref.ref(request.source.traction)
-            self._kept[field_id] = Kept(measured, settings, traction)
+            self._kept[field_id] = Kept(measured, settings, traction, labels)
 
     def _on_error(self, _request: Request, error: Exception) -> None:
         self._outcome = report(error, activity="the measurement")
