@@ -24,6 +24,16 @@ def test_all_commands_of_the_manifest_exist():
     assert {item.command for item in used} | used_in_menus == commands
 
 
+def test_the_manifest_has_all_docks():
+    manifest = PluginManifest.from_distribution("napari-vit-tfm")
+    docks = {item.display_name: item.command for item in manifest.contributions.widgets}
+    assert docks == {
+        "Traction": "napari-vit-tfm.traction",
+        "Attention": "napari-vit-tfm.attention",
+        "Quantities": "napari-vit-tfm.quantities",
+    }
+
+
 def test_the_manifest_has_all_file_formats():
     manifest = PluginManifest.from_distribution("napari-vit-tfm")
     (reader,) = manifest.contributions.readers
@@ -48,12 +58,13 @@ from napari.components import ViewerModel
 from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
 from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.quantities.dock import QuantitiesDock
 from napari_vit_tfm.napari.traction.dock import TractionDock
 PluginManager.instance().discover()
 app = QApplication([])
 viewer = ViewerModel()
 viewer.open_sample("napari-vit-tfm", "discs")
-for dock in (TractionDock(viewer), AttentionDock(viewer)):
+for dock in (TractionDock(viewer), AttentionDock(viewer), QuantitiesDock(viewer)):
     dock.bind()
     dock.unbind()
 assert "torch" not in sys.modules

@@ -32,7 +32,9 @@ from napari_vit_tfm.quantities.measure import (
 from napari_vit_tfm.quantities.recorder import Recorder
 from napari_vit_tfm.quantities.regions import (
     default_dilation_steps,
+    dilation_in_steps,
     labels_of_outline,
+    labels_of_polygons,
     regions_of,
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
@@ -55,8 +57,10 @@ __all__ = [
     "cells_of",
     "columns_of",
     "default_dilation_steps",
+    "dilation_in_steps",
     "force_free_magnitude",
     "labels_of_outline",
+    "labels_of_polygons",
     "measure",
     "notes_of",
     "regions_of",

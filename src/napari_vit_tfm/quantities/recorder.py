@@ -30,7 +30,7 @@ from napari_vit_tfm.quantities.measure import (
 )
 from napari_vit_tfm.quantities.regions import (
     Labels,
-    default_dilation_steps,
+    dilation_in_steps,
     labels_of_outline,
 )
 from napari_vit_tfm.quantities.tables import write_adhesions, write_quantities
@@ -117,7 +117,7 @@ class Recorder:
         traction = in_pascal(traction)
         first = self._n_done
         labels = self._labels_of(traction, first)
-        dilation = self._dilation_steps(traction.spacing_um)
+        dilation = dilation_in_steps(self._config.dilation_um, traction.spacing_um)
         idle = None
         n_controls = self._config.n_controls
         if displacement is not None and reconstruct is not None and n_controls:
@@ -166,10 +166,3 @@ class Recorder:
         if region == "outline":
             raise FieldError("the file has no outline: give a mask, or take the field")
         return None
-
-    def _dilation_steps(self, spacing_um: float | None) -> float:
-        if self._config.dilation_um is None:
-            return default_dilation_steps(spacing_um)
-        if spacing_um is None:
-            raise FieldError("a dilation in um needs the vector spacing in um")
-        return self._config.dilation_um / spacing_um

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,33 @@ def default_dilation_steps(spacing_um: float | None) -> float:
     if spacing_um is None:
         return LEAST_DILATION_STEPS
     return max(LEAST_DILATION_STEPS, LEAST_DILATION_UM / spacing_um)
+
+
+def dilation_in_steps(dilation_um: float | None, spacing_um: float | None) -> float:
+    """Dilation of a cell in grid steps.
+
+    Parameters
+    ----------
+    dilation_um : float, optional
+        Dilation in um. None is that of `default_dilation_steps`.
+    spacing_um : float, optional
+        Distance between neighbouring vectors, in um.
+
+    Raises
+    ------
+    FieldError
+        If the dilation is given, and the spacing is not known.
+
+    Examples
+    --------
+    >>> dilation_in_steps(3.0, 0.5), dilation_in_steps(None, 0.5)
+    (6.0, 4.0)
+    """
+    if dilation_um is None:
+        return default_dilation_steps(spacing_um)
+    if spacing_um is None:
+        raise FieldError("a dilation in um needs the vector spacing in um")
+    return dilation_um / spacing_um
 
 
 def regions_of(labels: Labels, *, dilation_steps: float) -> Iterator[Region]:
@@ -116,8 +143,40 @@ def labels_of_outline(
     FieldError
         If the outline encloses no node.
     """
-    corners = np.asarray(outline)[:, ::-1]
-    inside = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
-    if not inside.any():
+    labels = labels_of_polygons([outline], shape)
+    if not labels.any():
         raise FieldError("the outline encloses none of the vectors")
-    return np.asarray(inside, dtype=np.int64)
+    return labels
+
+
+def labels_of_polygons(
+    polygons: Iterable[npt.NDArray[np.floating]], shape: tuple[int, int]
+) -> Labels:
+    """The insides of polygons as labels of cells, numbered from 1 in their order.
+
+    Parameters
+    ----------
+    polygons : iterable of arrays of shape (N, 2)
+        Corners ``(x, y)``, in grid steps from the first node. Where polygons overlap,
+        nodes belong to the last one.
+    shape : tuple of int
+        Rows and columns of the grid.
+
+    Returns
+    -------
+    array of int, shape (H, W)
+        0 where there is no polygon.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> triangle = np.array([[1.0, 1.0], [4.0, 1.0], [1.0, 4.0]])
+    >>> int(labels_of_polygons([triangle, triangle + 4], (8, 8)).max())
+    2
+    """
+    labels = np.zeros(shape, dtype=np.int64)
+    for number, polygon in enumerate(polygons, start=1):
+        corners = np.asarray(polygon)[:, ::-1]
+        inside = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
+        labels[inside] = number
+    return labels

@@ -28,7 +28,7 @@ from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, all_maps
 from napari_vit_tfm.napari.errors import report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.reading import source_files
-from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.dock import ModelDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 
 _INTRODUCTION = (
@@ -53,7 +53,7 @@ _DELAY_MS = 30
 """Delay before panel and status bar are updated, so that the map is drawn first."""
 
 
-class AttentionDock(Dock):
+class AttentionDock(ModelDock):
     """Inspect the network's attention for the tractions of a clicked patch.
 
     User input is passed to the inspector, which calls `_show` with what is shown.

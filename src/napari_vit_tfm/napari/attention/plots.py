@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vit_tfm.attention.patch import (
@@ -14,6 +14,7 @@ from napari_vit_tfm.attention.patch import (
     EVIDENCE_WORDS,
     PatchFindings,
 )
+from napari_vit_tfm.napari.widgets.figures import apply_theme, pixmap_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,6 @@ class EvidencePlots(QWidget):
         return self.palette().windowText().color().name()
 
     def _render(self, evidence: PatchFindings) -> QPixmap:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         figure = Figure(
@@ -93,7 +93,7 @@ class EvidencePlots(QWidget):
         _plot_curves(right, evidence)
         self._colour = colour = self._text_colour()
         for axes in (left, right):
-            _apply_theme(axes, colour)
+            apply_theme(axes, colour, text_points=_TEXT_POINTS)
         axes_with_legend = right if evidence.faithfulness else left
         handles, labels = axes_with_legend.get_legend_handles_labels()
         figure.legend(
@@ -105,12 +105,7 @@ class EvidencePlots(QWidget):
             frameon=False,
             labelcolor="linecolor",
         )
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # type: ignore[no-untyped-call]
-        width, height = canvas.get_width_height()
-        pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-        layout = QImage.Format.Format_RGBA8888
-        return QPixmap.fromImage(QImage(pixels, width, height, 4 * width, layout))
+        return pixmap_of(figure)
 
 
 def _have_same_plots(one: PatchFindings, other: PatchFindings) -> bool:
@@ -174,14 +169,3 @@ def _show_text(axes: Axes, text: str) -> None:
         fontsize=_TEXT_POINTS + 1,
     )
     axes.set(xticks=[], yticks=[])
-
-
-def _apply_theme(axes: Axes, colour: str) -> None:
-    axes.set_facecolor("none")
-    axes.tick_params(colors=colour, labelsize=_TEXT_POINTS)
-    axes.xaxis.label.set(color=colour, fontsize=_TEXT_POINTS)
-    for text in (axes.title, *axes.texts):
-        text.set_color(colour)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(colour)

@@ -173,13 +173,15 @@ def geometry(spacing_um: float | None) -> dict[str, Any]:
     }
 
 
-def geometry_of(layer: Layer) -> dict[str, Any]:
+def geometry_of(layer: Layer, grid: Grid | None = None) -> dict[str, Any]:
     """Transform of a field, for a layer ``(T, H, W)`` with one value per node.
 
     Parameters
     ----------
     layer : Layer
         A layer of the field, with any axes.
+    grid : Grid, optional
+        Where the nodes lie in the layer, if it is another layer.
 
     Returns
     -------
@@ -187,7 +189,7 @@ def geometry_of(layer: Layer) -> dict[str, Any]:
         Scale, translation, rotation, shear, affine transform, units and labels of
         the three axes. If the layer has no axis of frames, it is added.
     """
-    grid = grid_of(layer)
+    grid = grid or grid_of(layer)
     origin = np.zeros(layer.ndim)
     for axis, start in zip(grid.axes, grid.origin, strict=True):
         if axis is not None:
@@ -270,12 +272,13 @@ def without_frames(place: Mapping[str, Any]) -> dict[str, Any]:
     return cut
 
 
-def nodes_to_world(layer: Layer) -> Matrix:
+def nodes_to_world(layer: Layer, grid: Grid | None = None) -> Matrix:
     """Matrix from nodes ``(frame, row, column, 1)`` to world coordinates.
 
     The world coordinates are in the units of the layer, not in those of a viewer.
+    `grid` is that of `geometry_of`.
     """
-    place = geometry_of(layer)
+    place = geometry_of(layer, grid)
     physical = Affine(
         **{name: place[name] for name in ("scale", "translate", "rotate", "shear")},
         ndim=3,
@@ -349,8 +352,39 @@ def world_at(
     return float(frame), float(row), float(column)
 
 
+def data_to_data(layer: Layer, other: Layer, world_units: WorldUnits) -> Matrix:
+    """Matrix from data coordinates of a layer to those of another at the same place.
+
+    Parameters
+    ----------
+    layer, other : Layer
+        Layers of any kind. Their last axes are frames, rows and columns; a layer of two
+        axes has no frames, and is at every frame.
+    world_units : tuple of pint.Unit, optional
+        As for `node_at`.
+
+    Returns
+    -------
+    array of shape (4, 4)
+        From ``(frame, row, column, 1)`` to ``(frame, row, column, 1)``.
+    """
+    to_world, to_other_world = (
+        _data_to_viewer(one, world_units) for one in (layer, other)
+    )
+    return np.asarray(np.linalg.solve(to_other_world, to_world))
+
+
+def _data_to_viewer(layer: Layer, world_units: WorldUnits) -> Matrix:
+    """Matrix from data coordinates to the viewer's world coordinates."""
+    n = layer.ndim
+    grid = Grid((n - 3 if n > 2 else None, n - 2, n - 1))
+    matrix = nodes_to_world(layer, grid)
+    factors = _layer_units_per_world_unit(layer, world_units, grid)
+    return np.asarray(matrix / np.append(factors, 1.0)[:, None])
+
+
 def _layer_units_per_world_unit(
-    layer: Layer, world_units: WorldUnits
+    layer: Layer, world_units: WorldUnits, grid: Grid | None = None
 ) -> npt.NDArray[np.float64]:
     """Factors from world coordinates to a layer's own units, for the last three axes.
 
@@ -360,7 +394,7 @@ def _layer_units_per_world_unit(
     factors = np.ones(3)
     if world_units is None or len(world_units) < layer.ndim:
         return factors
-    grid = grid_of(layer)
+    grid = grid or grid_of(layer)
     own_units = _along(grid, layer.units, "pixel")
     for axis in range(-min(len(world_units), 3), 0):
         world, own = world_units[axis], own_units[axis]

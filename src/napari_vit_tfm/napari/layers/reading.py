@@ -2,6 +2,7 @@
 
 `find_displacements` finds the displacement fields among layers, both in this plugin's
 layers and in those of other programs. `as_displacement` returns one of them as a stack.
+`find_tractions` finds the tractions, and `layer_stack` returns them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from napari_vit_tfm.units import unit_label
 
 @dataclass(frozen=True, eq=False)
 class FieldLayers:
-    """The layers that together show one displacement field.
+    """The layers that together show one field.
 
     Parameters
     ----------
@@ -122,6 +123,24 @@ def find_displacements(layers: Iterable[Layer]) -> list[FieldLayers]:
 def _adopted_layers(parts: Mapping[AdoptedPart, Layer], title: str) -> FieldLayers:
     ordered = {part: parts[part] for part in sorted(parts)}
     return FieldLayers(tuple(ordered.values()), ordered, title)
+
+
+def find_tractions(layers: Iterable[Layer]) -> list[FieldLayers]:
+    """Find the tractions among layers, in the order of the layers.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        Such as all layers of a viewer.
+    """
+    found: dict[str, list[Layer]] = {}
+    titles: dict[str, str] = {}
+    for layer in layers:
+        description = description_of(layer)
+        if description is not None and description.kind == "traction":
+            titles[description.field_id] = description.title
+            found.setdefault(description.field_id, []).append(layer)
+    return [FieldLayers(tuple(one), {}, titles[key]) for key, one in found.items()]
 
 
 def field_of(layers: Iterable[Layer], layer: Layer) -> FieldLayers | None:

@@ -60,7 +60,7 @@ from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_
 from napari_vit_tfm.napari.widgets.cancel_button_progress import (
     CancelButtonProgress,
 )
-from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.dock import ModelDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
@@ -100,7 +100,7 @@ _BATCH = {
 _Y = {"y": options_of(ReadingConfig)["y"]}
 
 
-class TractionDock(Dock):
+class TractionDock(ModelDock):
     """Computes tractions from displacements.
 
     Parameters

@@ -1,17 +1,20 @@
-"""`Dock`: base class of both docks."""
+"""`Dock` and `ModelDock`: base classes of the docks."""
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from napari.components import ViewerModel
+from napari.layers import Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
 from napari_vit_tfm.napari.widgets.forms import form_layout, need_focus_for_wheel
 from napari_vit_tfm.napari.widgets.inputs import (
     FieldChooser,
@@ -27,7 +30,7 @@ _LEAST_HEIGHT = 150
 
 
 class Dock(QWidget):
-    """A dock for one displacement field and one model, with a button for its job.
+    """A dock for one field, with a button for its job.
 
     Its `rows` scroll if the window is small; its `footer` is always visible. The dock
     watches the viewer while it is visible. The button starts or cancels the job.
@@ -40,9 +43,17 @@ class Dock(QWidget):
         The viewer whose layers are used.
     message_lines : int, keyword-only
         Number of lines that are reserved for the message.
+    find : callable, keyword-only
+        Finds the fields of which one is chosen among the viewer's layers.
     """
 
-    def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        *,
+        message_lines: int,
+        find: Callable[[Iterable[Layer]], list[FieldLayers]] = find_displacements,
+    ) -> None:
         super().__init__()
         self._viewer = viewer
         self.view = ViewFitter(viewer, self)
@@ -55,24 +66,9 @@ class Dock(QWidget):
         layout.addWidget(_Rows(body), 1)
         layout.addLayout(self.footer)
         self.form = form_layout()
-        self.fields = FieldChooser(viewer.layers)
-        self.fields.setToolTip("The displacement field.")
-        self.model = ModelChooser()
-        self.model.setToolTip("The network or method that computes the tractions.")
-        self.method = MethodForm(self.form)
+        self.fields = FieldChooser(viewer.layers, find=find)
+        need_focus_for_wheel(self.fields)
         self.message = text_label(message_lines)
-        self.status = StatusLine(viewer, self.status_text)
-        for control in (self.fields, self.model):
-            need_focus_for_wheel(control)
-
-    def add_model_rows(self) -> None:
-        """Add the model, and the options of its method, to the end of the form."""
-        self.form.addRow("Model", self.model)
-        self._show_method()
-        self.model.chosen.connect(self._show_method)
-
-    def _show_method(self) -> None:
-        self.method.show_for(self.model.value())
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the viewer while the dock is visible."""
@@ -108,10 +104,6 @@ class Dock(QWidget):
         """Choose the field of the layer that is selected."""
         self.fields.follow(self._viewer.layers.selection.active)
 
-    def status_text(self) -> str:
-        """The dock's text in the status bar, while `status` is bound."""
-        raise NotImplementedError
-
     @property
     def job(self) -> LatestJob[Any, Any, Any]:
         """The job of the button."""
@@ -135,6 +127,40 @@ class Dock(QWidget):
             self.start_job()
         else:
             self.cancel_job()
+
+
+class ModelDock(Dock):
+    """A dock for one displacement field and one model.
+
+    Subclasses also define `status_text`.
+
+    Parameters
+    ----------
+    viewer, message_lines
+        As for `Dock`.
+    """
+
+    def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
+        super().__init__(viewer, message_lines=message_lines)
+        self.fields.setToolTip("The displacement field.")
+        self.model = ModelChooser()
+        self.model.setToolTip("The network or method that computes the tractions.")
+        need_focus_for_wheel(self.model)
+        self.method = MethodForm(self.form)
+        self.status = StatusLine(viewer, self.status_text)
+
+    def add_model_rows(self) -> None:
+        """Add the model, and the options of its method, to the end of the form."""
+        self.form.addRow("Model", self.model)
+        self._show_method()
+        self.model.chosen.connect(self._show_method)
+
+    def _show_method(self) -> None:
+        self.method.show_for(self.model.value())
+
+    def status_text(self) -> str:
+        """The dock's text in the status bar, while `status` is bound."""
+        raise NotImplementedError
 
 
 class _Rows(QScrollArea):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,14 @@ _HEADS = "heads"
 
 
 class FieldChooser(QComboBox):
-    """Choice of a displacement field among the viewer's layers.
+    """Choice of a field among the viewer's layers.
 
     Parameters
     ----------
     layers : LayerList
         The viewer's layers, which are watched between `bind` and `unbind`.
+    find : callable, keyword-only
+        Finds the fields among the layers.
     parent : QWidget, optional
         Parent widget.
     """
@@ -62,9 +64,16 @@ class FieldChooser(QComboBox):
     changed = Signal()
     """Emitted when data, scale, units or transform of the chosen field change."""
 
-    def __init__(self, layers: LayerList, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        layers: LayerList,
+        parent: QWidget | None = None,
+        *,
+        find: Callable[[Iterable[Layer]], list[FieldLayers]] = find_displacements,
+    ) -> None:
         super().__init__(parent)
         self._layers = layers
+        self._find = find
         self._listed: list[FieldLayers] = []
         # A dock that is hidden must not keep layers that are removed from the viewer.
         self._announced: tuple[weakref.ref[Layer], ...] = ()
@@ -131,7 +140,7 @@ class FieldChooser(QComboBox):
     def refresh(self) -> None:
         """Update the list of fields; the chosen field is kept if it still exists."""
         with QSignalBlocker(self):
-            self._listed = find_displacements(self._layers)
+            self._listed = self._find(self._layers)
             self.clear()
             self.addItems([field.label for field in self._listed])
             kept = (
@@ -164,12 +173,12 @@ class FieldChooser(QComboBox):
             return
         for layer in self._watched:
             layer.events.data.disconnect(self._on_data)
-            for event in _transform_events(layer):
+            for event in transform_events(layer):
                 event.disconnect(self._on_changed)
         self._watched = layers
         for layer in self._watched:
             layer.events.data.connect(self._on_data)
-            for event in _transform_events(layer):
+            for event in transform_events(layer):
                 event.connect(self._on_changed)
 
     def _on_data(self, event: Event) -> None:
@@ -180,7 +189,7 @@ class FieldChooser(QComboBox):
         self.changed.emit()
 
 
-def _transform_events(layer: Layer) -> tuple[Any, ...]:
+def transform_events(layer: Layer) -> tuple[Any, ...]:
     """Events of changes of a layer's spacing or place."""
     events = layer.events
     moves = (events.scale, events.translate, events.rotate, events.shear)

@@ -1,0 +1,6 @@
+"""The dock that measures the quantities of cells.
+
+`cells` reads the cells at the vectors of a field from layers, `region_chooser` lists
+these layers, `measuring` measures in a thread, and `table`, `plot`, `drawing` and
+`features` show the results.
+"""

@@ -1,0 +1,565 @@
+"""The dock that measures the quantities of cells."""
+
+from __future__ import annotations
+
+import json
+import math
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels, Layer
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton
+
+from napari_vit_tfm.config import PreparationConfig, QuantitiesConfig
+from napari_vit_tfm.errors import FieldError, TFMError
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.napari.errors import in_one_line, report
+from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.metadata import Description
+from napari_vit_tfm.napari.layers.placing import frame_at, world_at
+from napari_vit_tfm.napari.layers.reading import (
+    FieldLayers,
+    as_displacement,
+    find_displacements,
+    find_tractions,
+    layer_stack,
+    source_files,
+)
+from napari_vit_tfm.napari.layers.registry import (
+    checksum_of_vectors,
+    description_of,
+)
+from napari_vit_tfm.napari.quantities.cells import Numbers, cells_at_vectors
+from napari_vit_tfm.napari.quantities.drawing import colour_of, region_layer
+from napari_vit_tfm.napari.quantities.features import write_features
+from napari_vit_tfm.napari.quantities.measuring import (
+    Measured,
+    Request,
+    Source,
+    measure_request,
+)
+from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
+from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
+from napari_vit_tfm.napari.quantities.table import QuantitiesTable
+from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
+from napari_vit_tfm.napari.widgets.forms import (
+    Form,
+    may_shrink,
+    need_focus_for_wheel,
+)
+from napari_vit_tfm.options import options_of
+from napari_vit_tfm.quantities import (
+    QUANTITIES,
+    labels_of_outline,
+    write_quantities,
+)
+
+_DILATION = {"dilation_um": options_of(QuantitiesConfig)["dilation_um"]}
+
+_INTRODUCTION = "Measures energies, forces and moments of the cells in each frame."
+_NO_FIELD = "Compute tractions, or open a file of tractions."
+_NO_COMMON_UNITS = (
+    "The layers have no common units, so the cells are where the viewer shows them: "
+    "check with “Show regions and rings” that they lie on the tractions."
+)
+_STALE = "Measured with other settings, or before a change: measure again."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a measurement depends on, to notice that it is out of date."""
+
+    region: str
+    dilation_um: float | None
+    has_same_cells: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A measurement, with what it was measured from.
+
+    Parameters
+    ----------
+    measured : Measured
+        The quantities.
+    settings : Settings
+        Region and dilation.
+    traction : weak reference to TractionStack
+        The tractions. The layers return the same stack as long as nothing changes.
+    labels : weak reference to Labels, optional
+        The layer with the cells, if it is a Labels layer.
+    """
+
+    measured: Measured
+    settings: Settings
+    traction: weakref.ref[TractionStack]
+    labels: weakref.ref[Labels] | None = None
+
+
+class QuantitiesDock(Dock):
+    """Measures tractions in cells, and shows a table and a plot over time.
+
+    Parameters
+    ----------
+    napari_viewer : ViewerModel
+        The viewer whose layers are used.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer, message_lines=2, find=find_tractions)
+        self._job = LatestJob[Request, int, Measured](
+            self,
+            measure_request,
+            on_step=self._on_step,
+            on_result=self._on_result,
+            on_error=self._on_error,
+            on_finished=self.refresh,
+        )
+        self._kept: dict[str, Kept] = {}
+        self._running: tuple[str, Settings, weakref.ref[Labels] | None] | None = None
+        self._shown: Measured | None = None
+        self._drawn: Labels | None = None
+        self._outcome = ""
+        self._build()
+        self._lay_out()
+        self._connect_widgets()
+        self.refresh()
+
+    def _build(self) -> None:
+        self.fields.setPlaceholderText("no tractions")
+        self.fields.setToolTip("The tractions to measure.")
+        self.region = RegionChooser(self._viewer.layers)
+        self.region.setToolTip(
+            "The cells: the whole field, the outline in the file, a Labels layer with "
+            "the number of each cell, or a Shapes layer with one shape for each cell."
+        )
+        self.same_cells = QCheckBox("Cells of the shown frame in all frames")
+        self.same_cells.setToolTip(
+            "Use the cells of a layer that are drawn in the shown frame in every frame."
+        )
+        self.show_regions = QCheckBox("Show regions and rings")
+        self.show_regions.setToolTip(
+            "Show where forces are summed, and the ring of the leak, as a layer."
+        )
+        self.quantity = QComboBox()
+        self.quantity.setToolTip("The quantity in the plot.")
+        for control in (self.region, self.quantity):
+            may_shrink(control)
+            need_focus_for_wheel(control)
+        self.plot = TimePlot()
+        self.table = QuantitiesTable()
+        self.measure_button = QPushButton()
+        self.measure_button.setToolTip("Measure all frames.")
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.setToolTip("Copy the table, or its selected cells, as text.")
+        self.save_button = QPushButton("Save CSV…")
+        self.save_button.setToolTip("Save the table.")
+
+    def _lay_out(self) -> None:
+        self.form.addRow("Tractions", self.fields)
+        self.form.addRow("Region", self.region)
+        self.dilation = Form(_DILATION, self.form)
+        self.rows.addLayout(self.form)
+        self.rows.addWidget(self.same_cells)
+        self.rows.addWidget(self.show_regions)
+        self.rows.addWidget(self.message)
+        self.rows.addWidget(self.quantity)
+        self.rows.addWidget(self.plot, 1)
+        self.rows.addWidget(self.table, 1)
+        self.rows.addStretch()
+        for widget in (self.quantity, self.plot, self.table):
+            widget.hide()
+        buttons = QHBoxLayout()
+        for button in (self.measure_button, self.copy_button, self.save_button):
+            buttons.addWidget(button)
+        self.footer.addLayout(buttons)
+
+    def _connect_widgets(self) -> None:
+        self.fields.chosen.connect(self._on_field_chosen)
+        self.fields.changed.connect(self.refresh)
+        self.region.changed.connect(self._on_settings)
+        self.dilation.changed.connect(self._on_settings)
+        self.same_cells.toggled.connect(self._on_settings)
+        self.show_regions.toggled.connect(self._draw_regions)
+        self.quantity.currentIndexChanged.connect(self._plot)
+        self.plot.frame_chosen.connect(self.go_to_frame)
+        self.table.frame_chosen.connect(self.go_to_frame)
+        self.measure_button.clicked.connect(self._on_job_button)
+        self.copy_button.clicked.connect(self.table.copy)
+        self.save_button.clicked.connect(self._on_save_clicked)
+
+    def bind(self) -> None:
+        """Watch the viewer's layers and its frame."""
+        super().bind()
+        self.region.bind()
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._viewer.dims.events.current_step.connect(self._on_frame)
+        self._on_active_layer()
+        self._on_field_chosen()
+        if self._drawn is None:
+            self._draw_regions()
+
+    def unbind(self) -> None:
+        """Stop watching, and remove the regions. A measurement is not stopped."""
+        self._viewer.dims.events.current_step.disconnect(self._on_frame)
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self.region.unbind()
+        super().unbind()
+        self._erase_regions()
+
+    @property
+    def job(self) -> LatestJob[Request, int, Measured]:
+        """The job that measures."""
+        return self._job
+
+    @property
+    def measured(self) -> Measured | None:
+        """The measurement that is shown."""
+        return self._shown
+
+    # What is shown
+
+    def refresh(self) -> None:
+        """Show the measurement of the chosen field, and update buttons and message."""
+        stack, problem = self._read()
+        kept = self._kept_of_field()
+        running = self._job.pending is not None
+        self.measure_button.setText("Cancel" if running else "Measure")
+        self.measure_button.setEnabled(running or stack is not None)
+        region = self.region.value()
+        self.same_cells.setVisible(not isinstance(region, str) and region.ndim == 3)
+        self._show(None if kept is None else kept.measured)
+        for button in (self.copy_button, self.save_button):
+            button.setEnabled(self._shown is not None)
+        if not running:
+            self.message.setText(problem or self._sentences(kept, stack))
+
+    def _sentences(self, kept: Kept | None, stack: TractionStack | None) -> str:
+        if kept is None:
+            return self._outcome or _INTRODUCTION
+        is_current = kept.traction() is stack and kept.settings == self._settings()
+        notes = [] if is_current else [_STALE]
+        return "\n".join(filter(None, [self._outcome, *notes, *kept.measured.notes()]))
+
+    def _show(self, measured: Measured | None) -> None:
+        if measured is not self._shown:
+            self._shown = measured
+            self._list_quantities()
+            rows = [] if measured is None else measured.rows
+            columns = [] if measured is None else measured.columns
+            scale = None if measured is None else measured.scale
+            self.table.show_rows(rows, columns, scale)
+            for widget in (self.quantity, self.plot, self.table):
+                widget.setVisible(measured is not None)
+            self._plot()
+            self._draw_regions()
+        self._on_frame()
+
+    def _list_quantities(self) -> None:
+        """List the quantities that are known in some frame; the chosen one is kept."""
+        before, measured = self.quantity.currentData(), self._shown
+        with QSignalBlocker(self.quantity):
+            self.quantity.clear()
+            for name, one in QUANTITIES.items() if measured is not None else ():
+                assert measured is not None
+                column = one.column(measured.scale)
+                if any(math.isfinite(row.values[column]) for row in measured.rows):
+                    unit, _ = measured.scale.unit(one.dimension)
+                    self.quantity.addItem(_with_unit(one.words, unit), name)
+            index = self.quantity.findData(before)
+            self.quantity.setCurrentIndex(max(index, 0))
+
+    def _plot(self) -> None:
+        name, measured = self.quantity.currentData(), self._shown
+        if name is None or measured is None:
+            self.plot.show_lines([], "")
+            return
+        column = QUANTITIES[name].column(measured.scale)
+        lines = [_line(measured, cell, column) for cell in measured.cells]
+        self.plot.show_lines(lines, self.quantity.currentText())
+
+    def _draw_regions(self) -> None:
+        """Show the regions of the measurement as a layer, or remove it."""
+        self._erase_regions()
+        field, measured = self.fields.field(), self._shown
+        if field is None or measured is None or not self.show_regions.isChecked():
+            return
+        layers = self._viewer.layers
+        selected, active = set(layers.selection), layers.selection.active
+        self._drawn = region_layer(measured, field.first)
+        layers.append(self._drawn)
+        self._write_features()
+        layers.selection = selected
+        layers.selection.active = active
+
+    def _erase_regions(self) -> None:
+        drawn, self._drawn = self._drawn, None
+        if drawn is not None and drawn in self._viewer.layers:
+            self._viewer.layers.remove(drawn)
+
+    # The shown frame
+
+    def _frame(self) -> int | None:
+        """The frame of the chosen field that the viewer shows."""
+        field, measured = self.fields.field(), self._shown
+        if field is None or measured is None:
+            return None
+        dims = self._viewer.dims
+        return frame_at(field.first, dims.point, measured.n_frames, dims.units)
+
+    def _on_frame(self) -> None:
+        self.plot.mark_frame(self._frame())
+        self._write_features()
+
+    def _write_features(self) -> None:
+        """Write the numbers of the shown frame to the features of Labels layers."""
+        frame, kept = self._frame(), self._kept_of_field()
+        if frame is None or kept is None:
+            return
+        chosen = None if kept.labels is None else kept.labels()
+        for layer in (chosen, self._drawn):
+            if layer is not None and layer in self._viewer.layers:
+                write_features(layer, kept.measured, frame)
+
+    def go_to_frame(self, frame: int) -> None:
+        """Move the viewer's slider to a frame of the chosen field."""
+        field, dims = self.fields.field(), self._viewer.dims
+        if field is not None and field.first.ndim == 3:
+            place, _, _ = world_at(field.first, (frame, 0, 0), dims.units)
+            dims.set_point(dims.ndim - 3, place)
+
+    # User input
+
+    def _on_field_chosen(self) -> None:
+        stack, _ = self._read()
+        outline = None if stack is None else stack.outline
+        self.region.show_for(has_outline=outline is not None)
+        self._outcome = ""
+        self.refresh()
+
+    def _on_settings(self) -> None:
+        self._outcome = ""
+        self.refresh()
+
+    def _on_layer_removed(self) -> None:
+        present = {description.field_id for description in self._descriptions()}
+        self._kept = {key: one for key, one in self._kept.items() if key in present}
+        if self._drawn is not None and self._drawn not in self._viewer.layers:
+            self.show_regions.setChecked(False)
+        self.refresh()
+
+    def _descriptions(self) -> list[Description]:
+        found = (description_of(layer) for layer in self._viewer.layers)
+        return [one for one in found if one is not None]
+
+    # Measuring
+
+    def start_job(self) -> None:
+        """Measure the chosen tractions with the settings of the dock."""
+        field = self.fields.field()
+        # napari does not report edits in place, so the data are compared now.
+        stack, _ = self._read(compare_data=True)
+        if self._job.pending is not None or field is None or stack is None:
+            self.refresh()
+            return
+        try:
+            source = self._source(field, stack)
+            cells = self._cells(field.first, stack)
+        except FieldError as error:
+            self._outcome = in_one_line(error)
+            self.refresh()
+            return
+        has_layer = not isinstance(self.region.value(), str)
+        is_doubtful = has_layer and self._viewer.dims.units is None
+        self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
+        region = self.region.value()
+        labels = weakref.ref(region) if isinstance(region, Labels) else None
+        self._running = _field_id(field), self._settings(), labels
+        self._job.submit(Request(source, cells, self.dilation["dilation_um"].value))
+        self.message.setText(f"Measuring {_frames(stack.n_frames)}…")
+        self.measure_button.setText("Cancel")
+
+    def cancel_job(self) -> None:
+        """Cancel the measurement."""
+        self._job.cancel()
+        self._outcome = "Cancelled."
+        self.refresh()
+
+    def _on_step(self, request: Request, done: int) -> None:
+        total = request.source.traction.n_frames
+        self.message.setText(f"{done} of {total} frames measured.")
+
+    def _on_result(self, request: Request, measured: Measured) -> None:
+        assert self._running is not None
+        field_id, settings, labels = self._running
+        if field_id in {one.field_id for one in self._descriptions()}:
+            traction = weakref.ref(request.source.traction)
+            self._kept[field_id] = Kept(measured, settings, traction, labels)
+
+    def _on_error(self, _request: Request, error: Exception) -> None:
+        self._outcome = report(error, activity="the measurement")
+
+    def _read(self, *, compare_data: bool = False) -> tuple[TractionStack | None, str]:
+        """The chosen tractions, or None and the reason why there are none."""
+        field = self.fields.field()
+        if field is None:
+            return None, _NO_FIELD if self.fields.is_bound else ""
+        try:
+            stack = layer_stack(*field.layers, compare_data=compare_data)
+        except FieldError as error:
+            return None, in_one_line(error)
+        assert isinstance(stack, TractionStack)
+        return stack, ""
+
+    def _settings(self) -> Settings:
+        return Settings(
+            self.region.key(),
+            self.dilation["dilation_um"].value,
+            self.same_cells.isChecked() and not isinstance(self.region.value(), str),
+        )
+
+    def _kept_of_field(self) -> Kept | None:
+        field = self.fields.field()
+        return None if field is None else self._kept.get(_field_id(field))
+
+    def _source(self, field: FieldLayers, stack: TractionStack) -> Source:
+        description = description_of(field.first)
+        assert description is not None
+        displacement = displacement_of(self._viewer.layers, description)
+        preparation = json.loads(description.computed_preparation or "{}")
+        return Source(
+            description.method or description.quantity,
+            stack,
+            displacement,
+            PreparationConfig(**preparation),
+        )
+
+    def _cells(self, layer: Layer, stack: TractionStack) -> Numbers | None:
+        """Number of the cell at each vector; None for the whole field."""
+        region = self.region.value()
+        if region == "field":
+            return None
+        if isinstance(region, str):
+            assert stack.outline is not None
+            return labels_of_outline(stack.outline, stack.grid_shape)
+        cells: Numbers = cells_at_vectors(
+            region,
+            layer,
+            n_frames=stack.n_frames,
+            grid_shape=stack.grid_shape,
+            world_units=self._viewer.dims.units,
+        )
+        if cells.ndim == 2 or not self.same_cells.isChecked():
+            return cells
+        dims = self._viewer.dims
+        frame = frame_at(layer, dims.point, stack.n_frames, dims.units)
+        if frame is None or not cells[frame].any():
+            raise FieldError(
+                f"the layer “{region.name}” has no cell in the shown frame"
+            )
+        return np.asarray(cells[frame])
+
+    # Saving
+
+    def _on_save_clicked(self) -> None:
+        suggestion = str(self.suggested_path())
+        kinds = {"Table": (".csv",)}
+        path = ask_where_to_save(self, "Save quantities", suggestion, kinds)
+        if path is not None:
+            self.save(path)
+
+    def suggested_path(self) -> Path:
+        """A table beside the displacements, with the name of the field."""
+        files = source_files(self._viewer.layers)
+        folder = Path(files[0]).parent if files else Path()
+        field = self.fields.field()
+        title = "" if field is None else field.title
+        return folder / (f"{title}_quantities.csv" if title else "quantities.csv")
+
+    def save(self, path: str | Path) -> None:
+        """Save the table that is shown; the message has the path or the error.
+
+        Parameters
+        ----------
+        path : path
+            A CSV file.
+        """
+        measured = self._shown
+        if measured is None:
+            return
+        try:
+            write_quantities(path, measured.columns, measured.rows)
+        except (TFMError, OSError) as error:
+            self._outcome = report(error, activity="saving")
+        else:
+            self._outcome = f"Saved {path}"
+        self.refresh()
+
+
+def displacement_of(
+    layers: list[Layer], traction: Description
+) -> DisplacementStack | None:
+    """The measured displacements that tractions were computed from.
+
+    Parameters
+    ----------
+    layers : list of layers
+        All layers of the viewer.
+    traction : Description
+        The tractions.
+
+    Returns
+    -------
+    DisplacementStack or None
+        None if they are not in the viewer, or have changed since the run.
+    """
+    for field in find_displacements(layers):
+        description = description_of(field.first)
+        if description is None or description.field_id != traction.source_id:
+            continue
+        try:
+            stack = as_displacement(field, compare_data=False)
+        except FieldError:
+            return None
+        is_same = (
+            checksum_of_vectors(stack.data) == traction.computed_from
+            and stack.unit == traction.computed_unit
+            and stack.pixel_size_um == traction.computed_pixel_size_um
+            and _is_same_spacing(stack.spacing_um, traction)
+        )
+        return stack if is_same else None
+    return None
+
+
+def _is_same_spacing(spacing_um: float | None, traction: Description) -> bool:
+    computed_um = traction.computed_spacing_um
+    if spacing_um is None or computed_um is None:
+        return spacing_um is computed_um
+    return math.isclose(spacing_um * traction.bin_size, computed_um, rel_tol=1e-9)
+
+
+def _field_id(field: FieldLayers) -> str:
+    description = description_of(field.first)
+    assert description is not None
+    return description.field_id
+
+
+def _line(measured: Measured, cell: int, column: str) -> Line:
+    """The line of a cell in the plot, with gaps in frames without the cell."""
+    own = {row.frame: row for row in measured.rows if row.cell == cell}
+    frames = tuple(range(measured.n_frames))
+    values = (own[i].values[column] if i in own else math.nan for i in frames)
+    return Line(f"cell {cell}", colour_of(cell), "-", frames, tuple(values))
+
+
+def _with_unit(words: str, unit: str) -> str:
+    return f"{words} ({unit.replace('_', ' ')})" if unit else words
+
+
+def _frames(n: int) -> str:
+    return "1 frame" if n == 1 else f"{n} frames"

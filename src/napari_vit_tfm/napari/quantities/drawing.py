@@ -1,0 +1,68 @@
+"""The regions of cells, and their rings, as a Labels layer over the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_vit_tfm.napari.layers.metadata import overlay_metadata
+from napari_vit_tfm.napari.layers.placing import geometry_of, without_frames
+from napari_vit_tfm.napari.layers.registry import Grid, description_of
+from napari_vit_tfm.napari.quantities.measuring import Measured
+
+# Colours of Okabe and Ito, distinguishable with colour blindness and bright enough
+# for a dark theme.
+_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00")
+
+_OPACITY = 0.5
+
+
+def colour_of(cell: int) -> str:
+    """Colour of a cell, in the layer of regions and in plots."""
+    return _COLOURS[(cell - 1) % len(_COLOURS)]
+
+
+def region_layer(measured: Measured, field: Layer) -> Labels:
+    """A layer that shows where the quantities of cells were measured.
+
+    Parameters
+    ----------
+    measured : Measured
+        The quantities.
+    field : Layer
+        A layer of the tractions, over which it lies.
+
+    Returns
+    -------
+    Labels
+        The region of a cell has its number and its colour; the ring around it has
+        another number and the same colour, but paler.
+    """
+    description = description_of(field)
+    assert description is not None
+    has_frames = field.ndim == 3
+    # The data coordinates of the field's layers count its vectors.
+    grid = Grid((0, 1, 2) if has_frames else (None, 0, 1))
+    place = geometry_of(field, grid)
+    title = f"{description.title}: " if description.title else ""
+    layer = Labels(
+        measured.regions if has_frames else measured.regions[0],
+        name=f"{title}regions and rings",
+        opacity=_OPACITY,
+        colormap=_colormap(measured),
+        metadata=overlay_metadata(description.field_id, "overlay"),
+        blending="translucent_no_depth",
+        **(place if has_frames else without_frames(place)),
+    )
+    layer.editable = False
+    return layer
+
+
+def _colormap(measured: Measured) -> DirectLabelColormap:
+    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    for cell in measured.cells:
+        colours[cell] = colour_of(cell)
+        colours[cell + measured.ring_offset] = f"{colour_of(cell)}66"
+    return DirectLabelColormap(color_dict=colours)

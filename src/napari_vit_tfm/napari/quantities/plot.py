@@ -1,0 +1,189 @@
+"""A plot of one quantity over time, in which a click chooses the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QSize, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_vit_tfm.napari.widgets.figures import apply_theme, pixmap_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DPI = 100
+_TEXT_POINTS = 7
+_LEAST_SIZE = QSize(260, 150)
+_MOST_NAMES = 8
+"""Number of lines up to which they have names in the plot."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the plot.
+
+    Parameters
+    ----------
+    name, colour, style : str
+        Name, colour and line style.
+    frames : tuple of int
+        Numbers of frames.
+    values : tuple of float
+        Values in these frames; NaN leaves a gap.
+    """
+
+    name: str
+    colour: str
+    style: str
+    frames: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+class TimePlot(QWidget):
+    """Lines over frames, with a mark at the current frame.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    frame_chosen = Signal(int)
+    """Emitted with the frame that is nearest to a click."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._lines: tuple[Line, ...] = ()
+        self._label = ""
+        self._frame: int | None = None
+        self._drawn: tuple[QPixmap, Axes] | None = None
+        self.setMinimumSize(_LEAST_SIZE)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setToolTip("Click to go to a frame.")
+
+    def show_lines(self, lines: Sequence[Line], label: str) -> None:
+        """Plot lines; without any, the plot is empty.
+
+        Parameters
+        ----------
+        lines : sequence of Line
+            The lines.
+        label : str
+            Quantity and unit.
+        """
+        if (tuple(lines), label) != (self._lines, self._label):
+            self._lines, self._label = tuple(lines), label
+            self._draw_again()
+
+    def mark_frame(self, frame: int | None) -> None:
+        """Mark the current frame; None marks nothing."""
+        if frame != self._frame:
+            self._frame = frame
+            self.update()
+
+    def position_of(self, frame: float) -> float:
+        """Horizontal position of a frame, in pixels of the widget."""
+        _, axes = self._picture()
+        x, _ = axes.transData.transform((frame, 0.0))
+        return float(x) / self.devicePixelRatioF()
+
+    def frame_at(self, position: float) -> int | None:
+        """The frame that is nearest to a horizontal position; None without lines."""
+        frames = [frame for line in self._lines for frame in line.frames]
+        if not frames:
+            return None
+        _, axes = self._picture()
+        x = position * self.devicePixelRatioF()
+        there, _ = axes.transData.inverted().transform((x, 0.0))
+        return min(frames, key=lambda frame: abs(frame - there))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw the lines and the mark."""
+        super().paintEvent(event)
+        if not self._lines:
+            return
+        pixmap, axes = self._picture()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, pixmap)
+        if self._frame is not None:
+            ratio = self.devicePixelRatioF()
+            x = round(self.position_of(self._frame))
+            top = self.height() - round(axes.bbox.y1 / ratio)
+            bottom = self.height() - round(axes.bbox.y0 / ratio)
+            pen = QPen(QColor(self._text_colour()))
+            pen.setStyle(Qt.PenStyle.DashLine)
+            painter.setPen(pen)
+            painter.drawLine(x, top, x, bottom)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Choose the frame under the mouse."""
+        if event is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        frame = self.frame_at(event.position().x())
+        if frame is not None:
+            self.frame_chosen.emit(frame)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Draw again with the new text colour when the theme changes."""
+        super().changeEvent(event)
+        changes = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
+        if event is not None and event.type() in changes:
+            self._draw_again()
+
+    def _draw_again(self) -> None:
+        self._drawn = None
+        self.update()
+
+    def _text_colour(self) -> str:
+        return self.palette().windowText().color().name()
+
+    def _picture(self) -> tuple[QPixmap, Axes]:
+        # A widget that has not been laid out has no size yet.
+        size = self.size().expandedTo(_LEAST_SIZE) * self.devicePixelRatioF()
+        if self._drawn is None or self._drawn[0].size() != size:
+            self._drawn = self._draw(size)
+        return self._drawn
+
+    def _draw(self, size: QSize) -> tuple[QPixmap, Axes]:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+
+        dpi = _DPI * self.devicePixelRatioF()
+        figure = Figure(
+            figsize=(size.width() / dpi, size.height() / dpi),
+            dpi=dpi,
+            layout="constrained",
+        )
+        figure.set_facecolor("none")
+        axes = figure.subplots()
+        for line in self._lines:
+            axes.plot(
+                line.frames,
+                line.values,
+                color=line.colour,
+                ls=line.style,
+                marker="o",
+                ms=2.5,
+                lw=1.2,
+                label=line.name,
+            )
+        axes.set(xlabel="frame", ylabel=self._label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+        if 1 < len(self._lines) <= _MOST_NAMES:
+            figure.legend(
+                loc="outside upper center",
+                ncols=4,
+                fontsize=_TEXT_POINTS,
+                frameon=False,
+                labelcolor="linecolor",
+            )
+        apply_theme(axes, self._text_colour(), text_points=_TEXT_POINTS)
+        pixmap = pixmap_of(figure)
+        pixmap.setDevicePixelRatio(self.devicePixelRatioF())
+        return pixmap, axes

@@ -1,0 +1,198 @@
+"""The table of quantities: one row for each frame and cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import (  # type: ignore[attr-defined]
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from qtpy.QtWidgets import QTableView, QWidget
+
+from napari_vit_tfm.quantities import QUANTITIES, Row, Scale
+
+_LEAST_HEIGHT = 150
+_ROW_PADDING = 6
+
+Value = int | float | str
+Role = Qt.ItemDataRole
+
+
+class QuantitiesTable(QTableView):
+    """A table that is sorted by a click on its header, and copied as text.
+
+    Columns without any number are hidden.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    frame_chosen = Signal(int)
+    """Emitted with the frame of a row that is double-clicked."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows = _Rows(self)
+        self._sorted = _Sorted(self)
+        self._sorted.setSourceModel(self._rows)
+        self.setModel(self._sorted)
+        self.setSortingEnabled(True)
+        self.setMinimumHeight(_LEAST_HEIGHT)
+        numbers = self.verticalHeader()
+        assert numbers is not None
+        numbers.hide()
+        numbers.setDefaultSectionSize(self.fontMetrics().lineSpacing() + _ROW_PADDING)
+        self.doubleClicked.connect(self._on_double_click)
+
+    def show_rows(
+        self, rows: Sequence[Row], columns: Sequence[str], scale: Scale | None
+    ) -> None:
+        """Show other rows, in the order of frames and cells.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+            Quantities.
+        columns : sequence of str
+            Their columns.
+        scale : Scale, optional
+            Their units, for the explanations of the columns.
+        """
+        self._rows.show_rows(rows, columns, scale)
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        for column in range(self._rows.columnCount()):
+            self.setColumnHidden(column, self._rows.is_empty(column))
+        self.resizeColumnsToContents()
+
+    def text(self) -> str:
+        """The selected cells, or the whole table if there are not several.
+
+        Columns are separated by tabs, for spreadsheets, in the shown order. The first
+        line has their names.
+        """
+        selected = self.selectedIndexes()
+        if len(selected) > 1:
+            rows = sorted({index.row() for index in selected})
+            columns = sorted({index.column() for index in selected})
+        else:
+            rows = list(range(self._sorted.rowCount()))
+            columns = list(range(self._sorted.columnCount()))
+        columns = [column for column in columns if not self.isColumnHidden(column)]
+        lines = [[self._rows.names[column] for column in columns]]
+        lines += [[self._exact(row, column) for column in columns] for row in rows]
+        return "\n".join("\t".join(line) for line in lines)
+
+    def copy(self) -> None:
+        """Copy `text` to the clipboard."""
+        clipboard = QGuiApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(self.text())
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Copy on Ctrl+C; Qt would copy one cell."""
+        if event is not None and event.matches(QKeySequence.StandardKey.Copy):
+            self.copy()
+        else:
+            super().keyPressEvent(event)
+
+    def _exact(self, row: int, column: int) -> str:
+        value = self._sorted.index(row, column).data(Role.UserRole)
+        if value is None:
+            return ""
+        return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+    def _on_double_click(self, index: QModelIndex) -> None:
+        column = self._rows.names.index("frame")
+        self.frame_chosen.emit(index.siblingAtColumn(column).data(Role.UserRole))
+
+
+class _Rows(QAbstractTableModel):
+    """The rows in their original order."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.names: list[str] = []
+        self._help: dict[str, str] = {}
+        self._lines: list[list[Value]] = []
+
+    def show_rows(
+        self, rows: Sequence[Row], columns: Sequence[str], scale: Scale | None
+    ) -> None:
+        self.beginResetModel()
+        self.names = ["frame", "cell", *columns, "flags"] if columns else []
+        self._lines = [
+            [
+                row.frame,
+                row.cell,
+                *(row.values[name] for name in columns),
+                ", ".join(row.flags),
+            ]
+            for row in rows
+        ]
+        self._help = {} if scale is None else _help(scale)
+        self.endResetModel()
+
+    def is_empty(self, column: int) -> bool:
+        """Whether no row has a value in a column."""
+        return all(_shown(line[column]) == "" for line in self._lines)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._lines)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.names)
+
+    def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
+        value = self._lines[index.row()][index.column()]
+        if role == Role.DisplayRole:
+            return _shown(value)
+        if role == Role.UserRole:
+            is_unknown = isinstance(value, float) and math.isnan(value)
+            return None if is_unknown else value
+        if role == Role.TextAlignmentRole and not isinstance(value, str):
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole
+    ) -> Any:
+        if orientation == Qt.Orientation.Vertical or section >= len(self.names):
+            return None
+        if role == Role.DisplayRole:
+            return self.names[section]
+        if role == Role.ToolTipRole:
+            return self._help.get(self.names[section])
+        return None
+
+
+class _Sorted(QSortFilterProxyModel):
+    """The rows in a sorted order, in which unknown numbers are always last."""
+
+    def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:
+        one, other = left.data(Role.UserRole), right.data(Role.UserRole)
+        if one is None or other is None:
+            is_descending = self.sortOrder() == Qt.SortOrder.DescendingOrder
+            return (one is None) == is_descending and one is not other
+        return bool(one < other)
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def _help(scale: Scale) -> dict[str, str]:
+    return {
+        one.column(scale): f"{one.words}: {one.formula}" for one in QUANTITIES.values()
+    }

@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.layers import Labels, Shapes
+
+from layers_of_fields import add, describe, show_tractions
+from napari_vit_tfm.config import PreparationConfig
+from napari_vit_tfm.displacement import prepare
+from napari_vit_tfm.displacement.preparation import options_in_use
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.napari.quantities.dock import QuantitiesDock
+from napari_vit_tfm.quantities import Measurement, columns_of, measure
+from napari_vit_tfm.synthesis import disc_timelapse
+
+
+@pytest.fixture
+def dock(viewer, qtbot, finish):
+    def leave(dock: QuantitiesDock) -> None:
+        finish(dock)
+        dock.unbind()
+
+    dock = QuantitiesDock(viewer)
+    qtbot.addWidget(dock, before_close_func=leave)
+    dock.bind()
+    return dock
+
+
+@pytest.fixture
+def run(dock, finish):
+    def measure_all():
+        dock.measure_button.click()
+        finish(dock)
+        return dock.measured
+
+    return measure_all
+
+
+def two_cells(shape) -> np.ndarray:
+    numbers = np.zeros(shape, dtype=int)
+    numbers[8:14, 6:14] = 1
+    numbers[10:18, 24:34] = 5
+    return numbers
+
+
+def labels_of(numbers, **options) -> Labels:
+    scale, units = (0.5, 0.5), ("um", "um")
+    if numbers.ndim == 3:
+        scale, units = (1, *scale), ("pixel", *units)
+    return Labels(numbers, scale=scale, units=units, **options)
+
+
+def assert_same_rows(found, expected):
+    expected = list(expected)
+    assert [(row.frame, row.cell, row.flags) for row in found] == [
+        (row.frame, row.cell, row.flags) for row in expected
+    ]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose([*one.values.values()], [*other.values.values()])
+
+
+def test_without_tractions_nothing_can_be_measured(dock):
+    assert not dock.measure_button.isEnabled()
+    assert "Compute tractions" in dock.message.text()
+    assert dock.table.isHidden()
+
+
+def test_the_whole_field_is_measured(dock, viewer, run, traction):
+    add(viewer, traction)
+    measured = run()
+    assert_same_rows(measured.rows, measure(traction))
+    assert measured.columns == columns_of(traction)
+    assert dock.table.model().rowCount() == 3
+    assert not dock.plot.isHidden()
+
+
+def test_labels_are_cells_with_the_default_dilation(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = two_cells(traction.grid_shape)
+    layer = labels_of(numbers)
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    assert_same_rows(run().rows, measure(traction, Measurement(labels=numbers)))
+    dock.dilation["dilation_um"].value = 1.5
+    how = Measurement(labels=numbers, dilation_steps=3.0)
+    assert_same_rows(run().rows, measure(traction, how))
+
+
+def test_shapes_are_cells(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = (two_cells(traction.grid_shape) == 5).astype(int)
+    corners = np.array([[9.9, 23.9], [9.9, 33.1], [17.1, 33.1], [17.1, 23.9]]) / 2
+    layer = Shapes([corners], shape_type="polygon", units="um")
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    assert_same_rows(run().rows, measure(traction, Measurement(labels=numbers)))
+
+
+def test_the_outline_of_the_file_is_the_usual_region(dock, viewer, run, traction):
+    outline = np.array([[4.5, 4.5], [20.5, 4.5], [20.5, 16.5], [4.5, 16.5]])
+    add(viewer, dataclasses.replace(traction, outline=outline))
+    assert dock.region.value() == "outline"
+    numbers = np.zeros(traction.grid_shape, dtype=int)
+    numbers[5:17, 5:21] = 1
+    assert_same_rows(run().rows, measure(traction, Measurement(labels=numbers)))
+    dock.region.choose("field")
+    assert_same_rows(run().rows, measure(traction))
+
+
+def test_the_cells_of_the_shown_frame_in_all_frames(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = np.zeros(traction.data.shape[:3], dtype=int)
+    numbers[1] = two_cells(traction.grid_shape)
+    layer = labels_of(numbers)
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    assert {row.frame for row in run().rows} == {1}
+    dock.same_cells.setChecked(True)
+    viewer.dims.set_current_step(0, 1)
+    how = Measurement(labels=numbers[1])
+    assert_same_rows(run().rows, measure(traction, how))
+    viewer.dims.set_current_step(0, 2)
+    run()
+    assert "no cell in the shown frame" in dock.message.text()
+
+
+def test_the_energy_of_the_measured_displacements_is_known_for_results(
+    dock, viewer, run, displacement, traction
+):
+    source = add(viewer, displacement)
+    image, _ = show_tractions(viewer.layers, traction, source)
+    dock.fields.choose(image)
+    rows = run().rows
+    assert_same_rows(rows, measure(traction, Measurement(measured=displacement)))
+    assert np.isfinite(rows[0].values["strain_energy_measured_fJ"])
+    describe(viewer.layers, source, unit="px", pixel_size_um=0.1)
+    assert np.isnan(run().rows[0].values["strain_energy_measured_fJ"])
+
+
+def test_every_field_keeps_its_own_measurement(dock, viewer, run, traction):
+    first = add(viewer, traction, title="one")
+    other = dataclasses.replace(traction, data=traction.data * 2)
+    second = add(viewer, other, title="two")
+    dock.fields.choose(first)
+    of_first = run()
+    dock.fields.choose(second)
+    assert dock.measured is None
+    assert dock.table.model().rowCount() == 0
+    dock.measure_button.click()
+    # The result belongs to the field for which the measurement was started.
+    dock.fields.choose(first)
+    assert dock.measured is of_first
+
+
+def test_the_result_is_that_of_the_field_where_it_was_started(
+    dock, viewer, finish, traction
+):
+    first = add(viewer, traction, title="one")
+    other = dataclasses.replace(traction, data=traction.data * 2)
+    second = add(viewer, other, title="two")
+    dock.fields.choose(first)
+    dock.measure_button.click()
+    dock.fields.choose(second)
+    finish(dock)
+    assert dock.measured is None
+    dock.fields.choose(first)
+    assert_same_rows(dock.measured.rows, measure(traction))
+
+
+def test_the_result_of_a_removed_field_is_dropped(dock, viewer, finish, traction):
+    add(viewer, traction)
+    dock.measure_button.click()
+    viewer.layers.clear()
+    finish(dock)
+    assert dock.measured is None
+
+
+def test_the_message_tells_that_a_measurement_is_out_of_date(
+    dock, viewer, run, traction
+):
+    layer = labels_of(two_cells(traction.grid_shape))
+    add(viewer, traction)
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    run()
+    assert "measure again" not in dock.message.text()
+    layer.data_setitem((np.array([2]), np.array([2])), 1)
+    assert "measure again" in dock.message.text()
+    run()
+    assert "measure again" not in dock.message.text()
+    dock.dilation["dilation_um"].value = 1.0
+    assert "measure again" in dock.message.text()
+
+
+def test_flags_are_explained(dock, viewer, run, traction):
+    data = traction.data.copy()
+    data[0, 3, 3] = np.nan
+    add(viewer, dataclasses.replace(traction, data=data))
+    run()
+    assert "1 of 3 rows have the flag holes" in dock.message.text()
+
+
+def test_edited_tractions_are_an_error(dock, viewer, run, traction):
+    image = add(viewer, traction)
+    image.data[0, 0, 0] = 1e6
+    assert run() is None
+    assert "were changed" in dock.message.text()
+
+
+def test_the_plot_marks_the_frame_and_a_click_moves_the_slider(
+    dock, viewer, run, traction
+):
+    add(viewer, traction)
+    run()
+    viewer.dims.set_current_step(0, 2)
+    assert dock.plot._frame == 2
+    dock.plot.frame_chosen.emit(1)
+    assert viewer.dims.current_step[0] == 1
+    assert dock.plot._frame == 1
+    dock.table.frame_chosen.emit(0)
+    assert viewer.dims.current_step[0] == 0
+
+
+def test_only_known_quantities_are_plotted_and_the_choice_is_kept(
+    dock, viewer, run, traction
+):
+    add(viewer, traction)
+    run()
+    names = [dock.quantity.itemData(i) for i in range(dock.quantity.count())]
+    assert "total_force" in names
+    assert "strain_energy_measured" not in names
+    dock.quantity.setCurrentIndex(names.index("total_force"))
+    line, label = dock.plot._lines[0], dock.plot._label
+    assert label == "total force (nN)"
+    assert line.values == tuple(
+        row.values["total_force_nN"] for row in measure(traction)
+    )
+    dock.dilation["dilation_um"].value = 1.0
+    run()
+    assert dock.quantity.currentData() == "total_force"
+
+
+def test_regions_and_rings_are_shown_over_the_tractions(dock, viewer, run, traction):
+    image = add(viewer, traction)
+    image.translate = (0, 3, 4)
+    numbers = two_cells(traction.grid_shape)
+    layer = labels_of(numbers, translate=(3, 4))
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    viewer.layers.selection.active = image
+    run()
+    dock.show_regions.setChecked(True)
+    drawn = viewer.layers[-1]
+    assert viewer.layers.selection.active is image
+    for row, column in ((10, 10), (26, 39)):
+        place = image.data_to_world((0, row, column))
+        np.testing.assert_allclose(drawn.world_to_data(place), (0, row, column))
+    # The dilation is 2 um, four vectors.
+    line = drawn.data[0, 12]
+    assert list(np.flatnonzero(line == 1)) == list(range(2, 18))
+    assert list(np.flatnonzero(line == 6 + 1)) == [0, 1, 18]
+    listed = [dock.region.itemText(i) for i in range(dock.region.count())]
+    assert listed == ["the whole field", layer.name]
+    dock.show_regions.setChecked(False)
+    assert drawn not in viewer.layers
+
+
+def test_the_numbers_of_the_shown_frame_are_features_of_labels(
+    dock, viewer, run, traction
+):
+    add(viewer, traction)
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    dock.show_regions.setChecked(True)
+    viewer.dims.set_current_step(0, 1)
+    rows = run().rows
+    drawn = viewer.layers[-1]
+    for frame in (1, 2):
+        viewer.dims.set_current_step(0, frame)
+        expected = [row.values["total_force_nN"] for row in rows if row.frame == frame]
+        for shown in (layer, drawn):
+            assert list(shown.features["index"]) == [1, 5]
+            assert list(shown.features["frame"]) == [frame, frame]
+            assert list(shown.features["total_force_nN"]) == expected
+    status = layer.get_status((6, 14), world=True)["value"]
+    assert status.startswith("5; frame: 2, strain_energy_fJ: ")
+
+
+def test_features_of_somebody_else_are_kept(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = two_cells(traction.grid_shape)
+    layer = labels_of(numbers, features={"index": [1, 5], "kind": ["a", "b"]})
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    run()
+    assert list(layer.features.columns) == ["index", "kind"]
+
+
+def test_a_frame_without_cells_has_no_features(dock, viewer, run, traction):
+    add(viewer, traction)
+    numbers = np.zeros(traction.data.shape[:3], dtype=int)
+    numbers[1] = two_cells(traction.grid_shape)
+    layer = labels_of(numbers)
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    viewer.dims.set_current_step(0, 1)
+    run()
+    assert len(layer.features) == 2
+    viewer.dims.set_current_step(0, 0)
+    assert len(layer.features) == 0
+
+
+def test_removed_regions_are_not_shown_again(dock, viewer, run, traction):
+    add(viewer, traction)
+    dock.show_regions.setChecked(True)
+    run()
+    viewer.layers.remove(viewer.layers[-1])
+    assert not dock.show_regions.isChecked()
+    assert len(viewer.layers) == 2
+
+
+def test_a_hidden_dock_leaves_no_regions_and_watches_nothing(
+    viewer, qtbot, finish, traction
+):
+    image = add(viewer, traction)
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock = QuantitiesDock(viewer)
+    qtbot.addWidget(dock)
+    watched = [
+        viewer.layers.events.removed,
+        viewer.layers.events.inserted,
+        viewer.dims.events.current_step,
+        viewer.layers.selection.events.active,
+        layer.events.paint,
+        image.events.data,
+    ]
+    before = [len(event.callbacks) for event in watched]
+    dock.bind()
+    dock.region.choose(layer)
+    dock.show_regions.setChecked(True)
+    dock.measure_button.click()
+    finish(dock)
+    assert len(viewer.layers) == 4
+    dock.unbind()
+    assert len(viewer.layers) == 3
+    assert [len(event.callbacks) for event in watched] == before
+    dock.bind()
+    assert len(viewer.layers) == 4
+    dock.unbind()
+
+
+def test_the_table_is_saved_as_by_the_command_line(
+    dock, viewer, run, traction, tmp_path
+):
+    add(viewer, traction, title="cell_07")
+    run()
+    assert dock.suggested_path().name == "cell_07_quantities.csv"
+    path = tmp_path / "table.csv"
+    dock.save(path)
+    assert f"Saved {path}" in dock.message.text()
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["frame", "cell", *columns_of(traction), "flags"]
+    assert float(rows[2]["total_force_nN"]) == pytest.approx(
+        dock.measured.rows[2].values["total_force_nN"], rel=1e-6
+    )
+
+
+def test_a_table_with_a_wrong_name_is_an_error_that_is_shown(
+    dock, viewer, run, traction, tmp_path
+):
+    add(viewer, traction)
+    run()
+    dock.save(tmp_path / "table.xlsx")
+    assert "expected .csv" in dock.message.text()
+
+
+def test_results_of_binned_displacements_are_measured_where_they_are(dock, viewer, run):
+    # A vector of a bin of 2 x 2 lies between those of the displacements.
+    binning = PreparationConfig(bin_size=2)
+    fine = disc_timelapse(n_frames=2, seed=1, shape=(32, 40))
+    displacement = DisplacementStack(
+        fine.displacement * 19.5, unit="um", spacing_um=0.5
+    )
+    coarse = disc_timelapse(n_frames=2, seed=1, shape=(16, 20))
+    traction = TractionStack(
+        coarse.traction * 1000,
+        unit="Pa",
+        spacing_um=1.0,
+        gel=Gel(young_pa=1000.0),
+        metadata={"preparation": options_in_use(binning)},
+    )
+    source = add(viewer, displacement)
+    image, _ = show_tractions(viewer.layers, traction, source)
+    numbers = np.zeros((16, 20), dtype=int)
+    numbers[5:9, 6:11] = 1
+    layer = Labels(numbers, translate=(0.25, 0.25), units="um")
+    viewer.layers.append(layer)
+    dock.fields.choose(image)
+    dock.region.choose(layer)
+    how = Measurement(labels=numbers, measured=prepare(displacement, binning))
+    assert_same_rows(run().rows, measure(traction, how))

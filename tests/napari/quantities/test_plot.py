@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from qtpy.QtCore import QPoint, Qt
+
+from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
+
+
+@pytest.fixture
+def plot(qtbot):
+    plot = TimePlot()
+    qtbot.addWidget(plot)
+    plot.resize(400, 200)
+    lines = [
+        Line("cell 1", "#56B4E9", "-", (0, 1, 2, 3), (1.0, 2.0, math.nan, 4.0)),
+        Line("cell 2", "#E69F00", "-", (0, 1, 2, 3), (3.0, 2.0, 1.0, 0.0)),
+    ]
+    plot.show_lines(lines, "strain energy (fJ)")
+    return plot
+
+
+def test_frames_are_from_left_to_right_inside_the_widget(plot):
+    places = [plot.position_of(frame) for frame in range(4)]
+    assert places == sorted(places)
+    assert 0 < places[0] < places[-1] < plot.width()
+
+
+@pytest.mark.parametrize("frame", [0, 2, 3])
+def test_a_click_chooses_the_nearest_frame(plot, qtbot, frame):
+    place = QPoint(round(plot.position_of(frame)) + 3, 80)
+    with qtbot.waitSignal(plot.frame_chosen) as chosen:
+        qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=place)
+    assert chosen.args == [frame]
+
+
+def test_a_click_beside_the_lines_chooses_the_first_or_the_last_frame(plot):
+    assert (plot.frame_at(0), plot.frame_at(399)) == (0, 3)
+
+
+def test_an_empty_plot_has_no_frames(plot):
+    plot.show_lines([], "")
+    assert plot.frame_at(200) is None
+    assert not plot.grab().isNull()
+
+
+def test_the_mark_is_drawn_at_the_frame(plot):
+    before = plot.grab().toImage()
+    plot.mark_frame(2)
+    after = plot.grab().toImage()
+    changed = {
+        x
+        for x in range(after.width())
+        for y in range(after.height())
+        if before.pixel(x, y) != after.pixel(x, y)
+    }
+    ratio = plot.devicePixelRatioF()
+    assert changed
+    assert all(abs(x / ratio - plot.position_of(2)) <= 1.5 for x in changed)
+
+
+def test_the_mark_does_not_draw_the_lines_again(plot, monkeypatch):
+    plot.grab()
+    monkeypatch.setattr(plot, "_draw", lambda size: pytest.fail("drawn again"))
+    plot.mark_frame(1)
+    plot.grab()
