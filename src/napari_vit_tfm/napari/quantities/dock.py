@@ -540,7 +540,8 @@ def _is_same_spacing(spacing_um: float | None, traction: Description) -> bool:
     computed_um = traction.computed_spacing_um
     if spacing_um is None or computed_um is None:
         return spacing_um is computed_um
-    return math.isclose(spacing_um * traction.bin_size, computed_um, rel_tol=1e-9)
+    expected_um = spacing_um * traction.preparation.bin_size
+    return math.isclose(expected_um, computed_um, rel_tol=1e-9)
 
 
 def _field_id(field: FieldLayers) -> str:
