@@ -17,7 +17,7 @@ from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import Displacement, FloatArray
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.field_file import FieldFile
-from napari_vit_tfm.io.registry import PathLike, readers
+from napari_vit_tfm.io.registry import PathLike, open_field_file, readers
 
 
 def natural_order(paths: Iterable[PathLike]) -> list[Path]:
@@ -80,6 +80,37 @@ def series_in(source: PathLike | FieldFile | Sequence[PathLike]) -> list[Path] |
     return _without_partners(natural_order(found))
 
 
+def input_files(source: PathLike | Sequence[PathLike]) -> list[Path]:
+    """All files that are read from a source of displacements, in order.
+
+    Parameters
+    ----------
+    source : path, or sequence of paths
+        As for `read_displacement`.
+
+    Raises
+    ------
+    FieldFileError
+        If a file is missing, or of no known format.
+
+    Examples
+    --------
+    Two files with one component each:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io import input_files
+    >>> for name in ("u.npy", "v.npy"):
+    ...     np.save(name, np.zeros((16, 16)))
+    >>> [path.name for path in input_files("v.npy")]
+    ['u.npy', 'v.npy']
+    """
+    paths = series_in(source)
+    if paths is None:
+        assert isinstance(source, str | os.PathLike)
+        paths = [Path(source)]
+    return [file for path in paths for file in open_field_file(path).files]
+
+
 def _without_partners(paths: list[Path]) -> list[Path]:
     """Leave out files of y components whose x components are there, too."""
     names = {(path.parent, path.name) for path in paths}
@@ -103,6 +134,7 @@ class Series:
         self.n_frames: list[int] = []
         self._first: Displacement | None = None
         self._outlines_agree = True
+        self._files: list[str] = []
         self._notes: dict[str, list[Path]] = {}
 
     def add(self, path: Path, displacement: Displacement) -> None:
@@ -126,6 +158,7 @@ class Series:
         self._outlines_agree &= _have_same_outline(self._first, displacement)
         for note in displacement.metadata["notes"]:
             self._notes.setdefault(note, []).append(path)
+        self._files += displacement.metadata["files"]
         self.paths.append(path)
         self.n_frames.append(displacement.n_frames)
 
@@ -145,6 +178,7 @@ class Series:
         common["metadata"] = {
             **self._first.metadata,
             "source": [str(path) for path in self.paths],
+            "files": tuple(self._files),
         }
         if not self._outlines_agree:
             common["outline"] = None
