@@ -116,11 +116,7 @@ class Provenance:
                 "reconstruction": reconstruction,
                 "device": device,
             },
-            {
-                "napari-vit-tfm": __version__,
-                "python": platform.python_version(),
-                **{name: version(name) for name in _LIBRARIES},
-            },
+            installed_versions(),
         )
 
     def attributes(self, folder: Path) -> dict[str, str]:
@@ -181,6 +177,15 @@ class Provenance:
         except (ValueError, TypeError, KeyError):
             return None
         return cls(paths, attributes["input_sha256"], parameters, versions)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that compute, by name."""
+    return {
+        "napari-vit-tfm": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
