@@ -38,6 +38,8 @@ from napari_vit_tfm.fields import (
 )
 from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.provenance import KEY as PROVENANCE
+from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.resample import resample_nodes
 from napari_vit_tfm.units import unit_label
 
@@ -165,7 +167,8 @@ def reconstruct(
     config : ReconstructionConfig, keyword-only, optional
         Model, device and batch size.
     method : ReconstructionMethod, keyword-only, optional
-        A loaded method, instead of the model of `config`.
+        The loaded model of `config`, so that it is not loaded again. Without `config`,
+        any loaded method.
     preparation : PreparationConfig, keyword-only, optional
         What is done to the displacements first. None does nothing but bridge holes.
     on_progress : callable, keyword-only, optional
@@ -181,7 +184,8 @@ def reconstruct(
     TractionStack
         Tractions on the grid of the prepared displacements, in Pa, or as ``t / E`` if
         Young's modulus is unknown. They are NaN in holes, unless `preparation` fills
-        these, and in frames with more than 10% of holes (50% if they are filled).
+        these, and in frames with more than 10% of holes (50% if they are filled). The
+        `Provenance` is in ``metadata["provenance"]``.
 
     Raises
     ------
@@ -263,7 +267,7 @@ def reconstruct_batches(
     FieldError, ModelError, ConfigError, Cancelled
         As `reconstruct`.
     """
-    config = config or ReconstructionConfig()
+    config = config or _config_of(method)
     preparation = preparation or PreparationConfig()
     substrate = substrate or Substrate(displacement.gel)
     method = method or load_method(config)
@@ -276,6 +280,13 @@ def reconstruct_batches(
     check_grid(prepared, method)
     device = resolve_device(config.device)
     method.to(device)
+    provenance = Provenance.of(
+        displacement,
+        gel=substrate.gel,
+        preparation=preparation,
+        config=config,
+        device=device,
+    )
     for notice in grid_notices(prepared, method):
         notify(notice)
 
@@ -311,12 +322,21 @@ def reconstruct_batches(
                 raise FieldError("a single frame does not fit into the GPU memory")
             notify(f"out of GPU memory: continuing with batches of {size}")
             continue
+        traction = replace(
+            traction, metadata={**traction.metadata, PROVENANCE: provenance}
+        )
         notices.add_tractions(start, traction.data)
         stop = start + part.n_frames
         yield Batch(start, stop, total, traction)
         start = stop
     for notice in notices.totals():
         notify(notice)
+
+
+def _config_of(method: ReconstructionMethod | None) -> ReconstructionConfig:
+    """The default configuration, with the name of a method that is given without."""
+    default = ReconstructionConfig()
+    return default if method is None else replace(default, model=method.name)
 
 
 def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMethod:

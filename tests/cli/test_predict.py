@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import tracemalloc
 from collections.abc import Callable
@@ -36,7 +38,12 @@ def test_tractions_in_pascal(
         dataset = file["traction"]
         assert dataset.shape == (3, 32, 40, 2)
         assert dataset.dtype == np.float32
-        assert dict(dataset.attrs) == {
+        attributes = dict(dataset.attrs)
+        provenance = {
+            name: attributes.pop(name)
+            for name in ("input", "input_sha256", "parameters", "versions")
+        }
+        assert attributes == {
             "units": "Pa",
             "spacing_um": 0.5,
             "young_pa": 9000.0,
@@ -46,6 +53,16 @@ def test_tractions_in_pascal(
             "model_sha256": "",
             "version": napari_vit_tfm.__version__,
         }
+    assert json.loads(provenance["input"]) == ["cells.h5"]
+    content = displacements.read_bytes()
+    assert provenance["input_sha256"] == hashlib.sha256(content).hexdigest()
+    parameters = json.loads(provenance["parameters"])
+    assert parameters["reading"]["spacing_um"] == 0.5
+    assert parameters["gel"]["young_pa"] == 9000
+    assert parameters["reconstruction"]["model"] == "fttc"
+    versions = json.loads(provenance["versions"])
+    assert versions["napari-vit-tfm"] == napari_vit_tfm.__version__
+    assert {"python", "numpy", "scipy", "torch"} <= versions.keys()
     assert f"tractions: {out} (3 frames of 32 x 40 vectors, in Pa)" in result.stdout
     assert "model: fttc (no weights), on cpu" in result.stdout
     assert "fields per second" in result.stdout
@@ -265,7 +282,7 @@ def test_tractions_are_no_displacements_unless_told(
 def test_outputs_are_checked_first(
     error_of: ErrorOf, displacements: Path, tmp_path: Path
 ) -> None:
-    assert "extension '.tif'" in error_of("predict", displacements, "-o", "out.tif")
+    assert "extension '.xyz'" in error_of("predict", displacements, "-o", "out.xyz")
     line = error_of("predict", displacements, "-o", tmp_path / "no" / "out.h5")
     assert "no folder" in line
     before = displacements.read_bytes()

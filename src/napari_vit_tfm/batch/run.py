@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -26,8 +25,14 @@ from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io import open_displacement, open_traction, read_labels
+from napari_vit_tfm.io import (
+    input_files,
+    open_displacement,
+    open_traction,
+    read_labels,
+)
 from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.provenance import files_sha256
 from napari_vit_tfm.quantities import Recorder
 from napari_vit_tfm.reconstruction import (
     load_method,
@@ -284,25 +289,22 @@ def _key(experiment: Experiment, settings: Settings) -> dict[str, Any]:
         "quantities": asdict(settings.quantities),
     }
     return {
-        "input_sha256": _sha256(experiment.file),
-        "mask_sha256": None if experiment.mask is None else _sha256(experiment.mask),
+        "input_sha256": files_sha256(input_files(experiment.file)),
+        "mask_sha256": None
+        if experiment.mask is None
+        else _mask_sha256(experiment.mask),
         "model_sha256": load_method(settings.config).sha256,
         "version": __version__,
         "options": json.loads(json.dumps(options)),
     }
 
 
-def _sha256(path: Path) -> str:
-    """SHA-256 of a file, or of all files of a folder, in the order of their names."""
+def _mask_sha256(path: Path | None) -> str | None:
+    if path is None:
+        return None
     if not path.exists():
         raise ConfigError(f"{path}: there is no such file")
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    return files_sha256(sorted(path.iterdir()) if path.is_dir() else [path])
 
 
 def _finished(target: Path, key: dict[str, Any]) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from napari_vit_tfm.errors import TFMError
 
 COMMANDS = (
     "predict",
+    "rerun",
     "quantities",
     "batch",
     "attention",

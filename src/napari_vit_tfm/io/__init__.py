@@ -12,7 +12,12 @@ from napari_vit_tfm.io.reading import (
     read_traction,
 )
 from napari_vit_tfm.io.registry import exporters, open_field_file, readers
-from napari_vit_tfm.io.series import natural_order, series_in, without_partners
+from napari_vit_tfm.io.series import (
+    input_files,
+    natural_order,
+    series_in,
+    without_partners,
+)
 from napari_vit_tfm.io.summary import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     TractionSink,
@@ -37,6 +42,7 @@ __all__ = [
     "field_layout",
     "format_in_words",
     "gel_attributes",
+    "input_files",
     "natural_order",
     "open_displacement",
     "open_field_file",

@@ -112,6 +112,11 @@ class FieldFile(ABC):
             return None
         return OUTLINE_NAME, self.values(OUTLINE_NAME, None)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file itself, and others that are read with it."""
+        return (self.path,)
+
     def __enter__(self) -> Self:
         with convert_errors(self.path, self.name), ExitStack() as resources:
             self.open(resources)

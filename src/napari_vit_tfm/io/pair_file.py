@@ -76,6 +76,12 @@ class PairFile(FieldFile, is_format=False):
         """False: the two files are recognised by their own format."""
         return False
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Both files, that of the x component first."""
+        files = (self._file.path, self._partner.path)
+        return files if self._component.axis == 0 else files[::-1]
+
     def open(self, resources: ExitStack) -> None:
         """Open both files."""
         resources.enter_context(self._file)

@@ -44,6 +44,8 @@ from napari_vit_tfm.io.positioned import lengths_by_positions
 from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
 from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
+from napari_vit_tfm.provenance import KEY as PROVENANCE
+from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.units import (
     LENGTHS,
     DisplacementUnit,
@@ -64,6 +66,18 @@ class DisplacementOptions(TypedDict, total=False):
     components_first: bool
     ignore_gel_errors: bool
     on_notice: Callable[[str], None] | None
+
+
+READING_OPTIONS = (
+    "dataset",
+    "unit",
+    "spacing_um",
+    "pixel_size_um",
+    "y",
+    "components_first",
+)
+"""Options of `read_displacement` that determine how a file is read. Those that were
+given are in ``metadata["reading"]`` of the displacements."""
 
 
 def read_displacement(
@@ -254,7 +268,8 @@ def read_traction(
     -------
     TractionStack
         The stack ``(T, H, W, 2)``, with gel and model as far as they are in the file.
-        Tractions that are missing, or not finite, are NaN.
+        Tractions that are missing, or not finite, are NaN. The `Provenance` in a file
+        of this package is in ``metadata["provenance"]``.
 
     Raises
     ------
@@ -282,6 +297,7 @@ def read_traction(
         notes = [*_notes(file, entry, "traction", y), *length_notes]
         data = FileFrames(file, entry, y=direction).all()
         _tell(file, notes, on_notice)
+        known = Provenance.in_attributes(entry.attributes, file.path.parent)
         return TractionStack(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
@@ -292,7 +308,10 @@ def read_traction(
             outline=_outline(file, entry, direction),
             drift=_read_drift(file, n_frames=len(data)),
             records=_read_records(file, n_frames=len(data)),
-            metadata=_metadata(file, entry, direction, notes),
+            metadata={
+                **_metadata(file, entry, direction, notes),
+                **({} if known is None else {PROVENANCE: known}),
+            },
         )
 
 
@@ -408,7 +427,10 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
         gel=gel,
         spacing_in_unit=lengths[SPACING_IN_UNIT],
         outline=_outline(file, entry, direction),
-        metadata=_metadata(file, entry, direction, notes),
+        metadata={
+            **_metadata(file, entry, direction, notes),
+            "reading": {name: options.get(name) for name in READING_OPTIONS},
+        },
     )
 
 
@@ -531,6 +553,7 @@ def _metadata(
 ) -> dict[str, Any]:
     return {
         "source": str(file.path),
+        "files": tuple(map(str, file.files)),
         "dataset": entry.name,
         "layout": entry.layout,
         "y": y,

@@ -89,6 +89,37 @@ def series_in(source: PathLike | FieldFile | Sequence[PathLike]) -> list[Path] |
     return files
 
 
+def input_files(source: PathLike | Sequence[PathLike]) -> list[Path]:
+    """All files that are read from a source of displacements, in order.
+
+    Parameters
+    ----------
+    source : path, or sequence of paths
+        As for `read_displacement`.
+
+    Raises
+    ------
+    FieldFileError
+        If a file is missing, or of no known format.
+
+    Examples
+    --------
+    Two files with one component each:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.io import input_files
+    >>> for name in ("u.npy", "v.npy"):
+    ...     np.save(name, np.zeros((16, 16)))
+    >>> [path.name for path in input_files("v.npy")]
+    ['u.npy', 'v.npy']
+    """
+    paths = series_in(source)
+    if paths is None:
+        assert isinstance(source, str | os.PathLike)
+        paths = [Path(source)]
+    return [file for path in paths for file in open_field_file(path).files]
+
+
 def without_partners(paths: Sequence[Path]) -> list[Path]:
     """Leave out the files whose field is read from another one of the files.
 
@@ -207,6 +238,7 @@ class Series:
         self.n_frames: list[int] = []
         self._first: Displacement | None = None
         self._outlines_agree = True
+        self._files: list[str] = []
         self._notes: dict[str, list[Path]] = {}
         if with_others:
             note = "the last pass of PIV is read; earlier passes are left out"
@@ -234,6 +266,7 @@ class Series:
         self._outlines_agree &= _have_same_outline(self._first, displacement)
         for note in displacement.metadata["notes"]:
             self._notes.setdefault(note, []).append(path)
+        self._files += displacement.metadata["files"]
         self.paths.append(path)
         self.n_frames.append(displacement.n_frames)
 
@@ -271,6 +304,7 @@ class Series:
         common["metadata"] = {
             **self._first.metadata,
             "source": [str(path) for path in self.paths],
+            "files": tuple(self._files),
         }
         if not self._outlines_agree:
             common["outline"] = None

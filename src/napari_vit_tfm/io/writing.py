@@ -28,6 +28,8 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.registry import exporters
+from napari_vit_tfm.provenance import KEY as PROVENANCE
+from napari_vit_tfm.provenance import Provenance
 
 
 def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:
@@ -36,7 +38,8 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     The array is ``traction``, ``(T, H, W, 2)``, float32, with the attributes
     ``units``, ``spacing_um``, ``young_pa``, ``poisson``, ``thickness_um``
     (infinite for a half-space), ``model``, ``model_sha256`` and ``version``,
-    the version of this package. Unknown numbers are NaN. An outline is the array
+    the version of this package. Unknown numbers are NaN. If the tractions have a
+    `Provenance`, its attributes are written, too. An outline is the array
     ``outline``. The mean displacements that were subtracted are the array ``drift``,
     ``(T, 2)``, with the attribute ``units``, "grid". What was done to the frames
     before the reconstruction are arrays with the names of `fields.RECORD_NAMES`, and
@@ -102,17 +105,19 @@ def open_traction(path: str | os.PathLike[str]) -> Iterator[TractionSink]:
     >>> io.read_traction("long.h5").n_frames
     80
     """
-    with _open_output(check_output(path), {}) as append:
-        sink = TractionSink(append)
+    target = check_output(path)
+    with _open_output(target, {}) as append:
+        sink = TractionSink(append, target.parent)
         yield sink
         sink.finish()
 
 
 class TractionSink:
-    """Appends tractions to a file; see `open_traction`."""
+    """Appends tractions to a file in a folder; see `open_traction`."""
 
-    def __init__(self, append: Append) -> None:
+    def __init__(self, append: Append, folder: Path) -> None:
         self._append = append
+        self._folder = folder
         self._first: TractionStack | None = None
         self._drifts: list[npt.NDArray[np.float64]] = []
         self._records: dict[str, list[AnyArray]] = {}
@@ -135,11 +140,30 @@ class TractionSink:
                 "all tractions in a file must have the same grid, unit, spacing, gel "
                 "and model"
             )
-        self._append(TRACTION_NAME, traction.data, _traction_attributes(traction))
+        self._append(TRACTION_NAME, traction.data, self._attributes(traction))
         if traction.drift is not None:
             self._drifts.append(traction.drift)
         for name, values in traction.records.items():
             self._records.setdefault(name, []).append(values)
+
+    def _attributes(self, traction: TractionStack) -> Attributes:
+        """Attributes of tractions; unknown values are NaN, so that none is missing."""
+        attributes: dict[str, str | float | None] = {
+            "units": traction.unit,
+            "spacing_um": traction.spacing_um,
+            **gel_attributes(traction.gel),
+            "model": traction.model,
+            "model_sha256": traction.model_sha256,
+            **traction.metadata.get("preparation", {}),
+            "version": __version__,
+        }
+        provenance: Provenance | None = traction.metadata.get(PROVENANCE)
+        if provenance is not None:
+            attributes |= provenance.attributes(self._folder)
+        return {
+            name: math.nan if value is None else value
+            for name, value in attributes.items()
+        }
 
     def finish(self) -> None:
         """Write outline, drift and records after the last frame."""
@@ -351,22 +375,6 @@ def _common_values(traction: TractionStack) -> tuple[object, ...]:
         traction.drift is None,
         tuple(traction.records),
     )
-
-
-def _traction_attributes(traction: TractionStack) -> Attributes:
-    """Attributes of tractions; unknown values are NaN, so that none is missing."""
-    attributes: dict[str, str | float | None] = {
-        "units": traction.unit,
-        "spacing_um": traction.spacing_um,
-        **gel_attributes(traction.gel),
-        "model": traction.model,
-        "model_sha256": traction.model_sha256,
-        **traction.metadata.get("preparation", {}),
-        "version": __version__,
-    }
-    return {
-        name: math.nan if value is None else value for name, value in attributes.items()
-    }
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views
+from napari_vit_tfm.provenance import file_sha256
 
 _FORMAT = "napari-vit-tfm physics ViT 4"
 
@@ -127,9 +127,3 @@ def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMeth
             f"{path}: a network of this project, but damaged ({reason})"
         ) from error
     return PhysicsViTMethod(network, name=name or path.name, sha256=file_sha256(path))
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

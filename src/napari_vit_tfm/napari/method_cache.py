@@ -69,6 +69,6 @@ def _version(path: Path) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=8)
 def _sha256(path: Path, _version: tuple[int, int]) -> str:
-    from napari_vit_tfm.models.weights import file_sha256
+    from napari_vit_tfm.provenance import file_sha256
 
     return file_sha256(path)

@@ -1,0 +1,234 @@
+"""`Provenance`: what tractions were computed from, with which versions and options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from napari_vit_tfm import __version__
+from napari_vit_tfm.config import (
+    MODEL_ENDINGS,
+    PreparationConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.fields import Displacement
+from napari_vit_tfm.gel import Gel
+
+KEY = "provenance"
+"""Key of the provenance in the metadata of a `TractionStack`."""
+
+_LIBRARIES = ("numpy", "scipy", "torch")
+_NAMES = ("input", "input_sha256", "parameters", "versions")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What tractions were computed from, with which versions and options.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        The files with the displacements; empty if they were in no file.
+    input_sha256 : str
+        Their SHA-256, see `files_sha256`; empty if a file is not there.
+    parameters : mapping
+        All options: ``reading``, the options of `read_displacement` that were given;
+        ``displacement``, the unit and the lengths that were used; ``gel``;
+        ``preparation``; ``reconstruction``; and ``device``, the one that was used.
+    versions : mapping of str to str
+        Versions of this package, Python and the libraries that compute.
+
+    Examples
+    --------
+    Displacements that were in no file:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm import DisplacementStack, Gel, ReconstructionConfig
+    >>> from napari_vit_tfm.config import PreparationConfig
+    >>> from napari_vit_tfm.provenance import Provenance
+    >>> found = Provenance.of(
+    ...     DisplacementStack(np.zeros((1, 16, 16, 2)), unit="grid"),
+    ...     gel=Gel(young_pa=5_000),
+    ...     preparation=PreparationConfig(bin_size=2),
+    ...     config=ReconstructionConfig(model="fttc"),
+    ...     device="cpu",
+    ... )
+    >>> found.files, found.parameters["preparation"]["bin_size"]
+    ((), 2)
+    """
+
+    files: tuple[Path, ...]
+    input_sha256: str
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        displacement: Displacement,
+        *,
+        gel: Gel,
+        preparation: PreparationConfig,
+        config: ReconstructionConfig,
+        device: str,
+    ) -> Provenance:
+        """The provenance of tractions that are about to be computed.
+
+        Parameters
+        ----------
+        displacement : Displacement
+            The displacements, before their preparation.
+        gel : Gel, keyword-only
+            The gel.
+        preparation : PreparationConfig, keyword-only
+            What is done to the displacements first.
+        config : ReconstructionConfig, keyword-only
+            Model and options.
+        device : str, keyword-only
+            The device that computes.
+        """
+        files = tuple(
+            Path(name).absolute() for name in displacement.metadata.get("files", ())
+        )
+        reconstruction = asdict(config)
+        if Path(config.model).suffix.lower() in MODEL_ENDINGS:
+            reconstruction["model"] = str(Path(config.model).absolute())
+        return cls(
+            files,
+            files_sha256(files) if all(file.is_file() for file in files) else "",
+            {
+                "reading": dict(displacement.metadata.get("reading", {})),
+                "displacement": {
+                    "unit": displacement.unit,
+                    "spacing_um": displacement.spacing_um,
+                    "pixel_size_um": displacement.pixel_size_um,
+                },
+                "gel": asdict(gel),
+                "preparation": asdict(preparation),
+                "reconstruction": reconstruction,
+                "device": device,
+            },
+            installed_versions(),
+        )
+
+    def attributes(self, folder: Path) -> dict[str, str]:
+        """Attributes of a file in a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the file.
+
+        Returns
+        -------
+        dict of str to str
+            ``input``, a list of files, ``parameters`` and ``versions`` as JSON, and
+            ``input_sha256``. Paths are relative to the folder.
+        """
+        parameters = dict(self.parameters)
+        reconstruction = dict(parameters["reconstruction"])
+        if Path(reconstruction["model"]).is_absolute():
+            reconstruction["model"] = _relative(reconstruction["model"], folder)
+        parameters["reconstruction"] = reconstruction
+        return {
+            "input": json.dumps([_relative(file, folder) for file in self.files]),
+            "input_sha256": self.input_sha256,
+            "parameters": json.dumps(parameters),
+            "versions": json.dumps(dict(self.versions)),
+        }
+
+    @classmethod
+    def in_attributes(
+        cls, attributes: Mapping[str, Any], folder: Path
+    ) -> Provenance | None:
+        """The provenance in the attributes of a file.
+
+        Parameters
+        ----------
+        attributes : mapping
+            The attributes.
+        folder : Path
+            Folder of the file.
+
+        Returns
+        -------
+        Provenance or None
+            None if the file has none, or it is damaged.
+        """
+        if not all(isinstance(attributes.get(name), str) for name in _NAMES):
+            return None
+        try:
+            files, parameters, versions = (
+                json.loads(attributes[name])
+                for name in ("input", "parameters", "versions")
+            )
+            paths = tuple(_beside(name, folder) for name in files)
+            model = parameters["reconstruction"]["model"]
+            if Path(model).suffix.lower() in MODEL_ENDINGS:
+                parameters["reconstruction"]["model"] = str(_beside(model, folder))
+        except (ValueError, TypeError, KeyError):
+            return None
+        return cls(paths, attributes["input_sha256"], parameters, versions)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that compute, by name."""
+    return {
+        "napari-vit-tfm": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, in hexadecimal; an unchanged file is read only once."""
+    state = Path(path).stat()
+    return _sha256(os.path.realpath(path), state.st_size, state.st_mtime_ns)
+
+
+def files_sha256(paths: Sequence[Path]) -> str:
+    """SHA-256 of one or several files, in hexadecimal.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files.
+
+    Returns
+    -------
+    str
+        Of one file, its SHA-256. Of several, the SHA-256 of those of the files, in
+        this order. Empty for no file.
+    """
+    if len(paths) < 2:
+        return "".join(map(file_sha256, paths))
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(bytes.fromhex(file_sha256(path)))
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=10_000)
+def _sha256(path: str, _size: int, _modified_ns: int) -> str:
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _relative(path: str | Path, folder: Path) -> str:
+    """A path from a folder; absolute if they are on different drives."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return Path(path).as_posix()
+
+
+def _beside(path: str, folder: Path) -> Path:
+    return Path(os.path.normpath(folder.absolute() / path))
