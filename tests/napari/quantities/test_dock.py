@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
 
-from layers_of_fields import add, describe, show_tractions
+from layers_of_fields import add, describe, remove_garbage, show_tractions
 from napari_vit_tfm.config import PreparationConfig
 from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.displacement.preparation import options_in_use
@@ -137,7 +138,7 @@ def test_the_energy_of_the_measured_displacements_is_known_for_results(
     rows = run().rows
     assert_same_rows(rows, measure(traction, Measurement(measured=displacement)))
     assert np.isfinite(rows[0].values["strain_energy_measured_fJ"])
-    describe(viewer.layers, source, unit="px", pixel_size_um=0.1)
+    describe(viewer.layers, source, unit="grid")
     assert np.isnan(run().rows[0].values["strain_energy_measured_fJ"])
 
 
@@ -364,7 +365,52 @@ def test_a_hidden_dock_leaves_no_regions_and_watches_nothing(
     assert [len(event.callbacks) for event in watched] == before
     dock.bind()
     assert len(viewer.layers) == 4
+    assert dock.region.value() is layer
+    assert "measure again" not in dock.message.text()
     dock.unbind()
+
+
+def test_a_hidden_dock_keeps_no_layers(
+    dock, viewer, run, displacement, traction, two_results
+):
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    dock.other.choose(two_results[1])
+    run()
+    dock.unbind()
+    references = [weakref.ref(one) for one in viewer.layers]
+    two_results.clear()
+    del layer
+    viewer.layers.clear()
+    remove_garbage(viewer)
+    assert [reference() for reference in references] == [None] * len(references)
+    dock.bind()
+
+
+def test_a_measurement_can_be_cancelled(dock, viewer, finish, traction):
+    add(viewer, traction)
+    dock.measure_button.click()
+    assert dock.measure_button.text() == "Cancel"
+    dock.measure_button.click()
+    finish(dock)
+    assert dock.measure_button.text() == "Measure"
+    assert dock.measured is None
+    assert dock.message.text() == "Cancelled."
+
+
+def test_the_region_is_kept_when_the_layers_change(dock, viewer, traction):
+    add(viewer, traction)
+    layers = [labels_of(two_cells(traction.grid_shape), name=name) for name in "ab"]
+    viewer.layers.extend(layers)
+    dock.region.choose(layers[1])
+    viewer.layers.reverse()
+    layers[1].name = "c"
+    viewer.layers.remove(layers[0])
+    assert dock.region.value() is layers[1]
+    assert dock.region.currentText() == "c"
+    viewer.layers.remove(layers[1])
+    assert dock.region.value() == "field"
 
 
 def test_the_table_is_saved_as_by_the_command_line(
@@ -453,11 +499,13 @@ def test_two_results_of_a_field_are_compared(dock, viewer, run, traction, two_re
         f"ViT and FTTC differ most in frame {frame} at x {column * 0.5:.4g}, "
         f"y {row * 0.5:.4g} \N{MICRO SIGN}m: {largest:.4g} and {2 * largest:.4g} Pa, "
         f"difference {largest:.4g} Pa."
-    ) in dock.message.text()
+    ) in dock.message.text().replace("\N{NO-BREAK SPACE}", " ")
     assert "is 63% of that" in dock.message.text()
     image, arrows = viewer.layers[n_layers:]
     assert image.name == "cell_07: ViT minus FTTC (Pa)"
     assert arrows.name == "cell_07: ViT minus FTTC arrows (Pa)"
+    visible = [layer for layer in viewer.layers if layer.visible]
+    assert visible == [*viewer.layers[:2], image, arrows]
     np.testing.assert_allclose(image.data, traction.magnitude(), rtol=1e-5)
     place = two_results[0].data_to_world((1, 5, 6))
     np.testing.assert_allclose(image.world_to_data(place), (1, 5, 6))

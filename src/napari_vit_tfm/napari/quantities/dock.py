@@ -115,11 +115,14 @@ class Running:
     ----------
     field : FieldLayers
         The tractions.
+    other : FieldLayers, optional
+        Those that they are compared with.
     settings, labels
         As for `Kept`.
     """
 
     field: FieldLayers
+    other: FieldLayers | None
     settings: Settings
     labels: weakref.ref[Labels] | None
 
@@ -416,11 +419,11 @@ class QuantitiesDock(Dock):
 
     def start_job(self) -> None:
         """Measure the chosen tractions with the settings of the dock."""
-        field = self.fields.field()
+        field, other = self.fields.field(), self.other.field()
         if self._job.pending is not None or field is None:
             return
         try:
-            request = self._request(field, self.other.field())
+            request = self._request(field, other)
         except FieldError as error:
             self._outcome = in_one_line(error)
             self.refresh()
@@ -430,7 +433,7 @@ class QuantitiesDock(Dock):
         has_layer = not isinstance(region, str)
         is_doubtful = has_layer and self._viewer.dims.units is None
         self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
-        self._running = Running(field, self._settings(), labels)
+        self._running = Running(field, other, self._settings(), labels)
         self._job.submit(request)
         self.message.setText("Measuring…")
         self.measure_button.setText("Cancel")
@@ -457,16 +460,23 @@ class QuantitiesDock(Dock):
         self._kept[_field_id(running.field)] = kept
         if outcome.difference is not None:
             names = list(measured.tables)
-            self._show_difference(outcome.difference, running.field.first, names)
+            self._show_difference(outcome.difference, running, names)
 
     def _show_difference(
-        self, difference: TractionStack, layer: Layer, names: list[str]
+        self, difference: TractionStack, running: Running, names: list[str]
     ) -> None:
-        """Add the layers of a difference, instead of those of the same name."""
-        new, layers = difference_layers(difference, layer, names), self._viewer.layers
+        """Add the layers of a difference, instead of those of the same name.
+
+        Both tractions are hidden: there is room for one colour bar.
+        """
+        layers = self._viewer.layers
+        new = difference_layers(difference, running.field.first, names)
         for old in list(layers):
             if is_overlay(old) and old.name in [one.name for one in new]:
                 layers.remove(old)
+        other = () if running.other is None else running.other.layers
+        for layer in (*running.field.layers, *other):
+            layer.visible = False
         self._add(new)
 
     def _on_error(self, _request: Request, error: Exception) -> None:

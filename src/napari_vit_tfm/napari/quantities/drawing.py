@@ -19,7 +19,7 @@ from napari_vit_tfm.napari.quantities.measuring import Measured
 # for a dark theme.
 _COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00")
 
-_OPACITY = 0.5
+_OPACITY = 0.4
 
 
 def colour_of(cell: int) -> str:

@@ -210,7 +210,9 @@ def _in_words(found: Comparison, names: list[str]) -> str:
     one, other = found.magnitudes
     return (
         f"{names[0]} and {names[1]} differ most in frame {found.frame} at "
-        f"x {found.column * step:.4g}, y {found.row * step:.4g} {length}: "
+        # With no-break spaces.
+        f"x\N{NO-BREAK SPACE}{found.column * step:.4g}, "
+        f"y\N{NO-BREAK SPACE}{found.row * step:.4g}\N{NO-BREAK SPACE}{length}: "
         f"{one:.4g} and {other:.4g} {unit}, difference {found.largest:.4g} {unit}. "
         "The root mean square of the difference is "
         f"{found.relative:.0%} of that of the tractions."

@@ -28,10 +28,14 @@ class OtherChooser(QComboBox):
         super().__init__(parent)
         may_shrink(self)
         self._listed: list[FieldLayers] = []
+        self._chosen = ""
+        self.currentIndexChanged.connect(self._remember)
         self.addItem(_NOTHING, "")
 
     def list_for(self, layers: Iterable[Layer], field: FieldLayers | None) -> None:
-        """List what a field can be compared with; the choice is kept if it is there.
+        """List what a field can be compared with.
+
+        What the user has chosen is chosen again whenever it is in the list.
 
         Parameters
         ----------
@@ -40,14 +44,13 @@ class OtherChooser(QComboBox):
         field : FieldLayers, optional
             The tractions; None lists nothing.
         """
-        before = self.key()
         with QSignalBlocker(self):
             self._listed = [] if field is None else others_of(layers, field)
             self.clear()
             self.addItem(_NOTHING, "")
             for one in self._listed:
                 self.addItem(one.label, _id(one))
-            self.setCurrentIndex(max(self.findData(before), 0))
+            self.setCurrentIndex(max(self.findData(self._chosen), 0))
         self.setEnabled(bool(self._listed))
 
     def field(self) -> FieldLayers | None:
@@ -59,6 +62,9 @@ class OtherChooser(QComboBox):
         """Choose the tractions that a layer shows."""
         listed = (i for i, one in enumerate(self._listed) if layer in one.layers)
         self.setCurrentIndex(next(listed) + 1)
+
+    def _remember(self) -> None:
+        self._chosen = self.key()
 
     def key(self) -> str:
         """Identifier of the chosen tractions; empty for nothing."""
