@@ -1,8 +1,9 @@
-"""The documentation's pictures of the inspector in use.
+"""The documentation's pictures of the docks in use.
 
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
-``inspector.png``, ``inspector-displacement.png`` and ``inspector-influence.png``.
+``inspector.png``, ``inspector-displacement.png`` and ``inspector-influence.png``. Then
+it measures a sample and saves ``quantities.png``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import napari
 from qtpy.QtWidgets import QApplication
@@ -28,6 +30,8 @@ from napari_vit_tfm.napari.demo import (
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1280, 800)
+_CELL = (0.1, 0.33, 0.9, 0.67)
+"""Top, left, bottom and right of the sample's cell, as parts of the field."""
 
 
 def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> None:
@@ -54,6 +58,58 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     wait_until(lambda: not dock.is_busy)
     inspector.look_at(evidence="influence")
     save_picture(viewer, folder / "inspector-influence.png")
+
+
+def take_picture_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
+    """Compare two methods in a cell of the sample, and save what it looks like.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An empty window.
+    folder : Path
+        Where the picture goes.
+    """
+    viewer.open_sample(_PLUGIN, "cell")
+    _, traction = viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
+    QApplication.processEvents()
+    results: list[Any] = []
+    for model in ("bayesian-fttc", "vit"):
+        traction.model.choose(model)
+        traction.run_button.click()
+        wait_until(lambda: not traction.is_busy)
+        shown = list(viewer.layers[-2:])
+        results.append(shown[0])
+    viewer.window.remove_dock_widget(traction.parent())
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Quantities")
+    QApplication.processEvents()
+    _, height, width = viewer.layers[0].extent.world[1]
+    top, left, bottom, right = (
+        part * length for part, length in zip(_CELL, (height, width) * 2, strict=True)
+    )
+    cell = viewer.add_shapes(
+        [[[top, left], [top, right], [bottom, right], [bottom, left]]],
+        shape_type="ellipse",
+        name="cells",
+        edge_color="white",
+        edge_width=0.4,
+        face_color="transparent",
+        units="um",
+        axis_labels=("y", "x"),
+    )
+    dock.fields.choose(results[1])
+    dock.other.choose(results[0])
+    dock.region.choose(cell)
+    dock.show_regions.setChecked(True)
+    dock.measure_button.click()
+    wait_until(lambda: not dock.is_busy)
+    for layer in viewer.layers:
+        # The difference is in the layer list only.
+        layer.visible = layer in (*shown, cell) or "regions" in layer.name
+    dock.quantity.setCurrentIndex(dock.quantity.findData("total_force"))
+    dock.go_to_frame(5)
+    viewer.reset_view(margin=0.12)
+    save_picture(viewer, folder / "quantities.png")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The dock watches the layers from when it is seen.
     QApplication.processEvents()
     take_pictures(viewer, dock, options.output)
+    viewer.close()
+    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    viewer.window.resize(*_WINDOW)
+    take_picture_of_quantities(viewer, options.output)
     viewer.close()
     return 0
 

@@ -85,6 +85,40 @@ def test_both_docks_fit_a_laptop_and_the_view_is_fitted(window, qtbot):
     assert is_fitted()
 
 
+def test_all_docks_as_tabs_fit_a_laptop(window, qtbot):
+    window.window.resize(1280, 800)
+    for name in ("Traction", "Attention", "Quantities"):
+        window.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    qtbot.wait(100)
+    shown = window.window._qt_window
+    assert shown.minimumSizeHint().height() <= 800
+    assert shown.minimumSizeHint().width() <= 1280
+
+
+def test_a_real_click_in_the_plot_of_quantities_moves_the_slider(
+    window, qtbot, finish, traction
+):
+    window.window.resize(1280, 800)
+    window.layers.extend(Layer.create(*data) for data in field_layers(traction))
+    _, dock = window.window.add_plugin_dock_widget(PLUGIN, "Quantities")
+    qtbot.waitUntil(dock.isVisible)
+    dock.show_regions.setChecked(True)
+    dock.measure_button.click()
+    finish(dock)
+    qtbot.waitUntil(dock.plot.isVisible)
+    qtbot.wait(100)
+    body = dock.rows.parentWidget()
+    for part in (dock.plot, dock.table, dock.quantity):
+        assert part.geometry().right() <= body.width()
+    assert len(window.layers) == 5
+    for frame in (2, 0, 1):
+        place = QPoint(round(dock.plot.position_of(frame)), 60)
+        qtbot.mouseClick(dock.plot, Qt.MouseButton.LeftButton, pos=place)
+        assert window.dims.current_step[0] == frame
+    window.window.remove_dock_widget(dock.parent())
+    assert len(window.layers) == 4
+
+
 def test_a_view_that_the_user_has_moved_is_kept(window, qtbot):
     camera = window.scene.camera
     camera.center, camera.zoom = (0, 3, 4), 7.5

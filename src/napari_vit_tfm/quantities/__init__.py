@@ -18,6 +18,7 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
+from napari_vit_tfm.quantities.comparison import Comparison, compare
 from napari_vit_tfm.quantities.control import force_free_magnitude
 from napari_vit_tfm.quantities.measure import (
     Measurement,
@@ -38,7 +39,11 @@ from napari_vit_tfm.quantities.regions import (
     regions_of,
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
-from napari_vit_tfm.quantities.tables import write_adhesions, write_quantities
+from napari_vit_tfm.quantities.tables import (
+    write_adhesions,
+    write_comparison,
+    write_quantities,
+)
 from napari_vit_tfm.quantities.units import SCALES, Scale
 
 __all__ = [
@@ -46,6 +51,7 @@ __all__ = [
     "SCALES",
     "Adhesion",
     "Cell",
+    "Comparison",
     "Measurement",
     "Quantity",
     "Recorder",
@@ -56,6 +62,7 @@ __all__ = [
     "adhesions_of",
     "cells_of",
     "columns_of",
+    "compare",
     "default_dilation_steps",
     "dilation_in_steps",
     "force_free_magnitude",
@@ -67,5 +74,6 @@ __all__ = [
     "row_of",
     "scale_of",
     "write_adhesions",
+    "write_comparison",
     "write_quantities",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
@@ -54,17 +54,47 @@ def write_quantities(
     FieldFileError
         As for `check_table`.
     """
-    header = ["frame", "cell", *columns, "flags"]
+    lines = (_line(columns, row) for row in rows)
+    _write(path, _header(columns), lines)
+
+
+def write_comparison(
+    path: str | Path, columns: Sequence[str], tables: Mapping[str, Iterable[Row]]
+) -> None:
+    """Write one line for each cell and frame of several tractions.
+
+    Parameters
+    ----------
+    path : path
+        The CSV file.
+    columns : sequence of str
+        As for `write_quantities`.
+    tables : mapping of str to iterable of Row
+        Quantities by the name of the tractions, such as their method, which is in the
+        first column, ``tractions``.
+
+    Raises
+    ------
+    FieldFileError
+        As for `check_table`.
+    """
     lines = (
-        [
-            str(row.frame),
-            str(row.cell),
-            *(_number(row.values[name]) for name in columns),
-            ";".join(row.flags),
-        ]
-        for row in rows
+        [name, *_line(columns, row)] for name, rows in tables.items() for row in rows
     )
-    _write(path, header, lines)
+    _write(path, ["tractions", *_header(columns)], lines)
+
+
+def _header(columns: Sequence[str]) -> list[str]:
+    return ["frame", "cell", *columns, "flags"]
+
+
+def _line(columns: Sequence[str], row: Row) -> list[str]:
+    return [
+        str(row.frame),
+        str(row.cell),
+        *(_number(row.values[name]) for name in columns),
+        ";".join(row.flags),
+    ]
 
 
 def write_adhesions(

@@ -68,6 +68,16 @@ def test_labels_on_a_microscope_image_of_another_scale_and_unit(at_vectors):
     np.testing.assert_array_equal(at_vectors(layer), expected)
 
 
+def test_a_vector_belongs_to_the_label_that_napari_shows_there(at_vectors, field):
+    # Vectors every 0.5 um lie anywhere in pixels of 0.83 um.
+    numbers = np.arange(1, 17 * 25 + 1).reshape(17, 25)
+    layer = Labels(numbers, scale=(0.83, 0.83), translate=(0.1, -0.3), units="um")
+    found = at_vectors(layer)
+    for row, column in ((0, 0), (1, 1), (5, 8), (13, 22), (26, 39)):
+        place = field.data_to_world((0, row, column))
+        assert found[row, column] == layer.get_value(place, world=True)
+
+
 def test_labels_over_tractions_that_are_moved_and_turned(at_vectors, field):
     field.translate = (0, 7, -2)
     field.rotate = 90

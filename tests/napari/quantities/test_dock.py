@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
 
-from layers_of_fields import add, describe, show_tractions
+from layers_of_fields import add, describe, remove_garbage, show_tractions
 from napari_vit_tfm.config import PreparationConfig
 from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.displacement.preparation import options_in_use
@@ -137,7 +138,7 @@ def test_the_energy_of_the_measured_displacements_is_known_for_results(
     rows = run().rows
     assert_same_rows(rows, measure(traction, Measurement(measured=displacement)))
     assert np.isfinite(rows[0].values["strain_energy_measured_fJ"])
-    describe(viewer.layers, source, unit="px", pixel_size_um=0.1)
+    describe(viewer.layers, source, unit="grid")
     assert np.isnan(run().rows[0].values["strain_energy_measured_fJ"])
 
 
@@ -315,6 +316,18 @@ def test_a_frame_without_cells_has_no_features(dock, viewer, run, traction):
     assert len(layer.features) == 0
 
 
+def test_showing_regions_keeps_the_chosen_tractions(dock, viewer, run, traction):
+    first = add(viewer, traction, title="one")
+    second = add(viewer, traction, title="two")
+    viewer.layers.selection.active = second
+    dock.fields.choose(first)
+    dock.show_regions.setChecked(True)
+    run()
+    assert viewer.layers[-1].name == "one: regions and rings"
+    assert dock.fields.layer() is first
+    assert viewer.layers.selection.active is second
+
+
 def test_removed_regions_are_not_shown_again(dock, viewer, run, traction):
     add(viewer, traction)
     dock.show_regions.setChecked(True)
@@ -352,7 +365,52 @@ def test_a_hidden_dock_leaves_no_regions_and_watches_nothing(
     assert [len(event.callbacks) for event in watched] == before
     dock.bind()
     assert len(viewer.layers) == 4
+    assert dock.region.value() is layer
+    assert "measure again" not in dock.message.text()
     dock.unbind()
+
+
+def test_a_hidden_dock_keeps_no_layers(
+    dock, viewer, run, displacement, traction, two_results
+):
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    dock.other.choose(two_results[1])
+    run()
+    dock.unbind()
+    references = [weakref.ref(one) for one in viewer.layers]
+    two_results.clear()
+    del layer
+    viewer.layers.clear()
+    remove_garbage(viewer)
+    assert [reference() for reference in references] == [None] * len(references)
+    dock.bind()
+
+
+def test_a_measurement_can_be_cancelled(dock, viewer, finish, traction):
+    add(viewer, traction)
+    dock.measure_button.click()
+    assert dock.measure_button.text() == "Cancel"
+    dock.measure_button.click()
+    finish(dock)
+    assert dock.measure_button.text() == "Measure"
+    assert dock.measured is None
+    assert dock.message.text() == "Cancelled."
+
+
+def test_the_region_is_kept_when_the_layers_change(dock, viewer, traction):
+    add(viewer, traction)
+    layers = [labels_of(two_cells(traction.grid_shape), name=name) for name in "ab"]
+    viewer.layers.extend(layers)
+    dock.region.choose(layers[1])
+    viewer.layers.reverse()
+    layers[1].name = "c"
+    viewer.layers.remove(layers[0])
+    assert dock.region.value() is layers[1]
+    assert dock.region.currentText() == "c"
+    viewer.layers.remove(layers[1])
+    assert dock.region.value() == "field"
 
 
 def test_the_table_is_saved_as_by_the_command_line(
@@ -406,3 +464,120 @@ def test_results_of_binned_displacements_are_measured_where_they_are(dock, viewe
     dock.region.choose(layer)
     how = Measurement(labels=numbers, measured=prepare(displacement, binning))
     assert_same_rows(run().rows, measure(traction, how))
+
+
+@pytest.fixture
+def two_results(dock, viewer, displacement, traction):
+    """Layers of two results of a field; the second one is twice as large."""
+    source = add(viewer, displacement, title="cell_07")
+    larger = dataclasses.replace(traction, data=traction.data * 2, model="fttc")
+    smaller = dataclasses.replace(traction, model="vit")
+    results = [
+        show_tractions(viewer.layers, stack, source)[0] for stack in (smaller, larger)
+    ]
+    dock.fields.choose(results[0])
+    return results
+
+
+def test_two_results_of_a_field_are_compared(dock, viewer, run, traction, two_results):
+    dock.other.choose(two_results[1])
+    n_layers = len(viewer.layers)
+    measured = run()
+    assert list(measured.tables) == ["ViT", "FTTC"]
+    of_vit, of_fttc = (
+        [row.values for row in rows] for rows in measured.tables.values()
+    )
+    for one, other in zip(of_vit, of_fttc, strict=True):
+        assert other["total_force_nN"] == pytest.approx(2 * one["total_force_nN"])
+    assert dock.table.model().rowCount() == 6
+    assert [line.style for line in dock.plot._lines] == ["-", "--"]
+    frame, row, column = np.unravel_index(
+        np.argmax(traction.magnitude()), traction.data.shape[:3]
+    )
+    largest = traction.longest()
+    assert (
+        f"ViT and FTTC differ most in frame {frame} at x {column * 0.5:.4g}, "
+        f"y {row * 0.5:.4g} \N{MICRO SIGN}m: {largest:.4g} and {2 * largest:.4g} Pa, "
+        f"difference {largest:.4g} Pa."
+    ) in dock.message.text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "is 63% of that" in dock.message.text()
+    image, arrows = viewer.layers[n_layers:]
+    assert image.name == "cell_07: ViT minus FTTC (Pa)"
+    assert arrows.name == "cell_07: ViT minus FTTC arrows (Pa)"
+    visible = [layer for layer in viewer.layers if layer.visible]
+    assert visible == [*viewer.layers[:2], image, arrows]
+    np.testing.assert_allclose(image.data, traction.magnitude(), rtol=1e-5)
+    place = two_results[0].data_to_world((1, 5, 6))
+    np.testing.assert_allclose(image.world_to_data(place), (1, 5, 6))
+    # A picture, and no tractions that could be measured or saved.
+    assert dock.fields.count() == 2
+
+
+def test_a_comparison_replaces_the_difference_of_the_last_one(
+    dock, viewer, run, two_results
+):
+    dock.other.choose(two_results[1])
+    run()
+    n_layers = len(viewer.layers)
+    run()
+    assert len(viewer.layers) == n_layers
+
+
+def test_only_tractions_of_the_same_field_can_be_compared(
+    dock, viewer, run, traction, two_results
+):
+    add(viewer, traction, title="another cell")
+    dock.fields.choose(two_results[0])
+    assert [dock.other.itemText(i) for i in range(dock.other.count())] == [
+        "nothing",
+        two_results[1].name,
+    ]
+    dock.other.choose(two_results[1])
+    run()
+    dock.other.setCurrentIndex(0)
+    assert "measure again" in dock.message.text()
+    run()
+    assert dock.table.model().rowCount() == 3
+
+
+def test_known_tractions_of_a_file_are_compared_by_its_name(
+    dock, viewer, traction, two_results
+):
+    known = add(viewer, traction, title="cell_07", quantity="known traction")
+    dock.fields.choose(two_results[0])
+    dock.other.choose(known)
+    assert dock.other.field().first is known
+
+
+def test_tractions_that_do_not_fit_together_are_an_error(
+    dock, viewer, run, traction, two_results
+):
+    finer = dataclasses.replace(traction, spacing_um=0.4)
+    other = add(viewer, finer, title="cell_07")
+    dock.fields.choose(two_results[0])
+    dock.other.choose(other)
+    assert run() is None
+    assert "can be compared" in dock.message.text()
+
+
+def test_results_of_the_same_method_have_different_names(
+    dock, viewer, run, traction, displacement
+):
+    source = add(viewer, displacement, title="cell_07")
+    first, _ = show_tractions(viewer.layers, traction, source)
+    second, _ = show_tractions(viewer.layers, traction, source)
+    dock.fields.choose(first)
+    dock.other.choose(second)
+    assert list(run().tables) == [first.name, second.name]
+
+
+def test_a_comparison_is_saved_with_the_names_of_the_methods(
+    dock, run, two_results, tmp_path
+):
+    dock.other.choose(two_results[1])
+    run()
+    path = tmp_path / "table.csv"
+    dock.save(path)
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["tractions"] for row in rows] == ["ViT"] * 3 + ["FTTC"] * 3

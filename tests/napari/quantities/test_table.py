@@ -27,7 +27,7 @@ def table(qtbot):
         row(1, 1, 700.0, 2.0),
         row(1, 2, math.nan, 1.0),
     ]
-    table.show_rows(rows, COLUMNS, Scale("Pa", "um"))
+    table.show_rows({"ViT": rows}, COLUMNS, Scale("Pa", "um"))
     return table
 
 
@@ -90,3 +90,14 @@ def test_a_double_click_chooses_the_frame_of_the_row(table, qtbot):
     with qtbot.waitSignal(table.frame_chosen) as chosen:
         table.doubleClicked.emit(table.model().index(0, 3))
     assert chosen.args == [1]
+
+
+def test_the_rows_of_two_tractions_follow_each_other_and_have_their_names(table):
+    tables = {
+        "ViT": [row(0, 1, 2.0, 1.0), row(1, 1, 3.0, 1.0)],
+        "FTTC": [row(0, 1, 4.0, 1.0), row(1, 1, 5.0, 1.0)],
+    }
+    table.show_rows(tables, COLUMNS, Scale("Pa", "um"))
+    assert shown(table, 0) == ["ViT", "FTTC", "ViT", "FTTC"]
+    assert shown(table, 3) == ["2", "4", "3", "5"]
+    assert table.text().splitlines()[0].startswith("tractions\tframe\tcell")

@@ -277,7 +277,7 @@ def is_outline_of(layer: Layer, field_id: str) -> bool:
 
 
 def is_overlay(layer: Layer) -> bool:
-    """Whether a layer is drawn over a field by an inspection of attention."""
+    """Whether a layer is drawn over a field by the attention or quantities dock."""
     return bool(layer.metadata.get(PREFIX + "part") == "overlay")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import math
 import weakref
 from dataclasses import dataclass
@@ -14,36 +14,36 @@ from napari.layers import Labels, Layer
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton
 
-from napari_vit_tfm.config import PreparationConfig, QuantitiesConfig
+from napari_vit_tfm.config import QuantitiesConfig
 from napari_vit_tfm.errors import FieldError, TFMError
-from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.metadata import Description
+from napari_vit_tfm.napari.layers.metadata import Description, is_overlay
 from napari_vit_tfm.napari.layers.placing import frame_at, world_at
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
-    as_displacement,
-    find_displacements,
     find_tractions,
-    layer_stack,
     source_files,
 )
-from napari_vit_tfm.napari.layers.registry import (
-    checksum_of_vectors,
-    description_of,
-)
+from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.quantities.cells import Numbers, cells_at_vectors
-from napari_vit_tfm.napari.quantities.drawing import colour_of, region_layer
+from napari_vit_tfm.napari.quantities.drawing import (
+    colour_of,
+    difference_layers,
+    region_layer,
+)
 from napari_vit_tfm.napari.quantities.features import write_features
 from napari_vit_tfm.napari.quantities.measuring import (
     Measured,
+    Outcome,
     Request,
-    Source,
     measure_request,
 )
+from napari_vit_tfm.napari.quantities.other_chooser import OtherChooser
 from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
 from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
+from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
 from napari_vit_tfm.napari.quantities.table import QuantitiesTable
 from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
@@ -56,6 +56,7 @@ from napari_vit_tfm.options import options_of
 from napari_vit_tfm.quantities import (
     QUANTITIES,
     labels_of_outline,
+    write_comparison,
     write_quantities,
 )
 
@@ -67,6 +68,9 @@ _NO_COMMON_UNITS = (
     "The layers have no common units, so the cells are where the viewer shows them: "
     "check with “Show regions and rings” that they lie on the tractions."
 )
+_STYLES = ("-", "--")
+"""Line styles of the tractions, and of those that they are compared with."""
+
 _STALE = "Measured with other settings, or before a change: measure again."
 
 
@@ -77,6 +81,7 @@ class Settings:
     region: str
     dilation_um: float | None
     has_same_cells: bool
+    other: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +93,38 @@ class Kept:
     measured : Measured
         The quantities.
     settings : Settings
-        Region and dilation.
-    traction : weak reference to TractionStack
-        The tractions. The layers return the same stack as long as nothing changes.
+        Region, dilation and comparison.
+    tractions : tuple of weak references to TractionStack
+        The tractions, and those that they are compared with. The layers return the same
+        stack as long as nothing changes.
     labels : weak reference to Labels, optional
         The layer with the cells, if it is a Labels layer.
     """
 
     measured: Measured
     settings: Settings
-    traction: weakref.ref[TractionStack]
+    tractions: tuple[weakref.ref[TractionStack], ...]
     labels: weakref.ref[Labels] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """What is being measured.
+
+    Parameters
+    ----------
+    field : FieldLayers
+        The tractions.
+    other : FieldLayers, optional
+        Those that they are compared with.
+    settings, labels
+        As for `Kept`.
+    """
+
+    field: FieldLayers
+    other: FieldLayers | None
+    settings: Settings
+    labels: weakref.ref[Labels] | None
 
 
 class QuantitiesDock(Dock):
@@ -112,18 +138,19 @@ class QuantitiesDock(Dock):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer, message_lines=2, find=find_tractions)
-        self._job = LatestJob[Request, int, Measured](
+        self._job = LatestJob[Request, int, Outcome](
             self,
             measure_request,
             on_step=self._on_step,
             on_result=self._on_result,
             on_error=self._on_error,
-            on_finished=self.refresh,
+            on_finished=self._on_finished,
         )
         self._kept: dict[str, Kept] = {}
-        self._running: tuple[str, Settings, weakref.ref[Labels] | None] | None = None
+        self._running: Running | None = None
         self._shown: Measured | None = None
         self._drawn: Labels | None = None
+        self._is_adding = False
         self._outcome = ""
         self._build()
         self._lay_out()
@@ -138,6 +165,11 @@ class QuantitiesDock(Dock):
             "The cells: the whole field, the outline in the file, a Labels layer with "
             "the number of each cell, or a Shapes layer with one shape for each cell."
         )
+        self.other = OtherChooser()
+        self.other.setToolTip(
+            "Other tractions of the same field. Both are measured, and their "
+            "difference is added as a layer."
+        )
         self.same_cells = QCheckBox("Cells of the shown frame in all frames")
         self.same_cells.setToolTip(
             "Use the cells of a layer that are drawn in the shown frame in every frame."
@@ -148,8 +180,8 @@ class QuantitiesDock(Dock):
         )
         self.quantity = QComboBox()
         self.quantity.setToolTip("The quantity in the plot.")
-        for control in (self.region, self.quantity):
-            may_shrink(control)
+        may_shrink(self.quantity)
+        for control in (self.region, self.other, self.quantity):
             need_focus_for_wheel(control)
         self.plot = TimePlot()
         self.table = QuantitiesTable()
@@ -164,6 +196,7 @@ class QuantitiesDock(Dock):
         self.form.addRow("Tractions", self.fields)
         self.form.addRow("Region", self.region)
         self.dilation = Form(_DILATION, self.form)
+        self.form.addRow("Compare with", self.other)
         self.rows.addLayout(self.form)
         self.rows.addWidget(self.same_cells)
         self.rows.addWidget(self.show_regions)
@@ -183,6 +216,7 @@ class QuantitiesDock(Dock):
         self.fields.chosen.connect(self._on_field_chosen)
         self.fields.changed.connect(self.refresh)
         self.region.changed.connect(self._on_settings)
+        self.other.currentIndexChanged.connect(self._on_settings)
         self.dilation.changed.connect(self._on_settings)
         self.same_cells.toggled.connect(self._on_settings)
         self.show_regions.toggled.connect(self._draw_regions)
@@ -210,10 +244,11 @@ class QuantitiesDock(Dock):
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.region.unbind()
         super().unbind()
+        self.other.list_for((), None)
         self._erase_regions()
 
     @property
-    def job(self) -> LatestJob[Request, int, Measured]:
+    def job(self) -> LatestJob[Request, int, Outcome]:
         """The job that measures."""
         return self._job
 
@@ -226,7 +261,8 @@ class QuantitiesDock(Dock):
 
     def refresh(self) -> None:
         """Show the measurement of the chosen field, and update buttons and message."""
-        stack, problem = self._read()
+        self.other.list_for(self._viewer.layers, self.fields.field())
+        stack, problem = self._read(self.fields.field())
         kept = self._kept_of_field()
         running = self._job.pending is not None
         self.measure_button.setText("Cancel" if running else "Measure")
@@ -237,23 +273,34 @@ class QuantitiesDock(Dock):
         for button in (self.copy_button, self.save_button):
             button.setEnabled(self._shown is not None)
         if not running:
-            self.message.setText(problem or self._sentences(kept, stack))
+            self.message.setText(problem or self._sentences(kept))
 
-    def _sentences(self, kept: Kept | None, stack: TractionStack | None) -> str:
+    def _sentences(self, kept: Kept | None) -> str:
         if kept is None:
             return self._outcome or _INTRODUCTION
-        is_current = kept.traction() is stack and kept.settings == self._settings()
-        notes = [] if is_current else [_STALE]
-        return "\n".join(filter(None, [self._outcome, *notes, *kept.measured.notes()]))
+        stacks = [self._read(one)[0] for one in self._compared()]
+        is_current = kept.settings == self._settings() and all(
+            stack is reference()
+            for stack, reference in zip(stacks, kept.tractions, strict=False)
+        )
+        stale = "" if is_current else _STALE
+        measured = kept.measured
+        lines = [self._outcome, stale, measured.comparison, *measured.notes()]
+        return "\n".join(filter(None, lines))
+
+    def _compared(self) -> list[FieldLayers]:
+        """The chosen tractions, and those that they are compared with."""
+        both = (self.fields.field(), self.other.field())
+        return [field for field in both if field is not None]
 
     def _show(self, measured: Measured | None) -> None:
         if measured is not self._shown:
             self._shown = measured
             self._list_quantities()
-            rows = [] if measured is None else measured.rows
+            tables = {} if measured is None else measured.tables
             columns = [] if measured is None else measured.columns
             scale = None if measured is None else measured.scale
-            self.table.show_rows(rows, columns, scale)
+            self.table.show_rows(tables, columns, scale)
             for widget in (self.quantity, self.plot, self.table):
                 widget.setVisible(measured is not None)
             self._plot()
@@ -280,8 +327,7 @@ class QuantitiesDock(Dock):
             self.plot.show_lines([], "")
             return
         column = QUANTITIES[name].column(measured.scale)
-        lines = [_line(measured, cell, column) for cell in measured.cells]
-        self.plot.show_lines(lines, self.quantity.currentText())
+        self.plot.show_lines(_lines(measured, column), self.quantity.currentText())
 
     def _draw_regions(self) -> None:
         """Show the regions of the measurement as a layer, or remove it."""
@@ -289,13 +335,25 @@ class QuantitiesDock(Dock):
         field, measured = self.fields.field(), self._shown
         if field is None or measured is None or not self.show_regions.isChecked():
             return
+        self._drawn = region_layer(measured, field.first)
+        self._add([self._drawn])
+        self._write_features()
+
+    def _add(self, new: list[Layer]) -> None:
+        """Add layers, and leave the selection and the chosen field as they are."""
         layers = self._viewer.layers
         selected, active = set(layers.selection), layers.selection.active
-        self._drawn = region_layer(measured, field.first)
-        layers.append(self._drawn)
-        self._write_features()
-        layers.selection = selected
-        layers.selection.active = active
+        self._is_adding = True
+        try:
+            layers.extend(new)
+            layers.selection = selected
+            layers.selection.active = active
+        finally:
+            self._is_adding = False
+
+    def _on_active_layer(self) -> None:
+        if not self._is_adding:
+            super()._on_active_layer()
 
     def _erase_regions(self) -> None:
         drawn, self._drawn = self._drawn, None
@@ -336,7 +394,7 @@ class QuantitiesDock(Dock):
     # User input
 
     def _on_field_chosen(self) -> None:
-        stack, _ = self._read()
+        stack, _ = self._read(self.fields.field())
         outline = None if stack is None else stack.outline
         self.region.show_for(has_outline=outline is not None)
         self._outcome = ""
@@ -361,27 +419,23 @@ class QuantitiesDock(Dock):
 
     def start_job(self) -> None:
         """Measure the chosen tractions with the settings of the dock."""
-        field = self.fields.field()
-        # napari does not report edits in place, so the data are compared now.
-        stack, _ = self._read(compare_data=True)
-        if self._job.pending is not None or field is None or stack is None:
-            self.refresh()
+        field, other = self.fields.field(), self.other.field()
+        if self._job.pending is not None or field is None:
             return
         try:
-            source = self._source(field, stack)
-            cells = self._cells(field.first, stack)
+            request = self._request(field, other)
         except FieldError as error:
             self._outcome = in_one_line(error)
             self.refresh()
             return
-        has_layer = not isinstance(self.region.value(), str)
-        is_doubtful = has_layer and self._viewer.dims.units is None
-        self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
         region = self.region.value()
         labels = weakref.ref(region) if isinstance(region, Labels) else None
-        self._running = _field_id(field), self._settings(), labels
-        self._job.submit(Request(source, cells, self.dilation["dilation_um"].value))
-        self.message.setText(f"Measuring {_frames(stack.n_frames)}…")
+        has_layer = not isinstance(region, str)
+        is_doubtful = has_layer and self._viewer.dims.units is None
+        self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
+        self._running = Running(field, other, self._settings(), labels)
+        self._job.submit(request)
+        self.message.setText("Measuring…")
         self.measure_button.setText("Cancel")
 
     def cancel_job(self) -> None:
@@ -394,50 +448,82 @@ class QuantitiesDock(Dock):
         total = request.source.traction.n_frames
         self.message.setText(f"{done} of {total} frames measured.")
 
-    def _on_result(self, request: Request, measured: Measured) -> None:
-        assert self._running is not None
-        field_id, settings, labels = self._running
-        if field_id in {one.field_id for one in self._descriptions()}:
-            traction = weakref.ref(request.source.traction)
-            self._kept[field_id] = Kept(measured, settings, traction, labels)
+    def _on_result(self, request: Request, outcome: Outcome) -> None:
+        running, measured = self._running, outcome.measured
+        assert running is not None
+        if running.field.first not in self._viewer.layers:
+            self._outcome = "Discarded, because the tractions were removed."
+            return
+        sources = (request.source, request.other)
+        tractions = tuple(weakref.ref(one.traction) for one in sources if one)
+        kept = Kept(measured, running.settings, tractions, running.labels)
+        self._kept[_field_id(running.field)] = kept
+        if outcome.difference is not None:
+            names = list(measured.tables)
+            self._show_difference(outcome.difference, running, names)
+
+    def _show_difference(
+        self, difference: TractionStack, running: Running, names: list[str]
+    ) -> None:
+        """Add the layers of a difference, instead of those of the same name.
+
+        Both tractions are hidden: there is room for one colour bar.
+        """
+        layers = self._viewer.layers
+        new = difference_layers(difference, running.field.first, names)
+        for old in list(layers):
+            if is_overlay(old) and old.name in [one.name for one in new]:
+                layers.remove(old)
+        other = () if running.other is None else running.other.layers
+        for layer in (*running.field.layers, *other):
+            layer.visible = False
+        self._add(new)
 
     def _on_error(self, _request: Request, error: Exception) -> None:
         self._outcome = report(error, activity="the measurement")
 
-    def _read(self, *, compare_data: bool = False) -> tuple[TractionStack | None, str]:
-        """The chosen tractions, or None and the reason why there are none."""
-        field = self.fields.field()
+    def _on_finished(self) -> None:
+        if self._job.pending is None:
+            self._running = None
+        self.refresh()
+
+    def _read(self, field: FieldLayers | None) -> tuple[TractionStack | None, str]:
+        """The tractions of a field, or None and the reason why there are none."""
         if field is None:
             return None, _NO_FIELD if self.fields.is_bound else ""
         try:
-            stack = layer_stack(*field.layers, compare_data=compare_data)
+            return as_traction(field, compare_data=False), ""
         except FieldError as error:
             return None, in_one_line(error)
-        assert isinstance(stack, TractionStack)
-        return stack, ""
+
+    def _request(self, field: FieldLayers, other: FieldLayers | None) -> Request:
+        """The request for the current settings.
+
+        Raises
+        ------
+        FieldError
+            If layers were changed, or there is no cell.
+        """
+        layers = self._viewer.layers
+        source = source_of(layers, field)
+        compared = None if other is None else source_of(layers, other)
+        if other is not None and compared is not None and compared.name == source.name:
+            source = dataclasses.replace(source, name=field.label)
+            compared = dataclasses.replace(compared, name=other.label)
+        cells = self._cells(field.first, source.traction)
+        return Request(source, compared, cells, self.dilation["dilation_um"].value)
 
     def _settings(self) -> Settings:
         return Settings(
             self.region.key(),
             self.dilation["dilation_um"].value,
             self.same_cells.isChecked() and not isinstance(self.region.value(), str),
+            self.other.key(),
         )
 
     def _kept_of_field(self) -> Kept | None:
         field = self.fields.field()
         return None if field is None else self._kept.get(_field_id(field))
-
-    def _source(self, field: FieldLayers, stack: TractionStack) -> Source:
-        description = description_of(field.first)
-        assert description is not None
-        displacement = displacement_of(self._viewer.layers, description)
-        preparation = json.loads(description.computed_preparation or "{}")
-        return Source(
-            description.method or description.quantity,
-            stack,
-            displacement,
-            PreparationConfig(**preparation),
-        )
 
     def _cells(self, layer: Layer, stack: TractionStack) -> Numbers | None:
         """Number of the cell at each vector; None for the whole field."""
@@ -493,55 +579,15 @@ class QuantitiesDock(Dock):
         if measured is None:
             return
         try:
-            write_quantities(path, measured.columns, measured.rows)
+            if len(measured.tables) > 1:
+                write_comparison(path, measured.columns, measured.tables)
+            else:
+                write_quantities(path, measured.columns, measured.rows)
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
-
-
-def displacement_of(
-    layers: list[Layer], traction: Description
-) -> DisplacementStack | None:
-    """The measured displacements that tractions were computed from.
-
-    Parameters
-    ----------
-    layers : list of layers
-        All layers of the viewer.
-    traction : Description
-        The tractions.
-
-    Returns
-    -------
-    DisplacementStack or None
-        None if they are not in the viewer, or have changed since the run.
-    """
-    for field in find_displacements(layers):
-        description = description_of(field.first)
-        if description is None or description.field_id != traction.source_id:
-            continue
-        try:
-            stack = as_displacement(field, compare_data=False)
-        except FieldError:
-            return None
-        is_same = (
-            checksum_of_vectors(stack.data) == traction.computed_from
-            and stack.unit == traction.computed_unit
-            and stack.pixel_size_um == traction.computed_pixel_size_um
-            and _is_same_spacing(stack.spacing_um, traction)
-        )
-        return stack if is_same else None
-    return None
-
-
-def _is_same_spacing(spacing_um: float | None, traction: Description) -> bool:
-    computed_um = traction.computed_spacing_um
-    if spacing_um is None or computed_um is None:
-        return spacing_um is computed_um
-    expected_um = spacing_um * traction.preparation.bin_size
-    return math.isclose(expected_um, computed_um, rel_tol=1e-9)
 
 
 def _field_id(field: FieldLayers) -> str:
@@ -550,17 +596,18 @@ def _field_id(field: FieldLayers) -> str:
     return description.field_id
 
 
-def _line(measured: Measured, cell: int, column: str) -> Line:
-    """The line of a cell in the plot, with gaps in frames without the cell."""
-    own = {row.frame: row for row in measured.rows if row.cell == cell}
+def _lines(measured: Measured, column: str) -> list[Line]:
+    """Lines of all cells, with gaps in frames without the cell."""
+    lines = []
     frames = tuple(range(measured.n_frames))
-    values = (own[i].values[column] if i in own else math.nan for i in frames)
-    return Line(f"cell {cell}", colour_of(cell), "-", frames, tuple(values))
+    for (name, rows), style in zip(measured.tables.items(), _STYLES, strict=False):
+        for cell in measured.cells:
+            own = {row.frame: row.values[column] for row in rows if row.cell == cell}
+            values = tuple(own.get(frame, math.nan) for frame in frames)
+            label = f"cell {cell}" + (f", {name}" if len(measured.tables) > 1 else "")
+            lines.append(Line(label, colour_of(cell), style, frames, values))
+    return lines
 
 
 def _with_unit(words: str, unit: str) -> str:
     return f"{words} ({unit.replace('_', ' ')})" if unit else words
-
-
-def _frames(n: int) -> str:
-    return "1 frame" if n == 1 else f"{n} frames"

@@ -1,12 +1,15 @@
-"""The regions of cells, and their rings, as a Labels layer over the field."""
+"""Layers over a field: the regions of cells, and the difference of two tractions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
 from napari_vit_tfm.napari.layers.metadata import overlay_metadata
 from napari_vit_tfm.napari.layers.placing import geometry_of, without_frames
 from napari_vit_tfm.napari.layers.registry import Grid, description_of
@@ -16,7 +19,7 @@ from napari_vit_tfm.napari.quantities.measuring import Measured
 # for a dark theme.
 _COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00")
 
-_OPACITY = 0.5
+_OPACITY = 0.4
 
 
 def colour_of(cell: int) -> str:
@@ -43,9 +46,7 @@ def region_layer(measured: Measured, field: Layer) -> Labels:
     description = description_of(field)
     assert description is not None
     has_frames = field.ndim == 3
-    # The data coordinates of the field's layers count its vectors.
-    grid = Grid((0, 1, 2) if has_frames else (None, 0, 1))
-    place = geometry_of(field, grid)
+    place = _place_of(field)
     title = f"{description.title}: " if description.title else ""
     layer = Labels(
         measured.regions if has_frames else measured.regions[0],
@@ -58,6 +59,46 @@ def region_layer(measured: Measured, field: Layer) -> Labels:
     )
     layer.editable = False
     return layer
+
+
+def difference_layers(
+    difference: TractionStack, field: Layer, names: Sequence[str]
+) -> list[Layer]:
+    """Layers of the difference of two tractions: magnitude and arrows.
+
+    They are a picture, and no field that can be measured or saved as tractions.
+
+    Parameters
+    ----------
+    difference : TractionStack
+        The difference.
+    field : Layer
+        A layer of the first tractions, over which they lie.
+    names : sequence of str
+        Names of both tractions.
+    """
+    description = description_of(field)
+    assert description is not None
+    data = field_layers(
+        difference,
+        has_frames=field.ndim == 3,
+        quantity=f"{names[0]} minus {names[1]}",
+        title=description.title,
+        **_place_of(field),
+    )
+    for _, options, _ in data:
+        options["metadata"] = overlay_metadata(description.field_id, "overlay")
+    layers = [Layer.create(*one) for one in data]
+    show_colorbar(layers[0])
+    return layers
+
+
+def _place_of(field: Layer) -> dict[str, Any]:
+    """The transform of a field, with three axes.
+
+    The data coordinates of the layers of tractions count their vectors.
+    """
+    return geometry_of(field, Grid((0, 1, 2) if field.ndim == 3 else (None, 0, 1)))
 
 
 def _colormap(measured: Measured) -> DirectLabelColormap:

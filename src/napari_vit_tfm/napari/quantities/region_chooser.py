@@ -43,7 +43,8 @@ class RegionChooser(QComboBox):
         self._layers = layers
         self._has_outline = False
         self._listed: list[Region] = []
-        self._typed: Region | None = None
+        # Not a layer: a hidden dock must not keep one that is removed.
+        self._typed = ""
         self._watched: Labels | Shapes | None = None
         self.version = 0
         may_shrink(self)
@@ -81,13 +82,12 @@ class RegionChooser(QComboBox):
     def key(self) -> str:
         """An identifier of the chosen region; another one after its layer changed."""
         value = self.value()
-        if isinstance(value, str):
-            return value
-        return f"{value.unique_id} {self.version}"
+        version = "" if isinstance(value, str) else f" {self.version}"
+        return _key(value) + version
 
     def choose(self, region: Region) -> None:
         """Choose a region that is listed."""
-        self._typed = region
+        self._typed = _key(region)
         self.setCurrentIndex(self._listed.index(region))
 
     def refresh(self) -> None:
@@ -111,14 +111,14 @@ class RegionChooser(QComboBox):
             self.clear()
             self.addItems([text for text, _ in found])
             self._listed = [region for _, region in found]
-            if self._typed is not None and self._typed not in self._listed:
-                self._typed = None
-            usual: Region = "outline" if self._has_outline else "field"
-            self.setCurrentIndex(self._listed.index(self._typed or usual))
+            keys = [_key(region) for region in self._listed]
+            usual = "outline" if self._has_outline else "field"
+            known = self._typed if self._typed in keys else usual
+            self.setCurrentIndex(keys.index(known))
         self._watch_chosen()
 
     def _on_activated(self) -> None:
-        self._typed = self.value()
+        self._typed = _key(self.value())
 
     def _on_index(self) -> None:
         self._watch_chosen()
@@ -143,6 +143,10 @@ class RegionChooser(QComboBox):
     def _on_change(self) -> None:
         self.version += 1
         self.changed.emit()
+
+
+def _key(region: Region) -> str:
+    return region if isinstance(region, str) else str(region.unique_id)
 
 
 def _changes_of(layer: Labels | Shapes) -> tuple[Any, ...]:

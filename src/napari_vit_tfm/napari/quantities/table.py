@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import (  # type: ignore[attr-defined]
@@ -55,20 +55,24 @@ class QuantitiesTable(QTableView):
         self.doubleClicked.connect(self._on_double_click)
 
     def show_rows(
-        self, rows: Sequence[Row], columns: Sequence[str], scale: Scale | None
+        self,
+        tables: Mapping[str, Sequence[Row]],
+        columns: Sequence[str],
+        scale: Scale | None,
     ) -> None:
         """Show other rows, in the order of frames and cells.
 
         Parameters
         ----------
-        rows : sequence of Row
-            Quantities.
+        tables : mapping of str to sequence of Row
+            Quantities by the name of the tractions. The names are shown if there are
+            several; the rows of the same cell and frame follow each other.
         columns : sequence of str
             Their columns.
         scale : Scale, optional
             Their units, for the explanations of the columns.
         """
-        self._rows.show_rows(rows, columns, scale)
+        self._rows.show_rows(tables, columns, scale)
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         for column in range(self._rows.columnCount()):
             self.setColumnHidden(column, self._rows.is_empty(column))
@@ -126,18 +130,26 @@ class _Rows(QAbstractTableModel):
         self._lines: list[list[Value]] = []
 
     def show_rows(
-        self, rows: Sequence[Row], columns: Sequence[str], scale: Scale | None
+        self,
+        tables: Mapping[str, Sequence[Row]],
+        columns: Sequence[str],
+        scale: Scale | None,
     ) -> None:
         self.beginResetModel()
+        has_names = len(tables) > 1
+        named = [(name, row) for name, rows in tables.items() for row in rows]
+        named.sort(key=lambda one: (one[1].frame, one[1].cell))
         self.names = ["frame", "cell", *columns, "flags"] if columns else []
+        self.names[:0] = ["tractions"] if has_names else []
         self._lines = [
             [
+                *([name] if has_names else []),
                 row.frame,
                 row.cell,
-                *(row.values[name] for name in columns),
+                *(row.values[column] for column in columns),
                 ", ".join(row.flags),
             ]
-            for row in rows
+            for name, row in named
         ]
         self._help = {} if scale is None else _help(scale)
         self.endResetModel()
