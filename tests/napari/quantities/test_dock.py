@@ -312,8 +312,11 @@ def test_a_frame_without_cells_has_no_features(dock, viewer, run, traction):
     viewer.dims.set_current_step(0, 1)
     run()
     assert len(layer.features) == 2
+    assert "total_force_corrected_nN" not in layer.features
     viewer.dims.set_current_step(0, 0)
     assert len(layer.features) == 0
+    # The slider changes nothing that is measured.
+    assert "measure again" not in dock.message.text()
 
 
 def test_showing_regions_keeps_the_chosen_tractions(dock, viewer, run, traction):

@@ -45,12 +45,12 @@ key                        meaning                             set by     read b
 ``computed_spacing_um``,   spacing, unit and pixel size of     run        dock, writer
 ``computed_unit``,         the displacements in that run
 ``computed_pixel_size_um``
-``computed_from``          checksum of these displacements     run        dock
+``computed_from``          checksum of these displacements     run        docks
 ``computed_with``,         name or path of the model in that   run        dock
 ``computed_options``,      run, its options as JSON, and the
 ``computed_views``         number of views
-``computed_preparation``   preparation of the displacements    run        inspector,
-                           in that run, as JSON                           dock
+``computed_preparation``   preparation of the displacements    run        docks
+                           in that run, as JSON
 ``copied_from``            for a duplicate: ``field_id`` of    registry   registry
                            the original
 =========================  ==================================  =========  ===========

@@ -15,9 +15,9 @@ from napari_vit_tfm.napari.layers.placing import geometry_of, without_frames
 from napari_vit_tfm.napari.layers.registry import Grid, description_of
 from napari_vit_tfm.napari.quantities.measuring import Measured
 
-# Colours of Okabe and Ito, distinguishable with colour blindness and bright enough
-# for a dark theme.
-_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00")
+# Colours of Okabe and Ito, distinguishable with colour blindness, in dark and light
+# themes.
+_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00")
 
 _OPACITY = 0.4
 

@@ -5,6 +5,8 @@ napari's own table of features, and its status bar, show them.
 
 from __future__ import annotations
 
+import math
+
 from napari.layers import Labels
 
 from napari_vit_tfm.napari.quantities.measuring import Measured
@@ -28,7 +30,8 @@ def features_of(measured: Measured, frame: int) -> dict[str, list[float]]:
     -------
     dict of str to list
         The column ``index`` has the numbers of the cells, which are their labels. Then
-        follow the frame and all quantities. Empty if the frame has no cell.
+        follow the frame and the quantities that are known in some frame. Empty if the
+        frame has no cell.
     """
     rows = [row for row in measured.rows if row.frame == frame]
     if not rows:
@@ -36,7 +39,11 @@ def features_of(measured: Measured, frame: int) -> dict[str, list[float]]:
     return {
         "index": [row.cell for row in rows],
         "frame": [row.frame for row in rows],
-        **{name: [row.values[name] for row in rows] for name in measured.columns},
+        **{
+            name: [row.values[name] for row in rows]
+            for name in measured.columns
+            if any(math.isfinite(row.values[name]) for row in measured.rows)
+        },
     }
 
 

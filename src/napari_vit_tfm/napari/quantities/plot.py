@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DPI = 100
 _TEXT_POINTS = 7
-_LEAST_SIZE = QSize(260, 150)
+_LEAST_SIZE = QSize(260, 180)
 _MOST_NAMES = 8
 """Number of lines up to which they have names in the plot."""
 

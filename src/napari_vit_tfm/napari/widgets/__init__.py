@@ -1,1 +1,1 @@
-"""Widgets that both docks use."""
+"""Widgets that several docks use."""
