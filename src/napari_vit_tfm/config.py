@@ -319,6 +319,55 @@ class WindowConfig:
 
 
 @dataclass(frozen=True)
+class FigureConfig:
+    """How tractions are drawn.
+
+    Parameters
+    ----------
+    limit : float, optional
+        Magnitude at the end of the colour scale, in the unit of the tractions. None is
+        the largest of all frames.
+    frames_per_second : int
+        Speed of an animation.
+    dpi : int
+        Resolution of pictures, in dots per inch.
+    """
+
+    limit: Annotated[
+        float | None,
+        Number(
+            label="Limit",
+            help="Traction at the end of the colour scale, in Pa, or as t/E if the "
+            "tractions are t/E",
+            otherwise="the largest of all frames",
+        ),
+    ] = None
+    frames_per_second: Annotated[
+        int,
+        Number(
+            label="Frames per second",
+            help="Speed of an animation",
+            minimum=1,
+            maximum=60,
+            excludes_minimum=False,
+            is_whole=True,
+            flag="fps",
+        ),
+    ] = 5
+    dpi: Annotated[
+        int,
+        Number(
+            label="Resolution",
+            help="Resolution of pictures, in dots per inch",
+            minimum=50,
+            maximum=1200,
+            excludes_minimum=False,
+            is_whole=True,
+        ),
+    ] = 150
+
+
+@dataclass(frozen=True)
 class ReadingConfig:
     """How files are read.
 

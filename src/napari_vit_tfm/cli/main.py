@@ -16,6 +16,7 @@ from napari_vit_tfm.errors import TFMError
 COMMANDS = (
     "predict",
     "rerun",
+    "figure",
     "quantities",
     "batch",
     "attention",

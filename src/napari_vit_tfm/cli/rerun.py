@@ -119,7 +119,13 @@ class _Rerun:
 
         gel = _restored(Gel, self.known, "gel")
         comparison = _Comparison(before)
-        reading = {**self.known.parameters["reading"], "gel": gel, "on_notice": note}
+        reading = {
+            **self.known.parameters["reading"],
+            "gel": gel,
+            # The gel of the file is not used.
+            "ignore_gel_errors": True,
+            "on_notice": note,
+        }
         with (
             open_displacement(_source(self.files), **reading) as displacement,
             nullcontext() if output is None else open_traction(output) as sink,

@@ -140,30 +140,13 @@ class TractionSink:
                 "all tractions in a file must have the same grid, unit, spacing, gel "
                 "and model"
             )
-        self._append(TRACTION_NAME, traction.data, self._attributes(traction))
+        self._append(
+            TRACTION_NAME, traction.data, traction_attributes(traction, self._folder)
+        )
         if traction.drift is not None:
             self._drifts.append(traction.drift)
         for name, values in traction.records.items():
             self._records.setdefault(name, []).append(values)
-
-    def _attributes(self, traction: TractionStack) -> Attributes:
-        """Attributes of tractions; unknown values are NaN, so that none is missing."""
-        attributes: dict[str, str | float | None] = {
-            "units": traction.unit,
-            "spacing_um": traction.spacing_um,
-            **gel_attributes(traction.gel),
-            "model": traction.model,
-            "model_sha256": traction.model_sha256,
-            **traction.metadata.get("preparation", {}),
-            "version": __version__,
-        }
-        provenance: Provenance | None = traction.metadata.get(PROVENANCE)
-        if provenance is not None:
-            attributes |= provenance.attributes(self._folder)
-        return {
-            name: math.nan if value is None else value
-            for name, value in attributes.items()
-        }
 
     def finish(self) -> None:
         """Write outline, drift and records after the last frame."""
@@ -377,6 +360,33 @@ def _common_values(traction: TractionStack) -> tuple[object, ...]:
     )
 
 
+def traction_attributes(traction: TractionStack, folder: Path) -> Attributes:
+    """Attributes of tractions; unknown numbers are NaN, so that none is missing.
+
+    Parameters
+    ----------
+    traction : TractionStack
+        The tractions.
+    folder : Path
+        Folder of the file, from which it names the input.
+    """
+    attributes: dict[str, str | float | None] = {
+        "units": traction.unit,
+        "spacing_um": traction.spacing_um,
+        **gel_attributes(traction.gel),
+        "model": traction.model,
+        "model_sha256": traction.model_sha256,
+        **traction.metadata.get("preparation", {}),
+        "version": __version__,
+    }
+    provenance: Provenance | None = traction.metadata.get(PROVENANCE)
+    if provenance is not None:
+        attributes |= provenance.attributes(folder)
+    return {
+        name: math.nan if value is None else value for name, value in attributes.items()
+    }
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a temporary file in the same folder, which replaces a file at the end.
@@ -393,7 +403,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     # A symbolic link is kept; the file that it points to is replaced.
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Some libraries choose the format by the extension.
+    temporary = path.with_name(f".part.{secrets.token_hex(4)}.{path.name}")
     try:
         yield temporary
         temporary.replace(path)

@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from napari.layers import Image, Vectors
 from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
@@ -26,6 +27,7 @@ from layers_of_fields import (
     tractions_of,
 )
 from napari_vit_tfm import io
+from napari_vit_tfm.cli.main import main
 from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
@@ -102,6 +104,25 @@ def test_file_to_layer_to_run_to_layers_to_file(
         np.testing.assert_array_equal(saved.data, shown.data)
         assert (saved.unit, saved.spacing_um, saved.model) == ("Pa", 0.5, "fttc")
         assert saved.gel == Gel(2000.0, 0.45, math.inf)
+
+
+def test_saved_tractions_tell_what_they_were_computed_from(
+    dock, viewer, finish, tmp_path, displacement
+):
+    path, out = tmp_path / "cell.h5", tmp_path / "out.csv"
+    io.write_arrays(path, {"u": displacement.data}, {"u": {"units": "px"}})
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    dock.calibration["unit"].value = "grid"
+    dock.gel["young_pa"].value = 3000.0
+    run(dock, finish)
+    dock.save(str(out))
+    found = io.read_traction(out).metadata["provenance"]
+    assert found.files == (path,)
+    assert len(found.input_sha256) == 64
+    assert found.parameters["displacement"]["unit"] == "grid"
+    assert found.parameters["gel"]["young_pa"] == 3000.0
+    status = CliRunner().invoke(main, ["rerun", str(out), "--device", "cpu"])
+    assert (status.exit_code, status.stdout.partition(":")[0]) == (0, "same")
 
 
 def test_the_cell_outline_is_saved_with_the_tractions(
@@ -721,9 +742,13 @@ def test_the_save_button(dock, viewer, traction, displacement, tmp_path, monkeyp
         QFileDialog, "getSaveFileName", lambda *args: asked.append(args) or answer
     )
     dock.save_button.click()
-    formats = asked[0][-1].split(";;")
-    assert formats[:2] == ["HDF5 (*.h5 *.hdf5)", "NPZ (*.npz)"]
-    assert len(formats) == len(list(io.exporters()))
+    assert asked[0][-1].split(";;") == [
+        "HDF5 (*.h5 *.hdf5)",
+        "NPZ (*.npz)",
+        "CSV (*.csv)",
+        "MATLAB (*.mat)",
+        "OME-TIFF (*.tif *.tiff)",
+    ]
     saved = io.read_traction(tmp_path / "out.npz")
     assert isinstance(saved, TractionStack)
     assert saved.model_sha256 == traction.model_sha256

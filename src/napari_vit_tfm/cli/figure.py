@@ -1,0 +1,58 @@
+"""``vit-tfm figure``: tractions as a figure or an animation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from napari_vit_tfm.cli.options import FILE, command_option
+from napari_vit_tfm.config import FigureConfig
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.options import options_of
+
+_FIGURE = options_of(FigureConfig)
+
+
+@click.command("figure")
+@click.argument("path", type=FILE, metavar="TRACTION")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="File to write: .png or .svg for one frame; .gif or .mp4 for an animation of "
+    "all frames. MP4 needs the package imageio-ffmpeg.",
+)
+@click.option(
+    "--frame",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Number of the frame, from 0. Default: the first.",
+)
+@command_option(_FIGURE["limit"])
+@command_option(_FIGURE["frames_per_second"])
+@command_option(_FIGURE["dpi"])
+def command(
+    *,
+    path: Path,
+    output: Path,
+    frame: int | None,
+    limit: float | None,
+    frames_per_second: int,
+    dpi: int,
+) -> None:
+    """Draw tractions: magnitude, arrows and scales.
+
+    TRACTION is a file of tractions. The colour scale is the same for all frames.
+    """
+    from napari_vit_tfm.io import read_traction
+    from napari_vit_tfm.plotting.files import check_figure, write_traction_figure
+
+    if output.exists() and path.exists() and output.samefile(path):
+        raise FieldFileError(f"{output}: the output file is an input file")
+    check_figure(output, frame=frame)
+    config = FigureConfig(limit=limit, frames_per_second=frames_per_second, dpi=dpi)
+    write_traction_figure(output, read_traction(path), frame=frame, config=config)
+    click.echo(f"figure: {output}")
