@@ -84,7 +84,7 @@ def command(
     Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
     notes about what is unusual in the displacements, such as outliers.
     """
-    tables.check(table)
+    tables.check(table, inputs=source.paths, others=[output])
     predict = partial(
         _predict,
         table=table,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -14,14 +14,17 @@ from napari_vit_tfm.cli.options import (
     FILE,
     command_option,
     device_option,
+    flag_of,
     poisson_option,
     thickness_option,
     with_options,
     young_option,
 )
 from napari_vit_tfm.cli.reporting import note
+from napari_vit_tfm.cli.rerun import restored
 from napari_vit_tfm.config import (
     Device,
+    PreparationConfig,
     QuantitiesConfig,
     ReconstructionConfig,
 )
@@ -29,6 +32,7 @@ from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.options import options_of
+from napari_vit_tfm.provenance import KEY, Provenance
 from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 
 if TYPE_CHECKING:
@@ -58,8 +62,20 @@ class TableOptions:
     config: QuantitiesConfig
     adhesions: Path | None
 
-    def check(self, table: Path | None) -> None:
-        """Raise an error before the computation if a table cannot be written."""
+    def check(
+        self, table: Path | None, *, inputs: Sequence[Path], others: Sequence[Path] = ()
+    ) -> None:
+        """Raise an error before the computation if a table cannot be written.
+
+        Parameters
+        ----------
+        table : Path, optional
+            The table of quantities.
+        inputs : sequence of Path, keyword-only
+            Files that must not be overwritten, besides the mask.
+        others : sequence of Path, keyword-only
+            Other files that will be written.
+        """
         from napari_vit_tfm.quantities.tables import check_table
 
         if table is None:
@@ -70,11 +86,19 @@ class TableOptions:
                     "quantities: add --quantities TABLE.csv"
                 )
             return
+        read = [path for path in (*inputs, self.mask) if path is not None]
+        written = list(others)
         for path in (table, self.adhesions):
-            if path is not None:
-                check_table(path)
-                if self.mask is not None and path.exists() and path.samefile(self.mask):
-                    raise ConfigError(f"{path}: the table is an input file")
+            if path is None:
+                continue
+            check_table(path)
+            if path.exists() and any(
+                path.samefile(one) for one in read if one.exists()
+            ):
+                raise ConfigError(f"{path}: the table is an input file")
+            if path.absolute() in [one.absolute() for one in written]:
+                raise ConfigError(f"{path}: two outputs would have this file")
+            written.append(path)
 
     def recorder(self, n_frames: int) -> Recorder:
         """A recorder of the quantities of a stack, with the mask that was given."""
@@ -191,32 +215,27 @@ def command(
     end with the unit. x points to the right and y downwards; a clockwise torque is
     positive.
     """
-    from napari_vit_tfm.io import read_displacement, read_traction
+    from napari_vit_tfm.io import read_traction
     from napari_vit_tfm.quantities.measure import in_pascal
 
-    tables.check(output)
-    for source in (path, displacement_path):
-        if source is not None and output.exists() and output.samefile(source):
-            raise ConfigError(f"{output}: the table is an input file")
+    inputs = [path] if displacement_path is None else [path, displacement_path]
+    tables.check(output, inputs=inputs)
     traction = read_traction(path, dataset=dataset, on_notice=note)
-    gel = Gel(young_pa, poisson, thickness_um).filled_from(traction.gel)
+    gel = _same_gel(traction, Gel(young_pa, poisson, thickness_um))
     spacing = _same_spacing(traction.spacing_um, spacing_um)
+    known: Provenance | None = traction.metadata.get(KEY)
     traction = in_pascal(replace(traction, gel=gel, spacing_um=spacing))
     displacement = None
     if displacement_path is not None:
-        displacement = read_displacement(
-            displacement_path,
-            unit=unit,
-            spacing_um=spacing,
-            pixel_size_um=pixel_size_um,
-            gel=gel,
-            on_notice=note,
-        )
+        given = {"unit": unit, "spacing_um": spacing_um, "pixel_size_um": pixel_size_um}
+        displacement = _measured(displacement_path, given, gel, known)
+        if known is None and displacement.spacing_um is None and spacing is not None:
+            displacement = replace(displacement, spacing_um=spacing)
     recorder = tables.recorder(traction.n_frames)
     recorder.add(
         traction,
         displacement=displacement,
-        reconstruct=_same_method(traction, device) if displacement else None,
+        reconstruct=_same_method(traction, known, device) if displacement else None,
     )
     tables.write(recorder, output)
 
@@ -232,24 +251,57 @@ def _same_spacing(in_file: float | None, given: float | None) -> float | None:
     return in_file
 
 
-def _same_method(traction: TractionStack, device: Device) -> Reconstruct | None:
+def _same_gel(traction: TractionStack, given: Gel) -> Gel:
+    """The gel in the file, with given values where it has none."""
+    in_file = traction.gel
+    for name, option in options_of(Gel).items():
+        known, value = getattr(in_file, name), getattr(given, name)
+        if None in (known, value) or known == value:
+            continue
+        if abs(known - value) > LENGTH_TOLERANCE * abs(known):
+            raise ConfigError(
+                f"{option.about.label} is {known:g} in the file, for which its "
+                f"tractions were computed, but {value:g} in {flag_of(option)}: compute "
+                "the tractions again with vit-tfm predict"
+            )
+    return given.filled_from(in_file)
+
+
+def _measured(
+    path: Path, given: dict[str, Any], gel: Gel, known: Provenance | None
+) -> DisplacementStack:
+    """The displacements, read and prepared as they were for the tractions."""
+    from napari_vit_tfm.displacement import prepare
+    from napari_vit_tfm.io import read_displacement
+
+    reading = {} if known is None else dict(known.parameters["reading"])
+    reading |= {name: value for name, value in given.items() if value is not None}
+    stack = read_displacement(path, **{**reading, "gel": gel, "on_notice": note})
+    if known is None:
+        return stack
+    prepared = prepare(stack, restored(PreparationConfig, known, "preparation"))
+    return prepared.part(0, prepared.n_frames)
+
+
+def _same_method(
+    traction: TractionStack, known: Provenance | None, device: Device
+) -> Reconstruct | None:
     """The method that computed the tractions, if it is here; else a note."""
     from napari_vit_tfm.reconstruction import load_method, reconstruct
 
     without = "so the total force is not corrected for noise"
-    name, _, views = traction.model.partition(" (")
-    if not name:
+    if known is None:
         note(f"the file does not say how its tractions were computed, {without}")
         return None
-    n_views = int(views.split()[0]) if views else 1
-    config = ReconstructionConfig(model=name, device=device, n_views=n_views)
+    config = restored(ReconstructionConfig, known, "reconstruction")
+    config = replace(config, device=device)
     try:
         method = load_method(config)
     except ModelError as error:
         note(f"{error}; {without}")
         return None
     if method.sha256 != traction.model_sha256:
-        note(f"{name} has other weights than those of the file, {without}")
+        note(f"{config.model} has other weights than those of the file, {without}")
         return None
 
     def again(displacement: DisplacementStack) -> TractionStack:

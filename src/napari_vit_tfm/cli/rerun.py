@@ -85,7 +85,7 @@ def command(
     files = _existing(path, inputs or known.files)
     if output is not None:
         output = check_output(output, inputs=[path, *files])
-    config = _restored(ReconstructionConfig, known, "reconstruction")
+    config = restored(ReconstructionConfig, known, "reconstruction")
     config = replace(config, device=device)
     if model is not None:
         config = replace(config, model=str(model))
@@ -117,7 +117,7 @@ class _Rerun:
         from napari_vit_tfm.physics.substrate import Substrate
         from napari_vit_tfm.reconstruction import reconstruct_batches
 
-        gel = _restored(Gel, self.known, "gel")
+        gel = restored(Gel, self.known, "gel")
         comparison = _Comparison(before)
         reading = {
             **self.known.parameters["reading"],
@@ -135,7 +135,7 @@ class _Rerun:
                 substrate=Substrate(gel),
                 config=self.config,
                 method=self.method,
-                preparation=_restored(PreparationConfig, self.known, "preparation"),
+                preparation=restored(PreparationConfig, self.known, "preparation"),
             ):
                 comparison.add(batch.start, batch.traction)
                 if sink is not None:
@@ -223,7 +223,7 @@ def _source(files: tuple[Path, ...]) -> Path | tuple[Path, ...]:
     return files[0] if len(files) == 1 else files
 
 
-def _restored(kind: type[Options], known: Provenance, part: str) -> Options:
+def restored(kind: type[Options], known: Provenance, part: str) -> Options:
     """Options of a dataclass; those that this version does not know are named."""
     options: Mapping[str, Any] = known.parameters[part]
     # Every kind is a dataclass.

@@ -41,6 +41,9 @@ LARGE_STRAIN, IMPOSSIBLE_STRAIN = 0.3, 1.0
 SMALLEST_DISPLACEMENT = 1e-4
 """Largest displacement, in grid steps, below which it is doubted."""
 
+_MOST_PIXELS = 64
+"""Usual vector spacings are not larger, in camera pixels."""
+
 _CLEAR = 5.0
 """Gradients below this number of standard deviations of the noise are not judged."""
 
@@ -614,7 +617,14 @@ class _Findings:
 
     def _spacing(self) -> str:
         spacing, pixel = self.known.spacing_um, self.known.pixel_size_um
-        if spacing is None or pixel is None or spacing >= pixel:
+        if spacing is None or pixel is None:
+            return ""
+        if spacing > _MOST_PIXELS * pixel:
+            return (
+                f"the vector spacing ({spacing:g} um) is {spacing / pixel:.3g} camera "
+                "pixels, which is unusual: check whether it is in um and not in pixels"
+            )
+        if spacing >= pixel:
             return ""
         return (
             f"the vector spacing ({spacing:g} um) is smaller than a camera pixel "

@@ -30,7 +30,7 @@ from napari_vit_tfm.units import (
 
 _SYNONYMS = {
     "units": ("units", "unit"),
-    "spacing_um": ("spacing_um", "spacing", "dx"),
+    "spacing_um": ("spacing_um", "spacing", "dx", "dy"),
     "pixel_size_um": ("pixel_size_um", "pixel_size", "pixelsize"),
 }
 """Names of attributes in files, the first of which is our own."""
@@ -172,20 +172,23 @@ def lengths_of(
         lengths[name] = given.get(name)
         if lengths[name] is not None:
             continue
-        found, number = _positive(path, entry, name, nan_is_unknown=nan_is_unknown)
-        if number is None:
-            continue
-        if found == name:
-            lengths[name] = number
-            continue
-        target, value, note = _with_unit(entry, name, found, number)
-        notes.append(f"{found} = {number:g} {note}")
-        if target is not None:
+        in_file = _positive(path, entry, name, nan_is_unknown=nan_is_unknown)
+        for found, number in in_file:
+            target: str | None = name
+            value, note = number, ""
+            if found != name:
+                target, value, told = _with_unit(entry, name, found, number)
+                note = f"{found} = {number:g} {told}"
+            if target is None:
+                notes.append(note)
+                continue
             other = lengths.get(target)
-            if other is None and target == SPACING_IN_UNIT:
-                other = entry.attributes.get(POSITIONS_PX)
+            if other is None:
+                notes += [note] if note else []
+                lengths[target] = value
             _check_equal(path, found, value, other)
-            lengths[target] = value
+            if target == SPACING_IN_UNIT:
+                _check_equal(path, found, value, entry.attributes.get(POSITIONS_PX))
     return lengths, notes
 
 
@@ -220,28 +223,34 @@ def _with_unit(
 
 
 def _check_equal(path: Path, found: str, value: float, other: float | None) -> None:
-    """Raise an error if a spacing is not that of the positions in the file."""
+    """Raise an error if a length is not that which is known from the same file."""
     if other is not None and abs(value - other) > LENGTH_TOLERANCE * other:
         raise FieldFileError(
-            f"{path}: {found} is {value:g}, but the positions are {other:g} apart, in "
-            "the same unit; correct one of them, or set the spacing in um "
-            "(spacing_um=, --spacing)"
+            f"{path}: {found} is {value:g}, but the distance between neighbouring "
+            f"vectors, or the pixel size, is {other:g} according to the same file; "
+            "correct one of them, or set the length in um (spacing_um=, --spacing; "
+            "pixel_size_um=, --pixel-size)"
         )
 
 
 def _positive(
     path: Path, entry: ArrayEntry, name: str, *, nan_is_unknown: bool
-) -> tuple[str, float | None]:
-    """Name in the file and value of a length, which is None if it is not known."""
-    found, value = _attribute(entry, name)
-    number = None if value is None else _as_float(value)
-    if value is None or (nan_is_unknown and number is not None and math.isnan(number)):
-        return found, None
-    if number is None or not 0 < number < math.inf:
-        raise FieldFileError(
-            f"{path}: {entry.name} has {found} = {value!r}, expected a positive number"
-        )
-    return found, number
+) -> list[tuple[str, float]]:
+    """Names in the file and values of a length, as far as they are known."""
+    lengths = []
+    for found in _SYNONYMS.get(name, (name,)):
+        value = entry.attributes.get(found)
+        number = None if value is None else _as_float(value)
+        is_nan = number is not None and math.isnan(number)
+        if value is None or (nan_is_unknown and is_nan):
+            continue
+        if number is None or not 0 < number < math.inf:
+            raise FieldFileError(
+                f"{path}: {entry.name} has {found} = {value!r}, expected a positive "
+                "number"
+            )
+        lengths.append((found, number))
+    return lengths
 
 
 def gel_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -44,9 +44,11 @@ from napari_vit_tfm.io.positioned import lengths_by_positions
 from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
 from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
+from napari_vit_tfm.options import options_of
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.units import (
+    LENGTH_TOLERANCE,
     LENGTHS,
     DisplacementUnit,
     TractionUnit,
@@ -402,6 +404,7 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     given: dict[str, float | None] = {name: options.get(name) for name in LENGTHS}
     lengths, length_notes = lengths_of(file.path, entry, given)
     notes = [*_notes(file, entry, "displacement", y), *length_notes]
+    notes += _overruled(file, entry, given, options.get("gel") or Gel())
     unit, factor = options.get("unit"), 1.0
     if unit is None:
         unit, factor = unit_of_displacement(file.path, entry)
@@ -444,6 +447,11 @@ def _notes(
         notes.append(f"{entry.name}, which is {is_called}, is read as {kind}")
     if entry.has_third_component:
         notes.append("the third component is left out")
+    if entry.layout == "(T, 2, H, W)" and entry.shape[0] == 2:
+        notes.append(
+            "the first axis of (2, 2, H, W) is taken as two frames, and the second as "
+            "the components"
+        )
     if y is None:
         notes += entry.y_notes
     if entry.y is None and y is None:
@@ -452,6 +460,37 @@ def _notes(
             f"({unless_given('up')})"
         )
     return notes
+
+
+def _overruled(
+    file: FieldFile, entry: ArrayEntry, given: Mapping[str, float | None], gel: Gel
+) -> list[str]:
+    """A note for every value in the file that differs from the given one."""
+    try:
+        in_file, _ = lengths_of(file.path, entry, {})
+        gel_in_file, _ = gel_of(file.path, entry, Gel(), ignore_errors=True)
+    except FieldFileError:
+        # What is wrong in the file is replaced by what is given.
+        return []
+    values = [(LENGTHS[name], "um", given[name], in_file[name]) for name in LENGTHS] + [
+        (
+            option.about.label,
+            getattr(option.about, "unit", ""),
+            *(getattr(g, name) for g in pair),
+        )
+        for pair in [(gel, gel_in_file)]
+        for name, option in options_of(Gel).items()
+    ]
+    return [
+        f"{words} in the file is {known:g} {unit}".rstrip()
+        + f", but {value:g} is used as you have set it"
+        for words, unit, value, known in values
+        if value is not None and known is not None and not _is_close(value, known)
+    ]
+
+
+def _is_close(value: float, known: float) -> bool:
+    return value == known or abs(value - known) <= LENGTH_TOLERANCE * abs(known)
 
 
 def _unit_notes(entry: ArrayEntry, unit: DisplacementUnit) -> list[str]:

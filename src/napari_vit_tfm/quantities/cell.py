@@ -33,6 +33,8 @@ class Cell:
         Distance between neighbouring vectors, in the unit of length of `scale`.
     scale : Scale
         Units of tractions and lengths.
+    is_field : bool
+        Whether it is the whole field because no cell is known.
     displacement : array of shape (H, W, 2), optional
         Displacement that the tractions of the whole field cause, in the unit of length
         of `scale`. None if it is not known, as for tractions in Pa on a gel of unknown
@@ -52,6 +54,7 @@ class Cell:
     number: int
     spacing: float
     scale: Scale
+    is_field: bool = False
     displacement: FloatArray | None = None
     measured: FloatArray | None = None
     idle: FloatArray | None = None
@@ -68,11 +71,10 @@ class Cell:
 
     @property
     def touches_border(self) -> bool:
-        """Whether the region of a cell reaches the border of a larger field."""
-        if not self.ring.any():
-            return False
+        """Whether the region of a cell reaches the border of the field."""
         ends = [0, -1]
-        return bool(self.region[ends].any() or self.region[:, ends].any())
+        at_border = self.region[ends].any() or self.region[:, ends].any()
+        return bool(at_border) and not self.is_field
 
     @property
     def area_of_node(self) -> float:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.displacement.drift import measure_motion, without_motion
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.regions import (
@@ -156,6 +156,7 @@ def cells_of(
                 core=region.core,
                 region=region.dilated,
                 ring=region.ring,
+                is_field=region.is_field,
             )
             for region in _regions(how, frame, stack.grid_shape, stack.spacing_um)
         ]
@@ -302,17 +303,25 @@ def check_labels(labels: Labels, traction: TractionStack) -> None:
         )
 
 
-def _check(traction: TractionStack, how: Measurement) -> None:
-    shape, n_frames = traction.grid_shape, traction.n_frames
-    if how.labels is not None:
-        check_labels(how.labels, traction)
-    measured = how.measured
-    if measured is not None and (measured.n_frames, measured.grid_shape) != (
-        n_frames,
-        shape,
-    ):
+def check_displacement(displacement: Displacement, traction: TractionStack) -> None:
+    """Raise an error if displacements do not have the grid and frames of tractions.
+
+    Raises
+    ------
+    FieldError
+        Says what both have.
+    """
+    measured, shape, n_frames = displacement, traction.grid_shape, traction.n_frames
+    if (measured.n_frames, measured.grid_shape) != (n_frames, shape):
         raise FieldError(
             f"the displacements have {measured.n_frames} frames of "
             f"{measured.grid_shape[0]} x {measured.grid_shape[1]} vectors, the "
             f"tractions {n_frames} of {shape[0]} x {shape[1]}"
         )
+
+
+def _check(traction: TractionStack, how: Measurement) -> None:
+    if how.labels is not None:
+        check_labels(how.labels, traction)
+    if how.measured is not None:
+        check_displacement(how.measured, traction)

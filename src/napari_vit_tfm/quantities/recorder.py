@@ -21,6 +21,7 @@ from napari_vit_tfm.quantities.measure import (
     Row,
     cells_of,
     check_cells,
+    check_displacement,
     check_labels,
     columns_of,
     in_pascal,
@@ -116,6 +117,8 @@ class Recorder:
         """
         traction = in_pascal(traction)
         first = self._n_done
+        if displacement is not None:
+            check_displacement(displacement, traction)
         labels = self._labels_of(traction, first)
         dilation = dilation_in_steps(self._config.dilation_um, traction.spacing_um)
         idle = None

@@ -33,12 +33,15 @@ class Region:
         The cell with its surroundings, where forces are summed.
     ring : array of bool, shape (H, W)
         The ring around `dilated`, as wide as the dilation.
+    is_field : bool
+        Whether the region is the whole field because no cell is known.
     """
 
     cell: int
     core: Mask
     dilated: Mask
     ring: Mask
+    is_field: bool = False
 
 
 def default_dilation_steps(spacing_um: float | None) -> float:
@@ -119,7 +122,7 @@ def regions_of(labels: Labels, *, dilation_steps: float) -> Iterator[Region]:
 def whole_field(shape: tuple[int, int]) -> Region:
     """The whole field as one cell, number 1, without a ring."""
     everywhere = np.ones(shape, dtype=np.bool_)
-    return Region(1, everywhere, everywhere, ~everywhere)
+    return Region(1, everywhere, everywhere, ~everywhere, is_field=True)
 
 
 def labels_of_outline(

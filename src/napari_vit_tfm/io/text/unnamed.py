@@ -225,5 +225,15 @@ def _is_magnitude(numbers: FloatArray, vectors: FloatArray) -> bool:
     known = np.isfinite(length) & np.isfinite(numbers)
     if not known.any():
         return False
-    tolerance = 0.01 * length[known] + 1e-3 * length[known].max()
+    # Components and length are rounded on their own.
+    rounding = 1.5 * min(_last_digit(numbers[known]), 0.1 * length[known].max())
+    tolerance = 0.01 * length[known] + 1e-3 * length[known].max() + rounding
     return bool(np.mean(np.abs(numbers - length)[known] <= tolerance) > 0.99)
+
+
+def _last_digit(numbers: FloatArray) -> float:
+    """The decimal to which all numbers are rounded, such as 0.01; at least 1e-4."""
+    for decimals in range(4):
+        if np.allclose(numbers, np.round(numbers, decimals), rtol=0, atol=1e-9):
+            return float(10.0**-decimals)
+    return 1e-4
