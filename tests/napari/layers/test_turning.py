@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.layers.results import differences
 from napari_vit_tfm.napari.layers.turning import set_y_direction
+from napari_vit_tfm.reconstruction import reconstruct
 
 OUTLINE = np.array([[1.0, 2.0], [7.0, 2.0], [7.0, 9.5]])
 
@@ -85,3 +88,21 @@ def test_earlier_results_belong_to_other_displacements(layers, traction):
         ReconstructionConfig(model=traction.model),
     )
     assert "computed before the displacements were changed" in found
+
+
+def test_the_provenance_has_the_direction(layers, path):
+    config = ReconstructionConfig(model="fttc", device="cpu")
+    for y in ("up", "down", "up", None):
+        turn(layers, y)
+        stack = displacement_at(layers, layers[2])
+        expected = io.read_displacement(path, y=y)
+        np.testing.assert_array_equal(stack.data, expected.data)
+        assert stack.metadata["y"] == expected.metadata["y"]
+        found, read = (
+            reconstruct(replace(one, spacing_um=0.5), config=config)
+            .metadata["provenance"]
+            .parameters
+            for one in (stack, expected)
+        )
+        assert found["reading"] == read["reading"]
+        assert found["reading"]["y"] == y

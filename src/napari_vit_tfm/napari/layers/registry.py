@@ -99,7 +99,7 @@ class FieldArrays:
                 gel=description.gel,
                 spacing_in_unit=description.spacing_in_unit,
                 outline=self.outline,
-                metadata=self.metadata,
+                metadata=self._metadata(description),
             )
         return TractionStack(
             self.vectors,
@@ -113,6 +113,14 @@ class FieldArrays:
             records=self.records,
             metadata=self.metadata,
         )
+
+    def _metadata(self, description: Description) -> Mapping[str, Any]:
+        """The metadata, as if the file had been read with the y that was chosen."""
+        y = description.y
+        if y is None:
+            return self.metadata
+        reading = {**self.metadata.get("reading", {}), "y": y}
+        return {**self.metadata, "y": y, "reading": reading}
 
 
 @dataclass(frozen=True)

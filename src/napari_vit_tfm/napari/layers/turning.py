@@ -74,8 +74,12 @@ def _turn_over(layers: list[Layer]) -> None:
     """Turn a field over in all its layers."""
     stack, description = layer_stack(*layers), description_of(layers[0])
     assert description is not None
+    # The metadata are those of the file, not with the direction that was chosen.
+    turned = dataclasses.replace(
+        _turned(stack), metadata=_arrays_of(layers[0]).metadata
+    )
     drawn = field_layers(
-        _turned(stack),
+        turned,
         has_frames=grid_of(layers[0]).axes[0] is not None,
         quantity=description.quantity,
         title=description.title,
