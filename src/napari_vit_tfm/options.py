@@ -17,11 +17,14 @@ left out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 from napari_vit_tfm.errors import ConfigError
+
+_UNIT_SUFFIX = re.compile("_(um|pa)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +223,25 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
                 default = None if item.default is MISSING else item.default
                 found[item.name] = Option(item.name, default, about)
     return found
+
+
+def flag_of(option: Option) -> str:
+    """The name of an option on the command line.
+
+    Parameters
+    ----------
+    option : Option
+        The option.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import Gel
+    >>> from napari_vit_tfm.options import flag_of, options_of
+    >>> [flag_of(option) for option in options_of(Gel).values()]
+    ['--young', '--poisson', '--thickness']
+    """
+    name = option.about.flag or _UNIT_SUFFIX.sub("", option.name).replace("_", "-")
+    return f"--{name}"
 
 
 def words_of(options: type[Any], name: str) -> Mapping[Any, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +25,14 @@ from napari_vit_tfm.fields import Displacement, DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words, without_partners
 from napari_vit_tfm.models.registry import registered_methods
-from napari_vit_tfm.options import Choice, Number, Option, Switch, options_of
+from napari_vit_tfm.options import (
+    Choice,
+    Number,
+    Option,
+    Switch,
+    flag_of,
+    options_of,
+)
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit
 
 if TYPE_CHECKING:
@@ -37,7 +43,6 @@ FILE = click.Path(path_type=Path)
 Decorator = Callable[[Any], Any]
 
 _METAVARS = {"\N{MICRO SIGN}m": "UM", "Pa": "PA"}
-_UNIT_SUFFIX = re.compile("_(um|pa)$")
 _FROM_FILE = "the value in the file"
 
 
@@ -80,12 +85,6 @@ def command_option(option: Option, *, otherwise: str = "", name: str = "") -> De
         settings["type"] = _number_type(about)
         settings["metavar"] = _METAVARS.get(about.unit, "N" if about.is_whole else "X")
     return click.option(flag_of(option), name or option.name, help=told, **settings)
-
-
-def flag_of(option: Option) -> str:
-    """The name of an option on the command line, such as ``--spacing``."""
-    name = option.about.flag or _UNIT_SUFFIX.sub("", option.name).replace("_", "-")
-    return f"--{name}"
 
 
 def _number_type(about: Number) -> click.IntRange | click.FloatRange:
