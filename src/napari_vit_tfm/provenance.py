@@ -41,8 +41,10 @@ class Provenance:
         Their SHA-256, see `files_sha256`; empty if a file is not there.
     parameters : mapping
         All options: ``reading``, the options of `read_displacement` that were given;
-        ``displacement``, the unit and the lengths that were used; ``gel``;
-        ``preparation``; ``reconstruction``; and ``device``, the one that was used.
+        ``as_read``, unit, lengths and gel after reading, and the unit of the
+        positions in the file; ``displacement``, the unit and the lengths that were
+        used; ``gel``; ``preparation``; ``reconstruction``; and ``device``, the one
+        that was used.
     versions : mapping of str to str
         Versions of this package, Python and the libraries that compute.
 
@@ -106,6 +108,7 @@ class Provenance:
             files_sha256(files) if all(file.is_file() for file in files) else "",
             {
                 "reading": dict(displacement.metadata.get("reading", {})),
+                "as_read": dict(displacement.metadata.get("as_read", {})),
                 "displacement": {
                     "unit": displacement.unit,
                     "spacing_um": displacement.spacing_um,

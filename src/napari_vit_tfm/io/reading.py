@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -135,8 +136,8 @@ def read_displacement(
     DisplacementStack
         The stack ``(T, H, W, 2)``. Its unit is None if it is not known. Vectors that
         are missing, or not finite, are NaN. The messages are in
-        ``metadata["notes"]``, and the direction of y in the file in
-        ``metadata["y"]``.
+        ``metadata["notes"]``, the direction of y in the file in ``metadata["y"]``, and
+        unit, lengths and gel as they were read in ``metadata["as_read"]``.
 
     Raises
     ------
@@ -422,7 +423,7 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     apart = lengths[SPACING_IN_UNIT]
     lengths[SPACING_IN_UNIT] = None if apart is None else apart * factor
     lengths = lengths_by_positions(entry, unit, given, lengths)
-    return DisplacementStream(
+    stream = DisplacementStream(
         FileFrames(file, entry, factor, direction),
         unit=unit,
         spacing_um=lengths["spacing_um"],
@@ -435,6 +436,24 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
             "reading": {name: options.get(name) for name in READING_OPTIONS},
         },
     )
+    return replace(
+        stream, metadata={**stream.metadata, "as_read": _as_read(stream, entry)}
+    )
+
+
+def _as_read(stream: DisplacementStream, entry: ArrayEntry) -> dict[str, Any]:
+    """What was known when the file was read; the plugin may change it later."""
+    units = {POSITIONS_PX: "px", POSITIONS_UM: "um"}
+    return {
+        "unit": stream.unit,
+        "spacing_um": stream.spacing_um,
+        "pixel_size_um": stream.pixel_size_um,
+        "spacing_in_unit": stream.spacing_in_unit,
+        "unit_of_positions": next(
+            (unit for name, unit in units.items() if name in entry.attributes), None
+        ),
+        "gel": asdict(stream.gel),
+    }
 
 
 def _notes(
