@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import shlex
 import shutil
 import threading
 import weakref
@@ -14,6 +15,7 @@ from napari.layers import Image, Vectors
 from napari.layers._layer_actions import _duplicate_layer
 from napari.utils import progress
 from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -123,6 +125,59 @@ def test_saved_tractions_tell_what_they_were_computed_from(
     assert found.parameters["gel"]["young_pa"] == 3000.0
     status = CliRunner().invoke(main, ["rerun", str(out), "--device", "cpu"])
     assert (status.exit_code, status.stdout.partition(":")[0]) == (0, "same")
+
+
+def test_a_result_is_copied_as_python_and_as_command_line(
+    dock, viewer, finish, tmp_path, monkeypatch, displacement
+):
+    path, copied = tmp_path / "cell.h5", QGuiApplication.clipboard()
+    io.write_arrays(path, {"u": displacement.data}, {"u": {"y": "down"}})
+    source, _ = viewer.open(str(path), plugin="napari-vit-tfm")
+    assert not dock.copy_button.isEnabled()
+    dock.y_axis["y"].value = "up"
+    dock.calibration["unit"].value = "px"
+    dock.calibration["spacing_um"].value = 0.5
+    dock.calibration["pixel_size_um"].value = 0.2
+    dock.gel["young_pa"].value = 3000.0
+    dock.preparation["reverse"].value = True
+    run(dock, finish)
+    shown = layer_stack(tractions_of(viewer.layers, source)[0]).data
+    assert dock.copy_button.isEnabled()
+    # What is set after the run does not matter.
+    dock.gel["young_pa"].value = 1000.0
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "cell_traction.h5"
+
+    dock.copy_command.trigger()
+    assert dock.message.text() == "Copied as command line: cell: traction, FTTC (Pa)"
+    command = shlex.split(copied.text())
+    assert CliRunner().invoke(main, command[1:]).exit_code == 0
+    largest = np.abs(shown).max()
+    found = io.read_traction(out)
+    np.testing.assert_allclose(found.data, shown, rtol=0, atol=1e-6 * largest)
+    out.unlink()
+
+    dock.copy_python.trigger()
+    assert dock.message.text().startswith("Copied as Python: ")
+    exec(compile(copied.text(), "script.py", "exec"), {})
+    found = io.read_traction(out)
+    np.testing.assert_allclose(found.data, shown, rtol=0, atol=1e-6 * largest)
+
+
+def test_what_cannot_be_copied_is_told(dock, viewer, finish, tmp_path, displacement):
+    path = tmp_path / "cell.h5"
+    io.write_arrays(path, {"u": displacement.data}, {"u": {"units": "px"}})
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    dock.calibration["unit"].value = "grid"
+    run(dock, finish)
+    dock.copy_command.trigger()
+    assert "copy the Python script" in dock.message.text()
+    viewer.layers.clear()
+    add(viewer, displacement)
+    run(dock, finish)
+    # It is in no file.
+    assert dock.save_button.isEnabled()
+    assert not dock.copy_button.isEnabled()
 
 
 def test_the_cell_outline_is_saved_with_the_tractions(

@@ -61,6 +61,8 @@ from napari_vit_tfm.napari.layers.registry import (
     remember_place,
 )
 from napari_vit_tfm.napari.method_cache import current_sha256
+from napari_vit_tfm.provenance import KEY as PROVENANCE
+from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.units import DisplacementUnit, consistent_lengths, unit_words
 
 
@@ -88,6 +90,15 @@ class ResultLayers:
     def is_intact(self) -> bool:
         """Whether both layers exist and their data are unchanged."""
         return len(self.layers) == 2 and all(map(is_unchanged, self.layers))
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """What the tractions were computed from; None if it is not known."""
+        entry = entry_of(self.layers[0])
+        if entry is None or entry.arrays is None:
+            return None
+        known: Provenance | None = entry.arrays.metadata.get(PROVENANCE)
+        return known
 
     def stack(self) -> TractionStack:
         """The tractions.

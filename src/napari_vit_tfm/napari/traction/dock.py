@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.utils.events import Event
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
+    QMenu,
     QProgressBar,
     QPushButton,
     QWidget,
@@ -72,6 +74,7 @@ from napari_vit_tfm.napari.widgets.inputs import (
 from napari_vit_tfm.options import Option, options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch, check_size
+from napari_vit_tfm.scripts import as_command, as_python
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 _CANCELLED = "Cancelled. The layers are unchanged."
@@ -96,6 +99,9 @@ _BATCH = {
     for name, option in options_of(ReconstructionConfig).items()
     if name == "batch_size"
 }
+
+_WAYS = {"Python": as_python, "command line": as_command}
+"""Ways to write a reconstruction as text, by their names in the menu."""
 
 _Y = {"y": options_of(ReadingConfig)["y"]}
 
@@ -148,6 +154,14 @@ class TractionDock(ModelDock):
         )
         self.save_button = QPushButton("Save tractions…")
         self.save_button.setToolTip("Save the result that is named below.")
+        self.copy_button = QPushButton("Copy as")
+        self.copy_button.setToolTip(
+            "Copy a script or a command that computes the result that is named below "
+            "from its file."
+        )
+        menu = QMenu(self.copy_button)
+        self.copy_python, self.copy_command = map(menu.addAction, _WAYS)
+        self.copy_button.setMenu(menu)
         self.save_note = text_label(1)
 
     def _lay_out(self) -> None:
@@ -175,6 +189,7 @@ class TractionDock(ModelDock):
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.save_button)
+        buttons.addWidget(self.copy_button)
         self.footer.addLayout(buttons)
         for row in (self.progress, self.message, self.save_note):
             self.footer.addWidget(row)
@@ -191,6 +206,10 @@ class TractionDock(ModelDock):
         self.method.changed.connect(self._on_method_typed)
         self.run_button.clicked.connect(self._on_job_button)
         self.save_button.clicked.connect(self._on_save_clicked)
+        for way, action in zip(
+            _WAYS, (self.copy_python, self.copy_command), strict=True
+        ):
+            action.triggered.connect(partial(self._on_copy_clicked, way))
 
     def bind(self) -> None:
         """Watch the viewer's layers."""
@@ -225,6 +244,8 @@ class TractionDock(ModelDock):
         self.progress.setVisible(running)
         result = self._result()
         self.save_button.setEnabled(result is not None)
+        known = None if result is None else result.provenance
+        self.copy_button.setEnabled(known is not None and bool(known.files))
         self.save_note.setText("" if result is None else self._save_note(result, stack))
         self.save_note.setVisible(result is not None)
         unit = self.calibration["unit"].value
@@ -548,6 +569,24 @@ class TractionDock(ModelDock):
             self._outcome = f"Saved {path}"
         # The note must not miss an edit in place of the displacements.
         self._read(compare_data=True)
+        self.refresh()
+
+    # Copying
+
+    def _on_copy_clicked(self, way: str, _checked: bool = False) -> None:
+        result = self._result()
+        known = None if result is None else result.provenance
+        if result is None or known is None:
+            return
+        try:
+            text = _WAYS[way](known)
+        except TFMError as error:
+            self._outcome = report(error, activity="copying")
+        else:
+            clipboard = QGuiApplication.clipboard()
+            assert clipboard is not None
+            clipboard.setText(text)
+            self._outcome = f"Copied as {way}: {result.layers[0].name}"
         self.refresh()
 
 
