@@ -29,7 +29,7 @@ key                        meaning                             set by     read b
                            vectors in the unit of the                     spacing
                            displacements, if the file has
                            their positions
-``y``                      direction of y in the file that     dock       dock
+``y``                      direction of y in the file that     dock       dock, runs
                            the user has chosen, ``down`` or
                            ``up``, instead of the one in
                            the file

@@ -209,6 +209,7 @@ class TractionDock(ModelDock):
         for way, action in zip(
             _WAYS, (self.copy_python, self.copy_command), strict=True
         ):
+            assert action is not None
             action.triggered.connect(partial(self._on_copy_clicked, way))
 
     def bind(self) -> None:
