@@ -207,3 +207,55 @@ def test_what_cannot_be_measured_is_refused(
     np.save("half.npy", np.full((24, 32), 0.5))
     np.save("long.npy", np.ones((3, 24, 32), dtype=int))
     assert reason in error_of("quantities", traction, *options)
+
+
+def test_tables_overwrite_neither_inputs_nor_each_other(
+    error_of: ErrorOf, traction: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    copy = tmp_path / "copy.csv"
+    write_traction(copy, TractionStack(np.ones((8, 8, 2)), unit="Pa", spacing_um=1.0))
+    before = copy.read_bytes()
+    error = error_of("quantities", copy, "-o", table, "--adhesions", copy)
+    assert "the table is an input file" in error
+    error = error_of("predict", copy, "-o", tmp_path / "t.h5", "--quantities", copy)
+    assert "the table is an input file" in error
+    assert copy.read_bytes() == before
+    error = error_of("quantities", traction, "-o", table, "--adhesions", table)
+    assert "two outputs would have this file" in error
+    error = error_of("predict", traction, "-o", table, "--quantities", table)
+    assert "two outputs would have this file" in error
+    assert not table.exists()
+
+
+def test_displacements_are_prepared_as_they_were_for_the_tractions(
+    vit_tfm: Command, error_of: ErrorOf, tmp_path: Path
+) -> None:
+    fields = synthesise(2, seed=0, shape=(32, 40), distribution=KINDS["cells"]())
+    displacement, _ = fields.on_gel(young_pa=5000.0, spacing_um=0.5)
+    upside_down = displacement.data[:, ::-1] * np.float32([-1, 1])
+    path, out = tmp_path / "field.npy", tmp_path / "out.h5"
+    np.save(path, upside_down)
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    known = ("--units", "um", "--spacing", 0.5, "--young", 5000)
+    done = ("--y", "up", "--reverse", "--bin", 2, "--regularisation", 0.01)
+    vit_tfm(
+        *("predict", path, "-o", out, *known, *done, "--model", "fttc"),
+        *("--device", "cpu", "--quantities", one, "--controls", 1),
+    )
+    vit_tfm("quantities", out, "--displacement", path, "-o", two, "--controls", 1)
+    for a, b in zip(rows_of(one), rows_of(two), strict=True):
+        for name in ("strain_energy_measured_fJ", "total_force_corrected_nN"):
+            assert float(a[name]) == pytest.approx(float(b[name]), rel=1e-3)
+        assert float(a["strain_energy_measured_fJ"]) > 0
+    short = tmp_path / "short.npy"
+    np.save(short, upside_down[:1])
+    error = error_of("quantities", out, "--displacement", short, "-o", two)
+    assert "the displacements have 1 frames of 16 x 20" in error
+
+
+def test_another_gel_than_that_of_the_tractions_is_refused(
+    error_of: ErrorOf, traction: Path, tmp_path: Path
+) -> None:
+    error = error_of("quantities", traction, "-o", tmp_path / "t.csv", "--young", 4000)
+    assert "Young's modulus is 2000 in the file" in error

@@ -243,7 +243,9 @@ def test_a_spacing_without_a_unit_is_in_the_unit_of_the_file(
     assert note is None or note in notices[0]
     given = read_displacement(path, spacing_um=2.0, on_notice=notices.append)
     assert given.spacing_um == 2.0
-    assert len(notices) == (note is not None)
+    overruled = [text for text in notices if "as you have set it" in text]
+    assert len(overruled) == (spacing_um is not None)
+    assert len(notices) - len(overruled) == (note is not None)
 
 
 @pytest.mark.parametrize(
@@ -275,3 +277,46 @@ def test_velocities_are_refused_by_their_unit(path: Path) -> None:
         read_displacement(path)
     with pytest.raises(FieldFileError, match="multiply it by the time between"):
         read_displacement(path, dataset="field")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"units": "um", "dx": 0.8, "dy": 1.6},
+        {"units": "um", "spacing": 0.8, "dx": 1.6},
+        {"units": "px", "spacing": 8.0, "pixel_size_um": 0.1, "spacing_um": 1.6},
+    ],
+)
+def test_lengths_that_contradict_each_other_are_an_error(
+    path: Path, attributes: dict[str, object]
+) -> None:
+    write(path, "displacement", **attributes)
+    with pytest.raises((FieldError, FieldFileError), match=r"1\.6"):
+        read_displacement(path)
+
+
+def test_what_overrules_the_file_is_said(path: Path) -> None:
+    write(path, "displacement", units="um", spacing_um=0.8, young_pa=8000.0)
+    notices: list[str] = []
+    read_displacement(
+        path, spacing_um=0.4, gel=Gel(young_pa=5000.0), on_notice=notices.append
+    )
+    assert len(notices) == 2
+    assert "the vector spacing in the file is 0.8 um, but 0.4 is used" in notices[0]
+    assert "Young's modulus in the file is 8000 Pa, but 5000 is used" in notices[1]
+    read_displacement(
+        path, spacing_um=0.8, gel=Gel(young_pa=8000.0), on_notice=notices.append
+    )
+    assert len(notices) == 2
+
+
+def test_two_frames_and_two_components_are_told_apart_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "displacement.npy"
+    np.save(path, np.zeros((2, 2, 12, 16)))
+    notices: list[str] = []
+    assert read_displacement(path, on_notice=notices.append).n_frames == 2
+    assert any("taken as two frames" in text for text in notices)
+    np.save(path, np.zeros((3, 2, 12, 16)))
+    notices.clear()
+    read_displacement(path, on_notice=notices.append)
+    assert not any("taken as" in text and "frames" in text for text in notices)

@@ -72,6 +72,11 @@ def test_a_region_at_the_border_is_flagged() -> None:
     assert "border" in row.flags
     (row,) = measure(stack, Measurement(labels=labels, dilation_steps=0.0))
     assert "border" not in row.flags
+    for everywhere in (Measurement(np.ones((16, 16), int)), Measurement(labels, 40.0)):
+        (row,) = measure(stack, everywhere)
+        assert "border" in row.flags
+    (row,) = measure(stack)
+    assert "border" not in row.flags
 
 
 def test_the_inside_of_an_outline() -> None:

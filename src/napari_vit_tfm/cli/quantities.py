@@ -14,7 +14,6 @@ from napari_vit_tfm.cli.options import (
     FILE,
     command_option,
     device_option,
-    flag_of,
     poisson_option,
     thickness_option,
     with_options,
@@ -31,7 +30,7 @@ from napari_vit_tfm.config import (
 from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.options import options_of
+from napari_vit_tfm.options import flag_of, options_of
 from napari_vit_tfm.provenance import KEY, Provenance
 from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 

@@ -45,7 +45,7 @@ from napari_vit_tfm.io.positioned import lengths_by_positions
 from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
 from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
-from napari_vit_tfm.options import options_of
+from napari_vit_tfm.options import Number, options_of
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.units import (
@@ -491,18 +491,19 @@ def _overruled(
     except FieldFileError:
         # What is wrong in the file is replaced by what is given.
         return []
-    values = [(LENGTHS[name], "um", given[name], in_file[name]) for name in LENGTHS] + [
+    values = [(LENGTHS[name], " um", given[name], in_file[name]) for name in LENGTHS]
+    values += [
         (
             option.about.label,
-            getattr(option.about, "unit", ""),
-            *(getattr(g, name) for g in pair),
+            f" {option.about.unit}" if isinstance(option.about, Number) else "",
+            getattr(gel, name),
+            getattr(gel_in_file, name),
         )
-        for pair in [(gel, gel_in_file)]
         for name, option in options_of(Gel).items()
     ]
     return [
-        f"{words} in the file is {known:g} {unit}".rstrip()
-        + f", but {value:g} is used as you have set it"
+        f"{words} in the file is {known:g}{unit.rstrip()}, but {value:g} is used as "
+        "you have set it"
         for words, unit, value, known in values
         if value is not None and known is not None and not _is_close(value, known)
     ]

@@ -127,6 +127,22 @@ def test_commas_that_can_be_read_in_two_ways_are_refused(tmp_path: Path) -> None
         summarise(written(tmp_path / "a.txt", text))
 
 
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+def test_16_columns_with_two_decimals_each_rounded_alone(
+    tmp_path: Path, scale: float
+) -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[8:200:8, 8:240:8]
+    u, v = scale * rng.normal(0, 0.4, (2, *x.shape))
+    columns = [x, y, u, v, np.hypot(u, v), *(np.zeros((11, *x.shape)))]
+    rows = np.stack([np.asarray(part, float).ravel() for part in columns], axis=1)
+    path = tmp_path / "a_PIV2_disp.txt"
+    np.savetxt(path, rows, fmt="%.2f")
+    found = read_displacement(path)
+    assert found.unit == "px"
+    np.testing.assert_allclose(found.data[0, ..., 0], u, atol=0.006)
+
+
 def test_16_other_columns_are_refused(tmp_path: Path) -> None:
     lines = piv_lines(0)
     lines[:, 4] = 7
