@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,14 +55,39 @@ def test_the_same_file_twice_has_two_names(tmp_path: Path) -> None:
         ("file,x,x\na,1,2\n", "twice"),
         ("file,frame\na,1\n", "a column 'frame' of its own"),
         ("file,young_pa\n", "no rows"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        read_experiments(table(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
         ("file,young_pa\na.h5,soft\n", "line 2: young_pa is 'soft', expected a number"),
         ("file,young_pa\na.h5,-5\n", "line 2: Young's modulus must be above 0"),
         ("file,unit\na.h5,inch\n", "unit is 'inch', expected one of um, grid"),
         ("file,y\na.h5,north\n", "expected down or up"),
         ("file,y\n,up\n", "the file is missing"),
         ("file,y\na.h5\n", "found 1 fields, but the header has 2"),
+        ("file;young_pa\na.h5;8.000\n", "can be read in two ways"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason):
-        read_experiments(table(tmp_path, text))
+def test_a_row_that_is_wrong_fails_alone(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    separator = ";" if ";" in text else ","
+    bad, good = read_experiments(table(tmp_path, f"{text}b.h5{separator}\n"))
+    assert re.search(reason, bad.error)
+    assert (good.name, good.error) == ("b", "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_tables_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "experiments.csv"
+    text = "sep=;\r\nFile;Condition;young_PA\r\na.h5;contr\u00f4le;8000,5\r\n"
+    path.write_bytes(text.encode(encoding))
+    (one,) = read_experiments(path)
+    assert one.gel.young_pa == 8000.5
+    assert dict(one.labels) == {"Condition": "contr\u00f4le"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +24,9 @@ _NUMBERS = ("young_pa", "poisson", "thickness_um", "spacing_um", "pixel_size_um"
 _WORDS = ("dataset", "unit", "y")
 COLUMNS = (FILE_COLUMN, MASK_COLUMN, *_NUMBERS, *_WORDS)
 """Columns with a meaning; all others are carried through to the summary."""
+
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
+"""Numbers such as 8.000, with a sign between the thousands or decimals."""
 
 RESERVED = ("experiment", "frame", "cell", "flags")
 """Columns of the summary that the table of experiments must not have."""
@@ -47,6 +52,8 @@ class Experiment:
         As for `read_displacement`.
     labels : mapping of str to str
         All other columns, such as condition and replicate.
+    error : str
+        What is wrong with the row; such an experiment fails. Empty if nothing is.
     """
 
     name: str
@@ -59,6 +66,7 @@ class Experiment:
     unit: DisplacementUnit | None = None
     y: YDirection | None = None
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    error: str = ""
 
 
 def read_experiments(path: str | Path) -> list[Experiment]:
@@ -79,8 +87,8 @@ def read_experiments(path: str | Path) -> list[Experiment]:
     Raises
     ------
     ConfigError
-        If the table has no rows or no column ``file``, a column twice or one of
-        `RESERVED`, or a value that is not valid.
+        If the table has no rows or no column ``file``, or a column twice or one of
+        `RESERVED`. A row with a value that is not valid is an experiment with an error.
 
     Examples
     --------
@@ -98,15 +106,18 @@ def read_experiments(path: str | Path) -> list[Experiment]:
     _check_header(path, header)
     experiments: list[Experiment] = []
     for number, values in rows:
+        row = dict(zip(header, values, strict=False))
         try:
             if len(values) != len(header):
                 raise ConfigError(
                     f"found {len(values)} fields, but the header has {len(header)}"
                 )
-            row = dict(zip(header, values, strict=True))
             experiments.append(_experiment(row, folder, has_commas=has_commas))
         except TFMError as error:
-            raise ConfigError(f"{path}, line {number}: {error}") from error
+            file = folder / (row.get(FILE_COLUMN) or f"line {number}")
+            reason = f"{path}, line {number}: {error}"
+            labels = _labels(row)
+            experiments.append(Experiment(file.stem, file, labels=labels, error=reason))
     if not experiments:
         raise ConfigError(f"{path}: the table has no rows below its header")
     return _with_unique_names(experiments)
@@ -114,22 +125,36 @@ def read_experiments(path: str | Path) -> list[Experiment]:
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
     """Header, rows with their lines, and whether numbers may have decimal commas."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8 ({error})") from error
-    lines = text.splitlines()
+    lines = _decoded(path.read_bytes()).splitlines()
+    first, separator = 1, None
+    if lines and lines[0].lower().startswith("sep="):
+        # Excel's own line about the separator.
+        first, separator = 2, lines.pop(0)[len("sep=") :][:1]
     if not lines:
         raise ConfigError(f"{path}: the table is empty")
-    separator = max(",;\t", key=lines[0].count)
+    separator = separator or max(",;\t", key=lines[0].count)
     table = [
         (number, [value.strip() for value in values])
-        for number, values in enumerate(csv.reader(lines, delimiter=separator), start=1)
+        for number, values in enumerate(
+            csv.reader(lines, delimiter=separator), start=first
+        )
         if any(value.strip() for value in values)
     ]
     if not table:
         raise ConfigError(f"{path}: the table is empty")
-    return table[0][1], table[1:], separator != ","
+    known = {name.lower(): name for name in COLUMNS}
+    header = [known.get(name.lower(), name) for name in table[0][1]]
+    return header, table[1:], separator != ","
+
+
+def _decoded(content: bytes) -> str:
+    """Text of a table in UTF-8, or as spreadsheets write it: UTF-16, Windows-1252."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -175,13 +200,23 @@ def _experiment(
         dataset=row.get("dataset") or None,
         unit=cast(DisplacementUnit | None, unit),
         y=cast(YDirection | None, y),
-        labels={name: text for name, text in row.items() if name not in COLUMNS},
+        labels=_labels(row),
     )
+
+
+def _labels(row: Mapping[str, str]) -> dict[str, str]:
+    """The columns that are carried through."""
+    return {name: text for name, text in row.items() if name not in COLUMNS}
 
 
 def _number(name: str, text: str, *, has_commas: bool) -> float | None:
     if not text:
         return None
+    if has_commas and _GROUPED.fullmatch(text):
+        raise ConfigError(
+            f"{name} is {text!r}, which can be read in two ways: write it without a "
+            "sign between the thousands, or with another number of decimals"
+        )
     try:
         value = float(text.replace(",", ".") if has_commas else text)
     except ValueError:

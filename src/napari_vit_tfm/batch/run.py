@@ -182,6 +182,8 @@ def analyse_experiment(
     Outcome
         With the reason if it failed.
     """
+    if experiment.error:
+        return Outcome(experiment, {}, error=experiment.error)
     try:
         settings = replace(settings, gel=experiment.gel.filled_from(settings.gel))
         key = _key(experiment, settings)
