@@ -1,0 +1,67 @@
+"""The weighted mean of two networks that one run has led to from the other.
+
+    python benchmarks/average_weights.py ONE.safetensors OTHER.safetensors -o MEAN
+
+The mean of two networks on one way of training is often more accurate than either of
+them (M. Wortsman et al., "Model soups", ICML 2022, arXiv:2203.05482).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from napari_vit_tfm.models.weights import load_network, save_network
+
+
+def average(one: Path, other: Path, share: float, output: Path) -> None:
+    """Write the mean of two networks of the same size.
+
+    Parameters
+    ----------
+    one, other : Path
+        The weights files.
+    share : float
+        Share of the other network, 0 to 1.
+    output : Path
+        The file to write. Its header is that of the other network, with the SHA-256 of
+        both.
+    """
+    first, second = load_network(one), load_network(other)
+    weights = first.network.state_dict()
+    for name, values in second.network.state_dict().items():
+        weights[name].lerp_(values, share)
+    first.network.load_state_dict(weights)
+    training: dict[str, Any] = _training(other)
+    # Step, score and errors are not those of the mean.
+    training = {name: training[name] for name in ("config", "start")}
+    training["averaged"] = {
+        "sha256": [first.sha256, second.sha256],
+        "shares": [1 - share, share],
+    }
+    save_network(output, first.network, training=training)
+
+
+def _training(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["training"])
+    return found
+
+
+def main() -> None:
+    """Average two networks."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("one", type=Path)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--share", type=float, default=0.5, help="of the other network")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    average(arguments.one, arguments.other, arguments.share, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
