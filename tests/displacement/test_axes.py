@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,3 +90,17 @@ def test_the_response_is_that_of_the_gel() -> None:
     assert half_space is not None
     assert half_space.as_given < 0.99
     assert fit_axes(measured, 0 * traction, response=response) is None
+
+
+@pytest.mark.parametrize(
+    ("factor", "is_named"), [(1.0, False), (1e-3, True), (8, True)]
+)
+def test_tractions_of_another_unit_are_named(factor: float, is_named: bool) -> None:
+    displacement, truth = pads().on_gel(young_pa=5000.0, spacing_um=0.5)
+    other = replace(truth, data=truth.data * np.float32(factor))
+    warnings = examine(displacement, other).warnings
+    assert any("the units of both files" in text for text in warnings) == is_named
+    # The same displacements in another unit.
+    data = displacement.data / np.float32(0.5)
+    in_pixels = replace(displacement, data=data, unit="px", pixel_size_um=0.5)
+    assert examine(in_pixels, other).warnings == warnings

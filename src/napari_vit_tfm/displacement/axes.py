@@ -69,10 +69,14 @@ class AxesFit:
         Correlation for the tractions as they are.
     turned : tuple of float
         Correlations for the tractions after each of `TURNS`.
+    factor : float
+        The measured displacement over that of the tractions as they are, in the units
+        of both: the factor of the best fit.
     """
 
     as_given: float
     turned: tuple[float, ...]
+    factor: float
 
 
 def fit_axes(
@@ -129,6 +133,7 @@ def fit_axes(
             else 0.0
             for turn in TURNS
         ),
+        _factor(measured, made["same"]),
     )
 
 
@@ -147,3 +152,9 @@ def _correlation(measured: Float64Array, made: Float64Array) -> float:
     made = made - made.mean(axis=(0, 1))
     size = np.sqrt(np.square(measured).sum() * np.square(made).sum())
     return float((measured * made).sum() / size) if size > 0 else 0.0
+
+
+def _factor(measured: Float64Array, made: Float64Array) -> float:
+    made = made - made.mean(axis=(0, 1))
+    power = np.square(made).sum()
+    return float((measured * made).sum() / power) if power > 0 else 0.0

@@ -41,6 +41,10 @@ LARGE_STRAIN, IMPOSSIBLE_STRAIN = 0.3, 1.0
 SMALLEST_DISPLACEMENT = 1e-4
 """Largest displacement, in grid steps, below which it is doubted."""
 
+_OTHER_SCALE = 4.0
+"""Ratio of the measured displacements to those of the tractions above
+which, or below the inverse of which, their units are doubted."""
+
 _MOST_PIXELS = 64
 """Usual vector spacings are not larger, in camera pixels."""
 
@@ -110,6 +114,8 @@ class FrameDiagnosis:
         Work of given tractions, from -1 to 1; 0 if there are none.
     fit : AxesFit, optional
         How well given tractions, and turned ones, fit; None if there are none.
+    scale : float, optional
+        Measured displacement over that of the given tractions; None if it is not known.
     """
 
     n_vectors: int
@@ -131,6 +137,7 @@ class FrameDiagnosis:
     contraction: float = 0.0
     work: float = 0.0
     fit: AxesFit | None = None
+    scale: float | None = None
 
     @property
     def relative_drift(self) -> float:
@@ -325,12 +332,12 @@ def examine(
             of_frame = _quick_traction(clean)
         else:
             of_frame = traction.data[number]
+            fit = fit_axes(clean, of_frame, response=_response(displacement, traction))
             found = replace(
                 found,
                 work=_work(clean, of_frame),
-                fit=fit_axes(
-                    clean, of_frame, response=_response(displacement, traction)
-                ),
+                fit=fit,
+                scale=_scale(displacement, traction, fit),
             )
         frames.append(replace(found, contraction=contraction(of_frame)))
     return Diagnosis(
@@ -462,6 +469,7 @@ class _Findings:
         yield "contraction", self._contraction()
         yield "work", self._work()
         yield "axes", self._axes()
+        yield "scale", self._scale()
 
     def _counted(self, name: str, verbs: tuple[str, str] = ("is", "are")) -> str:
         """Such as "12 vectors in frame 3 are"; empty if there are none."""
@@ -675,6 +683,18 @@ class _Findings:
             "differs between them; check the directions of x and y in both files"
         )
 
+    def _scale(self) -> str:
+        scales = [x.scale for x in self.frames.values() if x.scale is not None]
+        if not scales:
+            return ""
+        scale = float(np.median(scales))
+        if 1 / _OTHER_SCALE < scale < _OTHER_SCALE:
+            return ""
+        return (
+            f"the displacements are {scale:.3g} times as large as the tractions would "
+            "make them: check the units of both files, Young's modulus and the spacing"
+        )
+
     def _axes(self) -> str:
         fits = [frame.fit for frame in self.frames.values() if frame.fit is not None]
         if not fits:
@@ -692,6 +712,21 @@ class _Findings:
             f"better (correlation {turned[best]:.2f} instead of {as_given:.2f}): turn "
             "one of the two"
         )
+
+
+def _scale(
+    displacement: Displacement, traction: TractionStack, fit: AxesFit | None
+) -> float | None:
+    """Measured displacement over that of the tractions; None if it is not known."""
+    young = displacement.gel.young_pa or traction.gel.young_pa
+    if traction.unit != "Pa":
+        young = 1.0
+    if fit is None or young is None or fit.as_given < _FITS:
+        return None
+    try:
+        return fit.factor * young * displacement.grid_steps_per_unit()
+    except FieldError:
+        return None
 
 
 def drift_in_words(frame: FrameDiagnosis, known: Known) -> str:
