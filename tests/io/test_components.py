@@ -196,12 +196,6 @@ def test_frames_are_last_where_positions_say_so(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_displacement(path).data, BOTH)
 
 
-def test_masks_that_are_not_used_are_said(tmp_path: Path) -> None:
-    path = write(tmp_path / "cell.npz", u=U, v=V, mask=U[0] > 0)
-    (note,) = read_displacement(path).metadata["notes"]
-    assert "the array mask is not used" in note
-
-
 @pytest.mark.parametrize("name", ["std_u", "strain_x", "speed_u", "points", "grad_x"])
 def test_other_quantities(tmp_path: Path, name: str) -> None:
     component = component_of(name)

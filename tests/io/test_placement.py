@@ -140,3 +140,26 @@ def test_steps_that_differ_along_x_and_y_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "cell.npz", x=X, y=Y * 2, displacement=FIELD)
     with pytest.raises(FieldFileError, match=r"cell\.npz: .* along x and"):
         read_displacement(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", ["mask", "valid", "flags"])
+def test_marks_that_are_not_used_are_said(
+    tmp_path: Path, suffix: str, name: str
+) -> None:
+    marks = {name: FIELD[0, ..., 0] > 0, "other": FIELD[0, ..., 0] > 0}
+    for path in one_and_two(tmp_path / f"cell{suffix}", FIELD[0], **marks):
+        (note,) = read_displacement(path).metadata["notes"]
+        assert f"the array {name} is not used" in note
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+def test_marks_of_every_frame(tmp_path: Path, suffix: str) -> None:
+    u, v = np.moveaxis(FIELD, -1, 0)
+    if suffix == ".mat":
+        u, v = np.moveaxis(u, 0, -1), np.moveaxis(v, 0, -1)
+    path = write(tmp_path / f"cell{suffix}", u=u, v=v, mask=u > 0)
+    (note,) = read_displacement(path).metadata["notes"]
+    assert "the array mask is not used" in note
+    path = write(path, u=u, v=v, mask=u[:4, :2] > 0)
+    assert not read_displacement(path).metadata["notes"]

@@ -164,23 +164,24 @@ class FieldFile(ABC):
             entries = [with_kind(entry, self.path) for entry in self.entries()]
             pairs = list(find_pairs(entries, frames_last=self.frames_last))
             found = [
-                self._with_positions(entry, entry.name, entries)
+                self._placed(entry, entry.name, entries)
                 for entry in without_lone_components(entries)
             ]
-            for field, pair in pairs:
-                marks = unused_marks(field, entries)
-                field = replace(field, notes=(*field.notes, *marks))
-                found.append(self._with_positions(field, pair.x, entries))
+            found += [self._placed(field, pair.x, entries) for field, pair in pairs]
         return _Contents(
             arrays=tuple(entry for entry, _ in found),
             pairs={field.name: pair for field, pair in pairs},
             placements={entry.name: at for entry, at in found if at is not None},
         )
 
-    def _with_positions(
+    def _placed(
         self, field: ArrayEntry, name: str, entries: Sequence[ArrayEntry]
     ) -> tuple[ArrayEntry, Placement | None]:
-        """A field, or another array, with what follows from positions beside it."""
+        """A field with what follows from positions and marks beside it."""
+        if field.layout is None:
+            return field, None
+        marks = unused_marks(field, entries)
+        field = replace(field, notes=(*field.notes, *marks))
         positions = positions_of(field, name, entries)
         if positions is None:
             return field, None

@@ -74,7 +74,7 @@ def positions_of(
     Parameters
     ----------
     field : ArrayEntry
-        Its header.
+        The header of a vector field.
     name : str
         Name of its array, or of that of its first component.
     entries : iterable of ArrayEntry
@@ -87,11 +87,7 @@ def positions_of(
         there are no such arrays, or if the program that wrote the field is known and
         stores positions in its own way.
     """
-    if (
-        field.layout is None
-        or field.layout == "(X, Y, 2)"
-        or FIRST_POSITION in field.attributes
-    ):
+    if field.layout == "(X, Y, 2)" or FIRST_POSITION in field.attributes:
         return None
     group, slash, _ = name.rpartition("/")
     known = {entry.name: entry for entry in entries}
@@ -168,5 +164,5 @@ def unused_marks(field: ArrayEntry, entries: Iterable[ArrayEntry]) -> tuple[str,
         f"the array {entry.name} is not used: set the vectors that it marks to NaN"
         for entry in entries
         if role_of_mark(entry.name.rpartition("/")[2]) is not None
-        and entry.shape[-2:] == field.grid_shape
+        and field.grid_shape in (entry.shape[-2:], entry.shape[:2])
     )
