@@ -64,9 +64,24 @@ def test_whole_fields_are_read_as_two_components(
         np.testing.assert_array_equal(stack.data, FIELD[:1])
         assert stack.spacing_in_unit == pytest.approx(8)
         assert stack.metadata["y"] == ("up" if is_up else "down")
-        if is_up:
-            (notice,) = notices
-            assert "y is taken as pointing up" in notice
+        (notice,) = notices
+        expected = "y is taken as pointing up" if is_up else "down is assumed"
+        assert expected in notice
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_y_that_increases_is_said_as_for_a_table(tmp_path: Path, suffix: str) -> None:
+    x, y = np.meshgrid(X, Y)
+    u, v = np.moveaxis(FIELD[0], -1, 0)
+    columns = np.stack([x, y, u, v], axis=-1).reshape(-1, 4)
+    table = tmp_path / "table.csv"
+    np.savetxt(table, columns, delimiter=",", header="x,y,u,v", comments="")
+    expected = read_displacement(table, unit="px").metadata
+    assert "down is assumed" in expected["notes"][0]
+    arrays = {"x": x, "y": y, "u": u, "v": v}
+    path = write(tmp_path / f"cell{suffix}", **arrays)
+    assert read_displacement(path, unit="px").metadata["notes"] == expected["notes"]
+    assert not read_displacement(path, unit="px", y="down").metadata["notes"]
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])

@@ -144,7 +144,7 @@ def placed(
         notes=(*field.notes, *grid.notes()),
         # The files of the original work have no positions.
         is_original=False,
-        **header_of_rows(y),
+        **header_of_rows(y, otherwise=None),
     )
     entry = on_grid(described, grid, unit)
     return entry, Placement(points, grid, field.layout == "(T, 2, H, W)")
