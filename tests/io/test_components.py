@@ -196,12 +196,6 @@ def test_frames_are_last_where_positions_say_so(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_displacement(path).data, BOTH)
 
 
-def test_masks_that_are_not_used_are_said(tmp_path: Path) -> None:
-    path = write(tmp_path / "cell.npz", u=U, v=V, mask=U[0] > 0)
-    (note,) = read_displacement(path).metadata["notes"]
-    assert "the array mask is not used" in note
-
-
 @pytest.mark.parametrize("name", ["std_u", "strain_x", "speed_u", "points", "grad_x"])
 def test_other_quantities(tmp_path: Path, name: str) -> None:
     component = component_of(name)
@@ -230,7 +224,26 @@ def test_components_in_files_of_two_formats(
     for path in (u, v):
         stack = read_displacement(path)
         np.testing.assert_allclose(stack.data, BOTH[:1], rtol=1e-6)
-        assert stack.unit == ("px" if ".txt" in suffixes else None)
+        assert stack.unit == "px"
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".txt", ".tif"])
+@pytest.mark.parametrize(
+    ("names", "unit"),
+    [(("01u", "01v"), "px"), (("u", "v"), None), (("01_tx", "01_ty"), "Pa")],
+)
+def test_units_of_pytfm(
+    tmp_path: Path, names: tuple[str, str], unit: str | None, suffix: str
+) -> None:
+    for name, values in zip(names, (U[0], V[0]), strict=True):
+        save_component(tmp_path / f"{name}{suffix}", values)
+    path = tmp_path / f"{names[0]}{suffix}"
+    stack = read_traction(path) if unit == "Pa" else read_displacement(path)
+    assert stack.unit == unit
+    notes = stack.metadata["notes"]
+    assert [f"called as in pyTFM: its unit is taken as {unit}" in n for n in notes] == (
+        [] if unit is None else [True]
+    )
 
 
 def test_several_files_with_the_other_component_are_refused(tmp_path: Path) -> None:

@@ -262,16 +262,21 @@ def unless_given(y: YDirection) -> str:
     return f'otherwise y="{y}", --y {y}'
 
 
-def header_of_rows(y: AnyArray) -> dict[str, Any]:
+def header_of_rows(
+    y: AnyArray, *, otherwise: YDirection | None = "down"
+) -> dict[str, Any]:
     """Direction of y for an `ArrayEntry`, with a note if it is up.
 
     Parameters
     ----------
     y : array of shape (H, W)
         Positions along y. They point up if the first row has the largest.
+    otherwise : {"down", "up"}, optional, keyword-only
+        The direction if the first row does not have the largest; None if the file may
+        have either.
     """
     if np.nanmean(y[0]) <= np.nanmean(y[-1]):
-        return {"y": "down", "y_notes": ()}
+        return {"y": otherwise, "y_notes": ()}
     note = (
         "the first row has the largest y: y is taken as pointing up "
         f"({unless_given('down')})"

@@ -7,21 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.gridding import NodeGrid, node_grid
 from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     AnyArray,
     ArrayEntry,
     Kind,
-    header_of_rows,
     kind_of_name,
 )
-from napari_vit_tfm.io.positioned import on_grid
-from napari_vit_tfm.io.text.marks import role_of_mark
 from napari_vit_tfm.units import displacement_unit
 
 _TOKEN = re.compile(
@@ -108,95 +103,16 @@ class Pair:
         Names of the arrays.
     has_frames_last : bool
         Whether the last of three axes is the axis of frames; else it is the first.
-    points : array of shape (H * W, 2), optional
-        Positions ``(x, y)`` of the vectors, row by row, if the file has them.
-    grid : NodeGrid, optional
-        The grid of the positions.
     """
 
     x: str
     y: str
     has_frames_last: bool
-    points: npt.NDArray[np.float64] | None = None
-    grid: NodeGrid | None = None
 
     def joined(self, x: AnyArray, y: AnyArray) -> AnyArray:
-        """Both components, ``(T, H, W, 2)`` or ``(H, W, 2)``, on the grid."""
+        """Both components, ``(T, H, W, 2)`` or ``(H, W, 2)``."""
         both = np.stack([x, y], axis=-1)
-        if self.has_frames_last:
-            both = np.moveaxis(both, 2, 0)
-        if self.points is None or self.grid is None:
-            return both
-        frames = both.reshape(-1, len(self.points), 2).astype(np.float64)
-        on_grid = np.stack([self.grid.place(self.points, frame) for frame in frames])
-        return on_grid if both.ndim == 4 else on_grid[0]
-
-
-def placed(
-    field: ArrayEntry, pair: Pair, x: AnyArray, y: AnyArray, unit: object
-) -> tuple[ArrayEntry, Pair]:
-    """A field whose vectors are put on the grid of their positions.
-
-    Parameters
-    ----------
-    field : ArrayEntry
-        Its header.
-    pair : Pair
-        Its components.
-    x, y : array of shape (H, W), or (W,) and (H,)
-        The positions.
-    unit : object
-        Their unit as it is written in the file. If there is none, they are in the unit
-        of the vectors.
-    """
-    if x.ndim == 1:
-        x, y = np.meshgrid(x, y)
-    points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-    grid = node_grid([points])
-    of_vectors = unit_name(field)
-    if unit is None and displacement_unit(of_vectors) is not None:
-        unit = of_vectors
-    described = replace(
-        field,
-        shape=(*field.shape[:-3], *grid.shape, 2),
-        notes=(*field.notes, *grid.notes()),
-        **header_of_rows(y),
-    )
-    entry = on_grid(described, grid, unit)
-    return entry, replace(pair, points=points, grid=grid)
-
-
-def positions_of(
-    field: ArrayEntry, pair: Pair, entries: Iterable[ArrayEntry]
-) -> tuple[ArrayEntry, ArrayEntry] | None:
-    """The arrays ``x`` and ``y`` with the positions of a field, in the same group.
-
-    Both have the shape ``(H, W)``, or the shapes ``(W,)`` and ``(H,)``. None if there
-    are no such arrays.
-    """
-    group, slash, _ = pair.x.rpartition("/")
-    known = {entry.name: entry for entry in entries}
-    height, width = field.grid_shape
-    shapes = (((height, width), (height, width)), ((width,), (height,)))
-    for names in (("x", "y"), ("X", "Y")):
-        x, y = (known.get(f"{group}{slash}{name}") for name in names)
-        if x is not None and y is not None:
-            flat = tuple(
-                tuple(side for side in one.shape if side > 1) for one in (x, y)
-            )
-            if flat in shapes:
-                return x, y
-    return None
-
-
-def unused_marks(field: ArrayEntry, entries: Iterable[ArrayEntry]) -> tuple[str, ...]:
-    """A note for every array that may mark vectors of a field, which is not used."""
-    return tuple(
-        f"the array {entry.name} is not used: set the vectors that it marks to NaN"
-        for entry in entries
-        if role_of_mark(entry.name.rpartition("/")[2]) is not None
-        and entry.shape[-2:] == field.grid_shape
-    )
+        return np.moveaxis(both, 2, 0) if self.has_frames_last else both
 
 
 def find_pairs(

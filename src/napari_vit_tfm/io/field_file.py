@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
@@ -25,14 +26,36 @@ from napari_vit_tfm.io.base import (
 from napari_vit_tfm.io.components import (
     Pair,
     find_pairs,
+    without_lone_components,
+)
+from napari_vit_tfm.io.placement import (
+    Placement,
     placed,
     positions_of,
     unused_marks,
-    without_lone_components,
 )
 
 READERS: dict[str, type[FieldFile]] = {}
 """The registered formats that can be read, by name."""
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What a file has.
+
+    Parameters
+    ----------
+    arrays : tuple of ArrayEntry
+        Headers of all arrays and of the fields of two components.
+    pairs : dict of str to Pair
+        The two components of such fields, by the name of the field.
+    placements : dict of str to Placement
+        Grids of the fields with positions, by the name of the field.
+    """
+
+    arrays: tuple[ArrayEntry, ...]
+    pairs: dict[str, Pair]
+    placements: dict[str, Placement]
 
 
 class FieldFile(ABC):
@@ -87,7 +110,6 @@ class FieldFile(ABC):
         self.path = path
         self.head = head
         self._resources: ExitStack | None = None
-        self._pairs: dict[str, Pair] = {}
 
     @classmethod
     @abstractmethod
@@ -128,27 +150,43 @@ class FieldFile(ABC):
             self._resources.close()
             self._resources = None
 
-    @cached_property
+    @property
     def arrays(self) -> tuple[ArrayEntry, ...]:
         """Headers of all arrays, with the kind of each.
 
         Two arrays that are the components of one field are followed by this field.
         """
+        return self._contents.arrays
+
+    @cached_property
+    def _contents(self) -> _Contents:
         with self._reading():
             entries = [with_kind(entry, self.path) for entry in self.entries()]
-        fields = []
-        with self._reading():
-            for field, pair in find_pairs(entries, frames_last=self.frames_last):
-                positions = positions_of(field, pair, entries)
-                marks = unused_marks(field, entries)
-                field = replace(field, notes=(*field.notes, *marks))
-                if positions is not None:
-                    x, y = (self._squeezed(entry.name) for entry in positions)
-                    unit = unit_name(positions[0])
-                    field, pair = placed(field, pair, x, y, unit)
-                self._pairs[field.name] = pair
-                fields.append(field)
-        return (*without_lone_components(entries), *fields)
+            pairs = list(find_pairs(entries, frames_last=self.frames_last))
+            found = [
+                self._placed(entry, entry.name, entries)
+                for entry in without_lone_components(entries)
+            ]
+            found += [self._placed(field, pair.x, entries) for field, pair in pairs]
+        return _Contents(
+            arrays=tuple(entry for entry, _ in found),
+            pairs={field.name: pair for field, pair in pairs},
+            placements={entry.name: at for entry, at in found if at is not None},
+        )
+
+    def _placed(
+        self, field: ArrayEntry, name: str, entries: Sequence[ArrayEntry]
+    ) -> tuple[ArrayEntry, Placement | None]:
+        """A field with what follows from positions and marks beside it."""
+        if field.layout is None:
+            return field, None
+        marks = unused_marks(field, entries)
+        field = replace(field, notes=(*field.notes, *marks))
+        positions = positions_of(field, name, entries)
+        if positions is None:
+            return field, None
+        x, y = (self._squeezed(entry.name) for entry in positions)
+        return placed(field, x, y, unit_name(positions[0]))
 
     def _squeezed(self, name: str) -> AnyArray:
         """Values of an array without axes of length 1."""
@@ -169,13 +207,18 @@ class FieldFile(ABC):
         FieldFileError
             If the file is damaged.
         """
-        pair = self._pairs.get(name)
+        placement = self._contents.placements.get(name)
         with self._reading():
-            if pair is None:
-                return self.values(name, frames)
-            whole = frames if not pair.has_frames_last else None
-            x, y = (self.values(part, whole) for part in (pair.x, pair.y))
-        field = pair.joined(x, y)
+            field = self._unplaced(name, frames)
+            return field if placement is None else placement.placed(field)
+
+    def _unplaced(self, name: str, frames: slice | None) -> AnyArray:
+        """An array, or both components of a field, in the order of the file."""
+        pair = self._contents.pairs.get(name)
+        if pair is None:
+            return self.values(name, frames)
+        whole = frames if not pair.has_frames_last else None
+        field = pair.joined(*(self.values(part, whole) for part in (pair.x, pair.y)))
         return field[frames] if pair.has_frames_last and frames is not None else field
 
     def outline(self) -> npt.NDArray[np.float64] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry
 from napari_vit_tfm.io.components import (
     PAIR_SEPARATOR,
@@ -19,6 +21,12 @@ from napari_vit_tfm.io.components import (
     with_common_unit,
 )
 from napari_vit_tfm.io.field_file import FieldFile
+
+_PYTFM_UNITS = {
+    re.compile(r"\d+[uv]"): "px",
+    re.compile(r"(\d+_?)?t[xy]"): "Pa",
+}
+"""Units of components in files of pyTFM, by the file's name without its extension."""
 
 
 def with_partner(file: FieldFile, partners: Sequence[FieldFile]) -> FieldFile:
@@ -112,6 +120,7 @@ class PairFile(FieldFile, is_format=False):
             )
         # Alone, each of them may be taken for a field of its own.
         own = replace(with_common_unit(own, other), kind=None, what="")
+        own = _with_unit_of_pytfm(own, self._file.path.stem)
         entry = paired_entry(own, other, self._component.kind, has_frames_last=False)
         names = sorted([self._file.path.name, self._partner.path.name])
         return (replace(entry, name=PAIR_SEPARATOR.join(names)),)
@@ -127,3 +136,15 @@ class PairFile(FieldFile, is_format=False):
         ]
         x, y = parts if self._component.axis == 0 else parts[::-1]
         return Pair("x", "y", has_frames_last=False).joined(x, y)
+
+
+def _with_unit_of_pytfm(entry: ArrayEntry, stem: str) -> ArrayEntry:
+    """The entry, with a unit and a note if its file is called as in pyTFM."""
+    if unit_name(entry) is not None:
+        return entry
+    for pattern, unit in _PYTFM_UNITS.items():
+        if pattern.fullmatch(stem):
+            note = f"the file is called as in pyTFM: its unit is taken as {unit}"
+            attributes = {**entry.attributes, "units": unit}
+            return replace(entry, notes=(*entry.notes, note), attributes=attributes)
+    return entry

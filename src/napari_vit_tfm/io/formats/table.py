@@ -7,7 +7,6 @@ the columns tell which program wrote the file.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -40,12 +39,6 @@ from napari_vit_tfm.io.text.unnamed import (
     is_imagej_piv,
     unnamed_field,
 )
-
-_PYTFM_UNITS = {
-    re.compile(r"\d+[uv]"): "px",
-    re.compile(r"(\d+_?)?t[xy]"): "Pa",
-}
-"""Units of components in files of pyTFM, by the file's name without its extension."""
 
 
 class TextTableFile(FieldFile):
@@ -85,12 +78,7 @@ class TextTableFile(FieldFile):
         if not self._is_matrix:
             fields = self._fields.values()
             return tuple(self._with_own(field.entry) for field in fields)
-        entry = ArrayEntry(self.path.stem, self._matrix.shape, "float64")
-        for pattern, unit in _PYTFM_UNITS.items():
-            if pattern.fullmatch(self.path.stem):
-                note = f"the file is called as in pyTFM: its unit is taken as {unit}"
-                return (replace(entry, notes=(note,), attributes={"units": unit}),)
-        return (entry,)
+        return (ArrayEntry(self.path.stem, self._matrix.shape, "float64"),)
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """A field on the grid, or the matrix."""
