@@ -84,6 +84,15 @@ def test_y_that_increases_is_said_as_for_a_table(tmp_path: Path, suffix: str) ->
     assert not read_displacement(path, unit="px", y="down").metadata["notes"]
 
 
+def test_y_of_fidic_is_known_to_point_down(tmp_path: Path) -> None:
+    x, y = np.meshgrid(X, Y)
+    u, v = np.moveaxis(FIELD[0], -1, 0)
+    path = write(tmp_path / "cell.mat", x=x, y=y, u=u, v=v, d0=np.array(8.0))
+    stack = read_displacement(path)
+    assert (stack.unit, stack.metadata["y"]) == ("px", "down")
+    assert not stack.metadata["notes"]
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 @pytest.mark.parametrize("layout", ["(T, H, W, 2)", "(T, 2, H, W)", "(T, H, W, 3)"])
 def test_all_layouts(tmp_path: Path, suffix: str, layout: str) -> None:

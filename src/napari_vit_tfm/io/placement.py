@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.gridding import NodeGrid, node_grid
 from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
     FIRST_POSITION,
+    POSITIONS_PX,
     AnyArray,
     ArrayEntry,
     header_of_rows,
@@ -138,13 +140,16 @@ def placed(
     of_vectors = unit_name(field)
     if unit is None and displacement_unit(of_vectors) is not None:
         unit = of_vectors
+    # Where readers know the distance of the positions, they know the program, whose y
+    # points down unless its order says otherwise.
+    otherwise: YDirection | None = "down" if POSITIONS_PX in field.attributes else None
     described = replace(
         field,
         shape=_with_grid(field, grid.shape),
         notes=(*field.notes, *grid.notes()),
         # The files of the original work have no positions.
         is_original=False,
-        **header_of_rows(y, otherwise=None),
+        **header_of_rows(y, otherwise=otherwise),
     )
     entry = on_grid(described, grid, unit)
     return entry, Placement(points, grid, field.layout == "(T, 2, H, W)")
