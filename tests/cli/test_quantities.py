@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from click.testing import Result
 
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import write_displacement, write_traction
 from napari_vit_tfm.synthesis import KINDS, synthesise
@@ -259,3 +259,29 @@ def test_another_gel_than_that_of_the_tractions_is_refused(
 ) -> None:
     error = error_of("quantities", traction, "-o", tmp_path / "t.csv", "--young", 4000)
     assert "Young's modulus is 2000 in the file" in error
+
+
+def test_the_tractions_do_not_overwrite_the_mask(
+    error_of: ErrorOf, traction: Path, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.tif"
+    tifffile.imwrite(mask, np.ones((24, 32), dtype=np.uint8))
+    before = mask.read_bytes()
+    error = error_of(
+        *("predict", traction, "--dataset", "traction", "--units", "grid", *FTTC),
+        *("-o", mask, "--quantities", tmp_path / "t.csv", "--mask", mask),
+    )
+    assert "the output file is an input file" in error
+    assert mask.read_bytes() == before
+
+
+def test_displacements_of_another_spacing_are_refused(
+    error_of: ErrorOf, traction: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.h5"
+    data = np.zeros((2, 24, 32, 2), dtype=np.float32)
+    write_displacement(path, DisplacementStack(data, unit="um", spacing_um=2.0))
+    error = error_of(
+        *("quantities", traction, "--displacement", path, "-o", tmp_path / "t.csv")
+    )
+    assert "displacements is 2 um, that of the tractions 1 um" in error

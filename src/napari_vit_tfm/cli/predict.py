@@ -168,7 +168,7 @@ def _predict(
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruction import load_method, reconstruct
 
-    target = check_output(output, inputs=source.paths)
+    target = check_output(output, inputs=[*source.paths, *tables.inputs])
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         method = load_method(config)

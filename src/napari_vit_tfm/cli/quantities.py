@@ -61,6 +61,11 @@ class TableOptions:
     config: QuantitiesConfig
     adhesions: Path | None
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Files that are read for the tables."""
+        return () if self.mask is None else (self.mask,)
+
     def check(
         self, table: Path | None, *, inputs: Sequence[Path], others: Sequence[Path] = ()
     ) -> None:
@@ -85,7 +90,7 @@ class TableOptions:
                     "quantities: add --quantities TABLE.csv"
                 )
             return
-        read = [path for path in (*inputs, self.mask) if path is not None]
+        read = [*inputs, *self.inputs]
         written = list(others)
         for path in (table, self.adhesions):
             if path is None:
@@ -210,9 +215,8 @@ def command(
     """Measure energies, forces and moments of cells.
 
     Writes a CSV table of the tractions in TRACTION, with one row for each frame and
-    cell. The names of its columns
-    end with the unit. x points to the right and y downwards; a clockwise torque is
-    positive.
+    cell. The names of its columns end with the unit. x points to the right and y
+    downwards; a clockwise torque is positive.
     """
     from napari_vit_tfm.io import read_traction
     from napari_vit_tfm.quantities.measure import in_pascal

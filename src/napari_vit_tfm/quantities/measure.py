@@ -22,6 +22,7 @@ from napari_vit_tfm.quantities.regions import (
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES
 from napari_vit_tfm.quantities.units import Scale
+from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 UNBALANCED = 0.05
 """Unbalanced share above which the strain energy depends on the reference."""
@@ -304,7 +305,7 @@ def check_labels(labels: Labels, traction: TractionStack) -> None:
 
 
 def check_displacement(displacement: Displacement, traction: TractionStack) -> None:
-    """Raise an error if displacements do not have the grid and frames of tractions.
+    """Raise an error if displacements are not on the grid and frames of tractions.
 
     Raises
     ------
@@ -317,6 +318,14 @@ def check_displacement(displacement: Displacement, traction: TractionStack) -> N
             f"the displacements have {measured.n_frames} frames of "
             f"{measured.grid_shape[0]} x {measured.grid_shape[1]} vectors, the "
             f"tractions {n_frames} of {shape[0]} x {shape[1]}"
+        )
+    own, other = measured.spacing_um, traction.spacing_um
+    if own is None or other is None:
+        return
+    if abs(own - other) > LENGTH_TOLERANCE * other:
+        raise FieldError(
+            f"the vector spacing of the displacements is {own:g} um, that of the "
+            f"tractions {other:g} um"
         )
 
 
