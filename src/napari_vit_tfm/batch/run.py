@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.batch.cluster import on_cluster
@@ -40,6 +40,9 @@ from napari_vit_tfm.reconstruction import (
     reconstruct_batches,
     resolve_device,
 )
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
 
 TRACTIONS = "tractions.h5"
 QUANTITIES = "quantities.csv"
@@ -116,7 +119,9 @@ def run_batch(
         raise ConfigError(f"{folder}: is a file, expected a folder for the results")
     # A missing model fails once, not for every experiment.
     resolve_device(settings.config.device)
-    load_method(settings.config)
+    # The file of a model may have been replaced since the last batch.
+    _method.cache_clear()
+    _method(settings.config)
     folder.mkdir(parents=True, exist_ok=True)
     analyse = partial(analyse_experiment, folder=folder, settings=settings)
     outcomes: dict[str, Outcome] = {}
@@ -215,7 +220,7 @@ def _analyse(
         if sentence not in notes:
             notes.append(sentence)
 
-    method = load_method(settings.config)
+    method = _method(settings.config)
     labels = None if experiment.mask is None else read_labels(experiment.mask)
     with open_displacement(
         experiment.file,
@@ -263,6 +268,12 @@ def _analyse(
     }
 
 
+@lru_cache(maxsize=1)
+def _method(config: ReconstructionConfig) -> ReconstructionMethod:
+    """The method of all experiments, which is loaded once in a process."""
+    return load_method(config)
+
+
 def _check_lengths(displacement: Displacement) -> None:
     if displacement.unit is None:
         raise ConfigError("the displacement's unit is not known: fill the column unit")
@@ -295,7 +306,7 @@ def _key(experiment: Experiment, settings: Settings) -> dict[str, Any]:
         "mask_sha256": None
         if experiment.mask is None
         else _mask_sha256(experiment.mask),
-        "model_sha256": load_method(settings.config).sha256,
+        "model_sha256": _method(settings.config).sha256,
         "version": __version__,
         "options": json.loads(json.dumps(options)),
     }
