@@ -63,7 +63,12 @@ class PositionedVectors:
         if self.grid.is_scattered:
             return (*self.grid.notes(), *self._notes_of_scattered())
         n_nodes = self.grid.shape[0] * self.grid.shape[1] * len(self.positions)
-        empty = n_nodes - sum(map(len, self.positions)) + len(self.grid.left_out)
+        # A vector that is NaN has a node; a position that is NaN has none.
+        placed = (
+            self.grid.nodes_of(points, np.zeros_like(points))[0]
+            for points in self.positions
+        )
+        empty = n_nodes - sum(map(len, placed))
         if empty <= 0:
             return self.grid.notes()
         return (*self.grid.notes(), f"nodes of the grid without a vector: {empty}")

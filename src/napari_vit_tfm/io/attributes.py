@@ -210,7 +210,7 @@ def _with_unit(
         return SPACING_IN_UNIT, number, f"is taken as {unit}, {whose}"
     if unit is None:
         why = "the file does not have its unit"
-    elif known == ("px", 1.0) and number < 1:
+    elif name == "spacing_um" and known == ("px", 1.0) and number < 1:
         why = "vectors are at least one pixel apart"
     else:
         why = f"it cannot be in {unit}"

@@ -139,13 +139,17 @@ class _NamedColumns:
     def common_unit(self, x: int, y: int) -> str | None:
         """The unit of two columns, with the time if it is a rate."""
         one, other = self.columns[x], self.columns[y]
-        if (one.unit, one.per_time) != (other.unit, other.per_time):
+        units = [
+            part.unit if part.per_time is None else f"{part.unit} per {part.per_time}"
+            for part in (one, other)
+        ]
+        if units[0] != units[1]:
             raise FieldFileError(
                 f"{self.lines.path}: the columns {one.name} and {other.name} have the "
-                f"units {one.unit} and {other.unit}, expected the same unit; convert "
+                f"units {units[0]} and {units[1]}, expected the same unit; convert "
                 "one of them"
             )
-        return one.unit if one.per_time is None else f"{one.unit} per {one.per_time}"
+        return units[0]
 
     def _direction(
         self, positions: FloatArray
