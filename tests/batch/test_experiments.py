@@ -54,6 +54,7 @@ def test_the_same_file_twice_has_two_names(tmp_path: Path) -> None:
         ("path,young_pa\na,1\n", "called 'file'"),
         ("file,x,x\na,1,2\n", "twice"),
         ("file,frame\na,1\n", "a column 'frame' of its own"),
+        ("file,leak\na,1\n", "a column 'leak' of its own"),
         ("file,young_pa\n", "no rows"),
     ],
 )

@@ -21,6 +21,7 @@ from napari_vit_tfm.batch import (
     write_provenance,
     write_summary,
 )
+from napari_vit_tfm.batch.outcome import outcome_of
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.io import read_traction, write_displacement
@@ -107,8 +108,9 @@ def test_what_changed_is_computed_again(
     fields = synthesise(1, seed=99, shape=(24, 24))
     write_displacement(one[0].file, fields.on_gel(young_pa=1.0, spacing_um=0.5)[0])
     assert not run_batch(one, folder, settings=other)[0].was_done
-    (folder / "cell0" / "quantities.csv").unlink()
-    assert not run_batch(one, folder, settings=other)[0].was_done
+    for name in ("quantities.csv", "adhesions.csv"):
+        (folder / "cell0" / name).unlink()
+        assert not run_batch(one, folder, settings=other)[0].was_done
     (folder / "cell0" / "record.json").write_text("{")
     assert not run_batch(one, folder, settings=other)[0].was_done
 
@@ -132,7 +134,7 @@ def test_the_provenance_tells_what_was_done(
     assert done["options"]["gel"]["young_pa"] == 4000
     assert done["options"]["quantities"]["n_controls"] == 1
     assert "no such file" in failed["error"]
-    assert failed["condition"] == "drug"
+    assert failed["labels"]["condition"] == "drug"
 
 
 def test_a_mask_of_another_grid_fails_alone(
@@ -179,3 +181,18 @@ def test_the_figure_has_a_panel_for_each_quantity(
     assert drawn == [2, 1, 1, 1]
     empty = write_summary(folder, [])
     assert draw_summary(empty) is None
+
+
+class DeadWorker:
+    """A task whose process was killed."""
+
+    def exception(self) -> Exception:
+        return RuntimeError("a process was terminated abruptly")
+
+
+def test_an_experiment_whose_worker_died_has_failed(
+    experiments: list[Experiment],
+) -> None:
+    found = outcome_of(DeadWorker(), experiments[0])
+    assert found.experiment is experiments[0]
+    assert found.error == "RuntimeError: a process was terminated abruptly"

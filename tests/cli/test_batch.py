@@ -39,6 +39,11 @@ def test_results_and_summary_of_all_experiments(
         *("adhesions.csv", "quantities.csv", "record.json", "tractions.h5")
     ]
     assert "0: 1 frames, done before" in vit_tfm("batch", table, *options).stdout
+    summary = out / "summary.csv"
+    before = summary.read_bytes()
+    failed = CliRunner().invoke(main, ["batch", str(summary), *map(str, options)])
+    assert "would replace the table of experiments" in failed.stderr
+    assert summary.read_bytes() == before
     table.write_text("file,condition\n0.h5,a\nnone.h5,b\n")
     failed = CliRunner().invoke(main, ["batch", str(table), *map(str, options)])
     assert failed.exit_code != 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from napari_vit_tfm.batch.experiments import Experiment
-from napari_vit_tfm.batch.outcome import Outcome
+from napari_vit_tfm.batch.outcome import Outcome, outcome_of
 from napari_vit_tfm.errors import ConfigError
 
 _PATIENCE = "10s"
@@ -55,9 +55,4 @@ def on_cluster(
     with client:
         running = {client.submit(analyse, one, pure=False): one for one in experiments}
         for future in as_completed(running, loop=client.loop):  # type: ignore[no-untyped-call]
-            failure = future.exception()
-            if failure is None:
-                yield future.result()
-            else:
-                reason = f"{type(failure).__name__}: {failure}"
-                yield Outcome(running[future], {}, error=reason)
+            yield outcome_of(future, running[future])

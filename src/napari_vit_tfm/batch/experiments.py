@@ -15,6 +15,7 @@ from typing import cast
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.quantities import QUANTITIES, SCALES
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
 
 FILE_COLUMN = "file"
@@ -157,6 +158,11 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
+def _columns_of_quantities() -> set[str]:
+    """Columns of the summary in all units."""
+    return {one.column(scale) for one in QUANTITIES.values() for scale in SCALES}
+
+
 def _check_header(path: Path, header: list[str]) -> None:
     if FILE_COLUMN not in header:
         raise ConfigError(
@@ -166,7 +172,7 @@ def _check_header(path: Path, header: list[str]) -> None:
     for name in header:
         if not name or header.count(name) > 1:
             raise ConfigError(f"{path}: the column {name!r} is there twice, or unnamed")
-        if name in RESERVED:
+        if name in RESERVED or name in _columns_of_quantities():
             raise ConfigError(
                 f"{path}: the summary has a column {name!r} of its own: rename this one"
             )

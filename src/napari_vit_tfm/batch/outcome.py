@@ -28,3 +28,20 @@ class Outcome:
     record: dict[str, Any]
     error: str = ""
     was_done: bool = False
+
+
+def outcome_of(future: Any, experiment: Experiment) -> Outcome:
+    """The outcome of a finished task; an experiment whose worker died has failed.
+
+    Parameters
+    ----------
+    future : Future
+        The task, of the standard library or of Dask.
+    experiment : Experiment
+        Its experiment.
+    """
+    failure = future.exception()
+    if failure is None:
+        found: Outcome = future.result()
+        return found
+    return Outcome(experiment, {}, error=f"{type(failure).__name__}: {failure}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from napari_vit_tfm import __version__
 from napari_vit_tfm.batch.cluster import on_cluster
 from napari_vit_tfm.batch.experiments import Experiment
-from napari_vit_tfm.batch.outcome import Outcome
+from napari_vit_tfm.batch.outcome import Outcome, outcome_of
 from napari_vit_tfm.config import (
     PreparationConfig,
     QuantitiesConfig,
@@ -153,10 +153,10 @@ def _in_processes(
         initializer=_limit_threads,
         initargs=(n_threads,),
     ) as pool:
-        running = [pool.submit(analyse, one) for one in experiments]
+        running = {pool.submit(analyse, one): one for one in experiments}
         try:
             for future in as_completed(running):
-                yield future.result()
+                yield outcome_of(future, running[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -303,9 +303,7 @@ def _key(experiment: Experiment, settings: Settings) -> dict[str, Any]:
     }
     return {
         "input_sha256": files_sha256(input_files(experiment.file)),
-        "mask_sha256": None
-        if experiment.mask is None
-        else _mask_sha256(experiment.mask),
+        "mask_sha256": _mask_sha256(experiment.mask),
         "model_sha256": _method(settings.config).sha256,
         "version": __version__,
         "options": json.loads(json.dumps(options)),
@@ -322,7 +320,8 @@ def _mask_sha256(path: Path | None) -> str | None:
 
 def _finished(target: Path, key: dict[str, Any]) -> dict[str, Any] | None:
     """The record of results that are complete and belong to the key; else None."""
-    if not all((target / name).is_file() for name in (RECORD, TRACTIONS, QUANTITIES)):
+    names = (RECORD, TRACTIONS, QUANTITIES, ADHESIONS)
+    if not all((target / name).is_file() for name in names):
         return None
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))

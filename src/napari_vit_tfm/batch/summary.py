@@ -77,9 +77,13 @@ def write_provenance(folder: Path, outcomes: Sequence[Outcome]) -> Path:
     """
     experiments: list[dict[str, Any]] = []
     for outcome in outcomes:
-        about = {"experiment": outcome.experiment.name, **outcome.experiment.labels}
+        experiment = outcome.experiment
+        about: dict[str, Any] = {
+            "experiment": experiment.name,
+            "labels": dict(experiment.labels),
+        }
         if outcome.error:
-            about |= {"file": str(outcome.experiment.file), "error": outcome.error}
+            about |= {"file": str(experiment.file), "error": outcome.error}
         experiments.append({**about, **outcome.record})
     path = folder / PROVENANCE
     text = json.dumps({"version": __version__, "experiments": experiments}, indent=1)

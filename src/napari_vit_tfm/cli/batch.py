@@ -94,8 +94,14 @@ def command(
         write_provenance,
         write_summary,
     )
+    from napari_vit_tfm.batch.summary import SUMMARY
     from napari_vit_tfm.plotting import write_png
 
+    if table.resolve() == (output / SUMMARY).resolve():
+        raise ConfigError(
+            f"{table}: the summary would replace the table of experiments: choose "
+            "another folder"
+        )
     experiments = read_experiments(table)
     settings = Settings(
         gel=Gel(young_pa, poisson, thickness_um),
