@@ -753,7 +753,7 @@ def _response(displacement: Displacement, traction: TractionStack) -> Response:
     """Response of the gel, as far as the gel is known."""
     substrate = Substrate(displacement.gel.filled_from(traction.gel))
     spacing_um = displacement.spacing_um or traction.spacing_um
-    if spacing_um is None:
+    if spacing_um is None and substrate.gel.is_layer:
         return REFERENCE_RESPONSE
     return substrate.response(spacing_um=spacing_um)
 
