@@ -433,6 +433,20 @@ def test_the_table_is_saved_as_by_the_command_line(
     )
 
 
+def test_a_table_does_not_overwrite_the_displacements(
+    dock, viewer, run, traction, tmp_path, monkeypatch
+):
+    path = tmp_path / "displacements.csv"
+    path.write_text("x,y,u,v\n")
+    module = "napari_vit_tfm.napari.quantities.dock"
+    monkeypatch.setattr(f"{module}.source_files", lambda _layers: [str(path)])
+    add(viewer, traction)
+    run()
+    dock.save(path)
+    assert "the output file is an input file" in dock.message.text()
+    assert path.read_text() == "x,y,u,v\n"
+
+
 def test_a_table_with_a_wrong_name_is_an_error_that_is_shown(
     dock, viewer, run, traction, tmp_path
 ):

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton
 from napari_vit_tfm.config import QuantitiesConfig
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.io import check_output
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.metadata import Description, is_overlay
@@ -40,7 +41,7 @@ from napari_vit_tfm.napari.quantities.measuring import (
     Request,
     measure_request,
 )
-from napari_vit_tfm.napari.quantities.other_chooser import OtherChooser
+from napari_vit_tfm.napari.quantities.other_chooser import OtherChooser, field_id_of
 from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
 from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
 from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
@@ -59,6 +60,7 @@ from napari_vit_tfm.quantities import (
     write_comparison,
     write_quantities,
 )
+from napari_vit_tfm.quantities.tables import check_table
 
 _DILATION = {"dilation_um": options_of(QuantitiesConfig)["dilation_um"]}
 
@@ -457,7 +459,7 @@ class QuantitiesDock(Dock):
         sources = (request.source, request.other)
         tractions = tuple(weakref.ref(one.traction) for one in sources if one)
         kept = Kept(measured, running.settings, tractions, running.labels)
-        self._kept[_field_id(running.field)] = kept
+        self._kept[field_id_of(running.field)] = kept
         if outcome.difference is not None:
             names = list(measured.tables)
             self._show_difference(outcome.difference, running, names)
@@ -523,7 +525,7 @@ class QuantitiesDock(Dock):
 
     def _kept_of_field(self) -> Kept | None:
         field = self.fields.field()
-        return None if field is None else self._kept.get(_field_id(field))
+        return None if field is None else self._kept.get(field_id_of(field))
 
     def _cells(self, layer: Layer, stack: TractionStack) -> Numbers | None:
         """Number of the cell at each vector; None for the whole field."""
@@ -579,6 +581,8 @@ class QuantitiesDock(Dock):
         if measured is None:
             return
         try:
+            inputs = source_files(self._viewer.layers)
+            check_output(check_table(path), inputs=inputs)
             if len(measured.tables) > 1:
                 write_comparison(path, measured.columns, measured.tables)
             else:
@@ -588,12 +592,6 @@ class QuantitiesDock(Dock):
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
-
-
-def _field_id(field: FieldLayers) -> str:
-    description = description_of(field.first)
-    assert description is not None
-    return description.field_id
 
 
 def _lines(measured: Measured, column: str) -> list[Line]:

@@ -49,7 +49,7 @@ class OtherChooser(QComboBox):
             self.clear()
             self.addItem(_NOTHING, "")
             for one in self._listed:
-                self.addItem(one.label, _id(one))
+                self.addItem(one.label, field_id_of(one))
             self.setCurrentIndex(max(self.findData(self._chosen), 0))
         self.setEnabled(bool(self._listed))
 
@@ -96,7 +96,8 @@ def others_of(layers: Iterable[Layer], field: FieldLayers) -> list[FieldLayers]:
     return found
 
 
-def _id(field: FieldLayers) -> str:
+def field_id_of(field: FieldLayers) -> str:
+    """The identity of a field of tractions."""
     description = description_of(field.first)
     assert description is not None
     return description.field_id

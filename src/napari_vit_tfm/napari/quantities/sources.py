@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 
 from napari.layers import Layer
 
-from napari_vit_tfm.config import PreparationConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.layers.metadata import Description
@@ -54,12 +52,11 @@ def source_of(layers: Iterable[Layer], field: FieldLayers) -> Source:
     """
     description = description_of(field.first)
     assert description is not None
-    preparation = json.loads(description.computed_preparation or "{}")
     return Source(
         description.method or description.quantity,
         as_traction(field),
         displacement_of(layers, description),
-        PreparationConfig(**preparation),
+        description.preparation,
     )
 
 
