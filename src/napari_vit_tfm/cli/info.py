@@ -44,6 +44,7 @@ def command(
     noise, and unlikely units, lengths, gels and signs.
     """
     from napari_vit_tfm.displacement import examine
+    from napari_vit_tfm.io import read_traction
 
     notes: list[str] = []
     traction: TractionStack | None = None
@@ -62,7 +63,7 @@ def command(
     if traction_path is None:
         diagnosis = _examined(displacement, traction)
     else:
-        traction = _read_other(traction_path)
+        traction = read_traction(traction_path)
         diagnosis = examine(displacement, traction)
     if as_json:
         values = {**diagnosis.as_json(), "notes": notes}
@@ -71,14 +72,6 @@ def command(
         click.echo(json.dumps(values))
     else:
         _show_displacement(displacement, diagnosis, notes)
-
-
-def _read_other(path: Path) -> TractionStack:
-    """Tractions of another file than the displacements."""
-    from napari_vit_tfm.io import open_field_file, read_traction
-
-    with open_field_file(path) as file:
-        return read_traction(file)
 
 
 def _read_file(

@@ -79,8 +79,8 @@ def command(
     known: Provenance | None = before.metadata.get(KEY)
     if known is None:
         raise ConfigError(
-            f"{path}: does not say what it was computed from: it was not computed by "
-            "napari-vit-tfm, or by a version before this attribute"
+            f"{path}: does not say what it was computed from: it was computed by "
+            "another program, or by an older version of napari-vit-tfm"
         )
     files = _existing(path, inputs or known.files)
     if output is not None:
