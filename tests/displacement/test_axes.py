@@ -104,3 +104,16 @@ def test_tractions_of_another_unit_are_named(factor: float, is_named: bool) -> N
     data = displacement.data / np.float32(0.5)
     in_pixels = replace(displacement, data=data, unit="px", pixel_size_um=0.5)
     assert examine(in_pixels, other).warnings == warnings
+
+
+def test_a_known_poisson_ratio_counts_without_a_spacing() -> None:
+    gel = Gel(poisson=0.1)
+    traction = pads().traction[0].astype(np.float64)
+    x, y = displacement_of(
+        *np.moveaxis(traction, -1, 0), response=Substrate(gel).response()
+    )
+    stack = DisplacementStack(np.stack([x, y], axis=-1), unit="grid", gel=gel)
+    (frame,) = examine(stack, TractionStack(traction, unit="1")).frames
+    assert frame.fit is not None
+    assert frame.fit.as_given == pytest.approx(1.0, abs=1e-6)
+    assert frame.scale == pytest.approx(1.0, rel=1e-3)

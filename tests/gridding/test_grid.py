@@ -153,3 +153,13 @@ def test_a_turned_grid_is_interpolated(matrix: list[list[float]]) -> None:
     deviation = np.abs(values - truth)[known].max(axis=1)
     assert np.mean(deviation < 1e-9) > 0.75
     assert deviation.max() < 0.05 * STEP
+
+
+def test_a_position_that_is_nan_fills_no_node() -> None:
+    y, x = np.mgrid[4:52:8, 4:68:8].astype(float)
+    positions = np.stack([x.ravel(), y.ravel()], axis=1)
+    vectors = np.ones_like(positions)
+    assert PositionedVectors([positions], [vectors]).notes == ()
+    positions[20] = np.nan
+    placed = PositionedVectors([positions], [vectors])
+    assert placed.notes == ("nodes of the grid without a vector: 1",)
