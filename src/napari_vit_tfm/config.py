@@ -104,6 +104,11 @@ class ReconstructionConfig:
         Number of mirror images of a field over which the tractions of a network of
         this project are averaged. 1: the field itself. 4: its four mirror images. 8:
         also those of its transpose. The computing time is proportional to it.
+    residual : bool
+        Whether to compute what the tractions explain of the displacement, too: the
+        displacement that they cause, the residual, and its size relative to the noise.
+    uncertainty : bool
+        Whether to compute how sure the tractions are, too.
     """
 
     model: str = BUNDLED_MODEL
@@ -137,6 +142,22 @@ class ReconstructionConfig:
             flag="views",
         ),
     ] = 1
+    residual: Annotated[
+        bool,
+        Switch(
+            label="Residual",
+            help="Compute the displacement that the tractions cause, too, and what is "
+            "left of the measured one",
+        ),
+    ] = False
+    uncertainty: Annotated[
+        bool,
+        Switch(
+            label="Uncertainty",
+            help="Compute how sure the tractions are, too: the half-widths of their "
+            "68% and 95% intervals",
+        ),
+    ] = False
     device: Annotated[
         Device,
         Choice(

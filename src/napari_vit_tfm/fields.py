@@ -33,16 +33,43 @@ from napari_vit_tfm.units import (
 FloatArray = npt.NDArray[np.float32]
 
 Records = Mapping[str, npt.NDArray[Any]]
-"""What was done to each frame: arrays of shape ``(T, ...)``, by name."""
+"""Numbers of each frame: arrays of shape ``(T, ...)``, by name."""
+
+Companions = Mapping[str, FloatArray]
+"""Vectors that belong to tractions: arrays ``(T, H, W, 2)`` on their grid, by name."""
 
 
-RECORD_NAMES = ("holes", "outliers_replaced", "drift_removed")
+RECORD_NAMES = (
+    "holes",
+    "outliers_replaced",
+    "drift_removed",
+    "explained",
+    "chi_squared",
+    "unfamiliar",
+    "unfamiliar_score",
+)
 """Names of the records of tractions.
 
 ``holes``, ``(T,)``: number of vectors without displacement; ``outliers_replaced``,
 ``(T,)``: their number; ``drift_removed``, ``(T, 3)``: drift ``(x, y)`` in grid steps,
-and rotation in radians, before binning and reversal.
+and rotation in radians, before binning and reversal. ``explained`` and
+``chi_squared``, ``(T,)``: share of the squared displacement that the tractions explain,
+and their residual relative to the noise. ``unfamiliar`` and ``unfamiliar_score``,
+``(T,)``: whether the field is unlike those that the network has learnt, 0 or 1, and by
+how much.
 """
+
+COMPANION_NAMES = ("displacement_model", "residual", "halfwidth_68", "halfwidth_95")
+"""Names of the companions of tractions.
+
+``displacement_model``: displacement that the tractions cause; ``residual``: the rest of
+the measured displacement; both are in `TractionStack.displacement_unit`.
+``halfwidth_68`` and ``halfwidth_95``: half-widths of the central 68% and 95% intervals
+of each component, in the unit of the tractions.
+"""
+
+DISPLACEMENT_COMPANIONS = ("displacement_model", "residual")
+"""Companions that are displacements."""
 
 
 def _as_stack(data: npt.ArrayLike) -> FloatArray:
@@ -398,7 +425,11 @@ class TractionStack(_VectorStack):
         reconstruction, in grid steps, stored as float64. None if none was subtracted,
         or if it is unknown.
     records : mapping of str to array
-        What was done to each frame before the reconstruction; see `RECORD_NAMES`.
+        Numbers of each frame, such as what was done to it; see `RECORD_NAMES`.
+    companions : mapping of str to array of shape (T, H, W, 2)
+        Vectors on the same grid, such as the residual; see `COMPANION_NAMES`.
+    displacement_unit : {"um", "grid", "px", "field"}, optional
+        Unit of the companions that are displacements.
     metadata : mapping
         Other information.
 
@@ -418,6 +449,8 @@ class TractionStack(_VectorStack):
     outline: npt.NDArray[np.float64] | None = None
     drift: npt.NDArray[np.float64] | None = None
     records: Records = field(default_factory=lambda: MappingProxyType({}))
+    companions: Companions = field(default_factory=lambda: MappingProxyType({}))
+    displacement_unit: DisplacementUnit | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -436,12 +469,28 @@ class TractionStack(_VectorStack):
                     f"{name} of {len(values)} frames is not a record of a stack of "
                     f"{self.n_frames}"
                 )
+        for name, vectors in self.companions.items():
+            if name not in COMPANION_NAMES or vectors.shape != self.data.shape:
+                raise FieldError(
+                    f"{name} of the shape {vectors.shape} does not belong to tractions "
+                    f"of the shape {self.data.shape}"
+                )
+
+    def companion_unit(self, name: str) -> str | None:
+        """Unit of a companion; None if it is not known."""
+        is_displacement = name in DISPLACEMENT_COMPANIONS
+        return self.displacement_unit if is_displacement else self.unit
 
     def first(self, n: int) -> TractionStack:
         """The first `n` frames, or all if there are fewer."""
         drift = None if self.drift is None else self.drift[:n]
-        records = {name: values[:n] for name, values in self.records.items()}
-        return replace(self, data=self.data[:n], drift=drift, records=records)
+        return replace(
+            self,
+            data=self.data[:n],
+            drift=drift,
+            records={name: values[:n] for name, values in self.records.items()},
+            companions={name: values[:n] for name, values in self.companions.items()},
+        )
 
     def _checked_drift(self, drift: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.asarray(drift, dtype=np.float64)

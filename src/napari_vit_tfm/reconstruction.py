@@ -29,6 +29,7 @@ from napari_vit_tfm.displacement.preparation import (
 )
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
+    DISPLACEMENT_COMPANIONS,
     Displacement,
     DisplacementStack,
     Records,
@@ -41,6 +42,7 @@ from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.resample import resample_nodes
+from napari_vit_tfm.trust.assessment import assess
 from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
@@ -91,15 +93,20 @@ class Gathered:
                 (batch.total, *traction.data.shape[1:]), dtype=np.float32
             )
             self._drift = np.empty((batch.total, 2))
-            self._records = {
-                name: np.empty((batch.total, *values.shape[1:]), values.dtype)
-                for name, values in traction.records.items()
-            }
+            self._records, self._companions = (
+                {
+                    name: np.empty((batch.total, *values.shape[1:]), values.dtype)
+                    for name, values in arrays.items()
+                }
+                for arrays in (traction.records, traction.companions)
+            )
         self._data[batch.start : batch.stop] = traction.data
         if traction.drift is not None:
             self._drift[batch.start : batch.stop] = traction.drift
         for name, values in traction.records.items():
             self._records[name][batch.start : batch.stop] = values
+        for name, vectors in traction.companions.items():
+            self._companions[name][batch.start : batch.stop] = vectors
         self._last = batch
 
     def traction(self) -> TractionStack:
@@ -108,7 +115,13 @@ class Gathered:
         assert self._last.stop == self._last.total
         known = self._last.traction
         drift = None if known.drift is None else self._drift
-        return replace(known, data=self._data, drift=drift, records=self._records)
+        return replace(
+            known,
+            data=self._data,
+            drift=drift,
+            records=self._records,
+            companions=self._companions,
+        )
 
 
 def resolve_device(device: Device) -> str:
@@ -314,7 +327,7 @@ def reconstruct_batches(
             check=check,
         )
         traction = _reconstruct_part(
-            part, records, compute, substrate, method, preparation
+            part, records, compute, substrate, method, preparation, config
         )
         if traction is None:
             size = (size if in_windows else part.n_frames) // 2
@@ -384,6 +397,7 @@ def _reconstruct_part(
     substrate: Substrate,
     method: ReconstructionMethod,
     preparation: PreparationConfig,
+    config: ReconstructionConfig,
 ) -> TractionStack | None:
     """Tractions of some frames; None if the GPU memory is too small."""
     left_out = list(_left_out(part, preparation))
@@ -394,16 +408,29 @@ def _reconstruct_part(
     data = compute(whole)
     if data is None:
         return None
-    if not preparation.fill_holes:
-        data[holes] = np.nan
-    data[left_out] = np.nan
+    assessment = assess(
+        whole,
+        data,
+        substrate=substrate,
+        method=method,
+        config=config,
+        reconstruct=lambda other: _all_of(compute, other),
+    )
+    young = np.float32(substrate.gel.young_pa or 1.0)
+    companions = dict(assessment.companions)
+    for name in set(companions) - set(DISPLACEMENT_COMPANIONS):
+        companions[name] = companions[name] * young
+    for vectors in (data, *companions.values()):
+        if not preparation.fill_holes:
+            vectors[holes] = np.nan
+        vectors[left_out] = np.nan
     drift = None
     if method.ignores_drift:
         drift = drift_of(whole.data) * whole.grid_steps_per_unit()
     n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
     done = options_in_use(preparation)
     return TractionStack(
-        np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0)),
+        np.ascontiguousarray(data * young),
         unit="1" if substrate.gel.young_pa is None else "Pa",
         spacing_um=part.spacing_um,
         gel=substrate.gel,
@@ -411,9 +438,25 @@ def _reconstruct_part(
         model_sha256=method.sha256,
         outline=part.outline,
         drift=drift,
-        records={"holes": n_holes, **records},
+        records={"holes": n_holes, **records, **assessment.records},
+        companions=companions,
+        displacement_unit=part.unit if companions else None,
         metadata={"preparation": done} if done else {},
     )
+
+
+def _all_of(
+    compute: Callable[[DisplacementStack], FloatArray | None], part: DisplacementStack
+) -> FloatArray:
+    """Tractions of frames; in two halves if the GPU memory is too small."""
+    data = compute(part)
+    if data is not None:
+        return data
+    if part.n_frames == 1:
+        raise FieldError("a single frame does not fit into the GPU memory")
+    middle = part.n_frames // 2
+    halves = part.part(0, middle), part.part(middle, part.n_frames)
+    return np.concatenate([_all_of(compute, half) for half in halves])
 
 
 def _tractions(

@@ -112,6 +112,9 @@ output_file = click.option(
     help="File to write: "
     f"{' or '.join(map(format_in_words, exporters(any_array=True)))}.",
 )
+_TRUST = ("residual", "uncertainty")
+"""Options for how far the tractions can be trusted."""
+
 device_option = command_option(_RECONSTRUCTION["device"])
 views_option = command_option(_RECONSTRUCTION["n_views"])
 batch_size_option = command_option(_RECONSTRUCTION["batch_size"])
@@ -318,6 +321,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
         command_option(_RECONSTRUCTION["heads"]),
         *_method_options(),
         views_option,
+        *(command_option(_RECONSTRUCTION[name]) for name in _TRUST),
         device_option,
     )
     of_methods = _options_by_name()
@@ -333,6 +337,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             options={name: x for name, x in chosen.items() if x is not None},
             n_views=n_views,
             device=device,
+            **{name: rest.pop(name) for name in _TRUST},
         )
         return command(config=config, **rest)
 

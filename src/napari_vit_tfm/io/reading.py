@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,13 @@ import numpy.typing as npt
 from napari_vit_tfm.config import ReadingConfig, YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import (
+    COMPANION_NAMES,
+    DISPLACEMENT_COMPANIONS,
     RECORD_NAMES,
     Displacement,
     DisplacementStack,
     DisplacementStream,
+    FloatArray,
     TractionStack,
 )
 from napari_vit_tfm.gel import Gel
@@ -49,8 +52,10 @@ from napari_vit_tfm.options import Number, options_of
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.units import (
+    DISPLACEMENT_UNITS,
     LENGTH_TOLERANCE,
     LENGTHS,
+    TRACTION_UNITS,
     DisplacementUnit,
     TractionUnit,
     displacement_unit,
@@ -301,6 +306,7 @@ def read_traction(
         data = FileFrames(file, entry, y=direction).all()
         _tell(file, notes, on_notice)
         known = Provenance.in_attributes(entry.attributes, file.path.parent)
+        companions, displacement_unit = _read_companions(file, data.shape, direction)
         return TractionStack(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
@@ -311,6 +317,8 @@ def read_traction(
             outline=_outline(file, entry, direction),
             drift=_read_drift(file, n_frames=len(data)),
             records=_read_records(file, n_frames=len(data)),
+            companions=companions,
+            displacement_unit=displacement_unit,
             metadata={
                 **_metadata(file, entry, direction, notes),
                 **({} if known is None else {PROVENANCE: known}),
@@ -605,6 +613,31 @@ def _read_records(file: FieldFile, *, n_frames: int) -> dict[str, npt.NDArray[An
         and entry.shape[:1] == (n_frames,)
     ]
     return {name: file.read(name) for name in names}
+
+
+def _read_companions(
+    file: FieldFile, shape: tuple[int, ...], y: YDirection
+) -> tuple[dict[str, FloatArray], DisplacementUnit | None]:
+    """Vectors that belong to tractions, and the unit of those that are displacements.
+
+    Arrays without a unit, such as those of other programs, are left out.
+    """
+    found: dict[str, FloatArray] = {}
+    unit = None
+    for entry in file.arrays:
+        own_unit = entry.attributes.get("units")
+        if entry.name not in COMPANION_NAMES or entry.shape[-3:] != shape[-3:]:
+            continue
+        if entry.name in DISPLACEMENT_COMPANIONS:
+            if own_unit not in DISPLACEMENT_UNITS:
+                continue
+            unit = cast("DisplacementUnit", own_unit)
+        elif own_unit not in TRACTION_UNITS:
+            continue
+        vectors = FileFrames(file, entry, y=y).all()
+        if vectors.shape == shape:
+            found[entry.name] = vectors
+    return found, unit
 
 
 def _metadata(

@@ -41,9 +41,10 @@ def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> Non
     the version of this package. Unknown numbers are NaN. If the tractions have a
     `Provenance`, its attributes are written, too. An outline is the array
     ``outline``. The mean displacements that were subtracted are the array ``drift``,
-    ``(T, 2)``, with the attribute ``units``, "grid". What was done to the frames
-    before the reconstruction are arrays with the names of `fields.RECORD_NAMES`, and
-    the options in use are attributes such as ``reverse`` and ``bin_size``.
+    ``(T, 2)``, with the attribute ``units``, "grid". Numbers of the frames are arrays
+    with the names of `fields.RECORD_NAMES`, and vectors that belong to the tractions
+    those of `fields.COMPANION_NAMES`, with the attribute ``units``. The options of the
+    preparation are attributes such as ``reverse`` and ``bin_size``.
 
     Parameters
     ----------
@@ -143,6 +144,9 @@ class TractionSink:
         self._append(
             TRACTION_NAME, traction.data, traction_attributes(traction, self._folder)
         )
+        for name, vectors in traction.companions.items():
+            unit = traction.companion_unit(name)
+            self._append(name, vectors, {} if unit is None else {"units": unit})
         if traction.drift is not None:
             self._drifts.append(traction.drift)
         for name, values in traction.records.items():
@@ -357,6 +361,8 @@ def _common_values(traction: TractionStack) -> tuple[object, ...]:
         traction.model_sha256,
         traction.drift is None,
         tuple(traction.records),
+        tuple(traction.companions),
+        traction.displacement_unit,
     )
 
 

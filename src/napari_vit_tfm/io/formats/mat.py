@@ -13,7 +13,6 @@ import numpy as np
 
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
-    TRACTION_NAME,
     AnyArray,
     ArrayEntry,
     Attributes,
@@ -98,20 +97,21 @@ class MatExporter(Exporter):
         """Create a file, which is written when the block ends."""
         from scipy.io import savemat
 
-        frames: list[AnyArray] = []
+        frames: dict[str, list[AnyArray]] = {}
         variables: dict[str, Any] = {}
         about: dict[str, Attributes] = {}
 
         def append(name: str, array: AnyArray, attributes: Attributes) -> None:
             about.setdefault(name, dict(attributes))
-            if name != TRACTION_NAME:
+            if array.ndim < 3:
                 variables[name] = array
                 return
-            frames.append(array)
-            _check_size(frames)
+            frames.setdefault(name, []).append(array)
+            _check_size(frames[name])
 
         yield append
-        variables[TRACTION_NAME] = np.moveaxis(np.concatenate(frames), 0, -1)
+        for name, parts in frames.items():
+            variables[name] = np.moveaxis(np.concatenate(parts), 0, -1)
         variables[own.ATTRIBUTES] = {**attributes, **about}
         savemat(
             path,

@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.fields import COMPANION_NAMES
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     TRACTION_NAME,
@@ -190,6 +191,8 @@ class OmeTiffExporter(Exporter):
         with TemporaryFile(dir=path.parent) as spool:
 
             def append(name: str, array: AnyArray, attributes: Attributes) -> None:
+                if name in COMPANION_NAMES:
+                    return
                 described = about.setdefault(name, dict(attributes))
                 if name != TRACTION_NAME:
                     described[_VALUES] = array

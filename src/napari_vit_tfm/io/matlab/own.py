@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_vit_tfm.fields import COMPANION_NAMES
 from napari_vit_tfm.io.base import (
     OUTLINE_NAME,
     TRACTION_NAME,
@@ -37,8 +38,8 @@ def fields(variables: Variables) -> Iterator[MatField]:
         if header is None or not isinstance(described, Struct):
             continue
         attributes = _attributes(described)
-        if name == TRACTION_NAME:
-            yield from _traction(variables, header, attributes)
+        if name == TRACTION_NAME or name in COMPANION_NAMES:
+            yield from _vectors(variables, header, attributes)
         elif len(header.shape) == 2 and header.shape[1] == 1:
             yield _column(variables, header, attributes)
         else:
@@ -53,10 +54,10 @@ def outline(variables: Variables) -> tuple[str, AnyArray] | None:
     return OUTLINE_NAME, variables.array(OUTLINE_NAME)
 
 
-def _traction(
+def _vectors(
     variables: Variables, header: Header, attributes: Attributes
 ) -> Iterator[MatField]:
-    """Tractions (H, W, 2, T); MATLAB leaves out the last axis of one frame."""
+    """Vectors (H, W, 2, T); MATLAB leaves out the last axis of one frame."""
     if len(header.shape) not in (3, 4) or header.shape[2] != 2:
         return
     height, width, *_ = header.shape
@@ -72,7 +73,7 @@ def _traction(
             shape=shape,
             dtype=header.dtype,
             layout="(H, W, 2)" if len(shape) == 3 else "(T, H, W, 2)",
-            kind="traction",
+            kind="traction" if header.name == TRACTION_NAME else None,
             attributes=attributes,
         ),
         load,

@@ -176,6 +176,8 @@ def field_layers(
     arrays = FieldArrays(stack.data, stack.outline, metadata=stack.metadata)
     if isinstance(stack, TractionStack):
         arrays.drift, arrays.records = stack.drift, stack.records
+        arrays.companions = stack.companions
+        arrays.displacement_unit = stack.displacement_unit
     place = {**geometry(stack.spacing_um), **options}
     if not has_frames:
         (lengths,) = lengths

@@ -26,7 +26,13 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
-from napari_vit_tfm.fields import DisplacementStack, FloatArray, Records, TractionStack
+from napari_vit_tfm.fields import (
+    Companions,
+    DisplacementStack,
+    FloatArray,
+    Records,
+    TractionStack,
+)
 from napari_vit_tfm.napari.layers.metadata import (
     Description,
     Stack,
@@ -54,6 +60,10 @@ class FieldArrays:
         As `TractionStack.drift`.
     records : mapping of str to array
         As `TractionStack.records`.
+    companions : mapping of str to array
+        As `TractionStack.companions`.
+    displacement_unit : str, optional
+        As `TractionStack.displacement_unit`.
     metadata : mapping
         As `DisplacementStack.metadata`.
     """
@@ -62,6 +72,8 @@ class FieldArrays:
     outline: npt.NDArray[np.float64] | None = None
     drift: npt.NDArray[np.float64] | None = None
     records: Records = field(default_factory=lambda: MappingProxyType({}))
+    companions: Companions = field(default_factory=lambda: MappingProxyType({}))
+    displacement_unit: DisplacementUnit | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     _built: tuple[Any, Stack] | None = field(default=None, init=False)
 
@@ -111,6 +123,8 @@ class FieldArrays:
             outline=self.outline,
             drift=self.drift,
             records=self.records,
+            companions=self.companions,
+            displacement_unit=self.displacement_unit,
             metadata=self.metadata,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Layer, Shapes
 
 from napari_vit_tfm.config import YDirection
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.fields import FloatArray, TractionStack
 from napari_vit_tfm.napari.layers.drawing import field_layers, redraw
 from napari_vit_tfm.napari.layers.metadata import (
     Stack,
@@ -94,7 +94,11 @@ def _turn_over(layers: list[Layer]) -> None:
 def _turned(stack: Stack) -> Stack:
     """A field with the other direction of y: rows and y components reversed."""
     flip = np.array([1, -1], np.float32)
-    changes: dict[str, Any] = {"data": np.ascontiguousarray(stack.data[:, ::-1] * flip)}
+
+    def turned(vectors: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(vectors[:, ::-1] * flip)
+
+    changes: dict[str, Any] = {"data": turned(stack.data)}
     if stack.outline is not None:
         changes["outline"] = stack.outline * flip + (0, stack.grid_shape[0] - 1)
     if isinstance(stack, TractionStack) and stack.drift is not None:
@@ -102,6 +106,12 @@ def _turned(stack: Stack) -> Stack:
     if isinstance(stack, TractionStack) and "drift_removed" in stack.records:
         removed = stack.records["drift_removed"] * (1, -1, -1)
         changes["records"] = {**stack.records, "drift_removed": removed}
+    if isinstance(stack, TractionStack):
+        changes["companions"] = {
+            # Half-widths have no direction.
+            name: np.abs(turned(vectors)) if "halfwidth" in name else turned(vectors)
+            for name, vectors in stack.companions.items()
+        }
     return dataclasses.replace(stack, **changes)
 
 
