@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.writing import check_no_input, replacing
 from napari_vit_tfm.quantities.adhesions import Adhesion
 from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.measure import Row
@@ -16,13 +16,21 @@ from napari_vit_tfm.quantities.measure import Row
 SUFFIX = ".csv"
 
 
-def check_table(path: str | Path) -> Path:
+def check_table(path: str | Path, *, inputs: Iterable[str | Path] = ()) -> Path:
     """Return the path, or raise an error if no table can be written there.
+
+    Parameters
+    ----------
+    path : path
+        The table.
+    inputs : iterable of paths, keyword-only
+        Files that must not be overwritten.
 
     Raises
     ------
     FieldFileError
-        If the file name does not end in ``.csv``, or there is no such folder.
+        If the file name does not end in ``.csv``, there is no such folder, or the file
+        is an input.
     """
     path = Path(path)
     if path.suffix.lower() != SUFFIX:
@@ -31,6 +39,7 @@ def check_table(path: str | Path) -> Path:
         )
     if not path.parent.is_dir():
         raise FieldFileError(f"{path}: there is no folder {path.parent}")
+    check_no_input(path, inputs=inputs)
     return path
 
 
