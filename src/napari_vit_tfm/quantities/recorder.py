@@ -146,7 +146,7 @@ class Recorder:
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return notes_of(self.rows)
+        return notes_of(self.rows, n_frames=self._n_done)
 
     def write(self, path: Path) -> None:
         """Write the table of quantities; see `write_quantities`."""

@@ -128,7 +128,7 @@ class Measured:
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return notes_of(self.rows)
+        return notes_of(self.rows, n_frames=self.n_frames)
 
 
 @dataclass(frozen=True, eq=False)
