@@ -36,9 +36,8 @@ from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 
 if TYPE_CHECKING:
     from napari_vit_tfm.quantities import Recorder
+    from napari_vit_tfm.quantities.control import Reconstruct
     from napari_vit_tfm.reconstruction import Batch
-
-Reconstruct = Callable[[DisplacementStack], TractionStack]
 
 _QUANTITIES = options_of(QuantitiesConfig)
 _DISPLACEMENT = options_of(Displacement)
@@ -287,27 +286,18 @@ def _same_method(
     traction: TractionStack, known: Provenance | None, device: Device
 ) -> Reconstruct | None:
     """The method that computed the tractions, if it is here; else a note."""
-    from napari_vit_tfm.reconstruction import load_method, reconstruct
+    from napari_vit_tfm.quantities import reconstruction_of
 
     without = "so the total force is not corrected for noise"
     if known is None:
         note(f"the file does not say how its tractions were computed, {without}")
         return None
     config = restored(ReconstructionConfig, known, "reconstruction")
-    config = replace(config, device=device)
     try:
-        method = load_method(config)
+        return reconstruction_of(traction, replace(config, device=device))
     except ModelError as error:
-        note(f"{error}; {without}")
+        note(f"{error}, {without}")
         return None
-    if method.sha256 != traction.model_sha256:
-        note(f"{config.model} has other weights than those of the file, {without}")
-        return None
-
-    def again(displacement: DisplacementStack) -> TractionStack:
-        return reconstruct(displacement, config=config, method=method)
-
-    return again
 
 
 class MeasuredRun:
