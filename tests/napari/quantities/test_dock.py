@@ -523,6 +523,8 @@ def test_two_results_of_a_field_are_compared(dock, viewer, run, traction, two_re
         assert other["total_force_nN"] == pytest.approx(2 * one["total_force_nN"])
     assert dock.table.model().rowCount() == 6
     assert [line.style for line in dock.plot._lines] == ["-", "--"]
+    # With one cell, the colours are those of the tractions.
+    assert len({line.colour for line in dock.plot._lines}) == 2
     frame, row, column = np.unravel_index(
         np.argmax(traction.magnitude()), traction.data.shape[:3]
     )
@@ -649,6 +651,7 @@ def test_any_number_of_tractions_is_measured_side_by_side(
     lines = dock.plot._lines
     assert len(lines) == 6
     assert len({(line.style, line.marker) for line in lines}) == 3
+    assert len({line.colour for line in lines}) == 2
     assert [len(line.frames) for line in lines] == [3, 3, 3, 3, 2, 2]
     path = tmp_path / "table.csv"
     dock.save(path)

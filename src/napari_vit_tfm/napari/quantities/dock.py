@@ -540,9 +540,9 @@ class QuantitiesDock(Dock):
         is_doubtful = has_layer and self._viewer.dims.units is None
         self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
         self._running = Running(field, other, self._settings(), labels)
-        self._job.submit(request)
         self.message.setText("Measuring…")
-        self.measure_button.setText("Cancel")
+        self._job.submit(request)
+        self.refresh()
 
     def cancel_job(self) -> None:
         """Cancel the measurement."""
@@ -732,7 +732,11 @@ class QuantitiesDock(Dock):
 
 
 def _lines(measured: Measured, column: str) -> list[Line]:
-    """Lines of all cells and tractions, with gaps in frames without the cell."""
+    """Lines of all cells and tractions, with gaps in frames without the cell.
+
+    Cells have colours, those of their regions; if there is only one, tractions have.
+    """
+    has_cells = len({row.cell for one in measured.tractions for row in one.rows}) > 1
     lines = []
     for number, (name, one) in enumerate(
         zip(measured.names, measured.tractions, strict=True)
@@ -744,7 +748,7 @@ def _lines(measured: Measured, column: str) -> list[Line]:
                 Line(
                     cell=f"cell {cell}",
                     tractions=name,
-                    colour=colour_of(cell),
+                    colour=colour_of(cell if has_cells else number + 1),
                     style=_STYLES[number % len(_STYLES)],
                     marker=_MARKERS[number % len(_MARKERS)],
                     frames=frames,

@@ -33,10 +33,10 @@ class Line:
     Parameters
     ----------
     cell, tractions : str
-        Names of the cell, which has a colour, and of the tractions, which have a line
-        style and a marker.
+        Names of the cell and the tractions.
     colour, style, marker : str
-        Colour, line style and marker, as for matplotlib.
+        Colour, line style and marker, as for matplotlib. The colour is that of the
+        cell; if all lines belong to one cell, that of the tractions.
     frames : tuple of int
         Numbers of frames.
     values : tuple of float
@@ -190,7 +190,10 @@ class TimePlot(QWidget):
         return pixmap, axes
 
     def _add_legend(self, figure: Figure) -> None:
-        """Name the cells by their colours, and the tractions by their line styles."""
+        """Name the cells by their colours, and the tractions by their line styles.
+
+        One cell needs no name, and the tractions have colours, too.
+        """
         from matplotlib.lines import Line2D
 
         cells = {line.cell: line for line in self._lines}
@@ -201,7 +204,7 @@ class TimePlot(QWidget):
                 Line2D(
                     (),
                     (),
-                    color=self._text_colour(),
+                    color=self._text_colour() if len(cells) > 1 else line.colour,
                     ls=line.style,
                     marker=line.marker,
                     ms=2.5,

@@ -65,7 +65,7 @@ class TractionList(QListWidget):
                 item = QListWidgetItem(label, self)
                 item.setCheckState(_STATES[key in self._ticked])
         lines = min(max(len(self._lines), 1), _MOST_LINES)
-        height = self.fontMetrics().lineSpacing() + 6
+        height = max(self.sizeHintForRow(0), self.fontMetrics().lineSpacing())
         self.setFixedHeight(lines * height + 2 * self.frameWidth())
 
     def fields(self) -> list[FieldLayers]:
