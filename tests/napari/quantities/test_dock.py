@@ -809,7 +809,7 @@ def test_why_the_total_force_is_not_corrected(dock, viewer, run, computed, tract
     dock.is_corrected.setChecked(True)
     describe(viewer.layers, source, unit="grid")
     assert np.isnan(run().rows[0].values["total_force_corrected_nN"])
-    assert "the displacements are not open, or have changed" in dock.message.text()
+    assert "the displacements are not open, or changed since" in dock.message.text()
     known = add(viewer, traction, title="known")
     dock.fields.choose(known)
     run()

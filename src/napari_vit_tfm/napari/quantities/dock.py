@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer, Vectors
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -27,7 +27,7 @@ from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.metadata import Description, is_overlay
+from napari_vit_tfm.napari.layers.metadata import Description
 from napari_vit_tfm.napari.layers.placing import frame_at, world_at
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
@@ -37,12 +37,7 @@ from napari_vit_tfm.napari.layers.reading import (
 from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.quantities.cells import cells_at_vectors
-from napari_vit_tfm.napari.quantities.drawing import (
-    adhesion_layer,
-    colour_of,
-    difference_layers,
-    region_layer,
-)
+from napari_vit_tfm.napari.quantities.drawing import colour_of
 from napari_vit_tfm.napari.quantities.features import write_features
 from napari_vit_tfm.napari.quantities.measuring import (
     Measured,
@@ -54,6 +49,7 @@ from napari_vit_tfm.napari.quantities.measuring import (
     names_of,
 )
 from napari_vit_tfm.napari.quantities.other_chooser import OtherChooser, field_id_of
+from napari_vit_tfm.napari.quantities.overlays import Overlays
 from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
 from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
 from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
@@ -170,9 +166,7 @@ class QuantitiesDock(Dock):
         self._kept: dict[str, Kept] = {}
         self._running: Running | None = None
         self._shown: Measured | None = None
-        self._drawn: Labels | None = None
-        self._mark: Vectors | None = None
-        self._is_adding = False
+        self._overlays = Overlays(napari_viewer.layers)
         self._outcome = ""
         self._build()
         self._lay_out()
@@ -279,7 +273,7 @@ class QuantitiesDock(Dock):
         self._viewer.dims.events.current_step.connect(self._on_frame)
         self._on_active_layer()
         self._on_field_chosen()
-        if self._drawn is None:
+        if self._overlays.regions is None:
             self._draw_regions()
 
     def unbind(self) -> None:
@@ -290,8 +284,8 @@ class QuantitiesDock(Dock):
         super().unbind()
         self.other.list_for((), None)
         self.beside.list_for((), None)
-        self._erase_regions()
-        self._erase_mark()
+        self._overlays.erase_regions()
+        self._overlays.erase_outline()
 
     @property
     def job(self) -> LatestJob[Request, int, Outcome]:
@@ -357,7 +351,7 @@ class QuantitiesDock(Dock):
                 widget.setVisible(measured is not None)
             self._plot()
             self._draw_regions()
-            self._erase_mark()
+            self._overlays.erase_outline()
         self._on_frame()
 
     def _show_tables(self) -> None:
@@ -395,34 +389,16 @@ class QuantitiesDock(Dock):
 
     def _draw_regions(self) -> None:
         """Show the regions of the measurement as a layer, or remove it."""
-        self._erase_regions()
+        self._overlays.erase_regions()
         field, measured = self.fields.field(), self._shown
         if field is None or measured is None or not self.show_regions.isChecked():
             return
-        self._drawn = region_layer(measured, field.first)
-        self._add([self._drawn])
+        self._overlays.show_regions(measured, field)
         self._write_features()
 
-    def _add(self, new: list[Layer]) -> None:
-        """Add layers, and leave the selection and the chosen field as they are."""
-        layers = self._viewer.layers
-        selected, active = set(layers.selection), layers.selection.active
-        self._is_adding = True
-        try:
-            layers.extend(new)
-            layers.selection = selected
-            layers.selection.active = active
-        finally:
-            self._is_adding = False
-
     def _on_active_layer(self) -> None:
-        if not self._is_adding:
+        if not self._overlays.is_adding:
             super()._on_active_layer()
-
-    def _erase_regions(self) -> None:
-        drawn, self._drawn = self._drawn, None
-        if drawn is not None and drawn in self._viewer.layers:
-            self._viewer.layers.remove(drawn)
 
     def mark_adhesion(self, line: int) -> None:
         """Outline an adhesion on the canvas, and go to its frame.
@@ -435,17 +411,11 @@ class QuantitiesDock(Dock):
         assert self._shown is not None
         measured, adhesion = self._shown.adhesions()[line]
         field = self._field_of(measured.field_id)
-        self._erase_mark()
         if field is None:
+            # They were removed since they were measured.
             return
-        self._mark = adhesion_layer(adhesion, field.first)
-        self._add([self._mark])
+        self._overlays.show_outline(adhesion, field)
         self._go_to(field.first, adhesion.frame)
-
-    def _erase_mark(self) -> None:
-        mark, self._mark = self._mark, None
-        if mark is not None and mark in self._viewer.layers:
-            self._viewer.layers.remove(mark)
 
     def _field_of(self, field_id: str) -> FieldLayers | None:
         """Tractions by their identity; None if they were removed."""
@@ -472,7 +442,7 @@ class QuantitiesDock(Dock):
         if frame is None or kept is None:
             return
         chosen = None if kept.labels is None else kept.labels()
-        for layer in (chosen, self._drawn):
+        for layer in (chosen, self._overlays.regions):
             if layer is not None and layer in self._viewer.layers:
                 write_features(layer, kept.measured, frame)
 
@@ -511,10 +481,9 @@ class QuantitiesDock(Dock):
     def _on_layer_removed(self) -> None:
         present = {description.field_id for description in self._descriptions()}
         self._kept = {key: one for key, one in self._kept.items() if key in present}
-        if self._drawn is not None and self._drawn not in self._viewer.layers:
+        regions = self._overlays.regions
+        if regions is not None and regions not in self._viewer.layers:
             self.show_regions.setChecked(False)
-        if self._mark is not None and self._mark not in self._viewer.layers:
-            self._mark = None
         self.refresh()
 
     def _descriptions(self) -> list[Description]:
@@ -573,24 +542,9 @@ class QuantitiesDock(Dock):
         self._kept[field_id_of(running.field)] = kept
         if outcome.difference is not None:
             names = names_of([one.origin for one in measured.tractions[:2]])
-            self._show_difference(outcome.difference, running, names)
-
-    def _show_difference(
-        self, difference: TractionStack, running: Running, names: list[str]
-    ) -> None:
-        """Add the layers of a difference, instead of those of the same name.
-
-        Both tractions are hidden: there is room for one colour bar.
-        """
-        layers = self._viewer.layers
-        new = difference_layers(difference, running.field.first, names)
-        for old in list(layers):
-            if is_overlay(old) and old.name in [one.name for one in new]:
-                layers.remove(old)
-        other = () if running.other is None else running.other.layers
-        for layer in (*running.field.layers, *other):
-            layer.visible = False
-        self._add(new)
+            assert running.other is not None
+            fields = (running.field, running.other)
+            self._overlays.show_difference(outcome.difference, fields, names)
 
     def _on_error(self, _request: Request, error: Exception) -> None:
         self._outcome = report(error, activity="the measurement")

@@ -264,10 +264,7 @@ def measure_request(
     cells = sources[0].cells
     ring_offset = 2 if cells is None else int(cells.max()) + 1
     regions = np.zeros(chosen.data.shape[:3], dtype=np.int32)
-    prepared = _Prepared()
-    measured: list[MeasuredTractions] = []
-    tables: list[tuple[Table, Table]] = []
-    done = 0
+    prepared, recorders, reasons, done = _Prepared(), [], [], 0
     for source in sources:
         recorder = Recorder(
             request.config,
@@ -275,14 +272,10 @@ def measure_request(
             labels=source.cells,
             with_adhesions=True,
         )
-        displacement = prepared.of(source)
         reconstruct, reason = None, ""
         if request.config.n_controls:
-            try:
-                again = _method_of(methods, source)
-                reconstruct = partial(again, is_cancelled=is_cancelled)
-            except (ModelError, ConfigError) as error:
-                reason = f"the total force is not corrected for noise: {error}"
+            reconstruct, reason = _method_of(methods, source, is_cancelled)
+        displacement = prepared.of(source)
         for frame in range(source.traction.n_frames):
             ends = frame, frame + 1
             (cells_of_frame,) = recorder.add(
@@ -294,31 +287,31 @@ def measure_request(
                 _draw(regions[frame], cells_of_frame, ring_offset)
             done += 1
             yield done
-        origin = source.origin if len(sources) > 1 else None
-        tables.append((recorder.table(origin), recorder.adhesion_table(origin)))
-        measured.append(
-            MeasuredTractions(
-                source.origin,
-                source.field_id,
-                source.traction.n_frames,
-                recorder.rows,
-                recorder.adhesions,
-                [*filter(None, [reason]), *recorder.notes()],
-            )
-        )
-    of_cells, of_adhesions = zip(*tables, strict=True)
-    return Outcome(
-        Measured(
-            tuple(measured),
-            side_by_side(of_cells),
-            side_by_side(of_adhesions),
-            columns_of(chosen),
-            scale_of(in_pascal(chosen)),
-            regions,
-            ring_offset,
-            "" if comparison is None else _in_words(comparison, sources),
-        ),
-        None if comparison is None else comparison.difference,
+        recorders.append(recorder)
+        reasons.append(reason)
+    origins = [one.origin if len(sources) > 1 else None for one in sources]
+    measured = Measured(
+        tuple(map(_measured, sources, recorders, reasons)),
+        side_by_side(list(map(Recorder.table, recorders, origins))),
+        side_by_side(list(map(Recorder.adhesion_table, recorders, origins))),
+        columns_of(chosen),
+        scale_of(in_pascal(chosen)),
+        regions,
+        ring_offset,
+        "" if comparison is None else _in_words(comparison, sources),
+    )
+    return Outcome(measured, None if comparison is None else comparison.difference)
+
+
+def _measured(source: Source, recorder: Recorder, reason: str) -> MeasuredTractions:
+    """The quantities of a source, with the reason why the force is not corrected."""
+    return MeasuredTractions(
+        source.origin,
+        source.field_id,
+        source.traction.n_frames,
+        recorder.rows,
+        recorder.adhesions,
+        [*filter(None, [reason]), *recorder.notes()],
     )
 
 
@@ -363,26 +356,25 @@ def _units(scale: Scale) -> str:
     return f"{traction} and {length}"
 
 
-def _method_of(methods: MethodCache, source: Source) -> partial[TractionStack]:
-    """The method that computed tractions.
-
-    Raises
-    ------
-    ModelError, ConfigError
-        Why it cannot be used again.
-    """
+def _method_of(
+    methods: MethodCache, source: Source, is_cancelled: Callable[[], bool]
+) -> tuple[partial[TractionStack] | None, str]:
+    """The method that computed tractions; or None, and why it cannot be used again."""
+    why = "the total force is not corrected for noise"
     known: Provenance | None = source.traction.metadata.get(PROVENANCE)
     if known is None:
-        raise ModelError("it is not known how the tractions were computed")
+        return None, f"{why}: it is not known how the tractions were computed"
     if source.displacement is None:
-        raise ModelError(
-            "the displacements are not open, or have changed since the run"
-        )
+        return None, f"{why}: the displacements are not open, or changed since the run"
     config = ReconstructionConfig(**known.parameters["reconstruction"])
-    if resolve_device(config.device) == "cpu":
-        # Small batches, so that it can be cancelled soon.
-        config = replace(config, batch_size=DisplayConfig.cpu_batch_size)
-    return reconstruction_of(source.traction, config, load=methods.load)
+    try:
+        if resolve_device(config.device) == "cpu":
+            # Small batches, so that it can be cancelled soon.
+            config = replace(config, batch_size=DisplayConfig.cpu_batch_size)
+        again = reconstruction_of(source.traction, config, load=methods.load)
+    except (ModelError, ConfigError) as error:
+        return None, f"{why}: {error}"
+    return partial(again, is_cancelled=is_cancelled), ""
 
 
 def _in_words(found: Comparison, sources: Sequence[Source]) -> str:

@@ -16,6 +16,8 @@ from napari_vit_tfm.napari.quantities.other_chooser import field_id_of
 _MOST_LINES = 4
 """Most lines that are visible without scrolling."""
 
+_STATES = (Qt.CheckState.Unchecked, Qt.CheckState.Checked)
+
 
 class TractionList(QListWidget):
     """A list of all other tractions in the viewer, with boxes to tick.
@@ -86,6 +88,3 @@ class TractionList(QListWidget):
         else:
             self._ticked.discard(key)
         self.changed.emit()
-
-
-_STATES = (Qt.CheckState.Unchecked, Qt.CheckState.Checked)
