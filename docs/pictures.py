@@ -116,7 +116,7 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     wait_until(lambda: not dock.is_busy)
     dock.tabs.setCurrentWidget(dock.adhesions)
     dock.quantity.setCurrentIndex(dock.quantity.findData("total_force_corrected"))
-    found = [one.frame for _, one in dock.measured.adhesions()]
+    found = [one.frame for _, one in dock.measured.listed_adhesions()]
     dock.adhesions.selectRow(found.index(5))
     dock.adhesions.scrollTo(dock.adhesions.currentIndex())
     save_picture(viewer, folder / "adhesions.png")

@@ -98,8 +98,8 @@ def test_a_cell_that_vanishes_is_named(
     mask = ("--mask", tmp_path / "cells.tif")
     result = vit_tfm("quantities", traction, *mask, "-o", tmp_path / "table.csv")
     assert (
-        "note: the mask lacks cells, which have no rows: cell 5 in frame 1"
-        in result.stderr
+        "note: cells that are not in every frame have no rows in the others: "
+        "cell 5 in frame 1" in result.stderr
     )
 
 

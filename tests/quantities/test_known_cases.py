@@ -266,13 +266,16 @@ def test_cells_that_are_not_in_every_frame_are_named() -> None:
     rows = list(measure(stack, Measurement(labels=labels)))
     assert len(rows) == 6
     *_, note = notes_of(rows, n_frames=4)
-    assert note == "the mask lacks cells, which have no rows: cell 2 in frames 1, 3"
+    assert note == (
+        "cells that are not in every frame have no rows in the others: "
+        "cell 2 in frames 1, 3"
+    )
     labels[0, :, 0] = np.arange(10, 18)
     rows = list(measure(stack, Measurement(labels=labels)))
     *_, note = notes_of(rows, n_frames=4)
     assert "cell 13 in frames 1 to 3; 4 other cells in some frames" in note
     rows = [row for row in rows if row.cell == 7]
-    assert not any("lacks" in note for note in notes_of(rows, n_frames=4))
+    assert not any("no rows" in note for note in notes_of(rows, n_frames=4))
 
 
 def test_every_quantity_has_a_formula_and_a_known_unit() -> None:

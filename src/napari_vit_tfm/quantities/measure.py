@@ -251,7 +251,10 @@ def notes_of(rows: Sequence[Row], *, n_frames: int) -> list[str]:
         ]
         if len(missing) > MOST_MISSING:
             shown.append(f"{len(missing) - MOST_MISSING} other cells in some frames")
-        notes.append(f"the mask lacks cells, which have no rows: {'; '.join(shown)}")
+        notes.append(
+            "cells that are not in every frame have no rows in the others: "
+            + "; ".join(shown)
+        )
     return notes
 
 

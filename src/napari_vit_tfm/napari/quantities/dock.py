@@ -409,7 +409,7 @@ class QuantitiesDock(Dock):
             Its line in the table of adhesions, as measured.
         """
         assert self._shown is not None
-        measured, adhesion = self._shown.adhesions()[line]
+        measured, adhesion = self._shown.listed_adhesions()[line]
         field = self._field_of(measured.field_id)
         if field is None:
             # They were removed since they were measured.
@@ -460,10 +460,10 @@ class QuantitiesDock(Dock):
 
     def _on_row_opened(self, line: int) -> None:
         assert self._shown is not None
-        table = self._shown.table
-        frame = table.lines[line][table.header.index("frame")]
-        assert isinstance(frame, int)
-        self.go_to_frame(frame)
+        measured, row = self._shown.listed_rows()[line]
+        field = self._field_of(measured.field_id)
+        if field is not None:
+            self._go_to(field.first, row.frame)
 
     # User input
 

@@ -175,7 +175,12 @@ class Measured:
         """Names of the tractions, which are different."""
         return names_of([one.origin for one in self.tractions])
 
-    def adhesions(self) -> list[tuple[MeasuredTractions, Adhesion]]:
+    def listed_rows(self) -> list[tuple[MeasuredTractions, Row]]:
+        """The rows in the order of the lines of `table`."""
+        found = [(one, row) for one in self.tractions for row in one.rows]
+        return sorted(found, key=lambda pair: (pair[1].frame, pair[1].cell))
+
+    def listed_adhesions(self) -> list[tuple[MeasuredTractions, Adhesion]]:
         """The adhesions in the order of the lines of `adhesion_table`."""
         found = [(one, found) for one in self.tractions for found in one.adhesions]
         return sorted(found, key=lambda pair: (pair[1].frame, pair[1].cell))
