@@ -3,24 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from napari_vit_tfm.config import QuantitiesConfig
+from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displacement
 from napari_vit_tfm.quantities.regions import Labels, regions_of
+from napari_vit_tfm.reconstruction import load_method, reconstruct
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
 
 FloatArray = npt.NDArray[np.float64]
+
+Reconstruct = Callable[[DisplacementStack], TractionStack]
+"""Computes tractions from displacements, always by the same method."""
+
+
+def reconstruction_of(
+    traction: TractionStack,
+    config: ReconstructionConfig,
+    *,
+    load: Callable[[ReconstructionConfig], ReconstructionMethod] = load_method,
+) -> partial[TractionStack]:
+    """The method that computed tractions, on their gel, to use it again.
+
+    Parameters
+    ----------
+    traction : TractionStack
+        The tractions.
+    config : ReconstructionConfig
+        Their method and its options, from their `Provenance`.
+    load : callable, keyword-only
+        Loads the method.
+
+    Returns
+    -------
+    callable
+        `reconstruct` with this method, which takes displacements.
+
+    Raises
+    ------
+    ModelError
+        If the method cannot be loaded, or has other weights now.
+    ConfigError
+        If an option of the method is not valid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import DisplacementStack, Gel, ReconstructionConfig
+    >>> from napari_vit_tfm import TractionStack
+    >>> from napari_vit_tfm.quantities.control import reconstruction_of
+    >>> known = TractionStack(np.zeros((1, 16, 16, 2)), gel=Gel(), model="fttc")
+    >>> config = ReconstructionConfig(model="fttc", device="cpu")
+    >>> again = reconstruction_of(known, config)
+    >>> again(DisplacementStack(np.zeros((3, 16, 16, 2)), unit="grid")).n_frames
+    3
+    """
+    method = load(config)
+    if method.sha256 != traction.model_sha256:
+        raise ModelError(
+            f"{config.model} has other weights than those that computed the tractions"
+        )
+    return partial(
+        reconstruct, substrate=Substrate(traction.gel), config=config, method=method
+    )
 
 
 def force_free_magnitude(
     traction: TractionStack,
     displacement: DisplacementStack,
     *,
-    reconstruct: Callable[[DisplacementStack], TractionStack],
+    reconstruct: Reconstruct,
     labels: Labels | None = None,
     dilation_steps: float = 0.0,
     n_controls: int = QuantitiesConfig.n_controls,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from napari_vit_tfm.config import QuantitiesConfig
@@ -15,7 +15,7 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
-from napari_vit_tfm.quantities.control import force_free_magnitude
+from napari_vit_tfm.quantities.control import Reconstruct, force_free_magnitude
 from napari_vit_tfm.quantities.measure import (
     Measurement,
     Row,
@@ -34,9 +34,13 @@ from napari_vit_tfm.quantities.regions import (
     dilation_in_steps,
     labels_of_outline,
 )
-from napari_vit_tfm.quantities.tables import write_adhesions, write_quantities
-
-Reconstruct = Callable[[DisplacementStack], TractionStack]
+from napari_vit_tfm.quantities.tables import (
+    Origin,
+    Table,
+    table_of_adhesions,
+    table_of_rows,
+    write_table,
+)
 
 
 class Recorder:
@@ -59,7 +63,7 @@ class Recorder:
         The quantities so far.
     columns : list of str
         Their columns.
-    adhesions : list of (Cell, Adhesion)
+    adhesions : list of Adhesion
         The adhesions so far.
 
     Raises
@@ -88,7 +92,7 @@ class Recorder:
         self._n_done = 0
         self.rows: list[Row] = []
         self.columns: list[str] = []
-        self.adhesions: list[tuple[Cell, Adhesion]] = []
+        self.adhesions: list[Adhesion] = []
         self._adhesion_columns: list[str] = []
 
     def add(
@@ -97,7 +101,7 @@ class Recorder:
         *,
         displacement: DisplacementStack | None = None,
         reconstruct: Reconstruct | None = None,
-    ) -> None:
+    ) -> list[list[Cell]]:
         """Measure the next frames.
 
         Parameters
@@ -108,6 +112,11 @@ class Recorder:
             Their measured displacements.
         reconstruct : callable, keyword-only, optional
             Computes tractions as these were computed, for the controls.
+
+        Returns
+        -------
+        list of list of Cell
+            The cells of each of these frames.
 
         Raises
         ------
@@ -134,27 +143,38 @@ class Recorder:
                 first=first,
             )
         how = Measurement(labels, dilation, displacement, idle)
-        for cells in cells_of(traction, how):
-            for one in cells:
-                cell = replace(one, frame=one.frame + first)
-                self.rows.append(row_of(cell))
-                if self._with_adhesions:
-                    self.adhesions.extend((cell, found) for found in adhesions_of(cell))
+        found = [
+            [replace(cell, frame=cell.frame + first) for cell in cells]
+            for cells in cells_of(traction, how)
+        ]
+        for cell in chain.from_iterable(found):
+            self.rows.append(row_of(cell))
+            if self._with_adhesions:
+                self.adhesions.extend(adhesions_of(cell))
         self.columns = columns_of(traction)
-        self._adhesion_columns = adhesion_columns(scale_of(traction))
+        self._adhesion_columns = [*adhesion_columns(scale_of(traction))]
         self._n_done += traction.n_frames
+        return found
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return notes_of(self.rows)
+        return notes_of(self.rows, n_frames=self._n_done)
+
+    def table(self, origin: Origin | None = None) -> Table:
+        """The table of quantities; see `table_of_rows`."""
+        return table_of_rows(self.columns, self.rows, origin=origin)
+
+    def adhesion_table(self, origin: Origin | None = None) -> Table:
+        """The table of adhesions; see `table_of_adhesions`."""
+        return table_of_adhesions(self._adhesion_columns, self.adhesions, origin=origin)
 
     def write(self, path: Path) -> None:
-        """Write the table of quantities; see `write_quantities`."""
-        write_quantities(path, self.columns, self.rows)
+        """Write the table of quantities as CSV."""
+        write_table(path, self.table())
 
     def write_adhesions(self, path: Path) -> None:
-        """Write the table of adhesions; see `write_adhesions`."""
-        write_adhesions(path, self._adhesion_columns, self.adhesions)
+        """Write the table of adhesions as CSV."""
+        write_table(path, self.adhesion_table())
 
     def _labels_of(self, traction: TractionStack, first: int) -> Labels | None:
         if self._labels is not None:

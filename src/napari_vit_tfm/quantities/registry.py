@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -31,6 +32,8 @@ class Quantity:
     compute : callable
         Function of a `Cell`, in its units of tractions and lengths. NaN where the
         quantity cannot be computed.
+    is_geometric : bool
+        Whether it depends on the cell alone, and so is known where tractions are not.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Quantity:
     formula: str
     source: str
     compute: Function
+    is_geometric: bool = False
 
     def column(self, scale: Scale) -> str:
         """Name of the column, with the unit, such as ``total_force_nN``."""
@@ -46,7 +50,12 @@ class Quantity:
         return f"{self.name}_{unit}" if unit else self.name
 
     def value(self, cell: Cell) -> float:
-        """The quantity of a cell, in the unit of its column."""
+        """The quantity of a cell, in the unit of its column.
+
+        NaN without tractions, unless it is geometric.
+        """
+        if not self.is_geometric and not cell.nodes.any():
+            return math.nan
         return self.compute(cell) * cell.scale.unit(self.dimension)[1]
 
 
@@ -57,19 +66,26 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(_QUANTITIES)
 
 
 def quantity(
-    words: str, dimension: Dimension, *, formula: str, source: str = ""
+    words: str,
+    dimension: Dimension,
+    *,
+    formula: str,
+    source: str = "",
+    is_geometric: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a function as a quantity, under the name of the function.
 
     Parameters
     ----------
-    words, dimension, formula, source : str
+    words, dimension, formula, source, is_geometric
         As for `Quantity`.
     """
 
     def register(function: Function) -> Function:
         name = function.__name__
-        _QUANTITIES[name] = Quantity(name, words, dimension, formula, source, function)
+        _QUANTITIES[name] = Quantity(
+            name, words, dimension, formula, source, function, is_geometric
+        )
         return function
 
     return register

@@ -38,19 +38,34 @@ def traction_max(cell: Cell) -> float:
     return float(cell.in_core.max()) if cell.in_core.size else np.nan
 
 
-@quantity("area", "area", formula="number of nodes of the cell times h^2")
+@quantity(
+    "area",
+    "area",
+    formula="number of nodes of the cell times h^2",
+    is_geometric=True,
+)
 def area(cell: Cell) -> float:
     """Area of the cell itself."""
     return float(np.count_nonzero(cell.core)) * cell.area_of_node
 
 
-@quantity("centroid, x", "length", formula="mean x of the cell, from the first column")
+@quantity(
+    "centroid, x",
+    "length",
+    formula="mean x of the cell, from the first column",
+    is_geometric=True,
+)
 def centroid_x(cell: Cell) -> float:
     """Position of the centroid to the right of the first column."""
     return cell.centroid[0]
 
 
-@quantity("centroid, y", "length", formula="mean y of the cell, from the first row")
+@quantity(
+    "centroid, y",
+    "length",
+    formula="mean y of the cell, from the first row",
+    is_geometric=True,
+)
 def centroid_y(cell: Cell) -> float:
     """Position of the centroid below the first row."""
     return cell.centroid[1]
