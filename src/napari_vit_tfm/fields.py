@@ -35,6 +35,9 @@ FloatArray = npt.NDArray[np.float32]
 Records = Mapping[str, npt.NDArray[Any]]
 """What was done to each frame: arrays of shape ``(T, ...)``, by name."""
 
+Checks = npt.NDArray[np.void]
+"""What checks found in each frame, ``(T,)``; see `displacement.doctor.as_checks`."""
+
 
 RECORD_NAMES = ("holes", "outliers_replaced", "drift_removed")
 """Names of the records of tractions.
@@ -451,6 +454,42 @@ class TractionStack(_VectorStack):
                 f"({self.n_frames}, 2), not {array.shape}"
             )
         return array
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResults:
+    """What a reconstruction finds in each of some frames.
+
+    Parameters
+    ----------
+    data : array of shape (n, H, W, 2)
+        Their tractions, float32, in the unit of the run.
+    drift : array of shape (n, 2), optional
+        As in `TractionStack`.
+    records : mapping of str to array
+        As in `TractionStack`.
+    checks : structured array of shape (n,), optional
+        What the checks of the displacements found; None if there were none.
+    """
+
+    data: FloatArray
+    drift: npt.NDArray[np.float64] | None
+    records: Records
+    checks: Checks | None = None
+
+
+class FinishedFrames(Protocol):
+    """The first frames of a run, which were computed before."""
+
+    @property
+    def n_frames(self) -> int:
+        """Their number."""
+
+    def results(self, start: int, stop: int) -> FrameResults:
+        """Results of the frames from `start` to before `stop`.
+
+        They are all there: ``0 <= start < stop <= n_frames``.
+        """
 
 
 def frames_in_words(numbers: Iterable[int]) -> str:

@@ -6,9 +6,9 @@ tractions are computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,8 +29,11 @@ from napari_vit_tfm.displacement.preparation import (
 )
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
+    Checks,
     Displacement,
     DisplacementStack,
+    FinishedFrames,
+    FrameResults,
     Records,
     TractionStack,
     drift_of,
@@ -69,12 +72,16 @@ class Batch:
     traction : TractionStack
         Tractions of these frames, in Pa, or as ``t / E`` if Young's modulus is
         unknown.
+    checks : structured array of shape (stop - start,), optional
+        What the checks of the displacements found, see
+        `displacement.doctor.as_checks`; None if there were no checks.
     """
 
     start: int
     stop: int
     total: int
     traction: TractionStack
+    checks: Checks | None = None
 
 
 class Gathered:
@@ -241,6 +248,7 @@ def reconstruct_batches(
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
     preparation: PreparationConfig | None = None,
+    finished: FinishedFrames | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
@@ -256,6 +264,9 @@ def reconstruct_batches(
     ----------
     displacement, substrate, config, method, preparation, is_cancelled, on_notice
         As for `reconstruct`.
+    finished : FinishedFrames, keyword-only, optional
+        The first frames, if the same run computed them before it was interrupted.
+        They are yielded, too, but neither checked nor computed again.
 
     Yields
     ------
@@ -268,69 +279,165 @@ def reconstruct_batches(
         As `reconstruct`.
     """
     config = config or _config_of(method)
-    preparation = preparation or PreparationConfig()
-    substrate = substrate or Substrate(displacement.gel)
-    method = method or load_method(config)
-    notify = on_notice or _ignore
-    notices = FrameNotices(method, displacement, preparation)
-    # The checks take time, and are not needed if nobody reads about them.
-    on_checks = None if on_notice is None else notices.add
-    frames = PreparedFrames(displacement, preparation, on_checks)
-    prepared = frames.stream()
-    check_grid(prepared, method)
-    device = resolve_device(config.device)
-    method.to(device)
-    provenance = Provenance.of(
+    run = _Run(
         displacement,
-        gel=substrate.gel,
-        preparation=preparation,
-        config=config,
-        device=device,
+        substrate or Substrate(displacement.gel),
+        config,
+        method or load_method(config),
+        preparation or PreparationConfig(),
+        is_cancelled,
+        on_notice,
     )
-    for notice in grid_notices(prepared, method):
-        notify(notice)
+    yield from run.batches(finished)
 
-    def check() -> None:
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
 
-    in_windows = method.needs_windows(prepared.grid_shape)
-    start, size, total = 0, max(1, config.batch_size), prepared.n_frames
-    while start < total:
-        check()
-        n_frames = 1 if in_windows else size
-        data, records = frames.with_records(start, min(start + n_frames, total))
-        part = prepared.with_data(data)
-        for frame, share in _left_out(part, preparation).items():
-            notices.add_left_out(start + frame, share)
-        for notice in notices.new():
-            notify(notice)
-        compute = partial(
-            _tractions,
-            substrate=substrate,
-            method=method,
-            device=device,
-            batch_size=size,
-            check=check,
+class _Run:
+    """A reconstruction, batch by batch; see `reconstruct_batches`."""
+
+    def __init__(
+        self,
+        displacement: Displacement,
+        substrate: Substrate,
+        config: ReconstructionConfig,
+        method: ReconstructionMethod,
+        preparation: PreparationConfig,
+        is_cancelled: Callable[[], bool] | None,
+        on_notice: Notify | None,
+    ) -> None:
+        self._substrate = substrate
+        self._method = method
+        self._preparation = preparation
+        self._is_cancelled = is_cancelled
+        self._notify = on_notice or _ignore
+        self._notices = FrameNotices(method, displacement, preparation)
+        # The checks take time, and are not needed if nobody reads about them.
+        on_checks = None if on_notice is None else self._notices.add
+        self._frames = PreparedFrames(displacement, preparation, on_checks)
+        self._prepared = self._frames.stream()
+        check_grid(self._prepared, method)
+        self._device = resolve_device(config.device)
+        method.to(self._device)
+        self._provenance = Provenance.of(
+            displacement,
+            gel=substrate.gel,
+            preparation=preparation,
+            config=config,
+            device=self._device,
         )
-        traction = _reconstruct_part(
-            part, records, compute, substrate, method, preparation
-        )
-        if traction is None:
-            size = (size if in_windows else part.n_frames) // 2
-            if size == 0:
+        self._size = max(1, config.batch_size)
+        self._in_windows = method.needs_windows(self._prepared.grid_shape)
+
+    def batches(self, finished: FinishedFrames | None) -> Iterator[Batch]:
+        """The batches that are finished, and then the others."""
+        for notice in grid_notices(self._prepared, self._method):
+            self._notify(notice)
+        start, total = 0, self._prepared.n_frames
+        n_finished = 0 if finished is None else finished.n_frames
+        while start < total:
+            self._check()
+            stop = start + (1 if self._in_windows else self._size)
+            if finished is not None and start < n_finished:
+                results = finished.results(start, min(stop, n_finished))
+                self._notices.add_finished(start, results)
+                self._tell_about_frames(start, results.records["holes"])
+            else:
+                results = self._computed(start, min(stop, total))
+            stop = start + len(results.data)
+            yield Batch(
+                start,
+                stop,
+                total,
+                self._as_stack(results),
+                self._notices.checks(start, stop),
+            )
+            start = stop
+        for notice in self._notices.totals():
+            self._notify(notice)
+
+    def _computed(self, start: int, stop: int) -> FrameResults:
+        """Results of frames, or of fewer if the GPU memory is too small."""
+        while True:
+            data, records = self._frames.with_records(start, stop)
+            part = self._prepared.with_data(data)
+            n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
+            self._tell_about_frames(start, n_holes)
+            results = self._results(part, {"holes": n_holes, **records})
+            if results is not None:
+                self._notices.add_tractions(start, results.data)
+                return results
+            self._size = (self._size if self._in_windows else part.n_frames) // 2
+            if self._size == 0:
                 raise FieldError("a single frame does not fit into the GPU memory")
-            notify(f"out of GPU memory: continuing with batches of {size}")
-            continue
-        traction = replace(
-            traction, metadata={**traction.metadata, PROVENANCE: provenance}
+            self._notify(
+                f"out of GPU memory: continuing with batches of {self._size}"
+            )
+            self._check()
+            stop = start + 1 if self._in_windows else start + self._size
+
+    def _results(
+        self, part: DisplacementStack, records: Records
+    ) -> FrameResults | None:
+        """Results of some frames; None if the GPU memory is too small."""
+        left_out = list(self._left_out(records["holes"]))
+        computed = part.data.copy() if left_out else part.data
+        # A frame without displacement costs less than its bridge, and has no traction.
+        computed[left_out] = 0
+        whole, holes = bridged(part.with_data(computed))
+        data = _tractions(
+            whole,
+            substrate=self._substrate,
+            method=self._method,
+            device=self._device,
+            batch_size=self._size,
+            check=self._check,
         )
-        notices.add_tractions(start, traction.data)
-        stop = start + part.n_frames
-        yield Batch(start, stop, total, traction)
-        start = stop
-    for notice in notices.totals():
-        notify(notice)
+        if data is None:
+            return None
+        if not self._preparation.fill_holes:
+            data[holes] = np.nan
+        data[left_out] = np.nan
+        drift = None
+        if self._method.ignores_drift:
+            drift = drift_of(whole.data) * whole.grid_steps_per_unit()
+        young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
+        return FrameResults(np.ascontiguousarray(data * young_pa), drift, records)
+
+    def _as_stack(self, results: FrameResults) -> TractionStack:
+        """Results with what is known about all frames."""
+        gel = self._substrate.gel
+        done = options_in_use(self._preparation)
+        return TractionStack(
+            results.data,
+            unit="1" if gel.young_pa is None else "Pa",
+            spacing_um=self._prepared.spacing_um,
+            gel=gel,
+            model=self._method.name,
+            model_sha256=self._method.sha256,
+            outline=self._prepared.outline,
+            drift=results.drift,
+            records=results.records,
+            metadata={
+                **({"preparation": done} if done else {}),
+                PROVENANCE: self._provenance,
+            },
+        )
+
+    def _tell_about_frames(self, start: int, n_holes: npt.NDArray[np.integer]) -> None:
+        """Give the notices that are new with frames from number `start` on."""
+        for frame, share in self._left_out(n_holes).items():
+            self._notices.add_left_out(start + frame, share)
+        for notice in self._notices.new():
+            self._notify(notice)
+
+    def _left_out(self, n_holes: npt.NDArray[np.integer]) -> dict[int, float]:
+        """Frames with too many holes to be computed, with the share of their holes."""
+        limit = MOST_FILLED_HOLES if self._preparation.fill_holes else MOST_HOLES
+        shares = n_holes / math.prod(self._prepared.grid_shape)
+        return {n: float(share) for n, share in enumerate(shares) if share > limit}
+
+    def _check(self) -> None:
+        if self._is_cancelled is not None and self._is_cancelled():
+            raise Cancelled
 
 
 def _config_of(method: ReconstructionMethod | None) -> ReconstructionConfig:
@@ -377,45 +484,6 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
     return method
 
 
-def _reconstruct_part(
-    part: DisplacementStack,
-    records: Records,
-    compute: Callable[[DisplacementStack], FloatArray | None],
-    substrate: Substrate,
-    method: ReconstructionMethod,
-    preparation: PreparationConfig,
-) -> TractionStack | None:
-    """Tractions of some frames; None if the GPU memory is too small."""
-    left_out = list(_left_out(part, preparation))
-    computed = part.data.copy() if left_out else part.data
-    # A frame without displacement costs less than its bridge, and has no traction.
-    computed[left_out] = 0
-    whole, holes = bridged(part.with_data(computed))
-    data = compute(whole)
-    if data is None:
-        return None
-    if not preparation.fill_holes:
-        data[holes] = np.nan
-    data[left_out] = np.nan
-    drift = None
-    if method.ignores_drift:
-        drift = drift_of(whole.data) * whole.grid_steps_per_unit()
-    n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
-    done = options_in_use(preparation)
-    return TractionStack(
-        np.ascontiguousarray(data * np.float32(substrate.gel.young_pa or 1.0)),
-        unit="1" if substrate.gel.young_pa is None else "Pa",
-        spacing_um=part.spacing_um,
-        gel=substrate.gel,
-        model=method.name,
-        model_sha256=method.sha256,
-        outline=part.outline,
-        drift=drift,
-        records={"holes": n_holes, **records},
-        metadata={"preparation": done} if done else {},
-    )
-
-
 def _tractions(
     part: DisplacementStack,
     *,
@@ -450,15 +518,6 @@ def _tractions(
     if is_resampled(part, method):
         data = np.stack([resample_nodes(field, part.grid_shape) for field in data])
     return np.array(data)
-
-
-def _left_out(
-    part: DisplacementStack, preparation: PreparationConfig
-) -> dict[int, float]:
-    """Frames with too many holes to be computed, with the share of their holes."""
-    limit = MOST_FILLED_HOLES if preparation.fill_holes else MOST_HOLES
-    shares = holes_of(part.data).mean(axis=(1, 2))
-    return {n: float(share) for n, share in enumerate(shares) if share > limit}
 
 
 def reference_displacement(
