@@ -6,10 +6,12 @@ tractions are computed.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +34,7 @@ from napari_vit_tfm.fields import (
     Checks,
     Displacement,
     DisplacementStack,
+    DisplacementStream,
     FinishedFrames,
     FrameResults,
     Records,
@@ -39,6 +42,7 @@ from napari_vit_tfm.fields import (
     drift_of,
     without_drift,
 )
+from napari_vit_tfm.io import ResumableSink, open_resumable_traction
 from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
@@ -75,6 +79,8 @@ class Batch:
     checks : structured array of shape (stop - start,), optional
         What the checks of the displacements found, see
         `displacement.doctor.as_checks`; None if there were no checks.
+    was_finished : bool
+        Whether an earlier run computed them, which was interrupted.
     """
 
     start: int
@@ -82,6 +88,7 @@ class Batch:
     total: int
     traction: TractionStack
     checks: Checks | None = None
+    was_finished: bool = False
 
 
 class Gathered:
@@ -291,6 +298,92 @@ def reconstruct_batches(
     yield from run.batches(finished)
 
 
+def reconstruct_to_file(
+    displacement: Displacement,
+    path: str | os.PathLike[str],
+    *,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+    preparation: PreparationConfig | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    on_notice: Notify,
+) -> Generator[Batch, None, None]:
+    """Reconstruct tractions batch by batch, and write them to a file.
+
+    The file appears after the last batch. If there are several batches, they are
+    written to a partial file first, see `io.open_resumable_traction`. After an
+    interruption, the same call goes on from it.
+
+    Parameters
+    ----------
+    displacement, substrate, config, method, preparation, is_cancelled, on_notice
+        As for `reconstruct`. Device and batch size may be others than before the
+        interruption.
+    path : path
+        The file to write, as for `io.write_traction`.
+
+    Yields
+    ------
+    Batch
+        Tractions of the next frames, in order, beginning with those that were
+        computed before the interruption. Close the iterator if you do not use it up.
+
+    Raises
+    ------
+    FieldError, ModelError, ConfigError, Cancelled
+        As `reconstruct`.
+    FieldFileError
+        If the file cannot be written, or there is a partial file that cannot be
+        continued.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import ReconstructionConfig, read_traction
+    >>> from napari_vit_tfm.reconstruction import reconstruct_to_file
+    >>> from napari_vit_tfm.synthesis import synthesise
+    >>> displacement, _ = synthesise(3, seed=0, shape=(32, 32)).on_gel(
+    ...     young_pa=5_000, spacing_um=0.8
+    ... )
+    >>> notices = []
+    >>> config = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
+    >>> for batch in reconstruct_to_file(
+    ...     displacement, "film.h5", config=config, on_notice=notices.append
+    ... ):
+    ...     print(f"{batch.stop} of {batch.total} frames")
+    2 of 3 frames
+    3 of 3 frames
+    >>> read_traction("film.h5").n_frames
+    3
+    """
+    config = config or _config_of(method)
+    run = _Run(
+        displacement,
+        substrate or Substrate(displacement.gel),
+        config,
+        method or load_method(config),
+        preparation or PreparationConfig(),
+        is_cancelled,
+        on_notice,
+    )
+    sink: ResumableSink | None = None
+    try:
+        with open_resumable_traction(
+            path, n_frames=displacement.n_frames, run=run.determined_by()
+        ) as sink:
+            if sink.n_kept:
+                on_notice(f"continuing {sink.path}, which has {sink.kept_in_words}")
+            for batch in run.batches(sink.finished):
+                sink.append(batch.traction, batch.checks)
+                yield batch
+    except BaseException:
+        if sink is not None and sink.n_kept:
+            on_notice(
+                f"{sink.path} has {sink.kept_in_words}: the same command continues it"
+            )
+        raise
+
+
 class _Run:
     """A reconstruction, batch by batch; see `reconstruct_batches`."""
 
@@ -327,6 +420,20 @@ class _Run:
         self._size = max(1, config.batch_size)
         self._in_windows = method.needs_windows(self._prepared.grid_shape)
 
+    def determined_by(self) -> dict[str, Any]:
+        """What determines the tractions, without device and batch size."""
+        known = self._provenance.determining(
+            model=self._method.name, model_sha256=self._method.sha256
+        )
+        displacement = self._frames.displacement
+        if known["input"] and isinstance(displacement, DisplacementStream):
+            return known
+        # The vectors in memory may be others than those in the file.
+        digest = hashlib.sha256()
+        for number in range(displacement.n_frames):
+            digest.update(displacement.frames(number, number + 1).tobytes())
+        return {**known, "input": [known["input"], digest.hexdigest()]}
+
     def batches(self, finished: FinishedFrames | None) -> Iterator[Batch]:
         """The batches that are finished, and then the others."""
         for notice in grid_notices(self._prepared, self._method):
@@ -336,7 +443,8 @@ class _Run:
         while start < total:
             self._check()
             stop = start + (1 if self._in_windows else self._size)
-            if finished is not None and start < n_finished:
+            was_finished = start < n_finished
+            if finished is not None and was_finished:
                 results = finished.results(start, min(stop, n_finished))
                 self._notices.add_finished(start, results)
                 self._tell_about_frames(start, results.records["holes"])
@@ -349,6 +457,7 @@ class _Run:
                 total,
                 self._as_stack(results),
                 self._notices.checks(start, stop),
+                was_finished,
             )
             start = stop
         for notice in self._notices.totals():
@@ -368,9 +477,7 @@ class _Run:
             self._size = (self._size if self._in_windows else part.n_frames) // 2
             if self._size == 0:
                 raise FieldError("a single frame does not fit into the GPU memory")
-            self._notify(
-                f"out of GPU memory: continuing with batches of {self._size}"
-            )
+            self._notify(f"out of GPU memory: continuing with batches of {self._size}")
             self._check()
             stop = start + 1 if self._in_windows else start + self._size
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,6 @@ from napari_vit_tfm.cli.quantities import (
 )
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, TFMError
-from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words
 
@@ -162,15 +162,21 @@ def _predict(
     preparation: PreparationConfig,
     config: ReconstructionConfig,
 ) -> None:
-    from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
+    from napari_vit_tfm.cli.reporting import gel_in_words, note, timed_run
     from napari_vit_tfm.displacement import prepare
-    from napari_vit_tfm.io import check_output, open_traction
+    from napari_vit_tfm.io import check_output
     from napari_vit_tfm.physics.substrate import Substrate
-    from napari_vit_tfm.reconstruction import load_method, reconstruct
+    from napari_vit_tfm.reconstruction import (
+        load_method,
+        reconstruct,
+        reconstruct_to_file,
+        resolve_device,
+    )
 
     target = check_output(output, inputs=[*source.paths, *tables.inputs])
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
+        device = resolve_device(config.device)
         method = load_method(config)
         measured = None
         if table is not None:
@@ -179,20 +185,21 @@ def _predict(
                 prepare(displacement, preparation),
                 partial(reconstruct, config=config, method=method),
             )
-        with open_traction(target) as sink:
-
-            def keep(traction: TractionStack) -> None:
-                sink.append(traction)
-                if measured is not None:
-                    measured.add(traction)
-
-            run = timed_run(
+        with closing(
+            reconstruct_to_file(
                 displacement,
-                substrate,
-                config,
+                target,
+                substrate=substrate,
+                config=config,
                 method=method,
                 preparation=preparation,
-                on_traction=keep,
+                on_notice=note,
+            )
+        ) as batches:
+            run = timed_run(
+                batches,
+                device=device,
+                on_batch=None if measured is None else measured.add,
             )
     click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")

@@ -36,6 +36,7 @@ from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 
 if TYPE_CHECKING:
     from napari_vit_tfm.quantities import Recorder
+    from napari_vit_tfm.reconstruction import Batch
 
 Reconstruct = Callable[[DisplacementStack], TractionStack]
 
@@ -336,17 +337,14 @@ class MeasuredRun:
         self._displacement = displacement
         self._reconstruct = reconstruct
         self._recorder = tables.recorder(displacement.n_frames)
-        self._n_done = 0
 
-    def add(self, traction: TractionStack) -> None:
-        """Measure the tractions of the next frames."""
-        start, stop = self._n_done, self._n_done + traction.n_frames
+    def add(self, batch: Batch) -> None:
+        """Measure the next tractions."""
         self._recorder.add(
-            traction,
-            displacement=self._displacement.part(start, stop),
+            batch.traction,
+            displacement=self._displacement.part(batch.start, batch.stop),
             reconstruct=self._reconstruct,
         )
-        self._n_done = stop
 
     def write(self, path: Path) -> None:
         """Write the tables, and print what limits their meaning."""

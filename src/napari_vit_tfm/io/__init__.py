@@ -4,6 +4,7 @@ from napari_vit_tfm.io.base import ArrayEntry, field_layout, format_in_words
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.labels import read_labels
+from napari_vit_tfm.io.partial import ResumableSink, open_resumable_traction
 from napari_vit_tfm.io.reading import (
     DisplacementOptions,
     open_displacement,
@@ -36,6 +37,7 @@ __all__ = [
     "Exporter",
     "FieldFile",
     "FileSummary",
+    "ResumableSink",
     "TractionSink",
     "check_output",
     "exporters",
@@ -46,6 +48,7 @@ __all__ = [
     "natural_order",
     "open_displacement",
     "open_field_file",
+    "open_resumable_traction",
     "open_traction",
     "read_displacement",
     "read_labels",
