@@ -2,8 +2,8 @@
 
     python benchmarks/long_films.py --model fttc
 
-A film of 64 x 64 vectors is made as an HDF5 file and as a series of tables, one for
-each frame. The command runs in a process of its own, whose largest resident size is
+A film of 64 x 64 vectors is made as an HDF5 file and as a series of TIFF files, one
+for each frame. The command runs in a process of its own, whose largest resident size is
 printed, and the difference between the two lengths.
 """
 
@@ -20,6 +20,7 @@ from time import perf_counter
 import h5py
 import numpy as np
 import numpy.typing as npt
+import tifffile
 
 from napari_vit_tfm.synthesis import synthesise
 
@@ -57,29 +58,18 @@ def write_hdf5(folder: Path, side: int, n_frames: int) -> Path:
     return path
 
 
-def write_tables(folder: Path, side: int, n_frames: int) -> Path:
-    """Write a film as a folder of tables, one for each frame, in pixels."""
+def write_tiffs(folder: Path, side: int, n_frames: int) -> Path:
+    """Write a film as a folder of TIFF files, one for each frame."""
     patterns, rng = film(side, n_frames)
     series = folder / "film"
     series.mkdir()
-    rows, columns = np.mgrid[:side, :side] * 16
     for number in range(n_frames):
-        u = noisy(patterns, number, rng) * 16 * (side - 1)
-        table = np.column_stack(
-            [columns.ravel(), rows.ravel(), u[..., 0].ravel(), u[..., 1].ravel()]
-        )
-        np.savetxt(
-            series / f"{number}.csv",
-            table,
-            fmt="%.5g",
-            delimiter=",",
-            header="x,y,u,v",
-            comments="",
-        )
+        frame = noisy(patterns, number, rng)
+        tifffile.imwrite(series / f"{number}.tif", np.moveaxis(frame, -1, 0))
     return series
 
 
-WRITERS = {"hdf5": write_hdf5, "tables": write_tables}
+WRITERS = {"HDF5": write_hdf5, "TIFF series": write_tiffs}
 
 
 def peak_of(arguments: list[str]) -> tuple[float, float]:
@@ -113,11 +103,11 @@ def main() -> None:
         for n_frames in given.frames:
             with tempfile.TemporaryDirectory() as folder:
                 source = WRITERS[name](Path(folder), given.side, n_frames)
-                units = ["--units", "px"] if name == "tables" else []
                 peak, seconds = peak_of(
                     [
                         *("predict", str(source), "-o", f"{folder}/traction.h5"),
-                        *("--model", given.model, "--device", "cpu", *units),
+                        *("--model", given.model, "--device", "cpu"),
+                        *("--units", "field"),
                         *given.options,
                     ]
                 )

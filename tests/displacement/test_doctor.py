@@ -35,9 +35,9 @@ def test_what_was_found_is_the_same_after_it_was_stored() -> None:
     data = rng.normal(0.3, 0.01, (3, 32, 40, 2))
     data[0, 2, 3] = np.nan
     data[1, 20:24, 20:24] = 0
-    data[1, 5, 6] = -9999
+    data[1, 5, 6:16] = -9999
     # Its noise is not known.
-    data[2] = 0
+    data[2], data[2, :3, :3, 0] = 0, 1
     found = [diagnose(check_frame(field)) for field in data]
     assert found[0].holes == 1
     assert found[1].mark == -9999
