@@ -157,6 +157,18 @@ def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> Non
     assert not partial.exists()
 
 
+def test_the_partial_file_of_a_link_lies_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "film.h5"
+    link.symlink_to(tmp_path / "there" / "real.h5")
+    with pytest.raises(Interrupted):
+        write(link, stop=2)
+    assert read_traction(tmp_path / "there" / "real.partial.h5").n_frames == 2
+    assert write(link) == 2
+    assert link.is_symlink()
+    assert read_traction(link).n_frames == N
+
+
 def test_a_run_of_one_batch_needs_no_partial_file(tmp_path: Path) -> None:
     path = tmp_path / "film.h5"
     with open_resumable_traction(path, n_frames=N, run=RUN) as sink:

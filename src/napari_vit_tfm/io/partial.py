@@ -129,7 +129,8 @@ def open_resumable_traction(
 
 def partial_path(path: Path) -> Path:
     """The partial file of a file, in the same folder."""
-    real = Path(os.path.realpath(path))
+    # The file that a symbolic link points to is the one that will be replaced.
+    real = Path(os.path.realpath(path)) if path.is_symlink() else path
     return real.with_name(real.stem + PARTIAL_SUFFIX)
 
 
