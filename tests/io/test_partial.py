@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import random
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,16 @@ def test_a_partial_file_is_read_like_any_other(tmp_path: Path) -> None:
         assert len(file.attrs["unfinished_run_sha256"]) == 64
 
 
+def test_every_batch_is_in_the_file_at_once(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.partial.h5"
+    with open_resumable_traction(tmp_path / "film.h5", n_frames=N, run=RUN) as sink:
+        for start, stop in ((0, 2), (2, 3), (3, 5)):
+            sink.append(part(start, stop), CHECKS[start:stop])
+            copy.write_bytes(sink.path.read_bytes())
+            found = read_traction(copy).data
+            np.testing.assert_array_equal(found, FILM.data[:stop])
+
+
 def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "film.h5"
     path.write_bytes(b"old")
@@ -274,16 +284,20 @@ with io.open_resumable_traction(path, n_frames=n_frames, run={}) as sink:
 """Writes frames as fast as it can; the vectors of a frame are its number."""
 
 
-def writer(path: Path, n_frames: int) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
+@contextmanager
+def writer(path: Path, n_frames: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes frames; it is killed when the block ends."""
+    with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path), str(n_frames)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "open\n"
-    return process
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def are_numbered(found: TractionStack) -> bool:
@@ -301,28 +315,25 @@ def test_a_killed_writer_leaves_a_file_that_is_read_and_continued(
     path, partial = tmp_path / "film.h5", tmp_path / "film.partial.h5"
     rng, n_frames, n_kept = random.Random(0), 3_000, []
     for _ in range(3):
-        process = writer(path, n_frames)
-        while not partial.exists():
-            assert process.poll() is None
-        until = time.monotonic() + rng.uniform(0.02, 0.2)
-        while time.monotonic() < until:
-            # Another process writes it meanwhile.
-            assert are_numbered(read_traction(partial))
-        assert process.poll() is None, "it was finished before it was killed"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        with writer(path, n_frames) as process:
+            while not partial.exists():
+                assert process.poll() is None
+            until = time.monotonic() + rng.uniform(0.02, 0.2)
+            while time.monotonic() < until:
+                # Another process writes it meanwhile.
+                assert are_numbered(read_traction(partial))
+            assert process.poll() is None, "it was finished before it was killed"
         found = read_traction(partial)
         assert are_numbered(found)
         n_kept.append(found.n_frames)
-    assert sorted(set(n_kept)) == n_kept
-    process = writer(path, n_frames)
-    with (
-        pytest.raises(FieldFileError, match="another process uses it: wait"),
-        open_resumable_traction(path, n_frames=n_frames, run={}),
-    ):
-        pass
-    process.communicate()
-    assert process.returncode == 0
+    assert n_kept == sorted(n_kept)
+    with writer(path, n_frames) as process:
+        with (
+            pytest.raises(FieldFileError, match="another process uses it: wait"),
+            open_resumable_traction(path, n_frames=n_frames, run={}),
+        ):
+            pass
+        assert process.wait() == 0
     found = read_traction(path)
     assert found.n_frames == n_frames
     assert are_numbered(found)
