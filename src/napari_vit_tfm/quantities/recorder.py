@@ -14,7 +14,6 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesion_columns,
     adhesions_of,
 )
-from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.control import force_free_magnitude
 from napari_vit_tfm.quantities.measure import (
     Measurement,
@@ -59,8 +58,8 @@ class Recorder:
         The quantities so far.
     columns : list of str
         Their columns.
-    adhesions : list of (Cell, Adhesion)
-        The adhesions so far.
+    adhesions : list of (int, int, Adhesion)
+        The adhesions so far, with the numbers of their frame and cell.
 
     Raises
     ------
@@ -88,7 +87,7 @@ class Recorder:
         self._n_done = 0
         self.rows: list[Row] = []
         self.columns: list[str] = []
-        self.adhesions: list[tuple[Cell, Adhesion]] = []
+        self.adhesions: list[tuple[int, int, Adhesion]] = []
         self._adhesion_columns: list[str] = []
 
     def add(
@@ -139,7 +138,9 @@ class Recorder:
                 cell = replace(one, frame=one.frame + first)
                 self.rows.append(row_of(cell))
                 if self._with_adhesions:
-                    self.adhesions.extend((cell, found) for found in adhesions_of(cell))
+                    self.adhesions += [
+                        (cell.frame, cell.number, found) for found in adhesions_of(cell)
+                    ]
         self.columns = columns_of(traction)
         self._adhesion_columns = adhesion_columns(scale_of(traction))
         self._n_done += traction.n_frames

@@ -10,7 +10,6 @@ from pathlib import Path
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.quantities.adhesions import Adhesion
-from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.measure import Row
 
 SUFFIX = ".csv"
@@ -100,7 +99,7 @@ def _line(columns: Sequence[str], row: Row) -> list[str]:
 def write_adhesions(
     path: str | Path,
     columns: Sequence[str],
-    adhesions: Iterable[tuple[Cell, Adhesion]],
+    adhesions: Iterable[tuple[int, int, Adhesion]],
 ) -> None:
     """Write one line for each adhesion.
 
@@ -111,7 +110,7 @@ def write_adhesions(
     columns : sequence of str
         Columns of their numbers; see `adhesion_columns`.
     adhesions : iterable of tuples
-        Adhesions and the cells to which they belong.
+        Adhesions, after the numbers of their frame and cell.
 
     Raises
     ------
@@ -121,12 +120,12 @@ def write_adhesions(
     header = ["frame", "cell", "adhesion", *columns]
     lines = (
         [
-            str(cell.frame),
-            str(cell.number),
+            str(frame),
+            str(cell),
             str(adhesion.number),
             *(_number(adhesion.values[name]) for name in columns),
         ]
-        for cell, adhesion in adhesions
+        for frame, cell, adhesion in adhesions
     )
     _write(path, header, lines)
 
