@@ -164,3 +164,41 @@ def test_the_model_file_is_found_from_the_result(tmp_path: Path, cell: Path) -> 
     written = json.loads(back.metadata["attributes"]["parameters"])
     assert written["reconstruction"]["model"] == "../models/own.safetensors"
     assert provenance_of(back) == found
+
+
+def test_what_determines_the_tractions(tmp_path: Path, cell: Path) -> None:
+    moved = tmp_path / "moved.h5"
+    moved.write_bytes(cell.read_bytes())
+
+    def determining(
+        path: Path = cell,
+        *,
+        gel: Gel | None = None,
+        preparation: PreparationConfig | None = None,
+        config: ReconstructionConfig = FTTC,
+        sha256: str = "ab",
+    ) -> dict[str, object]:
+        found = Provenance.of(
+            read_displacement(path),
+            gel=gel or Gel(young_pa=5_000, thickness_um=np.inf),
+            preparation=preparation or PreparationConfig(),
+            config=config,
+            device=config.device,
+        )
+        return found.determining(model="fttc", model_sha256=sha256)
+
+    known = determining()
+    assert json.loads(json.dumps(known)) == known
+    assert determining(moved) == known
+    assert determining(config=replace(FTTC, device="cuda", batch_size=3)) == known
+    other = tmp_path / "other.h5"
+    data = read_displacement(cell).data * 2
+    write_arrays(other, {"u": data}, {"u": {"units": "field"}})
+    for name, changed in {
+        "input": determining(other),
+        "gel": determining(gel=Gel(young_pa=5_001)),
+        "preparation": determining(preparation=PreparationConfig(bin_size=2)),
+        "model": determining(config=replace(FTTC, options={"regularisation": 1.0})),
+    }.items():
+        assert [key for key in known if changed[key] != known[key]] == [name]
+    assert determining(sha256="cd")["model"] != known["model"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,16 +13,19 @@ from torch import Tensor
 
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.displacement import checks, prepare
-from napari_vit_tfm.errors import ConfigError, FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError, FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
+from napari_vit_tfm.io import read_traction
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.reconstruction import (
     Cancelled,
+    load_method,
     reconstruct,
     reconstruct_batches,
+    reconstruct_to_file,
     resolve_device,
 )
 from napari_vit_tfm.synthesis import synthesise
@@ -621,3 +625,96 @@ def test_tractions_that_are_not_finite_are_refused() -> None:
 
     with pytest.raises(FieldError, match=r"not finite: the displacements, up to \d"):
         reconstruct(random_stack(), config=CPU, method=Overflow())
+
+
+def film_with_findings() -> DisplacementStack:
+    """Nine frames; in the first ones are the most holes, outliers and drift."""
+    data = 0.1 * synthesise(9, seed=1, shape=(32, 32)).displacement
+    data[0, :3] = np.nan
+    data[1, 10:30, 10:30] = np.nan
+    data[2, 5, 6] *= -200
+    data[3] += 10
+    data[8, 20, 20] = np.nan
+    return DisplacementStack(data, unit="grid")
+
+
+@pytest.mark.parametrize("stops", [[2], [4, 6], [8]])
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, stops: list[int]
+) -> None:
+    film = film_with_findings()
+    expected: list[str] = []
+    whole = reconstruct_to_file(
+        film, tmp_path / "whole.h5", config=CPU, on_notice=expected.append
+    )
+    assert [batch.was_finished for batch in whole] == 5 * [False]
+    assert len(expected) > 5
+    path, last = tmp_path / "film.h5", 0
+    for stop in stops:
+        for_stop: list[str] = []
+        run = reconstruct_to_file(film, path, config=CPU, on_notice=for_stop.append)
+        for batch in run:
+            assert batch.was_finished == (batch.start < last)
+            if batch.stop == stop:
+                break
+        run.close()
+        last = stop
+        kept = f"film.partial.h5 has {stop} of 9 frames: the same command continues it"
+        assert for_stop[-1].endswith(kept)
+    notices: list[str] = []
+    method = Counting()
+    config = dataclasses.replace(CPU, batch_size=2)
+    run = reconstruct_to_file(
+        film, path, config=config, method=method, on_notice=notices.append
+    )
+    assert [batch.was_finished for batch in run].count(True) == last / 2
+    assert method.n_frames == 9 - last
+    assert notices[0].endswith(f"film.partial.h5, which has {last} of 9 frames")
+    assert notices[1:] == expected
+    one, other = read_traction(tmp_path / "whole.h5"), read_traction(path)
+    np.testing.assert_array_equal(one.data, other.data)
+    np.testing.assert_array_equal(one.drift, other.drift)
+    np.testing.assert_array_equal(one.records["holes"], other.records["holes"])
+    assert str(one.metadata["attributes"]) == str(other.metadata["attributes"])
+
+
+class Counting(ReconstructionMethod):
+    """FTTC that counts its frames."""
+
+    name = "fttc"
+    ignores_drift = True
+    estimates_noise = True
+    min_side = 4
+
+    def __init__(self) -> None:
+        self._fttc = load_method(CPU)
+        self.n_frames = 0
+
+    def to(self, device: str | torch.device) -> Counting:
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        self.n_frames += len(displacement)
+        return self._fttc.traction(displacement)
+
+
+def test_other_vectors_in_memory_do_not_continue_a_run(tmp_path: Path) -> None:
+    film, path = random_stack(5), tmp_path / "film.h5"
+    run = reconstruct_to_file(film, path, config=CPU, on_notice=print)
+    next(run)
+    run.close()
+    changed = film.with_data(film.data * 2)
+    for displacement, config in [
+        (changed, CPU),
+        (film, dataclasses.replace(CPU, model="bayesian-fttc")),
+    ]:
+        with pytest.raises(FieldFileError, match="is of an interrupted run"):
+            list(
+                reconstruct_to_file(displacement, path, config=config, on_notice=print)
+            )
+    larger = dataclasses.replace(CPU, batch_size=3)
+    stops = [
+        batch.stop
+        for batch in reconstruct_to_file(film, path, config=larger, on_notice=print)
+    ]
+    assert stops == [2, 5]

@@ -406,7 +406,7 @@ class ReadingConfig:
         Whether several files are one film; else they are several experiments.
     """
 
-    in_memory_bytes: int = 256 * 2**20
+    in_memory_bytes: int = 32 * 2**20
     y: Annotated[
         YDirection | None,
         Choice(

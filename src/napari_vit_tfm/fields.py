@@ -38,6 +38,9 @@ Records = Mapping[str, npt.NDArray[Any]]
 Companions = Mapping[str, FloatArray]
 """Vectors that belong to tractions: arrays ``(T, H, W, 2)`` on their grid, by name."""
 
+Checks = npt.NDArray[np.void]
+"""What checks found in each frame, ``(T,)``; see `displacement.doctor.as_checks`."""
+
 
 RECORD_NAMES = (
     "holes",
@@ -506,6 +509,45 @@ class TractionStack(_VectorStack):
                 f"({self.n_frames}, 2), not {array.shape}"
             )
         return array
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResults:
+    """What a reconstruction finds in each of some frames.
+
+    Parameters
+    ----------
+    data : array of shape (n, H, W, 2)
+        Their tractions, float32, in the unit of the run.
+    drift : array of shape (n, 2), optional
+        As in `TractionStack`.
+    records : mapping of str to array
+        As in `TractionStack`.
+    companions : mapping of str to array of shape (n, H, W, 2)
+        As in `TractionStack`.
+    checks : structured array of shape (n,), optional
+        What the checks of the displacements found; None if there were none.
+    """
+
+    data: FloatArray
+    drift: npt.NDArray[np.float64] | None
+    records: Records
+    companions: Companions
+    checks: Checks | None = None
+
+
+class FinishedFrames(Protocol):
+    """The first frames of a run, which were computed before."""
+
+    @property
+    def n_frames(self) -> int:
+        """Their number."""
+
+    def results(self, start: int, stop: int) -> FrameResults:
+        """Results of the frames from `start` to before `stop`.
+
+        They are all there: ``0 <= start < stop <= n_frames``.
+        """
 
 
 def frames_in_words(numbers: Iterable[int]) -> str:

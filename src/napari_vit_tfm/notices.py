@@ -21,12 +21,14 @@ from napari_vit_tfm.displacement.doctor import (
     NOTABLE_DRIFT,
     FrameDiagnosis,
     Known,
+    as_checks,
     contraction,
     diagnose,
     drift_in_words,
     findings,
+    from_checks,
 )
-from napari_vit_tfm.fields import Displacement
+from napari_vit_tfm.fields import Checks, Displacement, FrameResults
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -73,6 +75,17 @@ class FrameNotices:
         """Take what was found in a frame; a frame that comes again counts once."""
         if number not in self._frames:
             self._frames[number] = diagnose(checks)
+
+    def add_finished(self, start: int, results: FrameResults) -> None:
+        """Take what was found before in frames from number `start` on."""
+        if results.checks is not None:
+            self._frames |= dict(enumerate(from_checks(results.checks), start))
+
+    def checks(self, start: int, stop: int) -> Checks | None:
+        """What was found in frames, to be stored; None if they were not checked."""
+        frames = [self._frames.get(number) for number in range(start, stop)]
+        found = [frame for frame in frames if frame is not None]
+        return as_checks(found) if len(found) == len(frames) else None
 
     def add_left_out(self, number: int, share: float) -> None:
         """Take a frame that is not computed, with its share of holes."""

@@ -148,6 +148,43 @@ class Provenance:
             "versions": json.dumps(dict(self.versions)),
         }
 
+    def determining(self, *, model: str, model_sha256: str) -> dict[str, Any]:
+        """What determines the tractions, apart from rounding.
+
+        The device and the size of the batches are not in it, nor are the places of
+        files: it has the content of the input and of the weights.
+
+        Parameters
+        ----------
+        model : str, keyword-only
+            Name of the loaded method.
+        model_sha256 : str, keyword-only
+            SHA-256 of its weights.
+
+        Returns
+        -------
+        dict
+            Values that JSON can hold, by name: ``input``, ``reading``, ``lengths``,
+            ``gel``, ``preparation``, ``model`` and ``versions``.
+        """
+        known = self.parameters
+        options = {
+            name: value
+            for name, value in known["reconstruction"].items()
+            if name not in ("model", "device", "batch_size")
+        }
+        found = {
+            "input": self.input_sha256,
+            "reading": [known["reading"], known["as_read"]],
+            "lengths": known["displacement"],
+            "gel": known["gel"],
+            "preparation": known["preparation"],
+            "model": [model, model_sha256, options],
+            "versions": dict(self.versions),
+        }
+        copied: dict[str, Any] = json.loads(json.dumps(found))
+        return copied
+
     @classmethod
     def in_attributes(
         cls, attributes: Mapping[str, Any], folder: Path

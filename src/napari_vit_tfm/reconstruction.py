@@ -6,10 +6,13 @@ tractions are computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import math
+import os
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +33,18 @@ from napari_vit_tfm.displacement.preparation import (
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import (
     DISPLACEMENT_COMPANIONS,
+    Checks,
     Displacement,
     DisplacementStack,
+    DisplacementStream,
+    FinishedFrames,
+    FrameResults,
     Records,
     TractionStack,
     drift_of,
     without_drift,
 )
+from napari_vit_tfm.io import ResumableSink, open_resumable_traction
 from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
@@ -71,16 +79,30 @@ class Batch:
     traction : TractionStack
         Tractions of these frames, in Pa, or as ``t / E`` if Young's modulus is
         unknown.
-    displacement : DisplacementStack
-        Their prepared displacements, from which the tractions were computed. Holes are
-        NaN.
+    read_displacement : callable
+        Returns the prepared displacements of these frames, see `displacement`.
+    checks : structured array of shape (stop - start,), optional
+        What the checks of the displacements found, see
+        `displacement.doctor.as_checks`; None if there were no checks.
+    was_finished : bool
+        Whether an earlier run computed them, which was interrupted.
     """
 
     start: int
     stop: int
     total: int
     traction: TractionStack
-    displacement: DisplacementStack
+    read_displacement: Callable[[], DisplacementStack]
+    checks: Checks | None = None
+    was_finished: bool = False
+
+    @cached_property
+    def displacement(self) -> DisplacementStack:
+        """Their prepared displacements, from which they were computed; holes are NaN.
+
+        They are read and prepared again if an earlier run computed the tractions.
+        """
+        return self.read_displacement()
 
 
 class Gathered:
@@ -258,6 +280,7 @@ def reconstruct_batches(
     config: ReconstructionConfig | None = None,
     method: ReconstructionMethod | None = None,
     preparation: PreparationConfig | None = None,
+    finished: FinishedFrames | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
 ) -> Iterator[Batch]:
@@ -273,6 +296,9 @@ def reconstruct_batches(
     ----------
     displacement, substrate, config, method, preparation, is_cancelled, on_notice
         As for `reconstruct`.
+    finished : FinishedFrames, keyword-only, optional
+        The first frames, if the same run computed them before it was interrupted.
+        They are yielded, too, but neither checked nor computed again.
 
     Yields
     ------
@@ -285,69 +311,306 @@ def reconstruct_batches(
         As `reconstruct`.
     """
     config = config or _config_of(method)
-    preparation = preparation or PreparationConfig()
-    substrate = substrate or Substrate(displacement.gel)
-    method = method or load_method(config)
-    notify = on_notice or _ignore
-    notices = FrameNotices(method, displacement, preparation)
-    # The checks take time, and are not needed if nobody reads about them.
-    on_checks = None if on_notice is None else notices.add
-    frames = PreparedFrames(displacement, preparation, on_checks)
-    prepared = frames.stream()
-    check_grid(prepared, method)
-    device = resolve_device(config.device)
-    method.to(device)
-    provenance = Provenance.of(
+    run = _Run(
         displacement,
-        gel=substrate.gel,
-        preparation=preparation,
-        config=config,
-        device=device,
+        substrate or Substrate(displacement.gel),
+        config,
+        method or load_method(config),
+        preparation or PreparationConfig(),
+        is_cancelled,
+        on_notice,
     )
-    for notice in grid_notices(prepared, method):
-        notify(notice)
+    yield from run.batches(finished)
 
-    def check() -> None:
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
 
-    in_windows = method.needs_windows(prepared.grid_shape)
-    start, size, total = 0, max(1, config.batch_size), prepared.n_frames
-    while start < total:
-        check()
-        n_frames = 1 if in_windows else size
-        data, records = frames.with_records(start, min(start + n_frames, total))
-        part = prepared.with_data(data)
-        for frame, share in _left_out(part, preparation).items():
-            notices.add_left_out(start + frame, share)
-        for notice in notices.new():
-            notify(notice)
-        compute = partial(
-            _tractions,
-            substrate=substrate,
-            method=method,
-            device=device,
-            batch_size=size,
-            check=check,
+def reconstruct_to_file(
+    displacement: Displacement,
+    path: str | os.PathLike[str],
+    *,
+    substrate: Substrate | None = None,
+    config: ReconstructionConfig | None = None,
+    method: ReconstructionMethod | None = None,
+    preparation: PreparationConfig | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    on_notice: Notify,
+) -> Generator[Batch, None, None]:
+    """Reconstruct tractions batch by batch, and write them to a file.
+
+    The file appears after the last batch. If there are several batches, they are
+    written to a partial file first, see `io.open_resumable_traction`. After an
+    interruption, the same call goes on from it.
+
+    Parameters
+    ----------
+    displacement, substrate, config, method, preparation, is_cancelled, on_notice
+        As for `reconstruct`. Device and batch size may be others than before the
+        interruption.
+    path : path
+        The file to write, as for `io.write_traction`.
+
+    Yields
+    ------
+    Batch
+        Tractions of the next frames, in order, beginning with those that were
+        computed before the interruption. Close the iterator if you do not use it up.
+
+    Raises
+    ------
+    FieldError, ModelError, ConfigError, Cancelled
+        As `reconstruct`.
+    FieldFileError
+        If the file cannot be written, or there is a partial file that cannot be
+        continued.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import ReconstructionConfig, read_traction
+    >>> from napari_vit_tfm.reconstruction import reconstruct_to_file
+    >>> from napari_vit_tfm.synthesis import synthesise
+    >>> displacement, _ = synthesise(3, seed=0, shape=(32, 32)).on_gel(
+    ...     young_pa=5_000, spacing_um=0.8
+    ... )
+    >>> notices = []
+    >>> config = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
+    >>> for batch in reconstruct_to_file(
+    ...     displacement, "film.h5", config=config, on_notice=notices.append
+    ... ):
+    ...     print(f"{batch.stop} of {batch.total} frames")
+    2 of 3 frames
+    3 of 3 frames
+    >>> read_traction("film.h5").n_frames
+    3
+    """
+    config = config or _config_of(method)
+    run = _Run(
+        displacement,
+        substrate or Substrate(displacement.gel),
+        config,
+        method or load_method(config),
+        preparation or PreparationConfig(),
+        is_cancelled,
+        on_notice,
+    )
+    sink: ResumableSink | None = None
+    try:
+        with open_resumable_traction(
+            path, n_frames=displacement.n_frames, run=run.determined_by()
+        ) as sink:
+            if sink.n_kept:
+                on_notice(f"continuing {sink.path}, which has {sink.kept_in_words}")
+            for batch in run.batches(sink.finished):
+                sink.append(batch.traction, batch.checks)
+                yield batch
+    except BaseException:
+        if sink is not None and sink.n_kept:
+            on_notice(
+                f"{sink.path} has {sink.kept_in_words}: the same command continues it"
+            )
+        raise
+
+
+class _Run:
+    """A reconstruction, batch by batch; see `reconstruct_batches`."""
+
+    def __init__(
+        self,
+        displacement: Displacement,
+        substrate: Substrate,
+        config: ReconstructionConfig,
+        method: ReconstructionMethod,
+        preparation: PreparationConfig,
+        is_cancelled: Callable[[], bool] | None,
+        on_notice: Notify | None,
+    ) -> None:
+        self._substrate = substrate
+        self._config = config
+        self._method = method
+        self._preparation = preparation
+        self._is_cancelled = is_cancelled
+        self._notify = on_notice or _ignore
+        self._notices = FrameNotices(method, displacement, preparation)
+        # The checks take time, and are not needed if nobody reads about them.
+        on_checks = None if on_notice is None else self._notices.add
+        self._frames = PreparedFrames(displacement, preparation, on_checks)
+        self._prepared = self._frames.stream()
+        check_grid(self._prepared, method)
+        self._device = resolve_device(config.device)
+        method.to(self._device)
+        self._provenance = Provenance.of(
+            displacement,
+            gel=substrate.gel,
+            preparation=preparation,
+            config=config,
+            device=self._device,
         )
-        traction = _reconstruct_part(
-            part, records, compute, substrate, method, preparation, config
+        self._size = max(1, config.batch_size)
+        self._in_windows = method.needs_windows(self._prepared.grid_shape)
+
+    def determined_by(self) -> dict[str, Any]:
+        """What determines the tractions, without device and batch size."""
+        known = self._provenance.determining(
+            model=self._method.name, model_sha256=self._method.sha256
         )
-        if traction is None:
-            size = (size if in_windows else part.n_frames) // 2
-            if size == 0:
+        displacement = self._frames.displacement
+        if known["input"] and isinstance(displacement, DisplacementStream):
+            return known
+        # The vectors in memory may be others than those in the file.
+        digest = hashlib.sha256()
+        for number in range(displacement.n_frames):
+            digest.update(displacement.frames(number, number + 1).tobytes())
+        return {**known, "input": [known["input"], digest.hexdigest()]}
+
+    def batches(self, finished: FinishedFrames | None) -> Iterator[Batch]:
+        """The batches that are finished, and then the others."""
+        for notice in grid_notices(self._prepared, self._method):
+            self._notify(notice)
+        start, total = 0, self._prepared.n_frames
+        n_finished = 0 if finished is None else finished.n_frames
+        while start < total:
+            self._check()
+            stop = start + (1 if self._in_windows else self._size)
+            was_finished = start < n_finished
+            if finished is not None and was_finished:
+                results = finished.results(start, min(stop, n_finished))
+                read = partial(self._prepared.part, start, start + len(results.data))
+                self._notices.add_finished(start, results)
+                self._tell_about_frames(start, results.records["holes"])
+            else:
+                part, results = self._computed(start, min(stop, total))
+                read = partial(_same, part)
+            stop = start + len(results.data)
+            yield Batch(
+                start,
+                stop,
+                total,
+                self._as_stack(results),
+                read,
+                self._notices.checks(start, stop),
+                was_finished,
+            )
+            start = stop
+        for notice in self._notices.totals():
+            self._notify(notice)
+
+    def _computed(
+        self, start: int, stop: int
+    ) -> tuple[DisplacementStack, FrameResults]:
+        """Frames and their results, or fewer if the GPU memory is too small."""
+        while True:
+            data, records = self._frames.with_records(start, stop)
+            part = self._prepared.with_data(data)
+            n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
+            self._tell_about_frames(start, n_holes)
+            results = self._results(part, {"holes": n_holes, **records})
+            if results is not None:
+                self._notices.add_tractions(start, results.data)
+                return part, results
+            self._size = (self._size if self._in_windows else part.n_frames) // 2
+            if self._size == 0:
                 raise FieldError("a single frame does not fit into the GPU memory")
-            notify(f"out of GPU memory: continuing with batches of {size}")
-            continue
-        traction = replace(
-            traction, metadata={**traction.metadata, PROVENANCE: provenance}
+            self._notify(f"out of GPU memory: continuing with batches of {self._size}")
+            self._check()
+            stop = start + 1 if self._in_windows else start + self._size
+
+    def _results(
+        self, part: DisplacementStack, records: Records
+    ) -> FrameResults | None:
+        """Results of some frames; None if the GPU memory is too small."""
+        left_out = list(self._left_out(records["holes"]))
+        computed = part.data.copy() if left_out else part.data
+        # A frame without displacement costs less than its bridge, and has no traction.
+        computed[left_out] = 0
+        whole, holes = bridged(part.with_data(computed))
+        data = self._tractions(whole)
+        if data is None:
+            return None
+        assessment = assess(
+            whole,
+            data,
+            substrate=self._substrate,
+            method=self._method,
+            config=self._config,
+            reconstruct=self._tractions_of,
         )
-        notices.add_tractions(start, traction.data)
-        stop = start + part.n_frames
-        yield Batch(start, stop, total, traction, part)
-        start = stop
-    for notice in notices.totals():
-        notify(notice)
+        young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
+        companions = {
+            name: vectors * (1 if name in DISPLACEMENT_COMPANIONS else young_pa)
+            for name, vectors in assessment.companions.items()
+        }
+        traction = np.ascontiguousarray(data * young_pa)
+        for vectors in (traction, *companions.values()):
+            if not self._preparation.fill_holes:
+                vectors[holes] = np.nan
+            vectors[left_out] = np.nan
+        drift = None
+        if self._method.ignores_drift:
+            drift = drift_of(whole.data) * whole.grid_steps_per_unit()
+        return FrameResults(
+            traction,
+            drift,
+            {**records, **assessment.records},
+            companions,
+        )
+
+    def _tractions_of(self, whole: DisplacementStack) -> FloatArray:
+        """Tractions ``t / E`` of frames, in halves if the GPU memory is too small."""
+        data = self._tractions(whole)
+        if data is not None:
+            return data
+        if whole.n_frames == 1:
+            raise FieldError("a single frame does not fit into the GPU memory")
+        middle = whole.n_frames // 2
+        halves = whole.part(0, middle), whole.part(middle, whole.n_frames)
+        return np.concatenate([self._tractions_of(half) for half in halves])
+
+    def _tractions(self, whole: DisplacementStack) -> FloatArray | None:
+        return _tractions(
+            whole,
+            substrate=self._substrate,
+            method=self._method,
+            device=self._device,
+            batch_size=self._size,
+            check=self._check,
+        )
+
+    def _as_stack(self, results: FrameResults) -> TractionStack:
+        """Results with what is known about all frames."""
+        gel = self._substrate.gel
+        done = options_in_use(self._preparation)
+        return TractionStack(
+            results.data,
+            unit="1" if gel.young_pa is None else "Pa",
+            spacing_um=self._prepared.spacing_um,
+            gel=gel,
+            model=self._method.name,
+            model_sha256=self._method.sha256,
+            outline=self._prepared.outline,
+            drift=results.drift,
+            records=results.records,
+            companions=results.companions,
+            displacement_unit=self._prepared.unit if results.companions else None,
+            metadata={
+                **({"preparation": done} if done else {}),
+                PROVENANCE: self._provenance,
+            },
+        )
+
+    def _tell_about_frames(self, start: int, n_holes: npt.NDArray[np.integer]) -> None:
+        """Give the notices that are new with frames from number `start` on."""
+        for frame, share in self._left_out(n_holes).items():
+            self._notices.add_left_out(start + frame, share)
+        for notice in self._notices.new():
+            self._notify(notice)
+
+    def _left_out(self, n_holes: npt.NDArray[np.integer]) -> dict[int, float]:
+        """Frames with too many holes to be computed, with the share of their holes."""
+        limit = MOST_FILLED_HOLES if self._preparation.fill_holes else MOST_HOLES
+        shares = n_holes / math.prod(self._prepared.grid_shape)
+        return {n: float(share) for n, share in enumerate(shares) if share > limit}
+
+    def _check(self) -> None:
+        if self._is_cancelled is not None and self._is_cancelled():
+            raise Cancelled
 
 
 def _config_of(method: ReconstructionMethod | None) -> ReconstructionConfig:
@@ -394,75 +657,6 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
     return method
 
 
-def _reconstruct_part(
-    part: DisplacementStack,
-    records: Records,
-    compute: Callable[[DisplacementStack], FloatArray | None],
-    substrate: Substrate,
-    method: ReconstructionMethod,
-    preparation: PreparationConfig,
-    config: ReconstructionConfig,
-) -> TractionStack | None:
-    """Tractions of some frames; None if the GPU memory is too small."""
-    left_out = list(_left_out(part, preparation))
-    computed = part.data.copy() if left_out else part.data
-    # A frame without displacement costs less than its bridge, and has no traction.
-    computed[left_out] = 0
-    whole, holes = bridged(part.with_data(computed))
-    data = compute(whole)
-    if data is None:
-        return None
-    assessment = assess(
-        whole,
-        data,
-        substrate=substrate,
-        method=method,
-        config=config,
-        reconstruct=lambda other: _all_of(compute, other),
-    )
-    young = np.float32(substrate.gel.young_pa or 1.0)
-    companions = dict(assessment.companions)
-    for name in set(companions) - set(DISPLACEMENT_COMPANIONS):
-        companions[name] = companions[name] * young
-    for vectors in (data, *companions.values()):
-        if not preparation.fill_holes:
-            vectors[holes] = np.nan
-        vectors[left_out] = np.nan
-    drift = None
-    if method.ignores_drift:
-        drift = drift_of(whole.data) * whole.grid_steps_per_unit()
-    n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
-    done = options_in_use(preparation)
-    return TractionStack(
-        np.ascontiguousarray(data * young),
-        unit="1" if substrate.gel.young_pa is None else "Pa",
-        spacing_um=part.spacing_um,
-        gel=substrate.gel,
-        model=method.name,
-        model_sha256=method.sha256,
-        outline=part.outline,
-        drift=drift,
-        records={"holes": n_holes, **records, **assessment.records},
-        companions=companions,
-        displacement_unit=part.unit if companions else None,
-        metadata={"preparation": done} if done else {},
-    )
-
-
-def _all_of(
-    compute: Callable[[DisplacementStack], FloatArray | None], part: DisplacementStack
-) -> FloatArray:
-    """Tractions of frames; in two halves if the GPU memory is too small."""
-    data = compute(part)
-    if data is not None:
-        return data
-    if part.n_frames == 1:
-        raise FieldError("a single frame does not fit into the GPU memory")
-    middle = part.n_frames // 2
-    halves = part.part(0, middle), part.part(middle, part.n_frames)
-    return np.concatenate([_all_of(compute, half) for half in halves])
-
-
 def _tractions(
     part: DisplacementStack,
     *,
@@ -497,15 +691,6 @@ def _tractions(
     if is_resampled(part, method):
         data = np.stack([resample_nodes(field, part.grid_shape) for field in data])
     return np.array(data)
-
-
-def _left_out(
-    part: DisplacementStack, preparation: PreparationConfig
-) -> dict[int, float]:
-    """Frames with too many holes to be computed, with the share of their holes."""
-    limit = MOST_FILLED_HOLES if preparation.fill_holes else MOST_HOLES
-    shares = holes_of(part.data).mean(axis=(1, 2))
-    return {n: float(share) for n, share in enumerate(shares) if share > limit}
 
 
 def reference_displacement(
@@ -551,6 +736,10 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
         raise FieldError(
             f"{method.name} works only on square fields; this one is {height} x {width}"
         )
+
+
+def _same(part: DisplacementStack) -> DisplacementStack:
+    return part
 
 
 def _ignore(_message: str) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,9 @@ from napari_vit_tfm.batch import (
 from napari_vit_tfm.batch.outcome import outcome_of
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.io import read_traction, write_displacement
+from napari_vit_tfm.quantities import Recorder
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
 SETTINGS = Settings(
@@ -196,3 +199,43 @@ def test_an_experiment_whose_worker_died_has_failed(
     found = outcome_of(DeadWorker(), experiments[0])
     assert found.experiment is experiments[0]
     assert found.error == "RuntimeError: a process was terminated abruptly"
+
+
+def test_a_killed_batch_goes_on_inside_a_film(tmp_path: Path) -> None:
+    fields = 0.1 * synthesise(6, seed=1, shape=(20, 24)).displacement
+    path, table = tmp_path / "film.h5", tmp_path / "table.csv"
+    write_displacement(path, DisplacementStack(fields, unit="um", spacing_um=0.5))
+    table.write_text("file\nfilm.h5\n")
+    settings = replace(SETTINGS, config=replace(SETTINGS.config, batch_size=2))
+    for folder in (tmp_path / "whole", tmp_path / "killed"):
+        experiments = read_experiments(table)
+        if folder.name == "killed":
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Recorder, "add", killed_in_second_batch())
+                with pytest.raises(Killed):
+                    run_batch(experiments, folder, settings=settings)
+            partial = folder / "film" / "tractions.partial.h5"
+            assert read_traction(partial).n_frames == 4
+        outcomes = run_batch(experiments, folder, settings=settings)
+        assert not outcomes[0].error
+        write_summary(folder, outcomes)
+    summaries = [
+        (tmp_path / name / "summary.csv").read_text() for name in ("whole", "killed")
+    ]
+    assert summaries[0] == summaries[1]
+    notes = outcomes[0].record["notes"]
+    assert any("tractions.partial.h5, which has 4 of 6 frames" in one for one in notes)
+
+
+def killed_in_second_batch() -> Callable[..., None]:
+    """In place of `Recorder.add`: the process is killed in the second batch."""
+    calls: list[object] = []
+    add = Recorder.add
+
+    def look(recorder: Recorder, *given: Any, **options: Any) -> None:
+        calls.append(recorder)
+        if len(calls) == 2:
+            raise Killed
+        add(recorder, *given, **options)
+
+    return look

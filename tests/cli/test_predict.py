@@ -3,6 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +23,7 @@ from napari_vit_tfm import io
 from napari_vit_tfm.cli.main import main
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import read_displacement, read_traction, write_arrays
+from napari_vit_tfm.synthesis import synthesise
 
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
@@ -538,3 +543,105 @@ def test_formats_for_tractions_only(
     assert "OME-TIFF" not in vit_tfm("synthesize", "--help").output
     told = error_of("synthesize", "-n", 1, "--seed", 1, "-o", tmp_path / "fields.csv")
     assert told.endswith("expected one of .h5, .hdf5, .npz")
+
+
+FILM_FRAMES = 24
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A film, whose first frame has a hole."""
+    path = tmp_path / "film.h5"
+    data = 0.1 * synthesise(FILM_FRAMES, seed=1, shape=(40, 48)).displacement
+    data[0, 4, 9] = np.nan
+    write_arrays(path, {"u": data}, {"u": {"units": "field"}})
+    return path
+
+
+def stopped(arguments: tuple[object, ...], partial: Path, by: signal.Signals) -> str:
+    """Stop a command after it has written more frames, and give its messages."""
+
+    def n_frames() -> int:
+        return read_traction(partial).n_frames if partial.exists() else 0
+
+    before = n_frames()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "napari_vit_tfm", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while n_frames() == before:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(by)
+    _, messages = process.communicate()
+    assert process.returncode == (-by if by == signal.SIGKILL else 130)
+    assert before < n_frames() < FILM_FRAMES
+    return messages
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_killed_and_a_cancelled_run_go_on(
+    vit_tfm: Command, error_of: ErrorOf, film: Path, tmp_path: Path
+) -> None:
+    out, partial, expected = (
+        tmp_path / name for name in ("out.h5", "out.partial.h5", "expected.h5")
+    )
+
+    def arguments(out: Path, table: Path, *options: object) -> tuple[object, ...]:
+        tables = ("--quantities", table, "--region", "field", "--controls", 0)
+        return ("predict", film, "-o", out, *tables, *FTTC, *options)
+
+    tables = tmp_path / "expected.csv", tmp_path / "out.csv"
+    notes = vit_tfm(*arguments(expected, tables[0])).stderr
+    one_by_one = arguments(out, tables[1], "--batch-size", 1)
+    out.write_bytes(b"old")
+    stopped(one_by_one, partial, signal.SIGKILL)
+    messages = stopped(one_by_one, partial, signal.SIGINT)
+    n_kept = read_traction(partial).n_frames
+    assert (
+        f"note: {partial} has {n_kept} of {FILM_FRAMES} frames: the same command "
+        "continues it\n"
+    ) in messages
+    assert f"unfinished: {n_kept} of" in vit_tfm("info", partial).stderr
+    assert out.read_bytes() == b"old"
+    line = error_of(*one_by_one, "--reverse", "--poisson", 0.3)
+    assert line.startswith(f"{partial}: is of an interrupted run that differs in gel, ")
+    assert "preparation" in line
+    last = vit_tfm(*one_by_one)
+    first_line, _, others = last.stderr.partition("\n")
+    assert first_line == (
+        f"note: continuing {partial}, which has {n_kept} of {FILM_FRAMES} frames"
+    )
+    assert others == notes
+    assert not partial.exists()
+    with h5py.File(expected) as one, h5py.File(out) as other:
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+            attributes = [dict(file[name].attrs) for file in (one, other)]
+            for values in attributes:
+                # The size of the batches is another.
+                parameters = json.loads(values.pop("parameters", "{}"))
+                parameters.get("reconstruction", {}).pop("batch_size", None)
+                values["parameters"] = parameters
+            assert str(attributes[0]) == str(attributes[1])
+    one_table, other_table = (path.read_text() for path in tables)
+    assert one_table == other_table
+    assert "same: largest difference" in vit_tfm("rerun", out).stdout
+
+
+def test_a_table_that_fails_keeps_the_tractions(
+    vit_tfm: Command, error_of: ErrorOf, film: Path, tmp_path: Path
+) -> None:
+    out, mask = tmp_path / "out.h5", tmp_path / "mask.npy"
+    np.save(mask, np.ones((30, 30), dtype=int))
+    arguments = ("predict", film, "-o", out, "--batch-size", 5, *FTTC)
+    tables = ("--quantities", tmp_path / "t.csv", "--mask", mask)
+    assert "(30, 30)" in error_of(*arguments, *tables)
+    assert read_traction(tmp_path / "out.partial.h5").n_frames == 5
+    told = vit_tfm(*arguments)
+    assert f"has 5 of {FILM_FRAMES} frames" in told.stderr
+    assert "fields per second" in told.stdout
+    assert read_traction(out).n_frames == FILM_FRAMES

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm.displacement import examine
+from napari_vit_tfm.displacement.checks import check_frame
+from napari_vit_tfm.displacement.doctor import as_checks, diagnose, from_checks
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.synthesis import PadDistribution, synthesise
 
@@ -26,3 +28,18 @@ def test_a_field_of_zeros_did_not_move() -> None:
     data[1] = np.random.default_rng(0).normal(size=(32, 40, 2))
     warnings = " ".join(examine(DisplacementStack(data, unit="px")).warnings)
     assert "nothing moved in 1 of 2 frames" in warnings
+
+
+def test_what_was_found_is_the_same_after_it_was_stored() -> None:
+    rng = np.random.default_rng(0)
+    data = rng.normal(0.3, 0.01, (3, 32, 40, 2))
+    data[0, 2, 3] = np.nan
+    data[1, 20:24, 20:24] = 0
+    data[1, 5, 6:16] = -9999
+    # Its noise is not known.
+    data[2], data[2, :3, :3, 0] = 0, 1
+    found = [diagnose(check_frame(field)) for field in data]
+    assert found[0].holes == 1
+    assert found[1].mark == -9999
+    assert found[2].noise is None
+    assert from_checks(as_checks(found)) == found

@@ -181,3 +181,16 @@ def test_displacements_are_read_even_if_tractions_cannot_be_read(
         "both: displacement (unit not known)",
         "both: displacement arrows (unit not known)",
     ]
+
+
+def test_the_finished_frames_of_a_partial_file_are_shown(tmp_path, viewer, traction):
+    n_frames = traction.n_frames + 1
+    sink = io.open_resumable_traction(tmp_path / "a.h5", n_frames=n_frames, run={})
+    with pytest.raises(ValueError, match=f"expected {n_frames} frames"), sink as output:
+        output.append(traction)
+    notification_manager.records.clear()
+    image, _ = viewer.open(tmp_path / "a.partial.h5", plugin="napari-vit-tfm")
+    np.testing.assert_array_equal(layer_stack(image).data, traction.data)
+    (record,) = notification_manager.records
+    done = f"{traction.n_frames} of {n_frames} frames are there"
+    assert record.message == f"a.partial.h5: unfinished: {done}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,28 @@ def test_batches_give_the_rows_of_the_whole_stack() -> None:
 def test_a_mask_without_cells_is_refused_at_once() -> None:
     with pytest.raises(FieldError, match="no cell"):
         Recorder(QuantitiesConfig(), n_frames=1, labels=np.zeros((8, 8), dtype=int))
+
+
+def test_only_numbers_are_kept_of_a_frame() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((64, 64), dtype=int)
+    labels[20:40, 20:40] = 1
+    recorder = Recorder(
+        QuantitiesConfig(), n_frames=11, labels=labels, with_adhesions=True
+    )
+
+    def add(n_frames: int) -> None:
+        data = rng.normal(size=(n_frames, 64, 64, 2))
+        data[:, 24:28, 24:28] += 20
+        recorder.add(TractionStack(data, unit="Pa", spacing_um=0.5))
+
+    add(1)
+    tracemalloc.start()
+    try:
+        add(10)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(recorder.adhesions) >= 11
+    # The tractions of a frame have 33 kB.
+    assert kept < 10 * 15_000

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,7 +28,6 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
     input_files,
     open_displacement,
-    open_traction,
     read_labels,
 )
 from napari_vit_tfm.io.writing import replacing
@@ -36,7 +36,7 @@ from napari_vit_tfm.quantities import Recorder
 from napari_vit_tfm.reconstruction import (
     load_method,
     reconstruct,
-    reconstruct_batches,
+    reconstruct_to_file,
     resolve_device,
 )
 
@@ -238,15 +238,17 @@ def _analyse(
             labels=labels,
             with_adhesions=True,
         )
-        with open_traction(target / TRACTIONS) as sink:
-            for batch in reconstruct_batches(
+        with closing(
+            reconstruct_to_file(
                 displacement,
+                target / TRACTIONS,
                 config=settings.config,
                 method=method,
                 preparation=settings.preparation,
                 on_notice=keep,
-            ):
-                sink.append(batch.traction)
+            )
+        ) as batches:
+            for batch in batches:
                 recorder.add(
                     batch.traction,
                     displacement=batch.displacement,

@@ -32,9 +32,9 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     tractions.
     """
     from napari_vit_tfm.benchmark.metrics import sum_of_squared_errors
-    from napari_vit_tfm.cli.reporting import stack_in_words, timed_run
-    from napari_vit_tfm.io import open_traction, read_displacement, read_traction
-    from napari_vit_tfm.physics.substrate import Substrate
+    from napari_vit_tfm.cli.reporting import note, stack_in_words, timed_run
+    from napari_vit_tfm.io import read_displacement, read_traction
+    from napari_vit_tfm.reconstruction import reconstruct_to_file, resolve_device
 
     output.mkdir(parents=True, exist_ok=True)
     displacement, truth, traction = (
@@ -42,13 +42,8 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     )
     _write_example(displacement, truth)
     stack = read_displacement(displacement)
-    with open_traction(traction) as sink:
-        run = timed_run(
-            stack,
-            Substrate(stack.gel),
-            config,
-            on_batch=lambda batch: sink.append(batch.traction),
-        )
+    batches = reconstruct_to_file(stack, traction, config=config, on_notice=note)
+    run = timed_run(batches, device=resolve_device(config.device))
 
     click.echo(f"displacements: {displacement} ({stack_in_words(stack)})")
     click.echo(f"known tractions: {truth}")

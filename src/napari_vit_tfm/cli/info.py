@@ -104,13 +104,13 @@ def _read_traction(
     file: FieldFile, summary: FileSummary, *, is_shown: bool
 ) -> TractionStack | None:
     """The tractions; None if there are none, or if they cannot be read."""
-    from napari_vit_tfm.cli.reporting import model_in_words, stack_in_words
+    from napari_vit_tfm.cli.reporting import model_in_words, note, stack_in_words
     from napari_vit_tfm.io import read_traction
 
     if summary.traction is None:
         return None
     try:
-        traction = read_traction(file)
+        traction = read_traction(file, on_notice=note if is_shown else None)
     except FieldFileError as error:
         # The displacements can be used even if the tractions cannot.
         if summary.displacement is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -161,14 +162,20 @@ def _predict(
     preparation: PreparationConfig,
     config: ReconstructionConfig,
 ) -> None:
-    from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
-    from napari_vit_tfm.io import check_output, open_traction
+    from napari_vit_tfm.cli.reporting import gel_in_words, note, timed_run
+    from napari_vit_tfm.io import check_output
     from napari_vit_tfm.physics.substrate import Substrate
-    from napari_vit_tfm.reconstruction import Batch, load_method, reconstruct
+    from napari_vit_tfm.reconstruction import (
+        load_method,
+        reconstruct,
+        reconstruct_to_file,
+        resolve_device,
+    )
 
     target = check_output(output, inputs=[*source.paths, *tables.inputs])
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
+        device = resolve_device(config.device)
         method = load_method(config)
         measured = None
         if table is not None:
@@ -177,20 +184,21 @@ def _predict(
                 displacement.n_frames,
                 partial(reconstruct, config=config, method=method),
             )
-        with open_traction(target) as sink:
-
-            def keep(batch: Batch) -> None:
-                sink.append(batch.traction)
-                if measured is not None:
-                    measured.add(batch)
-
-            run = timed_run(
+        with closing(
+            reconstruct_to_file(
                 displacement,
-                substrate,
-                config,
+                target,
+                substrate=substrate,
+                config=config,
                 method=method,
                 preparation=preparation,
-                on_batch=keep,
+                on_notice=note,
+            )
+        ) as batches:
+            run = timed_run(
+                batches,
+                device=device,
+                on_batch=None if measured is None else measured.add,
             )
     click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")

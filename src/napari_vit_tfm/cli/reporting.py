@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -13,9 +13,7 @@ import click
 from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_words
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
-    from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
-    from napari_vit_tfm.models.base import ReconstructionMethod
+    from napari_vit_tfm.fields import DisplacementStack, TractionStack
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruction import Batch
 
@@ -33,13 +31,16 @@ class Run:
         Its last batch.
     device : str
         Device of the computation.
+    n_computed : int
+        Number of frames that were computed now, and not before an interruption.
     seconds : float
-        Computing time in seconds, without loading and writing. It includes the
+        Their computing time in seconds, without loading the model. It includes the
         reading of a stream.
     """
 
     last: Batch
     device: str
+    n_computed: int
     seconds: float
 
     @property
@@ -51,8 +52,9 @@ class Run:
     def report(self) -> None:
         """Print model, device and speed."""
         click.echo(f"model: {model_in_words(self.last.traction)}, on {self.device}")
-        rate = self.last.total / self.seconds
-        click.echo(f"time: {self.seconds:.2f} s, {rate:.3g} fields per second")
+        if self.n_computed:
+            rate = self.n_computed / self.seconds
+            click.echo(f"time: {self.seconds:.2f} s, {rate:.3g} fields per second")
 
 
 def model_in_words(traction: TractionStack) -> str:
@@ -63,57 +65,35 @@ def model_in_words(traction: TractionStack) -> str:
 
 
 def timed_run(
-    displacement: Displacement,
-    substrate: Substrate,
-    config: ReconstructionConfig,
+    batches: Iterator[Batch],
     *,
-    method: ReconstructionMethod | None = None,
-    preparation: PreparationConfig | None = None,
-    on_batch: Callable[[Batch], None],
+    device: str,
+    on_batch: Callable[[Batch], None] | None = None,
 ) -> Run:
-    """Reconstruct displacements, with a progress message on a terminal.
+    """Take the batches of a reconstruction, with a progress message on a terminal.
 
     Parameters
     ----------
-    displacement : DisplacementStack or DisplacementStream
-        The displacements.
-    substrate : Substrate
-        The gel.
-    config : ReconstructionConfig
-        Model, device, batch size.
-    method : ReconstructionMethod, keyword-only, optional
-        The loaded method of `config`.
-    preparation : PreparationConfig, keyword-only, optional
-        What is done to the displacements first.
-    on_batch : callable, keyword-only
+    batches : iterator of Batch
+        The reconstruction.
+    device : str, keyword-only
+        Device of the computation.
+    on_batch : callable, keyword-only, optional
         Called with each batch.
     """
-    from napari_vit_tfm.reconstruction import (
-        load_method,
-        reconstruct_batches,
-        resolve_device,
-    )
-
-    device = resolve_device(config.device)
-    method = method or load_method(config)
-    batches = reconstruct_batches(
-        displacement,
-        substrate=substrate,
-        config=config,
-        method=method,
-        preparation=preparation,
-        on_notice=note,
-    )
-    show, seconds, last = frame_counter(), 0.0, None
+    show, seconds, n_frames, last = frame_counter(), 0.0, 0, None
     while True:
         started = perf_counter()
         batch = next(batches, None)
-        seconds += perf_counter() - started
         if batch is None:
             assert last is not None
-            return Run(last, device, seconds)
+            return Run(last, device, n_frames, seconds)
+        if not batch.was_finished:
+            seconds += perf_counter() - started
+            n_frames += batch.stop - batch.start
         last = batch
-        on_batch(batch)
+        if on_batch is not None:
+            on_batch(batch)
         if show is not None:
             show(batch.stop, batch.total)
 

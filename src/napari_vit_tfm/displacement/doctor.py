@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from napari_vit_tfm.displacement.checks import FrameChecks, check_frame
 from napari_vit_tfm.displacement.drift import without_motion
 from napari_vit_tfm.displacement.holes import bridge
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.fields import Displacement, FloatArray, TractionStack
+from napari_vit_tfm.fields import Checks, Displacement, FloatArray, TractionStack
 from napari_vit_tfm.gel import USUAL_YOUNG_PA, Gel
 from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, Response
 from napari_vit_tfm.physics.substrate import Substrate
@@ -74,7 +74,7 @@ _SMALLEST_GRID = 9
 """Fewest vectors along a side with which border and moment are judged."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FrameDiagnosis:
     """What was found in one frame.
 
@@ -157,6 +157,63 @@ class FrameDiagnosis:
         """Whether the rotation is much larger than the rest at the field's border."""
         at_border = abs(self.rotation) * math.sqrt(self.n_vectors) / 2
         return at_border > NOTABLE_DRIFT * self.rest > 0
+
+
+_STORED = np.dtype(
+    [
+        ("n_vectors", "<i8"),
+        ("holes", "<i8"),
+        ("outliers", "<i8"),
+        ("marks", "<i8"),
+        ("zeros", "<i8"),
+        ("mark", "<f8"),
+        ("mark_in_both", "?"),
+        ("in_zero_regions", "<i8"),
+        ("strongest", "<i8", (2,)),
+        ("drift", "<f8", (2,)),
+        ("rotation", "<f8"),
+        ("rest", "<f8"),
+        ("largest", "<f8"),
+        ("noise", "<f8"),
+        ("gradient", "<f8"),
+        ("outside", "<f8"),
+        ("contraction", "<f8"),
+    ]
+)
+"""What is stored of a `FrameDiagnosis`: all that is found without given tractions."""
+
+
+def as_checks(frames: Sequence[FrameDiagnosis]) -> Checks:
+    """What was found in frames without given tractions, as an array.
+
+    Parameters
+    ----------
+    frames : sequence of FrameDiagnosis
+        What was found in ``n`` frames.
+
+    Returns
+    -------
+    structured array of shape (n,)
+        A field for each value; NaN for numbers that are not known.
+    """
+    checks = np.zeros(len(frames), dtype=_STORED)
+    for name in _STORED.names or ():
+        values = [getattr(frame, name) for frame in frames]
+        checks[name] = [np.nan if value is None else value for value in values]
+    return checks
+
+
+def from_checks(checks: Checks) -> list[FrameDiagnosis]:
+    """What was found in frames, from the array of `as_checks`."""
+    found = []
+    for row in checks:
+        values = {name: row[name].tolist() for name in _STORED.names or ()}
+        for name in ("strongest", "drift"):
+            values[name] = tuple(values[name])
+        for name in ("mark", "noise"):
+            values[name] = None if np.isnan(values[name]) else values[name]
+        found.append(FrameDiagnosis(**values))
+    return found
 
 
 @dataclass(frozen=True)

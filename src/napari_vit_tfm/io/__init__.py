@@ -4,6 +4,7 @@ from napari_vit_tfm.io.base import ArrayEntry, field_layout, format_in_words
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.labels import read_labels
+from napari_vit_tfm.io.partial import ResumableSink, open_resumable_traction
 from napari_vit_tfm.io.reading import (
     DisplacementOptions,
     open_displacement,
@@ -37,6 +38,7 @@ __all__ = [
     "Exporter",
     "FieldFile",
     "FileSummary",
+    "ResumableSink",
     "TractionSink",
     "check_no_input",
     "check_output",
@@ -48,6 +50,7 @@ __all__ = [
     "natural_order",
     "open_displacement",
     "open_field_file",
+    "open_resumable_traction",
     "open_traction",
     "read_displacement",
     "read_labels",

@@ -65,6 +65,17 @@ OUTLINE_NAME = "outline"
 DRIFT_NAME = "drift"
 """Name of the array of the subtracted mean displacements in these files."""
 
+PARTIAL_SUFFIX = ".partial.h5"
+"""End of the name of a partial file; see `io.partial`."""
+
+FRAMES_DONE = "frames_done"
+RUN = "unfinished_run"
+"""Names of the number of finished frames, and of the attribute with what determines
+the tractions, in a partial file; see `io.partial`."""
+
+NOT_OF_FRAMES = (OUTLINE_NAME, FRAMES_DONE)
+"""Names of arrays in a partial file that have no axis of frames."""
+
 SEGMENTATION_NAME = "segmentation"
 """Name of the array of the adhesions' numbers in these files."""
 

@@ -19,7 +19,7 @@ _NAMES = ("labels", "mask", "masks", "cells", "segmentation")
 
 def read_labels(
     source: PathLike | FieldFile, *, dataset: str | None = None
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[np.integer]:
     """Read the numbers of the cells from a file such as TIFF, PNG, NPY or HDF5.
 
     Parameters
@@ -34,8 +34,8 @@ def read_labels(
     Returns
     -------
     array of int, shape (H, W) or (T, H, W)
-        Number of the cell at each node, 0 in the background. A mask of True and False
-        is one cell, number 1.
+        Number of the cell at each node, 0 in the background, in the smallest type that
+        holds it. A mask of True and False is one cell, number 1.
 
     Raises
     ------
@@ -87,18 +87,19 @@ def _only_mask(file: FieldFile) -> str:
     )
 
 
-def _whole_numbers(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
-    """Labels of any type of number, if they are whole."""
+def _whole_numbers(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.integer]:
+    """Labels of any type of number, if they are whole, in the smallest type."""
     if values.dtype.kind not in "iubf":
         raise FieldFileError(f"{where} has {values.dtype} values, expected numbers")
-    labels = values.astype(np.float64)
-    if not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
+    is_float = values.dtype.kind == "f"
+    if is_float and not (np.isfinite(values) & (values == np.rint(values))).all():
         raise FieldFileError(
             f"{where} has numbers that are not whole, expected the numbers of the cells"
         )
-    if (labels < 0).any() or labels.max() > 2**31:
+    lowest, highest = values.min(), values.max()
+    if lowest < 0 or highest > 2**31:
         raise FieldFileError(
-            f"{where} has numbers from {labels.min():g} to {labels.max():g}, expected "
+            f"{where} has numbers from {lowest:g} to {highest:g}, expected "
             "0 for the background and the numbers of the cells"
         )
-    return np.asarray(values, dtype=np.int64)
+    return values.astype(np.min_scalar_type(int(highest)))

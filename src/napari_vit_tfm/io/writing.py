@@ -136,17 +136,12 @@ class TractionSink:
         """
         if self._first is None:
             self._first = traction.first(1)
-        if _common_values(traction) != _common_values(self._first):
-            raise ValueError(
-                "all tractions in a file must have the same grid, unit, spacing, gel "
-                "and model"
-            )
+        check_same_field(traction, self._first)
         self._append(
             TRACTION_NAME, traction.data, traction_attributes(traction, self._folder)
         )
         for name, vectors in traction.companions.items():
-            unit = traction.companion_unit(name)
-            self._append(name, vectors, {} if unit is None else {"units": unit})
+            self._append(name, vectors, companion_attributes(traction, name))
         if traction.drift is not None:
             self._drifts.append(traction.drift)
         for name, values in traction.records.items():
@@ -281,7 +276,7 @@ def _open_output(target: Path, attributes: Attributes) -> Iterator[Append]:
     except OSError as error:
         if error in errors_in_block:
             raise
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
 
 
 def check_output(
@@ -372,13 +367,23 @@ def _append(
     try:
         append(name, frames, attributes)
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
 
 
-def _unwritable(target: Path, error: OSError) -> FieldFileError:
+def unwritable(target: Path, error: OSError) -> FieldFileError:
+    """The error for a file that cannot be written, with its reason."""
     # The message of h5py has the name of the temporary file.
     reason = error.strerror or type(error).__name__
     return FieldFileError(f"{target}: cannot be written ({reason})")
+
+
+def check_same_field(traction: TractionStack, other: TractionStack) -> None:
+    """Raise a ValueError if two tractions cannot be in one file."""
+    if _common_values(traction) != _common_values(other):
+        raise ValueError(
+            "all tractions in a file must have the same grid, unit, spacing, gel "
+            "and model"
+        )
 
 
 def _common_values(traction: TractionStack) -> tuple[object, ...]:
@@ -422,6 +427,12 @@ def traction_attributes(traction: TractionStack, folder: Path) -> Attributes:
     return {
         name: math.nan if value is None else value for name, value in attributes.items()
     }
+
+
+def companion_attributes(traction: TractionStack, name: str) -> Attributes:
+    """Attributes of a companion of tractions, such as the residual."""
+    unit = traction.companion_unit(name)
+    return {} if unit is None else {"units": unit}
 
 
 @contextmanager

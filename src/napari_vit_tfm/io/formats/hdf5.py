@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
+from napari_vit_tfm.io.base import (
+    FRAMES_DONE,
+    NOT_OF_FRAMES,
+    PARTIAL_SUFFIX,
+    RUN,
+    AnyArray,
+    ArrayEntry,
+    Attributes,
+    field_layout,
+)
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.pytraction import PytractionResults
@@ -23,7 +32,7 @@ ORIGINAL_NAME = "data"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-CHUNK_CACHE_BYTES = 64 * 2**20
+CHUNK_CACHE_BYTES = 32 * 2**20
 """Size of the cache of decompressed chunks.
 
 A chunk may have many frames. With the cache, it is decompressed only once when the
@@ -34,7 +43,8 @@ frames are read batch by batch.
 class Hdf5File(FieldFile):
     """Arrays are datasets. Attributes of the file apply to all of them.
 
-    Files of pytraction have one dataset per frame.
+    Files of pytraction have one dataset per frame. Of a partial file (`io.partial`),
+    the frames that are finished are read, also while another process writes it.
     """
 
     name = NAME
@@ -49,9 +59,8 @@ class Hdf5File(FieldFile):
 
     def open(self, resources: ExitStack) -> None:
         """Open the file."""
-        self._file = resources.enter_context(
-            h5py.File(self.path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
-        )
+        self._file = resources.enter_context(_opened(self.path))
+        self._n_done = _frames_done(self._file)
         self._pytraction = PytractionResults.found_in(self.path, self._file)
 
     def entries(self) -> tuple[ArrayEntry, ...]:
@@ -66,6 +75,10 @@ class Hdf5File(FieldFile):
                 return
             # A dataset with a null dataspace has no shape.
             shape = tuple(item.shape or ())
+            notes: tuple[str, ...] = ()
+            if self._n_done is not None and name not in NOT_OF_FRAMES:
+                notes = (f"unfinished: {self._n_done} of {shape[0]} frames are there",)
+                shape = (self._n_done, *shape[1:])
             attributes = file_attributes | plain_attributes(item.attrs)
             found.append(
                 ArrayEntry(
@@ -75,6 +88,7 @@ class Hdf5File(FieldFile):
                     layout=field_layout(shape, item.dtype),
                     is_original=name == ORIGINAL_NAME and "units" not in attributes,
                     attributes=attributes,
+                    notes=notes,
                 )
             )
 
@@ -85,6 +99,8 @@ class Hdf5File(FieldFile):
         """Values of a dataset or a field, or of some of its frames."""
         if self._pytraction is not None:
             return self._pytraction.values(name, frames)
+        if frames is None and self._n_done is not None and name not in NOT_OF_FRAMES:
+            frames = slice(self._n_done)
         return np.asarray(self._file[name][... if frames is None else frames])
 
 
@@ -108,6 +124,26 @@ class Hdf5Exporter(Exporter):
                     _create(file, name, frames).attrs.update(attributes)
 
             yield append
+
+
+def _opened(path: Path) -> h5py.File:
+    """The file, opened for reading.
+
+    A partial file is valid at any time, so it is read without locks: those of readers
+    and of the process that writes it would exclude each other.
+    """
+    if path.name.endswith(PARTIAL_SUFFIX):
+        # It fails if this process writes the file.
+        with suppress(OSError):
+            return h5py.File(path, "r", locking=False)
+    return h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+
+
+def _frames_done(file: h5py.File) -> int | None:
+    """Number of finished frames in a partial file; None for other files."""
+    if RUN not in file.attrs or FRAMES_DONE not in file:
+        return None
+    return int(file[FRAMES_DONE][()])
 
 
 def has_signature(head: bytes) -> bool:
