@@ -46,7 +46,7 @@ from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
 from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
 from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
 from napari_vit_tfm.napari.quantities.table import QuantitiesTable
-from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.dock import FieldDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
@@ -129,7 +129,7 @@ class Running:
     labels: weakref.ref[Labels] | None
 
 
-class QuantitiesDock(Dock):
+class QuantitiesDock(FieldDock):
     """Measures tractions in cells, and shows a table and a plot over time.
 
     Parameters
