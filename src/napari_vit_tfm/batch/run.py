@@ -11,6 +11,7 @@ from napari_vit_tfm.batch.cluster import on_cluster
 from napari_vit_tfm.batch.experiments import Experiment
 from napari_vit_tfm.batch.outcome import Outcome, Progress
 from napari_vit_tfm.batch.processes import Analyse, in_processes
+from napari_vit_tfm.config import BatchConfig
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.reconstruction import Cancelled, resolve_device
 
@@ -20,7 +21,7 @@ def run_batch(
     folder: str | Path,
     *,
     settings: Settings | None = None,
-    n_workers: int = 1,
+    n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -108,7 +109,7 @@ def iterate_batch(
     folder: str | Path,
     *,
     settings: Settings | None = None,
-    n_workers: int = 1,
+    n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Progress | Outcome]:

@@ -12,6 +12,7 @@ import click
 from napari_vit_tfm.cli.options import (
     FILE,
     batch_size_option,
+    command_option,
     poisson_option,
     preparation_config,
     reconstruction_config,
@@ -21,12 +22,14 @@ from napari_vit_tfm.cli.options import (
 from napari_vit_tfm.cli.quantities import quantities_config
 from napari_vit_tfm.cli.reporting import note
 from napari_vit_tfm.config import (
+    BatchConfig,
     PreparationConfig,
     QuantitiesConfig,
     ReconstructionConfig,
 )
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.options import options_of
 
 if TYPE_CHECKING:
     from napari_vit_tfm.batch import Experiment, Outcome, Settings
@@ -42,15 +45,7 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Folder to write.",
 )
-@click.option(
-    "--workers",
-    "n_workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Processes that analyse experiments at the same time.",
-)
+@command_option(options_of(BatchConfig)["n_workers"])
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -109,7 +104,7 @@ def analyse_all(
     folder: Path,
     settings: Settings,
     *,
-    n_workers: int = 1,
+    n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
 ) -> None:
     """Analyse experiments, print what became of them, and write the overview.
