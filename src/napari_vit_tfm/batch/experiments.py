@@ -7,6 +7,7 @@ import csv
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -170,9 +171,8 @@ def experiments_of(files: Iterable[str | Path], folder: str | Path) -> list[Expe
     ['day 1_cell', 'day 2_cell']
     """
     paths = [Path(file).absolute() for file in files]
-    real = [path.resolve() for path in paths]
-    for number, path in enumerate(real):
-        if path in real[:number]:
+    for path, n_times in Counter(path.resolve() for path in paths).items():
+        if n_times > 1:
             raise ConfigError(f"{path}: the input is given twice")
     experiments = [Experiment("", path) for path in without_partners(paths)]
     return _with_names(experiments, Path(folder), set())

@@ -161,10 +161,11 @@ def _never() -> bool:
 def _check(experiments: Sequence[Experiment], folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file, expected a folder for the results")
-    names = [one.name.casefold() for one in experiments]
+    names: set[str] = set()
     for one in experiments:
-        if names.count(one.name.casefold()) > 1:
+        if one.name.casefold() in names:
             raise ConfigError(f"{one.name}: two experiments have this name")
+        names.add(one.name.casefold())
 
 
 def _outcome(analyse: Analyse, experiment: Experiment) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import (  # type: ignore[attr-defined]
@@ -24,6 +24,9 @@ Role = Qt.ItemDataRole
 
 _COLUMNS = ("experiment", "state", "notes")
 _FAILED = QColor("#ff8a70")
+
+_LARGEST_WIDTH = 140
+"""Width of the names, in pixels, unless the user makes their column wider."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,11 @@ class State:
         """The state after a step of a run."""
         if isinstance(step, Progress):
             frames = f", {step.n_done} of {step.n_frames} frames"
-            return cls(f"running{frames if step.n_frames else ''}")
+            return cls(f"running{frames if step.n_frames > 1 else ''}")
         if step.error:
-            return cls("failed", (step.error,), has_failed=True)
+            # The file is in the tooltip, and there is little room.
+            reason = step.error.removeprefix(f"{step.experiment.file}: ")
+            return cls("failed", (reason,), has_failed=True)
         words = "done before" if step.was_done else "done"
         return cls(words, tuple(step.record["notes"]))
 
@@ -86,8 +91,9 @@ class ExperimentsTable(CopiedTable):
 
     def show_experiments(self, experiments: Sequence[Experiment]) -> None:
         """Show other experiments, which are all waiting."""
-        self._rows.show_names([one.name for one in experiments])
+        self._rows.show_experiments(list(experiments))
         self.resizeColumnToContents(0)
+        self.setColumnWidth(0, min(self.columnWidth(0), _LARGEST_WIDTH))
 
     def show_step(self, step: Progress | Outcome) -> None:
         """Show the state of an experiment after a step of a run."""
@@ -122,15 +128,15 @@ class _Rows(QAbstractTableModel):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._names: list[str] = []
+        self._experiments: list[Experiment] = []
         self._number: dict[str, int] = {}
         self.states: list[State] = []
 
-    def show_names(self, names: list[str]) -> None:
+    def show_experiments(self, experiments: list[Experiment]) -> None:
         self.beginResetModel()
-        self._names = names
-        self._number = {name: row for row, name in enumerate(names)}
-        self.states = [State() for _ in names]
+        self._experiments = experiments
+        self._number = {one.name: row for row, one in enumerate(experiments)}
+        self.states = [State() for _ in experiments]
         self.endResetModel()
 
     def set_state(self, name: str, state: State) -> None:
@@ -139,23 +145,23 @@ class _Rows(QAbstractTableModel):
         self.dataChanged.emit(self.index(row, 1), self.index(row, len(_COLUMNS) - 1))
 
     def stop(self) -> None:
-        for name, state in zip(self._names, self.states, strict=True):
+        for one, state in zip(self._experiments, self.states, strict=True):
             if state.words.startswith("running"):
-                self.set_state(name, replace(state, words="waiting"))
+                self.set_state(one.name, State())
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._names)
+        return 0 if parent is not None and parent.isValid() else len(self._experiments)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
 
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        name, state = self._names[index.row()], self.states[index.row()]
+        one, state = self._experiments[index.row()], self.states[index.row()]
         if role == Role.DisplayRole:
-            texts = (name, state.words, " ".join(" ".join(state.notes).split()))
+            texts = (one.name, state.words, " ".join(" ".join(state.notes).split()))
             return texts[index.column()]
         if role == Role.ToolTipRole:
-            return "\n".join(state.notes) or None
+            return "\n".join([str(one.file), *state.notes])
         if role == Role.ForegroundRole and state.has_failed:
             return _FAILED
         return None
