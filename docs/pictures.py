@@ -3,18 +3,21 @@
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
 ``inspector.png``, ``inspector-displacement.png`` and ``inspector-influence.png``. Then
-it measures a sample and saves ``quantities.png`` and ``adhesions.png``.
+it measures a sample and saves ``quantities.png`` and ``adhesions.png``, and analyses
+the example of ``batch_example.py`` and saves ``batch-dock.png``.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import napari
+from batch_example import write_experiments
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm.attention.patch import LAST_BLOCK
@@ -122,6 +125,35 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     save_picture(viewer, folder / "adhesions.png")
 
 
+def take_picture_of_batch(viewer: napari.Viewer, example: Path, folder: Path) -> None:
+    """Analyse the example of a batch with a broken file, and save what it looks like.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An empty window.
+    example : Path
+        Folder for the example, which is written anew.
+    folder : Path
+        Where the picture goes.
+    """
+    shutil.rmtree(example, ignore_errors=True)
+    write_experiments(example)
+    (example / "cell05.h5").write_bytes(b"an incomplete file")
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Batch")
+    QApplication.processEvents()
+    dock.open_table(example / "experiments.csv")
+    dock.model.choose("bayesian-fttc")
+    dock.run_button.click()
+    wait_until(lambda: not dock.is_busy)
+    dock.show_experiment(2)
+    wait_until(lambda: not dock.is_busy)
+    dock.table.selectRow(2)
+    viewer.canvas.overlays.scale_bar.visible = True
+    viewer.reset_view(margin=0.12)
+    save_picture(viewer, folder / "batch-dock.png")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save the pictures.
 
@@ -156,6 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)
     viewer.window.resize(*_WINDOW)
     take_pictures_of_quantities(viewer, options.output)
+    viewer.close()
+    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    viewer.window.resize(*_WINDOW)
+    take_picture_of_batch(viewer, options.folder / "cells", options.output)
     viewer.close()
     return 0
 

@@ -389,6 +389,30 @@ class FigureConfig:
 
 
 @dataclass(frozen=True)
+class BatchConfig:
+    """How many experiments are analysed.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of processes that analyse experiments at the same time.
+    """
+
+    n_workers: Annotated[
+        int,
+        Number(
+            label="Workers",
+            help="Processes that analyse experiments at the same time",
+            minimum=1,
+            maximum=256,
+            excludes_minimum=False,
+            is_whole=True,
+            flag="workers",
+        ),
+    ] = 1
+
+
+@dataclass(frozen=True)
 class ReadingConfig:
     """How files are read.
 

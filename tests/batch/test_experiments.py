@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_vit_tfm.batch import read_experiments
+from napari_vit_tfm.batch import experiments_of, read_experiments
 from napari_vit_tfm.errors import ConfigError
 
 
@@ -42,9 +42,49 @@ def test_other_separators_and_decimal_commas(tmp_path: Path, separator: str) -> 
     assert one.gel.poisson == 0.45
 
 
-def test_the_same_file_twice_has_two_names(tmp_path: Path) -> None:
-    path = table(tmp_path, "file,dataset\nd/a.h5,one\nd/a.h5,two\nd/b.h5,\n")
-    assert [one.name for one in read_experiments(path)] == ["d_a", "d_a_2", "b"]
+def names_of(folder: Path, text: str) -> list[str]:
+    return [one.name for one in read_experiments(table(folder, text))]
+
+
+def test_other_rows_do_not_change_a_name(tmp_path: Path) -> None:
+    rows = ["b/cell.h5,", "cell.h5,", "a/b/cell.h5,", "c.h5,u", "c.h5,v"]
+    names = ["b_cell", "cell", "a_b_cell", "c_u", "c_v"]
+    for order in ([0], [3, 1], [2, 0, 1], [4, 3, 2, 1, 0]):
+        text = "\n".join(["file,dataset", *(rows[k] for k in order)])
+        assert names_of(tmp_path, text) == [names[k] for k in order]
+
+
+def test_files_outside_the_folder_of_the_table_have_names(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    film = tmp_path / "2024.03.01"
+    film.mkdir()
+    text = f"file\n../raw/cell.h5\n{tmp_path}/cell.h5\n{film}\n"
+    assert names_of(tmp_path / "tables", text) == ["raw_cell", "cell", "2024.03.01"]
+
+
+def test_equal_names_get_numbers(tmp_path: Path) -> None:
+    text = "file,mask\nd/a.h5,m1.tif\nd/a.h5,m2.tif\nd/A.h5,\nd_a.h5,\n"
+    assert names_of(tmp_path, text) == ["d_a", "d_a_2", "d_A_3", "d_a_4"]
+
+
+def test_the_table_may_give_names(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,Experiment\nb.h5,\na.h5,b\na.h5,B\na.h5,a/b\n")
+    first, second, same, bad = read_experiments(path)
+    assert (first.name, second.name) == ("b_2", "b")
+    assert (first.error, second.error) == ("", "")
+    assert "line 4: the experiment 'B' is there twice" in same.error
+    assert "cannot be the name of a folder" in bad.error
+    assert len({one.name for one in (first, second, same, bad)}) == 4
+    assert not second.labels
+
+
+def test_experiments_of_files(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a/d.h5", "b/d.h5", "e.h5")]
+    found = experiments_of(files, tmp_path / "results")
+    assert [one.name for one in found] == ["a_d", "b_d", "e"]
+    assert [one.file for one in found] == files
+    with pytest.raises(ConfigError, match="is given twice"):
+        experiments_of([files[0], files[0]], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +21,15 @@ import pytest
 from napari_vit_tfm.batch import (
     Experiment,
     Outcome,
+    Progress,
     Settings,
+    check_overview,
     draw_summary,
+    experiments_of,
     read_experiments,
     run_batch,
+    summary_rows,
+    write_overview,
     write_provenance,
     write_summary,
 )
@@ -28,6 +39,7 @@ from napari_vit_tfm.errors import ConfigError, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.io import read_traction, write_displacement
 from napari_vit_tfm.quantities import Recorder
+from napari_vit_tfm.reconstruction import Cancelled
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
 SETTINGS = Settings(
@@ -122,8 +134,13 @@ def test_processes_give_the_same(tmp_path: Path, experiments: list[Experiment]) 
     one, two = tmp_path / "one", tmp_path / "two"
     few = experiments[:3]
     first = write_summary(one, run_batch(few, one, settings=SETTINGS))
-    second = write_summary(two, run_batch(few, two, settings=SETTINGS, n_workers=2))
-    assert first.read_bytes() == second.read_bytes()
+    steps: list[Progress] = []
+    outcomes = run_batch(
+        few, two, settings=SETTINGS, n_workers=2, on_progress=steps.append
+    )
+    assert first.read_bytes() == write_summary(two, outcomes).read_bytes()
+    of_last = [step for step in steps if step.experiment == few[2]]
+    assert [(one.n_done, one.n_frames) for one in of_last] == [(0, 0), (0, 1), (1, 1)]
 
 
 def test_the_provenance_tells_what_was_done(
@@ -165,10 +182,8 @@ def test_the_figure_has_a_panel_for_each_quantity(
     tmp_path: Path, experiments: list[Experiment]
 ) -> None:
     folder = tmp_path / "out"
-    summary = write_summary(
-        folder, run_batch(experiments[:4], folder, settings=SETTINGS)
-    )
-    figure = draw_summary(summary)
+    outcomes = run_batch(experiments[:4], folder, settings=SETTINGS)
+    figure = draw_summary(summary_rows(folder, outcomes))
     assert figure is not None
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels == [
@@ -182,8 +197,7 @@ def test_the_figure_has_a_panel_for_each_quantity(
     # Two cells in one dish of the control, and the dish on top.
     drawn = [line.get_xydata().shape[0] for line in figure.axes[0].lines]
     assert drawn == [2, 1, 1, 1]
-    empty = write_summary(folder, [])
-    assert draw_summary(empty) is None
+    assert draw_summary([]) is None
 
 
 class DeadWorker:
@@ -239,3 +253,193 @@ def killed_in_second_batch() -> Callable[..., None]:
         add(recorder, *given, **options)
 
     return look
+
+
+def test_an_array_with_the_components_first(tmp_path: Path) -> None:
+    fields = synthesise(1, seed=1, shape=(20, 24))
+    np.save(tmp_path / "a.npy", fields.displacement[0].transpose(2, 0, 1))
+    (one,) = experiments_of([tmp_path / "a.npy"], tmp_path)
+    one = replace(one, unit="field")
+    as_images, as_frame = (
+        run_batch([which], tmp_path / "out", settings=SETTINGS)[0]
+        for which in (one, replace(one, components_first=True))
+    )
+    assert as_images.error
+    assert (as_frame.error, as_frame.record["frames"]) == ("", 1)
+
+
+def film(path: Path, *, n_frames: int, seed: int = 0) -> None:
+    fields = synthesise(n_frames, seed=seed, shape=(20, 24))
+    write_displacement(path, fields.on_gel(young_pa=5000.0, spacing_um=0.5)[0])
+
+
+def test_the_progress_of_every_experiment(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, config=replace(SETTINGS.config, batch_size=2))
+    for name in "ab":
+        film(tmp_path / f"{name}.h5", n_frames=3)
+    seen: dict[str, list[tuple[int, int]]] = {"a": [], "b": []}
+
+    def keep(step: Progress) -> None:
+        seen[step.experiment.name].append((step.n_done, step.n_frames))
+
+    files = (tmp_path / "a.h5", tmp_path / "b.h5")
+    run_batch(
+        experiments_of(files, tmp_path),
+        tmp_path / "out",
+        settings=settings,
+        on_progress=keep,
+    )
+    assert seen == {key: [(0, 0), (0, 3), (2, 3), (3, 3)] for key in "ab"}
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_cancelled_batch_goes_on(tmp_path: Path, n_workers: int) -> None:
+    settings = Settings(
+        config=ReconstructionConfig(model="fttc", device="cpu", batch_size=1),
+        quantities=QuantitiesConfig(n_controls=0),
+    )
+    film(tmp_path / "a.h5", n_frames=1)
+    film(tmp_path / "b.h5", n_frames=100)
+    film(tmp_path / "c.h5", n_frames=1)
+    files = [tmp_path / f"{name}.h5" for name in "abc"]
+    experiments = experiments_of(files, tmp_path)
+    done: set[str] = set()
+    started: set[str] = set()
+
+    def look(step: Progress) -> None:
+        if step.n_done:
+            started.add(step.experiment.name)
+
+    with pytest.raises(Cancelled):
+        run_batch(
+            experiments,
+            tmp_path / "out",
+            settings=settings,
+            n_workers=n_workers,
+            on_outcome=lambda outcome: done.add(outcome.experiment.name),
+            on_progress=look,
+            is_cancelled=lambda: "b" in started and "a" in done,
+        )
+    assert "a" in done
+    assert "b" not in done
+    assert (tmp_path / "out" / "b").exists()
+    assert not (tmp_path / "out" / "b" / "tractions.h5").exists()
+    again = run_batch(experiments, tmp_path / "out", settings=settings)
+    assert [one.was_done for one in again[:2]] == [True, False]
+    assert [one.error for one in again] == ["", "", ""]
+
+
+_PARENT = """
+import sys
+from pathlib import Path
+from napari_vit_tfm.batch import Settings, experiments_of, run_batch
+from napari_vit_tfm.config import ReconstructionConfig
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu", batch_size=1)
+    run_batch(
+        experiments_of([folder / "long.h5"], folder),
+        folder / "out",
+        settings=Settings(config=config),
+        n_workers=2,
+        on_progress=lambda step: print(step.n_done, flush=True),
+    )
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
+def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    film(tmp_path / "long.h5", n_frames=2000)
+    (tmp_path / "parent.py").write_text(_PARENT)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py"), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert parent.stdout is not None
+    try:
+        while parent.stdout.readline().strip() in ("", "0"):
+            assert parent.poll() is None
+        parent.kill()
+        # The processes have the same output, which ends with the last of them.
+        ended = threading.Thread(target=parent.stdout.read, daemon=True)
+        ended.start()
+        ended.join(timeout=20)
+        assert not ended.is_alive()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+        parent.stdout.close()
+    assert not (tmp_path / "out" / "long" / "tractions.h5").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named_and_the_rest_kept(
+    tmp_path: Path, experiments: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    outcomes = run_batch(experiments[:1], folder, settings=SETTINGS)
+    assert write_overview(folder, outcomes).problems == ()
+    old = (folder / "summary.csv").read_bytes()
+    replace_file = Path.replace
+
+    def open_in_excel(source: Path, target: Path) -> Path:
+        if target.name == "summary.csv":
+            raise PermissionError(13, "Permission denied", str(source))
+        return replace_file(source, target)
+
+    monkeypatch.setattr(Path, "replace", open_in_excel)
+    (folder / "provenance.json").unlink()
+    overview = write_overview(folder, outcomes)
+    assert [path.name for path in overview.files] == ["provenance.json", "summary.png"]
+    (problem,) = overview.problems
+    assert problem.startswith(f"{folder / 'summary.csv'}: Permission denied")
+    assert "such as Excel, close it, and run the same again" in problem
+    assert (folder / "summary.csv").read_bytes() == old
+    assert (folder / "provenance.json").exists()
+
+
+def test_a_table_that_is_open_fails_its_experiment_alone(
+    tmp_path: Path, experiments: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_file = Path.replace
+
+    def open_in_excel(source: Path, target: Path) -> Path:
+        if target == tmp_path / "out" / "cell0" / "quantities.csv":
+            raise PermissionError(13, "Permission denied", str(source), None, target)
+        return replace_file(source, target)
+
+    monkeypatch.setattr(Path, "replace", open_in_excel)
+    found = run_batch(
+        [experiments[0], experiments[2]], tmp_path / "out", settings=SETTINGS
+    )
+    assert "quantities.csv: Permission denied; if the file is open" in found[0].error
+    assert found[1].error == ""
+
+
+def test_results_are_not_written_beside_their_input(
+    tmp_path: Path, experiments: list[Experiment]
+) -> None:
+    folder = tmp_path / "film"
+    folder.mkdir()
+    (tmp_path / "cell0.h5").rename(folder / "1.h5")
+    (one,) = experiments_of([folder], tmp_path)
+    (found,) = run_batch([one], tmp_path, settings=SETTINGS)
+    assert "would be beside their input 1.h5" in found.error
+    assert [path.name for path in folder.iterdir()] == ["1.h5"]
+
+
+def test_the_overview_replaces_no_input(tmp_path: Path) -> None:
+    check_overview(tmp_path, [tmp_path / "table.csv", tmp_path / "a" / "summary.csv"])
+    with pytest.raises(ConfigError, match="would be replaced"):
+        check_overview(tmp_path, [tmp_path / "summary.csv"])
+
+
+def test_two_experiments_of_the_same_name_are_refused(
+    tmp_path: Path, experiments: list[Experiment]
+) -> None:
+    same = replace(experiments[2], name="CELL0")
+    with pytest.raises(ConfigError, match="two experiments have this name"):
+        run_batch([experiments[0], same], tmp_path / "out", settings=SETTINGS)

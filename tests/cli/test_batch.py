@@ -30,7 +30,11 @@ def test_results_and_summary_of_all_experiments(
     assert result.stdout.splitlines() == [
         "0: 1 frames",
         "1: 1 frames",
-        f"summary: {out / 'summary.csv'}",
+        "written: "
+        + ", ".join(
+            str(out / name)
+            for name in ("summary.csv", "provenance.json", "summary.png")
+        ),
     ]
     assert sorted(path.name for path in out.iterdir()) == [
         *("0", "1", "provenance.json", "summary.csv", "summary.png")
@@ -42,7 +46,7 @@ def test_results_and_summary_of_all_experiments(
     summary = out / "summary.csv"
     before = summary.read_bytes()
     failed = CliRunner().invoke(main, ["batch", str(summary), *map(str, options)])
-    assert "would replace the table of experiments" in failed.stderr
+    assert "would be replaced by the summary" in failed.stderr
     assert summary.read_bytes() == before
     table.write_text("file,condition\n0.h5,a\nnone.h5,b\n")
     failed = CliRunner().invoke(main, ["batch", str(table), *map(str, options)])

@@ -387,6 +387,13 @@ def test_the_files_of_a_folder_are_one_film(
     )
 
 
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+OVERVIEW = ["provenance.json", "summary.csv", "summary.png"]
+
+
 def test_several_files_are_several_experiments(
     vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
 ) -> None:
@@ -395,13 +402,16 @@ def test_several_files_are_several_experiments(
         paths.append(tmp_path / f"{name}.npz")
         write_arrays(paths[-1], {"u": frames}, {"u": {"units": "field"}})
     results = tmp_path / "new" / "results"
-    vit_tfm("predict", *paths, "-o", results, *FTTC)
-    assert sorted(path.name for path in results.iterdir()) == [
-        "a_tractions.h5",
-        "b_tractions.h5",
-    ]
-    assert read_traction(results / "b_tractions.h5").n_frames == 1
-    assert read_traction(results / "a_tractions.h5").n_frames == 3
+    options = ("-o", results, "--controls", 0, *FTTC)
+    told = vit_tfm("predict", *paths, *options).stdout.splitlines()
+    assert told[:2] == ["b: 1 frames", "a: 3 frames"]
+    assert files_in(results) == ["a", "b", *OVERVIEW]
+    tables = ["adhesions.csv", "quantities.csv", "record.json", "tractions.h5"]
+    assert files_in(results / "a") == tables
+    assert read_traction(results / "b" / "tractions.h5").n_frames == 1
+    assert (results / "summary.csv").read_text().count("\n") == 1 + 4
+    again = vit_tfm("predict", *paths, *options).stdout
+    assert again.splitlines()[0] == "b: 1 frames, done before"
     line = error_of("predict", *paths, "-o", tmp_path / "out.h5", *FTTC)
     assert "expected a folder" in line
     assert "add --series" in line
@@ -409,8 +419,53 @@ def test_several_files_are_several_experiments(
     assert "is given twice" in error_of("predict", *twice, "-o", results, *FTTC)
 
 
-def test_inputs_of_equal_names_have_results_in_folders(
-    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--quantities", "--quantities and --adhesions are tables of one experiment"),
+        ("--adhesions", "--quantities and --adhesions are tables of one experiment"),
+        ("--mask", "use vit-tfm batch with a table that has a column mask"),
+    ],
+)
+def test_options_of_one_experiment_are_refused_for_several(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path, option: str, reason: str
+) -> None:
+    several = (displacements, tmp_path / "other.h5")
+    out = tmp_path / "out"
+    line = error_of("predict", *several, "-o", out, option, tmp_path / "x.csv", *FTTC)
+    assert reason in line
+    assert not out.exists()
+
+
+def test_all_options_are_those_of_every_experiment(
+    vit_tfm: Command, unnamed: Path, tmp_path: Path
+) -> None:
+    stack = np.load(unnamed)["u"][:2].transpose(0, 3, 1, 2)
+    paths = [tmp_path / f"{name}.npz" for name in "ab"]
+    for path, frame in zip(paths, stack, strict=True):
+        np.savez(path, u=frame, other=frame)
+    options = (
+        *("--units", "px", "--spacing", 0.8, "--pixel-size", 0.1, "--y", "up"),
+        *("--components-first", "--dataset", "u", "--young", 900, "--poisson", 0.4),
+        *("--thickness", 30, "--reverse", "--bin", 2, *FTTC),
+    )
+    results = tmp_path / "results"
+    vit_tfm("predict", *paths, "-o", results, "--controls", 0, *options)
+    for path in paths:
+        alone = tmp_path / f"{path.stem}.h5"
+        vit_tfm("predict", path, "-o", alone, *options)
+        expected = read_traction(alone)
+        found = read_traction(results / path.stem / "tractions.h5")
+        np.testing.assert_array_equal(found.data, expected.data)
+        assert found.gel == expected.gel == Gel(900, 0.4, 30)
+        assert found.spacing_um == expected.spacing_um == 1.6
+        assert found.metadata["provenance"].parameters == (
+            expected.metadata["provenance"].parameters
+        )
+
+
+def test_inputs_of_equal_names_are_told_apart_by_their_folders(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
 ) -> None:
     data, paths = read_displacement(displacements).data, []
     for number, name in enumerate(["A/day 1/d.h5", "A/day 2/d.h5", "e.h5"], start=1):
@@ -418,16 +473,10 @@ def test_inputs_of_equal_names_have_results_in_folders(
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         write_arrays(paths[-1], {"u": data[:number]}, {"u": {"units": "field"}})
     results = tmp_path / "results"
-    vit_tfm("predict", *paths, "-o", results, *FTTC)
-    expected = ["A/day 1/d", "A/day 2/d", "e"]
-    for number, name in enumerate(expected, start=1):
-        traction = read_traction(results / f"{name}_tractions.h5")
+    vit_tfm("predict", *paths, "-o", results, "--controls", 0, *FTTC)
+    for number, name in enumerate(["A_day 1_d", "A_day 2_d", "e"], start=1):
+        traction = read_traction(results / name / "tractions.h5")
         assert traction.n_frames == number
-    write_arrays(tmp_path / "e.npz", {"u": data}, {"u": {"units": "field"}})
-    same = (paths[2], tmp_path / "e.npz")
-    line = error_of("predict", *same, "-o", results, *FTTC)
-    assert "e.h5 and" in line
-    assert "would have the same output file" in line
 
 
 @pytest.mark.parametrize("names", [("01u.npy", "01v.npy"), ("01v.npy", "01u.txt")])
@@ -451,8 +500,7 @@ def test_two_files_with_one_component_each_are_one_experiment(
     )
     vit_tfm("info", *both)
     vit_tfm("predict", *both, displacements, "-o", tmp_path / "out", *options)
-    found = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert found == ["01u_tractions.h5", "cells_tractions.h5"]
+    assert files_in(tmp_path / "out") == ["01u", "cells", *OVERVIEW]
 
 
 def test_an_experiment_that_fails_does_not_stop_the_others(
@@ -463,8 +511,8 @@ def test_an_experiment_that_fails_does_not_stop_the_others(
     result = CliRunner().invoke(main, list(map(str, arguments)))
     assert result.exit_code == 2
     assert "no.h5: there is no such file" in result.stderr
-    assert "1 of 2 inputs failed" in result.stderr
-    assert [path.name for path in results.iterdir()] == ["cells_tractions.h5"]
+    assert "1 of 2 experiments failed" in result.stderr
+    assert files_in(results) == ["cells", *OVERVIEW]
 
 
 def peak_of(use: Callable[[], object]) -> int:

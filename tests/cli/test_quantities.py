@@ -216,7 +216,7 @@ def test_predict_writes_the_table_that_quantities_writes(
     error = error_of("predict", path, "-o", out, *FTTC, "--region", "field")
     assert "add --quantities" in error
     error = error_of("predict", path, out, "-o", tmp_path, "--quantities", one, *FTTC)
-    assert "the table of one experiment" in error
+    assert "are tables of one experiment" in error
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_the_manifest_has_all_docks():
         "Traction": "napari-vit-tfm.traction",
         "Attention": "napari-vit-tfm.attention",
         "Quantities": "napari-vit-tfm.quantities",
+        "Batch": "napari-vit-tfm.batch",
     }
 
 
@@ -58,13 +59,15 @@ from napari.components import ViewerModel
 from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
 from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.batch.dock import BatchDock
 from napari_vit_tfm.napari.quantities.dock import QuantitiesDock
 from napari_vit_tfm.napari.traction.dock import TractionDock
 PluginManager.instance().discover()
 app = QApplication([])
 viewer = ViewerModel()
 viewer.open_sample("napari-vit-tfm", "discs")
-for dock in (TractionDock(viewer), AttentionDock(viewer), QuantitiesDock(viewer)):
+for kind in (TractionDock, AttentionDock, QuantitiesDock, BatchDock):
+    dock = kind(viewer)
     dock.bind()
     dock.unbind()
 assert "torch" not in sys.modules

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from napari_vit_tfm.batch.experiments import Experiment
 from napari_vit_tfm.batch.outcome import Outcome, outcome_of
 from napari_vit_tfm.errors import ConfigError
+from napari_vit_tfm.reconstruction import Cancelled
 
 _PATIENCE = "10s"
 """Time until a scheduler that does not answer is given up."""
@@ -16,6 +17,7 @@ def on_cluster(
     analyse: Callable[[Experiment], Outcome],
     experiments: Sequence[Experiment],
     scheduler: str,
+    is_cancelled: Callable[[], bool],
 ) -> Iterator[Outcome]:
     """Have the workers of a cluster analyse experiments.
 
@@ -27,6 +29,8 @@ def on_cluster(
         The experiments.
     scheduler : str
         Address of the scheduler, such as ``tcp://10.0.0.1:8786``.
+    is_cancelled : callable
+        Checked after every experiment. What the workers are doing then is not stopped.
 
     Yields
     ------
@@ -37,6 +41,8 @@ def on_cluster(
     ------
     ConfigError
         If Dask's scheduler package is missing, or no scheduler answers.
+    Cancelled
+        If `is_cancelled` returned True.
     """
     try:
         from distributed import Client, as_completed
@@ -56,3 +62,5 @@ def on_cluster(
         running = {client.submit(analyse, one, pure=False): one for one in experiments}
         for future in as_completed(running, loop=client.loop):  # type: ignore[no-untyped-call]
             yield outcome_of(future, running[future])
+            if is_cancelled():
+                raise Cancelled

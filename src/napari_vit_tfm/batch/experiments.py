@@ -1,46 +1,52 @@
-"""The table of experiments."""
+"""Experiments: rows of a table, or files."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import cast
 
-from napari_vit_tfm.config import YDirection
+from napari_vit_tfm.config import ReadingConfig, YDirection
 from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io import without_partners
 from napari_vit_tfm.quantities import QUANTITIES, SCALES
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
 
 FILE_COLUMN = "file"
+NAME_COLUMN = "experiment"
 MASK_COLUMN = "mask"
 
 _NUMBERS = ("young_pa", "poisson", "thickness_um", "spacing_um", "pixel_size_um")
 _WORDS = ("dataset", "unit", "y")
-COLUMNS = (FILE_COLUMN, MASK_COLUMN, *_NUMBERS, *_WORDS)
+COLUMNS = (FILE_COLUMN, NAME_COLUMN, MASK_COLUMN, *_NUMBERS, *_WORDS)
 """Columns with a meaning; all others are carried through to the summary."""
 
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 """Numbers such as 8.000, with a sign between the thousands or decimals."""
 
-RESERVED = ("experiment", "frame", "cell", "flags")
+RESERVED = ("frame", "cell", "flags")
 """Columns of the summary that the table of experiments must not have."""
+
+_NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^[. ]|[. ]$')
+"""What some operating system does not allow in the name of a folder."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One row of the table of experiments.
+    """One row of the table of experiments, or one file.
 
     Parameters
     ----------
     name : str
-        Name of its folder of results: that of the file, made unique.
+        Name of its folder of results.
     file : Path
         File, or folder of files, with the displacements.
     mask : Path, optional
@@ -50,6 +56,8 @@ class Experiment:
     spacing_um, pixel_size_um : float, optional
         Lengths that replace those in the file.
     dataset, unit, y : str, optional
+        As for `read_displacement`.
+    components_first : bool
         As for `read_displacement`.
     labels : mapping of str to str
         All other columns, such as condition and replicate.
@@ -65,8 +73,9 @@ class Experiment:
     pixel_size_um: float | None = None
     dataset: str | None = None
     unit: DisplacementUnit | None = None
-    y: YDirection | None = None
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    y: YDirection | None = ReadingConfig.y
+    components_first: bool = ReadingConfig.components_first
+    labels: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
 
 
@@ -84,6 +93,9 @@ def read_experiments(path: str | Path) -> list[Experiment]:
     Returns
     -------
     list of Experiment
+        Their names are in the column ``experiment``. Without one, the name is the path
+        of the file from the folder of the table, and the dataset, with underscores
+        between them, so that other rows do not change it.
 
     Raises
     ------
@@ -95,17 +107,20 @@ def read_experiments(path: str | Path) -> list[Experiment]:
     --------
     >>> from pathlib import Path
     >>> _ = Path("dishes.csv").write_text(
-    ...     "file,young_pa,condition\ncell1.h5,8000,control\ncell2.h5,8000,drug\n"
+    ...     "file,young_pa,condition\ncell1.h5,8000,control\nday 2/cell1.h5,8000,drug\n"
     ... )
     >>> first, second = read_experiments("dishes.csv")
     >>> first.name, first.gel.young_pa, dict(second.labels)
     ('cell1', 8000.0, {'condition': 'drug'})
+    >>> second.name
+    'day 2_cell1'
     """
     path = Path(path)
     folder = path.parent.absolute()
     header, rows, has_commas = _read(path)
     _check_header(path, header)
     experiments: list[Experiment] = []
+    given: set[str] = set()
     for number, values in rows:
         row = dict(zip(header, values, strict=False))
         try:
@@ -113,15 +128,54 @@ def read_experiments(path: str | Path) -> list[Experiment]:
                 raise ConfigError(
                     f"found {len(values)} fields, but the header has {len(header)}"
                 )
-            experiments.append(_experiment(row, folder, has_commas=has_commas))
+            name = _given_name(row, given)
+            experiment = _experiment(row, folder, has_commas=has_commas)
         except TFMError as error:
             file = folder / (row.get(FILE_COLUMN) or f"line {number}")
             reason = f"{path}, line {number}: {error}"
-            labels = _labels(row)
-            experiments.append(Experiment(file.stem, file, labels=labels, error=reason))
+            name, labels = "", _labels(row)
+            experiment = Experiment("", file, labels=labels, error=reason)
+        given.add(name.casefold())
+        experiments.append(replace(experiment, name=name))
     if not experiments:
         raise ConfigError(f"{path}: the table has no rows below its header")
-    return _with_unique_names(experiments)
+    return _with_names(experiments, folder, given)
+
+
+def experiments_of(files: Iterable[str | Path], folder: str | Path) -> list[Experiment]:
+    """Experiments of files, one each, of which nothing else is known.
+
+    Parameters
+    ----------
+    files : iterable of paths
+        Files, and folders whose files are one film. Two files with one component of a
+        field each are one experiment.
+    folder : path
+        Folder for the results. The name of an experiment is the path of its file from
+        there, with underscores between folders, so that other files do not change it.
+
+    Returns
+    -------
+    list of Experiment
+
+    Raises
+    ------
+    ConfigError
+        If a file is given twice.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.batch import experiments_of
+    >>> files = ["day 1/cell.h5", "day 2/cell.h5"]
+    >>> [one.name for one in experiments_of(files, "results")]
+    ['day 1_cell', 'day 2_cell']
+    """
+    paths = [Path(file).absolute() for file in files]
+    for path, n_times in Counter(path.resolve() for path in paths).items():
+        if n_times > 1:
+            raise ConfigError(f"{path}: the input is given twice")
+    experiments = [Experiment("", path) for path in without_partners(paths)]
+    return _with_names(experiments, Path(folder), set())
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
@@ -197,7 +251,7 @@ def _experiment(
     file = folder / row[FILE_COLUMN]
     mask = row.get(MASK_COLUMN)
     return Experiment(
-        name=file.stem,
+        name="",
         file=file,
         mask=folder / mask if mask else None,
         gel=Gel(numbers["young_pa"], numbers["poisson"], numbers["thickness_um"]),
@@ -232,19 +286,52 @@ def _number(name: str, text: str, *, has_commas: bool) -> float | None:
     return value
 
 
-def _with_unique_names(experiments: list[Experiment]) -> list[Experiment]:
-    """Add the folder to names that are not unique, and a number if it does not help."""
-    names = [one.name for one in experiments]
-    unique: list[Experiment] = []
-    taken: set[str] = set()
+def _given_name(row: Mapping[str, str], taken: set[str]) -> str:
+    """The name in a row; empty if there is none."""
+    name = row.get(NAME_COLUMN, "")
+    if _NOT_IN_NAMES.search(name):
+        raise ConfigError(
+            f"the experiment {name!r} cannot be the name of a folder: use letters, "
+            "digits, spaces, - and _"
+        )
+    if name and name.casefold() in taken:
+        raise ConfigError(f"the experiment {name!r} is there twice")
+    return name
+
+
+def _with_names(
+    experiments: list[Experiment], folder: Path, given: set[str]
+) -> list[Experiment]:
+    """Name the experiments that have no name, from their files.
+
+    Names that are equal get numbers, also if they differ in upper and lower case: some
+    operating systems do not tell such folders apart.
+    """
+    named: list[Experiment] = []
+    taken = set(given)
     for one in experiments:
         name = one.name
-        if names.count(name) > 1 and one.file.parent.name:
-            name = f"{one.file.parent.name}_{name}"
-        candidate, number = name, 1
-        while candidate in taken:
-            number += 1
-            candidate = f"{name}_{number}"
-        taken.add(candidate)
-        unique.append(replace(one, name=candidate))
-    return unique
+        if not name:
+            words = _words_of(one, folder)
+            name, number = words, 1
+            while name.casefold() in taken:
+                number += 1
+                name = f"{words}_{number}"
+            taken.add(name.casefold())
+        named.append(replace(one, name=name))
+    return named
+
+
+def _words_of(experiment: Experiment, folder: Path) -> str:
+    """The path of a file from a folder, and the array in the file, as one name."""
+    file = experiment.file
+    try:
+        above = Path(os.path.relpath(file.parent, folder))
+    except ValueError:
+        # They are on different drives.
+        above = file.parent.relative_to(file.anchor)
+    words = [part for part in above.parts if part != os.pardir]
+    words.append(file.name if file.is_dir() else file.stem)
+    if experiment.dataset is not None:
+        words.append(experiment.dataset)
+    return _NOT_IN_NAMES.sub("_", "_".join(words))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -33,31 +32,29 @@ Cells = dict[str, dict[str, list[float]]]
 """Means over the frames of every cell, by condition and replicate."""
 
 
-def draw_summary(summary: Path) -> Figure | None:
+def draw_summary(rows: Sequence[Mapping[str, str]]) -> Figure | None:
     """Draw the cells of every condition, with the means of the replicates on top.
 
     Cells of one dish are not independent: the replicates are what a test compares.
 
     Parameters
     ----------
-    summary : Path
-        Table written by `write_summary`.
+    rows : sequence of mapping of str to str
+        Rows of the summary, from `summary_rows`.
 
     Returns
     -------
     Figure or None
         One panel for each of `SHOWN`; a grey dot is a cell, its mean over the frames,
-        and a coloured diamond a replicate, the mean of its cells. None if the table has
+        and a coloured diamond a replicate, the mean of its cells. None if there are
         no rows.
     """
     from matplotlib.figure import Figure
 
-    with summary.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
     columns = {
         column: words
         for column, words in _columns().items()
-        if rows and column in rows[0]
+        if any(column in row for row in rows)
     }
     if not columns:
         return None
@@ -80,11 +77,11 @@ def _columns() -> dict[str, str]:
     return found
 
 
-def _cells(rows: list[dict[str, str]], column: str) -> Cells:
+def _cells(rows: Sequence[Mapping[str, str]], column: str) -> Cells:
     frames: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     where: dict[tuple[str, str, str], str] = {}
     for row in rows:
-        if row[column]:
+        if row.get(column):
             replicate = row.get(REPLICATE) or ""
             cell = (row["experiment"], row["cell"], replicate)
             frames[cell].append(float(row[column]))

@@ -1,4 +1,4 @@
-"""`Outcome`: what became of an experiment."""
+"""`Progress` of an experiment, and its `Outcome`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_vit_tfm.batch.experiments import Experiment
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the analysis of an experiment is.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    n_done : int
+        Number of frames that are done.
+    n_frames : int
+        Number of all frames; 0 as long as the file has not been opened.
+    """
+
+    experiment: Experiment
+    n_done: int
+    n_frames: int
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,96 @@
-"""The summary of a batch, and what was done."""
+"""The files about all experiments of a batch: summary, provenance and figure."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.batch.analysis import QUANTITIES, reason_of
+from napari_vit_tfm.batch.figure import draw_summary
 from napari_vit_tfm.batch.outcome import Outcome
-from napari_vit_tfm.batch.run import QUANTITIES
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.plotting import write_png
 
 SUMMARY = "summary.csv"
 PROVENANCE = "provenance.json"
+FIGURE = "summary.png"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The files about all experiments of a batch.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        Those that were written.
+    problems : tuple of str
+        Why others could not be written, one sentence each.
+    """
+
+    files: tuple[Path, ...]
+    problems: tuple[str, ...]
+
+
+def check_overview(folder: str | Path, inputs: Iterable[Path]) -> None:
+    """Raise an error if the overview would replace an input.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the batch.
+    inputs : iterable of Path
+        Table of experiments, displacements and masks.
+
+    Raises
+    ------
+    ConfigError
+        If one of them has the name of a file of the overview, in the same folder.
+    """
+    written = {
+        (Path(folder) / name).resolve() for name in (SUMMARY, PROVENANCE, FIGURE)
+    }
+    for path in inputs:
+        if path.resolve() in written:
+            raise ConfigError(
+                f"{path}: the input would be replaced by the summary: choose another "
+                "folder for the results"
+            )
+
+
+def write_overview(folder: str | Path, outcomes: Sequence[Outcome]) -> Overview:
+    """Write summary, provenance and figure of a batch.
+
+    A file that cannot be written, for example because it is open in Excel, does not
+    keep the others from being written.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the batch.
+    outcomes : sequence of Outcome
+        Outcomes in the order of the experiments.
+
+    Returns
+    -------
+    Overview
+    """
+    written: list[Path] = []
+    problems: list[str] = []
+    for name, write in _WRITERS.items():
+        try:
+            path = write(Path(folder), outcomes)
+        except OSError as error:
+            problems.append(reason_of(error, Path(folder) / name))
+        else:
+            written += [] if path is None else [path]
+    return Overview(tuple(written), tuple(problems))
 
 
 def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> Path:
@@ -34,7 +110,7 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> Path:
         table of experiments that are carried through. Columns of other units have
         other names, and are empty where they do not apply.
     """
-    rows = [row for outcome in outcomes for row in _rows(folder, outcome)]
+    rows = summary_rows(folder, outcomes)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     # Flags come last, as in the table of one experiment.
     if "flags" in columns:
@@ -49,6 +125,17 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def summary_rows(folder: Path, outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+    """The rows of the summary, by the names of their columns.
+
+    Parameters
+    ----------
+    folder, outcomes
+        As for `write_summary`.
+    """
+    return [row for outcome in outcomes for row in _rows(folder, outcome)]
 
 
 def _rows(folder: Path, outcome: Outcome) -> list[dict[str, str]]:
@@ -90,3 +177,30 @@ def write_provenance(folder: Path, outcomes: Sequence[Outcome]) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def write_figure(folder: Path, outcomes: Sequence[Outcome]) -> Path | None:
+    """Draw the summary with `draw_summary`, if it has any rows.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the batch. The figure is ``summary.png`` in it.
+    outcomes : sequence of Outcome
+        Outcomes in the order of the experiments.
+
+    Returns
+    -------
+    Path or None
+        The figure. Without rows there is none, and an earlier one is removed.
+    """
+    path = folder / FIGURE
+    figure = draw_summary(summary_rows(folder, outcomes))
+    if figure is None:
+        path.unlink(missing_ok=True)
+        return None
+    write_png(path, figure)
+    return path
+
+
+_WRITERS = {SUMMARY: write_summary, PROVENANCE: write_provenance, FIGURE: write_figure}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 from napari_vit_tfm.cli.options import (
     FILE,
     batch_size_option,
+    command_option,
     poisson_option,
     preparation_config,
     reconstruction_config,
@@ -20,17 +22,17 @@ from napari_vit_tfm.cli.options import (
 from napari_vit_tfm.cli.quantities import quantities_config
 from napari_vit_tfm.cli.reporting import note
 from napari_vit_tfm.config import (
+    BatchConfig,
     PreparationConfig,
     QuantitiesConfig,
     ReconstructionConfig,
 )
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.options import options_of
 
 if TYPE_CHECKING:
-    from napari_vit_tfm.batch import Outcome
-
-FIGURE = "summary.png"
+    from napari_vit_tfm.batch import Experiment, Outcome, Settings
 
 
 @click.command("batch")
@@ -43,15 +45,7 @@ FIGURE = "summary.png"
     metavar="FOLDER",
     help="Folder to write.",
 )
-@click.option(
-    "--workers",
-    "n_workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Processes that analyse experiments at the same time.",
-)
+@command_option(options_of(BatchConfig)["n_workers"])
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -81,51 +75,77 @@ def command(
     """Analyse all experiments in a table.
 
     EXPERIMENTS.csv has one row for each experiment, and a column `file`. It may have
-    the columns mask, young_pa, poisson, thickness_um, spacing_um, pixel_size_um,
-    dataset, unit and y. All others, such as condition and replicate, are carried
-    through to the summary. Writes tractions and quantities of each experiment,
-    summary.csv, provenance.json and summary.png. What is done already is skipped.
+    the columns experiment (a name), mask, young_pa, poisson, thickness_um,
+    spacing_um, pixel_size_um, dataset, unit and y. All others, such as condition and
+    replicate, are carried through to the summary. Writes tractions and quantities of
+    each experiment, summary.csv, provenance.json and summary.png. What is done already
+    is skipped.
     """
-    from napari_vit_tfm.batch import (
-        Settings,
-        draw_summary,
-        read_experiments,
-        run_batch,
-        write_provenance,
-        write_summary,
-    )
-    from napari_vit_tfm.batch.summary import SUMMARY
-    from napari_vit_tfm.plotting import write_png
+    from napari_vit_tfm.batch import Settings, check_overview, read_experiments
 
-    if table.resolve() == (output / SUMMARY).resolve():
-        raise ConfigError(
-            f"{table}: the summary would replace the table of experiments: choose "
-            "another folder"
-        )
-    experiments = read_experiments(table)
+    check_overview(output, [table])
     settings = Settings(
         gel=Gel(young_pa, poisson, thickness_um),
         config=replace(config, batch_size=batch_size),
         preparation=preparation,
         quantities=quantities,
     )
+    analyse_all(
+        read_experiments(table),
+        output,
+        settings,
+        n_workers=n_workers,
+        scheduler=scheduler,
+    )
+
+
+def analyse_all(
+    experiments: Sequence[Experiment],
+    folder: Path,
+    settings: Settings,
+    *,
+    n_workers: int = BatchConfig.n_workers,
+    scheduler: str | None = None,
+) -> None:
+    """Analyse experiments, print what became of them, and write the overview.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        The experiments.
+    folder : Path
+        Folder of the results.
+    settings : Settings
+        Method and options.
+    n_workers, scheduler
+        As for `run_batch`.
+
+    Raises
+    ------
+    ConfigError
+        At the end, if experiments failed or a file of the overview cannot be written.
+    """
+    from napari_vit_tfm.batch import check_overview, run_batch, write_overview
+
+    for one in experiments:
+        check_overview(folder, [one.file, *([one.mask] if one.mask else [])])
     outcomes = run_batch(
         experiments,
-        output,
+        folder,
         settings=settings,
         n_workers=n_workers,
         scheduler=scheduler,
         on_outcome=_report,
     )
-    summary = write_summary(output, outcomes)
-    write_provenance(output, outcomes)
-    figure = draw_summary(summary)
-    if figure is not None:
-        write_png(output / FIGURE, figure)
-    click.echo(f"summary: {summary}")
+    overview = write_overview(folder, outcomes)
+    click.echo(f"written: {', '.join(map(str, overview.files))}")
+    for problem in overview.problems:
+        click.echo(f"Error: {problem}", err=True)
     failed = sum(bool(outcome.error) for outcome in outcomes)
     if failed:
         raise ConfigError(f"{failed} of {len(outcomes)} experiments failed")
+    if overview.problems:
+        raise ConfigError("all experiments are done, but not all files were written")
 
 
 def _report(outcome: Outcome) -> None:

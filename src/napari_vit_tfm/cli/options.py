@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,11 +153,10 @@ class DisplacementSource:
     components_first: bool = ReadingConfig.components_first
     is_series: bool = ReadingConfig.is_series
 
-    def experiments(self) -> list[DisplacementSource]:
-        """One source for each experiment."""
-        if self.is_series:
-            return [self]
-        return [replace(self, paths=(path,)) for path in self.paths]
+    @property
+    def n_experiments(self) -> int:
+        """Number of experiments: one film, or one for each path."""
+        return 1 if self.is_series else len(self.paths)
 
     def __str__(self) -> str:
         rest = len(self.paths) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from napari_vit_tfm.cli.batch import analyse_all
 from napari_vit_tfm.cli.options import (
     FILE,
     DisplacementSource,
@@ -26,13 +26,14 @@ from napari_vit_tfm.cli.quantities import (
     TableOptions,
     table_options,
 )
-from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
-from napari_vit_tfm.errors import ConfigError, TFMError
+from napari_vit_tfm.config import (
+    PreparationConfig,
+    QuantitiesConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words
-
-RESULT_ENDING = "_tractions.h5"
-"""Ending of the files in a folder of results."""
 
 
 @click.command("predict")
@@ -44,9 +45,8 @@ RESULT_ENDING = "_tractions.h5"
     required=True,
     metavar="FILE|FOLDER",
     help=f"File to write: {' or '.join(map(format_in_words, exporters()))}. For "
-    "several experiments, a folder, in which every input INPUT.txt gets a file "
-    f"INPUT{RESULT_ENDING}; if two inputs have the same name, it also gets their "
-    "folders.",
+    "several experiments, a folder with the results of each and a summary, as of "
+    "vit-tfm batch.",
 )
 @young_option
 @poisson_option
@@ -60,7 +60,7 @@ RESULT_ENDING = "_tractions.h5"
     type=FILE,
     metavar="TABLE.csv",
     help="Write energies, forces and moments of the cells, too, as vit-tfm quantities "
-    "does.",
+    "does. Of several experiments, they are always written.",
 )
 @table_options
 def command(
@@ -80,76 +80,76 @@ def command(
 
     INPUT is a file or a folder. The files of a folder are one film. Several inputs are
     several experiments, unless --series says that they are one film; two files with
-    one component each are one experiment.
+    one component each are one experiment. Several experiments are analysed as by
+    vit-tfm batch: a failing one does not stop the others, and what is done already is
+    skipped.
     Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
     notes about what is unusual in the displacements, such as outliers.
     """
+    config = replace(config, batch_size=batch_size)
+    gel = Gel(young_pa, poisson, thickness_um)
+    if source.n_experiments > 1:
+        _check_options_of_several(output, table, tables)
+        settings = (gel, config, preparation, tables.config)
+        _predict_several(source, output, *settings)
+        return
     tables.check(table, inputs=source.paths, others=[output])
-    predict = partial(
-        _predict,
+    _predict(
+        source,
+        output,
         table=table,
         tables=tables,
-        gel=Gel(young_pa, poisson, thickness_um),
+        gel=gel,
         preparation=preparation,
-        config=replace(config, batch_size=batch_size),
+        config=config,
     )
-    experiments = source.experiments()
-    if len(experiments) == 1:
-        predict(source, output)
-        return
-    if table is not None:
-        raise ConfigError(
-            "--quantities writes the table of one experiment: give one input, or use "
-            "vit-tfm quantities for each result"
-        )
-    failed = 0
-    for experiment, target in zip(
-        experiments, _targets(experiments, output), strict=True
-    ):
-        try:
-            predict(experiment, target)
-        except TFMError as error:
-            failed += 1
-            click.echo(f"Error: {error}", err=True)
-    if failed:
-        raise ConfigError(f"{failed} of {len(experiments)} inputs failed")
 
 
-def _targets(experiments: list[DisplacementSource], folder: Path) -> list[Path]:
-    """One file for each experiment in the folder, which is created.
-
-    If two of them have the same name, the files are put into folders as the inputs are.
-    """
+def _check_options_of_several(
+    folder: Path, table: Path | None, tables: TableOptions
+) -> None:
+    """Raise an error for options that belong to one experiment."""
     if folder.suffix and not folder.is_dir():
         raise ConfigError(
             f"{folder}: several inputs are several experiments, expected a folder for "
-            "their tractions; if they are the frames of one film, add --series"
+            "their results; if they are the frames of one film, add --series"
         )
-    inputs = [one.paths[0].resolve() for one in experiments]
-    targets = [folder / _result_name(path) for path in inputs]
-    if len(set(targets)) < len(targets):
-        above = os.path.commonpath([path.parent for path in inputs])
-        targets = [
-            folder / path.parent.relative_to(above) / _result_name(path)
-            for path in inputs
-        ]
-    for number, (path, target) in enumerate(zip(inputs, targets, strict=True)):
-        if path in inputs[:number]:
-            raise ConfigError(f"{path}: the input is given twice")
-        if target in targets[:number]:
-            other = inputs[targets.index(target)]
-            raise ConfigError(
-                f"{other} and {path} would have the same output file {target}: give "
-                "them to separate commands, with other folders"
-            )
-    for target in targets:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    return targets
+    if table is not None or tables.adhesions is not None:
+        raise ConfigError(
+            "--quantities and --adhesions are tables of one experiment; the folder of "
+            "several has both tables of each: leave the options out"
+        )
+    if tables.mask is not None:
+        raise ConfigError(
+            "--mask is the mask of one experiment: for several, use vit-tfm batch with "
+            "a table that has a column mask"
+        )
 
 
-def _result_name(path: Path) -> str:
-    """Name of the file of results of a file or a folder."""
-    return (path.name if path.is_dir() else path.stem) + RESULT_ENDING
+def _predict_several(
+    source: DisplacementSource,
+    folder: Path,
+    gel: Gel,
+    config: ReconstructionConfig,
+    preparation: PreparationConfig,
+    quantities: QuantitiesConfig,
+) -> None:
+    """Do what ``vit-tfm batch`` does, with the same options for all inputs."""
+    from napari_vit_tfm.batch import Settings, experiments_of
+
+    experiments = [
+        replace(
+            one,
+            dataset=source.dataset,
+            unit=source.unit,
+            spacing_um=source.spacing_um,
+            pixel_size_um=source.pixel_size_um,
+            y=source.y,
+            components_first=source.components_first,
+        )
+        for one in experiments_of(source.paths, folder)
+    ]
+    analyse_all(experiments, folder, Settings(gel, config, preparation, quantities))
 
 
 def _predict(

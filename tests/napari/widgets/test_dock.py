@@ -1,4 +1,4 @@
-"""The base class of both docks."""
+"""The base classes of the docks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from PyQt6 import sip
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
-from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.dock import FieldDock
 
 
-class RecordingDock(Dock):
+class RecordingDock(FieldDock):
     """Records when it starts and stops watching the viewer."""
 
     def __init__(self, viewer) -> None:

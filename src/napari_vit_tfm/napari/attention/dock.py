@@ -101,7 +101,7 @@ class AttentionDock(ModelDock):
 
     def _lay_out(self) -> None:
         self.form.addRow("Displacement", self.fields)
-        self.add_model_rows()
+        self.model_rows.add()
         self.rows.addWidget(self.switch)
         self.rows.addLayout(self.form)
         self.rows.addWidget(self.controls)

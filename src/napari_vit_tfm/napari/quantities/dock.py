@@ -56,7 +56,7 @@ from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
 from napari_vit_tfm.napari.quantities.table import ResultTable
 from napari_vit_tfm.napari.quantities.traction_list import TractionList
 from napari_vit_tfm.napari.widgets.cancel_button_progress import CancelButtonProgress
-from napari_vit_tfm.napari.widgets.dock import Dock
+from napari_vit_tfm.napari.widgets.dock import FieldDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
@@ -143,7 +143,7 @@ class Running:
     labels: weakref.ref[Labels] | None
 
 
-class QuantitiesDock(Dock):
+class QuantitiesDock(FieldDock):
     """Measures tractions in cells, and shows a table and a plot over time.
 
     Parameters

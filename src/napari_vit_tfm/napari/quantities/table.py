@@ -14,19 +14,16 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]
     Qt,
     Signal,
 )
-from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence
-from qtpy.QtWidgets import QTableView, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_vit_tfm.napari.widgets.table import CopiedTable
 from napari_vit_tfm.quantities import Table
 from napari_vit_tfm.quantities.tables import Value, exact
-
-_LEAST_HEIGHT = 150
-_ROW_PADDING = 6
 
 Role = Qt.ItemDataRole
 
 
-class ResultTable(QTableView):
+class ResultTable(CopiedTable):
     """A table that is sorted by a click on its header, and copied as text.
 
     Columns without any value are hidden.
@@ -50,11 +47,6 @@ class ResultTable(QTableView):
         self._sorted.setSourceModel(self._rows)
         self.setModel(self._sorted)
         self.setSortingEnabled(True)
-        self.setMinimumHeight(_LEAST_HEIGHT)
-        numbers = self.verticalHeader()
-        assert numbers is not None
-        numbers.hide()
-        numbers.setDefaultSectionSize(self.fontMetrics().lineSpacing() + _ROW_PADDING)
         selection = self.selectionModel()
         assert selection is not None
         selection.currentRowChanged.connect(self._on_line)
@@ -77,39 +69,9 @@ class ResultTable(QTableView):
             self.setColumnHidden(column, self._rows.is_empty(column))
         self.resizeColumnsToContents()
 
-    def text(self) -> str:
-        """The selected cells, or the whole table if there are not several.
-
-        Columns are separated by tabs, for spreadsheets, in the shown order. The first
-        line has their names.
-        """
-        selected = self.selectedIndexes()
-        if len(selected) > 1:
-            rows = sorted({index.row() for index in selected})
-            columns = sorted({index.column() for index in selected})
-        else:
-            rows = list(range(self._sorted.rowCount()))
-            columns = list(range(self._sorted.columnCount()))
-        columns = [column for column in columns if not self.isColumnHidden(column)]
-        lines = [[self._rows.names[column] for column in columns]]
-        lines += [[self._exact(row, column) for column in columns] for row in rows]
-        return "\n".join("\t".join(line) for line in lines)
-
-    def copy(self) -> None:
-        """Copy `text` to the clipboard."""
-        clipboard = QGuiApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setText(self.text())
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Copy on Ctrl+C; Qt would copy one cell."""
-        if event is not None and event.matches(QKeySequence.StandardKey.Copy):
-            self.copy()
-        else:
-            super().keyPressEvent(event)
-
-    def _exact(self, row: int, column: int) -> str:
-        value = self._sorted.index(row, column).data(Role.UserRole)
+    def cell_text(self, index: QModelIndex) -> str:
+        """The exact number of a cell, or its text."""
+        value = index.data(Role.UserRole)
         return "" if value is None else exact(value)
 
     def _on_line(self, index: QModelIndex) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ from qtpy.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
-    QWidget,
 )
-from superqt import QCollapsible
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import (
@@ -35,6 +33,7 @@ from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.registry import min_side_of
+from napari_vit_tfm.napari.computing import COMPUTING
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.metadata import Description
@@ -64,14 +63,11 @@ from napari_vit_tfm.napari.widgets.cancel_button_progress import (
 )
 from napari_vit_tfm.napari.widgets.dock import ModelDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
-from napari_vit_tfm.napari.widgets.forms import (
-    Form,
-    form_layout,
-)
+from napari_vit_tfm.napari.widgets.forms import Form, form_section
 from napari_vit_tfm.napari.widgets.inputs import (
     text_label,
 )
-from napari_vit_tfm.options import Option, options_of, words_of
+from napari_vit_tfm.options import options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch, check_size
 from napari_vit_tfm.scripts import as_command, as_python
@@ -82,23 +78,6 @@ _NOT_FINITE = (
     "The tractions are not finite, so there are no new layers. Check the "
     "displacements, their unit and the gel."
 )
-
-_COMPUTING = {
-    name: option
-    for name, option in options_of(ReconstructionConfig).items()
-    if name not in ("heads", "batch_size")
-}
-"""Options in the section *Computing*; the number of heads is shown with the model."""
-
-_BATCH = {
-    name: dataclasses.replace(
-        option,
-        default=None,
-        about=dataclasses.replace(option.about, otherwise="automatic"),
-    )
-    for name, option in options_of(ReconstructionConfig).items()
-    if name == "batch_size"
-}
 
 _WAYS = {"Python": as_python, "command line": as_command}
 """Ways to write a reconstruction as text, by their names in the menu."""
@@ -172,13 +151,13 @@ class TractionDock(ModelDock):
         self.calibration = Form(DisplacementStack, self.form)
         self.y_axis = Form(_Y, self.form)
         self.gel = Form(Gel, self.form)
-        self.add_model_rows()
-        self.preparation, prepared = _section(
+        self.model_rows.add()
+        self.preparation, prepared = form_section(
             "Preparation", PreparationConfig, "What is done to the displacements first."
         )
-        self.computing, computed = _section(
+        self.computing, computed = form_section(
             "Computing",
-            _COMPUTING | _BATCH,
+            COMPUTING,
             "Views, device and batch size of the computation.",
         )
         self.rows.addLayout(self.form)
@@ -432,12 +411,9 @@ class TractionDock(ModelDock):
         return Substrate(Gel(**self.gel.values()))
 
     def _config(self) -> ReconstructionConfig:
-        return ReconstructionConfig(
-            model=self.model.value(),
-            heads=self.method.heads(),
-            options=self.method.given_values(),
-            **{name: self.computing[name].value for name in _COMPUTING},
-        )
+        computing = self.computing.values()
+        del computing["batch_size"]
+        return self.model_rows.config(**computing)
 
     def _preparation(self) -> PreparationConfig:
         return PreparationConfig(**self.preparation.values())
@@ -589,23 +565,6 @@ class TractionDock(ModelDock):
             clipboard.setText(text)
             self._outcome = f"Copied as {way}: {result.layers[0].name}"
         self.refresh()
-
-
-def _section(
-    title: str, options: type[Any] | Mapping[str, Option], tip: str
-) -> tuple[Form, QWidget]:
-    """A form in a section that can be opened."""
-    content = QWidget()
-    form = Form(options, form_layout(content))
-    section = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
-    section.setDuration(0)
-    layout = section.layout()
-    assert layout is not None
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(0)
-    section.setToolTip(tip)
-    section.addWidget(content)
-    return form, section
 
 
 def _pixel_size(

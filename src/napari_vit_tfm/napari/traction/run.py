@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from napari_vit_tfm.config import DisplayConfig, PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.napari.computing import with_batch_size
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import (
@@ -41,8 +42,7 @@ class Run:
     preparation : PreparationConfig
         What is done to the displacements first.
     batch_size : int, optional
-        Frames per batch. None is the default of `DisplayConfig` on the CPU, and that of
-        `ReconstructionConfig` on a GPU.
+        Frames per batch; see `with_batch_size`.
     """
 
     stack: DisplacementStack
@@ -50,14 +50,6 @@ class Run:
     config: ReconstructionConfig
     preparation: PreparationConfig
     batch_size: int | None = None
-
-    def config_on(self, device: str) -> ReconstructionConfig:
-        """The configuration with the batch size on a device."""
-        size = self.batch_size
-        if size is None:
-            on_gpu = ReconstructionConfig.batch_size
-            size = DisplayConfig.cpu_batch_size if device == "cpu" else on_gpu
-        return replace(self.config, batch_size=size)
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,7 @@ def reconstruct_run(
     for batch in reconstruct_batches(
         run.stack,
         substrate=run.substrate,
-        config=run.config_on(device),
+        config=with_batch_size(run.config, run.batch_size, device),
         method=method,
         preparation=run.preparation,
         is_cancelled=is_cancelled,

@@ -1,4 +1,4 @@
-"""`Dock` and `ModelDock`: base classes of the docks."""
+"""`Dock`, `FieldDock` and `ModelDock`: base classes of the docks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
 from napari_vit_tfm.napari.widgets.forms import form_layout, need_focus_for_wheel
 from napari_vit_tfm.napari.widgets.inputs import (
     FieldChooser,
-    MethodForm,
-    ModelChooser,
+    ModelRows,
     text_label,
 )
 from napari_vit_tfm.napari.widgets.status import StatusLine
@@ -30,7 +29,7 @@ _LEAST_HEIGHT = 150
 
 
 class Dock(QWidget):
-    """A dock for one field, with a button for its job.
+    """A dock with a button for its job.
 
     Its `rows` scroll if the window is small; its `footer` is always visible. The dock
     watches the viewer while it is visible. The button starts or cancels the job.
@@ -43,17 +42,9 @@ class Dock(QWidget):
         The viewer whose layers are used.
     message_lines : int, keyword-only
         Number of lines that are reserved for the message.
-    find : callable, keyword-only
-        Finds the fields of which one is chosen among the viewer's layers.
     """
 
-    def __init__(
-        self,
-        viewer: ViewerModel,
-        *,
-        message_lines: int,
-        find: Callable[[Iterable[Layer]], list[FieldLayers]] = find_displacements,
-    ) -> None:
+    def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__()
         self._viewer = viewer
         self.view = ViewFitter(viewer, self)
@@ -66,8 +57,6 @@ class Dock(QWidget):
         layout.addWidget(_Rows(body), 1)
         layout.addLayout(self.footer)
         self.form = form_layout()
-        self.fields = FieldChooser(viewer.layers, find=find)
-        need_focus_for_wheel(self.fields)
         self.message = text_label(message_lines)
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -92,17 +81,9 @@ class Dock(QWidget):
 
     def bind(self) -> None:
         """Watch the viewer."""
-        self.fields.bind()
-        self._viewer.layers.selection.events.active.connect(self._on_active_layer)
 
     def unbind(self) -> None:
         """Stop watching the viewer."""
-        self._viewer.layers.selection.events.active.disconnect(self._on_active_layer)
-        self.fields.unbind()
-
-    def _on_active_layer(self) -> None:
-        """Choose the field of the layer that is selected."""
-        self.fields.follow(self._viewer.layers.selection.active)
 
     @property
     def job(self) -> LatestJob[Any, Any, Any]:
@@ -129,7 +110,46 @@ class Dock(QWidget):
             self.cancel_job()
 
 
-class ModelDock(Dock):
+class FieldDock(Dock):
+    """A dock for one field, which is that of the selected layer.
+
+    Parameters
+    ----------
+    viewer, message_lines
+        As for `Dock`.
+    find : callable, keyword-only
+        Finds the fields of which one is chosen among the viewer's layers.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        *,
+        message_lines: int,
+        find: Callable[[Iterable[Layer]], list[FieldLayers]] = find_displacements,
+    ) -> None:
+        super().__init__(viewer, message_lines=message_lines)
+        self.fields = FieldChooser(viewer.layers, find=find)
+        need_focus_for_wheel(self.fields)
+
+    def bind(self) -> None:
+        """Watch the viewer."""
+        super().bind()
+        self.fields.bind()
+        self._viewer.layers.selection.events.active.connect(self._on_active_layer)
+
+    def unbind(self) -> None:
+        """Stop watching the viewer."""
+        self._viewer.layers.selection.events.active.disconnect(self._on_active_layer)
+        self.fields.unbind()
+        super().unbind()
+
+    def _on_active_layer(self) -> None:
+        """Choose the field of the layer that is selected."""
+        self.fields.follow(self._viewer.layers.selection.active)
+
+
+class ModelDock(FieldDock):
     """A dock for one displacement field and one model.
 
     Subclasses also define `status_text`.
@@ -143,20 +163,9 @@ class ModelDock(Dock):
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__(viewer, message_lines=message_lines)
         self.fields.setToolTip("The displacement field.")
-        self.model = ModelChooser()
-        self.model.setToolTip("The network or method that computes the tractions.")
-        need_focus_for_wheel(self.model)
-        self.method = MethodForm(self.form)
+        self.model_rows = ModelRows(self.form)
+        self.model, self.method = self.model_rows.model, self.model_rows.method
         self.status = StatusLine(viewer, self.status_text)
-
-    def add_model_rows(self) -> None:
-        """Add the model, and the options of its method, to the end of the form."""
-        self.form.addRow("Model", self.model)
-        self._show_method()
-        self.model.chosen.connect(self._show_method)
-
-    def _show_method(self) -> None:
-        self.method.show_for(self.model.value())
 
     def status_text(self) -> str:
         """The dock's text in the status bar, while `status` is bound."""

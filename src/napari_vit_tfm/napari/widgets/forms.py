@@ -33,6 +33,7 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_vit_tfm.options import Choice, Number, Option, Switch, options_of
 
@@ -117,6 +118,40 @@ class Form:
         for widget in self._widgets.values():
             self._layout.removeRow(widget.native)
         self._widgets = {}
+
+
+def form_section(
+    title: str, options: type[Any] | Mapping[str, Option], tip: str
+) -> tuple[Form, QWidget]:
+    """A form in a section that can be opened.
+
+    Parameters
+    ----------
+    title : str
+        Title of the section.
+    options : type or mapping of str to Option
+        As for `Form`.
+    tip : str
+        Tooltip of the section.
+
+    Returns
+    -------
+    form : Form
+        The form.
+    section : QWidget
+        The section.
+    """
+    content = QWidget()
+    form = Form(options, form_layout(content))
+    section = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+    section.setDuration(0)
+    layout = section.layout()
+    assert layout is not None
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    section.setToolTip(tip)
+    section.addWidget(content)
+    return form, section
 
 
 class NumberBox(RangedWidget[float]):

@@ -39,7 +39,11 @@ from napari_vit_tfm.napari.layers.registry import (
     forget_comparison,
     without_proxy,
 )
-from napari_vit_tfm.napari.widgets.forms import Form, may_shrink
+from napari_vit_tfm.napari.widgets.forms import (
+    Form,
+    may_shrink,
+    need_focus_for_wheel,
+)
 from napari_vit_tfm.options import Option, options_of
 
 _HEADS = "heads"
@@ -281,6 +285,47 @@ class MethodForm:
             for name, value in values
             if name != _HEADS and value is not None
         }
+
+
+class ModelRows:
+    """The rows of a form for the model, and the options of its method.
+
+    Parameters
+    ----------
+    layout : QFormLayout
+        Layout at whose end `add` adds the rows.
+    """
+
+    def __init__(self, layout: QFormLayout) -> None:
+        self._layout = layout
+        self.model = ModelChooser()
+        self.model.setToolTip("The network or method that computes the tractions.")
+        need_focus_for_wheel(self.model)
+        self.method = MethodForm(layout)
+
+    def add(self) -> None:
+        """Add the rows to the end of the form."""
+        self._layout.addRow("Model", self.model)
+        self._show_method()
+        self.model.chosen.connect(self._show_method)
+
+    def config(self, **computing: Any) -> ReconstructionConfig:
+        """The configuration in the rows.
+
+        Parameters
+        ----------
+        **computing
+            Other values of `ReconstructionConfig`.
+        """
+        return ReconstructionConfig(
+            model=self.model.value(),
+            heads=self.method.heads(),
+            options=self.method.given_values(),
+            **computing,
+        )
+
+    def _show_method(self) -> None:
+        self.method.show_for(self.model.value())
 
 
 def _options_for(model: str) -> Mapping[str, Option]:
