@@ -58,7 +58,7 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     wait_until(lambda: not dock.is_busy)
     inspector.look_at(evidence="influence")
     save_picture(viewer, folder / "inspector-influence.png")
-    inspector.look_at(evidence="knockout")
+    inspector.look_at(evidence="knockout", scale="peak")
     dock.test.click()
     wait_until(lambda: not dock.is_busy)
     save_picture(viewer, folder / "inspector-knockout.png")

@@ -204,17 +204,17 @@ def _effects(findings: PatchFindings, effects: KnockoutEffects) -> str:
     """The changes by knock-out, and what it leaves as it is."""
     map_, grid = findings.knockout, findings.frame.grid
     assert map_ is not None
-    own = grid.index(*findings.patch)
-    others = np.delete(map_.ravel(), own)
-    # Without the patch itself, the numbers of later patches are one less.
-    largest = int(others.argmax())
-    strongest = divmod(largest + (largest >= own), grid.columns)
+    others = np.ma.array(map_, mask=False)
+    others[findings.patch] = np.ma.masked
+    own, least, most = map(
+        change_words, (map_[findings.patch], others.min(), others.max())
+    )
+    strongest = divmod(int(others.argmax()), grid.columns)
     block, (head_block, head) = effects.strongest_block, effects.strongest_head
     return (
-        f"The traction changes by {change_words(float(map_[findings.patch]))} without attention to "
-        f"the patch itself, and by {change_words(others.min())} to "
-        f"{change_words(others.max())} ({patch_words(grid, strongest)}) without "
-        "attention to one other patch. With uniform attention it changes by up to "
+        f"The traction changes by {own} without attention to the patch itself, and by "
+        f"{least} to {most} ({patch_words(grid, strongest)}) without attention to one "
+        "other patch. With uniform attention it changes by up to "
         f"{change_words(effects.blocks[block])} (all heads of block {block + 1}) or "
         f"{change_words(effects.heads[head_block, head])} (head {head + 1} of block "
         f"{head_block + 1} alone). Information still arrives through other patches, "
