@@ -2,9 +2,10 @@
 
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
-``inspector.png``, ``inspector-displacement.png`` and ``inspector-influence.png``. Then
-it measures a sample and saves ``quantities.png`` and ``adhesions.png``, and analyses
-the example of ``batch_example.py`` and saves ``batch-dock.png``.
+``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png`` and
+``inspector-knockout.png``. Then it measures a sample and saves ``quantities.png`` and
+``adhesions.png``, and analyses the example of ``batch_example.py`` and saves
+``batch-dock.png``.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     wait_until(lambda: not dock.is_busy)
     inspector.look_at(evidence="influence")
     save_picture(viewer, folder / "inspector-influence.png")
+    inspector.look_at(evidence="knockout", scale="peak")
+    dock.test.click()
+    wait_until(lambda: not dock.is_busy)
+    save_picture(viewer, folder / "inspector-knockout.png")
 
 
 def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:

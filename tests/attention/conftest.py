@@ -40,6 +40,7 @@ def found(stack: DisplacementStack) -> PatchFindings:
         *(frame, (2, 0)),
         view=MapView(choice=MapChoice("attention", 3, "to")),
         with_influence=True,
+        with_knockout=True,
         with_faithfulness=True,
         inspection=QUICK,
     )

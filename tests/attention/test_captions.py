@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from made_up import frame_with
-from napari_vit_tfm.attention.captions import caption, share_words
+from napari_vit_tfm.attention.captions import caption, change_words, share_words
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import MapChoice
+from napari_vit_tfm.attention.knockout import KnockoutEffects
 from napari_vit_tfm.attention.patch import CHOSEN, MapView, PatchFindings
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.fields import DisplacementStack
@@ -140,3 +141,39 @@ def test_the_caption_gives_the_result_of_a_test(
     said = caption(replace(found, faithfulness=single))
     assert "Test of the rollout after block 2: area over random" in said
     assert "nan" not in said
+
+
+def test_the_caption_of_a_knockout(found: PatchFindings) -> None:
+    map_ = np.full((3, 4), 1e-4)
+    # The patch itself is the strongest, the second is another one.
+    map_[1, 2], map_[0, 3] = 0.5, 0.0316
+    heads = np.full((2, 3), 0.001)
+    heads[0, 2] = 0.042
+    effects = KnockoutEffects(np.array([0.05, 0.25]), heads, 0.02, 0.9)
+    one = replace(found, knockout=map_, effects=effects)
+    assert "attend to each patch" not in caption(one)
+    said = caption(one.showing(evidence="knockout"))
+    for words in (
+        "how much the traction that small computes there changes if this patch does "
+        "not attend to each patch, in any block (knock-out).",
+        "The traction changes by 50% without attention to the patch itself, and by "
+        "0.01% to 3.2% (patch (0, 3), number 3) without attention to one other patch.",
+        "With uniform attention it changes by up to 25% (all heads of block 2) or 4.2% "
+        "(head 3 of block 1 alone).",
+        "Information still arrives through other patches, and past the blocks.",
+    ):
+        assert words in said
+    # A patch behind the chosen one.
+    map_[2, 3] = 0.1
+    said = caption(one.showing(evidence="knockout"))
+    assert "0.01% to 10% (patch (2, 3), number 11)" in said
+    assert "weak" not in said
+    weak = replace(one, effects=replace(effects, strength=0.01))
+    assert "weak" not in caption(weak)
+    assert caption(weak.showing(evidence="knockout")).count("is weak, 1.0% of") == 1
+
+
+def test_changes_have_two_digits() -> None:
+    changes = (0.0, 3.26e-4, 0.0316, 0.253, 1.2)
+    expected = ["0%", "0.033%", "3.2%", "25%", "1.2e+02%"]
+    assert [change_words(change) for change in changes] == expected

@@ -67,6 +67,16 @@ def test_the_file_is_enough_to_draw_it_again(
         overlay(saved["influence"], saved["displacement"], grid=grid),
     )
     assert saved["reference_overlay.units"] == "1"
+    assert found.effects is not None
+    np.testing.assert_array_equal(saved["knockout"], found.knockout)
+    np.testing.assert_array_equal(saved["knockout_blocks"], found.effects.blocks)
+    np.testing.assert_array_equal(saved["knockout_heads"], found.effects.heads)
+    assert saved["knockout.units"] == "1"
+    assert saved["knockout.traction_rms"] == found.effects.traction_rms
+    assert saved["knockout.strength"] == found.effects.strength
+    assert saved["knockout_overlay"].shape == (17, 24)
+    assert saved["knockout_correlation"].shape == (2,)
+    assert saved["faithfulness_knockout"].shape == saved["faithfulness"].shape
 
 
 def test_a_file_without_attention(stack: DisplacementStack, tmp_path: Path) -> None:
@@ -84,6 +94,8 @@ def test_a_file_without_attention(stack: DisplacementStack, tmp_path: Path) -> N
     with h5py.File(tmp_path / "found.h5") as file:
         assert "rollout" not in file
         assert "influence_correlation" not in file
+        assert "knockout" not in file
+        assert "knockout_heads" not in file
         assert file["influence"].shape == (3, 3)
         assert file["influence_overlay"].shape == (17, 24)
         assert file.attrs["shown"] == "influence"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from made_up import frame_with
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.figures import findings_figure
 from napari_vit_tfm.attention.frame import MapChoice
-from napari_vit_tfm.attention.patch import CHOSEN, MapView, PatchFindings
+from napari_vit_tfm.attention.knockout import KnockoutEffects
+from napari_vit_tfm.attention.patch import (
+    CHOSEN,
+    EVIDENCE_WORDS,
+    Evidence,
+    MapView,
+    PatchFindings,
+)
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.plotting import write_png
@@ -29,6 +37,7 @@ def make() -> Make:
         n_blocks: int = 6,
         *,
         with_evidence: bool = False,
+        with_knockout: bool = False,
         spacing_um: float | None = 0.5,
         field: float = 1.0,
         **values: Any,
@@ -50,6 +59,11 @@ def make() -> Make:
                 "reference": generator.random((3, 5)),
                 "faithfulness": Faithfulness(shares, curves, random, 0.5),
             }
+        if with_knockout:
+            heads = generator.random((n_blocks, 2)) / 10
+            changes = 1 - 0.1 * np.arange(n_blocks)
+            evidence["knockout"] = generator.random((3, 5))
+            evidence["effects"] = KnockoutEffects(changes, heads, 0.01, 0.5)
         frame = frame_with(attention, stack, 0)
         return PatchFindings(frame, (1, 3), MapView(**values).on(frame), **evidence)
 
@@ -155,18 +169,52 @@ def test_the_evidence(make: Make) -> None:
         assert words in said
 
 
+@pytest.mark.parametrize("with_evidence", [False, True])
+def test_a_knockout_has_its_map_and_its_bars(make: Make, with_evidence: bool) -> None:
+    findings = make(6, with_evidence=with_evidence, with_knockout=True)
+    figure = findings_figure(findings)
+    said = texts(figure)
+    assert "knock-out: change of the traction" in said
+    assert "rank correlation" in said
+    assert ("influence: sensitivity" in said) is with_evidence
+    *_, axes = (
+        one for one in figure.get_axes() if one.get_ylabel().startswith("change")
+    )
+    assert axes.get_ylabel() == "change of the traction (%)"
+    blocks, heads = axes.containers
+    effects = findings.effects
+    assert effects is not None
+    heights = [bar.get_height() for bar in blocks]
+    np.testing.assert_allclose(heights, 100 * effects.blocks)
+    heights = [bar.get_height() for bar in heads]
+    np.testing.assert_allclose(heights, 100 * effects.heads.ravel())
+    # The heads of a block are inside its bar, one beside the other.
+    for number, bar in enumerate(heads):
+        block = blocks[number // 2]
+        assert bar.get_x() >= block.get_x()
+        assert bar.get_x() + bar.get_width() <= block.get_x() + block.get_width()
+
+
+def test_a_knockout_without_effect_is_drawn(make: Make) -> None:
+    findings = make(2, with_knockout=True)
+    nothing = KnockoutEffects(np.zeros(2), np.zeros((2, 2)), 0.01, 0.5)
+    one = replace(findings, effects=nothing, knockout=np.zeros((3, 5)))
+    assert "knock-out" in texts(findings_figure(one))
+
+
 @pytest.mark.parametrize("kind", ["weights", "displacement"])
 @pytest.mark.parametrize("scale", ["share", "peak"])
-@pytest.mark.parametrize("evidence", [None, "influence", "reference"])
+@pytest.mark.parametrize("evidence", [None, "influence", "reference", "knockout"])
 def test_the_map_over_the_field_is_the_one_that_is_shown(
-    make: Make, evidence: str | None, kind: str, scale: str
+    make: Make, evidence: Evidence | None, kind: str, scale: str
 ) -> None:
-    findings = make(2, with_evidence=True, evidence=evidence, kind=kind, scale=scale)
+    known = {"with_evidence": True, "with_knockout": True}
+    findings = make(2, **known, evidence=evidence, kind=kind, scale=scale)
     figure = findings_figure(findings)
     drawn = findings.picture()
     assert drawn is not None
     left = figure.get_axes()[0]
-    name = {None: "block 2", "reference": "physical reference"}.get(evidence, evidence)
+    name = "block 2" if evidence is None else EVIDENCE_WORDS[evidence]
     assert left.get_title().startswith(f"{name} over the field")
     (image,) = left.images
     np.testing.assert_array_equal(image.get_array(), drawn.data)

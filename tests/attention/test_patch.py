@@ -14,6 +14,7 @@ from napari_vit_tfm.attention.patch import (
     EVIDENCE,
     MapView,
     PatchFindings,
+    evidence_of,
     inspect_patch,
 )
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
@@ -37,7 +38,10 @@ def test_everything_is_found_out_about_the_same_map(found: PatchFindings) -> Non
     assert len(found.correlations(found.influence)) == 2
     assert found.correlations(found.map(1))[1] == pytest.approx(1)
     assert found.faithfulness is not None
-    assert list(found.faithfulness.changes) == [CHOSEN, "influence", "reference"]
+    assert found.effects is not None
+    assert found.effects.heads.shape == (2, 4)
+    assert list(found.evidence) == list(EVIDENCE)
+    assert list(found.faithfulness.changes) == [CHOSEN, *EVIDENCE]
 
 
 def test_a_method_without_attention(stack: DisplacementStack) -> None:
@@ -72,12 +76,12 @@ def test_what_is_shown_is_in_shares(found: PatchFindings) -> None:
         one = found.showing(evidence=evidence)
         assert one.shown is not None
         assert one.shown.sum() == pytest.approx(1)
-        unknown = replace(one, influence=None, reference=None)
+        unknown = replace(one, influence=None, reference=None, knockout=None)
         assert unknown.shown is None
         assert unknown.picture() is None
-    still = replace(one, influence=np.zeros((3, 3)), reference=np.zeros((3, 3)))
-    assert still.shown is not None
-    assert not still.shown.any()
+        still = replace(one, **{evidence: np.zeros((3, 3))})
+        assert still.shown is not None
+        assert not still.shown.any()
 
 
 def test_the_colours_of_displacements_end_at_the_longest_of_all_frames(
@@ -100,9 +104,11 @@ def test_the_scale_holds_the_other_patches_of_all_blocks(found: PatchFindings) -
         largest = max(others) * one.map(0).size
         assert one.shares_shown >= largest
         assert one.shares_shown in (4, 8, 16)
-    influence = np.zeros((3, 3))
-    influence[0, 1] = 1
-    assert replace(found, patch=(1, 1), influence=influence).shares_shown == 16
+    single = np.zeros((3, 3))
+    single[0, 1] = 1
+    for evidence in EVIDENCE:
+        one = replace(found, patch=(1, 1), **{evidence: single})
+        assert one.shares_shown == 16
 
 
 def test_what_is_not_there_is_said_before_anything_is_computed(
@@ -156,6 +162,10 @@ def test_a_view_is_brought_to_what_a_frame_has(
     assert MapView(choice=MapChoice("attention", 2)).on(found.frame).choice.head == 2
     without = prepare_frame(stack, 0, config=CPU, method=FTTCMethod())
     assert MapView().on(without) == MapView(0, evidence="influence")
+    assert MapView(evidence="knockout").on(without).evidence == "influence"
+    assert MapView(evidence="reference").on(without).evidence == "reference"
+    assert evidence_of(without.method) == ("influence", "reference")
+    assert evidence_of(found.frame.method) == EVIDENCE
     for view in (MapView(2), MapView(0, MapChoice("attention", 4))):
         with pytest.raises(IndexError, match="counted from 0"):
             inspect_patch(found.frame, (0, 0), view=view)

@@ -156,6 +156,37 @@ def test_influence_and_faithfulness(
     assert f"figure: {figure}" in result.stdout
 
 
+def test_knockout(
+    vit_tfm: Command, displacements: Path, network: Path, tmp_path: Path
+) -> None:
+    out, figure = tmp_path / "attention.npz", tmp_path / "attention.png"
+    arguments = ("attention", displacements, "--frame", 0, "--patch", "1,2", "-o", out)
+    result = vit_tfm(
+        *(*arguments, "--model", network, "--knockout", "--figure", figure)
+    )
+    saved = arrays_of(out)
+    assert saved["knockout"].shape == (4, 5)
+    assert saved["knockout_blocks"].shape == (2,)
+    assert saved["knockout_heads"].shape == (2, 2)
+    assert saved["knockout_correlation"].shape == (2,)
+    assert "influence" not in saved
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    said = result.stdout
+    assert "rank correlation with knockout, block by block: " in said
+    assert re.search(r"uniform attention of the patch, block by block: \S+%, ", said)
+    head = saved["knockout_heads"].argmax()
+    assert f"(head {head % 2 + 1} of block {head // 2 + 1})" in said
+    assert said.count("traction in the patch: ") == 1
+    assert "knockout with influence" not in said
+    result = vit_tfm(
+        *(*arguments, "--model", network, "--knockout", "--influence"),
+        *("--projections", 2, "--faithfulness"),
+    )
+    assert "rank correlation of knockout with influence: " in result.stdout
+    assert result.stdout.count("traction in the patch: ") == 1
+    assert "faithfulness_knockout" in arrays_of(out)
+
+
 def test_models_without_attention_have_an_influence(
     vit_tfm: Command, displacements: Path, tmp_path: Path
 ) -> None:
@@ -193,6 +224,10 @@ def test_other_maps(
         (("--block", 3), "no block 3: small.safetensors has 2"),
         (("--model", "fttc", "--influence", "--head", 2), "fttc is not a transformer"),
         (("--model", "fttc", "--influence", "--block", 1), "fttc is not a transformer"),
+        (
+            ("--model", "fttc", "--influence", "--knockout"),
+            "no attention to replace; leave out --knockout",
+        ),
         (("--source", "attention", "--head", 3), "no head 3: each block of small"),
         (("--head", 1), "--head needs --source attention"),
         (("--figure", "out.jpg"), "does not end with .png"),

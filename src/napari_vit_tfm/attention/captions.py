@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import MapChoice
+from napari_vit_tfm.attention.knockout import KnockoutEffects
 from napari_vit_tfm.attention.overlay import TIMES
 from napari_vit_tfm.attention.patch import CHOSEN, Map, PatchFindings
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
@@ -32,6 +33,11 @@ def share_words(grid: PatchGrid, patch: Patch, weights: Map | None) -> str:
         return words
     relative = weights[patch] * weights.size
     return f"{words}: {relative:.2f} {TIMES} uniform attention"
+
+
+def change_words(change: float) -> str:
+    """A relative change in percent, with two digits, since changes span decades."""
+    return f"{100 * change:.2g}%"
 
 
 def no_attention(model: str) -> str:
@@ -79,15 +85,20 @@ def caption(findings: PatchFindings) -> str:
     """
     weights = findings.shown
     assert weights is not None
-    sentences = [
-        _subject(findings),
-        _range_of_values(findings, weights),
-        _colour_scale(findings),
-    ]
+    values = _range_of_values(findings, weights)
+    if findings.view.evidence == "knockout" and findings.effects is not None:
+        values = _effects(findings, findings.effects)
+    sentences = [_subject(findings), values, _colour_scale(findings)]
     if findings.attention is None:
         sentences.insert(0, no_attention(findings.frame.model))
     if findings.faithfulness is not None:
         sentences.append(_test_result(findings, findings.faithfulness))
+    strength = _strength(findings)
+    if strength is not None and strength < _WEAK_TRACTION:
+        sentences.append(
+            f"The traction in this patch is weak, {_percent(strength)} of that in the "
+            "strongest patch, so its relative changes mean little."
+        )
     return " ".join(sentences)
 
 
@@ -98,6 +109,12 @@ def _subject(findings: PatchFindings) -> str:
         return (
             f"{where}: how strongly the traction that {findings.frame.model} computes "
             "there depends on the displacement in each patch."
+        )
+    if findings.view.evidence == "knockout":
+        return (
+            f"{where}: how much the traction that {findings.frame.model} computes "
+            "there changes if this patch does not attend to each patch, in any block "
+            "(knock-out)."
         )
     if findings.view.evidence == "reference":
         return (
@@ -132,18 +149,20 @@ def _test_result(findings: PatchFindings, found: Faithfulness) -> str:
     when = "neither sooner nor later"
     if abs(advantage) > _CHANCE_SPREADS * spread:
         when = "sooner" if advantage > 0 else "later"
-    result = (
+    return (
         f"Test: hiding patches in the order of {tested} changes the traction "
         f"{when} than hiding them in random order (area over random "
         f"{advantage:+.2f}, standard deviation of random orders {spread:.2f})."
     )
-    if found.strength < _WEAK_TRACTION:
-        result += (
-            " The traction in this patch is weak, "
-            f"{_percent(found.strength)} of that in the strongest patch, so its "
-            "relative changes mean little."
-        )
-    return result
+
+
+def _strength(findings: PatchFindings) -> float | None:
+    """Strength of the traction of whose relative changes the caption speaks."""
+    if findings.faithfulness is not None:
+        return findings.faithfulness.strength
+    if findings.view.evidence == "knockout" and findings.effects is not None:
+        return findings.effects.strength
+    return None
 
 
 def _tested_map(findings: PatchFindings) -> str:
@@ -179,6 +198,28 @@ def _range_of_values(findings: PatchFindings, weights: Map) -> str:
             f"other patches; {uniform}"
         )
     return f"The patch itself has {own:.1%}, the other patches {span}; {uniform}"
+
+
+def _effects(findings: PatchFindings, effects: KnockoutEffects) -> str:
+    """The changes by knock-out, and what it leaves as it is."""
+    map_, grid = findings.knockout, findings.frame.grid
+    assert map_ is not None
+    others = np.ma.array(map_, mask=False)
+    others[findings.patch] = np.ma.masked
+    own, least, most = map(
+        change_words, (map_[findings.patch], others.min(), others.max())
+    )
+    strongest = divmod(int(others.argmax()), grid.columns)
+    block, (head_block, head) = effects.strongest_block, effects.strongest_head
+    return (
+        f"The traction changes by {own} without attention to the patch itself, and by "
+        f"{least} to {most} ({patch_words(grid, strongest)}) without attention to one "
+        "other patch. With uniform attention it changes by up to "
+        f"{change_words(effects.blocks[block])} (all heads of block {block + 1}) or "
+        f"{change_words(effects.heads[head_block, head])} (head {head + 1} of block "
+        f"{head_block + 1} alone). Information still arrives through other patches, "
+        "and past the blocks."
+    )
 
 
 def _colour_scale(findings: PatchFindings) -> str:

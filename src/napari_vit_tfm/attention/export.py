@@ -16,7 +16,7 @@ from napari_vit_tfm import __version__
 from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.overlay import overlay
-from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE, PatchFindings
+from napari_vit_tfm.attention.patch import CHOSEN, PatchFindings
 from napari_vit_tfm.displacement.preparation import options_in_use
 from napari_vit_tfm.io import write_arrays
 
@@ -51,19 +51,25 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
         arrays |= _attention_arrays(findings)
         attributes["overlay"] = overlay_attributes
         attributes[""] |= _choice_attributes(findings)
-    for name in EVIDENCE:
-        map_ = getattr(findings, name)
-        if map_ is not None:
-            arrays[name] = map_
-            arrays[f"{name}_overlay"] = overlay(
-                map_,
-                findings.frame.displacement,
-                grid=findings.frame.grid,
-                kind=findings.view.kind,
-            )
-            attributes[f"{name}_overlay"] = overlay_attributes
-            if findings.attention is not None:
-                arrays[f"{name}_correlation"] = findings.correlations(map_)
+    for name, map_ in findings.evidence.items():
+        arrays[name] = map_
+        arrays[f"{name}_overlay"] = overlay(
+            map_,
+            findings.frame.displacement,
+            grid=findings.frame.grid,
+            kind=findings.view.kind,
+        )
+        attributes[f"{name}_overlay"] = overlay_attributes
+        if findings.attention is not None:
+            arrays[f"{name}_correlation"] = findings.correlations(map_)
+    if findings.effects is not None:
+        arrays["knockout_blocks"] = findings.effects.blocks
+        arrays["knockout_heads"] = findings.effects.heads
+        attributes["knockout"] = {
+            "units": "1",
+            "traction_rms": findings.effects.traction_rms,
+            "strength": findings.effects.strength,
+        }
     if findings.faithfulness is not None:
         arrays |= _faithfulness_arrays(findings.faithfulness)
         attributes["faithfulness"] = {

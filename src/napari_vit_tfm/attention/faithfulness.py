@@ -19,6 +19,7 @@ from scipy.integrate import trapezoid
 from scipy.sparse.linalg import spsolve
 
 from napari_vit_tfm.attention.callbacks import NO_CALLBACKS, Callbacks
+from napari_vit_tfm.attention.changes import PatchTraction
 from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.config import InspectionConfig
@@ -32,8 +33,7 @@ Order = npt.NDArray[np.intp]
 class Faithfulness:
     """How the traction in a patch changes as other patches are hidden.
 
-    A change is the root mean square of the traction's difference over the patch,
-    divided by the root mean square of the undisturbed traction.
+    A change is that of `changes.PatchTraction.relative_change`.
 
     Parameters
     ----------
@@ -45,8 +45,7 @@ class Faithfulness:
     random : array of shape (orders, points)
         Relative change when patches are hidden in random orders.
     strength : float
-        Root mean square of the patch's traction, divided by that of the patch
-        where it is largest. For a weak traction, relative changes mean little.
+        Strength of the patch's traction, see `changes.PatchTraction`.
     """
 
     shares: FloatArray
@@ -229,9 +228,8 @@ def _measure_changes(
     hidden = [orders[0][:count] for count in ends]
     hidden += [order[:count] for order in orders for count in between]
     solve, batch_size = _solver(frame), frame.config.batch_size
-    rows, columns = frame.grid.nodes(*patch)
-    strength = 0.0
-    tractions: list[FloatArray] = []
+    undisturbed: PatchTraction | None = None
+    changes: list[float] = []
     for start in range(0, len(hidden), batch_size):
         callbacks.check()
         batch = [
@@ -239,34 +237,15 @@ def _measure_changes(
             for patches in hidden[start : start + batch_size]
         ]
         found = solve(np.stack(batch))
-        if start == 0:
-            strength = _relative_strength(frame.grid, patch, found[0])
-        # A copy: a view would keep the whole field in memory.
-        tractions.extend(found[:, :, rows, columns].copy())
-        callbacks.progress("hiding patches", len(tractions), len(hidden))
-    undisturbed = tractions[0]
-    rms = np.sqrt(np.square(undisturbed).mean())
-    if rms == 0:
-        raise FieldError(
-            f"there is no traction in patch {patch[0]},{patch[1]} of this frame, so "
-            "its relative change cannot be measured"
-        )
-    changes = np.array(
-        [np.sqrt(np.square(one - undisturbed).mean()) for one in tractions]
-    )
-    changes /= rms
+        if undisturbed is None:
+            undisturbed = PatchTraction.of(found[0], frame.grid, patch)
+        changes.extend(map(undisturbed.relative_change, found))
+        callbacks.progress("hiding patches", len(changes), len(hidden))
+    assert undisturbed is not None
     curves = np.empty((len(orders), len(counts)))
     curves[:, 0], curves[:, -1] = changes[:2]
-    curves[:, 1:-1] = changes[2:].reshape(len(orders), len(between))
-    return curves, strength
-
-
-def _relative_strength(grid: PatchGrid, patch: Patch, traction: FloatArray) -> float:
-    """RMS traction of a patch relative to the strongest patch, from 0 to 1."""
-    nodes = grid.sums(np.ones(traction.shape[1:]))
-    squares = grid.sums(np.square(traction).sum(axis=0)) / nodes
-    largest = squares.max()
-    return float(np.sqrt(squares[patch] / largest)) if largest > 0 else 0.0
+    curves[:, 1:-1] = np.reshape(changes[2:], (len(orders), len(between)))
+    return curves, undisturbed.strength
 
 
 def _node_mask(grid: PatchGrid, patches: Order) -> npt.NDArray[np.bool_]:

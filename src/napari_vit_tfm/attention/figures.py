@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from napari_vit_tfm.attention.captions import caption, choice_words
 from napari_vit_tfm.attention.faithfulness import Faithfulness
+from napari_vit_tfm.attention.knockout import KnockoutEffects
 from napari_vit_tfm.attention.overlay import TIMES, Picture
 from napari_vit_tfm.attention.patch import (
     CHOSEN,
-    EVIDENCE,
     EVIDENCE_WORDS,
     Evidence,
     Map,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 _DECADES = 3
-"""Decades that the logarithmic colour scale of influence and reference spans."""
+"""Decades that the logarithmic colour scale of the evidence spans."""
 
 _EVIDENCE_TITLES: dict[Evidence, tuple[str, str]] = {
     "influence": (
@@ -46,18 +46,25 @@ _EVIDENCE_TITLES: dict[Evidence, tuple[str, str]] = {
         "physical reference: displacement of the\ngel by a force in the patch",
         "grid steps per t/E",
     ),
+    "knockout": (
+        "knock-out: change of the traction\nwithout attention to each patch",
+        "relative change of the traction",
+    ),
 }
 """Title and unit."""
 
 _CURVES = {
     "influence": (EVIDENCE_WORDS["influence"], COLOURS[1], "s"),
     "reference": (EVIDENCE_WORDS["reference"], COLOURS[2], "^"),
+    "knockout": (EVIDENCE_WORDS["knockout"], COLOURS[3], "D"),
 }
 """Label, colour and marker."""
 
 _WIDTH = 11.0
 _TEXT = 8
 _CHOSEN_PATCH = "#ff4d9d"
+_BLOCK_WIDTH = 0.86
+"""Width of a block's bar; the distance between blocks is 1."""
 
 
 def findings_figure(findings: PatchFindings) -> Figure:
@@ -72,9 +79,9 @@ def findings_figure(findings: PatchFindings) -> Figure:
     -------
     matplotlib.figure.Figure
         Top: the map shown, over the field, with the displacements as arrows; for
-        a method with attention also the maps of all blocks. Bottom, if computed:
-        influence, physical reference, the rank correlation of the maps with both,
-        and the faithfulness curve.
+        a method with attention also the maps of all blocks. Below, if computed:
+        influence, physical reference, the rank correlation of the maps with the
+        evidence, and the faithfulness curve; and the map and the effects of knock-out.
 
     Raises
     ------
@@ -92,9 +99,10 @@ def findings_figure(findings: PatchFindings) -> Figure:
     aspect = findings.frame.grid.field_shape[0] / findings.frame.grid.field_shape[1]
     lines = textwrap.wrap(caption(findings), 135)
     heights = [0.2 * len(lines) + 0.1, 4.9 * aspect + 1.2]
-    has_evidence = findings.influence is not None or findings.faithfulness is not None
-    if has_evidence:
-        heights.append(max(2.3 * aspect, 1.2) + 1.0)
+    rows = [_draw_evidence] if findings.evidence or findings.faithfulness else []
+    if findings.effects is not None:
+        rows.append(_draw_knockout)
+    heights += [max(2.3 * aspect, 1.2) + 1.0] * len(rows)
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     heading, above, *below = parts[:, 0]
@@ -105,8 +113,8 @@ def findings_figure(findings: PatchFindings) -> Figure:
         left, right = above.subfigures(1, 2, width_ratios=[1, 1.15])
         _draw_overlay(left, findings, drawn)
         _draw_gallery(right, findings)
-    for part in below:
-        _draw_evidence(part, findings)
+    for part, draw in zip(below, rows, strict=True):
+        draw(part, findings)
     return figure
 
 
@@ -180,15 +188,11 @@ def _draw_gallery(figure: SubFigure, findings: PatchFindings) -> None:
 
 
 def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
-    known = [
-        (evidence, map_, *_EVIDENCE_TITLES[evidence])
-        for evidence in EVIDENCE
-        if (map_ := getattr(findings, evidence)) is not None
-    ]
+    """Draw influence and reference, the rank correlations and the faithfulness."""
+    known = [name for name in findings.evidence if name != "knockout"]
     has_attention = findings.attention is not None
-    n_plots = int(has_attention and bool(known)) + int(
-        findings.faithfulness is not None
-    )
+    has_correlations = has_attention and bool(findings.evidence)
+    n_plots = int(has_correlations) + int(findings.faithfulness is not None)
     panels = list(
         figure.subplots(
             1,
@@ -197,17 +201,71 @@ def _draw_evidence(figure: SubFigure, findings: PatchFindings) -> None:
             width_ratios=[1.0] * len(known) + [1.15] * n_plots,
         ).flat
     )
-    for evidence, map_, title, unit in known:
-        axes = panels.pop(0)
-        image = _draw_patches(axes, findings, map_, **_log_colours(map_))
-        weight = "bold" if evidence == findings.view.evidence else "normal"
-        axes.set_title(title, fontsize=_TEXT, fontweight=weight)
-        _colour_bar(figure, image, axes, unit, extend="min")
-    if has_attention and known:
+    for evidence in known:
+        _draw_evidence_map(figure, panels.pop(0), findings, evidence)
+    if has_correlations:
         _draw_correlations(panels.pop(0), findings)
     if findings.faithfulness is not None:
         first = f"block {findings.view.block + 1}" if has_attention else "influence"
         _draw_faithfulness(panels.pop(0), findings.faithfulness, first)
+
+
+def _draw_knockout(figure: SubFigure, findings: PatchFindings) -> None:
+    """Draw the map of knock-out, and the changes for all blocks and heads."""
+    assert findings.effects is not None
+    left, right = figure.subplots(1, 2, width_ratios=[1, 2.4])
+    _draw_evidence_map(figure, left, findings, "knockout")
+    draw_effects(right, findings.effects, colour=_CURVES["knockout"][1])
+    right.set_xlabel("block", fontsize=_TEXT)
+    right.set_ylabel("change of the traction (%)", fontsize=_TEXT)
+    right.set_title(
+        "change of the traction with uniform attention of the patch", fontsize=_TEXT
+    )
+    _style_axes(right, legend="upper right")
+
+
+def draw_effects(axes: Axes, effects: KnockoutEffects, *, colour: str) -> None:
+    """Draw the effects of knock-out as bars: blocks, and their heads in front of them.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The axes; labels and title are left to the caller.
+    effects : KnockoutEffects
+        The changes; drawn in percent.
+    colour : str, keyword-only
+        Colour of the heads.
+    """
+    n_blocks, n_heads = effects.heads.shape
+    blocks = np.arange(1, n_blocks + 1)
+    width = _BLOCK_WIDTH / n_heads
+    axes.bar(
+        *(blocks, 100 * effects.blocks, _BLOCK_WIDTH),
+        color="0.75",
+        label="all heads of the block",
+    )
+    first = blocks - (_BLOCK_WIDTH - width) / 2
+    axes.bar(
+        (first[:, np.newaxis] + width * np.arange(n_heads)).ravel(),
+        100 * effects.heads.ravel(),
+        0.8 * width,
+        color=colour,
+        label=f"each of the {n_heads} heads alone",
+    )
+    axes.set_xticks(blocks)
+    # Room for the legend.
+    axes.set_ylim(0, 1.25 * (100 * max(effects.blocks.max(), effects.heads.max()) or 1))
+
+
+def _draw_evidence_map(
+    figure: SubFigure, axes: Axes, findings: PatchFindings, evidence: Evidence
+) -> None:
+    """Draw influence, reference or knock-out, patch by patch."""
+    map_, (title, unit) = findings.evidence[evidence], _EVIDENCE_TITLES[evidence]
+    image = _draw_patches(axes, findings, map_, **_log_colours(map_))
+    weight = "bold" if evidence == findings.view.evidence else "normal"
+    axes.set_title(title, fontsize=_TEXT, fontweight=weight)
+    _colour_bar(figure, image, axes, unit, extend="min")
 
 
 def _draw_patches(
@@ -234,20 +292,16 @@ def _draw_patches(
 
 def _draw_correlations(axes: Axes, findings: PatchFindings) -> None:
     ordinals = [block + 1 for block in findings.blocks]
-    for name in EVIDENCE:
-        other = getattr(findings, name)
-        if other is not None:
-            label, colour, marker = _CURVES[name]
-            values = findings.correlations(other)
-            axes.plot(ordinals, values, color=colour, marker=marker, ms=4, label=label)
+    for name, map_ in findings.evidence.items():
+        label, colour, marker = _CURVES[name]
+        values = findings.correlations(map_)
+        axes.plot(ordinals, values, color=colour, marker=marker, ms=4, label=label)
     axes.axhline(0, color=GREY, lw=0.8, ls=":")
     axes.set_ylim(-1, 1)
     axes.set_xticks(ordinals)
     axes.set_xlabel("block", fontsize=_TEXT)
     axes.set_ylabel("rank correlation", fontsize=_TEXT)
-    axes.set_title(
-        "rank correlation of the map\nwith influence and reference", fontsize=_TEXT
-    )
+    axes.set_title("rank correlation of the map\nwith the measures", fontsize=_TEXT)
     _style_axes(axes)
 
 
@@ -363,7 +417,9 @@ def _colour_bar(
     bar.ax.tick_params(labelsize=_TEXT)
 
 
-def _style_axes(axes: Axes, *, legend: Literal["best", "upper left"] = "best") -> None:
+def _style_axes(
+    axes: Axes, *, legend: Literal["best", "upper left", "upper right"] = "best"
+) -> None:
     axes.tick_params(labelsize=_TEXT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=_TEXT - 1, frameon=False, loc=legend)

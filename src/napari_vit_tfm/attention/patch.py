@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,11 @@ from napari_vit_tfm.attention.influence import (
     physical_reference,
     rank_correlation,
 )
+from napari_vit_tfm.attention.knockout import (
+    KnockoutEffects,
+    knockout_effects,
+    knockout_map,
+)
 from napari_vit_tfm.attention.overlay import (
     OverlayKind,
     OverlayScale,
@@ -34,22 +39,33 @@ from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import InspectionConfig
 from napari_vit_tfm.options import Choice
 
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
+
 CHOSEN = "map"
 """Key of the block's chosen map in `Faithfulness.changes`."""
 
 Map = npt.NDArray[np.floating]
 
-Evidence = Literal["influence", "reference"]
+Evidence = Literal["influence", "reference", "knockout"]
 """Maps that an attention map is compared with."""
 
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 EVIDENCE_WORDS: dict[Evidence, str] = {
     "influence": "influence",
     "reference": "physical reference",
+    "knockout": "knock-out",
 }
 
 LAST_BLOCK = sys.maxsize
 """Stands for the last block, whatever their number."""
+
+
+def evidence_of(method: ReconstructionMethod) -> tuple[Evidence, ...]:
+    """The evidence that can be computed for a method."""
+    if method.has_attention:
+        return EVIDENCE
+    return tuple(name for name in EVIDENCE if name != "knockout")
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,7 @@ class MapView:
         Block index, counted from zero.
     choice : MapChoice
         The chosen map of the block.
-    evidence : {"influence", "reference"}, optional
+    evidence : {"influence", "reference", "knockout"}, optional
         Shown instead of an attention map.
     kind : {"weights", "displacement"}
         Kind of overlay, as for `overlay.overlay`.
@@ -103,7 +119,7 @@ class MapView:
         """The view restricted to the blocks, heads and maps that a frame has."""
         method, evidence, choice = frame.method, self.evidence, self.choice
         if not method.has_attention:
-            evidence = evidence or "influence"
+            evidence = evidence if evidence in evidence_of(method) else "influence"
         elif choice.head is not None and choice.head >= method.n_heads:
             choice = replace(choice, head=None)
         block = min(self.block, max(method.n_blocks - 1, 0))
@@ -128,10 +144,13 @@ class PatchFindings:
         The map shown; it must be one that the frame has (`MapView.on`).
     influence, reference : arrays of shape (rows, columns), optional
         See `influence.influence_map` and `influence.physical_reference`.
+    knockout : array of shape (rows, columns), optional
+        See `knockout.knockout_map`; the attention is replaced in all blocks.
+    effects : KnockoutEffects, optional
+        See `knockout.knockout_effects`.
     faithfulness : Faithfulness, optional
         Has a curve for `CHOSEN`: the chosen map of the block, or the influence if
-        the method has no attention. May also have curves for "influence" and
-        "reference".
+        the method has no attention. May also have curves for the `evidence`.
     """
 
     frame: PreparedFrame
@@ -139,6 +158,8 @@ class PatchFindings:
     view: MapView
     influence: Map | None = None
     reference: Map | None = None
+    knockout: Map | None = None
+    effects: KnockoutEffects | None = None
     faithfulness: Faithfulness | None = None
 
     @property
@@ -150,6 +171,12 @@ class PatchFindings:
     def blocks(self) -> range:
         """Block indices; empty for a method without attention."""
         return range(self.frame.method.n_blocks)
+
+    @property
+    def evidence(self) -> dict[Evidence, Map]:
+        """The evidence that has been computed, by name."""
+        found = {name: getattr(self, name) for name in EVIDENCE}
+        return {name: map_ for name, map_ in found.items() if map_ is not None}
 
     def map(self, block: int) -> Map:
         """The chosen map of a block, ``(rows, columns)``."""
@@ -169,12 +196,12 @@ class PatchFindings:
     def shown(self) -> Map | None:
         """The map shown, ``(rows, columns)``; None until it has been computed.
 
-        Influence and physical reference are divided by their sum, so that they sum
-        to one like an attention map.
+        The evidence is divided by its sum, so that it sums to one like an attention
+        map.
         """
         if self.view.evidence is None:
             return self.map(self.view.block)
-        found: Map | None = getattr(self, self.view.evidence)
+        found = self.evidence.get(self.view.evidence)
         return None if found is None else _normalised(found)
 
     @cached_property
@@ -192,9 +219,8 @@ class PatchFindings:
         if attention is not None:
             choice = self.view.choice
             largest.append(attention.largest_of_others(*self.patch, choice=choice))
-        for evidence in (self.influence, self.reference):
-            if evidence is not None:
-                largest.append(float(_normalised(evidence)[others].max(initial=0)))
+        for map_ in self.evidence.values():
+            largest.append(float(_normalised(map_)[others].max(initial=0)))
         return shares_shown_for(max(largest) * others.size)
 
     def picture(self) -> Picture | None:
@@ -232,6 +258,7 @@ def inspect_patch(
     *,
     view: MapView = DEFAULT_VIEW,
     with_influence: bool = False,
+    with_knockout: bool = False,
     with_faithfulness: bool = False,
     inspection: InspectionConfig | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
@@ -246,14 +273,14 @@ def inspect_patch(
         Row and column of the patch.
     view : MapView, keyword-only
         The map shown. A method without attention shows the influence.
-    with_influence, with_faithfulness : bool, keyword-only
-        Whether to compute influence and physical reference, and faithfulness. A
-        method without attention needs the influence for its faithfulness, and it
-        is then computed in any case.
+    with_influence, with_knockout, with_faithfulness : bool, keyword-only
+        Whether to compute influence and physical reference, the map and the effects of
+        knock-out, and faithfulness. A method without attention needs the influence for
+        its faithfulness, and it is then computed in any case.
     inspection : InspectionConfig, keyword-only, optional
         Settings of influence and faithfulness.
     callbacks : Callbacks, keyword-only
-        Called while influence and faithfulness are computed.
+        Called while influence, knock-out and faithfulness are computed.
 
     Returns
     -------
@@ -262,7 +289,9 @@ def inspect_patch(
     Raises
     ------
     FieldError
-        If influence or faithfulness cannot be computed for this field.
+        If influence, knock-out or faithfulness cannot be computed for this field.
+    ModelError
+        If a method without attention is asked for a knock-out.
     IndexError
         If the patch, block or head does not exist.
     Cancelled
@@ -301,6 +330,12 @@ def inspect_patch(
             ),
             reference=physical_reference(frame.grid, patch),
         )
+    if with_knockout:
+        findings = replace(
+            findings,
+            effects=knockout_effects(frame, patch, callbacks=callbacks),
+            knockout=knockout_map(frame, patch, callbacks=callbacks),
+        )
     if with_faithfulness:
         curves = faithfulness(
             *(frame, patch, maps_to_test(findings)),
@@ -313,9 +348,7 @@ def inspect_patch(
 
 def maps_to_test(findings: PatchFindings) -> dict[str, Map]:
     """Maps for `faithfulness`: the chosen map (or influence), and computed evidence."""
-    evidence: dict[str, Map] = {
-        name: map_ for name in EVIDENCE if (map_ := getattr(findings, name)) is not None
-    }
+    evidence: dict[str, Map] = dict(findings.evidence.items())
     if not findings.frame.method.has_attention:
         return {CHOSEN: evidence.pop("influence"), **evidence}
     return {CHOSEN: findings.map(findings.view.block), **evidence}

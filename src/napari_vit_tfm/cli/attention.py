@@ -36,6 +36,7 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.options import options_of
 
 if TYPE_CHECKING:
+    from napari_vit_tfm.attention.knockout import KnockoutEffects
     from napari_vit_tfm.attention.patch import PatchFindings
     from napari_vit_tfm.models import ReconstructionMethod
 
@@ -106,6 +107,14 @@ _CHOICE = options_of(MapChoice)
 )
 @command_option(options_of(InspectionConfig)["n_projections"], name="projections")
 @click.option(
+    "--knockout",
+    "with_knockout",
+    is_flag=True,
+    help="Also replace the attention of the patch, and measure how its traction "
+    "changes: without attention to each of the patches, and with uniform attention in "
+    "each block and each head.",
+)
+@click.option(
     "--faithfulness",
     "with_faithfulness",
     is_flag=True,
@@ -136,6 +145,7 @@ def command(
     block: int | None,
     with_influence: bool,
     projections: int,
+    with_knockout: bool,
     with_faithfulness: bool,
     figure: Path | None,
     poisson: float | None,
@@ -148,9 +158,9 @@ def command(
     Writes `rollout`, (blocks, rows, columns): the patch's attention rollout over
     the grid of patches; `attention`, (blocks, heads, rows, columns): the attention
     of every head; and `overlay`, (blocks, H, W): the chosen map over the field, by
-    default times the length of the displacements. --influence and --faithfulness
-    add measures that a map can be compared with. They also work with models that
-    have no attention.
+    default times the length of the displacements. --influence, --knockout and
+    --faithfulness add measures that a map can be compared with. --influence and
+    --faithfulness also work with models that have no attention.
     """
     from napari_vit_tfm.attention.callbacks import Callbacks
     from napari_vit_tfm.attention.export import write_findings
@@ -170,6 +180,11 @@ def command(
     method = load_method(config)
     tests = with_influence or with_faithfulness
     _check_choice(method, map_source, head, block, tests)
+    if with_knockout and not method.has_attention:
+        raise ModelError(
+            f"{method.name} is not a transformer, so it has no attention to replace; "
+            "leave out --knockout"
+        )
     choice = MapChoice(map_source, None if head is None else head - 1, direction)
     view = MapView(LAST_BLOCK if block is None else block - 1, choice=choice, kind=kind)
     prepared = prepare_frame(
@@ -185,6 +200,7 @@ def command(
             *(prepared, patch),
             view=view,
             with_influence=with_influence,
+            with_knockout=with_knockout,
             with_faithfulness=with_faithfulness,
             inspection=InspectionConfig(n_projections=projections),
             callbacks=Callbacks(on_progress=_progress()),
@@ -247,7 +263,7 @@ def _progress() -> Callable[[str, int, int], None] | None:
 
 def _report(target: Path, findings: PatchFindings) -> None:
     """Print the results, and the name of the file that holds them."""
-    from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE
+    from napari_vit_tfm.attention.patch import CHOSEN
     from napari_vit_tfm.cli.reporting import SHORT_SHA256
 
     row, column = findings.patch
@@ -257,21 +273,49 @@ def _report(target: Path, findings: PatchFindings) -> None:
         f"attention: {target} (patch {row},{column} of "
         f"{grid.rows} x {grid.columns} in frame {frame.index}, {blocks})"
     )
-    if findings.influence is not None and findings.attention is not None:
-        for name in EVIDENCE:
-            values = findings.correlations(getattr(findings, name))
+    if findings.attention is not None:
+        for name, map_ in findings.evidence.items():
+            values = findings.correlations(map_)
             listed = ", ".join(f"{value:.2f}" for value in values)
             click.echo(f"rank correlation with {name}, block by block: {listed}")
+    strengths = []
+    if findings.effects is not None:
+        _report_effects(findings, findings.effects)
+        strengths.append(findings.effects.strength)
     if findings.faithfulness is not None:
         found = findings.faithfulness
         click.echo(
             f"faithfulness: area over random {found.advantage(CHOSEN):+.3f}, "
             f"standard deviation of random orders {found.spread:.3f}"
         )
+        strengths.append(found.strength)
+    if strengths:
         click.echo(
-            f"traction in the patch: {found.strength:.1%} of that in the patch where "
-            "it is largest"
+            f"traction in the patch: {strengths[0]:.1%} of that in the patch where it "
+            "is largest"
         )
     sha256 = frame.method.sha256[:SHORT_SHA256]
     weights = f"sha256 {sha256}" if sha256 else "no weights"
     click.echo(f"model: {frame.model}, {weights}")
+
+
+def _report_effects(findings: PatchFindings, effects: KnockoutEffects) -> None:
+    """Print the effects of knock-out, and how similar its map is to the influence."""
+    from napari_vit_tfm.attention.captions import change_words
+    from napari_vit_tfm.attention.influence import rank_correlation
+
+    if findings.knockout is not None and findings.influence is not None:
+        value = rank_correlation(
+            findings.knockout, findings.influence, patch=findings.patch
+        )
+        click.echo(f"rank correlation of knockout with influence: {value:.2f}")
+    listed = ", ".join(change_words(change) for change in effects.blocks)
+    click.echo(
+        "change of the traction with uniform attention of the patch, block by block: "
+        f"{listed}"
+    )
+    block, head = effects.strongest_head
+    click.echo(
+        "largest change with uniform attention in one head: "
+        f"{change_words(effects.heads.max())} (head {head + 1} of block {block + 1})"
+    )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from napari_vit_tfm.models.layers import TokenisedField
+
 
 class ReconstructionMethod(ABC):
     """Computes tractions from displacements, both in the reference form.
@@ -132,6 +134,28 @@ class ReconstructionMethod(ABC):
         -------
         list of tensors of shape (heads, P, P)
             One per block, for ``P = rows * columns`` patches in row-major order.
+
+        Raises
+        ------
+        ModelError
+            If the method has no attention.
+        """
+        return self.tokenised(displacement).attention()
+
+    def tokenised(self, displacement: Tensor) -> TokenisedField:
+        """One field as tokens, with the blocks and the rest of the network.
+
+        A method that averages over mirror images returns the network without
+        averaging.
+
+        Parameters
+        ----------
+        displacement : tensor of shape (1, 2, H, W)
+            The field.
+
+        Returns
+        -------
+        TokenisedField
 
         Raises
         ------

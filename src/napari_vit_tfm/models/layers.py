@@ -6,10 +6,15 @@ load without conversion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+ScoreEdit = Callable[[Tensor], Tensor]
+"""Replaces scores, the attention of one patch before the softmax: ``(n, heads, P)``
+to ``(N, heads, P)``. From one field it can make several variants."""
 
 
 class SelfAttention(nn.Module):
@@ -54,10 +59,43 @@ class SelfAttention(nn.Module):
     def forward_with_weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens to tokens and softmax attention ``(N, heads, P, P)``."""
         query, key, value = self._split(tokens)
-        scale = query.shape[-1] ** -0.5
-        scores = (query * scale) @ key.transpose(-2, -1)  # (N, heads, P, P)
-        weights = scores.softmax(dim=-1)
+        weights = _scores(query, key).softmax(dim=-1)
         return self._join(weights @ value), weights
+
+    def forward_with_edit(
+        self, tokens: Tensor, patch: int, edit: ScoreEdit
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens to tokens, and the token of one patch with edited attention.
+
+        Parameters
+        ----------
+        tokens : tensor of shape (n, P, width)
+            The tokens.
+        patch : int
+            The patch whose attention to all patches is edited.
+        edit : callable
+            Replaces its scores, ``(n, heads, P)`` to ``(N, heads, P)``, where N is n
+            or n is 1.
+
+        Returns
+        -------
+        attended : tensor of shape (n, P, width)
+            The result without the edit.
+        edited : tensor of shape (N, width)
+            The result of the patch with it.
+        """
+        query, key, value = self._split(tokens)
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        scores = _scores(query[:, :, patch : patch + 1], key)  # (n, heads, 1, P)
+        weights = edit(scores[:, :, 0]).softmax(dim=-1).unsqueeze(2)
+        return self._join(attended), self._join(weights @ value)[:, 0]
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    """Attention before the softmax, ``(N, heads, queries, keys)``."""
+    scale = query.shape[-1] ** -0.5
+    scores: Tensor = (query * scale) @ key.transpose(-2, -1)
+    return scores
 
 
 class MLP(nn.Module):
@@ -98,18 +136,71 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens ``(N, P, width)`` to tokens."""
-        tokens = tokens + self.attn(self.norm1(tokens))
-        out: Tensor = tokens + self.mlp(self.norm2(tokens))
-        return out
+        return self._transformed(tokens + self.attn(self.norm1(tokens)))
 
     def forward_with_weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens to tokens and softmax attention ``(N, heads, P, P)``."""
         attended, weights = self.attn.forward_with_weights(self.norm1(tokens))
-        tokens = tokens + attended
-        return tokens + self.mlp(self.norm2(tokens)), weights
+        return self._transformed(tokens + attended), weights
+
+    def forward_with_edit(self, tokens: Tensor, patch: int, edit: ScoreEdit) -> Tensor:
+        """Tokens ``(n, P, width)`` to tokens ``(N, P, width)``, with edited attention.
+
+        The parameters are those of `SelfAttention.forward_with_edit`. Only the token of
+        the patch differs from `forward`, and only this token is computed N times.
+        """
+        attended, edited = self.attn.forward_with_edit(self.norm1(tokens), patch, edit)
+        out = self._transformed(tokens + attended)
+        changed = self._transformed(tokens[:, patch] + edited)  # (N, width)
+        out = out.expand(len(changed), -1, -1).clone()
+        out[:, patch] = changed
+        return out
+
+    def _transformed(self, tokens: Tensor) -> Tensor:
+        """The second half of the block."""
+        out: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return out
 
 
-def attention_of(blocks: Iterable[nn.Module], tokens: Tensor) -> list[Tensor]:
+@dataclass(frozen=True, eq=False)
+class TokenisedField:
+    """Fields as tokens, with the parts of the network that they pass next.
+
+    Parameters
+    ----------
+    tokens : tensor of shape (N, P, width)
+        Input of the first block.
+    blocks : sequence of Block
+        Blocks of the encoder, in order.
+    decode : callable
+        From the output of the last block to tractions ``t / E``, ``(N, 2, H, W)``. For
+        the tokens of one field, it takes any number of variants of them.
+    """
+
+    tokens: Tensor
+    blocks: tuple[Block, ...]
+    decode: Callable[[Tensor], Tensor]
+
+    def traction(self) -> Tensor:
+        """Tractions ``t / E`` of the fields, ``(N, 2, H, W)``."""
+        tokens = self.tokens
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.decode(tokens)
+
+    def attention(self) -> list[Tensor]:
+        """Softmax attention of each block, for one field; see `attention_of`."""
+        return attention_of(self.blocks, self.tokens)
+
+
+def blocks_of(modules: nn.ModuleList) -> tuple[Block, ...]:
+    """The blocks of an encoder, with their type."""
+    blocks = tuple(module for module in modules if isinstance(module, Block))
+    assert len(blocks) == len(modules)
+    return blocks
+
+
+def attention_of(blocks: Iterable[Block], tokens: Tensor) -> list[Tensor]:
     """Softmax attention of each block, for the tokens of one field.
 
     Parameters
@@ -126,7 +217,6 @@ def attention_of(blocks: Iterable[nn.Module], tokens: Tensor) -> list[Tensor]:
     """
     attention = []
     for block in blocks:
-        assert isinstance(block, Block)
         tokens, weights = block.forward_with_weights(tokens)
         attention.append(weights[0])
     return attention

@@ -21,7 +21,7 @@ from torch.nn import functional
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.checkpoint import read_checkpoint
-from napari_vit_tfm.models.layers import Block, attention_of
+from napari_vit_tfm.models.layers import Block, TokenisedField, blocks_of
 
 Form = Literal["linear", "convolutional"]
 """Form of the head: ``mlp`` and ``convTrans``, or ``convTrans1`` to ``convTrans3``."""
@@ -233,11 +233,7 @@ class OriginalViT(nn.Module):
 
     def forward(self, displacement: Tensor) -> Tensor:
         """Displacements ``u / L`` to tractions ``t / E``, both ``(N, 2, H, W)``."""
-        tokens = self._tokens(displacement)  # (N, P, width)
-        for block in self.blocks:
-            tokens = block(tokens)
-        out: Tensor = self.rec_trac_head(self.norm(tokens), self.config.side)
-        return out
+        return self.tokenised(displacement).traction()
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
         """Softmax attention of each block, for one field ``(1, 2, H, W)``.
@@ -247,11 +243,16 @@ class OriginalViT(nn.Module):
         list of tensors of shape (heads, P, P)
             One per block, for ``P`` patches in row-major order.
         """
-        return attention_of(self.blocks, self._tokens(displacement))
+        return self.tokenised(displacement).attention()
 
-    def _tokens(self, displacement: Tensor) -> Tensor:
-        tokens: Tensor = self.patch_embed(displacement) + self.pos_embed
-        return tokens
+    def tokenised(self, displacement: Tensor) -> TokenisedField:
+        """Displacements ``(N, 2, H, W)`` as tokens, with what follows them."""
+        tokens = self.patch_embed(displacement) + self.pos_embed  # (N, P, width)
+        return TokenisedField(tokens, blocks_of(self.blocks), self._decoded)
+
+    def _decoded(self, tokens: Tensor) -> Tensor:
+        out: Tensor = self.rec_trac_head(self.norm(tokens), self.config.side)
+        return out
 
 
 class OriginalMethod(NetworkMethod):
@@ -297,13 +298,8 @@ class OriginalMethod(NetworkMethod):
         out: Tensor = self.network(self._input(displacement))
         return out
 
-    def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention of one field ``(1, 2, H, W)``.
-
-        Returns
-        -------
-        list of tensors of shape (heads, P, P)
-            One per block, for ``P = rows * columns`` patches in row-major order.
+    def tokenised(self, displacement: Tensor) -> TokenisedField:
+        """One field ``(1, 2, H, W)`` as tokens, with the blocks and what follows.
 
         Raises
         ------
@@ -315,7 +311,7 @@ class OriginalMethod(NetworkMethod):
                 "attention is computed for one field at a time, "
                 f"not for {len(displacement)}"
             )
-        return self.network.attention(self._input(displacement))
+        return self.network.tokenised(self._input(displacement))
 
     def _input(self, displacement: Tensor) -> Tensor:
         side = self.network.config.field_side

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vit_tfm.config import PATCH_SIZE
-from napari_vit_tfm.models.layers import Block, attention_of
+from napari_vit_tfm.models.layers import Block, TokenisedField, blocks_of
 from napari_vit_tfm.models.precision import without_autocast
 from napari_vit_tfm.physics.bayesian import posterior_gains
 from napari_vit_tfm.physics.evidence import most_probable_prior
@@ -303,30 +303,7 @@ class PhysicsViT(nn.Module):
         -------
         tensor of shape (N, 2, H, W)
         """
-        height, width = displacement.shape[-2:]
-        with without_autocast(displacement):
-            amplitude, steps = self._normalised(displacement)
-            solver = Solver(steps, self.config.regularisations)
-            solutions = self._solutions(solver, steps)
-            maps = self.stem(self._inputs(steps, solutions, solver))  # (N, C, h, w)
-            embedded = self._embed(maps)  # (N, D, rows, columns)
-        tokens = embedded.flatten(2).transpose(1, 2)  # (N, P, D)
-        for block in self.blocks:
-            tokens = block(tokens)
-        with without_autocast(displacement):
-            hidden = self._decoded(tokens, maps, embedded.shape[-2:])
-            correction, logits = self.head(hidden).split([2, len(solutions)], dim=1)
-            traction = self._corrected(self._mixture(solutions, logits), correction)
-            for refinement in self.refinements:
-                residual = self._residual(steps, traction)
-                solutions = self._solutions(solver, residual)
-                inputs = self._inputs(residual, [*solutions, traction], solver)
-                hidden, summand, factor, share = refinement(hidden, inputs)
-                traction = self._corrected(traction, summand)
-                traction = traction + share[..., :height, :width] * solutions[-1]
-                traction = traction * factor[..., :height, :width]
-        out: Tensor = amplitude * traction
-        return out
+        return self.tokenised(displacement).traction()
 
     def attention(self, displacement: Tensor) -> list[Tensor]:
         """Softmax attention of each block, for one field ``(1, 2, H, W)``.
@@ -337,13 +314,47 @@ class PhysicsViT(nn.Module):
             One per block, for the ``P`` patches in row-major order of the field padded
             to whole patches.
         """
+        return self.tokenised(displacement).attention()
+
+    def tokenised(self, displacement: Tensor) -> TokenisedField:
+        """Displacements ``(N, 2, H, W)`` as tokens, with what follows them.
+
+        Everything that does not depend on the encoder is computed once, here.
+        """
         with without_autocast(displacement):
-            _, steps = self._normalised(displacement)
+            amplitude, steps = self._normalised(displacement)
             solver = Solver(steps, self.config.regularisations)
             solutions = self._solutions(solver, steps)
-            maps = self.stem(self._inputs(steps, solutions, solver))
-            tokens = self._embed(maps).flatten(2).transpose(1, 2)
-        return attention_of(self.blocks, tokens)
+            maps = self.stem(self._inputs(steps, solutions, solver))  # (N, C, h, w)
+            embedded = self._embed(maps)  # (N, D, rows, columns)
+        tokens = embedded.flatten(2).transpose(1, 2)  # (N, P, D)
+
+        def decode(tokens: Tensor) -> Tensor:
+            with without_autocast(displacement):
+                hidden = self._decoded(tokens, maps, embedded.shape[-2:])
+                return amplitude * self._traction(hidden, steps, solutions, solver)
+
+        return TokenisedField(tokens, blocks_of(self.blocks), decode)
+
+    def _traction(
+        self, hidden: Tensor, steps: Tensor, solutions: list[Tensor], solver: Solver
+    ) -> Tensor:
+        """First estimate and refinements, from feature maps ``(N, C, h, w)``.
+
+        The field is one of the batch, or the only one for all feature maps.
+        """
+        height, width = steps.shape[-2:]
+        correction, logits = self.head(hidden).split([2, len(solutions)], dim=1)
+        traction = self._corrected(self._mixture(solutions, logits), correction)
+        for refinement in self.refinements:
+            residual = self._residual(steps, traction)
+            solutions = self._solutions(solver, residual)
+            inputs = self._inputs(residual, [*solutions, traction], solver)
+            hidden, summand, factor, share = refinement(hidden, inputs)
+            traction = self._corrected(traction, summand)
+            traction = traction + share[..., :height, :width] * solutions[-1]
+            traction = traction * factor[..., :height, :width]
+        return traction
 
     def _embed(self, maps: Tensor) -> Tensor:
         embedded: Tensor = self.patch_embed(maps)
@@ -354,6 +365,7 @@ class PhysicsViT(nn.Module):
         """Tokens ``(N, P, D)`` and stem maps to feature maps, ``(N, C, h, w)``."""
         features = self.unembed(self.norm(tokens)).transpose(1, 2).unflatten(2, grid)
         features = functional.pixel_shuffle(features, _TOKEN_STRIDE)  # (N, C / 2, h, w)
+        maps = maps.expand(len(tokens), -1, -1, -1)
         hidden: Tensor = self.decoder(torch.cat([maps, features], dim=1))
         return hidden
 
@@ -406,7 +418,7 @@ class PhysicsViT(nn.Module):
         height, width = steps.shape[-2:]
         scaled = [traction / self.config.traction_scale for traction in tractions]
         inside = torch.ones_like(steps[:, :1])
-        statistics = solver.statistics.expand(-1, -1, height, width)
+        statistics = solver.statistics.expand(len(steps), -1, height, width)
         padding = (0, -width % PATCH_SIZE, 0, -height % PATCH_SIZE)
         maps = torch.cat([steps, *scaled, inside, statistics], dim=1)
         return functional.pad(maps, padding)

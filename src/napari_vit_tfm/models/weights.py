@@ -15,6 +15,7 @@ from napari_vit_tfm.config import MAX_WHOLE_SIDE, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.base import NetworkMethod
+from napari_vit_tfm.models.layers import TokenisedField
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views
 from napari_vit_tfm.provenance import file_sha256
@@ -57,9 +58,9 @@ class PhysicsViTMethod(NetworkMethod):
         """Number of attention heads per block."""
         return self.network.config.heads
 
-    def attention(self, displacement: Tensor) -> list[Tensor]:
-        """Softmax attention ``(heads, P, P)`` of each block, for one field."""
-        return self.network.attention(displacement)
+    def tokenised(self, displacement: Tensor) -> TokenisedField:
+        """One field as tokens, with the blocks and what follows; without averaging."""
+        return self.network.tokenised(displacement)
 
 
 def save_network(

@@ -11,7 +11,7 @@ from qtpy.QtGui import QGuiApplication
 from canvas import COLUMNS, ROWS, choose, named, pick, press, world
 from layers_of_fields import show_tractions
 from napari_vit_tfm.attention.frame import prepare_frame
-from napari_vit_tfm.attention.patch import EVIDENCE
+from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE
 
 
 def test_the_influence_of_a_model_without_attention(
@@ -79,10 +79,71 @@ def test_a_map_is_tested_on_demand_only(viewer, source, inspecting, finish):
     assert again.influence is found.influence
     # Random orders are the same for every map.
     assert again.faithfulness.random is found.faithfulness.random
-    for name in EVIDENCE:
+    for name in ("influence", "reference"):
         np.testing.assert_allclose(
             again.faithfulness.changes[name], found.faithfulness.changes[name]
         )
+
+
+def test_a_knockout_is_computed_when_it_is_chosen(
+    viewer, source, inspecting, finish, qtbot
+):
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    finish(inspecting)
+    tested = inspecting.inspector.shown.findings
+    assert tested.knockout is None
+    assert list(tested.faithfulness.changes) == [CHOSEN, "influence", "reference"]
+    plots = inspecting.panel.plots
+    qtbot.waitUntil(lambda: not plots.isHidden())
+    assert plots.sizeHint().width() == 440
+    pick(inspecting.controls, "map", "knockout")
+    assert "to compute the knock-out of patch (1, 2)" in inspecting.message.text()
+    inspecting.test.click()
+    finish(inspecting)
+    found = inspecting.inspector.shown.findings
+    assert found.knockout.shape == (ROWS, COLUMNS)
+    assert found.effects.heads.shape == (2, 2)
+    assert found.influence is tested.influence
+    assert list(found.faithfulness.changes) == [CHOSEN, *EVIDENCE]
+    assert "does not attend to each patch" in inspecting.message.text()
+    assert not inspecting.test.isEnabled()
+    assert named(viewer, "map").visible
+    # There is one more plot now.
+    qtbot.waitUntil(lambda: plots.sizeHint().width() == 540)
+    # The test of another block does not compute it again.
+    inspecting.controls.block.slider.setValue(1)
+    inspecting.test.click()
+    finish(inspecting)
+    again = inspecting.inspector.shown.findings
+    assert again.knockout is found.knockout
+    assert again.effects is found.effects
+    assert "knockout" in again.faithfulness.changes
+
+
+def test_a_click_on_its_tile_computes_the_knockout(inspecting, finish, qtbot):
+    choose(inspecting, (1, 2))
+    gallery = inspecting.panel.gallery
+    qtbot.waitUntil(lambda: "knock-out" in gallery.names)
+    gallery.clicked.emit(gallery.names.index("knock-out"))
+    finish(inspecting)
+    assert inspecting.inspector.shown.findings.knockout is not None
+    assert inspecting.inspector.shown.view.evidence == "knockout"
+
+
+def test_a_model_without_attention_has_no_knockout(inspecting, finish, qtbot):
+    choose(inspecting, (1, 2))
+    pick(inspecting.controls, "map", "knockout")
+    inspecting.model.choose("fttc")
+    finish(inspecting)
+    assert inspecting.inspector.shown.view.evidence == "influence"
+    combo = inspecting.controls.form["map"].native
+    enabled = {
+        combo.itemData(index)
+        for index in range(combo.count())
+        if combo.model().item(index).isEnabled()
+    }
+    assert enabled == {"influence", "reference"}
 
 
 def test_tests_of_several_maps_are_kept(inspecting, finish):

@@ -114,7 +114,7 @@ def test_frequent_changes_do_not_delay_the_gallery(inspecting, qtbot):
     timer.timeout.connect(inspecting.inspector.look_at)
     timer.start(5)
     choose(inspecting, (1, 2))
-    qtbot.waitUntil(lambda: len(inspecting.panel.gallery.names) == 4)
+    qtbot.waitUntil(lambda: len(inspecting.panel.gallery.names) == 5)
     timer.stop()
 
 
@@ -128,8 +128,9 @@ def test_a_click_on_an_outdated_gallery_is_ignored(inspecting):
 def test_all_maps_are_in_the_gallery(inspecting, qtbot, finish):
     gallery = inspecting.panel.gallery
     choose(inspecting, (1, 2))
-    qtbot.waitUntil(lambda: len(gallery.names) == 4)
-    assert gallery.names == ["block 1", "block 2", "influence", "physical reference"]
+    qtbot.waitUntil(lambda: len(gallery.names) == 5)
+    evidence = ["influence", "physical reference", "knock-out"]
+    assert gallery.names == ["block 1", "block 2", *evidence]
     assert gallery.current == 1
     gallery.clicked.emit(0)
     assert inspecting.inspector.shown.view.block == 0

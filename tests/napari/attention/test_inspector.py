@@ -80,9 +80,9 @@ def test_a_click_is_resolved_once_and_its_map_computed_once(
     gallery = inspecting.panel.gallery
     press(viewer, world(source, 12, 20))
     assert counts == once
-    # The gallery adds the other block, and two maps that have not been computed.
-    qtbot.waitUntil(lambda: len(gallery.names) == 4)
-    assert counts == {"map": 2, "picture": 4, "caption": 1, "_resolve": 1}
+    # The gallery adds the other block, and three maps that have not been computed.
+    qtbot.waitUntil(lambda: len(gallery.names) == 5)
+    assert counts == {"map": 2, "picture": 5, "caption": 1, "_resolve": 1}
     counts.clear()
     inspecting.controls.block.slider.setValue(1)
     qtbot.waitUntil(lambda: gallery.current == 0)

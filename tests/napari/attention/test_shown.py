@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from made_up import frame_with
+from napari_vit_tfm.attention.faithfulness import Faithfulness
 from napari_vit_tfm.attention.overlay import Picture
 from napari_vit_tfm.attention.patch import MapView, PatchFindings
 from napari_vit_tfm.fields import DisplacementStack
@@ -45,15 +46,16 @@ def test_colours_cover_the_whole_range():
 
 def test_there_is_a_map_for_every_block_and_for_the_evidence(found):
     maps = all_maps(found)
-    assert list(maps) == ["block 1", "block 2", "influence", "physical reference"]
+    evidence = ["influence", "physical reference", "knock-out"]
+    assert list(maps) == ["block 1", "block 2", *evidence]
     items = list(maps.values())
-    assert [item is found for item in items] == [True, False, False, False]
-    assert [item.shown is None for item in items] == [False, False, True, True]
+    assert [item is found for item in items] == [True] + 4 * [False]
+    assert [item.shown is None for item in items] == 2 * [False] + 3 * [True]
     attention = found.frame.attention()
     np.testing.assert_array_equal(items[1].shown, attention.map(1, 1, 2))
     found = found.showing(evidence="reference")
     items = list(all_maps(found).values())
-    assert [item is found for item in items] == [False, False, False, True]
+    assert [item is found for item in items] == [False, False, False, True, False]
 
 
 def test_without_attention_there_are_only_maps_of_the_evidence(stack):
@@ -73,6 +75,7 @@ def test_comparison_of_findings(found):
     for other in (
         replace(found, patch=(0, 0)),
         replace(found, influence=np.ones((3, 4))),
+        replace(found, knockout=np.ones((3, 4))),
         found.showing(kind="displacement"),
         found.showing(scale="peak"),
         None,
@@ -80,6 +83,18 @@ def test_comparison_of_findings(found):
         assert not have_same_results(found, other)
         assert not have_same_maps(found, other)
     assert have_same_results(None, None)
+
+
+def test_a_map_can_be_tested_until_it_is_known_and_tested(found):
+    curves = Faithfulness(np.ones(2), {}, np.ones((1, 2)), 1.0)
+    assert Shown(findings=found).can_test
+    tested = replace(found, faithfulness=curves, influence=np.ones((3, 4)))
+    assert not Shown(findings=tested).can_test
+    assert not Shown(findings=tested.showing(evidence="influence")).can_test
+    # Knock-out is computed only when it is chosen.
+    chosen = tested.showing(evidence="knockout")
+    assert Shown(findings=chosen).can_test
+    assert not Shown(findings=replace(chosen, knockout=np.ones((3, 4)))).can_test
 
 
 def test_the_status_names_the_patch_under_the_mouse(found):

@@ -16,7 +16,12 @@ from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 from superqt import QLabeledSlider
 
 from napari_vit_tfm.attention.frame import MapChoice, PreparedFrame
-from napari_vit_tfm.attention.patch import EVIDENCE, EVIDENCE_WORDS, MapView
+from napari_vit_tfm.attention.patch import (
+    EVIDENCE,
+    EVIDENCE_WORDS,
+    MapView,
+    evidence_of,
+)
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
@@ -42,7 +47,8 @@ _OPTIONS = {
             help=f"{_SOURCE.help}. Influence: how strongly the traction in the patch "
             "depends on the displacements of each patch. Physical reference: how far "
             "a force in the patch displaces the gel in each patch, independently of "
-            "the network",
+            "the network. Knock-out: how much the traction in the patch changes if it "
+            "does not attend to each patch",
             words={**words_of(MapChoice, "source"), **EVIDENCE_WORDS},
         ),
     ),
@@ -177,7 +183,7 @@ class AttentionControls(QWidget):
         blocks, heads = frame.method.n_blocks, frame.method.n_heads
         self.form.set_choices("head", {i: f"head {i + 1}" for i in range(heads)})
         self.block.show_value(view.block + 1, blocks)
-        self._enable_maps(attention=blocks > 0)
+        self._enable_maps(frame)
         self.form.show_values(
             {
                 "map": view.evidence or view.choice.source,
@@ -192,11 +198,12 @@ class AttentionControls(QWidget):
         self.form["head"].enabled = can_choose_head
         self.form["direction"].enabled = is_attention
 
-    def _enable_maps(self, *, attention: bool) -> None:
+    def _enable_maps(self, frame: PreparedFrame) -> None:
         combo = self.form["map"].native
+        known = evidence_of(frame.method)
         for index in range(combo.count()):
-            is_evidence = combo.itemData(index) in EVIDENCE
-            combo.model().item(index).setEnabled(is_evidence or attention)
+            can_be = frame.method.has_attention or combo.itemData(index) in known
+            combo.model().item(index).setEnabled(can_be)
 
     def _on_block(self, value: int) -> None:
         # Moving the slider switches back to the attention maps.

@@ -46,7 +46,9 @@ _PLANE_HINT = (
 _TEST_TEXT, _CANCEL_TEXT = "Test this map", "Cancel the test"
 _TEST_TIP = (
     "Computes the influence, the physical reference, the rank correlation of both with "
-    "the map of each block, and the change of the traction when patches are hidden."
+    "the map of each block, and the change of the traction when patches are hidden. If "
+    "knock-out is chosen as the map, also how the traction changes when the attention "
+    "of the patch is replaced."
 )
 
 _DELAY_MS = 30

@@ -576,6 +576,8 @@ class Inspector:
             findings,
             influence=evidence.influence,
             reference=evidence.reference,
+            knockout=evidence.knockout,
+            effects=evidence.effects,
             faithfulness=self._curves.get(_curve_key(request, findings)),
         )
 

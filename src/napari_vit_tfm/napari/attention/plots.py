@@ -1,4 +1,4 @@
-"""Two small plots that show how a map compares with influence and reference."""
+"""Small plots of the evidence: how a map compares with it, and knock-out by block."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from qtpy.QtCore import QEvent
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_vit_tfm.attention.patch import (
-    CHOSEN,
-    EVIDENCE,
-    EVIDENCE_WORDS,
-    PatchFindings,
-)
+from napari_vit_tfm.attention.figures import draw_effects
+from napari_vit_tfm.attention.patch import CHOSEN, EVIDENCE_WORDS, PatchFindings
 from napari_vit_tfm.napari.widgets.figures import apply_theme, pixmap_of
 
 if TYPE_CHECKING:
@@ -25,14 +21,17 @@ _STYLES = {
     CHOSEN: ("the map", "#56B4E9", "o"),
     "influence": (EVIDENCE_WORDS["influence"], "#E69F00", "s"),
     "reference": (EVIDENCE_WORDS["reference"], "#CC79A7", "^"),
+    "knockout": (EVIDENCE_WORDS["knockout"], "#009E73", "D"),
 }
-_WIDTH, _HEIGHT = 440, 150
+_WIDTHS = {2: 440, 3: 540}
+"""Width of all plots in pixels, by their number."""
+_HEIGHT = 150
 _DPI = 100
 _TEXT_POINTS = 7
 
 
 class EvidencePlots(QWidget):
-    """Rank correlation for each block, and faithfulness curves.
+    """Rank correlation for each block, faithfulness curves, and effects of knock-out.
 
     Parameters
     ----------
@@ -48,7 +47,7 @@ class EvidencePlots(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._label)
-        self.setMinimumSize(_WIDTH, _HEIGHT)
+        self.setMinimumHeight(_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.hide()
 
@@ -84,15 +83,19 @@ class EvidencePlots(QWidget):
     def _render(self, evidence: PatchFindings) -> QPixmap:
         from matplotlib.figure import Figure
 
+        n_plots = 2 if evidence.effects is None else 3
+        width = _WIDTHS[n_plots]
         figure = Figure(
-            figsize=(_WIDTH / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
+            figsize=(width / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
         )
         figure.set_facecolor("none")
-        left, right = figure.subplots(1, 2)
+        left, right, *last = figure.subplots(1, n_plots)
         _plot_correlations(left, evidence)
         _plot_curves(right, evidence)
+        for axes in last:
+            _plot_effects(axes, evidence)
         self._colour = colour = self._text_colour()
-        for axes in (left, right):
+        for axes in (left, right, *last):
             apply_theme(axes, colour, text_points=_TEXT_POINTS)
         axes_with_legend = right if evidence.faithfulness else left
         handles, labels = axes_with_legend.get_legend_handles_labels()
@@ -100,7 +103,7 @@ class EvidencePlots(QWidget):
             handles,
             labels,
             loc="outside lower center",
-            ncols=4,
+            ncols=len(labels),
             fontsize=_TEXT_POINTS,
             frameon=False,
             labelcolor="linecolor",
@@ -110,7 +113,7 @@ class EvidencePlots(QWidget):
 
 def _have_same_plots(one: PatchFindings, other: PatchFindings) -> bool:
     """Whether two findings have the same plots."""
-    arrays = ("frame", "influence", "reference", "faithfulness")
+    arrays = ("frame", "influence", "reference", "knockout", "effects", "faithfulness")
     return (one.patch, one.view.choice, one.view.block) == (
         other.patch,
         other.view.choice,
@@ -127,9 +130,9 @@ def _plot_correlations(axes: Axes, evidence: PatchFindings) -> None:
     axes.set_ylim(-1, 1)
     axes.axhline(0, color="0.5", lw=0.6)
     blocks = [block + 1 for block in evidence.blocks]
-    for name in EVIDENCE:
+    for name, map_ in evidence.evidence.items():
         label, colour, marker = _STYLES[name]
-        values = evidence.correlations(getattr(evidence, name))
+        values = evidence.correlations(map_)
         axes.plot(blocks, values, color=colour, marker=marker, ms=3, label=label)
     axes.set_xlabel("block")
     axes.set_xticks(blocks)
@@ -157,6 +160,14 @@ def _plot_curves(axes: Axes, evidence: PatchFindings) -> None:
         axes.plot(percent, values, color=colour, marker=marker, ms=2, label=label)
     axes.set_xlabel("patches hidden (%)")
     axes.set_ylim(bottom=0)
+
+
+def _plot_effects(axes: Axes, evidence: PatchFindings) -> None:
+    """Plot the change of the traction when the attention is replaced."""
+    assert evidence.effects is not None
+    axes.set_title("knock-out: change (%)", fontsize=_TEXT_POINTS + 1)
+    draw_effects(axes, evidence.effects, colour=_STYLES["knockout"][1])
+    axes.set_xlabel("block: all heads, each head")
 
 
 def _show_text(axes: Axes, text: str) -> None:

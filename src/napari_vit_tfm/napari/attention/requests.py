@@ -16,6 +16,7 @@ from napari_vit_tfm.attention.callbacks import Callbacks
 from napari_vit_tfm.attention.faithfulness import FloatArray, faithfulness
 from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.attention.influence import influence_map, physical_reference
+from napari_vit_tfm.attention.knockout import knockout_effects, knockout_map
 from napari_vit_tfm.attention.patch import PatchFindings, maps_to_test
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack
@@ -60,8 +61,7 @@ class EvidenceRequest:
     frame : FrameRequest
         The request of the frame.
     findings : PatchFindings
-        Patch and map, with influence and physical reference if they are known from
-        the test of another map.
+        Patch and map, with the evidence that is known from the test of another map.
     random : array of shape (orders, points), optional
         `Faithfulness.random` from the test of another map of this patch.
     """
@@ -108,7 +108,9 @@ def compute_frame(
 def compute_evidence(
     request: EvidenceRequest, is_cancelled: Callable[[], bool]
 ) -> Generator[str, None, PatchFindings]:
-    """Compute the influence, the physical reference and the faithfulness of a map.
+    """Compute influence, physical reference and faithfulness of a map.
+
+    Knock-out takes longest, and is computed only if it is the map shown.
 
     Parameters
     ----------
@@ -125,12 +127,14 @@ def compute_evidence(
     Returns
     -------
     PatchFindings
-        With influence, physical reference and faithfulness.
+        With influence, physical reference and faithfulness; and with knock-out, if it
+        is shown or was known.
 
     Raises
     ------
     FieldError
-        If there is no traction in the patch, or the method is not differentiable.
+        If there is no traction in the patch, or the method is not differentiable, or
+        the patch is the only one.
     Cancelled
         If `is_cancelled` returned True.
     """
@@ -144,6 +148,12 @@ def compute_evidence(
             influence=influence_map(frame, patch, callbacks=callbacks),
             reference=physical_reference(frame.grid, patch),
         )
+    if findings.view.evidence == "knockout" and findings.knockout is None:
+        yield "replacing the attention of each block and head"
+        effects = knockout_effects(frame, patch, callbacks=callbacks)
+        yield "leaving out the attention to each patch"
+        map_ = knockout_map(frame, patch, callbacks=callbacks)
+        findings = replace(findings, effects=effects, knockout=map_)
     yield "hiding patches and measuring the change of the traction"
     curves = faithfulness(
         *(frame, patch, maps_to_test(findings)),

@@ -10,10 +10,10 @@ from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.overlay import Picture
 from napari_vit_tfm.attention.patch import (
     DEFAULT_VIEW,
-    EVIDENCE,
     EVIDENCE_WORDS,
     MapView,
     PatchFindings,
+    evidence_of,
 )
 from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.napari.attention.requests import EvidenceRequest, FrameRequest
@@ -80,8 +80,11 @@ class Shown:
 
     @property
     def can_test(self) -> bool:
-        """Whether there is a map that has not been tested."""
-        return self.findings is not None and self.findings.faithfulness is None
+        """Whether there is a map that has not been computed or tested."""
+        findings = self.findings
+        return findings is not None and (
+            findings.shown is None or findings.faithfulness is None
+        )
 
     @property
     def is_tested_now(self) -> bool:
@@ -125,6 +128,7 @@ def have_same_maps(one: PatchFindings | None, other: PatchFindings | None) -> bo
         and one.patch == other.patch
         and one.influence is other.influence
         and one.reference is other.reference
+        and one.knockout is other.knockout
         and _drawing(one.view) == _drawing(other.view)
     )
 
@@ -134,7 +138,7 @@ def _drawing(view: MapView) -> tuple[Any, ...]:
 
 
 def all_maps(findings: PatchFindings) -> dict[str, PatchFindings]:
-    """All maps of a patch: one for each block, influence and physical reference.
+    """All maps of a patch: one for each block, and one for each kind of evidence.
 
     Parameters
     ----------
@@ -151,7 +155,10 @@ def all_maps(findings: PatchFindings) -> dict[str, PatchFindings]:
         f"block {block + 1}": {"block": block, "evidence": None}
         for block in findings.blocks
     }
-    views |= {EVIDENCE_WORDS[name]: {"evidence": name} for name in EVIDENCE}
+    views |= {
+        EVIDENCE_WORDS[name]: {"evidence": name}
+        for name in evidence_of(findings.frame.method)
+    }
     shown = {name: findings.showing(**changes) for name, changes in views.items()}
     return {
         name: findings if item.view == findings.view else item
