@@ -66,7 +66,7 @@ _RUN_SHA256 = "unfinished_run_sha256"
 _DAMAGE = (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError)
 """Errors in reading a damaged file, or one of another program."""
 
-_BYTES_AT_ONCE = 8 * 2**20
+_BYTES_AT_ONCE = 2**18
 """Size of the tractions that are copied at once from a complete partial file."""
 
 
