@@ -286,8 +286,9 @@ def reconstruct_batches(
     method = method or load_method(config)
     notify = on_notice or _ignore
     notices = FrameNotices(method, displacement, preparation)
-    # The checks take time, and are not needed if nobody reads about them.
+    # What is found takes time, and is not needed if nobody reads about it.
     on_checks = None if on_notice is None else notices.add
+    on_traction = _ignore if on_notice is None else notices.add_tractions
     frames = PreparedFrames(displacement, preparation, on_checks)
     prepared = frames.stream()
     check_grid(prepared, method)
@@ -338,7 +339,7 @@ def reconstruct_batches(
         traction = replace(
             traction, metadata={**traction.metadata, PROVENANCE: provenance}
         )
-        notices.add_tractions(start, traction.data)
+        on_traction(start, traction)
         stop = start + part.n_frames
         yield Batch(start, stop, total, traction)
         start = stop
@@ -549,5 +550,5 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
         )
 
 
-def _ignore(_message: str) -> None:
+def _ignore(*_: object) -> None:
     pass

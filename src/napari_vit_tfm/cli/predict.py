@@ -82,7 +82,10 @@ def command(
     several experiments, unless --series says that they are one film; two files with
     one component each are one experiment.
     Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
-    notes about what is unusual in the displacements, such as outliers.
+    notes about what is unusual in the displacements, such as outliers. With
+    --residual, the file also has `displacement_model` and `residual`, of the same
+    shape, and `explained` and `chi_squared` of each frame, and a note says what is left
+    unexplained.
     """
     tables.check(table, inputs=source.paths, others=[output])
     predict = partial(
@@ -168,7 +171,11 @@ def _predict(
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruction import load_method, reconstruct
 
-    target = check_output(output, inputs=[*source.paths, *tables.inputs])
+    target = check_output(
+        output,
+        inputs=[*source.paths, *tables.inputs],
+        with_companions=config.residual or config.uncertainty,
+    )
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         method = load_method(config)

@@ -48,6 +48,9 @@ class ReconstructionMethod(ABC):
     estimates_noise : bool
         Whether the method regularises according to the noise estimated from the
         field.
+    leaves_known_residual : bool
+        Whether it was measured on simulated fields how much of a displacement the
+        tractions of this method leave unexplained; see `trust.remainder`.
     """
 
     name: str
@@ -59,6 +62,7 @@ class ReconstructionMethod(ABC):
     patch_size: int = PATCH_SIZE
     ignores_drift: bool = False
     estimates_noise: bool = False
+    leaves_known_residual: bool = False
 
     @property
     def n_blocks(self) -> int:
