@@ -110,7 +110,7 @@ def test_a_point_of_divergence(
     away = to / (np.square(to).sum(axis=-1) + 9)[..., None]
     steps = cell[0] + 4 * size(cell[0]) * away
     words = said(steps.astype(np.float32), network)
-    assert "most of it points away from x = 2" in words
+    assert "most of what is left points away from x = 2" in words
     assert "a normal force would have to pull with" in words
     unknown = replace(run(steps.astype(np.float32), network), gel=Gel())
     assert "normal force" not in residual_in_words(unknown)
@@ -144,7 +144,7 @@ def test_a_film(
     assert sorted(verdicts) == [10, 11]
     words = verdicts_in_words(verdicts, traction)
     assert words.startswith("something is unexplained in 1 of 2 frames: ")
-    assert "most in frame 11; long waves" in words
+    assert "least in frame 11; long waves" in words
     assert np.isnan(unexplained_of(traction, 2)).all()
     assert unexplained_of(traction, 0).shape == (SIDE, SIDE)
 

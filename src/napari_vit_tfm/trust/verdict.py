@@ -215,7 +215,7 @@ def verdicts_in_words(verdicts: Mapping[int, Verdict], traction: TractionStack) 
         return f"{share}{where}, as far as {reason} ({chi})"
     worst = min(wrong, key=lambda n: wrong[n].explained)
     where = f" in {len(wrong)} of {len(verdicts)} frames" if many else ""
-    most = f", most in frame {worst}" if many else ""
+    most = f", least in frame {worst}" if many else ""
     left = _left_in_words(wrong[worst], traction)
     return f"something is unexplained{where}: {share} ({chi}){most}; {left}"
 
@@ -255,15 +255,17 @@ def _left_in_words(verdict: Verdict, traction: TractionStack) -> str:
     """What is left of a displacement, where, and what may be its cause."""
     remainder, lengths = verdict.remainder, _Lengths(traction)
     parts = []
+    if remainder.point is not None:
+        parts.append(_point_in_words(remainder.point, traction, lengths))
     if remainder.long_waves.is_unexplained:
         share = remainder.long_waves.size / verdict.displacement
         size = lengths.of_vector(remainder.long_waves.size)
-        cause = _cause(remainder.long_waves, lengths)
-        parts.append(f"long waves of {size}, {share:.0%} of the displacement: {cause}")
+        waves = f"long waves of {size}, {share:.0%} of the displacement"
+        if remainder.point is None:
+            waves += f": {_cause(remainder.long_waves, lengths)}"
+        parts.append(waves)
     if remainder.places:
         parts.append(_places_in_words(remainder.places, lengths))
-    if remainder.point is not None:
-        parts.append(_point_in_words(remainder.point, traction, lengths))
     return "; ".join(parts)
 
 
@@ -308,7 +310,7 @@ def _point_in_words(
 ) -> str:
     direction = "away from" if point.strength > 0 else "towards"
     words = (
-        f"most of it points {direction} {lengths.of_position(point.x, point.y)}, as "
+        f"most of what is left points {direction} {lengths.of_position(point.x, point.y)}, as "
         "with a change of focus, swelling, a tracking fault or, around a cell, a gel "
         "that is thinner than said"
     )
