@@ -309,8 +309,9 @@ def _point_in_words(
     point: PointOfDivergence, traction: TractionStack, lengths: _Lengths
 ) -> str:
     direction = "away from" if point.strength > 0 else "towards"
+    where = lengths.of_position(point.x, point.y)
     words = (
-        f"most of what is left points {direction} {lengths.of_position(point.x, point.y)}, as "
+        f"most of what is left points {direction} {where}, as "
         "with a change of focus, swelling, a tracking fault or, around a cell, a gel "
         "that is thinner than said"
     )
