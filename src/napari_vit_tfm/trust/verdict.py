@@ -84,14 +84,15 @@ def verdicts_of(traction: TractionStack, *, first: int = 0) -> dict[int, Verdict
 
     Examples
     --------
-    >>> from napari_vit_tfm import ReconstructionConfig, reconstruct
-    >>> from napari_vit_tfm.synthesis import synthesise
-    >>> from napari_vit_tfm.trust.verdict import verdicts_in_words, verdicts_of
-    >>> displacement, _ = synthesise(1, seed=0, shape=(48, 48), noise=0.05).on_gel(
-    ...     young_pa=5000, spacing_um=0.8
-    ... )
+    A cell with 5% of noise:
+
+    >>> from napari_vit_tfm import DisplacementStack, ReconstructionConfig, reconstruct
+    >>> from napari_vit_tfm.benchmark.held_out import simulate, with_noise
+    >>> from napari_vit_tfm.trust.verdict import verdicts_of
+    >>> displacement, _ = simulate("adhesions", 1, seed=0, shape=(64, 64))
+    >>> noisy = with_noise(displacement, "5%", seed=0)
     >>> config = ReconstructionConfig(device="cpu", residual=True)
-    >>> traction = reconstruct(displacement, config=config)
+    >>> traction = reconstruct(DisplacementStack(noisy, unit="field"), config=config)
     >>> verdict = verdicts_of(traction)[0]
     >>> verdict.is_unexplained, round(verdict.chi_squared)
     (False, 1)
