@@ -6,7 +6,7 @@ import pytest
 
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.displacement.checks import check_frame
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.models.methods.fttc import FTTCMethod
 from napari_vit_tfm.notices import FrameNotices, grid_notices
 from napari_vit_tfm.reconstruction import load_method
@@ -110,7 +110,7 @@ def test_tractions_that_point_outwards_after_a_reversal(reverse: bool) -> None:
     notices = FrameNotices(FTTCMethod(), stack, PreparationConfig(reverse=reverse))
     notices.add(0, check_frame(stack.data[0]))
     y, x = np.indices((24, 24)) - 11.5
-    notices.add_tractions(0, np.stack([x, y], axis=-1)[None])
+    notices.add_tractions(0, TractionStack(np.stack([x, y], axis=-1)))
     (said,) = [text for text in notices.totals() if "point outwards" in text]
     assert ("do not use Reverse" in said) == reverse
 

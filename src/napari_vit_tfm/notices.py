@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_vit_tfm.config import (
     BUNDLED_MODEL,
@@ -28,7 +27,13 @@ from napari_vit_tfm.displacement.doctor import (
     findings,
     from_checks,
 )
-from napari_vit_tfm.fields import Checks, Displacement, FrameResults
+from napari_vit_tfm.fields import (
+    Checks,
+    Displacement,
+    FrameResults,
+    TractionStack,
+)
+from napari_vit_tfm.trust.verdict import Verdict, verdicts_in_words, verdicts_of
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -37,7 +42,7 @@ NOTABLE_FOR_OTHERS = 2.0
 """Ratio of the drift to the remaining field above which it is reported for methods that
 do not ignore it."""
 
-_OF_THE_WHOLE_FILM = {"border", "contraction"}
+_OF_THE_WHOLE_FILM = {"border", "contraction", "residual"}
 """Topics on which all frames together decide."""
 
 
@@ -45,8 +50,8 @@ class FrameNotices:
     """Notices about the frames of a field, collected batch by batch.
 
     They are the findings of `displacement.doctor`, with what they mean for a method,
-    frames that are left out, and noise that cannot be estimated if the method uses such
-    an estimate.
+    frames that are left out, noise that cannot be estimated if the method uses such an
+    estimate, and what the tractions leave unexplained, if it was computed.
 
     Parameters
     ----------
@@ -69,6 +74,8 @@ class FrameNotices:
         self._preparation = preparation or PreparationConfig()
         self._frames: dict[int, FrameDiagnosis] = {}
         self._left_out: dict[int, float] = {}
+        self._verdicts: dict[int, Verdict] = {}
+        self._traction: TractionStack | None = None
         self._given: dict[str, str] = {}
 
     def add(self, number: int, checks: FrameChecks) -> None:
@@ -91,13 +98,15 @@ class FrameNotices:
         """Take a frame that is not computed, with its share of holes."""
         self._left_out[number] = share
 
-    def add_tractions(self, start: int, data: npt.NDArray[np.floating]) -> None:
-        """Take tractions of frames, ``(n, H, W, 2)``, from number `start` on."""
-        for number, traction in enumerate(data, start):
+    def add_tractions(self, start: int, traction: TractionStack) -> None:
+        """Take the tractions of frames from number `start` on."""
+        for number, vectors in enumerate(traction.data, start):
             if number in self._frames:
                 self._frames[number] = replace(
-                    self._frames[number], contraction=contraction(traction)
+                    self._frames[number], contraction=contraction(vectors)
                 )
+        self._verdicts |= verdicts_of(traction, first=start)
+        self._traction = self._traction or traction.first(1)
 
     def new(self) -> Iterator[str]:
         """The notices about topics on which there was none so far."""
@@ -119,6 +128,7 @@ class FrameNotices:
             "left out": self._about_left_out(),
             "drift": self._about_drift(),
             "noise": self._about_noise(),
+            "residual": self._about_residual(),
         }
         return notices | {topic: text for topic, text in of_method.items() if text}
 
@@ -172,6 +182,11 @@ class FrameNotices:
             f"estimated (first: frame {unknown[0]}) because nearly all vectors are "
             f"equal; {self._method.name} assumes that there is no noise"
         )
+
+    def _about_residual(self) -> str:
+        if self._traction is None:
+            return ""
+        return verdicts_in_words(self._verdicts, self._traction)
 
 
 def is_resampled(displacement: Displacement, method: ReconstructionMethod) -> bool:

@@ -429,8 +429,11 @@ class _Run:
         self._is_cancelled = is_cancelled
         self._notify = on_notice or _ignore
         self._notices = FrameNotices(method, displacement, preparation)
-        # The checks take time, and are not needed if nobody reads about them.
+        # What is found takes time, and is not needed if nobody reads about it.
         on_checks = None if on_notice is None else self._notices.add
+        self._on_traction = (
+            _ignore if on_notice is None else self._notices.add_tractions
+        )
         self._frames = PreparedFrames(displacement, preparation, on_checks)
         self._prepared = self._frames.stream()
         check_grid(self._prepared, method)
@@ -478,12 +481,13 @@ class _Run:
             else:
                 part, results = self._computed(start, min(stop, total))
                 read = partial(_same, part)
-            stop = start + len(results.data)
+            stop, traction = start + len(results.data), self._as_stack(results)
+            self._on_traction(start, traction)
             yield Batch(
                 start,
                 stop,
                 total,
-                self._as_stack(results),
+                traction,
                 read,
                 self._notices.checks(start, stop),
                 was_finished,
@@ -503,7 +507,6 @@ class _Run:
             self._tell_about_frames(start, n_holes)
             results = self._results(part, {"holes": n_holes, **records})
             if results is not None:
-                self._notices.add_tractions(start, results.data)
                 return part, results
             self._size = (self._size if self._in_windows else part.n_frames) // 2
             if self._size == 0:
@@ -742,5 +745,5 @@ def _same(part: DisplacementStack) -> DisplacementStack:
     return part
 
 
-def _ignore(_message: str) -> None:
+def _ignore(*_: object) -> None:
     pass

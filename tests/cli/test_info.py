@@ -193,3 +193,17 @@ def test_several_files_that_are_no_film(error_of: ErrorOf, tmp_path: Path) -> No
     line = error_of("info", tmp_path / "a.h5", tmp_path / "b.h5")
     assert "found 2 files, expected one" in line
     assert "add --series" in line
+
+
+def test_residual_in_words(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.h5"
+    fttc = ("--model", "fttc", "--device", "cpu")
+    said = vit_tfm("predict", displacements, "-o", out, "--residual", *fttc).stderr
+    output = vit_tfm("info", out).stdout
+    (line,) = [x for x in output.splitlines() if "residual: " in x]
+    assert line.removeprefix("  residual: ") in said
+    assert "displacement:" not in output
+    values = json.loads(vit_tfm("info", out, "--json").stdout)["traction"]
+    assert len(values["explained"]) == len(values["chi_squared"]) == 3

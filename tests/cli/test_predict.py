@@ -693,3 +693,46 @@ def test_a_table_that_fails_keeps_the_tractions(
     assert f"has 5 of {FILM_FRAMES} frames" in told.stderr
     assert "fields per second" in told.stdout
     assert read_traction(out).n_frames == FILM_FRAMES
+
+
+def test_residual(vit_tfm: Command, displacements: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    result = vit_tfm("predict", displacements, "-o", out, "--residual", *FTTC)
+    assert result.stderr.count("the tractions explain") == 1
+    traction = read_traction(out)
+    measured = read_displacement(displacements)
+    assert traction.displacement_unit == measured.unit
+    companions = traction.companions
+    both = companions["displacement_model"] + companions["residual"]
+    np.testing.assert_allclose(both, measured.data, atol=1e-5)
+    assert traction.records["explained"].shape == (3,)
+    assert traction.records["chi_squared"].shape == (3,)
+
+
+@pytest.mark.parametrize("option", ["--residual", "--uncertainty"])
+@pytest.mark.parametrize("name", ["out.csv", "out.ome.tif"])
+def test_formats_without_a_place_for_the_residual(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path, name: str, option: str
+) -> None:
+    out = tmp_path / name
+    message = error_of("predict", displacements, "-o", out, option, *FTTC)
+    assert "has no place for the residual or the uncertainty" in message
+    assert "expected one of .h5, .hdf5, .npz, .mat" in message
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["out.h5", "out.npz", "out.mat"])
+def test_companions_are_no_displacements(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / name
+    vit_tfm("predict", displacements, "-o", out, "--residual", *FTTC)
+    assert io.summarise(out).displacement is None
+    assert io.summarise(out).traction == "traction"
+    again = tmp_path / "again.h5"
+    message = error_of("predict", out, "-o", again, "--units", "um", *FTTC)
+    assert "has no displacement" in message
+    # Somebody who wants to may still read one by its name.
+    named = read_displacement(out, dataset="residual")
+    residual = read_traction(out).companions["residual"]
+    np.testing.assert_array_equal(named.data, residual)

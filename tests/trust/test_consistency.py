@@ -5,7 +5,7 @@ import pytest
 
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
-from napari_vit_tfm.trust.consistency import forward_consistency
+from napari_vit_tfm.trust.consistency import explained_inside, forward_consistency
 
 
 @pytest.fixture
@@ -52,3 +52,28 @@ def test_gel_counts(traction: np.ndarray) -> None:
 def test_frame_at_rest_has_no_share() -> None:
     still = np.zeros((1, 16, 16, 2), np.float32)
     assert np.isnan(forward_consistency(still, still).explained).all()
+
+
+def test_share_inside_a_region(traction: np.ndarray) -> None:
+    steps = surface_displacement(traction)
+    region = np.zeros((32, 40), dtype=bool)
+    region[8:24, 4:16] = True
+    wrong = np.where(region[..., None], 0.5 * steps, 0.0)
+    inside = explained_inside(steps - wrong, wrong, region)
+    outside = explained_inside(steps - wrong, wrong, ~region)
+    assert (inside < 0.8).all()
+    assert (outside > 0.95).all()
+    everywhere = explained_inside(steps - wrong, wrong, np.ones((32, 40), bool))
+    whole = forward_consistency(steps.astype(np.float32), traction)
+    assert (everywhere < whole.explained).all()
+
+
+def test_share_inside_a_region_with_holes(traction: np.ndarray) -> None:
+    steps = surface_displacement(traction)
+    residual = 0.1 * steps
+    region = np.ones((32, 40), dtype=bool)
+    known = explained_inside(steps - residual, residual, region)
+    residual[:, 3:5, 3:5] = np.nan
+    found = explained_inside(steps - residual, residual, region)
+    np.testing.assert_allclose(found, known, atol=0.01)
+    assert np.isnan(explained_inside(steps, residual, ~region)).all()

@@ -106,6 +106,7 @@ def _read_traction(
     """The tractions; None if there are none, or if they cannot be read."""
     from napari_vit_tfm.cli.reporting import model_in_words, note, stack_in_words
     from napari_vit_tfm.io import read_traction
+    from napari_vit_tfm.trust.verdict import residual_in_words
 
     if summary.traction is None:
         return None
@@ -123,6 +124,9 @@ def _read_traction(
         _show_lengths(traction)
         if traction.model:
             click.echo(f"  model: {model_in_words(traction)}")
+        residual = residual_in_words(traction)
+        if residual:
+            click.echo(f"  residual: {residual}")
     return traction
 
 
@@ -203,4 +207,9 @@ def _traction_values(traction: TractionStack) -> dict[str, Any]:
         "unit": traction.unit,
         "spacing_um": traction.spacing_um,
         "model": traction.model,
+        **{
+            name: [None if np.isnan(value) else float(value) for value in values]
+            for name, values in traction.records.items()
+            if name in ("explained", "chi_squared")
+        },
     }

@@ -84,7 +84,10 @@ def command(
     vit-tfm batch: a failing one does not stop the others, and what is done already is
     skipped.
     Writes the array `traction` of shape (T, H, W, 2), which is NaN in holes. Prints
-    notes about what is unusual in the displacements, such as outliers.
+    notes about what is unusual in the displacements, such as outliers. With
+    --residual, the file also has `displacement_model` and `residual`, of the same
+    shape, and `explained` and `chi_squared` of each frame, and a note says what is left
+    unexplained.
     """
     config = replace(config, batch_size=batch_size)
     gel = Gel(young_pa, poisson, thickness_um)
@@ -172,7 +175,11 @@ def _predict(
         resolve_device,
     )
 
-    target = check_output(output, inputs=[*source.paths, *tables.inputs])
+    target = check_output(
+        output,
+        inputs=[*source.paths, *tables.inputs],
+        with_companions=config.residual or config.uncertainty,
+    )
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         device = resolve_device(config.device)

@@ -39,11 +39,15 @@ class Exporter(ABC):
     only_tractions : bool
         Whether only tractions can be written: the array `TRACTION_NAME` and what
         belongs to it. Other formats take arrays of any name and shape.
+    has_companions : bool
+        Whether vectors that belong to the tractions, such as the residual, can be
+        written, too.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     only_tractions: ClassVar[bool] = False
+    has_companions: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import ArrayEntry, Kind, has_components_first
+from napari_vit_tfm.fields import COMPANION_NAMES
+from napari_vit_tfm.io.base import (
+    TRACTION_NAME,
+    ArrayEntry,
+    Kind,
+    has_components_first,
+)
 from napari_vit_tfm.io.components import component_of, lone_components
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.registry import PathLike, opened
@@ -91,7 +97,8 @@ def choose(
     An array that is given by its name is chosen whatever its kind. Otherwise, the
     array of the wanted kind is chosen. If there is no displacement, it is the array
     ``data`` of the original work or, without that, the only vector field of unknown
-    kind. An array of three components must be of the wanted kind.
+    kind. An array of three components must be of the wanted kind. Vectors that belong
+    to tractions in the file, such as their residual, are only chosen by name.
 
     Parameters
     ----------
@@ -115,7 +122,7 @@ def choose(
     )
     if dataset is not None:
         return _find_by_name(file, arrays, dataset)
-    fields = [entry for entry in arrays if entry.layout is not None]
+    fields = _without_companions(entry for entry in arrays if entry.layout is not None)
     candidates = [entry for entry in fields if entry.kind == kind]
     if not candidates and kind == "displacement":
         unknown = [
@@ -149,6 +156,14 @@ def choose(
         f"{file.path}: has no {kind} field: found {_listed(arrays)}; "
         f"expected {file.expects}{hint}"
     )
+
+
+def _without_companions(fields: Iterable[ArrayEntry]) -> list[ArrayEntry]:
+    """The fields without those that belong to tractions in the same file."""
+    found = list(fields)
+    if not any(entry.name == TRACTION_NAME for entry in found):
+        return found
+    return [entry for entry in found if entry.name not in COMPANION_NAMES]
 
 
 def _refuse_lone_component(file: FieldFile, kind: Kind) -> None:

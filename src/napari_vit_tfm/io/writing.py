@@ -284,6 +284,7 @@ def check_output(
     *,
     inputs: Iterable[str | os.PathLike[str]] = (),
     any_array: bool = False,
+    with_companions: bool = False,
 ) -> Path:
     """Return the path, or raise an error if no tractions can be written there.
 
@@ -296,14 +297,23 @@ def check_output(
     any_array : bool, keyword-only
         Whether arrays of any name and shape are to be written, for which there are
         fewer formats.
+    with_companions : bool, keyword-only
+        Whether the tractions have companions, for which some formats have no place.
 
     Raises
     ------
     FieldFileError
-        If the extension is unknown, the folder does not exist, or the file is an input.
+        If the extension is unknown, the format has no place for what is to be written,
+        the folder does not exist, or the file is an input.
     """
     path = Path(path)
-    _exporter_for(path, any_array=any_array)
+    exporter = _exporter_for(path, any_array=any_array)
+    if with_companions and not exporter.has_companions:
+        others = [one for one in exporters() if one.has_companions]
+        raise FieldFileError(
+            f"{path}: {exporter.name} has no place for the residual or the uncertainty "
+            f"of tractions, expected one of {_suffixes_of(others)}"
+        )
     if path.is_dir():
         raise FieldFileError(f"{path}: is a folder, expected a file to write")
     if not path.parent.is_dir():
@@ -350,11 +360,14 @@ def _exporter_for(path: Path, *, any_array: bool = False) -> type[Exporter]:
     for exporter in known:
         if path.suffix.lower() in exporter.suffixes:
             return exporter
-    suffixes = [suffix for exporter in known for suffix in exporter.suffixes]
     raise FieldFileError(
         f"{path}: found the extension {path.suffix!r}, "
-        f"expected one of {', '.join(suffixes)}"
+        f"expected one of {_suffixes_of(known)}"
     )
+
+
+def _suffixes_of(formats: Iterable[type[Exporter]]) -> str:
+    return ", ".join(suffix for one in formats for suffix in one.suffixes)
 
 
 def _append(

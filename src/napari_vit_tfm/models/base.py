@@ -54,6 +54,9 @@ class ReconstructionMethod(ABC):
         Whether the method makes the mean traction of every field zero, as methods in
         Fourier space do. The net force of the field is then zero whatever the cell
         does.
+    leaves_known_residual : bool
+        Whether it was measured on simulated fields how much of a displacement the
+        tractions of this method leave unexplained; see `trust.remainder`.
     """
 
     name: str
@@ -66,6 +69,7 @@ class ReconstructionMethod(ABC):
     ignores_drift: bool = False
     estimates_noise: bool = False
     balances_forces: bool = False
+    leaves_known_residual: bool = False
 
     @property
     def n_blocks(self) -> int:

@@ -211,6 +211,17 @@ class Noise:
         # Squared, because the Gaussian acts along both axes.
         return xp.sqrt(self.variance) * kept
 
+    def as_white(self) -> Noise:
+        """White noise whose second differences are as large as those of this noise."""
+        xp = array_namespace(self.variance)
+        lengths, _, passed = (
+            xp.asarray(part, dtype=self.variance.dtype, device=device(self.variance))
+            for part in _detail_of_correlated_noise()
+        )
+        kept = _interpolated(self.length, lengths, passed, xp)
+        zero = xp.zeros_like(self.length)
+        return Noise(self.variance * kept, zero, self.is_known)
+
 
 def estimate_noise(x: Array, y: Array) -> Noise:
     """Estimate the noise of displacement fields from the fields alone.

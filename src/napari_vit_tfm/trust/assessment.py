@@ -14,6 +14,8 @@ from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import Companions, DisplacementStack, Records
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
+from napari_vit_tfm.trust.twins import allowance_of_twins
+from napari_vit_tfm.trust.whitening import chi_squared, noise_of, noise_records
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -70,19 +72,28 @@ def assess(
     -------
     Assessment
     """
-    if not (config.residual or config.uncertainty):
+    if not config.residual:
         return Assessment()
     steps = displacement.in_grid_steps()
     found = forward_consistency(
         steps, traction, substrate, spacing_um=displacement.spacing_um
     )
-    if not config.residual:
-        return Assessment()
+    noise = noise_of(steps)
+    allowance = np.ones(len(steps))
+    if not method.leaves_known_residual:
+        allowance = allowance_of_twins(
+            displacement, found.model, noise, substrate, reconstruct
+        )
     own_unit = np.float32(1 / displacement.grid_steps_per_unit())
     return Assessment(
         {
             "displacement_model": found.model * own_unit,
             "residual": found.residual * own_unit,
         },
-        {"explained": found.explained},
+        {
+            "explained": found.explained,
+            **noise_records(steps, noise),
+            "chi_squared": chi_squared(found.residual, noise),
+            "allowance": allowance,
+        },
     )

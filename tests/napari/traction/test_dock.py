@@ -1304,3 +1304,35 @@ def test_a_larger_field_that_is_opened_is_shown_whole(
     # The view of a field of the same size is kept.
     viewer.scene.camera.center = (0, 3, 4)
     assert opened("other", 64) == (3, 4)
+
+
+def test_residual_is_said_and_shown(dock, viewer, finish, displacement):
+    source = add(viewer, displacement)
+    run(dock, finish)
+    assert not dock.residual_note.text()
+    assert not dock.show_button.isVisibleTo(dock)
+
+    dock.computing["residual"].value = True
+    run(dock, finish)
+    assert "the tractions explain" in dock.residual_note.text().lower()
+    assert "the tractions explain" not in dock.message.text()
+    assert dock.show_button.isVisibleTo(dock)
+    before = len(viewer.layers)
+    dock.show_actions["residual"].trigger()
+    assert len(viewer.layers) == before + 2
+    image, _ = tractions_of(viewer.layers, source)
+    assert viewer.layers.selection.active == image
+
+
+def test_residual_from_a_file(dock, viewer, displacement, tmp_path):
+    config = ReconstructionConfig(model="fttc", device="cpu", residual=True)
+    path = tmp_path / "traction.h5"
+    io.write_traction(path, reconstruct(displacement, config=config))
+    assert not dock.show_button.isVisibleTo(dock)
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    assert dock.fields.field() is None
+    assert "the tractions explain" in dock.residual_note.text().lower()
+    dock.show_actions["displacement_model"].trigger()
+    names = [layer.name for layer in viewer.layers]
+    assert sum("displacement of the tractions" in name for name in names) == 2
+    assert dock.fields.field() is None

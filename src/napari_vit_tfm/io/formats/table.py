@@ -136,6 +136,7 @@ class CsvExporter(Exporter):
     name = "CSV"
     suffixes = (".csv",)
     only_tractions = True
+    has_companions = False
 
     @classmethod
     @contextmanager

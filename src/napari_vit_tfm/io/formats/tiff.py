@@ -181,6 +181,7 @@ class OmeTiffExporter(Exporter):
     name = "OME-TIFF"
     suffixes = SUFFIXES
     only_tractions = True
+    has_companions = False
 
     @classmethod
     @contextmanager

@@ -19,4 +19,6 @@ def bundled_network() -> ReconstructionMethod:
 
     weights = files("napari_vit_tfm") / "weights" / "vit.safetensors"
     with as_file(weights) as path:
-        return load_network(path, name=BUNDLED_MODEL)
+        method = load_network(path, name=BUNDLED_MODEL)
+    method.leaves_known_residual = True
+    return method

@@ -26,7 +26,7 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
 )
 from napari_vit_tfm.displacement.preparation import options_in_use
-from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.fields import Companions, DisplacementStack, TractionStack
 from napari_vit_tfm.gel import PA_PER_KPA, Gel
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.drawing import (
@@ -99,6 +99,12 @@ class ResultLayers:
             return None
         known: Provenance | None = entry.arrays.metadata.get(PROVENANCE)
         return known
+
+    @property
+    def companions(self) -> Companions:
+        """Vectors that belong to the tractions, by name."""
+        entry = entry_of(self.layers[0])
+        return {} if entry is None or entry.arrays is None else entry.arrays.companions
 
     def stack(self) -> TractionStack:
         """The tractions.
@@ -287,8 +293,22 @@ def result_of(layers: Iterable[Layer], layer: Layer | None) -> ResultLayers | No
     layer : Layer, optional
         One of them.
     """
+    found = tractions_of(layers, layer)
+    return found if found is not None and found.description.is_result else None
+
+
+def tractions_of(layers: Iterable[Layer], layer: Layer | None) -> ResultLayers | None:
+    """The tractions that a layer shows, of a run or from a file; None for other layers.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        All layers of the viewer.
+    layer : Layer, optional
+        One of them.
+    """
     description = None if layer is None else description_of(layer)
-    if description is None or not description.is_result:
+    if description is None or description.kind != "traction":
         return None
     parts: dict[str, Layer] = {}
     for other in layers:

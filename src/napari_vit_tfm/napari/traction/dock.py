@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.utils.events import Event
-from qtpy.QtGui import QGuiApplication
+from qtpy.QtGui import QAction, QGuiApplication
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -30,12 +30,13 @@ from napari_vit_tfm.config import (
 )
 from napari_vit_tfm.displacement.preparation import PreparedFrames
 from napari_vit_tfm.errors import FieldError, TFMError
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.registry import min_side_of
 from napari_vit_tfm.napari.computing import COMPUTING
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.companions import STYLES, show_companion
 from napari_vit_tfm.napari.layers.metadata import Description
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
@@ -51,6 +52,7 @@ from napari_vit_tfm.napari.layers.results import (
     results_of,
     set_field_spacing,
     show_tractions,
+    tractions_of,
 )
 from napari_vit_tfm.napari.layers.turning import set_y_direction
 from napari_vit_tfm.napari.layers.values import values_at
@@ -71,6 +73,7 @@ from napari_vit_tfm.options import options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch, check_size
 from napari_vit_tfm.scripts import as_command, as_python
+from napari_vit_tfm.trust.verdict import residual_in_words
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
 _CANCELLED = "Cancelled. The layers are unchanged."
@@ -110,6 +113,7 @@ class TractionDock(ModelDock):
         self._outcome = ""
         self._typed_gel = Gel()
         self._started = 0.0
+        self._judged: tuple[FloatArray | None, str] = (None, "")
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -142,6 +146,25 @@ class TractionDock(ModelDock):
         self.copy_python, self.copy_command = map(menu.addAction, _WAYS)
         self.copy_button.setMenu(menu)
         self.save_note = text_label(1)
+        self.residual_note = text_label(2)
+        self.residual_note.setToolTip(
+            "A large share alone is no merit: a method that puts tractions into the "
+            "noise explains more of it."
+        )
+        self.show_button = QPushButton("Show")
+        self.show_button.setToolTip(
+            "Show what was computed with the tractions, such as the displacement that "
+            "they do not explain."
+        )
+        shown = QMenu(self.show_button)
+        shown.setToolTipsVisible(True)
+        self.show_actions: dict[str, QAction] = {}
+        for name, style in STYLES.items():
+            action = shown.addAction(style.words.capitalize())
+            assert action is not None
+            action.setToolTip(style.tip)
+            self.show_actions[name] = action
+        self.show_button.setMenu(shown)
 
     def _lay_out(self) -> None:
         source = QHBoxLayout()
@@ -169,8 +192,9 @@ class TractionDock(ModelDock):
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.save_button)
         buttons.addWidget(self.copy_button)
+        buttons.addWidget(self.show_button)
         self.footer.addLayout(buttons)
-        for row in (self.progress, self.message, self.save_note):
+        for row in (self.progress, self.message, self.save_note, self.residual_note):
             self.footer.addWidget(row)
 
     def _connect_widgets(self) -> None:
@@ -190,6 +214,8 @@ class TractionDock(ModelDock):
         ):
             assert action is not None
             action.triggered.connect(partial(self._on_copy_clicked, way))
+        for name, action in self.show_actions.items():
+            action.triggered.connect(partial(self._on_show_clicked, name))
 
     def bind(self) -> None:
         """Watch the viewer's layers."""
@@ -228,6 +254,7 @@ class TractionDock(ModelDock):
         self.copy_button.setEnabled(known is not None and bool(known.files))
         self.save_note.setText("" if result is None else self._save_note(result, stack))
         self.save_note.setVisible(result is not None)
+        self._show_companions(self._tractions())
         unit = self.calibration["unit"].value
         needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
         self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
@@ -259,6 +286,30 @@ class TractionDock(ModelDock):
         doubts = [*self.calibration.doubts(), *self.gel.doubts()]
         shown = stack if self.fields.is_bound else None
         self.notes.show_field(shown, Gel(**self.gel.values()), doubts)
+
+    def _show_companions(self, result: ResultLayers | None) -> None:
+        """Offer what was computed with a result, and say what is unexplained."""
+        companions = {} if result is None else result.companions
+        for name, action in self.show_actions.items():
+            action.setVisible(name in companions)
+        self.show_button.setVisible(any(name in companions for name in STYLES))
+        words = "" if result is None else self._residual_words(result)
+        self.residual_note.setText(words[:1].upper() + words[1:])
+        self.residual_note.setVisible(bool(words))
+
+    def _residual_words(self, result: ResultLayers) -> str:
+        """What is said about the residual of a result; computed once."""
+        residual = result.companions.get("residual")
+        if residual is None:
+            return ""
+        known, words = self._judged
+        if known is not residual:
+            try:
+                words = residual_in_words(result.stack())
+            except FieldError:
+                words = ""
+            self._judged = residual, words
+        return words
 
     def status_text(self) -> str:
         """Displacement and tractions under the mouse, in all visible layers."""
@@ -471,7 +522,8 @@ class TractionDock(ModelDock):
             # The user looks at another field now.
             self._viewer.layers.selection = selected
             self.fields.choose(chosen)
-        told = self.notes.notes()
+        # The sentence about the residual stands below.
+        told = [*self.notes.notes(), residual_in_words(result.traction)]
         self._outcome = _summary(result, [x for x in result.notices if x not in told])
 
     def _on_error(self, _run: Run, error: Exception) -> None:
@@ -546,6 +598,26 @@ class TractionDock(ModelDock):
             self._outcome = f"Saved {path}"
         # The note must not miss an edit in place of the displacements.
         self._read(compare_data=True)
+        self.refresh()
+
+    # Showing
+
+    def _tractions(self) -> ResultLayers | None:
+        """The selected tractions, of a run or from a file, or those to save."""
+        layers = self._viewer.layers
+        return tractions_of(layers, layers.selection.active) or self._result()
+
+    def _on_show_clicked(self, name: str, _checked: bool = False) -> None:
+        result = self._tractions()
+        if result is None:
+            return
+        try:
+            stack = result.stack()
+        except FieldError as error:
+            self._outcome = report(error, activity="showing")
+        else:
+            show_companion(self._viewer.layers, stack, name, result.layers[0])
+            self._viewer.layers.selection.active = result.layers[0]
         self.refresh()
 
     # Copying

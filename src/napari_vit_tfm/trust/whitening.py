@@ -1,0 +1,195 @@
+"""Residuals relative to the noise: cosine modes and the reduced chi squared."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+from scipy.linalg import toeplitz
+
+from napari_vit_tfm.fields import Records
+from napari_vit_tfm.physics import estimate_noise
+from napari_vit_tfm.physics.spectrum import Noise
+
+Float64Array = npt.NDArray[np.float64]
+
+_LEAST_NOISE = 0.01
+"""Modes with less than this fraction of the variance of the noisiest mode are not used:
+in noise that is correlated, they have hardly any noise."""
+
+
+_CLEAR_LENGTH = 0.8
+"""Correlation lengths below this number, divided by the square root of the number of
+nodes along a side, are also estimated for white noise."""
+
+
+def cosine_modes(field: npt.NDArray[np.floating]) -> Float64Array:
+    """Amplitudes of the cosine modes of vector fields.
+
+    Mode ``(i, j)`` has the wavelengths ``2 H / i`` and ``2 W / j``, and mode (0, 0) is
+    the mean. The modes are orthonormal on the grid, and unlike those of the periodic
+    Fourier transform they do not join opposite borders of the field. White noise has
+    the same variance in each.
+
+    Parameters
+    ----------
+    field : array of shape (..., H, W, 2)
+        The field.
+
+    Returns
+    -------
+    array of shape (..., H, W, 2)
+        In the unit of the field.
+    """
+    modes = fft.dctn(field.astype(np.float64), axes=(-3, -2), norm="ortho")
+    return np.asarray(modes)
+
+
+def from_cosine_modes(modes: Float64Array) -> Float64Array:
+    """Vector fields ``(..., H, W, 2)`` from the amplitudes of `cosine_modes`."""
+    return np.asarray(fft.idctn(modes, axes=(-3, -2), norm="ortho"))
+
+
+def noise_of_modes(
+    variance: float, length: float, shape: tuple[int, int]
+) -> Float64Array:
+    """Variance of the noise in every cosine mode.
+
+    Parameters
+    ----------
+    variance, length : float
+        As for `physics.spectrum.Noise`, of one field.
+    shape : tuple of int
+        Rows and columns, ``(H, W)``.
+
+    Returns
+    -------
+    array of shape (H, W)
+        In squared units of the noise, per component.
+
+    Notes
+    -----
+    It is exact, also at the border, because the covariance of the noise is the product
+    of its covariances along the two axes.
+    """
+    rows, columns = (_along_axis(n, round(length, 3)) for n in shape)
+    return variance * rows[:, None] * columns
+
+
+@lru_cache(maxsize=64)
+def _along_axis(n: int, length: float) -> Float64Array:
+    """Variance of the cosine modes of one axis, for white noise of variance 1."""
+    # Long enough that opposite ends are not correlated.
+    size = max(512, 2 * n)
+    k = 2 * np.pi * np.fft.rfftfreq(size)
+    covariance = np.fft.irfft(np.exp(-np.square(k * length)), size)[:n]
+    matrix = toeplitz(covariance)
+    for axis in (0, 1):
+        matrix = fft.dct(matrix, axis=axis, norm="ortho")
+    return np.asarray(np.maximum(np.diagonal(matrix), 0.0))
+
+
+def chi_squared(
+    residual: npt.NDArray[np.floating], noise: Noise
+) -> npt.NDArray[np.float64]:
+    """Reduced chi squared of residuals: their size relative to the noise.
+
+    Parameters
+    ----------
+    residual : array of shape (T, H, W, 2)
+        Residuals in grid steps, finite.
+    noise : Noise
+        The noise of each frame, such as from `noise_of`.
+
+    Returns
+    -------
+    array of shape (T,)
+        Mean over the modes of their squared amplitudes, each divided by the variance of
+        the noise in it, without the mean of the field. It is 1 for noise. NaN where the
+        noise is not known or zero.
+
+    Notes
+    -----
+    Modes that hardly contain noise, such as those of short waves if the noise is
+    correlated over more than a grid step, are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.trust.whitening import chi_squared, noise_of
+    >>> rng = np.random.default_rng(0)
+    >>> noisy = rng.normal(0, 0.02, (1, 64, 64, 2))
+    >>> float(chi_squared(noisy, noise_of(noisy)).round(1)[0])
+    1.0
+    """
+    shape = residual.shape[1:3]
+    found = np.full(len(residual), np.nan)
+    for frame, field in enumerate(residual):
+        variance = float(noise.variance[frame])
+        if not noise.is_known[frame] or variance == 0:
+            continue
+        expected = noise_of_modes(variance, float(noise.length[frame]), shape)
+        used = expected >= _LEAST_NOISE * expected.max()
+        used[0, 0] = False
+        if used.any():
+            squares = np.square(cosine_modes(field)[used])
+            found[frame] = (squares / expected[used][:, None]).mean()
+    return found
+
+
+def noise_of(steps: npt.NDArray[np.floating]) -> Noise:
+    """Estimate the noise of each frame of displacements.
+
+    Parameters
+    ----------
+    steps : array of shape (T, H, W, 2)
+        Displacements in grid steps, finite; at least 4 nodes along each side.
+
+    Returns
+    -------
+    Noise
+        As from `estimate_noise`, with arrays of shape (T,). A correlation length that
+        cannot be told from that of white noise is 0: it would be positive on average,
+        and chi squared of white noise too small.
+    """
+    x, y = np.moveaxis(steps.astype(np.float64), -1, 0)
+    found = [estimate_noise(*components) for components in zip(x, y, strict=True)]
+    variance, length, is_known = (
+        np.array([getattr(noise, name) for noise in found])
+        for name in ("variance", "length", "is_known")
+    )
+    noise = Noise(variance, length, is_known)
+    white = noise.as_white()
+    correlated = length > _CLEAR_LENGTH / (x.shape[-2] * x.shape[-1]) ** 0.25
+    return Noise(
+        np.where(correlated, variance, white.variance),
+        np.where(correlated, length, 0.0),
+        is_known,
+    )
+
+
+def noise_records(steps: npt.NDArray[np.floating], noise: Noise) -> Records:
+    """The noise of displacements, as records of their tractions.
+
+    Parameters
+    ----------
+    steps : array of shape (T, H, W, 2)
+        Displacements in grid steps, finite.
+    noise : Noise
+        Their noise, from `noise_of`.
+
+    Returns
+    -------
+    mapping of str to array of shape (T,)
+        ``relative_noise`` and ``noise_length``, see `fields.RECORD_NAMES`. The noise of
+        a frame without displacement is NaN.
+    """
+    size = np.sqrt(steps.astype(np.float64).var(axis=(1, 2)).mean(axis=-1))
+    moved = (size > 0) & noise.is_known
+    relative = noise.standard_deviation() / np.where(moved, size, 1.0)
+    return {
+        "relative_noise": np.where(moved, relative, np.nan),
+        "noise_length": np.asarray(noise.length, dtype=np.float64),
+    }
