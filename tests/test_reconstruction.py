@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
-from napari_vit_tfm.errors import ConfigError, FieldError
+from napari_vit_tfm.errors import Cancelled, ConfigError, FieldError
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.physics import Substrate, displacement_of
-from napari_vit_tfm.reconstruction import Cancelled, reconstruct, resolve_device
+from napari_vit_tfm.reconstruction import reconstruct, resolve_device
 from napari_vit_tfm.synthesis import synthesise
 
 CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)

@@ -27,7 +27,7 @@ from napari_vit_tfm.displacement.preparation import (
     bridged,
     options_in_use,
 )
-from napari_vit_tfm.errors import ConfigError, FieldError
+from napari_vit_tfm.errors import Cancelled, ConfigError, FieldError
 from napari_vit_tfm.fields import (
     DISPLACEMENT_COMPANIONS,
     Displacement,
@@ -52,10 +52,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 Notify = Callable[[str], None]
-
-
-class Cancelled(Exception):
-    """The reconstruction was cancelled between two batches of frames or windows."""
 
 
 @dataclass(frozen=True, eq=False)

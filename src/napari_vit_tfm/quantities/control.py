@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.config import QuantitiesConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displacement
+from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.quantities.regions import Labels, regions_of
+from napari_vit_tfm.trust.new_noise import new_noise
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def force_free_magnitude(
         still = surface_displacement(rest, substrate, spacing_um=traction.spacing_um)
         steps = displacement.part(frame, frame + 1).in_grid_steps()[0]
         rng = np.random.default_rng((seed, first + frame))
-        noisy = still + _new_noise(steps, n_controls, rng)
+        noisy = still + new_noise(steps, n_controls, rng)
         found = reconstruct(
             displacement.with_data(noisy / displacement.grid_steps_per_unit())
         )
@@ -85,16 +85,3 @@ def _inside(
     for region in regions_of(of_frame, dilation_steps=dilation_steps):
         inside |= region.dilated
     return inside
-
-
-def _new_noise(
-    steps: npt.NDArray[np.floating], n: int, rng: np.random.Generator
-) -> FloatArray:
-    """Fields of noise like that of a field, ``(n, H, W, 2)``, in grid steps."""
-    known = np.nan_to_num(steps.astype(np.float64))
-    noise = estimate_noise(known[..., 0], known[..., 1])
-    white = rng.standard_normal((n, *steps.shape)) * np.sqrt(float(noise.variance))
-    length = float(noise.length)
-    if length == 0:
-        return np.asarray(white)
-    return np.asarray(gaussian_filter(white, (0, length, length, 0), mode="wrap"))
