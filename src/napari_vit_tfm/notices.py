@@ -27,6 +27,8 @@ from napari_vit_tfm.displacement.doctor import (
     findings,
 )
 from napari_vit_tfm.fields import Displacement
+from napari_vit_tfm.trust.assessment import Assessment
+from napari_vit_tfm.trust.gauge import REASONS, Familiarity
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -67,6 +69,7 @@ class FrameNotices:
         self._preparation = preparation or PreparationConfig()
         self._frames: dict[int, FrameDiagnosis] = {}
         self._left_out: dict[int, float] = {}
+        self._familiarity: dict[int, Familiarity] = {}
         self._given: dict[str, str] = {}
 
     def add(self, number: int, checks: FrameChecks) -> None:
@@ -85,6 +88,10 @@ class FrameNotices:
                 self._frames[number] = replace(
                     self._frames[number], contraction=contraction(traction)
                 )
+
+    def add_assessment(self, start: int, assessment: Assessment) -> None:
+        """Take what is known about the tractions of frames, from number `start` on."""
+        self._familiarity |= dict(enumerate(assessment.familiarity, start))
 
     def new(self) -> Iterator[str]:
         """The notices about topics on which there was none so far."""
@@ -106,6 +113,7 @@ class FrameNotices:
             "left out": self._about_left_out(),
             "drift": self._about_drift(),
             "noise": self._about_noise(),
+            "unfamiliar": self._about_familiarity(),
         }
         return notices | {topic: text for topic, text in of_method.items() if text}
 
@@ -146,6 +154,19 @@ class FrameNotices:
             f"the field has {size}, which {self._method.name} may interpret as "
             "traction: use Remove drift (--remove-drift), or a model that ignores it, "
             f"such as {BUNDLED_MODEL}"
+        )
+
+    def _about_familiarity(self) -> str:
+        unlike = {n: x for n, x in self._familiarity.items() if x.is_unfamiliar}
+        if not unlike:
+            return ""
+        first = min(unlike)
+        one = len(unlike) == 1
+        return (
+            f"{len(unlike)} of {len(self._familiarity)} frames "
+            f"{'is' if one else 'are'} unlike the fields that {self._method.name} was "
+            f"trained on, and {'its' if one else 'their'} tractions may be wrong "
+            f"(first: frame {first}, where {REASONS[unlike[first].reason]})"
         )
 
     def _about_noise(self) -> str:

@@ -42,7 +42,7 @@ from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.resample import resample_nodes
-from napari_vit_tfm.trust.assessment import assess
+from napari_vit_tfm.trust.assessment import Assessment, assess
 from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
@@ -296,8 +296,7 @@ def reconstruct_batches(
         config=config,
         device=device,
     )
-    for notice in grid_notices(prepared, method):
-        notify(notice)
+    _tell(notify, grid_notices(prepared, method))
 
     def check() -> None:
         if is_cancelled is not None and is_cancelled():
@@ -312,8 +311,7 @@ def reconstruct_batches(
         part = prepared.with_data(data)
         for frame, share in _left_out(part, preparation).items():
             notices.add_left_out(start + frame, share)
-        for notice in notices.new():
-            notify(notice)
+        _tell(notify, notices.new())
         compute = partial(
             _tractions,
             substrate=substrate,
@@ -323,7 +321,8 @@ def reconstruct_batches(
             check=check,
         )
         traction = _reconstruct_part(
-            part, records, compute, substrate, method, preparation, config
+            *(part, records, compute, substrate, method, preparation, config),
+            on_assessment=partial(notices.add_assessment, start),
         )
         if traction is None:
             size = (size if in_windows else part.n_frames) // 2
@@ -335,11 +334,11 @@ def reconstruct_batches(
             traction, metadata={**traction.metadata, PROVENANCE: provenance}
         )
         notices.add_tractions(start, traction.data)
+        _tell(notify, notices.new())
         stop = start + part.n_frames
         yield Batch(start, stop, total, traction)
         start = stop
-    for notice in notices.totals():
-        notify(notice)
+    _tell(notify, notices.totals())
 
 
 def _config_of(method: ReconstructionMethod | None) -> ReconstructionConfig:
@@ -394,6 +393,8 @@ def _reconstruct_part(
     method: ReconstructionMethod,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
+    *,
+    on_assessment: Callable[[Assessment], None],
 ) -> TractionStack | None:
     """Tractions of some frames; None if the GPU memory is too small."""
     left_out = list(_left_out(part, preparation))
@@ -412,6 +413,7 @@ def _reconstruct_part(
         config=config,
         reconstruct=lambda other: _all_of(compute, other),
     )
+    on_assessment(assessment)
     young = np.float32(substrate.gel.young_pa or 1.0)
     companions = dict(assessment.companions)
     for name in set(companions) - set(DISPLACEMENT_COMPANIONS):
@@ -543,6 +545,11 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
         raise FieldError(
             f"{method.name} works only on square fields; this one is {height} x {width}"
         )
+
+
+def _tell(notify: Notify, notices: Iterator[str]) -> None:
+    for notice in notices:
+        notify(notice)
 
 
 def _ignore(_message: str) -> None:

@@ -14,6 +14,7 @@ from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import Companions, DisplacementStack, Records
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
+from napari_vit_tfm.trust.gauge import Familiarity, familiarity, judges
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -34,10 +35,14 @@ class Assessment:
         As `TractionStack.companions`, but tractions are ``t / E``.
     records : mapping of str to array of shape (T,)
         As `TractionStack.records`.
+    familiarity : tuple of Familiarity
+        How each frame compares with the fields that the method was trained on; empty
+        for methods without a gauge.
     """
 
     companions: Companions = field(default_factory=lambda: MappingProxyType({}))
     records: Records = field(default_factory=lambda: MappingProxyType({}))
+    familiarity: tuple[Familiarity, ...] = ()
 
 
 def assess(
@@ -76,13 +81,28 @@ def assess(
     found = forward_consistency(
         steps, traction, substrate, spacing_um=displacement.spacing_um
     )
+    judged: tuple[Familiarity, ...] = ()
+    if judges(method.sha256):
+        judged = tuple(map(familiarity, steps, traction, found.model))
+    records = _gauge_records(judged)
     if not config.residual:
-        return Assessment()
+        return Assessment(records=records, familiarity=judged)
     own_unit = np.float32(1 / displacement.grid_steps_per_unit())
     return Assessment(
         {
             "displacement_model": found.model * own_unit,
             "residual": found.residual * own_unit,
         },
-        {"explained": found.explained},
+        {"explained": found.explained, **records},
+        judged,
     )
+
+
+def _gauge_records(judged: tuple[Familiarity, ...]) -> Records:
+    """What the gauge says about the frames."""
+    if not judged:
+        return {}
+    return {
+        "unfamiliar": np.array([one.is_unfamiliar for one in judged], dtype=np.int64),
+        "unfamiliar_score": np.array([one.score for one in judged]),
+    }

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from napari_vit_tfm.config import PATCH_SIZE, LimitsConfig
 from napari_vit_tfm.errors import Cancelled, ConfigError
@@ -75,8 +75,7 @@ class DetectionLimits:
     place : array of shape (P, 2)
         Row and column of each place, in grid steps.
     smallest_force : array of shape (P,)
-        Smallest force of an adhesion that is found with probability 0.9. Infinite if
-        the largest force that was tried is not found.
+        Smallest force of an adhesion that is found with probability 0.9.
     surviving_share : array of shape (P,)
         Share of this force that is reconstructed in the adhesion and around it.
     resolution_steps : array of shape (P,)
@@ -534,7 +533,8 @@ def _limit(force: FloatArray, found: npt.NDArray[np.bool_], start: float) -> flo
     """Force that is found with probability 0.9, from trials; `start` without any.
 
     The logarithm of the force that is needed is normal. Its mean and standard deviation
-    have a uniform prior between bounds; the limit is the mean over their posterior.
+    have a uniform prior between bounds, and the probability that a force is found is
+    the mean over their posterior.
     """
     if not len(force):
         return start
@@ -544,8 +544,10 @@ def _limit(force: FloatArray, found: npt.NDArray[np.bool_], start: float) -> flo
     chance = _LAPSE / 2 + (1 - _LAPSE) * ndtr((trials - mean) / spread)
     fit = np.log(np.where(found, chance, 1 - chance)).sum(axis=-1)
     weight = np.exp(fit - fit.max())
-    limits = (mean + ndtri(FOUND) * spread)[..., 0]
-    return float(np.exp((weight * limits).sum() / weight.sum()))
+    candidates = np.linspace(mean.min(), mean.max() + 1, 300)
+    is_found = ndtr((candidates - mean) / spread)  # (means, spreads, candidates)
+    probability = np.tensordot(weight, is_found, 2) / weight.sum()
+    return float(np.exp(candidates[np.searchsorted(probability, FOUND)]))
 
 
 def _threshold(deviation: FloatArray) -> FloatArray:
