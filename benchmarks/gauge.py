@@ -126,24 +126,26 @@ def trained(
     layers: list[list[FloatArray]] = []
     for member in range(members):
         torch.manual_seed(member)
-        net = nn.Sequential(
-            nn.Linear(inputs.shape[1], HIDDEN),
-            nn.Tanh(),
-            nn.Linear(HIDDEN, 1 + len(gauge.LEARNT)),
-        )
+        first = nn.Linear(inputs.shape[1], HIDDEN)
+        last = nn.Linear(HIDDEN, 1 + len(gauge.LEARNT))
+        net = nn.Sequential(first, nn.Tanh(), last)
         optimiser = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
         for _ in range(EPOCHS):
             optimiser.zero_grad()
             noisy = inputs + JITTER * torch.randn_like(inputs)
-            nn.functional.cross_entropy(net(noisy), target).backward()
+            loss = nn.functional.cross_entropy(net(noisy), target)
+            torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
-        first, last = net[0], net[2]
         parts = (first.weight.T, first.bias[None], last.weight.T, last.bias[None])
         layers.append([part.detach().numpy().astype(np.float64) for part in parts])
-    weights = [np.stack(parts) for parts in zip(*layers, strict=True)]
-    return gauge.Classifier(centre, scale, *weights, np.array(0.0), np.array(""))
+    hidden, hidden_bias, output, output_bias = map(np.stack, zip(*layers, strict=True))
+    return gauge.Classifier(
+        *(centre, scale, hidden, hidden_bias, output, output_bias),
+        threshold=np.array(0.0),
+        model_sha256=np.array(""),
+    )
 
 
 def labels(fault: npt.NDArray[np.str_]) -> npt.NDArray[np.int_]:

@@ -238,7 +238,7 @@ def _from(base: Base, place: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _normal_force(rng: Rng, base: Base) -> FloatArray:
     """Discs of normal stress on a compressible half-space."""
     added = np.zeros_like(base.steps)
-    for place in _places(rng, base, rng.integers(1, 6, endpoint=True)):
+    for place in _places(rng, base, int(rng.integers(1, 6, endpoint=True))):
         away, r = _from(base, place)
         radius = rng.uniform(1.5, 8)
         sign = rng.choice([-1, 1])
@@ -249,7 +249,7 @@ def _normal_force(rng: Rng, base: Base) -> FloatArray:
 def _divergence(rng: Rng, base: Base) -> FloatArray:
     """Places from which the displacement points away, as by a change of focus."""
     added = np.zeros_like(base.steps)
-    for place in _places(rng, base, rng.integers(1, 6, endpoint=True)):
+    for place in _places(rng, base, int(rng.integers(1, 6, endpoint=True))):
         away, r = _from(base, place)
         size = rng.uniform(4, 12)
         sign = rng.choice([-1, 1])
@@ -265,7 +265,7 @@ def _affine(rng: Rng, base: Base, *, rotation: bool) -> FloatArray:
     """Shear or rotation with gradients of 1, ``(H, W, 2)``."""
     y, x = (part - part.mean() for part in np.indices(base.shape).astype(np.float64))
     if rotation:
-        return np.stack([-y, x], axis=-1) * rng.choice([-1, 1])
+        return float(rng.choice([-1, 1])) * np.stack([-y, x], axis=-1)
     zero = np.zeros_like(x)
     shears = ((y, zero), (zero, x), (x, -y), (y, x))
     return np.stack(shears[rng.integers(len(shears))], axis=-1)
@@ -285,7 +285,7 @@ def _weak_rotation(rng: Rng, base: Base) -> FloatArray:
 
 
 def _smooth_noise(rng: Rng, base: Base) -> FloatArray:
-    size = rms(base.steps) * np.exp(rng.uniform(np.log(0.1), np.log(0.6)))
+    size = rms(base.steps) * float(np.exp(rng.uniform(np.log(0.1), np.log(0.6))))
     return base.steps + size * noise_like(rng, base.steps.shape, 8.0)
 
 
@@ -298,7 +298,6 @@ def _noise_alone(length: float) -> Callable[[Rng, Base], FloatArray]:
 
 def _small(rng: Rng, base: Base) -> FloatArray:
     """Point-like forces of a tenth of a grid step."""
-    canvas = Canvas(base.shape, 6)
     y, x = np.indices(base.shape)
     made = np.zeros_like(base.steps)
     for _ in range(round(np.exp(rng.uniform(np.log(30), np.log(300))))):
@@ -308,8 +307,7 @@ def _small(rng: Rng, base: Base) -> FloatArray:
         force = rng.lognormal(0, 0.5) * direction(rng.uniform(0, 2 * np.pi))
         along = (away @ force)[..., None] * away / r**2
         made += (0.51 * force + 0.49 * along) / r
-    del canvas
-    return made * rms(base.steps) / rms(made)
+    return np.asarray(made * rms(base.steps) / rms(made))
 
 
 def _large(rng: Rng, base: Base) -> FloatArray:
@@ -324,7 +322,8 @@ def _large(rng: Rng, base: Base) -> FloatArray:
             traction, canvas, place, force, semi_axes=(size, size), profile="cosine"
         )
     made = np.moveaxis(Traction(canvas, traction).displacement(), 0, -1)
-    return made.astype(np.float64) * rms(base.steps) / rms(made)
+    steps = made.astype(np.float64)
+    return np.asarray(steps * rms(base.steps) / rms(steps))
 
 
 def _turned(_rng: Rng, base: Base) -> FloatArray:

@@ -119,7 +119,7 @@ def outside_forces(field: FloatArray, noise: float) -> float:
 
 def _without_mean(field: npt.NDArray[np.floating]) -> FloatArray:
     values = np.asarray(field, dtype=np.float64)
-    return values - values.mean(axis=(0, 1))
+    return np.asarray(values - values.mean(axis=(0, 1)))
 
 
 def _log(values: npt.ArrayLike) -> FloatArray:

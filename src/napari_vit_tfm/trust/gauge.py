@@ -24,7 +24,7 @@ MOST_NOISE = 0.68
 """Largest familiar standard deviation of the noise, relative to the root mean square of
 the displacement about its mean."""
 
-MOST_STRAIN = 0.37
+MOST_STRAIN = 0.45
 """Largest familiar gradient of the displacement."""
 
 MOST_MOTION = 0.035
@@ -105,8 +105,8 @@ def familiarity(
 
     Notes
     -----
-    A field is unfamiliar if its noise is above 70% of the displacement, if its largest
-    gradient is above 0.4, if a shear or a rotation of more than about 2% is not
+    A field is unfamiliar if its noise is above 68% of the displacement, if its largest
+    gradient is above 0.45, if a shear or a rotation of more than about 2% is not
     explained, or if a small network, which was trained with
     ``benchmarks/gauge.py``, takes it for one of the wrong fields of the training. It
     takes `features_of` the field.

@@ -30,6 +30,10 @@ Reconstruct = Callable[[FloatArray], npt.NDArray[np.floating]]
 FOUND = 0.9
 """Probability with which the smallest force is found."""
 
+_AIM = 0.93
+"""Probability for which the force is computed. The forces that are needed are not quite
+lognormal: aimed at 0.9, fewer are found (``benchmarks/limits.py``)."""
+
 FALSE_ALARM = 0.05
 """Probability with which a force is found where there is none."""
 
@@ -547,7 +551,7 @@ def _limit(force: FloatArray, found: npt.NDArray[np.bool_], start: float) -> flo
     candidates = np.linspace(mean.min(), mean.max() + 1, 300)
     is_found = ndtr((candidates - mean) / spread)  # (means, spreads, candidates)
     probability = np.tensordot(weight, is_found, 2) / weight.sum()
-    return float(np.exp(candidates[np.searchsorted(probability, FOUND)]))
+    return float(np.exp(candidates[np.searchsorted(probability, _AIM)]))
 
 
 def _threshold(deviation: FloatArray) -> FloatArray:
