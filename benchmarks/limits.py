@@ -5,7 +5,7 @@ field. Then an adhesion that pulls with just this force is added at each place, 
 noise of another seed, and reconstructed: of 100 such adhesions, 90 should be found. At
 the same places without an adhesion, 5 of 100 should be.
 
-    python benchmarks/limits.py -n 1 --kinds cells ring pads -o limits.md
+    python benchmarks/limits.py --side 64 --kinds ring pads -o limits.md
 """
 
 from __future__ import annotations
