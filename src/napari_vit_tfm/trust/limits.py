@@ -303,7 +303,7 @@ def grid_of_places(
     >>> from napari_vit_tfm.trust.limits import grid_of_places
     >>> row, column = grid_of_places((40, 64), 16)
     >>> row.tolist(), column.tolist()
-    ([4, 20, 36], [8, 24, 40, 56])
+    ([3, 19, 35], [7, 23, 39, 55])
     """
     row, column = (np.arange((n - 1) % step // 2, n, step) for n in shape)
     return row, column
