@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.displacement import checks, prepare
-from napari_vit_tfm.errors import ConfigError, FieldError, FieldFileError
+from napari_vit_tfm.errors import Cancelled, ConfigError, FieldError, FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.io import read_traction
@@ -21,7 +21,6 @@ from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.physics import Substrate, displacement_of
 from napari_vit_tfm.reconstruction import (
-    Cancelled,
     load_method,
     reconstruct,
     reconstruct_batches,
@@ -718,3 +717,25 @@ def test_other_vectors_in_memory_do_not_continue_a_run(tmp_path: Path) -> None:
         for batch in reconstruct_to_file(film, path, config=larger, on_notice=print)
     ]
     assert stops == [2, 5]
+
+
+def test_unfamiliar_frames_are_recorded_and_told_before_the_tractions() -> None:
+    rng = np.random.default_rng(0)
+    stack = DisplacementStack(rng.normal(0, 0.1, (2, 40, 40, 2)), unit="grid")
+    events: list[str] = []
+    config = ReconstructionConfig(device="cpu", residual=True, batch_size=1)
+    for batch in reconstruct_batches(stack, config=config, on_notice=events.append):
+        events.append("tractions")
+        assert batch.traction.records["unfamiliar"].tolist() == [1]
+        assert (batch.traction.records["unfamiliar_score"] > 0).all()
+    told = [number for number, text in enumerate(events) if "trained on" in text]
+    assert told[0] < events.index("tractions")
+    assert "mostly noise" in events[told[0]]
+    assert events[told[-1]].startswith("2 of 2 frames are unlike")
+
+
+def test_only_the_network_with_a_gauge_is_judged() -> None:
+    config = ReconstructionConfig(model="fttc", device="cpu", residual=True)
+    records = reconstruct(random_stack(1), config=config).records
+    assert "explained" in records
+    assert "unfamiliar" not in records

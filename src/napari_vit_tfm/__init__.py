@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
-    from napari_vit_tfm.errors import TFMError
+    from napari_vit_tfm.errors import Cancelled, TFMError
     from napari_vit_tfm.fields import DisplacementStack, TractionStack
     from napari_vit_tfm.gel import Gel
     from napari_vit_tfm.io import read_displacement, read_traction, write_traction
     from napari_vit_tfm.physics import Substrate
-    from napari_vit_tfm.reconstruction import Cancelled, load_method, reconstruct
+    from napari_vit_tfm.reconstruction import load_method, reconstruct
 
 __version__ = "0.1.0"
 
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Cancelled": "napari_vit_tfm.reconstruction",
+    "Cancelled": "napari_vit_tfm.errors",
     "DisplacementStack": "napari_vit_tfm.fields",
     "Gel": "napari_vit_tfm.gel",
     "ReconstructionConfig": "napari_vit_tfm.config",

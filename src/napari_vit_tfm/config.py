@@ -320,6 +320,51 @@ class QuantitiesConfig:
 
 
 @dataclass(frozen=True)
+class LimitsConfig:
+    """How limits of detection are computed.
+
+    Parameters
+    ----------
+    size_um : float, optional
+        Diameter of the test adhesion, in um. None is four grid steps.
+    step_patches : int
+        Distance between neighbouring places of the map, in patches.
+    n_without : int
+        Number of reconstructions without a test adhesion.
+    batch_size : int
+        Number of fields that are reconstructed at once.
+    seed : int
+        Seed of noise and directions.
+    """
+
+    size_um: Annotated[
+        float | None,
+        Number(
+            label="Adhesion",
+            help="Diameter of the test adhesion",
+            unit="\N{MICRO SIGN}m",
+            step=0.5,
+            otherwise="four grid steps",
+            flag="size-um",
+        ),
+    ] = None
+    step_patches: Annotated[
+        int,
+        Number(
+            label="Step",
+            help="Distance between neighbouring places, in patches of 8 x 8 vectors",
+            minimum=1,
+            excludes_minimum=False,
+            is_whole=True,
+            flag="step",
+        ),
+    ] = 2
+    n_without: int = 100
+    batch_size: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class WindowConfig:
     """Windows in which large fields are reconstructed. Lengths are in grid steps.
 

@@ -35,3 +35,7 @@ class ModelError(TFMError):
 
 class ConfigError(TFMError):
     """A setting is not valid, or several settings contradict each other."""
+
+
+class Cancelled(Exception):
+    """A computation was cancelled by its callback, between two of its steps."""

@@ -53,6 +53,7 @@ RECORD_NAMES = (
     "allowance",
     "unfamiliar",
     "unfamiliar_score",
+    "unfamiliar_reason",
 )
 """Names of the records of tractions.
 
@@ -64,8 +65,9 @@ and their residual relative to the noise. ``relative_noise`` and ``noise_length`
 ``(T,)``: estimated noise per component relative to the root mean square of the
 displacement about its mean, and its correlation length in grid steps. ``allowance``,
 ``(T,)``: residual that the method leaves, relative to the bundled network.
-``unfamiliar`` and ``unfamiliar_score``, ``(T,)``: whether the field is unlike those
-that the network has learnt, 0 or 1, and by how much.
+``unfamiliar``, ``unfamiliar_score`` and ``unfamiliar_reason``, ``(T,)``: whether the
+field is unlike those that the network has learnt, 0 or 1, by how much, and the number
+of the most probable reason, see `trust.gauge.REASONS`.
 """
 
 COMPANION_NAMES = ("displacement_model", "residual", "halfwidth_68", "halfwidth_95")

@@ -33,6 +33,7 @@ from napari_vit_tfm.fields import (
     FrameResults,
     TractionStack,
 )
+from napari_vit_tfm.trust.gauge import Familiarity, familiarity_in
 from napari_vit_tfm.trust.verdict import Verdict, verdicts_in_words, verdicts_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class FrameNotices:
         self._left_out: dict[int, float] = {}
         self._verdicts: dict[int, Verdict] = {}
         self._traction: TractionStack | None = None
+        self._familiarity: dict[int, Familiarity] = {}
         self._given: dict[str, str] = {}
 
     def add(self, number: int, checks: FrameChecks) -> None:
@@ -106,6 +108,7 @@ class FrameNotices:
                     self._frames[number], contraction=contraction(vectors)
                 )
         self._verdicts |= verdicts_of(traction, first=start)
+        self._familiarity |= dict(enumerate(familiarity_in(traction.records), start))
         self._traction = self._traction or traction.first(1)
 
     def new(self) -> Iterator[str]:
@@ -129,6 +132,7 @@ class FrameNotices:
             "drift": self._about_drift(),
             "noise": self._about_noise(),
             "residual": self._about_residual(),
+            "unfamiliar": self._about_familiarity(),
         }
         return notices | {topic: text for topic, text in of_method.items() if text}
 
@@ -169,6 +173,19 @@ class FrameNotices:
             f"the field has {size}, which {self._method.name} may interpret as "
             "traction: use Remove drift (--remove-drift), or a model that ignores it, "
             f"such as {BUNDLED_MODEL}"
+        )
+
+    def _about_familiarity(self) -> str:
+        unlike = {n: x for n, x in self._familiarity.items() if x.is_unfamiliar}
+        if not unlike:
+            return ""
+        first = min(unlike)
+        one = len(unlike) == 1
+        return (
+            f"{len(unlike)} of {len(self._familiarity)} frames "
+            f"{'is' if one else 'are'} unlike the fields that {self._method.name} was "
+            f"trained on, and {'its' if one else 'their'} tractions may be wrong "
+            f"(first: frame {first}, where {unlike[first].in_words})"
         )
 
     def _about_noise(self) -> str:

@@ -30,7 +30,7 @@ from napari_vit_tfm.displacement.preparation import (
     bridged,
     options_in_use,
 )
-from napari_vit_tfm.errors import ConfigError, FieldError
+from napari_vit_tfm.errors import Cancelled, ConfigError, FieldError
 from napari_vit_tfm.fields import (
     DISPLACEMENT_COMPANIONS,
     Checks,
@@ -60,10 +60,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 Notify = Callable[[str], None]
-
-
-class Cancelled(Exception):
-    """The reconstruction was cancelled between two batches of frames or windows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -465,8 +461,7 @@ class _Run:
 
     def batches(self, finished: FinishedFrames | None) -> Iterator[Batch]:
         """The batches that are finished, and then the others."""
-        for notice in grid_notices(self._prepared, self._method):
-            self._notify(notice)
+        _tell(self._notify, grid_notices(self._prepared, self._method))
         start, total = 0, self._prepared.n_frames
         n_finished = 0 if finished is None else finished.n_frames
         while start < total:
@@ -483,6 +478,7 @@ class _Run:
                 read = partial(_same, part)
             stop, traction = start + len(results.data), self._as_stack(results)
             self._on_traction(start, traction)
+            _tell(self._notify, self._notices.new())
             yield Batch(
                 start,
                 stop,
@@ -493,8 +489,7 @@ class _Run:
                 was_finished,
             )
             start = stop
-        for notice in self._notices.totals():
-            self._notify(notice)
+        _tell(self._notify, self._notices.totals())
 
     def _computed(
         self, start: int, stop: int
@@ -602,8 +597,7 @@ class _Run:
         """Give the notices that are new with frames from number `start` on."""
         for frame, share in self._left_out(n_holes).items():
             self._notices.add_left_out(start + frame, share)
-        for notice in self._notices.new():
-            self._notify(notice)
+        _tell(self._notify, self._notices.new())
 
     def _left_out(self, n_holes: npt.NDArray[np.integer]) -> dict[int, float]:
         """Frames with too many holes to be computed, with the share of their holes."""
@@ -743,6 +737,11 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
 
 def _same(part: DisplacementStack) -> DisplacementStack:
     return part
+
+
+def _tell(notify: Notify, notices: Iterator[str]) -> None:
+    for notice in notices:
+        notify(notice)
 
 
 def _ignore(*_: object) -> None:

@@ -13,11 +13,10 @@ from napari_vit_tfm.attention.callbacks import Callbacks
 from napari_vit_tfm.attention.faithfulness import Faithfulness, faithfulness, hide
 from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import Cancelled, FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
-from napari_vit_tfm.reconstruction import Cancelled
 
 CPU = ReconstructionConfig(device="cpu", batch_size=4)
 

@@ -18,14 +18,13 @@ from napari_vit_tfm.attention.influence import (
 )
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import InspectionConfig, ReconstructionConfig
-from napari_vit_tfm.errors import ModelError
+from napari_vit_tfm.errors import Cancelled, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod, load
 from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import PhysicsViTMethod
 from napari_vit_tfm.physics.raster import square_displacement
-from napari_vit_tfm.reconstruction import Cancelled
 
 CPU = ReconstructionConfig(device="cpu")
 EXACT = InspectionConfig(n_projections=1000)

@@ -17,7 +17,7 @@ from napari_vit_tfm.attention.knockout import (
     knockout_map,
 )
 from napari_vit_tfm.config import ReconstructionConfig
-from napari_vit_tfm.errors import FieldError, ModelError
+from napari_vit_tfm.errors import Cancelled, FieldError, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.knockout import Knockout
@@ -29,7 +29,6 @@ from napari_vit_tfm.models.original import (
 )
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import PhysicsViTMethod
-from napari_vit_tfm.reconstruction import Cancelled
 
 # Four variants at once: batches of 4, 4 and 1 for the 9 patches.
 CPU = ReconstructionConfig(device="cpu", batch_size=4)

@@ -35,11 +35,10 @@ from napari_vit_tfm.batch import (
 )
 from napari_vit_tfm.batch.outcome import outcome_of
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
-from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.errors import Cancelled, ConfigError, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.io import read_traction, write_displacement
 from napari_vit_tfm.quantities import Recorder
-from napari_vit_tfm.reconstruction import Cancelled
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
 SETTINGS = Settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from napari_vit_tfm.reconstruction import Cancelled
+from napari_vit_tfm.errors import Cancelled
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from napari_vit_tfm.config import (
     QuantitiesConfig,
     ReconstructionConfig,
 )
-from napari_vit_tfm.errors import ConfigError, TFMError
+from napari_vit_tfm.errors import Cancelled, ConfigError, TFMError
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
@@ -31,7 +31,6 @@ from napari_vit_tfm.options import flag_of, options_of
 from napari_vit_tfm.provenance import files_sha256
 from napari_vit_tfm.quantities import Recorder
 from napari_vit_tfm.reconstruction import (
-    Cancelled,
     load_method,
     reconstruct,
     reconstruct_to_file,

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from napari_vit_tfm.batch.experiments import Experiment
 from napari_vit_tfm.batch.outcome import Outcome, outcome_of
-from napari_vit_tfm.errors import ConfigError
-from napari_vit_tfm.reconstruction import Cancelled
+from napari_vit_tfm.errors import Cancelled, ConfigError
 
 _PATIENCE = "10s"
 """Time until a scheduler that does not answer is given up."""

@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Event
 
 from napari_vit_tfm.batch.experiments import Experiment
 from napari_vit_tfm.batch.outcome import Outcome, Progress, outcome_of
-from napari_vit_tfm.reconstruction import Cancelled
+from napari_vit_tfm.errors import Cancelled
 
 Analyse = Callable[..., Generator[Progress, None, Outcome]]
 """Analyses one experiment, as `analyse_experiment` does."""

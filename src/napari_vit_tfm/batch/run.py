@@ -12,8 +12,8 @@ from napari_vit_tfm.batch.experiments import Experiment
 from napari_vit_tfm.batch.outcome import Outcome, Progress
 from napari_vit_tfm.batch.processes import Analyse, in_processes
 from napari_vit_tfm.config import BatchConfig
-from napari_vit_tfm.errors import ConfigError
-from napari_vit_tfm.reconstruction import Cancelled, resolve_device
+from napari_vit_tfm.errors import Cancelled, ConfigError
+from napari_vit_tfm.reconstruction import resolve_device
 
 
 def run_batch(

@@ -18,6 +18,7 @@ COMMANDS = (
     "rerun",
     "figure",
     "quantities",
+    "limits",
     "batch",
     "attention",
     "info",

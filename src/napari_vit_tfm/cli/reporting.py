@@ -98,14 +98,14 @@ def timed_run(
             show(batch.stop, batch.total)
 
 
-def frame_counter() -> Callable[[int, int], None] | None:
+def frame_counter(what: str = "frames") -> Callable[[int, int], None] | None:
     """Callback that shows the number of finished frames; None without a terminal."""
     if not is_terminal():
         return None
 
     def show(done: int, total: int) -> None:
         # The next output overwrites the line.
-        click.echo(f"{done} of {total} frames\r", err=True, nl=False)
+        click.echo(f"{done} of {total} {what}\r", err=True, nl=False)
 
     return show
 

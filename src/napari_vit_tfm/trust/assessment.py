@@ -14,6 +14,7 @@ from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import Companions, DisplacementStack, Records
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
+from napari_vit_tfm.trust.gauge import familiarity, familiarity_records, judges
 from napari_vit_tfm.trust.twins import allowance_of_twins
 from napari_vit_tfm.trust.whitening import chi_squared, noise_of, noise_records
 
@@ -72,13 +73,20 @@ def assess(
     -------
     Assessment
     """
-    if not config.residual:
+    if not (config.residual or config.uncertainty):
         return Assessment()
     steps = displacement.in_grid_steps()
     found = forward_consistency(
         steps, traction, substrate, spacing_um=displacement.spacing_um
     )
     noise = noise_of(steps)
+    records = {"explained": found.explained, **noise_records(steps, noise)}
+    if judges(method.sha256):
+        records |= familiarity_records(
+            list(map(familiarity, steps, traction, found.model))
+        )
+    if not config.residual:
+        return Assessment(records=records)
     allowance = np.ones(len(steps))
     if not method.leaves_known_residual:
         allowance = allowance_of_twins(
@@ -91,8 +99,7 @@ def assess(
             "residual": found.residual * own_unit,
         },
         {
-            "explained": found.explained,
-            **noise_records(steps, noise),
+            **records,
             "chi_squared": chi_squared(found.residual, noise),
             "allowance": allowance,
         },

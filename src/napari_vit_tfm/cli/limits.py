@@ -1,0 +1,134 @@
+"""``vit-tfm limits``: the smallest forces that an experiment could have found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from napari_vit_tfm import __version__
+from napari_vit_tfm.cli.options import (
+    DisplacementSource,
+    command_option,
+    displacement_source,
+    output_file,
+    poisson_option,
+    preparation_config,
+    reconstruction_config,
+    thickness_option,
+    with_options,
+    young_option,
+)
+from napari_vit_tfm.config import LimitsConfig, PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.options import options_of
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.trust.limits import DetectionMap
+
+_LIMITS = options_of(LimitsConfig)
+
+
+def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the test adhesions; the command takes one `limits`."""
+
+    @wraps(command)
+    def bundled(**given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in _LIMITS}
+        return command(limits=LimitsConfig(**chosen), **given)
+
+    return with_options(tuple(map(command_option, _LIMITS.values())), bundled)
+
+
+@click.command("limits")
+@displacement_source
+@output_file
+@limits_config
+@young_option
+@poisson_option
+@thickness_option
+@preparation_config
+@reconstruction_config
+def command(
+    *,
+    source: DisplacementSource,
+    output: Path,
+    limits: LimitsConfig,
+    young_pa: float | None,
+    poisson: float | None,
+    thickness_um: float | None,
+    preparation: PreparationConfig,
+    config: ReconstructionConfig,
+) -> None:
+    """Compute the smallest forces that could have been found.
+
+    Adds test adhesions to the displacements in INPUT, with new noise, and reconstructs
+    them. Writes a map for each frame: `smallest_force_nN`, the force that is found with
+    a probability of 90%; `surviving_share`, the share of it that is reconstructed;
+    `resolution_um`, how wide its traction appears; and `row` and `column`, the places.
+    Without Young's modulus or spacing they are in E times a squared grid step and in
+    grid steps. Prints a sentence for the methods section of a paper.
+    """
+    from napari_vit_tfm.cli.reporting import frame_counter, gel_in_words, note
+    from napari_vit_tfm.displacement import prepare
+    from napari_vit_tfm.io import check_output, write_arrays
+    from napari_vit_tfm.physics.substrate import Substrate
+    from napari_vit_tfm.reconstruction import load_method, reconstruct
+    from napari_vit_tfm.trust.limits import detection_map
+
+    target = check_output(output, inputs=source.paths, any_array=True)
+    measured = source.read(gel=Gel(young_pa, poisson, thickness_um))
+    # Only the tractions themselves are needed of the reconstructions.
+    config = replace(config, residual=False, uncertainty=False)
+    method = load_method(config)
+    traction = reconstruct(
+        measured, config=config, method=method, preparation=preparation, on_notice=note
+    )
+    prepared = prepare(measured, preparation)
+    found = detection_map(
+        prepared.part(0, prepared.n_frames),
+        traction,
+        reconstruct=lambda stack: reconstruct(stack, config=config, method=method),
+        config=limits,
+        on_progress=frame_counter("reconstructions"),
+    )
+    write_arrays(target, *_contents(found, traction.model, traction.model_sha256))
+    click.echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")
+    click.echo(f"gel: {gel_in_words(Substrate(measured.gel))}")
+    click.echo(found.sentence())
+
+
+def _contents(
+    found: DetectionMap, model: str, sha256: str
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Arrays and attributes of the file."""
+    force = "smallest_force_nN" if found.is_in_nn else "smallest_force"
+    spacing = found.spacing_um
+    width = "resolution_steps" if spacing is None else "resolution_um"
+    arrays: dict[str, Any] = {
+        force: found.smallest_force,
+        "surviving_share": found.surviving_share,
+        width: found.resolution_steps * (spacing or 1.0),
+        "row": found.row,
+        "column": found.column,
+    }
+    attributes: dict[str, dict[str, Any]] = {
+        "": {
+            "size_steps": found.size_steps,
+            "spacing_um": math.nan if spacing is None else spacing,
+            "model": model,
+            "model_sha256": sha256,
+            "version": __version__,
+        },
+        force: {"units": "nN" if found.is_in_nn else "E steps^2"},
+        "surviving_share": {"units": "1"},
+        width: {"units": "steps" if spacing is None else "um"},
+        "row": {"units": "steps"},
+        "column": {"units": "steps"},
+    }
+    return arrays, attributes

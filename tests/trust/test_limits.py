@@ -1,0 +1,198 @@
+"""Tests of the limits of detection."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_vit_tfm.config import LimitsConfig
+from napari_vit_tfm.errors import Cancelled, ConfigError
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.physics import fttc, surface_displacement
+from napari_vit_tfm.trust.limits import (
+    detection_limits,
+    detection_map,
+    grid_of_places,
+)
+
+SIDE = 40
+SIZE = 4.0
+PLACE = np.array([[30, 20], [12, 20]])
+FEW = LimitsConfig(n_without=40)
+
+
+def inverted(steps: np.ndarray) -> np.ndarray:
+    """Tractions by FTTC of fixed regularisation: a linear method."""
+    found = fttc(steps[..., 0], steps[..., 1], regularisation=0.1)
+    return np.stack(found, axis=-1)
+
+
+def measured(noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Displacement of two adhesions with noise, and its tractions."""
+    traction = np.zeros((SIDE, SIDE, 2))
+    traction[8:14, 4:10, 0], traction[8:14, 30:36, 0] = 0.05, -0.05
+    rng = np.random.default_rng(1)
+    steps = surface_displacement(traction) + rng.normal(0, noise, traction.shape)
+    return steps, inverted(steps[None])[0]
+
+
+def test_forces_at_the_limit_are_found() -> None:
+    steps, traction = measured(0.01)
+    limits = detection_limits(
+        steps, traction, PLACE, reconstruct=inverted, size_steps=SIZE
+    )
+    rng = np.random.default_rng(2)
+    still = surface_displacement(traction)
+    row, column = np.indices((SIDE, SIDE))
+    n, found, alarms = 60, np.zeros(2), np.zeros(2)
+    for _ in range(n):
+        turn = rng.uniform(0, 2 * np.pi)
+        along = np.array([np.cos(turn), np.sin(turn)])
+        for number, (r, c) in enumerate(PLACE):
+            inside = np.hypot(row - r, column - c) < SIZE / 2
+            share = inside[..., None] / inside.sum()
+            added = surface_displacement(share * limits.smallest_force[number] * along)
+            with_it = still + added + rng.normal(0, 0.01, steps.shape)
+            found[number] += limits.found(inverted(with_it[None])[0], along)[number]
+        without = still + rng.normal(0, 0.01, steps.shape)
+        alarms += limits.found(inverted(without[None])[0], along)
+    assert (0.75 * n <= found).all()
+    assert (found <= 0.99 * n).all()
+    assert (alarms <= 0.15 * n).all()
+    assert alarms.sum() > 0
+
+
+def test_limits_grow_with_the_noise() -> None:
+    weak, strong = (
+        detection_limits(
+            *measured(noise), PLACE, reconstruct=inverted, size_steps=SIZE, config=FEW
+        )
+        for noise in (0.005, 0.02)
+    )
+    ratio = strong.smallest_force / weak.smallest_force
+    np.testing.assert_allclose(ratio, 4, rtol=0.4)
+    # A linear method reconstructs the same share at any noise.
+    np.testing.assert_allclose(weak.surviving_share, strong.surviving_share, atol=0.25)
+    assert (weak.resolution_steps >= 2).all()
+    assert (weak.resolution_steps < 10).all()
+
+
+def test_method_that_halves_tractions_reconstructs_half() -> None:
+    steps, traction = measured(0.005)
+    whole, half = (
+        detection_limits(
+            *(steps, traction, PLACE),
+            reconstruct=lambda steps, factor=factor: factor * inverted(steps),
+            size_steps=SIZE,
+            config=FEW,
+        )
+        for factor in (1.0, 0.5)
+    )
+    np.testing.assert_allclose(half.threshold, whole.threshold / 2, rtol=1e-6)
+    np.testing.assert_allclose(
+        half.surviving_share, whole.surviving_share / 2, rtol=0.2
+    )
+
+
+def test_progress_and_cancellation() -> None:
+    steps, traction = measured(0.01)
+    seen: list[tuple[int, int]] = []
+
+    def is_cancelled() -> bool:
+        return len(seen) >= 3
+
+    with pytest.raises(Cancelled):
+        detection_limits(
+            *(steps, traction, PLACE),
+            reconstruct=inverted,
+            size_steps=SIZE,
+            config=FEW,
+            on_progress=lambda done, total: seen.append((done, total)),
+            is_cancelled=is_cancelled,
+        )
+    assert [done for done, _ in seen] == [8, 16, 24]
+    assert len({total for _, total in seen}) == 1
+
+
+def test_progress_ends_at_the_total() -> None:
+    steps, traction = measured(0.01)
+    seen: list[tuple[int, int]] = []
+    detection_limits(
+        *(steps, traction, PLACE[:1]),
+        reconstruct=inverted,
+        size_steps=SIZE,
+        config=FEW,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1][0] == seen[-1][1]
+
+
+def stacks(young_pa: float | None) -> tuple[DisplacementStack, TractionStack]:
+    steps, traction = measured(0.01)
+    displacement = DisplacementStack(
+        steps[None].astype(np.float32) * 0.5, unit="um", spacing_um=0.5
+    )
+    return displacement, TractionStack(
+        traction[None].astype(np.float32) * (young_pa or 1.0),
+        unit="1" if young_pa is None else "Pa",
+        spacing_um=0.5,
+        gel=Gel(young_pa=young_pa),
+        model="fttc",
+    )
+
+
+def map_of(young_pa: float | None, config: LimitsConfig, *, hole: bool = False):
+    """The map of a stack of one frame on a gel."""
+    displacement, traction = stacks(young_pa)
+    if hole:
+        traction.data[0, :8] = np.nan
+
+    def reconstruct(stack: DisplacementStack) -> TractionStack:
+        found = inverted(stack.in_grid_steps().astype(np.float64))
+        data = found.astype(np.float32) * np.float32(young_pa or 1.0)
+        return replace(traction, data=data, records={})
+
+    return detection_map(displacement, traction, reconstruct=reconstruct, config=config)
+
+
+def test_map_is_in_nanonewtons() -> None:
+    config = LimitsConfig(step_patches=2, n_without=40)
+    plain, physical = map_of(None, config), map_of(10_000.0, config)
+    assert plain.smallest_force.shape == (1, 3, 3)
+    assert not plain.is_in_nn
+    assert physical.is_in_nn
+    # E h^2 = 10 kPa x (0.5 um)^2 = 2.5 nN.
+    np.testing.assert_allclose(
+        physical.smallest_force, 2.5 * plain.smallest_force, rtol=0.02
+    )
+    assert "nN" in physical.sentence()
+    assert "2 \N{MICRO SIGN}m in diameter" in physical.sentence()
+
+
+def test_no_limits_in_holes() -> None:
+    config = LimitsConfig(step_patches=2, n_without=40)
+    found = map_of(10_000.0, config, hole=True)
+    assert np.isnan(found.smallest_force[0, 0]).all()
+    assert np.isfinite(found.smallest_force[0, 1:]).all()
+
+
+def test_size_in_um_needs_a_spacing() -> None:
+    displacement, traction = stacks(None)
+    displacement = DisplacementStack(displacement.data, unit="grid")
+    traction = replace(traction, spacing_um=None)
+    with pytest.raises(ConfigError, match="spacing"):
+        detection_map(
+            displacement,
+            traction,
+            reconstruct=lambda _: traction,
+            config=LimitsConfig(size_um=2.0),
+        )
+
+
+def test_places_are_inside() -> None:
+    for n in (8, 40, 104):
+        row, column = grid_of_places((n, n + 3), 16)
+        assert row.min() >= 0
+        assert row.max() < n
+        assert column.max() < n + 3
