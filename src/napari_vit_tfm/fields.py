@@ -44,6 +44,8 @@ RECORD_NAMES = (
     "outliers_replaced",
     "drift_removed",
     "explained",
+    "relative_noise",
+    "noise_length",
     "chi_squared",
     "unfamiliar",
     "unfamiliar_score",
@@ -54,9 +56,11 @@ RECORD_NAMES = (
 ``(T,)``: their number; ``drift_removed``, ``(T, 3)``: drift ``(x, y)`` in grid steps,
 and rotation in radians, before binning and reversal. ``explained`` and
 ``chi_squared``, ``(T,)``: share of the squared displacement that the tractions explain,
-and their residual relative to the noise. ``unfamiliar`` and ``unfamiliar_score``,
-``(T,)``: whether the field is unlike those that the network has learnt, 0 or 1, and by
-how much.
+and their residual relative to the noise. ``relative_noise`` and ``noise_length``,
+``(T,)``: estimated noise per component relative to the root mean square of the
+displacement about its mean, and its correlation length in grid steps. ``unfamiliar``
+and ``unfamiliar_score``, ``(T,)``: whether the field is unlike those that the network
+has learnt, 0 or 1, and by how much.
 """
 
 COMPANION_NAMES = ("displacement_model", "residual", "halfwidth_68", "halfwidth_95")

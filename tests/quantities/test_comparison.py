@@ -14,6 +14,7 @@ from napari_vit_tfm.quantities import (
     measure,
     write_comparison,
 )
+from napari_vit_tfm.quantities.tables import with_ends
 
 
 @pytest.fixture
@@ -101,7 +102,8 @@ def test_both_tables_are_written_with_their_names(field, tmp_path):
     write_comparison(path, columns_of(one), tables)
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["tractions", "frame", "cell", *columns_of(one), "flags"]
+    columns = [name for column in columns_of(one) for name in with_ends(column)]
+    assert list(rows[0]) == ["tractions", "frame", "cell", *columns, "flags"]
     assert [row["tractions"] for row in rows] == ["ViT"] * 3 + ["FTTC"] * 3
     forces = [float(row["total_force_nN"]) for row in rows]
     np.testing.assert_allclose(forces[3:], np.array(forces[:3]) * 2, rtol=1e-5)

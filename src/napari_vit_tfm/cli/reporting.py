@@ -120,12 +120,21 @@ def timed_run(
 
 def frame_counter() -> Callable[[int, int], None] | None:
     """Callback that shows the number of finished frames; None without a terminal."""
+    return _counter("frames")
+
+
+def run_counter() -> Callable[[int, int], None] | None:
+    """The same for the reconstructions without force of a cell."""
+    return _counter("runs of the control")
+
+
+def _counter(words: str) -> Callable[[int, int], None] | None:
     if not is_terminal():
         return None
 
     def show(done: int, total: int) -> None:
         # The next output overwrites the line.
-        click.echo(f"{done} of {total} frames\r", err=True, nl=False)
+        click.echo(f"{done} of {total} {words}\r", err=True, nl=False)
 
     return show
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from napari_vit_tfm.config import QuantitiesConfig
+import numpy as np
+
+from napari_vit_tfm.config import ControlConfig, QuantitiesConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.quantities.adhesions import (
@@ -15,7 +17,9 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
-from napari_vit_tfm.quantities.control import force_free_magnitude
+from napari_vit_tfm.quantities.changes import Change, changes_of
+from napari_vit_tfm.quantities.control import Reconstruct, force_free_magnitude
+from napari_vit_tfm.quantities.intervals import calibrated_method, gel_factors
 from napari_vit_tfm.quantities.measure import (
     Measurement,
     Row,
@@ -34,9 +38,13 @@ from napari_vit_tfm.quantities.regions import (
     dilation_in_steps,
     labels_of_outline,
 )
-from napari_vit_tfm.quantities.tables import write_adhesions, write_quantities
-
-Reconstruct = Callable[[DisplacementStack], TractionStack]
+from napari_vit_tfm.quantities.significance import ControlRow, control_rows
+from napari_vit_tfm.quantities.tables import (
+    write_adhesions,
+    write_changes,
+    write_control,
+    write_quantities,
+)
 
 
 class Recorder:
@@ -50,8 +58,10 @@ class Recorder:
         Number of frames of the whole stack.
     labels : array of int, shape (H, W) or (T, H, W), keyword-only, optional
         Numbers of the cells.
-    with_adhesions : bool, keyword-only
-        Whether the adhesions are listed, too.
+    with_adhesions, with_changes : bool, keyword-only
+        Whether the adhesions are listed, too, and the changes from frame to frame.
+    control : ControlConfig, keyword-only, optional
+        How the control without force is computed. None computes none.
 
     Attributes
     ----------
@@ -61,6 +71,10 @@ class Recorder:
         Their columns.
     adhesions : list of (Cell, Adhesion)
         The adhesions so far.
+    changes : list of (Cell, mapping of str to Change)
+        The changes so far, with the cell in the later frame.
+    control : list of ControlRow
+        The control so far.
 
     Raises
     ------
@@ -75,6 +89,8 @@ class Recorder:
         n_frames: int,
         labels: Labels | None = None,
         with_adhesions: bool = False,
+        with_changes: bool = False,
+        control: ControlConfig | None = None,
     ) -> None:
         if labels is not None and labels.ndim == 3 and len(labels) != n_frames:
             raise FieldError(
@@ -85,10 +101,16 @@ class Recorder:
         self._config = config
         self._labels = labels
         self._with_adhesions = with_adhesions
+        self._with_changes = with_changes
+        self._control = control
         self._n_done = 0
         self.rows: list[Row] = []
         self.columns: list[str] = []
         self.adhesions: list[tuple[Cell, Adhesion]] = []
+        self.changes: list[tuple[Cell, Mapping[str, Change]]] = []
+        self.control: list[ControlRow] = []
+        self._notes: list[str] = []
+        self._before: dict[int, Cell] = {}
         self._adhesion_columns: list[str] = []
 
     def add(
@@ -97,6 +119,8 @@ class Recorder:
         *,
         displacement: DisplacementStack | None = None,
         reconstruct: Reconstruct | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
         """Measure the next frames.
 
@@ -108,9 +132,16 @@ class Recorder:
             Their measured displacements.
         reconstruct : callable, keyword-only, optional
             Computes tractions as these were computed, for the controls.
+        on_progress : callable, keyword-only, optional
+            Called with the numbers of finished and of all reconstructions of the
+            control of a cell.
+        is_cancelled : callable, keyword-only, optional
+            Called during the control. If it returns True, it stops.
 
         Raises
         ------
+        Cancelled
+            If `is_cancelled` returned True.
         FieldError
             If mask or displacements do not belong to the tractions, or an outline or
             the spacing is required and missing.
@@ -134,27 +165,81 @@ class Recorder:
                 first=first,
             )
         how = Measurement(labels, dilation, displacement, idle)
-        for cells in cells_of(traction, how):
-            for one in cells:
-                cell = replace(one, frame=one.frame + first)
-                self.rows.append(row_of(cell))
-                if self._with_adhesions:
-                    self.adhesions.extend((cell, found) for found in adhesions_of(cell))
+        control = self._control
+        has_control = displacement is not None and reconstruct is not None
+        for frame, cells in enumerate(cells_of(traction, how)):
+            found = [replace(one, frame=one.frame + first) for one in cells]
+            self._add_cells(found)
+            if control is None or displacement is None or reconstruct is None:
+                continue
+            occupied = np.any([one.region | one.ring for one in found], axis=0)
+            for cell in found:
+                self.control += control_rows(
+                    cell,
+                    traction,
+                    displacement,
+                    frame=frame,
+                    occupied=occupied,
+                    reconstruct=reconstruct,
+                    n_runs=control.n_runs,
+                    on_progress=on_progress,
+                    is_cancelled=is_cancelled,
+                )
+        self._note_what_is_missing(traction, has_control=has_control)
         self.columns = columns_of(traction)
         self._adhesion_columns = adhesion_columns(scale_of(traction))
         self._n_done += traction.n_frames
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return notes_of(self.rows)
+        return [*notes_of(self.rows), *self._notes]
 
     def write(self, path: Path) -> None:
         """Write the table of quantities; see `write_quantities`."""
-        write_quantities(path, self.columns, self.rows)
+        error = self._config.young_error
+        gel = None if error is None else gel_factors(error)
+        write_quantities(path, self.columns, self.rows, gel=gel)
 
     def write_adhesions(self, path: Path) -> None:
         """Write the table of adhesions; see `write_adhesions`."""
         write_adhesions(path, self._adhesion_columns, self.adhesions)
+
+    def write_changes(self, path: Path) -> None:
+        """Write the table of changes; see `write_changes`."""
+        write_changes(path, self.changes)
+
+    def write_control(self, path: Path) -> None:
+        """Write the table of the control without force; see `write_control`."""
+        write_control(path, self.control)
+
+    def _add_cells(self, cells: list[Cell]) -> None:
+        for cell in cells:
+            self.rows.append(row_of(cell))
+            if self._with_adhesions:
+                self.adhesions.extend((cell, found) for found in adhesions_of(cell))
+            if self._with_changes and cell.number in self._before:
+                change = changes_of(self._before[cell.number], cell)
+                self.changes.append((cell, change))
+        self._before = {cell.number: cell for cell in cells}
+
+    def _note_what_is_missing(
+        self, traction: TractionStack, *, has_control: bool
+    ) -> None:
+        """Add notes about what could not be computed, once each."""
+        missing = []
+        if all(not row.intervals for row in self.rows):
+            missing.append(_without_intervals(traction))
+        if self._control is not None and not has_control:
+            missing.append(
+                "there is no control without force: it needs the displacements, and "
+                "the method that computed the tractions"
+            )
+        if self._config.young_error is not None and traction.unit != "Pa":
+            missing.append(
+                "the error of Young's modulus does not change fractions of it: the "
+                "columns of the gel are about numbers in Pa"
+            )
+        self._notes += [words for words in missing if words not in self._notes]
 
     def _labels_of(self, traction: TractionStack, first: int) -> Labels | None:
         if self._labels is not None:
@@ -169,3 +254,18 @@ class Recorder:
         if region == "outline":
             raise FieldError("the file has no outline: give a mask, or take the field")
         return None
+
+
+def _without_intervals(traction: TractionStack) -> str:
+    """Why there are no intervals, in words."""
+    if calibrated_method(traction) is None:
+        name = traction.model or "this file"
+        return (
+            f"the errors of {name} are not known, so the columns of the intervals "
+            "(_low68 to _high95) are empty"
+        )
+    return (
+        "the intervals (_low68 to _high95) are empty, since the noise is not known: it "
+        "is with the displacements, or in tractions that were computed with --residual "
+        "or --uncertainty"
+    )

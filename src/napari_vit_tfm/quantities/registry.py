@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.units import Dimension, Scale
 
 Function = Callable[[Cell], float]
+
+ErrorKind = Literal["ratio", "force", "moment", "energy", "share", "angle", "none"]
+"""How the error of a quantity is expressed.
+
+``ratio``: as the logarithm of a ratio, for positive quantities. ``force``, ``moment``,
+``energy``: as a share of the total force, of the total force times the radius of
+gyration, and of the strain energy, for quantities with a sign. ``share``: as a
+difference, between 0 and 1. ``angle``: as a difference of axes, in degrees. ``none``:
+the quantity follows from the mask alone.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class Quantity:
         How it is computed.
     source : str
         Where it is defined; empty if it needs no source.
+    error : str
+        How its error is expressed; see `ErrorKind`.
     compute : callable
         Function of a `Cell`, in its units of tractions and lengths. NaN where the
         quantity cannot be computed.
@@ -38,6 +51,7 @@ class Quantity:
     dimension: Dimension
     formula: str
     source: str
+    error: ErrorKind
     compute: Function
 
     def column(self, scale: Scale) -> str:
@@ -57,19 +71,26 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(_QUANTITIES)
 
 
 def quantity(
-    words: str, dimension: Dimension, *, formula: str, source: str = ""
+    words: str,
+    dimension: Dimension,
+    *,
+    formula: str,
+    source: str = "",
+    error: ErrorKind = "ratio",
 ) -> Callable[[Function], Function]:
     """Register a function as a quantity, under the name of the function.
 
     Parameters
     ----------
-    words, dimension, formula, source : str
+    words, dimension, formula, source, error : str
         As for `Quantity`.
     """
 
     def register(function: Function) -> Function:
         name = function.__name__
-        _QUANTITIES[name] = Quantity(name, words, dimension, formula, source, function)
+        _QUANTITIES[name] = Quantity(
+            name, words, dimension, formula, source, error, function
+        )
         return function
 
     return register

@@ -38,19 +38,29 @@ def traction_max(cell: Cell) -> float:
     return float(cell.in_core.max()) if cell.in_core.size else np.nan
 
 
-@quantity("area", "area", formula="number of nodes of the cell times h^2")
+@quantity("area", "area", formula="number of nodes of the cell times h^2", error="none")
 def area(cell: Cell) -> float:
     """Area of the cell itself."""
     return float(np.count_nonzero(cell.core)) * cell.area_of_node
 
 
-@quantity("centroid, x", "length", formula="mean x of the cell, from the first column")
+@quantity(
+    "centroid, x",
+    "length",
+    formula="mean x of the cell, from the first column",
+    error="none",
+)
 def centroid_x(cell: Cell) -> float:
     """Position of the centroid to the right of the first column."""
     return cell.centroid[0]
 
 
-@quantity("centroid, y", "length", formula="mean y of the cell, from the first row")
+@quantity(
+    "centroid, y",
+    "length",
+    formula="mean y of the cell, from the first row",
+    error="none",
+)
 def centroid_y(cell: Cell) -> float:
     """Position of the centroid below the first row."""
     return cell.centroid[1]
@@ -60,6 +70,7 @@ def centroid_y(cell: Cell) -> float:
     "leak",
     "ratio",
     formula="sum |t| in the ring around the region, over that in region and ring",
+    error="share",
 )
 def leak(cell: Cell) -> float:
     """Share of the tractions that lie just outside of the region."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import Companions, DisplacementStack, Records
 from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.trust.conditions import noise_records
 from napari_vit_tfm.trust.consistency import forward_consistency
 
 if TYPE_CHECKING:
@@ -76,13 +77,14 @@ def assess(
     found = forward_consistency(
         steps, traction, substrate, spacing_um=displacement.spacing_um
     )
+    records = {"explained": found.explained, **noise_records(steps)}
     if not config.residual:
-        return Assessment()
+        return Assessment(records=records)
     own_unit = np.float32(1 / displacement.grid_steps_per_unit())
     return Assessment(
         {
             "displacement_model": found.model * own_unit,
             "residual": found.residual * own_unit,
         },
-        {"explained": found.explained},
+        records,
     )
