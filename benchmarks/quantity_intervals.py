@@ -74,7 +74,7 @@ FOLDS = 6
 REGIONS = "field", "cell", "field change", "cell change"
 SHOWN = "total_force", "strain_energy", "net_moment"
 PACKAGED = Path(str(files("napari_vit_tfm.quantities") / DATA))
-NAMES = tuple(name for name, one in QUANTITIES.items() if one.error != "none")
+NAMES = tuple(name for name, one in QUANTITIES.items() if not one.is_geometric)
 
 FloatArray = npt.NDArray[np.float64]
 

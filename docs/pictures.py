@@ -3,7 +3,7 @@
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
 ``inspector.png``, ``inspector-displacement.png`` and ``inspector-influence.png``. Then
-it measures a sample and saves ``quantities.png``.
+it measures a sample and saves ``quantities.png`` and ``adhesions.png``.
 """
 
 from __future__ import annotations
@@ -60,26 +60,25 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     save_picture(viewer, folder / "inspector-influence.png")
 
 
-def take_picture_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
-    """Compare two methods in a cell of the sample, and save what it looks like.
+def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
+    """Measure a cell of the sample by three methods, and save what it looks like.
 
     Parameters
     ----------
     viewer : napari.Viewer
         An empty window.
     folder : Path
-        Where the picture goes.
+        Where the pictures go.
     """
     viewer.open_sample(_PLUGIN, "cell")
     _, traction = viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
     QApplication.processEvents()
     results: list[Any] = []
-    for model in ("bayesian-fttc", "vit"):
+    for model in ("fttc", "bayesian-fttc", "vit"):
         traction.model.choose(model)
         traction.run_button.click()
         wait_until(lambda: not traction.is_busy)
-        shown = list(viewer.layers[-2:])
-        results.append(shown[0])
+        results.append(viewer.layers[-2])
     viewer.window.remove_dock_widget(traction.parent())
     _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Quantities")
     QApplication.processEvents()
@@ -97,19 +96,30 @@ def take_picture_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
         units="um",
         axis_labels=("y", "x"),
     )
-    dock.fields.choose(results[1])
-    dock.other.choose(results[0])
+    fttc, bayesian, vit = results
+    dock.fields.choose(vit)
+    for other in (fttc, bayesian):
+        dock.beside.tick(other)
     dock.region.choose(cell)
     dock.show_regions.setChecked(True)
     dock.measure_button.click()
     wait_until(lambda: not dock.is_busy)
-    for layer in viewer.layers:
-        # The difference is in the layer list only.
-        layer.visible = layer in (*shown, cell) or "regions" in layer.name
     dock.quantity.setCurrentIndex(dock.quantity.findData("total_force"))
     dock.go_to_frame(5)
     viewer.reset_view(margin=0.12)
     save_picture(viewer, folder / "quantities.png")
+    for other in (fttc, bayesian):
+        dock.beside.tick(other, False)
+    dock.show_regions.setChecked(False)
+    dock.is_corrected.setChecked(True)
+    dock.measure_button.click()
+    wait_until(lambda: not dock.is_busy)
+    dock.tabs.setCurrentWidget(dock.adhesions)
+    dock.quantity.setCurrentIndex(dock.quantity.findData("total_force_corrected"))
+    found = [one.frame for _, one in dock.measured.adhesions()]
+    dock.adhesions.selectRow(found.index(5))
+    dock.adhesions.scrollTo(dock.adhesions.currentIndex())
+    save_picture(viewer, folder / "adhesions.png")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     viewer.close()
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)
     viewer.window.resize(*_WINDOW)
-    take_picture_of_quantities(viewer, options.output)
+    take_pictures_of_quantities(viewer, options.output)
     viewer.close()
     return 0
 

@@ -112,6 +112,17 @@ def test_the_first_frames_keep_their_drift() -> None:
     assert TractionStack(ONES).first(5).data.shape == ONES.shape
 
 
+def test_a_part_of_tractions_has_its_own_drift_and_records() -> None:
+    data = np.arange(4.0)[:, None, None, None] * np.ones((4, 8, 8, 2))
+    records = {"holes": np.arange(4)}
+    drift = np.stack([np.arange(4.0)] * 2, axis=-1)
+    part = TractionStack(data, drift=drift, records=records).part(1, 3)
+    assert part.data[:, 0, 0, 0].tolist() == [1, 2]
+    assert part.records["holes"].tolist() == [1, 2]
+    assert part.drift is not None
+    assert part.drift[:, 0].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [

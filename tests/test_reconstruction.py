@@ -11,13 +11,19 @@ import torch
 from torch import Tensor
 
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.displacement import checks, prepare
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.physics import Substrate, displacement_of
-from napari_vit_tfm.reconstruction import Cancelled, reconstruct, resolve_device
+from napari_vit_tfm.reconstruction import (
+    Cancelled,
+    reconstruct,
+    reconstruct_batches,
+    resolve_device,
+)
 from napari_vit_tfm.synthesis import synthesise
 
 CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
@@ -264,6 +270,38 @@ class Watched:
         assert stop - start <= self.most
         self.read.append((start, stop))
         return self.stack.frames(start, stop)
+
+
+def test_batches_have_the_prepared_displacements_and_frames_are_checked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fields = synthesise(3, seed=0, shape=(32, 40))
+    displacement, _ = fields.on_gel(young_pa=5000.0, spacing_um=0.5)
+    displacement.data[1, 4, 5] = np.nan
+    preparation = PreparationConfig(remove_drift=True, bin_size=2)
+    expected = prepare(displacement, preparation)
+    assert isinstance(expected, DisplacementStack)
+    checked: list[int] = []
+    check = checks.check_frame
+
+    def count(field: np.ndarray) -> checks.FrameChecks:
+        checked.append(1)
+        return check(field)
+
+    monkeypatch.setattr("napari_vit_tfm.displacement.preparation.check_frame", count)
+    batches = list(
+        reconstruct_batches(
+            displacement,
+            config=ReconstructionConfig(model="fttc", device="cpu", batch_size=2),
+            preparation=preparation,
+        )
+    )
+    assert [batch.displacement.n_frames for batch in batches] == [2, 1]
+    for batch in batches:
+        same = expected.part(batch.start, batch.stop)
+        np.testing.assert_array_equal(batch.displacement.data, same.data)
+        assert batch.displacement.spacing_um == same.spacing_um == 1.0
+    assert len(checked) == 3
 
 
 @pytest.mark.parametrize("model", registered_methods())

@@ -487,13 +487,22 @@ class TractionStack(_VectorStack):
 
     def first(self, n: int) -> TractionStack:
         """The first `n` frames, or all if there are fewer."""
-        drift = None if self.drift is None else self.drift[:n]
+        return self.part(0, n)
+
+    def part(self, start: int, stop: int) -> TractionStack:
+        """Frames from `start` to before `stop`, with all that is known about them."""
+        frames = slice(start, stop)
+        drift = None if self.drift is None else self.drift[frames]
+        records = {name: values[frames] for name, values in self.records.items()}
+        companions = {
+            name: vectors[frames] for name, vectors in self.companions.items()
+        }
         return replace(
             self,
-            data=self.data[:n],
+            data=self.data[frames],
             drift=drift,
-            records={name: values[:n] for name, values in self.records.items()},
-            companions={name: values[:n] for name, values in self.companions.items()},
+            records=records,
+            companions=companions,
         )
 
     def _checked_drift(self, drift: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -71,12 +71,16 @@ class Batch:
     traction : TractionStack
         Tractions of these frames, in Pa, or as ``t / E`` if Young's modulus is
         unknown.
+    displacement : DisplacementStack
+        Their prepared displacements, from which the tractions were computed. Holes are
+        NaN.
     """
 
     start: int
     stop: int
     total: int
     traction: TractionStack
+    displacement: DisplacementStack
 
 
 class Gathered:
@@ -340,7 +344,7 @@ def reconstruct_batches(
         )
         notices.add_tractions(start, traction.data)
         stop = start + part.n_frames
-        yield Batch(start, stop, total, traction)
+        yield Batch(start, stop, total, traction, part)
         start = stop
     for notice in notices.totals():
         notify(notice)

@@ -44,6 +44,10 @@ def test_the_strongest_is_the_first(noise_pa: float) -> None:
     assert strong.values["area_um2"] in ((8, 9) if noise_pa else (8,))
     assert weak.values["x_um"] == pytest.approx(31, abs=0.2)
     assert strong.values["y_um"] == pytest.approx(17.5, abs=0.2)
+    if not noise_pa:
+        np.testing.assert_array_equal(
+            weak.nodes, [(y, x) for y in (28, 29) for x in (30, 31, 32)]
+        )
     # Of the centre: two nodes from the left edge of the cell.
     assert strong.values["distance_to_edge_um"] == pytest.approx(2.5)
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 
@@ -9,12 +7,8 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.quantities import (
-    columns_of,
     compare,
-    measure,
-    write_comparison,
 )
-from napari_vit_tfm.quantities.tables import with_ends
 
 
 @pytest.fixture
@@ -93,17 +87,3 @@ def test_another_grid_is_an_error(field):
 def test_tractions_without_a_common_vector_are_an_error(field):
     with pytest.raises(FieldError, match="no vector is known in both"):
         compare(stack(field), stack(np.full_like(field, np.nan)))
-
-
-def test_both_tables_are_written_with_their_names(field, tmp_path):
-    one, other = stack(field), stack(field * 2)
-    tables = {"ViT": list(measure(one)), "FTTC": list(measure(other))}
-    path = tmp_path / "table.csv"
-    write_comparison(path, columns_of(one), tables)
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    columns = [name for column in columns_of(one) for name in with_ends(column)]
-    assert list(rows[0]) == ["tractions", "frame", "cell", *columns, "flags"]
-    assert [row["tractions"] for row in rows] == ["ViT"] * 3 + ["FTTC"] * 3
-    forces = [float(row["total_force_nN"]) for row in rows]
-    np.testing.assert_allclose(forces[3:], np.array(forces[:3]) * 2, rtol=1e-5)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.quantities import Measurement, force_free_magnitude, measure
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.quantities import (
+    Measurement,
+    force_free_magnitude,
+    measure,
+    reconstruction_of,
+)
 from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
@@ -72,3 +82,16 @@ def test_forces_outside_of_the_cells_stay() -> None:
         n_controls=1,
     )
     assert seen[1].data.std() == everything
+
+
+def test_the_method_of_tractions_is_used_again_on_their_gel() -> None:
+    fields = synthesise(1, seed=3, shape=(32, 32), distribution=KINDS["cells"]())
+    displacement, _ = fields.on_gel(young_pa=5000.0, spacing_um=1.0)
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+    # The gel of the displacements may be another one.
+    substrate = Substrate(Gel(young_pa=2000.0, poisson=0.3))
+    found = reconstruct(displacement, substrate=substrate, config=config)
+    again = reconstruction_of(found, config)
+    np.testing.assert_array_equal(again(displacement).data, found.data)
+    with pytest.raises(ModelError, match="other weights"):
+        reconstruction_of(replace(found, model_sha256="0" * 64), config)

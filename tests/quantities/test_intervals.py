@@ -23,6 +23,7 @@ from napari_vit_tfm.quantities import (
     row_of,
 )
 from napari_vit_tfm.quantities.errors import error_of, with_error
+from napari_vit_tfm.quantities.intervals import known_errors
 from napari_vit_tfm.reconstruction import load_method, reconstruct
 from napari_vit_tfm.trust.conditions import Conditions
 
@@ -80,6 +81,12 @@ def test_as_many_truths_are_inside_as_is_said(
     # Three quantities of few fields: far from the bounds of a calibrated interval.
     assert (np.abs(shares.mean(axis=0) - [0.68, 0.95]) < [0.2, 0.12]).all()
     assert (shares[:, 1] > 0.75).all()
+
+
+def test_the_known_errors_are_those_of_the_bundled_network() -> None:
+    # They are measured anew with benchmarks/quantity_intervals.py for other weights.
+    method = load_method(ReconstructionConfig(device="cpu"))
+    assert known_errors()[method.name].sha256 == method.sha256
 
 
 def test_the_ends_are_in_order_and_shares_between_0_and_1() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.quantities import QUANTITIES, Measurement, measure
+from napari_vit_tfm.quantities import QUANTITIES, Measurement, measure, notes_of
 
 YOUNG_PA = 8000.0
 SIDE_UM = 40.0
@@ -233,11 +233,46 @@ def test_holes_are_left_out_and_named() -> None:
     (row,) = measure(stack)
     assert "holes" in row.flags
     assert row.values["total_force_nN"] == pytest.approx(whole["total_force_nN"] / 2)
-    (lost,) = measure(
-        TractionStack(np.full((8, 8, 2), np.nan), unit="Pa", spacing_um=1.0, gel=gel)
-    )
-    assert all(np.isnan(value) for value in lost.values.values())
-    assert lost.flags == ("holes",)
+
+
+def test_area_and_centroid_do_not_need_tractions() -> None:
+    labels = np.zeros((8, 10), dtype=int)
+    labels[3:5, 4:7] = 1
+    stack = TractionStack(np.full((8, 10, 2), np.nan), unit="Pa", spacing_um=0.5)
+    (row,) = measure(stack, Measurement(labels=labels))
+    known = {name: x for name, x in row.values.items() if np.isfinite(x)}
+    assert known == {"area_um2": 1.5, "centroid_x_um": 2.5, "centroid_y_um": 1.75}
+    assert "holes" in row.flags
+
+
+@pytest.mark.parametrize("model", ["fttc (regularisation 0.5)", "vit", ""])
+def test_forces_that_the_method_balances_are_flagged(model: str) -> None:
+    traction, spacing = dipole(32)
+    stack = TractionStack(traction, unit="Pa", spacing_um=spacing, model=model)
+    (row,) = measure(stack)
+    assert row.flags == (("balanced",) if "fttc" in model else ())
+    # In a part of the field, the net force is measured.
+    labels = np.zeros((32, 32), dtype=int)
+    labels[8:24, 8:24] = 1
+    (row,) = measure(stack, Measurement(labels=labels))
+    assert "balanced" not in row.flags
+
+
+def test_cells_that_are_not_in_every_frame_are_named() -> None:
+    stack = TractionStack(np.ones((4, 8, 8, 2)), unit="Pa", spacing_um=1.0)
+    labels = np.zeros((4, 8, 8), dtype=int)
+    labels[:, 3, 3] = 7
+    labels[0, 5, 5] = labels[2, 5, 5] = 2
+    rows = list(measure(stack, Measurement(labels=labels)))
+    assert len(rows) == 6
+    *_, note = notes_of(rows, n_frames=4)
+    assert note == "the mask lacks cells, which have no rows: cell 2 in frames 1, 3"
+    labels[0, :, 0] = np.arange(10, 18)
+    rows = list(measure(stack, Measurement(labels=labels)))
+    *_, note = notes_of(rows, n_frames=4)
+    assert "cell 13 in frames 1 to 3; 4 other cells in some frames" in note
+    rows = [row for row in rows if row.cell == 7]
+    assert not any("lacks" in note for note in notes_of(rows, n_frames=4))
 
 
 def test_every_quantity_has_a_formula_and_a_known_unit() -> None:

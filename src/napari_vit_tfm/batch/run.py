@@ -21,7 +21,6 @@ from napari_vit_tfm.config import (
     QuantitiesConfig,
     ReconstructionConfig,
 )
-from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
@@ -233,7 +232,6 @@ def _analyse(
         on_notice=keep,
     ) as displacement:
         _check_lengths(displacement)
-        prepared = prepare(displacement, settings.preparation)
         recorder = Recorder(
             settings.quantities,
             n_frames=displacement.n_frames,
@@ -251,7 +249,7 @@ def _analyse(
                 sink.append(batch.traction)
                 recorder.add(
                     batch.traction,
-                    displacement=prepared.part(batch.start, batch.stop),
+                    displacement=batch.displacement,
                     reconstruct=partial(
                         reconstruct, config=settings.config, method=method
                     ),

@@ -43,7 +43,12 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     _write_example(displacement, truth)
     stack = read_displacement(displacement)
     with open_traction(traction) as sink:
-        run = timed_run(stack, Substrate(stack.gel), config, on_traction=sink.append)
+        run = timed_run(
+            stack,
+            Substrate(stack.gel),
+            config,
+            on_batch=lambda batch: sink.append(batch.traction),
+        )
 
     click.echo(f"displacements: {displacement} ({stack_in_words(stack)})")
     click.echo(f"known tractions: {truth}")

@@ -8,7 +8,6 @@ import click
 
 from napari_vit_tfm.cli.options import FILE, command_option
 from napari_vit_tfm.config import FigureConfig
-from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.options import options_of
 
 _FIGURE = options_of(FigureConfig)
@@ -47,11 +46,10 @@ def command(
 
     TRACTION is a file of tractions. The colour scale is the same for all frames.
     """
-    from napari_vit_tfm.io import read_traction
+    from napari_vit_tfm.io import check_no_input, read_traction
     from napari_vit_tfm.plotting.files import check_figure, write_traction_figure
 
-    if output.exists() and path.exists() and output.samefile(path):
-        raise FieldFileError(f"{output}: the output file is an input file")
+    check_no_input(output, inputs=[path])
     check_figure(output, frame=frame)
     config = FigureConfig(limit=limit, frames_per_second=frames_per_second, dpi=dpi)
     write_traction_figure(output, read_traction(path), frame=frame, config=config)

@@ -27,7 +27,6 @@ from napari_vit_tfm.cli.quantities import (
 )
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError, TFMError
-from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import exporters, format_in_words
 
@@ -163,10 +162,9 @@ def _predict(
     config: ReconstructionConfig,
 ) -> None:
     from napari_vit_tfm.cli.reporting import gel_in_words, timed_run
-    from napari_vit_tfm.displacement import prepare
     from napari_vit_tfm.io import check_output, open_traction
     from napari_vit_tfm.physics.substrate import Substrate
-    from napari_vit_tfm.reconstruction import load_method, reconstruct
+    from napari_vit_tfm.reconstruction import Batch, load_method, reconstruct
 
     target = check_output(output, inputs=[*source.paths, *tables.inputs])
     with source.open(gel=gel) as displacement:
@@ -176,15 +174,15 @@ def _predict(
         if table is not None:
             measured = MeasuredRun(
                 tables,
-                prepare(displacement, preparation),
+                displacement.n_frames,
                 partial(reconstruct, config=config, method=method),
             )
         with open_traction(target) as sink:
 
-            def keep(traction: TractionStack) -> None:
-                sink.append(traction)
+            def keep(batch: Batch) -> None:
+                sink.append(batch.traction)
                 if measured is not None:
-                    measured.add(traction)
+                    measured.add(batch)
 
             run = timed_run(
                 displacement,
@@ -192,7 +190,7 @@ def _predict(
                 config,
                 method=method,
                 preparation=preparation,
-                on_traction=keep,
+                on_batch=keep,
             )
     click.echo(f"tractions: {target} ({run.in_words})")
     click.echo(f"gel: {gel_in_words(substrate)}")

@@ -37,8 +37,8 @@ from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 
 if TYPE_CHECKING:
     from napari_vit_tfm.quantities import Recorder
-
-Reconstruct = Callable[[DisplacementStack], TractionStack]
+    from napari_vit_tfm.quantities.control import Reconstruct
+    from napari_vit_tfm.reconstruction import Batch
 
 _QUANTITIES = options_of(QuantitiesConfig)
 _CONTROL = options_of(ControlConfig)
@@ -108,11 +108,7 @@ class TableOptions:
         for path in (table, *self.further):
             if path is None:
                 continue
-            check_table(path)
-            if path.exists() and any(
-                path.samefile(one) for one in read if one.exists()
-            ):
-                raise ConfigError(f"{path}: the table is an input file")
+            check_table(path, inputs=read)
             if path.absolute() in [one.absolute() for one in written]:
                 raise ConfigError(f"{path}: two outputs would have this file")
             written.append(path)
@@ -142,8 +138,8 @@ class TableOptions:
             recorder.write_changes(self.changes)
             click.echo(f"changes: {self.changes}")
         if self.control is not None:
-            recorder.write_control(self.control)
-            click.echo(f"control: {self.control} ({len(recorder.control)} rows)")
+            recorder.write_controls(self.control)
+            click.echo(f"control: {self.control} ({len(recorder.controls)} rows)")
         for sentence in recorder.notes():
             note(sentence)
 
@@ -166,8 +162,8 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--mask",
             type=FILE,
             metavar="LABELS",
-            help="TIFF, NPY or HDF5 file with the number of the cell at each vector, 0 "
-            "for the background, for all frames or for each.",
+            help="TIFF, PNG, NPY or HDF5 file with the number of the cell at each "
+            "vector, 0 for the background, for all frames or for each.",
         ),
         quantities_config,
         click.option(
@@ -334,27 +330,18 @@ def _same_method(
     traction: TractionStack, known: Provenance | None, device: Device
 ) -> Reconstruct | None:
     """The method that computed the tractions, if it is here; else a note."""
-    from napari_vit_tfm.reconstruction import load_method, reconstruct
+    from napari_vit_tfm.quantities import reconstruction_of
 
     without = "so the total force is not corrected for noise"
     if known is None:
         note(f"the file does not say how its tractions were computed, {without}")
         return None
     config = restored(ReconstructionConfig, known, "reconstruction")
-    config = replace(config, device=device)
     try:
-        method = load_method(config)
+        return reconstruction_of(traction, replace(config, device=device))
     except ModelError as error:
-        note(f"{error}; {without}")
+        note(f"{error}, {without}")
         return None
-    if method.sha256 != traction.model_sha256:
-        note(f"{config.model} has other weights than those of the file, {without}")
-        return None
-
-    def again(displacement: DisplacementStack) -> TractionStack:
-        return reconstruct(displacement, config=config, method=method)
-
-    return again
 
 
 class MeasuredRun:
@@ -364,8 +351,8 @@ class MeasuredRun:
     ----------
     tables : TableOptions
         Masks, regions and tables.
-    displacement : Displacement
-        The prepared displacements of the run.
+    n_frames : int
+        Number of frames of the run.
     reconstruct : callable
         Computes tractions as the run does.
     """
@@ -373,25 +360,21 @@ class MeasuredRun:
     def __init__(
         self,
         tables: TableOptions,
-        displacement: Displacement,
+        n_frames: int,
         reconstruct: Reconstruct,
     ) -> None:
         self._tables = tables
-        self._displacement = displacement
         self._reconstruct = reconstruct
-        self._recorder = tables.recorder(displacement.n_frames)
-        self._n_done = 0
+        self._recorder = tables.recorder(n_frames)
 
-    def add(self, traction: TractionStack) -> None:
+    def add(self, batch: Batch) -> None:
         """Measure the tractions of the next frames."""
-        start, stop = self._n_done, self._n_done + traction.n_frames
         self._recorder.add(
-            traction,
-            displacement=self._displacement.part(start, stop),
+            batch.traction,
+            displacement=batch.displacement,
             reconstruct=self._reconstruct,
             on_progress=run_counter(),
         )
-        self._n_done = stop
 
     def write(self, path: Path) -> None:
         """Write the tables, and print what limits their meaning."""

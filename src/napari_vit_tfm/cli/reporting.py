@@ -69,7 +69,7 @@ def timed_run(
     *,
     method: ReconstructionMethod | None = None,
     preparation: PreparationConfig | None = None,
-    on_traction: Callable[[TractionStack], None],
+    on_batch: Callable[[Batch], None],
 ) -> Run:
     """Reconstruct displacements, with a progress message on a terminal.
 
@@ -85,8 +85,8 @@ def timed_run(
         The loaded method of `config`.
     preparation : PreparationConfig, keyword-only, optional
         What is done to the displacements first.
-    on_traction : callable, keyword-only
-        Called with the tractions of each batch.
+    on_batch : callable, keyword-only
+        Called with each batch.
     """
     from napari_vit_tfm.reconstruction import (
         load_method,
@@ -113,7 +113,7 @@ def timed_run(
             assert last is not None
             return Run(last, device, seconds)
         last = batch
-        on_traction(batch.traction)
+        on_batch(batch)
         if show is not None:
             show(batch.stop, batch.total)
 

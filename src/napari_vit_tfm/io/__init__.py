@@ -21,6 +21,7 @@ from napari_vit_tfm.io.series import (
 from napari_vit_tfm.io.summary import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     TractionSink,
+    check_no_input,
     check_output,
     gel_attributes,
     open_traction,
@@ -37,6 +38,7 @@ __all__ = [
     "FieldFile",
     "FileSummary",
     "TractionSink",
+    "check_no_input",
     "check_output",
     "exporters",
     "field_layout",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.png import is_png, read_png
 from napari_vit_tfm.io.registry import PathLike, opened
 
 _NAMES = ("labels", "mask", "masks", "cells", "segmentation")
@@ -18,12 +20,13 @@ _NAMES = ("labels", "mask", "masks", "cells", "segmentation")
 def read_labels(
     source: PathLike | FieldFile, *, dataset: str | None = None
 ) -> npt.NDArray[np.int64]:
-    """Read the numbers of the cells from a file such as TIFF, NPY or HDF5.
+    """Read the numbers of the cells from a file such as TIFF, PNG, NPY or HDF5.
 
     Parameters
     ----------
     source : path or FieldFile
-        The file, or a `FieldFile` that is open.
+        The file, or a `FieldFile` that is open. In a PNG, the numbers are the grey
+        values, or the indices of its palette.
     dataset : str, keyword-only, optional
         Name of the array. By default it is called ``labels``, ``mask``, ``masks``,
         ``cells`` or ``segmentation``, or it is the only one of whole numbers.
@@ -37,7 +40,8 @@ def read_labels(
     Raises
     ------
     FieldFileError
-        If the file has no such array, or several, or other numbers.
+        If the file has no such array, or several, or other numbers, or is a PNG in
+        colour.
 
     Examples
     --------
@@ -47,6 +51,8 @@ def read_labels(
     >>> read_labels("cells.npy").tolist()
     [[0, 1], [2, 2]]
     """
+    if not isinstance(source, FieldFile) and is_png(source):
+        return read_png(Path(source))
     with opened(source) as file:
         name = dataset or _only_mask(file)
         values = np.squeeze(file.read(name))

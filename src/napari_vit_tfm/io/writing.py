@@ -313,10 +313,41 @@ def check_output(
         raise FieldFileError(f"{path}: is a folder, expected a file to write")
     if not path.parent.is_dir():
         raise FieldFileError(f"{path}: there is no folder {path.parent}")
+    check_no_input(path, inputs=inputs)
+    return path
+
+
+def check_no_input(
+    path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]]
+) -> None:
+    """Raise an error if a file to write is one of the files that were read.
+
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    inputs : iterable of paths, keyword-only
+        Files that must not be overwritten; they need not exist.
+
+    Raises
+    ------
+    FieldFileError
+        If it is one of them, also under another name.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_vit_tfm.io import check_no_input
+    >>> Path("cells.csv").touch()
+    >>> check_no_input("table.csv", inputs=["cells.csv", "gone.csv"])
+    >>> check_no_input("cells.csv", inputs=["cells.csv"])
+    Traceback (most recent call last):
+    napari_vit_tfm.errors.FieldFileError: cells.csv: the output file is an input file
+    """
+    path = Path(path)
     existing = [source for source in map(Path, inputs) if source.exists()]
     if path.exists() and any(map(path.samefile, existing)):
         raise FieldFileError(f"{path}: the output file is an input file")
-    return path
 
 
 def _exporter_for(path: Path, *, any_array: bool = False) -> type[Exporter]:

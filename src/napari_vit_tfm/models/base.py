@@ -48,6 +48,10 @@ class ReconstructionMethod(ABC):
     estimates_noise : bool
         Whether the method regularises according to the noise estimated from the
         field.
+    balances_forces : bool
+        Whether the method makes the mean traction of every field zero, as methods in
+        Fourier space do. The net force of the field is then zero whatever the cell
+        does.
     """
 
     name: str
@@ -59,6 +63,7 @@ class ReconstructionMethod(ABC):
     patch_size: int = PATCH_SIZE
     ignores_drift: bool = False
     estimates_noise: bool = False
+    balances_forces: bool = False
 
     @property
     def n_blocks(self) -> int:

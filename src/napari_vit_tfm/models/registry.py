@@ -59,10 +59,22 @@ class RegisteredMethod:
     @property
     def min_side(self) -> int:
         """Smallest number of vectors along a side of a field."""
+        method = self._class
+        return MIN_SIDE if method is None else method.min_side
+
+    @property
+    def balances_forces(self) -> bool:
+        """Whether the net force of every field is zero."""
+        method = self._class
+        return method is not None and method.balances_forces
+
+    @property
+    def _class(self) -> type[ReconstructionMethod] | None:
+        """The class of the method; None for a network, which has to be loaded."""
         made = self.make
         if isinstance(made, type) and issubclass(made, ReconstructionMethod):
-            return made.min_side
-        return MIN_SIDE
+            return made
+        return None
 
 
 def register(
@@ -136,6 +148,25 @@ def min_side_of(model: str) -> int:
     """
     method = registered_methods().get(model)
     return MIN_SIDE if method is None else method.min_side
+
+
+def balances_forces(name: str) -> bool:
+    """Whether tractions of a method have no net force, whatever the cell does.
+
+    Parameters
+    ----------
+    name : str
+        Name of the method with its options, as in the attributes of tractions; empty
+        if it is not known.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.models.registry import balances_forces
+    >>> balances_forces("fttc (regularisation 0.5)"), balances_forces("vit")
+    (True, False)
+    """
+    method = registered_methods().get(name.split(" (")[0])
+    return method is not None and method.balances_forces
 
 
 def classical_names() -> tuple[str, ...]:

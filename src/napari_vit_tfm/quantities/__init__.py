@@ -20,7 +20,7 @@ from napari_vit_tfm.quantities.adhesions import (
 from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.changes import Change, changes_of
 from napari_vit_tfm.quantities.comparison import Comparison, compare
-from napari_vit_tfm.quantities.control import force_free_magnitude
+from napari_vit_tfm.quantities.control import force_free_magnitude, reconstruction_of
 from napari_vit_tfm.quantities.intervals import Interval, gel_factors, intervals_of
 from napari_vit_tfm.quantities.measure import (
     Measurement,
@@ -43,9 +43,12 @@ from napari_vit_tfm.quantities.regions import (
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
 from napari_vit_tfm.quantities.significance import ControlRow, control_rows
 from napari_vit_tfm.quantities.tables import (
-    write_adhesions,
-    write_comparison,
-    write_quantities,
+    Origin,
+    Table,
+    side_by_side,
+    table_of_adhesions,
+    table_of_rows,
+    write_table,
 )
 from napari_vit_tfm.quantities.units import SCALES, Scale
 
@@ -59,10 +62,12 @@ __all__ = [
     "ControlRow",
     "Interval",
     "Measurement",
+    "Origin",
     "Quantity",
     "Recorder",
     "Row",
     "Scale",
+    "Table",
     "adhesion_columns",
     "adhesion_threshold",
     "adhesions_of",
@@ -80,10 +85,12 @@ __all__ = [
     "labels_of_polygons",
     "measure",
     "notes_of",
+    "reconstruction_of",
     "regions_of",
     "row_of",
     "scale_of",
-    "write_adhesions",
-    "write_comparison",
-    "write_quantities",
+    "side_by_side",
+    "table_of_adhesions",
+    "table_of_rows",
+    "write_table",
 ]

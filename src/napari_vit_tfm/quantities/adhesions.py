@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray, Mask
@@ -21,40 +22,50 @@ LEAST_SHARE = 0.05
 LEAST_NODES = 2
 """Fewest nodes of an adhesion."""
 
-_COLUMNS: dict[str, Dimension] = {
-    "force": "force",
-    "force_x": "force",
-    "force_y": "force",
-    "direction": "angle",
-    "area": "area",
-    "traction_mean": "traction",
-    "traction_max": "traction",
-    "x": "length",
-    "y": "length",
-    "distance_to_edge": "length",
+_COLUMNS: dict[str, tuple[Dimension, str]] = {
+    "force": ("force", "sum of the magnitudes"),
+    "force_x": ("force", "sum of the forces to the right"),
+    "force_y": ("force", "sum of the forces downwards"),
+    "direction": ("angle", "angle of the summed force to x; clockwise is positive"),
+    "area": ("area", "number of nodes times h^2"),
+    "traction_mean": ("traction", "mean of |t|"),
+    "traction_max": ("traction", "largest |t|"),
+    "x": ("length", "centre, weighted with |t|, from the first column"),
+    "y": ("length", "centre, weighted with |t|, from the first row"),
+    "distance_to_edge": (
+        "length",
+        "from the centre to the nearest edge of the cell; negative outside of it",
+    ),
 }
-"""Numbers of an adhesion, and what they are."""
+"""Numbers of an adhesion: their kind, and what they are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adhesion:
     """One adhesion.
 
     Parameters
     ----------
+    frame, cell : int
+        Number of the frame, from 0, and of the cell.
     number : int
         Number in its cell and frame, from 1, the strongest force first.
     values : dict of str to float
         Its numbers by column, with units, such as ``force_nN``.
+    nodes : array of int, shape (N, 2)
+        Rows and columns of its nodes.
     """
 
+    frame: int
+    cell: int
     number: int
     values: dict[str, float]
+    nodes: npt.NDArray[np.int64]
 
 
-def adhesion_columns(scale: Scale) -> list[str]:
-    """Columns of the table of adhesions, with their units."""
-    return [_column(name, scale) for name in _COLUMNS]
+def adhesion_columns(scale: Scale) -> dict[str, str]:
+    """Columns of the table of adhesions, with their units, and what they are."""
+    return {_column(name, scale): words for name, (_, words) in _COLUMNS.items()}
 
 
 def adhesions_of(cell: Cell, *, threshold: float | None = None) -> Iterator[Adhesion]:
@@ -86,14 +97,13 @@ def adhesions_of(cell: Cell, *, threshold: float | None = None) -> Iterator[Adhe
     to_edge = _distance_to_edge(cell.core)
     kept = [k for k in np.argsort(-forces, kind="stable") if sizes[k] >= LEAST_NODES]
     for number, k in enumerate(kept, start=1):
-        values = _values(cell, labels == k + 1, to_edge)
-        yield Adhesion(
-            number,
-            {
-                _column(name, cell.scale): value * cell.scale.unit(_COLUMNS[name])[1]
-                for name, value in values.items()
-            },
-        )
+        where = labels == k + 1
+        values = {
+            _column(name, cell.scale): value * cell.scale.unit(_COLUMNS[name][0])[1]
+            for name, value in _values(cell, where, to_edge).items()
+        }
+        nodes = np.argwhere(where)
+        yield Adhesion(cell.frame, cell.number, number, values, nodes)
 
 
 def adhesion_threshold(cell: Cell) -> float:
@@ -164,5 +174,5 @@ def _distance_to_edge(core: Mask) -> FloatArray:
 
 
 def _column(name: str, scale: Scale) -> str:
-    unit, _ = scale.unit(_COLUMNS[name])
+    unit, _ = scale.unit(_COLUMNS[name][0])
     return f"{name}_{unit}"

@@ -36,6 +36,8 @@ class Cell:
         Units of tractions and lengths.
     is_field : bool
         Whether it is the whole field because no cell is known.
+    is_balanced : bool
+        Whether the method makes the forces of the whole field balance.
     displacement : array of shape (H, W, 2), optional
         Displacement that the tractions of the whole field cause, in the unit of length
         of `scale`. None if it is not known, as for tractions in Pa on a gel of unknown
@@ -60,6 +62,7 @@ class Cell:
     spacing: float
     scale: Scale
     is_field: bool = False
+    is_balanced: bool = False
     displacement: FloatArray | None = None
     measured: FloatArray | None = None
     idle: FloatArray | None = None

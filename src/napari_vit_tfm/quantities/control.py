@@ -3,21 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
-from napari_vit_tfm.config import QuantitiesConfig
+from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
+from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displacement
+from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.quantities.cell import FloatArray, Mask
 from napari_vit_tfm.quantities.regions import Labels, regions_of
+from napari_vit_tfm.reconstruction import load_method, reconstruct
+from napari_vit_tfm.trust.new_noise import new_noise
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
 
 Reconstruct = Callable[[DisplacementStack], TractionStack]
+"""Computes tractions from displacements, always by the same method."""
 
 PART = 10
 """Number of reconstructions between two calls of `is_cancelled`."""
+
+
+def reconstruction_of(
+    traction: TractionStack,
+    config: ReconstructionConfig,
+    *,
+    load: Callable[[ReconstructionConfig], ReconstructionMethod] = load_method,
+) -> partial[TractionStack]:
+    """The method that computed tractions, on their gel, to use it again.
+
+    Parameters
+    ----------
+    traction : TractionStack
+        The tractions.
+    config : ReconstructionConfig
+        Their method and its options, from their `Provenance`.
+    load : callable, keyword-only
+        Loads the method.
+
+    Returns
+    -------
+    callable
+        `reconstruct` with this method, which takes displacements.
+
+    Raises
+    ------
+    ModelError
+        If the method cannot be loaded, or has other weights now.
+    ConfigError
+        If an option of the method is not valid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm import DisplacementStack, Gel, ReconstructionConfig
+    >>> from napari_vit_tfm import TractionStack
+    >>> from napari_vit_tfm.quantities.control import reconstruction_of
+    >>> known = TractionStack(np.zeros((1, 16, 16, 2)), gel=Gel(), model="fttc")
+    >>> config = ReconstructionConfig(model="fttc", device="cpu")
+    >>> again = reconstruction_of(known, config)
+    >>> again(DisplacementStack(np.zeros((3, 16, 16, 2)), unit="grid")).n_frames
+    3
+    """
+    method = load(config)
+    if method.sha256 != traction.model_sha256:
+        raise ModelError(
+            f"{config.model} has other weights than those that computed the tractions"
+        )
+    return partial(
+        reconstruct, substrate=Substrate(traction.gel), config=config, method=method
+    )
 
 
 def force_free_fields(
@@ -59,7 +117,7 @@ def force_free_fields(
         rest / young, Substrate(traction.gel), spacing_um=traction.spacing_um
     )
     steps = displacement.part(frame, frame + 1).in_grid_steps()[0]
-    noisy = still + _new_noise(steps, n, np.random.default_rng(seed))
+    noisy = still + new_noise(steps, n, np.random.default_rng(seed))
     return displacement.with_data(noisy / displacement.grid_steps_per_unit())
 
 
@@ -136,16 +194,3 @@ def _inside(
     for region in regions_of(of_frame, dilation_steps=dilation_steps):
         inside |= region.dilated
     return inside
-
-
-def _new_noise(
-    steps: npt.NDArray[np.floating], n: int, rng: np.random.Generator
-) -> FloatArray:
-    """Fields of noise like that of a field, ``(n, H, W, 2)``, in grid steps."""
-    known = np.nan_to_num(steps.astype(np.float64))
-    noise = estimate_noise(known[..., 0], known[..., 1])
-    white = rng.standard_normal((n, *steps.shape)) * np.sqrt(float(noise.variance))
-    length = float(noise.length)
-    if length == 0:
-        return np.asarray(white)
-    return np.asarray(gaussian_filter(white, (0, length, length, 0), mode="wrap"))

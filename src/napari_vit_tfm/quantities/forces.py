@@ -63,8 +63,6 @@ def unbalanced(cell: Cell) -> float:
 )
 def contractility(cell: Cell) -> float:
     """Sum of the projections of the forces towards the point where it is largest."""
-    if not cell.nodes.any():
-        return np.nan
     x, y = _best_node(cell)
 
     def negative(point: FloatArray) -> float:
@@ -93,7 +91,7 @@ def contractility_weighted(cell: Cell) -> float:
     f_x, f_y = cell.forces
     weight = f_x**2 + f_y**2
     if not weight.sum() > 0:
-        return 0.0 if cell.nodes.any() else np.nan
+        return 0.0
     x, y = (float((part * weight).sum() / weight.sum()) for part in cell.positions)
     return _projected(cell, x, y)
 

@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from napari_vit_tfm.displacement.drift import measure_motion, without_motion
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.fields import Displacement, DisplacementStack, TractionStack
+from napari_vit_tfm.fields import (
+    Displacement,
+    DisplacementStack,
+    TractionStack,
+    frames_in_words,
+)
+from napari_vit_tfm.models.registry import balances_forces
 from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.intervals import (
@@ -34,6 +40,9 @@ from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 UNBALANCED = 0.05
 """Unbalanced share above which the strain energy depends on the reference."""
+
+MOST_MISSING = 5
+"""Most cells that a note about missing cells names."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,8 @@ FLAGS: Mapping[str, str] = {
     "border": "the region of the cell reaches the border of the field, so some of its "
     "forces may be missing",
     "holes": "tractions are missing in the region, and the sums are those of the rest",
+    "balanced": "the method makes the forces of the whole field balance, so net force "
+    "and unbalanced share say nothing about the cell",
 }
 """Flags of a row in words."""
 
@@ -178,7 +189,7 @@ def cells_of(
 
 
 def row_of(cell: Cell) -> Row:
-    """All quantities of a cell, NaN for one without tractions.
+    """All quantities of a cell; without tractions, only those of its geometry.
 
     Parameters
     ----------
@@ -189,15 +200,15 @@ def row_of(cell: Cell) -> Row:
     -------
     Row
     """
-    is_empty = not cell.nodes.any()
     values = {
-        quantity.column(cell.scale): np.nan if is_empty else quantity.value(cell)
+        quantity.column(cell.scale): quantity.value(cell)
         for quantity in QUANTITIES.values()
     }
     flags = {
-        "unbalanced": not is_empty and values["unbalanced"] > UNBALANCED,
+        "unbalanced": values["unbalanced"] > UNBALANCED,
         "border": cell.touches_border,
         "holes": bool((cell.region & ~cell.known).any()),
+        "balanced": cell.is_field and cell.is_balanced,
     }
     shown = tuple(name for name in FLAGS if flags[name])
     return Row(cell.frame, cell.number, values, shown, intervals_of(cell, values))
@@ -225,14 +236,49 @@ def in_pascal(traction: TractionStack) -> TractionStack:
     return replace(traction, data=traction.data * np.float32(young), unit="Pa")
 
 
-def notes_of(rows: Sequence[Row]) -> list[str]:
-    """What the flags of rows mean, one sentence each, with their number."""
+def notes_of(rows: Sequence[Row], *, n_frames: int) -> list[str]:
+    """What limits the meaning of rows, one sentence each.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The quantities of all cells and frames.
+    n_frames : int, keyword-only
+        Number of frames that were measured.
+
+    Returns
+    -------
+    list of str
+        The flags of the rows, with their number and their meaning, and the cells that
+        are not in every frame.
+    """
     notes = []
     for flag, words in FLAGS.items():
         n = sum(flag in row.flags for row in rows)
         if n:
             notes.append(f"{n} of {len(rows)} rows have the flag {flag}: {words}")
+    missing = _missing_cells(rows, n_frames)
+    if missing:
+        shown = [
+            f"cell {cell} in {frames_in_words(frames)}"
+            for cell, frames in list(missing.items())[:MOST_MISSING]
+        ]
+        if len(missing) > MOST_MISSING:
+            shown.append(f"{len(missing) - MOST_MISSING} other cells in some frames")
+        notes.append(f"the mask lacks cells, which have no rows: {'; '.join(shown)}")
     return notes
+
+
+def _missing_cells(rows: Sequence[Row], n_frames: int) -> dict[int, list[int]]:
+    """Frames without a cell that is in another frame, by the number of the cell."""
+    there: dict[int, set[int]] = {}
+    for row in rows:
+        there.setdefault(row.cell, set()).add(row.frame)
+    return {
+        cell: [frame for frame in range(n_frames) if frame not in there[cell]]
+        for cell in sorted(there)
+        if len(there[cell]) < n_frames
+    }
 
 
 def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
@@ -255,6 +301,7 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         number=region.cell,
         spacing=spacing,
         scale=scale_of(stack),
+        is_balanced=balances_forces(stack.model),
         displacement=None if displacement is None else displacement * spacing,
         measured=None if measured is None else measured * spacing,
         idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),

@@ -40,10 +40,13 @@ from napari_vit_tfm.quantities.regions import (
 )
 from napari_vit_tfm.quantities.significance import ControlRow, control_rows
 from napari_vit_tfm.quantities.tables import (
-    write_adhesions,
-    write_changes,
-    write_control,
-    write_quantities,
+    Origin,
+    Table,
+    table_of_adhesions,
+    table_of_changes,
+    table_of_controls,
+    table_of_rows,
+    write_table,
 )
 
 
@@ -69,11 +72,11 @@ class Recorder:
         The quantities so far.
     columns : list of str
         Their columns.
-    adhesions : list of (Cell, Adhesion)
+    adhesions : list of Adhesion
         The adhesions so far.
     changes : list of (Cell, mapping of str to Change)
         The changes so far, with the cell in the later frame.
-    control : list of ControlRow
+    controls : list of ControlRow
         The control so far.
 
     Raises
@@ -106,9 +109,9 @@ class Recorder:
         self._n_done = 0
         self.rows: list[Row] = []
         self.columns: list[str] = []
-        self.adhesions: list[tuple[Cell, Adhesion]] = []
+        self.adhesions: list[Adhesion] = []
         self.changes: list[tuple[Cell, Mapping[str, Change]]] = []
-        self.control: list[ControlRow] = []
+        self.controls: list[ControlRow] = []
         self._notes: list[str] = []
         self._before: dict[int, Cell] = {}
         self._adhesion_columns: list[str] = []
@@ -121,7 +124,7 @@ class Recorder:
         reconstruct: Reconstruct | None = None,
         on_progress: Callable[[int, int], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
-    ) -> None:
+    ) -> list[list[Cell]]:
         """Measure the next frames.
 
         Parameters
@@ -138,13 +141,18 @@ class Recorder:
         is_cancelled : callable, keyword-only, optional
             Called during the control. If it returns True, it stops.
 
+        Returns
+        -------
+        list of list of Cell
+            The cells of each of these frames.
+
         Raises
         ------
-        Cancelled
-            If `is_cancelled` returned True.
         FieldError
             If mask or displacements do not belong to the tractions, or an outline or
             the spacing is required and missing.
+        Cancelled
+            If `is_cancelled` returned True.
         """
         traction = in_pascal(traction)
         first = self._n_done
@@ -165,58 +173,74 @@ class Recorder:
                 first=first,
             )
         how = Measurement(labels, dilation, displacement, idle)
-        control = self._control
+        found = [
+            [replace(cell, frame=cell.frame + first) for cell in cells]
+            for cells in cells_of(traction, how)
+        ]
+        for cells in found:
+            self._add_cells(cells)
         has_control = displacement is not None and reconstruct is not None
-        for frame, cells in enumerate(cells_of(traction, how)):
-            found = [replace(one, frame=one.frame + first) for one in cells]
-            self._add_cells(found)
-            if control is None or displacement is None or reconstruct is None:
-                continue
-            occupied = np.any([one.region | one.ring for one in found], axis=0)
-            for cell in found:
-                self.control += control_rows(
-                    cell,
-                    traction,
-                    displacement,
-                    frame=frame,
-                    occupied=occupied,
-                    reconstruct=reconstruct,
-                    n_runs=control.n_runs,
-                    on_progress=on_progress,
-                    is_cancelled=is_cancelled,
-                )
+        if self._control and displacement is not None and reconstruct is not None:
+            for frame, cells in enumerate(found):
+                occupied = np.any([one.region | one.ring for one in cells], axis=0)
+                for cell in cells:
+                    self.controls += control_rows(
+                        cell,
+                        traction,
+                        displacement,
+                        frame=frame,
+                        occupied=occupied,
+                        reconstruct=reconstruct,
+                        n_runs=self._control.n_runs,
+                        on_progress=on_progress,
+                        is_cancelled=is_cancelled,
+                    )
         self._note_what_is_missing(traction, has_control=has_control)
         self.columns = columns_of(traction)
-        self._adhesion_columns = adhesion_columns(scale_of(traction))
+        self._adhesion_columns = [*adhesion_columns(scale_of(traction))]
         self._n_done += traction.n_frames
+        return found
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return [*notes_of(self.rows), *self._notes]
+        return [*notes_of(self.rows, n_frames=self._n_done), *self._notes]
+
+    def table(self, origin: Origin | None = None) -> Table:
+        """The table of quantities; see `table_of_rows`."""
+        return table_of_rows(self.columns, self.rows, origin=origin)
+
+    def adhesion_table(self, origin: Origin | None = None) -> Table:
+        """The table of adhesions; see `table_of_adhesions`."""
+        return table_of_adhesions(self._adhesion_columns, self.adhesions, origin=origin)
 
     def write(self, path: Path) -> None:
-        """Write the table of quantities; see `write_quantities`."""
+        """Write the table of quantities with their intervals as CSV."""
         error = self._config.young_error
-        gel = None if error is None else gel_factors(error)
-        write_quantities(path, self.columns, self.rows, gel=gel)
+        table = table_of_rows(
+            self.columns,
+            self.rows,
+            with_intervals=True,
+            gel=None if error is None else gel_factors(error),
+        )
+        write_table(path, table)
 
     def write_adhesions(self, path: Path) -> None:
-        """Write the table of adhesions; see `write_adhesions`."""
-        write_adhesions(path, self._adhesion_columns, self.adhesions)
+        """Write the table of adhesions as CSV."""
+        write_table(path, self.adhesion_table())
 
     def write_changes(self, path: Path) -> None:
-        """Write the table of changes; see `write_changes`."""
-        write_changes(path, self.changes)
+        """Write the table of changes as CSV."""
+        write_table(path, table_of_changes(self.changes))
 
-    def write_control(self, path: Path) -> None:
-        """Write the table of the control without force; see `write_control`."""
-        write_control(path, self.control)
+    def write_controls(self, path: Path) -> None:
+        """Write the table of the control without force as CSV."""
+        write_table(path, table_of_controls(self.controls))
 
     def _add_cells(self, cells: list[Cell]) -> None:
         for cell in cells:
             self.rows.append(row_of(cell))
             if self._with_adhesions:
-                self.adhesions.extend((cell, found) for found in adhesions_of(cell))
+                self.adhesions.extend(adhesions_of(cell))
             if self._with_changes and cell.number in self._before:
                 change = changes_of(self._before[cell.number], cell)
                 self.changes.append((cell, change))
@@ -259,7 +283,7 @@ class Recorder:
 def _without_intervals(traction: TractionStack) -> str:
     """Why there are no intervals, in words."""
     if calibrated_method(traction) is None:
-        name = traction.model or "this file"
+        name = traction.model or "these tractions"
         return (
             f"the errors of {name} are not known, so the columns of the intervals "
             "(_low68 to _high95) are empty"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,14 +13,13 @@ from napari_vit_tfm.quantities.units import Dimension, Scale
 
 Function = Callable[[Cell], float]
 
-ErrorKind = Literal["ratio", "force", "moment", "energy", "share", "angle", "none"]
+ErrorKind = Literal["ratio", "force", "moment", "energy", "share", "angle"]
 """How the error of a quantity is expressed.
 
 ``ratio``: as the logarithm of a ratio, for positive quantities. ``force``, ``moment``,
 ``energy``: as a share of the total force, of the total force times the radius of
 gyration, and of the strain energy, for quantities with a sign. ``share``: as a
-difference, between 0 and 1. ``angle``: as a difference of axes, in degrees. ``none``:
-the quantity follows from the mask alone.
+difference, between 0 and 1. ``angle``: as a difference of axes, in degrees.
 """
 
 
@@ -44,6 +44,8 @@ class Quantity:
     compute : callable
         Function of a `Cell`, in its units of tractions and lengths. NaN where the
         quantity cannot be computed.
+    is_geometric : bool
+        Whether it depends on the cell alone, and so is known where tractions are not.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Quantity:
     source: str
     error: ErrorKind
     compute: Function
+    is_geometric: bool = False
 
     def column(self, scale: Scale) -> str:
         """Name of the column, with the unit, such as ``total_force_nN``."""
@@ -60,7 +63,12 @@ class Quantity:
         return f"{self.name}_{unit}" if unit else self.name
 
     def value(self, cell: Cell) -> float:
-        """The quantity of a cell, in the unit of its column."""
+        """The quantity of a cell, in the unit of its column.
+
+        NaN without tractions, unless it is geometric.
+        """
+        if not self.is_geometric and not cell.nodes.any():
+            return math.nan
         return self.compute(cell) * cell.scale.unit(self.dimension)[1]
 
 
@@ -77,19 +85,20 @@ def quantity(
     formula: str,
     source: str = "",
     error: ErrorKind = "ratio",
+    is_geometric: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a function as a quantity, under the name of the function.
 
     Parameters
     ----------
-    words, dimension, formula, source, error : str
+    words, dimension, formula, source, error, is_geometric
         As for `Quantity`.
     """
 
     def register(function: Function) -> Function:
         name = function.__name__
         _QUANTITIES[name] = Quantity(
-            name, words, dimension, formula, source, error, function
+            name, words, dimension, formula, source, error, function, is_geometric
         )
         return function
 

@@ -18,12 +18,10 @@ from napari_vit_tfm.quantities.control import (
 )
 from napari_vit_tfm.quantities.measure import Measurement, cells_of
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
+from napari_vit_tfm.reconstruction import Cancelled
 
 MOST_TWINS = 20
 """Largest number of empty places to which a region is moved."""
-
-_WITHOUT_CONTROL = ("none", "angle")
-"""Kinds of quantities that have no control."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,6 @@ def control_rows(
     Cancelled
         If `is_cancelled` returned True.
     """
-    from napari_vit_tfm.reconstruction import Cancelled
-
     fields = force_free_fields(
         traction,
         displacement,
@@ -128,7 +124,11 @@ def control_rows(
         n=n_runs,
         seed=(seed, cell.frame, cell.number),
     )
-    quantities = [q for q in QUANTITIES.values() if q.error not in _WITHOUT_CONTROL]
+    quantities = [
+        quantity
+        for quantity in QUANTITIES.values()
+        if not quantity.is_geometric and quantity.error != "angle"
+    ]
     null: list[list[float]] = []
     parts = in_parts(fields, reconstruct)
     while len(null) < n_runs:

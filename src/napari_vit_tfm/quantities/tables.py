@@ -1,16 +1,16 @@
-"""Tables of quantities as CSV files."""
+"""Tables of quantities and adhesions, and CSV files of them."""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.writing import check_no_input, replacing
 from napari_vit_tfm.quantities.adhesions import Adhesion
 from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.changes import Change
@@ -22,14 +22,280 @@ from napari_vit_tfm.quantities.units import SCALES
 
 SUFFIX = ".csv"
 
+Value = int | float | str
 
-def check_table(path: str | Path) -> Path:
+
+@dataclass(frozen=True)
+class Origin:
+    """What tractions in a table are, where there are several.
+
+    Parameters
+    ----------
+    field : str
+        Title of the field, such as the name of its file.
+    method : str
+        Method that computed the tractions.
+    """
+
+    field: str
+    method: str
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table.
+
+    Parameters
+    ----------
+    header : tuple of str
+        Names of the columns.
+    lines : list of tuple
+        Values of all columns; an unknown number is NaN.
+    """
+
+    header: tuple[str, ...]
+    lines: list[tuple[Value, ...]]
+
+
+def table_of_rows(
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    origin: Origin | None = None,
+    with_intervals: bool = False,
+    gel: Interval | None = None,
+) -> Table:
+    """One line for each cell and frame.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of the quantities; see `columns_of`.
+    rows : iterable of Row
+        Quantities.
+    origin : Origin, keyword-only, optional
+        What was measured, for the first columns, ``field`` and ``method``.
+    with_intervals : bool, keyword-only
+        Whether each quantity is followed by the ends of its intervals, such as
+        ``total_force_nN_low68``; see `with_ends`.
+    gel : Interval, keyword-only, optional
+        Factors of the error of Young's modulus, for columns such as ``gel_low68``; see
+        `gel_factors`.
+
+    Returns
+    -------
+    Table
+        The last column has the flags, separated by semicolons.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.quantities import Origin, Row, table_of_rows
+    >>> row = Row(0, 3, {"leak": 0.5}, ("border", "holes"))
+    >>> table = table_of_rows(["leak"], [row], origin=Origin("cell_07", "ViT"))
+    >>> table.header
+    ('field', 'method', 'frame', 'cell', 'leak', 'flags')
+    >>> table.lines
+    [('cell_07', 'ViT', 0, 3, 0.5, 'border;holes')]
+    """
+    names, values = _origin(origin)
+    shown = list(columns)
+    if with_intervals:
+        shown = [name for column in columns for name in with_ends(column)]
+    factors = {} if gel is None else _ends("gel", gel)
+    return Table(
+        (*names, "frame", "cell", *shown, *factors, "flags"),
+        [
+            (
+                *values,
+                row.frame,
+                row.cell,
+                *(_numbers(row).get(name, math.nan) for name in shown),
+                *factors.values(),
+                ";".join(row.flags),
+            )
+            for row in rows
+        ],
+    )
+
+
+def with_ends(column: str) -> tuple[str, ...]:
+    """The column of a quantity, and those of the ends of its intervals.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.quantities.tables import with_ends
+    >>> with_ends("area_um2"), with_ends("leak")[:3]
+    (('area_um2',), ('leak', 'leak_low68', 'leak_high68'))
+    """
+    ends = () if column in _geometric_columns() else ENDS
+    return (column, *(f"{column}_{end}" for end in ends))
+
+
+@cache
+def _geometric_columns() -> frozenset[str]:
+    return frozenset(
+        quantity.column(scale)
+        for quantity in QUANTITIES.values()
+        for scale in SCALES
+        if quantity.is_geometric
+    )
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    """Quantities of a row, and the ends of their intervals."""
+    numbers = dict(row.values)
+    for column, interval in row.intervals.items():
+        numbers |= _ends(column, interval)
+    return numbers
+
+
+def _ends(column: str, interval: Interval) -> dict[str, float]:
+    return {f"{column}_{end}": getattr(interval, end) for end in ENDS}
+
+
+def table_of_changes(changes: Iterable[tuple[Cell, Mapping[str, Change]]]) -> Table:
+    """One line for each change of a quantity from one frame to the next.
+
+    Parameters
+    ----------
+    changes : iterable of tuples
+        Cells in the later frame, and the changes of their quantities by column.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        ("frame", "cell", "quantity", "kind", "change", *ENDS),
+        [
+            (
+                cell.frame,
+                cell.number,
+                column,
+                "ratio" if change.is_ratio else "difference",
+                change.value,
+                *(getattr(change.interval, end) for end in ENDS),
+            )
+            for cell, found in changes
+            for column, change in found.items()
+        ],
+    )
+
+
+def table_of_controls(rows: Iterable[ControlRow]) -> Table:
+    """One line for each cell, frame and quantity of the control without force.
+
+    Parameters
+    ----------
+    rows : iterable of ControlRow
+        The control.
+
+    Returns
+    -------
+    Table
+    """
+    names = [one.name for one in fields(ControlRow)]
+    return Table(
+        tuple("quantity" if name == "column" else name for name in names),
+        [tuple(getattr(row, name) for name in names) for row in rows],
+    )
+
+
+def table_of_adhesions(
+    columns: Sequence[str],
+    adhesions: Iterable[Adhesion],
+    *,
+    origin: Origin | None = None,
+) -> Table:
+    """One line for each adhesion.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of their numbers; see `adhesion_columns`.
+    adhesions : iterable of Adhesion
+        Adhesions.
+    origin : Origin, keyword-only, optional
+        As for `table_of_rows`.
+
+    Returns
+    -------
+    Table
+    """
+    names, values = _origin(origin)
+    return Table(
+        (*names, "frame", "cell", "adhesion", *columns),
+        [
+            (
+                *values,
+                one.frame,
+                one.cell,
+                one.number,
+                *(one.values[name] for name in columns),
+            )
+            for one in adhesions
+        ],
+    )
+
+
+def side_by_side(tables: Sequence[Table]) -> Table:
+    """Tables with the same columns as one.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        At least one table.
+
+    Returns
+    -------
+    Table
+        The lines of the same frame and cell follow each other, in the order of the
+        tables.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not the same.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.quantities import Table, side_by_side
+    >>> header = ("method", "frame", "cell")
+    >>> one = Table(header, [("ViT", 0, 1), ("ViT", 1, 1)])
+    >>> other = Table(header, [("FTTC", 0, 1), ("FTTC", 1, 1)])
+    >>> [line[0] for line in side_by_side([one, other]).lines]
+    ['ViT', 'FTTC', 'ViT', 'FTTC']
+    """
+    header = tables[0].header
+    if any(table.header != header for table in tables):
+        raise ValueError("the tables do not have the same columns")
+    frame, cell = header.index("frame"), header.index("cell")
+    lines = [line for table in tables for line in table.lines]
+    return Table(header, sorted(lines, key=lambda line: (line[frame], line[cell])))
+
+
+def _origin(origin: Origin | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and values of the columns of an origin."""
+    if origin is None:
+        return (), ()
+    return ("field", "method"), (origin.field, origin.method)
+
+
+def check_table(path: str | Path, *, inputs: Iterable[str | Path] = ()) -> Path:
     """Return the path, or raise an error if no table can be written there.
+
+    Parameters
+    ----------
+    path : path
+        The table.
+    inputs : iterable of paths, keyword-only
+        Files that must not be overwritten.
 
     Raises
     ------
     FieldFileError
-        If the file name does not end in ``.csv``, or there is no such folder.
+        If the file name does not end in ``.csv``, there is no such folder, or the file
+        is an input.
     """
     path = Path(path)
     if path.suffix.lower() != SUFFIX:
@@ -38,221 +304,37 @@ def check_table(path: str | Path) -> Path:
         )
     if not path.parent.is_dir():
         raise FieldFileError(f"{path}: there is no folder {path.parent}")
+    check_no_input(path, inputs=inputs)
     return path
 
 
-def write_quantities(
-    path: str | Path,
-    columns: Sequence[str],
-    rows: Iterable[Row],
-    *,
-    gel: Interval | None = None,
-) -> None:
-    """Write one line for each cell and frame.
-
-    A quantity is followed by the ends of its intervals, such as ``total_force_nN``,
-    ``total_force_nN_low68``, unless it follows from the mask alone.
+def write_table(path: str | Path, table: Table) -> None:
+    """Write a table as CSV.
 
     Parameters
     ----------
     path : path
-        The CSV file.
-    columns : sequence of str
-        Columns of the quantities; see `columns_of`.
-    rows : iterable of Row
-        Quantities. An unknown number is an empty field; the last column has the flags,
-        separated by semicolons.
-    gel : Interval, keyword-only, optional
-        Factors of the error of Young's modulus, in columns such as ``gel_low68``; see
-        `gel_factors`.
+        The file.
+    table : Table
+        The table. An unknown number is an empty field.
 
     Raises
     ------
     FieldFileError
         As for `check_table`.
     """
-    factors = {} if gel is None else _ends("gel", gel)
-    lines = (
-        [*_line(columns, row), *map(_number, factors.values()), ";".join(row.flags)]
-        for row in rows
-    )
-    _write(path, [*_header(columns), *factors, "flags"], lines)
-
-
-def write_comparison(
-    path: str | Path, columns: Sequence[str], tables: Mapping[str, Iterable[Row]]
-) -> None:
-    """Write one line for each cell and frame of several tractions.
-
-    Parameters
-    ----------
-    path : path
-        The CSV file.
-    columns : sequence of str
-        As for `write_quantities`.
-    tables : mapping of str to iterable of Row
-        Quantities by the name of the tractions, such as their method, which is in the
-        first column, ``tractions``.
-
-    Raises
-    ------
-    FieldFileError
-        As for `check_table`.
-    """
-    lines = (
-        [name, *_line(columns, row), ";".join(row.flags)]
-        for name, rows in tables.items()
-        for row in rows
-    )
-    _write(path, ["tractions", *_header(columns), "flags"], lines)
-
-
-def with_ends(column: str) -> list[str]:
-    """The column of a quantity, and those of the ends of its intervals.
-
-    Examples
-    --------
-    >>> with_ends("area_um2"), with_ends("unbalanced")[:3]
-    (['area_um2'], ['unbalanced', 'unbalanced_low68', 'unbalanced_high68'])
-    """
-    ends = ENDS if column in _columns_with_intervals() else ()
-    return [column, *(f"{column}_{end}" for end in ends)]
-
-
-@cache
-def _columns_with_intervals() -> frozenset[str]:
-    return frozenset(
-        quantity.column(scale)
-        for quantity in QUANTITIES.values()
-        for scale in SCALES
-        if quantity.error != "none"
-    )
-
-
-def _header(columns: Sequence[str]) -> list[str]:
-    return ["frame", "cell", *(one for name in columns for one in with_ends(name))]
-
-
-def _line(columns: Sequence[str], row: Row) -> list[str]:
-    """All fields but the flags."""
-    numbers = dict(row.values)
-    for name, interval in row.intervals.items():
-        numbers |= _ends(name, interval)
-    return [
-        str(row.frame),
-        str(row.cell),
-        *(
-            _number(numbers.get(one, math.nan))
-            for name in columns
-            for one in with_ends(name)
-        ),
-    ]
-
-
-def _ends(column: str, interval: Interval) -> dict[str, float]:
-    return {f"{column}_{end}": getattr(interval, end) for end in ENDS}
-
-
-def write_control(path: str | Path, rows: Iterable[ControlRow]) -> None:
-    """Write one line for each cell, frame and quantity of the control without force.
-
-    Parameters
-    ----------
-    path : path
-        The CSV file.
-    rows : iterable of ControlRow
-        The control. An unknown number is an empty field.
-
-    Raises
-    ------
-    FieldFileError
-        As for `check_table`.
-    """
-    names = [one.name for one in fields(ControlRow)]
-    heads = ["quantity" if name == "column" else name for name in names]
-    _write(path, heads, ([_text(getattr(row, name)) for name in names] for row in rows))
-
-
-def write_changes(
-    path: str | Path, changes: Iterable[tuple[Cell, Mapping[str, Change]]]
-) -> None:
-    """Write one line for each change of a quantity from one frame to the next.
-
-    Parameters
-    ----------
-    path : path
-        The CSV file.
-    changes : iterable of tuples
-        Cells in the later frame, and the changes of their quantities by column.
-
-    Raises
-    ------
-    FieldFileError
-        As for `check_table`.
-    """
-    lines = (
-        [
-            *(str(cell.frame), str(cell.number), column),
-            "ratio" if change.is_ratio else "difference",
-            _number(change.value),
-            *(_number(getattr(change.interval, end)) for end in ENDS),
-        ]
-        for cell, found in changes
-        for column, change in found.items()
-    )
-    _write(path, ["frame", "cell", "quantity", "kind", "change", *ENDS], lines)
-
-
-def write_adhesions(
-    path: str | Path,
-    columns: Sequence[str],
-    adhesions: Iterable[tuple[Cell, Adhesion]],
-) -> None:
-    """Write one line for each adhesion.
-
-    Parameters
-    ----------
-    path : path
-        The CSV file.
-    columns : sequence of str
-        Columns of their numbers; see `adhesion_columns`.
-    adhesions : iterable of tuples
-        Adhesions and the cells to which they belong.
-
-    Raises
-    ------
-    FieldFileError
-        As for `check_table`.
-    """
-    header = ["frame", "cell", "adhesion", *columns]
-    lines = (
-        [
-            str(cell.frame),
-            str(cell.number),
-            str(adhesion.number),
-            *(_number(adhesion.values[name]) for name in columns),
-        ]
-        for cell, adhesion in adhesions
-    )
-    _write(path, header, lines)
-
-
-def _text(value: object) -> str:
-    return _number(value) if isinstance(value, float) else str(value)
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.7g}"
-
-
-def _write(
-    path: str | Path, header: Sequence[str], lines: Iterable[Sequence[str]]
-) -> None:
     target = check_table(path)
     with (
         replacing(target) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
+        writer.writerow(table.header)
+        writer.writerows([exact(value) for value in line] for line in table.lines)
+
+
+def exact(value: Value) -> str:
+    """A value as text, with all digits that mean something; empty if it is NaN."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.7g}"
+    return str(value)

@@ -38,7 +38,12 @@ def traction_max(cell: Cell) -> float:
     return float(cell.in_core.max()) if cell.in_core.size else np.nan
 
 
-@quantity("area", "area", formula="number of nodes of the cell times h^2", error="none")
+@quantity(
+    "area",
+    "area",
+    formula="number of nodes of the cell times h^2",
+    is_geometric=True,
+)
 def area(cell: Cell) -> float:
     """Area of the cell itself."""
     return float(np.count_nonzero(cell.core)) * cell.area_of_node
@@ -48,7 +53,7 @@ def area(cell: Cell) -> float:
     "centroid, x",
     "length",
     formula="mean x of the cell, from the first column",
-    error="none",
+    is_geometric=True,
 )
 def centroid_x(cell: Cell) -> float:
     """Position of the centroid to the right of the first column."""
@@ -59,7 +64,7 @@ def centroid_x(cell: Cell) -> float:
     "centroid, y",
     "length",
     formula="mean y of the cell, from the first row",
-    error="none",
+    is_geometric=True,
 )
 def centroid_y(cell: Cell) -> float:
     """Position of the centroid below the first row."""

@@ -8,6 +8,7 @@ import torch
 
 from napari_vit_tfm.models import load
 from napari_vit_tfm.models.methods.fttc import FTTCMethod, FTTCOptions
+from napari_vit_tfm.models.registry import balances_forces, registered_methods
 from napari_vit_tfm.models.tensors import to_stack, to_tensor
 from napari_vit_tfm.synthesis import synthesise
 
@@ -48,6 +49,15 @@ def test_the_amplitude_scales_the_result(name: str) -> None:
     torch.testing.assert_close(
         method.traction(1e-3 * noisy), 1e-3 * method.traction(noisy)
     )
+
+
+@pytest.mark.parametrize("name", registered_methods())
+def test_only_methods_that_say_so_balance_the_forces(name: str) -> None:
+    field = to_tensor(synthesise(1, seed=1, shape=(33, 40)).displacement)
+    rng = torch.Generator().manual_seed(0)
+    found = load(name).traction(field + 1e-3 * torch.randn(field.shape, generator=rng))
+    net = found.sum(dim=(-2, -1)).norm() / found.norm(dim=1).sum()
+    assert bool(net < 1e-6) == balances_forces(name) == load(name).balances_forces
 
 
 def test_more_regularisation_gives_less_traction() -> None:

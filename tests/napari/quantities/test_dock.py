@@ -9,13 +9,28 @@ import pytest
 from napari.layers import Labels, Shapes
 
 from layers_of_fields import add, describe, remove_garbage, show_tractions
-from napari_vit_tfm.config import PreparationConfig
+from napari_vit_tfm.config import (
+    PreparationConfig,
+    QuantitiesConfig,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.displacement.preparation import options_in_use
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.quantities.dock import QuantitiesDock
-from napari_vit_tfm.quantities import Measurement, columns_of, measure
+from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.quantities import (
+    Measurement,
+    Recorder,
+    adhesions_of,
+    cells_of,
+    columns_of,
+    measure,
+    reconstruction_of,
+)
+from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import disc_timelapse
 
 
@@ -67,7 +82,7 @@ def assert_same_rows(found, expected):
 def test_without_tractions_nothing_can_be_measured(dock):
     assert not dock.measure_button.isEnabled()
     assert "Compute tractions" in dock.message.text()
-    assert dock.table.isHidden()
+    assert dock.tabs.isHidden()
 
 
 def test_the_whole_field_is_measured(dock, viewer, run, traction):
@@ -222,7 +237,7 @@ def test_the_plot_marks_the_frame_and_a_click_moves_the_slider(
     dock.plot.frame_chosen.emit(1)
     assert viewer.dims.current_step[0] == 1
     assert dock.plot._frame == 1
-    dock.table.frame_chosen.emit(0)
+    dock.table.line_opened.emit(0)
     assert viewer.dims.current_step[0] == 0
 
 
@@ -380,7 +395,9 @@ def test_a_hidden_dock_keeps_no_layers(
     viewer.layers.append(layer)
     dock.region.choose(layer)
     dock.other.choose(two_results[1])
+    dock.beside.tick(two_results[1])
     run()
+    dock.mark_adhesion(0)
     dock.unbind()
     references = [weakref.ref(one) for one in viewer.layers]
     two_results.clear()
@@ -500,14 +517,14 @@ def test_two_results_of_a_field_are_compared(dock, viewer, run, traction, two_re
     dock.other.choose(two_results[1])
     n_layers = len(viewer.layers)
     measured = run()
-    assert list(measured.tables) == ["ViT", "FTTC"]
-    of_vit, of_fttc = (
-        [row.values for row in rows] for rows in measured.tables.values()
-    )
+    assert measured.names == ["ViT", "FTTC"]
+    of_vit, of_fttc = ([row.values for row in one.rows] for one in measured.tractions)
     for one, other in zip(of_vit, of_fttc, strict=True):
         assert other["total_force_nN"] == pytest.approx(2 * one["total_force_nN"])
     assert dock.table.model().rowCount() == 6
     assert [line.style for line in dock.plot._lines] == ["-", "--"]
+    # With one cell, the colours are those of the tractions.
+    assert len({line.colour for line in dock.plot._lines}) == 2
     frame, row, column = np.unravel_index(
         np.argmax(traction.magnitude()), traction.data.shape[:3]
     )
@@ -585,7 +602,7 @@ def test_results_of_the_same_method_have_different_names(
     second, _ = show_tractions(viewer.layers, traction, source)
     dock.fields.choose(first)
     dock.other.choose(second)
-    assert list(run().tables) == [first.name, second.name]
+    assert run().names == [first.name, second.name]
 
 
 def test_a_comparison_is_saved_with_the_names_of_the_methods(
@@ -597,4 +614,232 @@ def test_a_comparison_is_saved_with_the_names_of_the_methods(
     dock.save(path)
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["tractions"] for row in rows] == ["ViT"] * 3 + ["FTTC"] * 3
+    assert [row["method"] for row in rows] == ["ViT", "FTTC"] * 3
+    assert {row["field"] for row in rows} == {"cell_07"}
+
+
+def test_any_number_of_tractions_is_measured_side_by_side(
+    dock, viewer, run, displacement, traction, two_results, tmp_path
+):
+    # Another field, with another number of frames, another grid and another place.
+    other = dataclasses.replace(traction.first(2), data=traction.data[:2, :20])
+    place = {"translate": (0, 1.0, 2.0)}
+    third = add(viewer, other, title="cell_08", quantity="known traction", **place)
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock.fields.choose(two_results[0])
+    dock.region.choose(layer)
+    for ticked in (two_results[1], third):
+        dock.beside.tick(ticked)
+    measured = run()
+    assert measured.names == [
+        "cell_07, ViT",
+        "cell_07, FTTC",
+        "cell_08, known traction",
+    ]
+    numbers = two_cells(traction.grid_shape)
+    vit, fttc, known = (one.rows for one in measured.tractions)
+    how = Measurement(labels=numbers, measured=displacement)
+    assert_same_rows(vit, measure(traction, how))
+    larger = dataclasses.replace(traction, data=traction.data * 2)
+    assert_same_rows(fttc, measure(larger, how))
+    # The cells are where the viewer shows them.
+    moved = np.zeros(other.grid_shape, dtype=int)
+    moved[:, :36] = numbers[2:22, 4:]
+    assert_same_rows(known, measure(other, Measurement(labels=moved)))
+    assert dock.table.model().rowCount() == 2 * (3 + 3 + 2)
+    lines = dock.plot._lines
+    assert len(lines) == 6
+    assert len({(line.style, line.marker) for line in lines}) == 3
+    assert len({line.colour for line in lines}) == 2
+    assert [len(line.frames) for line in lines] == [3, 3, 3, 3, 2, 2]
+    path = tmp_path / "table.csv"
+    dock.save(path)
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["field"], row["method"], row["cell"]) for row in rows[:6]] == [
+        *(("cell_07", "ViT", "1"), ("cell_07", "FTTC", "1")),
+        ("cell_08", "known traction", "1"),
+        *(("cell_07", "ViT", "5"), ("cell_07", "FTTC", "5")),
+        ("cell_08", "known traction", "5"),
+    ]
+    # No difference, since none is compared.
+    assert measured.comparison == ""
+    assert "measure again" not in dock.message.text()
+    dock.beside.tick(third, False)
+    assert "measure again" in dock.message.text()
+    assert len(run().tractions) == 2
+
+
+def test_a_comparison_and_others_side_by_side(dock, viewer, run, traction, two_results):
+    known = add(viewer, traction, title="cell_07", quantity="known traction")
+    dock.fields.choose(two_results[0])
+    dock.other.choose(two_results[1])
+    for ticked in (known, two_results[1]):
+        dock.beside.tick(ticked)
+    measured = run()
+    assert measured.names == ["ViT", "FTTC", "known traction"]
+    assert measured.comparison.startswith("ViT and FTTC differ most")
+
+
+def test_what_is_ticked_stays_ticked(dock, viewer, traction, two_results):
+    first, second = two_results
+    dock.beside.tick(second)
+    dock.fields.choose(second)
+    assert dock.beside.fields() == []
+    dock.fields.choose(first)
+    assert [field.first for field in dock.beside.fields()] == [second]
+    dock.unbind()
+    dock.bind()
+    dock.fields.choose(first)
+    assert [field.first for field in dock.beside.fields()] == [second]
+
+
+def test_tractions_in_other_units_are_not_measured_side_by_side(
+    dock, viewer, run, traction, two_results
+):
+    relative = TractionStack(traction.data, spacing_um=0.5, model="fttc")
+    other = add(viewer, relative, title="cell_08")
+    dock.fields.choose(two_results[0])
+    dock.beside.tick(other)
+    assert run() is None
+    assert "the tractions ViT are in Pa and µm" in dock.message.text()
+
+
+def test_an_error_of_one_of_several_tractions_has_its_name(dock, viewer, run, traction):
+    outline = np.array([[4.5, 4.5], [20.5, 4.5], [20.5, 16.5], [4.5, 16.5]])
+    first = add(viewer, dataclasses.replace(traction, outline=outline), title="one")
+    second = add(viewer, traction, title="two")
+    dock.fields.choose(first)
+    dock.beside.tick(second)
+    assert run() is None
+    assert f"{second.name}: there is no outline" in dock.message.text()
+
+
+def test_adhesions_are_listed_saved_and_outlined(dock, viewer, run, traction, tmp_path):
+    image = add(viewer, traction, title="cell_07")
+    image.translate = (0, 3, 4)
+    viewer.layers.selection.active = image
+    measured = run()
+    expected = [found for (cell,) in cells_of(traction) for found in adhesions_of(cell)]
+    assert dock.adhesions.model().rowCount() == len(expected) > 3
+    dock.tabs.setCurrentWidget(dock.adhesions)
+    assert dock.suggested_path().name == "cell_07_adhesions.csv"
+    dock.save(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["force_nN"]) for row in rows] == pytest.approx(
+        [one.values["force_nN"] for one in expected], rel=1e-6
+    )
+    line = next(i for i, one in enumerate(expected) if one.frame == 2)
+    dock.adhesions.line_chosen.emit(line)
+    assert viewer.dims.current_step[0] == 2
+    mark = viewer.layers[-1]
+    assert mark.name == "cell_07: adhesion 1 of cell 1"
+    assert viewer.layers.selection.active is image
+    # Each line lies between a node of the adhesion and one that is not.
+    nodes = {tuple(node) for node in expected[line].nodes}
+    for start, direction in mark.data:
+        middle = start + direction / 2
+        assert middle[0] == 2
+        across = np.abs(direction[:0:-1]) / 2
+        sides = (middle[1:] + across, middle[1:] - across)
+        assert sum(tuple(side) in nodes for side in sides) == 1
+    place = image.data_to_world((2, 5, 6))
+    np.testing.assert_allclose(mark.world_to_data(place), (2, 5, 6))
+    assert dock.fields.count() == 1
+    dock.adhesions.line_chosen.emit(0)
+    assert mark not in viewer.layers
+    assert len(viewer.layers) == 3
+    assert measured is dock.measured
+    dock.unbind()
+    assert len(viewer.layers) == 2
+    dock.bind()
+
+
+def test_the_outline_of_an_adhesion_that_the_user_removes(dock, viewer, run, traction):
+    add(viewer, traction)
+    run()
+    dock.adhesions.line_chosen.emit(0)
+    viewer.layers.remove(viewer.layers[-1])
+    dock.adhesions.line_chosen.emit(0)
+    assert len(viewer.layers) == 3
+    run()
+    assert len(viewer.layers) == 2
+
+
+@pytest.fixture
+def computed(dock, viewer, displacement):
+    """Layers of displacements, and of tractions that Bayesian FTTC computed."""
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1 * displacement.data.std(), displacement.data.shape)
+    noisy = displacement.with_data(displacement.data + noise)
+    gel = Gel(young_pa=3000.0, poisson=0.4)
+    stack = reconstruct(noisy, substrate=Substrate(gel), config=config)
+    source = add(viewer, noisy)
+    image, _ = show_tractions(viewer.layers, stack, source)
+    dock.fields.choose(image)
+    return source, image
+
+
+def test_the_total_force_is_corrected_as_on_the_command_line(dock, run, computed):
+    source, image = computed
+    assert np.isnan(run().rows[0].values["total_force_corrected_nN"])
+    dock.is_corrected.setChecked(True)
+    assert "measure again" in dock.message.text()
+    found = run().rows
+    stack, measured = (layer_stack(layer) for layer in (image, source))
+    recorder = Recorder(QuantitiesConfig(), n_frames=3)
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+    again = reconstruction_of(stack, config)
+    recorder.add(stack, displacement=measured, reconstruct=again)
+    for one, other in zip(found, recorder.rows, strict=True):
+        assert one.values == pytest.approx(other.values, rel=1e-3, nan_ok=True)
+        assert (
+            0
+            < one.values["total_force_corrected_nN"]
+            < 0.99 * one.values["total_force_nN"]
+        )
+    assert "not corrected" not in dock.message.text()
+
+
+def test_why_the_total_force_is_not_corrected(dock, viewer, run, computed, traction):
+    source, _ = computed
+    dock.is_corrected.setChecked(True)
+    describe(viewer.layers, source, unit="grid")
+    assert np.isnan(run().rows[0].values["total_force_corrected_nN"])
+    assert "the displacements are not open, or have changed" in dock.message.text()
+    known = add(viewer, traction, title="known")
+    dock.fields.choose(known)
+    run()
+    assert "it is not known how the tractions were computed" in dock.message.text()
+
+
+def test_a_method_with_other_weights_does_not_correct(
+    dock, viewer, run, displacement, weights, tmp_path
+):
+    file = tmp_path / "own.safetensors"
+    file.write_bytes(weights.read_bytes())
+    config = ReconstructionConfig(model=str(file), device="cpu")
+    stack = reconstruct(displacement, config=config)
+    changed = dataclasses.replace(stack, model_sha256="0" * 64)
+    source = add(viewer, displacement)
+    image, _ = show_tractions(viewer.layers, changed, source)
+    dock.fields.choose(image)
+    dock.is_corrected.setChecked(True)
+    run()
+    assert "has other weights" in dock.message.text()
+    file.unlink()
+    run()
+    assert "the total force is not corrected for noise: no model" in dock.message.text()
+
+
+def test_a_correction_can_be_cancelled(dock, qtbot, finish, computed):
+    dock.is_corrected.setChecked(True)
+    dock.measure_button.click()
+    qtbot.waitUntil(lambda: "frames measured" in dock.message.text())
+    dock.measure_button.click()
+    finish(dock)
+    assert dock.measured is None
+    assert dock.message.text() == "Cancelled."

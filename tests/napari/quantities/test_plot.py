@@ -8,14 +8,18 @@ from qtpy.QtCore import QPoint, Qt
 from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
 
 
+def line(cell, tractions, colour, values):
+    return Line(cell, tractions, colour, "-", "o", tuple(range(len(values))), values)
+
+
 @pytest.fixture
 def plot(qtbot):
     plot = TimePlot()
     qtbot.addWidget(plot)
     plot.resize(400, 200)
     lines = [
-        Line("cell 1", "#56B4E9", "-", (0, 1, 2, 3), (1.0, 2.0, math.nan, 4.0)),
-        Line("cell 2", "#E69F00", "-", (0, 1, 2, 3), (3.0, 2.0, 1.0, 0.0)),
+        line("cell 1", "ViT", "#56B4E9", (1.0, 2.0, math.nan, 4.0)),
+        line("cell 2", "ViT", "#E69F00", (3.0, 2.0, 1.0, 0.0)),
     ]
     plot.show_lines(lines, "strain energy (fJ)")
     return plot
@@ -65,3 +69,36 @@ def test_the_mark_does_not_draw_the_lines_again(plot, monkeypatch):
     monkeypatch.setattr(plot, "_draw", lambda size: pytest.fail("drawn again"))
     plot.mark_frame(1)
     plot.grab()
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "n_tractions", "expected"),
+    [
+        (1, 1, []),
+        (2, 1, ["cell 1", "cell 2"]),
+        (1, 3, ["method 0", "method 1", "method 2"]),
+        (2, 3, ["method 0", "method 1", "method 2", "cell 1", "cell 2"]),
+        (20, 2, []),
+    ],
+)
+def test_the_legend_names_cells_and_tractions_once(
+    plot, monkeypatch, n_cells, n_tractions, expected
+):
+    from matplotlib.figure import Figure
+
+    named = []
+    monkeypatch.setattr(
+        Figure,
+        "legend",
+        lambda _figure, handles, **_options: named.extend(
+            handle.get_label() for handle in handles
+        ),
+    )
+    lines = [
+        line(f"cell {cell}", f"method {number}", "#56B4E9", (1.0, 2.0))
+        for number in range(n_tractions)
+        for cell in range(1, n_cells + 1)
+    ]
+    plot.show_lines(lines, "strain energy (fJ)")
+    plot.grab()
+    assert named == expected

@@ -6,8 +6,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_vit_tfm.napari.quantities.table import QuantitiesTable
-from napari_vit_tfm.quantities import Row, Scale
+from napari_vit_tfm.napari.quantities.table import ResultTable
+from napari_vit_tfm.quantities import Origin, Row, side_by_side, table_of_rows
 
 COLUMNS = ["strain_energy_fJ", "total_force_nN", "leak"]
 
@@ -19,7 +19,7 @@ def row(frame, cell, energy, force, flags=()):
 
 @pytest.fixture
 def table(qtbot):
-    table = QuantitiesTable()
+    table = ResultTable()
     qtbot.addWidget(table)
     rows = [
         row(0, 1, 9.5, 1.23456789),
@@ -27,7 +27,7 @@ def table(qtbot):
         row(1, 1, 700.0, 2.0),
         row(1, 2, math.nan, 1.0),
     ]
-    table.show_rows({"ViT": rows}, COLUMNS, Scale("Pa", "um"))
+    table.show_table(table_of_rows(COLUMNS, rows), {"total_force_nN": "the sum"})
     return table
 
 
@@ -54,10 +54,9 @@ def test_columns_without_a_number_are_hidden(table):
 
 
 def test_the_header_explains_the_columns(table):
-    tip = table.model().headerData(
-        2, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole
-    )
-    assert tip.startswith("strain energy: 1/2 sum t.u h^2")
+    model, role = table.model(), Qt.ItemDataRole.ToolTipRole
+    assert model.headerData(3, Qt.Orientation.Horizontal, role) == "the sum"
+    assert model.headerData(2, Qt.Orientation.Horizontal, role) is None
 
 
 def test_the_whole_table_is_copied_in_the_shown_order(table):
@@ -69,7 +68,7 @@ def test_the_whole_table_is_copied_in_the_shown_order(table):
         "1\t2\t\t1\t",
         "0\t1\t9.5\t1.234568\t",
         "1\t1\t700\t2\t",
-        "0\t2\t80\t3\tborder, holes",
+        "0\t2\t80\t3\tborder;holes",
     ]
 
 
@@ -85,19 +84,30 @@ def test_the_selected_cells_are_copied(table, qtbot):
     )
 
 
-def test_a_double_click_chooses_the_frame_of_the_row(table, qtbot):
+@pytest.mark.parametrize("way", ["click", "key", "double-click"])
+def test_a_line_that_is_chosen_is_that_of_the_unsorted_table(table, qtbot, way):
     table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
-    with qtbot.waitSignal(table.frame_chosen) as chosen:
-        table.doubleClicked.emit(table.model().index(0, 3))
-    assert chosen.args == [1]
+    index = table.model().index(0, 3)
+    signal = table.line_opened if way == "double-click" else table.line_chosen
+    with qtbot.waitSignal(signal) as chosen:
+        if way == "key":
+            table.setCurrentIndex(index)
+        else:
+            event = table.clicked if way == "click" else table.doubleClicked
+            event.emit(index)
+    assert chosen.args == [2]
 
 
-def test_the_rows_of_two_tractions_follow_each_other_and_have_their_names(table):
-    tables = {
-        "ViT": [row(0, 1, 2.0, 1.0), row(1, 1, 3.0, 1.0)],
-        "FTTC": [row(0, 1, 4.0, 1.0), row(1, 1, 5.0, 1.0)],
-    }
-    table.show_rows(tables, COLUMNS, Scale("Pa", "um"))
-    assert shown(table, 0) == ["ViT", "FTTC", "ViT", "FTTC"]
-    assert shown(table, 3) == ["2", "4", "3", "5"]
-    assert table.text().splitlines()[0].startswith("tractions\tframe\tcell")
+def test_tractions_side_by_side_have_their_fields_and_methods(table):
+    rows = [row(0, 1, 2.0, 1.0), row(1, 1, 3.0, 1.0)]
+    found = side_by_side(
+        [
+            table_of_rows(COLUMNS, rows, origin=Origin("cell_07", method))
+            for method in ("ViT", "FTTC", "Bayesian FTTC")
+        ]
+    )
+    table.show_table(found, {})
+    assert shown(table, 0) == ["cell_07"] * 6
+    assert shown(table, 1) == ["ViT", "FTTC", "Bayesian FTTC"] * 2
+    assert shown(table, 2) == ["0"] * 3 + ["1"] * 3
+    assert table.text().splitlines()[0].startswith("field\tmethod\tframe\tcell")

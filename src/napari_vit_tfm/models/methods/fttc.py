@@ -37,6 +37,7 @@ class _FourierMethod(ReconstructionMethod):
     min_side = MIN_FOURIER_SIDE
     ignores_drift = True
     estimates_noise = True
+    balances_forces = True
 
     def to(self, device: str | torch.device) -> _FourierMethod:
         """Do nothing: the method always runs on the CPU."""

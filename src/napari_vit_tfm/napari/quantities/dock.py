@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import weakref
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer
+from napari.layers import Labels, Layer, Vectors
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QPushButton,
+    QTabWidget,
+)
 
 from napari_vit_tfm.config import QuantitiesConfig
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.io import check_output
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.metadata import Description, is_overlay
@@ -28,8 +35,10 @@ from napari_vit_tfm.napari.layers.reading import (
     source_files,
 )
 from napari_vit_tfm.napari.layers.registry import description_of
-from napari_vit_tfm.napari.quantities.cells import Numbers, cells_at_vectors
+from napari_vit_tfm.napari.method_cache import MethodCache
+from napari_vit_tfm.napari.quantities.cells import cells_at_vectors
 from napari_vit_tfm.napari.quantities.drawing import (
+    adhesion_layer,
     colour_of,
     difference_layers,
     region_layer,
@@ -37,15 +46,20 @@ from napari_vit_tfm.napari.quantities.drawing import (
 from napari_vit_tfm.napari.quantities.features import write_features
 from napari_vit_tfm.napari.quantities.measuring import (
     Measured,
+    Numbers,
     Outcome,
     Request,
+    Source,
     measure_request,
+    names_of,
 )
 from napari_vit_tfm.napari.quantities.other_chooser import OtherChooser, field_id_of
 from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
 from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
 from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
-from napari_vit_tfm.napari.quantities.table import QuantitiesTable
+from napari_vit_tfm.napari.quantities.table import ResultTable
+from napari_vit_tfm.napari.quantities.traction_list import TractionList
+from napari_vit_tfm.napari.widgets.cancel_button_progress import CancelButtonProgress
 from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
@@ -56,13 +70,15 @@ from napari_vit_tfm.napari.widgets.forms import (
 from napari_vit_tfm.options import options_of
 from napari_vit_tfm.quantities import (
     QUANTITIES,
-    labels_of_outline,
-    write_comparison,
-    write_quantities,
+    Scale,
+    Table,
+    adhesion_columns,
+    write_table,
 )
 from napari_vit_tfm.quantities.tables import check_table
 
 _DILATION = {"dilation_um": options_of(QuantitiesConfig)["dilation_um"]}
+_N_CONTROLS = QuantitiesConfig.n_controls
 
 _INTRODUCTION = "Measures energies, forces and moments of the cells in each frame."
 _NO_FIELD = "Compute tractions, or open a file of tractions."
@@ -70,8 +86,9 @@ _NO_COMMON_UNITS = (
     "The layers have no common units, so the cells are where the viewer shows them: "
     "check with “Show regions and rings” that they lie on the tractions."
 )
-_STYLES = ("-", "--")
-"""Line styles of the tractions, and of those that they are compared with."""
+_STYLES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D", "v")
+"""Line styles and markers of tractions. 20 tractions have different ones."""
 
 _STALE = "Measured with other settings, or before a change: measure again."
 
@@ -83,7 +100,9 @@ class Settings:
     region: str
     dilation_um: float | None
     has_same_cells: bool
+    is_corrected: bool
     other: str
+    beside: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +114,9 @@ class Kept:
     measured : Measured
         The quantities.
     settings : Settings
-        Region, dilation and comparison.
+        Region, dilation, and the other tractions.
     tractions : tuple of weak references to TractionStack
-        The tractions, and those that they are compared with. The layers return the same
-        stack as long as nothing changes.
+        All tractions. The layers return the same stack as long as nothing changes.
     labels : weak reference to Labels, optional
         The layer with the cells, if it is a Labels layer.
     """
@@ -142,16 +160,18 @@ class QuantitiesDock(Dock):
         super().__init__(napari_viewer, message_lines=2, find=find_tractions)
         self._job = LatestJob[Request, int, Outcome](
             self,
-            measure_request,
+            partial(measure_request, MethodCache()),
             on_step=self._on_step,
             on_result=self._on_result,
             on_error=self._on_error,
             on_finished=self._on_finished,
+            open_bar=self._open_bar,
         )
         self._kept: dict[str, Kept] = {}
         self._running: Running | None = None
         self._shown: Measured | None = None
         self._drawn: Labels | None = None
+        self._mark: Vectors | None = None
         self._is_adding = False
         self._outcome = ""
         self._build()
@@ -172,6 +192,17 @@ class QuantitiesDock(Dock):
             "Other tractions of the same field. Both are measured, and their "
             "difference is added as a layer."
         )
+        self.beside = TractionList()
+        self.beside.setToolTip(
+            "Other tractions to measure, too: of this field by other methods, or of "
+            "other fields. The same region is taken for all of them."
+        )
+        self.is_corrected = QCheckBox("Correct the total force for noise")
+        self.is_corrected.setToolTip(
+            "Reconstruct every frame again without the forces of the cells, with new "
+            f"noise, {_N_CONTROLS} times, and subtract what is found from the total "
+            "force. It needs the displacements and the method of the tractions."
+        )
         self.same_cells = QCheckBox("Cells of the shown frame in all frames")
         self.same_cells.setToolTip(
             "Use the cells of a layer that are drawn in the shown frame in every frame."
@@ -186,28 +217,36 @@ class QuantitiesDock(Dock):
         for control in (self.region, self.other, self.quantity):
             need_focus_for_wheel(control)
         self.plot = TimePlot()
-        self.table = QuantitiesTable()
+        self.table, self.adhesions = ResultTable(), ResultTable()
+        self.adhesions.setToolTip("Click to outline the adhesion on the canvas.")
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.table, "Cells")
+        self.tabs.addTab(self.adhesions, "Adhesions")
         self.measure_button = QPushButton()
         self.measure_button.setToolTip("Measure all frames.")
         self.copy_button = QPushButton("Copy")
-        self.copy_button.setToolTip("Copy the table, or its selected cells, as text.")
+        self.copy_button.setToolTip(
+            "Copy the shown table, or its selected cells, as text."
+        )
         self.save_button = QPushButton("Save CSV…")
-        self.save_button.setToolTip("Save the table.")
+        self.save_button.setToolTip("Save the shown table.")
 
     def _lay_out(self) -> None:
         self.form.addRow("Tractions", self.fields)
         self.form.addRow("Region", self.region)
         self.dilation = Form(_DILATION, self.form)
         self.form.addRow("Compare with", self.other)
+        self.form.addRow("Side by side", self.beside)
         self.rows.addLayout(self.form)
         self.rows.addWidget(self.same_cells)
+        self.rows.addWidget(self.is_corrected)
         self.rows.addWidget(self.show_regions)
         self.rows.addWidget(self.message)
         self.rows.addWidget(self.quantity)
         self.rows.addWidget(self.plot, 1)
-        self.rows.addWidget(self.table, 1)
+        self.rows.addWidget(self.tabs, 1)
         self.rows.addStretch()
-        for widget in (self.quantity, self.plot, self.table):
+        for widget in (self.quantity, self.plot, self.tabs):
             widget.hide()
         buttons = QHBoxLayout()
         for button in (self.measure_button, self.copy_button, self.save_button):
@@ -219,14 +258,17 @@ class QuantitiesDock(Dock):
         self.fields.changed.connect(self.refresh)
         self.region.changed.connect(self._on_settings)
         self.other.currentIndexChanged.connect(self._on_settings)
+        self.beside.changed.connect(self._on_settings)
         self.dilation.changed.connect(self._on_settings)
+        self.is_corrected.toggled.connect(self._on_settings)
         self.same_cells.toggled.connect(self._on_settings)
         self.show_regions.toggled.connect(self._draw_regions)
         self.quantity.currentIndexChanged.connect(self._plot)
         self.plot.frame_chosen.connect(self.go_to_frame)
-        self.table.frame_chosen.connect(self.go_to_frame)
+        self.table.line_opened.connect(self._on_row_opened)
+        self.adhesions.line_chosen.connect(self.mark_adhesion)
         self.measure_button.clicked.connect(self._on_job_button)
-        self.copy_button.clicked.connect(self.table.copy)
+        self.copy_button.clicked.connect(self._on_copy_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
 
     def bind(self) -> None:
@@ -241,13 +283,15 @@ class QuantitiesDock(Dock):
             self._draw_regions()
 
     def unbind(self) -> None:
-        """Stop watching, and remove the regions. A measurement is not stopped."""
+        """Stop watching, and remove what is drawn. A measurement is not stopped."""
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.region.unbind()
         super().unbind()
         self.other.list_for((), None)
+        self.beside.list_for((), None)
         self._erase_regions()
+        self._erase_mark()
 
     @property
     def job(self) -> LatestJob[Request, int, Outcome]:
@@ -264,6 +308,12 @@ class QuantitiesDock(Dock):
     def refresh(self) -> None:
         """Show the measurement of the chosen field, and update buttons and message."""
         self.other.list_for(self._viewer.layers, self.fields.field())
+        self.beside.list_for(self._viewer.layers, self.fields.field())
+        has_others = self.beside.count() > 0
+        self.beside.setVisible(has_others)
+        label = self.form.labelForField(self.beside)
+        assert label is not None
+        label.setVisible(has_others)
         stack, problem = self._read(self.fields.field())
         kept = self._kept_of_field()
         running = self._job.pending is not None
@@ -280,34 +330,45 @@ class QuantitiesDock(Dock):
     def _sentences(self, kept: Kept | None) -> str:
         if kept is None:
             return self._outcome or _INTRODUCTION
-        stacks = [self._read(one)[0] for one in self._compared()]
-        is_current = kept.settings == self._settings() and all(
-            stack is reference()
-            for stack, reference in zip(stacks, kept.tractions, strict=False)
+        stacks = [self._read(one)[0] for one in self._measured_fields()]
+        measured_stacks = [reference() for reference in kept.tractions]
+        is_current = (
+            kept.settings == self._settings()
+            and len(stacks) == len(measured_stacks)
+            and all(map(operator.is_, stacks, measured_stacks))
         )
         stale = "" if is_current else _STALE
         measured = kept.measured
         lines = [self._outcome, stale, measured.comparison, *measured.notes()]
         return "\n".join(filter(None, lines))
 
-    def _compared(self) -> list[FieldLayers]:
-        """The chosen tractions, and those that they are compared with."""
-        both = (self.fields.field(), self.other.field())
-        return [field for field in both if field is not None]
+    def _measured_fields(self) -> list[FieldLayers]:
+        """The tractions to measure: chosen, compared, and others side by side."""
+        chosen = (self.fields.field(), self.other.field(), *self.beside.fields())
+        fields = {field_id_of(one): one for one in chosen if one is not None}
+        return list(fields.values())
 
     def _show(self, measured: Measured | None) -> None:
         if measured is not self._shown:
             self._shown = measured
             self._list_quantities()
-            tables = {} if measured is None else measured.tables
-            columns = [] if measured is None else measured.columns
-            scale = None if measured is None else measured.scale
-            self.table.show_rows(tables, columns, scale)
-            for widget in (self.quantity, self.plot, self.table):
+            self._show_tables()
+            for widget in (self.quantity, self.plot, self.tabs):
                 widget.setVisible(measured is not None)
             self._plot()
             self._draw_regions()
+            self._erase_mark()
         self._on_frame()
+
+    def _show_tables(self) -> None:
+        measured = self._shown
+        if measured is None:
+            for table in (self.table, self.adhesions):
+                table.show_table(Table((), []), {})
+            return
+        self.table.show_table(measured.table, _explanations(measured.scale))
+        columns = adhesion_columns(measured.scale)
+        self.adhesions.show_table(measured.adhesion_table, columns)
 
     def _list_quantities(self) -> None:
         """List the quantities that are known in some frame; the chosen one is kept."""
@@ -317,7 +378,8 @@ class QuantitiesDock(Dock):
             for name, one in QUANTITIES.items() if measured is not None else ():
                 assert measured is not None
                 column = one.column(measured.scale)
-                if any(math.isfinite(row.values[column]) for row in measured.rows):
+                rows = (row for part in measured.tractions for row in part.rows)
+                if any(math.isfinite(row.values[column]) for row in rows):
                     unit, _ = measured.scale.unit(one.dimension)
                     self.quantity.addItem(_with_unit(one.words, unit), name)
             index = self.quantity.findData(before)
@@ -362,6 +424,34 @@ class QuantitiesDock(Dock):
         if drawn is not None and drawn in self._viewer.layers:
             self._viewer.layers.remove(drawn)
 
+    def mark_adhesion(self, line: int) -> None:
+        """Outline an adhesion on the canvas, and go to its frame.
+
+        Parameters
+        ----------
+        line : int
+            Its line in the table of adhesions, as measured.
+        """
+        assert self._shown is not None
+        measured, adhesion = self._shown.adhesions()[line]
+        field = self._field_of(measured.field_id)
+        self._erase_mark()
+        if field is None:
+            return
+        self._mark = adhesion_layer(adhesion, field.first)
+        self._add([self._mark])
+        self._go_to(field.first, adhesion.frame)
+
+    def _erase_mark(self) -> None:
+        mark, self._mark = self._mark, None
+        if mark is not None and mark in self._viewer.layers:
+            self._viewer.layers.remove(mark)
+
+    def _field_of(self, field_id: str) -> FieldLayers | None:
+        """Tractions by their identity; None if they were removed."""
+        found = find_tractions(self._viewer.layers)
+        return next((one for one in found if field_id_of(one) == field_id), None)
+
     # The shown frame
 
     def _frame(self) -> int | None:
@@ -388,10 +478,22 @@ class QuantitiesDock(Dock):
 
     def go_to_frame(self, frame: int) -> None:
         """Move the viewer's slider to a frame of the chosen field."""
-        field, dims = self.fields.field(), self._viewer.dims
-        if field is not None and field.first.ndim == 3:
-            place, _, _ = world_at(field.first, (frame, 0, 0), dims.units)
+        field = self.fields.field()
+        if field is not None:
+            self._go_to(field.first, frame)
+
+    def _go_to(self, layer: Layer, frame: int) -> None:
+        dims = self._viewer.dims
+        if layer.ndim == 3:
+            place, _, _ = world_at(layer, (frame, 0, 0), dims.units)
             dims.set_point(dims.ndim - 3, place)
+
+    def _on_row_opened(self, line: int) -> None:
+        assert self._shown is not None
+        table = self._shown.table
+        frame = table.lines[line][table.header.index("frame")]
+        assert isinstance(frame, int)
+        self.go_to_frame(frame)
 
     # User input
 
@@ -411,6 +513,8 @@ class QuantitiesDock(Dock):
         self._kept = {key: one for key, one in self._kept.items() if key in present}
         if self._drawn is not None and self._drawn not in self._viewer.layers:
             self.show_regions.setChecked(False)
+        if self._mark is not None and self._mark not in self._viewer.layers:
+            self._mark = None
         self.refresh()
 
     def _descriptions(self) -> list[Description]:
@@ -425,7 +529,7 @@ class QuantitiesDock(Dock):
         if self._job.pending is not None or field is None:
             return
         try:
-            request = self._request(field, other)
+            request = self._request()
         except FieldError as error:
             self._outcome = in_one_line(error)
             self.refresh()
@@ -436,9 +540,9 @@ class QuantitiesDock(Dock):
         is_doubtful = has_layer and self._viewer.dims.units is None
         self._outcome = _NO_COMMON_UNITS if is_doubtful else ""
         self._running = Running(field, other, self._settings(), labels)
-        self._job.submit(request)
         self.message.setText("Measuring…")
-        self.measure_button.setText("Cancel")
+        self._job.submit(request)
+        self.refresh()
 
     def cancel_job(self) -> None:
         """Cancel the measurement."""
@@ -447,8 +551,16 @@ class QuantitiesDock(Dock):
         self.refresh()
 
     def _on_step(self, request: Request, done: int) -> None:
-        total = request.source.traction.n_frames
-        self.message.setText(f"{done} of {total} frames measured.")
+        self.message.setText(f"{done} of {request.n_frames} frames measured.")
+        self._job.advance(done)
+
+    def _open_bar(self, request: Request) -> CancelButtonProgress:
+        """Open a progress bar, with a cancel button, in napari's activity dock."""
+        return CancelButtonProgress(
+            total=request.n_frames,
+            desc="measuring quantities",
+            cancel_callback=self.cancel_job,
+        )
 
     def _on_result(self, request: Request, outcome: Outcome) -> None:
         running, measured = self._running, outcome.measured
@@ -456,12 +568,11 @@ class QuantitiesDock(Dock):
         if running.field.first not in self._viewer.layers:
             self._outcome = "Discarded, because the tractions were removed."
             return
-        sources = (request.source, request.other)
-        tractions = tuple(weakref.ref(one.traction) for one in sources if one)
+        tractions = tuple(weakref.ref(one.traction) for one in request.sources)
         kept = Kept(measured, running.settings, tractions, running.labels)
         self._kept[field_id_of(running.field)] = kept
         if outcome.difference is not None:
-            names = list(measured.tables)
+            names = names_of([one.origin for one in measured.tractions[:2]])
             self._show_difference(outcome.difference, running, names)
 
     def _show_difference(
@@ -498,7 +609,7 @@ class QuantitiesDock(Dock):
         except FieldError as error:
             return None, in_one_line(error)
 
-    def _request(self, field: FieldLayers, other: FieldLayers | None) -> Request:
+    def _request(self) -> Request:
         """The request for the current settings.
 
         Raises
@@ -506,21 +617,43 @@ class QuantitiesDock(Dock):
         FieldError
             If layers were changed, or there is no cell.
         """
-        layers = self._viewer.layers
-        source = source_of(layers, field)
-        compared = None if other is None else source_of(layers, other)
-        if other is not None and compared is not None and compared.name == source.name:
-            source = dataclasses.replace(source, name=field.label)
-            compared = dataclasses.replace(compared, name=other.label)
-        cells = self._cells(field.first, source.traction)
-        return Request(source, compared, cells, self.dilation["dilation_um"].value)
+        region = self.region.value()
+        config = QuantitiesConfig(
+            region=None if isinstance(region, Layer) else region,
+            dilation_um=self.dilation["dilation_um"].value,
+            n_controls=_N_CONTROLS if self.is_corrected.isChecked() else 0,
+        )
+        fields = self._measured_fields()
+        sources = [self._source(field) for field in fields]
+        origins = [source.origin for source in sources]
+        for number, (source, field) in enumerate(zip(sources, fields, strict=True)):
+            if origins.count(source.origin) > 1:
+                # Two runs of a method; napari gives their layers different names.
+                origin = dataclasses.replace(source.origin, method=field.label)
+                sources[number] = dataclasses.replace(source, origin=origin)
+        return Request(tuple(sources), config, self.other.field() is not None)
+
+    def _source(self, field: FieldLayers) -> Source:
+        """One of the tractions, with its cells; an error has its name."""
+        try:
+            stack = as_traction(field)
+            if self.region.value() == "outline" and stack.outline is None:
+                raise FieldError("there is no outline in the file")
+            cells = self._cells(field.first, stack)
+            return source_of(self._viewer.layers, field, cells=cells)
+        except FieldError as error:
+            if len(self._measured_fields()) == 1:
+                raise
+            raise FieldError(f"{field.label}: {error}") from error
 
     def _settings(self) -> Settings:
         return Settings(
             self.region.key(),
             self.dilation["dilation_um"].value,
             self.same_cells.isChecked() and not isinstance(self.region.value(), str),
+            self.is_corrected.isChecked(),
             self.other.key(),
+            tuple(map(field_id_of, self.beside.fields())),
         )
 
     def _kept_of_field(self) -> Kept | None:
@@ -528,13 +661,10 @@ class QuantitiesDock(Dock):
         return None if field is None else self._kept.get(field_id_of(field))
 
     def _cells(self, layer: Layer, stack: TractionStack) -> Numbers | None:
-        """Number of the cell at each vector; None for the whole field."""
+        """Number of the cell at each vector; None if no layer has the cells."""
         region = self.region.value()
-        if region == "field":
-            return None
         if isinstance(region, str):
-            assert stack.outline is not None
-            return labels_of_outline(stack.outline, stack.grid_shape)
+            return None
         cells: Numbers = cells_at_vectors(
             region,
             layer,
@@ -552,12 +682,20 @@ class QuantitiesDock(Dock):
             )
         return np.asarray(cells[frame])
 
-    # Saving
+    # Copying and saving
+
+    @property
+    def _shows_adhesions(self) -> bool:
+        return self.tabs.currentWidget() is self.adhesions
+
+    def _on_copy_clicked(self) -> None:
+        (self.adhesions if self._shows_adhesions else self.table).copy()
 
     def _on_save_clicked(self) -> None:
         suggestion = str(self.suggested_path())
         kinds = {"Table": (".csv",)}
-        path = ask_where_to_save(self, "Save quantities", suggestion, kinds)
+        what = "adhesions" if self._shows_adhesions else "quantities"
+        path = ask_where_to_save(self, f"Save {what}", suggestion, kinds)
         if path is not None:
             self.save(path)
 
@@ -567,10 +705,11 @@ class QuantitiesDock(Dock):
         folder = Path(files[0]).parent if files else Path()
         field = self.fields.field()
         title = "" if field is None else field.title
-        return folder / (f"{title}_quantities.csv" if title else "quantities.csv")
+        what = "adhesions" if self._shows_adhesions else "quantities"
+        return folder / (f"{title}_{what}.csv" if title else f"{what}.csv")
 
     def save(self, path: str | Path) -> None:
-        """Save the table that is shown; the message has the path or the error.
+        """Save the table whose tab is shown; the message has the path or the error.
 
         Parameters
         ----------
@@ -581,12 +720,10 @@ class QuantitiesDock(Dock):
         if measured is None:
             return
         try:
-            inputs = source_files(self._viewer.layers)
-            check_output(check_table(path), inputs=inputs)
-            if len(measured.tables) > 1:
-                write_comparison(path, measured.columns, measured.tables)
-            else:
-                write_quantities(path, measured.columns, measured.rows)
+            check_table(path, inputs=source_files(self._viewer.layers))
+            of_adhesions = self._shows_adhesions
+            table = measured.adhesion_table if of_adhesions else measured.table
+            write_table(path, table)
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
         else:
@@ -595,16 +732,37 @@ class QuantitiesDock(Dock):
 
 
 def _lines(measured: Measured, column: str) -> list[Line]:
-    """Lines of all cells, with gaps in frames without the cell."""
+    """Lines of all cells and tractions, with gaps in frames without the cell.
+
+    Cells have colours, those of their regions; if there is only one, tractions have.
+    """
+    has_cells = len({row.cell for one in measured.tractions for row in one.rows}) > 1
     lines = []
-    frames = tuple(range(measured.n_frames))
-    for (name, rows), style in zip(measured.tables.items(), _STYLES, strict=False):
-        for cell in measured.cells:
-            own = {row.frame: row.values[column] for row in rows if row.cell == cell}
-            values = tuple(own.get(frame, math.nan) for frame in frames)
-            label = f"cell {cell}" + (f", {name}" if len(measured.tables) > 1 else "")
-            lines.append(Line(label, colour_of(cell), style, frames, values))
+    for number, (name, one) in enumerate(
+        zip(measured.names, measured.tractions, strict=True)
+    ):
+        frames = tuple(range(one.n_frames))
+        for cell in sorted({row.cell for row in one.rows}):
+            own = {r.frame: r.values[column] for r in one.rows if r.cell == cell}
+            lines.append(
+                Line(
+                    cell=f"cell {cell}",
+                    tractions=name,
+                    colour=colour_of(cell if has_cells else number + 1),
+                    style=_STYLES[number % len(_STYLES)],
+                    marker=_MARKERS[number % len(_MARKERS)],
+                    frames=frames,
+                    values=tuple(own.get(frame, math.nan) for frame in frames),
+                )
+            )
     return lines
+
+
+def _explanations(scale: Scale) -> dict[str, str]:
+    """What the columns of quantities are."""
+    return {
+        one.column(scale): f"{one.words}: {one.formula}" for one in QUANTITIES.values()
+    }
 
 
 def _with_unit(words: str, unit: str) -> str:

@@ -14,12 +14,16 @@ from napari_vit_tfm.napari.widgets.figures import apply_theme, pixmap_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DPI = 100
 _TEXT_POINTS = 7
 _LEAST_SIZE = QSize(260, 180)
-_MOST_NAMES = 8
-"""Number of lines up to which they have names in the plot."""
+_MOST_NAMES = 12
+"""Number of names up to which there is a legend."""
+
+_LEGEND_CHARACTERS = 60
+"""Width of the legend, which decides on the number of its columns."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,22 @@ class Line:
 
     Parameters
     ----------
-    name, colour, style : str
-        Name, colour and line style.
+    cell, tractions : str
+        Names of the cell and the tractions.
+    colour, style, marker : str
+        Colour, line style and marker, as for matplotlib. The colour is that of the
+        cell; if all lines belong to one cell, that of the tractions.
     frames : tuple of int
         Numbers of frames.
     values : tuple of float
         Values in these frames; NaN leaves a gap.
     """
 
-    name: str
+    cell: str
+    tractions: str
     colour: str
     style: str
+    marker: str
     frames: tuple[int, ...]
     values: tuple[float, ...]
 
@@ -167,23 +176,56 @@ class TimePlot(QWidget):
                 line.values,
                 color=line.colour,
                 ls=line.style,
-                marker="o",
+                marker=line.marker,
                 ms=2.5,
                 lw=1.2,
-                label=line.name,
             )
         axes.set(xlabel="frame", ylabel=self._label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.ticklabel_format(axis="y", scilimits=(-3, 4))
-        if 1 < len(self._lines) <= _MOST_NAMES:
-            figure.legend(
-                loc="outside upper center",
-                ncols=4,
-                fontsize=_TEXT_POINTS,
-                frameon=False,
-                labelcolor="linecolor",
-            )
+        self._add_legend(figure)
         apply_theme(axes, self._text_colour(), text_points=_TEXT_POINTS)
         pixmap = pixmap_of(figure)
         pixmap.setDevicePixelRatio(self.devicePixelRatioF())
         return pixmap, axes
+
+    def _add_legend(self, figure: Figure) -> None:
+        """Name the cells by their colours, and the tractions by their line styles.
+
+        One cell needs no name, and the tractions have colours, too.
+        """
+        from matplotlib.lines import Line2D
+
+        cells = {line.cell: line for line in self._lines}
+        tractions = {line.tractions: line for line in self._lines}
+        handles = []
+        if len(tractions) > 1:
+            handles += [
+                Line2D(
+                    (),
+                    (),
+                    color=self._text_colour() if len(cells) > 1 else line.colour,
+                    ls=line.style,
+                    marker=line.marker,
+                    ms=2.5,
+                    lw=1.2,
+                    label=name,
+                )
+                for name, line in tractions.items()
+            ]
+        if len(cells) > 1:
+            handles += [
+                Line2D((), (), color=line.colour, label=name)
+                for name, line in cells.items()
+            ]
+        if not 0 < len(handles) <= _MOST_NAMES:
+            return
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        figure.legend(
+            handles=handles,
+            loc="outside upper center",
+            ncols=max(1, min(4, _LEGEND_CHARACTERS // (longest + 6))),
+            fontsize=_TEXT_POINTS,
+            frameon=False,
+            labelcolor="linecolor",
+        )

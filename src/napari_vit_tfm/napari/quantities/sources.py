@@ -17,7 +17,8 @@ from napari_vit_tfm.napari.layers.reading import (
     layer_stack,
 )
 from napari_vit_tfm.napari.layers.registry import checksum_of_vectors, description_of
-from napari_vit_tfm.napari.quantities.measuring import Source
+from napari_vit_tfm.napari.quantities.measuring import Numbers, Source
+from napari_vit_tfm.quantities import Origin
 
 
 def as_traction(field: FieldLayers, *, compare_data: bool = True) -> TractionStack:
@@ -35,7 +36,9 @@ def as_traction(field: FieldLayers, *, compare_data: bool = True) -> TractionSta
     return stack
 
 
-def source_of(layers: Iterable[Layer], field: FieldLayers) -> Source:
+def source_of(
+    layers: Iterable[Layer], field: FieldLayers, *, cells: Numbers | None
+) -> Source:
     """Tractions to measure, with the displacements that they were computed from.
 
     Parameters
@@ -44,6 +47,8 @@ def source_of(layers: Iterable[Layer], field: FieldLayers) -> Source:
         All layers of the viewer.
     field : FieldLayers
         The tractions.
+    cells : array of int, keyword-only, optional
+        As for `Source`.
 
     Raises
     ------
@@ -53,8 +58,10 @@ def source_of(layers: Iterable[Layer], field: FieldLayers) -> Source:
     description = description_of(field.first)
     assert description is not None
     return Source(
-        description.method or description.quantity,
+        Origin(description.title, description.method or description.quantity),
+        description.field_id,
         as_traction(field),
+        cells,
         displacement_of(layers, description),
         description.preparation,
     )

@@ -1,9 +1,9 @@
-"""The table of quantities: one row for each frame and cell."""
+"""`ResultTable`: a table of quantities or of adhesions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import (  # type: ignore[attr-defined]
@@ -17,19 +17,19 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]
 from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QTableView, QWidget
 
-from napari_vit_tfm.quantities import QUANTITIES, Row, Scale
+from napari_vit_tfm.quantities import Table
+from napari_vit_tfm.quantities.tables import Value, exact
 
 _LEAST_HEIGHT = 150
 _ROW_PADDING = 6
 
-Value = int | float | str
 Role = Qt.ItemDataRole
 
 
-class QuantitiesTable(QTableView):
+class ResultTable(QTableView):
     """A table that is sorted by a click on its header, and copied as text.
 
-    Columns without any number are hidden.
+    Columns without any value are hidden.
 
     Parameters
     ----------
@@ -37,8 +37,11 @@ class QuantitiesTable(QTableView):
         Parent widget.
     """
 
-    frame_chosen = Signal(int)
-    """Emitted with the frame of a row that is double-clicked."""
+    line_chosen = Signal(int)
+    """Emitted with the number of a line that is clicked, or reached with a key."""
+
+    line_opened = Signal(int)
+    """Emitted with the number of a line that is double-clicked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,27 +55,23 @@ class QuantitiesTable(QTableView):
         assert numbers is not None
         numbers.hide()
         numbers.setDefaultSectionSize(self.fontMetrics().lineSpacing() + _ROW_PADDING)
+        selection = self.selectionModel()
+        assert selection is not None
+        selection.currentRowChanged.connect(self._on_line)
+        self.clicked.connect(self._on_line)
         self.doubleClicked.connect(self._on_double_click)
 
-    def show_rows(
-        self,
-        tables: Mapping[str, Sequence[Row]],
-        columns: Sequence[str],
-        scale: Scale | None,
-    ) -> None:
-        """Show other rows, in the order of frames and cells.
+    def show_table(self, table: Table, explanations: Mapping[str, str]) -> None:
+        """Show another table, in the order of its lines.
 
         Parameters
         ----------
-        tables : mapping of str to sequence of Row
-            Quantities by the name of the tractions. The names are shown if there are
-            several; the rows of the same cell and frame follow each other.
-        columns : sequence of str
-            Their columns.
-        scale : Scale, optional
-            Their units, for the explanations of the columns.
+        table : Table
+            The table.
+        explanations : mapping of str to str
+            Explanations of its columns, for their tool tips.
         """
-        self._rows.show_rows(tables, columns, scale)
+        self._rows.show_table(table, explanations)
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         for column in range(self._rows.columnCount()):
             self.setColumnHidden(column, self._rows.is_empty(column))
@@ -111,61 +110,47 @@ class QuantitiesTable(QTableView):
 
     def _exact(self, row: int, column: int) -> str:
         value = self._sorted.index(row, column).data(Role.UserRole)
-        if value is None:
-            return ""
-        return f"{value:.7g}" if isinstance(value, float) else str(value)
+        return "" if value is None else exact(value)
+
+    def _on_line(self, index: QModelIndex) -> None:
+        if index.isValid():
+            self.line_chosen.emit(self._sorted.mapToSource(index).row())
 
     def _on_double_click(self, index: QModelIndex) -> None:
-        column = self._rows.names.index("frame")
-        self.frame_chosen.emit(index.siblingAtColumn(column).data(Role.UserRole))
+        self.line_opened.emit(self._sorted.mapToSource(index).row())
 
 
 class _Rows(QAbstractTableModel):
-    """The rows in their original order."""
+    """The lines of a table in their original order."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self.names: list[str] = []
-        self._help: dict[str, str] = {}
-        self._lines: list[list[Value]] = []
+        self._table = Table((), [])
+        self._explanations: Mapping[str, str] = {}
 
-    def show_rows(
-        self,
-        tables: Mapping[str, Sequence[Row]],
-        columns: Sequence[str],
-        scale: Scale | None,
-    ) -> None:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self._table.header
+
+    def show_table(self, table: Table, explanations: Mapping[str, str]) -> None:
         self.beginResetModel()
-        has_names = len(tables) > 1
-        named = [(name, row) for name, rows in tables.items() for row in rows]
-        named.sort(key=lambda one: (one[1].frame, one[1].cell))
-        self.names = ["frame", "cell", *columns, "flags"] if columns else []
-        self.names[:0] = ["tractions"] if has_names else []
-        self._lines = [
-            [
-                *([name] if has_names else []),
-                row.frame,
-                row.cell,
-                *(row.values[column] for column in columns),
-                ", ".join(row.flags),
-            ]
-            for name, row in named
-        ]
-        self._help = {} if scale is None else _help(scale)
+        self._table = table
+        self._explanations = explanations
         self.endResetModel()
 
     def is_empty(self, column: int) -> bool:
-        """Whether no row has a value in a column."""
-        return all(_shown(line[column]) == "" for line in self._lines)
+        """Whether no line has a value in a column."""
+        return all(_shown(line[column]) == "" for line in self._table.lines)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._lines)
+        return 0 if parent is not None and parent.isValid() else len(self._table.lines)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(self.names)
 
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        value = self._lines[index.row()][index.column()]
+        value = self._table.lines[index.row()][index.column()]
         if role == Role.DisplayRole:
             return _shown(value)
         if role == Role.UserRole:
@@ -183,7 +168,7 @@ class _Rows(QAbstractTableModel):
         if role == Role.DisplayRole:
             return self.names[section]
         if role == Role.ToolTipRole:
-            return self._help.get(self.names[section])
+            return self._explanations.get(self.names[section])
         return None
 
 
@@ -202,9 +187,3 @@ def _shown(value: Value) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
     return str(value)
-
-
-def _help(scale: Scale) -> dict[str, str]:
-    return {
-        one.column(scale): f"{one.words}: {one.formula}" for one in QUANTITIES.values()
-    }

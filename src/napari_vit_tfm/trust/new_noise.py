@@ -1,0 +1,48 @@
+"""New noise like that of a measured displacement."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from napari_vit_tfm.physics import estimate_noise
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def new_noise(
+    steps: npt.NDArray[np.floating], n: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draw noise as strong, and correlated as far, as that of a displacement.
+
+    Parameters
+    ----------
+    steps : array of shape (H, W, 2)
+        Displacement, in grid steps; holes are NaN.
+    n : int
+        Number of fields of noise.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    array of shape (n, H, W, 2)
+        In grid steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.trust.new_noise import new_noise
+    >>> rng = np.random.default_rng(0)
+    >>> measured = rng.normal(0, 0.02, (64, 64, 2))
+    >>> round(float(new_noise(measured, 4, rng).std()), 2)
+    0.02
+    """
+    known = np.nan_to_num(np.asarray(steps, dtype=np.float64))
+    noise = estimate_noise(known[..., 0], known[..., 1])
+    white = rng.standard_normal((n, *known.shape)) * np.sqrt(float(noise.variance))
+    length = float(noise.length)
+    if length == 0:
+        return np.asarray(white)
+    return np.asarray(gaussian_filter(white, (0, length, length, 0), mode="wrap"))
