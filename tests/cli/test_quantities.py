@@ -391,7 +391,7 @@ def test_other_networks_have_no_intervals(
         *("predict", film, "-o", tmp_path / "t.h5", "--model", network),
         *("--device", "cpu", "--quantities", table, "--controls", 0),
     )
-    assert "the errors of small are not known" in result.stderr
+    assert "the errors of small.safetensors are not known" in result.stderr
     row = rows_of(table)[0]
     assert row["total_force_nN"]
     assert row["total_force_nN_low68"] == ""
