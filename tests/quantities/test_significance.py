@@ -107,6 +107,17 @@ def test_a_force_is_told_from_noise() -> None:
     assert not {"area_steps2", "moment_angle_deg"} & found.keys()
 
 
+def test_holes_are_left_out_without_force_too() -> None:
+    stack = noise_alone(1)
+    holes = stack.data.copy()
+    holes[0, :3] = np.nan
+    with_holes = stack.with_data(holes)
+    columns = ("total_force_E_steps2", "traction_mean_E")
+    whole, part = (control(one, None, n_runs=10) for one in (stack, with_holes))
+    ratio = [part[column].floor / whole[column].floor for column in columns]
+    assert ratio[0] == pytest.approx(ratio[1] * 29 / 32, rel=1e-3)
+
+
 def test_the_same_seed_gives_the_same_control() -> None:
     one, same, other = (
         control(noise_alone(1), None, n_runs=5, seed=seed) for seed in (1, 1, 2)

@@ -237,9 +237,10 @@ def _moved(mask: Mask, box: tuple[slice, ...], place: tuple[slice, ...]) -> Mask
 
 
 def _in_region_of(cell: Cell, whole: Cell) -> Cell:
-    """The region of a cell in the tractions of another field."""
+    """The region of a cell in the tractions of another field, with the same holes."""
     return replace(
         whole,
+        traction=np.where(cell.known[..., None], whole.traction, np.nan),
         core=cell.core,
         region=cell.region,
         ring=cell.ring,
