@@ -225,9 +225,9 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "displacement_path",
     type=FILE,
     metavar="FILE",
-    help="The measured displacements: the strain energy that belongs to them, the total "
-    "force without what noise adds, and the intervals of all quantities are in the "
-    "table, too.",
+    help="The measured displacements: the strain energy that belongs to them, the "
+    "total force without what noise adds, and the intervals of all quantities are in "
+    "the table, too.",
 )
 @command_option(_DISPLACEMENT["unit"], otherwise="the value in the file")
 @command_option(_DISPLACEMENT["spacing_um"], otherwise="the value in the file")
