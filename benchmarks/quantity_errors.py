@@ -1,6 +1,6 @@
 """Errors of quantities on fields with known tractions.
 
-    python benchmarks/quantity_errors.py -n 36 -o errors.npz
+    python benchmarks/quantity_errors.py -n 38 -o errors.npz
 
 Training and held-out fields of all kinds are reconstructed with noise of many strengths
 and lengths by the bundled network and the classical methods. What is measured and what
@@ -239,7 +239,7 @@ def measure_all(numbers: Sequence[int], seed: int, path: Path) -> None:
 def main() -> None:
     """Measure, and write the errors after every number."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("-n", type=int, default=36, help="held-out fields of each kind")
+    parser.add_argument("-n", type=int, default=38, help="held-out fields of each kind")
     parser.add_argument("--start", type=int, default=0, help="number of the first one")
     parser.add_argument("--seed", type=int, default=78)
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -1,6 +1,6 @@
 """Intervals of quantities, from errors on fields with known tractions.
 
-    python benchmarks/quantity_errors.py -n 36 -o errors.npz
+    python benchmarks/quantity_errors.py -n 38 -o errors.npz
     python benchmarks/quantity_intervals.py fit errors.npz
     python benchmarks/quantity_intervals.py coverage errors.npz -o coverage.md
 
@@ -386,7 +386,7 @@ def main() -> None:
     covering.add_argument("-o", "--output", type=Path, required=True)
     for step in (fitting, covering):
         step.add_argument("errors", type=Path, nargs="+")
-        step.add_argument("--first", type=int, default=26, help="fields to fit")
+        step.add_argument("--first", type=int, default=28, help="fields to fit")
     given = parser.parse_args()
     table = read_table(given.errors)
     if given.step == "fit":
