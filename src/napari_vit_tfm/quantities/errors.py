@@ -27,6 +27,10 @@ FEATURES = (
     "contraction",
     "extent",
     "field_size",
+    "noise_cubed",
+    "unexplained_squared",
+    "noise_times_unexplained",
+    "unexplained_times_fineness",
 )
 """What the errors of the quantities of a cell depend on; see `features_of`."""
 
@@ -67,6 +71,7 @@ def features_of(cell: Cell) -> FloatArray | None:
     force = float(np.hypot(f_x, f_y).sum())
     noise = np.log10(min(conditions.noise, 10.0) + 0.003) + 1.5
     length = min(conditions.noise_length, 1.5)
+    unexplained = np.log10(np.clip(1 - conditions.explained, 0, 1) + 3e-4) + 2
     fineness = np.log10(rough + 1e-3) + 1.0
     filling = np.log10(total**2 / (magnitude.size * np.square(magnitude).sum())) + 0.5
     return np.array(
@@ -75,7 +80,7 @@ def features_of(cell: Cell) -> FloatArray | None:
             noise**2,
             length,
             length * noise,
-            np.log10(np.clip(1 - conditions.explained, 0, 1) + 3e-4) + 2,
+            unexplained,
             fineness,
             fineness**2,
             filling,
@@ -89,6 +94,10 @@ def features_of(cell: Cell) -> FloatArray | None:
             float(QUANTITIES["net_moment"].compute(cell)) / size_of_moment(cell),
             np.log10(magnitude.size) / 2 - 1.5,
             np.log10(cell.region.size) / 2 - 2,
+            noise**3,
+            unexplained**2,
+            noise * unexplained,
+            unexplained * fineness,
         ]
     )
 
