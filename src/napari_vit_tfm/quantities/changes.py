@@ -56,7 +56,7 @@ def changes_of(before: Cell, after: Cell) -> Mapping[str, Change]:
     >>> from napari_vit_tfm import ReconstructionConfig, reconstruct
     >>> from napari_vit_tfm.quantities import Measurement, cells_of, changes_of
     >>> from napari_vit_tfm.synthesis import contracting_cell
-    >>> fields = contracting_cell(4, seed=1, shape=(48, 48))
+    >>> fields = contracting_cell(n_frames=4, seed=1, shape=(48, 48))
     >>> displacement, truth = fields.on_gel(young_pa=5000.0, spacing_um=0.8)
     >>> config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
     >>> traction = reconstruct(displacement, config=config)

@@ -179,7 +179,7 @@ def p_value(quantity: Quantity, value: float, null: FloatArray) -> float:
     >>> p_value(QUANTITIES["total_force"], 8.5, null)
     0.1
     >>> p_value(QUANTITIES["net_force_x"], -8.5, null)
-    0.15
+    0.2
     """
     if np.isnan(value):
         return np.nan
