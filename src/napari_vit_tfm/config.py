@@ -317,6 +317,40 @@ class QuantitiesConfig:
             flag="controls",
         ),
     ] = 8
+    young_error: Annotated[
+        float | None,
+        Number(
+            label="Error of Young's modulus",
+            help="Relative standard deviation of Young's modulus, such as 0.1",
+            maximum=2.0,
+            step=0.05,
+            otherwise="not known",
+            flag="young-error",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ControlConfig:
+    """The control without force of all quantities of a cell.
+
+    Parameters
+    ----------
+    n_runs : int
+        Number of reconstructions without the force of the cell.
+    """
+
+    n_runs: Annotated[
+        int,
+        Number(
+            label="Control runs",
+            help="Reconstructions without force for each cell and frame in the table "
+            "of the control",
+            maximum=10_000,
+            is_whole=True,
+            flag="control-runs",
+        ),
+    ] = 200
 
 
 @dataclass(frozen=True)

@@ -321,3 +321,77 @@ def test_displacements_of_another_spacing_are_refused(
         *("quantities", traction, "--displacement", path, "-o", tmp_path / "t.csv")
     )
     assert "displacements is 2 um, that of the tractions 1 um" in error
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A cell whose forces become twice as large, with noise."""
+    fields = synthesise(1, seed=2, shape=(32, 32), distribution=KINDS["cells"]())
+    displacement, _ = fields.on_gel(young_pa=5000.0, spacing_um=0.5)
+    one = displacement.data[0]
+    film = np.stack([one, 2 * one])
+    film += np.random.default_rng(0).normal(0, 0.1 * one.std(), film.shape)
+    path = tmp_path / "film.h5"
+    write_displacement(path, displacement.with_data(film))
+    return path
+
+
+def test_intervals_changes_and_the_control_of_a_film(
+    vit_tfm: Command, film: Path, tmp_path: Path
+) -> None:
+    table, changes, control = (tmp_path / f"{name}.csv" for name in "abc")
+    result = vit_tfm(
+        *("predict", film, "-o", tmp_path / "t.h5", *FTTC, "--quantities", table),
+        *("--changes", changes, "--control-table", control, "--control-runs", 9),
+        *("--young-error", 0.1, "--controls", 1),
+    )
+    assert f"control: {control}" in result.stdout
+    first, _ = rows_of(table)
+    names = list(first)
+    at = names.index("total_force_nN")
+    assert names[at + 1 : at + 5] == [
+        f"total_force_nN_{end}" for end in ("low68", "high68", "low95", "high95")
+    ]
+    low, high = (float(first[f"total_force_nN_{end}95"]) for end in ("low", "high"))
+    assert 0 < low < high
+    assert "area_um2_low68" not in names
+    assert float(first["gel_low95"]) == pytest.approx(0.8224, abs=1e-3)
+    force = next(r for r in rows_of(changes) if r["quantity"] == "total_force_nN")
+    assert (force["frame"], force["kind"]) == ("1", "ratio")
+    assert float(force["low95"]) < 2 < float(force["high95"])
+    tested = {(r["frame"], r["quantity"]): r for r in rows_of(control)}
+    force = tested["1", "total_force_nN"]
+    assert float(force["p"]) == pytest.approx(0.1)
+    assert float(force["floor"]) < float(force["value"])
+
+
+def test_a_file_of_tractions_knows_its_intervals_if_it_was_asked_to(
+    vit_tfm: Command, film: Path, tmp_path: Path
+) -> None:
+    out, table = tmp_path / "t.h5", tmp_path / "table.csv"
+    widths = []
+    for options in ((), ("--residual",), ("--uncertainty",)):
+        vit_tfm("predict", film, "-o", out, *FTTC, *options)
+        result = vit_tfm("quantities", out, "-o", table)
+        assert ("since the noise is not known" in result.stderr) == (not options)
+        widths.append(rows_of(table)[0]["total_force_nN_high95"])
+    assert widths[0] == ""
+    assert widths[1] == widths[2] != ""
+    result = vit_tfm(
+        *("quantities", out, "-o", table, "--control-table", tmp_path / "c.csv")
+    )
+    assert "there is no control without force" in result.stderr
+
+
+def test_other_networks_have_no_intervals(
+    vit_tfm: Command, film: Path, network: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    result = vit_tfm(
+        *("predict", film, "-o", tmp_path / "t.h5", "--model", network),
+        *("--device", "cpu", "--quantities", table, "--controls", 0),
+    )
+    assert "the errors of small.safetensors are not known" in result.stderr
+    row = rows_of(table)[0]
+    assert row["total_force_nN"]
+    assert row["total_force_nN_low68"] == ""

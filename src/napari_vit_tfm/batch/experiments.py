@@ -18,6 +18,7 @@ from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import without_partners
 from napari_vit_tfm.quantities import QUANTITIES, SCALES
+from napari_vit_tfm.quantities.tables import with_ends
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
 
 FILE_COLUMN = "file"
@@ -214,7 +215,12 @@ def _decoded(content: bytes) -> str:
 
 def _columns_of_quantities() -> set[str]:
     """Columns of the summary in all units."""
-    return {one.column(scale) for one in QUANTITIES.values() for scale in SCALES}
+    return {
+        name
+        for one in QUANTITIES.values()
+        for scale in SCALES
+        for name in with_ends(one.column(scale))
+    }
 
 
 def _check_header(path: Path, header: list[str]) -> None:

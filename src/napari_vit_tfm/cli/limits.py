@@ -74,7 +74,7 @@ def command(
     Without Young's modulus or spacing they are in E times a squared grid step and in
     grid steps. Prints a sentence for the methods section of a paper.
     """
-    from napari_vit_tfm.cli.reporting import frame_counter, gel_in_words, note
+    from napari_vit_tfm.cli.reporting import gel_in_words, note, step_counter
     from napari_vit_tfm.displacement import prepare
     from napari_vit_tfm.io import check_output, write_arrays
     from napari_vit_tfm.physics.substrate import Substrate
@@ -95,7 +95,7 @@ def command(
         traction,
         reconstruct=lambda stack: reconstruct(stack, config=config, method=method),
         config=limits,
-        on_progress=frame_counter("reconstructions"),
+        on_progress=step_counter("reconstructions"),
     )
     write_arrays(target, *_contents(found, traction.model, traction.model_sha256))
     click.echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")

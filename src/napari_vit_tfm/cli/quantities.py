@@ -19,9 +19,10 @@ from napari_vit_tfm.cli.options import (
     with_options,
     young_option,
 )
-from napari_vit_tfm.cli.reporting import note
+from napari_vit_tfm.cli.reporting import note, step_counter
 from napari_vit_tfm.cli.rerun import restored
 from napari_vit_tfm.config import (
+    ControlConfig,
     Device,
     PreparationConfig,
     QuantitiesConfig,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.reconstruction import Batch
 
 _QUANTITIES = options_of(QuantitiesConfig)
+_CONTROL = options_of(ControlConfig)
 _DISPLACEMENT = options_of(Displacement)
 
 
@@ -53,18 +55,29 @@ class TableOptions:
         File with the numbers of the cells.
     config : QuantitiesConfig
         Regions and controls.
-    adhesions : Path, optional
-        Table of the adhesions to write.
+    adhesions, changes, control : Path, optional
+        Tables to write: of the adhesions, of the changes from frame to frame, and of
+        the control without force.
+    control_config : ControlConfig
+        How the control is computed.
     """
 
     mask: Path | None
     config: QuantitiesConfig
     adhesions: Path | None
+    changes: Path | None
+    control: Path | None
+    control_config: ControlConfig
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Files that are read for the tables."""
         return () if self.mask is None else (self.mask,)
+
+    @property
+    def further(self) -> tuple[Path | None, ...]:
+        """Tables besides that of the quantities."""
+        return self.adhesions, self.changes, self.control
 
     def check(
         self, table: Path | None, *, inputs: Sequence[Path], others: Sequence[Path] = ()
@@ -83,16 +96,16 @@ class TableOptions:
         from napari_vit_tfm.quantities.tables import check_table
 
         if table is None:
-            given = (self.mask, self.config.region, self.adhesions)
+            given = (self.mask, self.config.region, *self.further)
             if any(value is not None for value in given):
                 raise ConfigError(
-                    "--mask, --region and --adhesions belong to the table of "
-                    "quantities: add --quantities TABLE.csv"
+                    "--mask, --region, --adhesions, --changes and --control-table "
+                    "belong to the table of quantities: add --quantities TABLE.csv"
                 )
             return
         read = [*inputs, *self.inputs]
         written = list(others)
-        for path in (table, self.adhesions):
+        for path in (table, *self.further):
             if path is None:
                 continue
             check_table(path, inputs=read)
@@ -110,6 +123,8 @@ class TableOptions:
             n_frames=n_frames,
             labels=None if self.mask is None else read_labels(self.mask),
             with_adhesions=self.adhesions is not None,
+            with_changes=self.changes is not None,
+            control=None if self.control is None else self.control_config,
         )
 
     def write(self, recorder: Recorder, path: Path) -> None:
@@ -119,6 +134,12 @@ class TableOptions:
         if self.adhesions is not None:
             recorder.write_adhesions(self.adhesions)
             click.echo(f"adhesions: {self.adhesions} ({len(recorder.adhesions)} rows)")
+        if self.changes is not None:
+            recorder.write_changes(self.changes)
+            click.echo(f"changes: {self.changes}")
+        if self.control is not None:
+            recorder.write_controls(self.control)
+            click.echo(f"control: {self.control} ({len(recorder.controls)} rows)")
         for sentence in recorder.notes():
             note(sentence)
 
@@ -151,6 +172,22 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="TABLE.csv",
             help="Write a table of the adhesions, too.",
         ),
+        click.option(
+            "--changes",
+            type=FILE,
+            metavar="TABLE.csv",
+            help="Write a table of the changes from each frame to the next, with their "
+            "intervals, too.",
+        ),
+        click.option(
+            "--control-table",
+            "control",
+            type=FILE,
+            metavar="TABLE.csv",
+            help="Write a table of the control without force, too: noise floor and p "
+            "of every quantity.",
+        ),
+        command_option(_CONTROL["n_runs"]),
     )
 
     @wraps(command)
@@ -159,9 +196,15 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mask: Path | None,
         quantities: QuantitiesConfig,
         adhesions: Path | None,
+        changes: Path | None,
+        control: Path | None,
+        n_runs: int,
         **rest: Any,
     ) -> Any:
-        return command(tables=TableOptions(mask, quantities, adhesions), **rest)
+        tables = TableOptions(
+            mask, quantities, adhesions, changes, control, ControlConfig(n_runs)
+        )
+        return command(tables=tables, **rest)
 
     return with_options(options, bundled)
 
@@ -182,8 +225,9 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "displacement_path",
     type=FILE,
     metavar="FILE",
-    help="The measured displacements: the strain energy that belongs to them, and the "
-    "total force without what noise adds, are in the table, too.",
+    help="The measured displacements: the strain energy that belongs to them, the "
+    "total force without what noise adds, and the intervals of all quantities are in "
+    "the table, too.",
 )
 @command_option(_DISPLACEMENT["unit"], otherwise="the value in the file")
 @command_option(_DISPLACEMENT["spacing_um"], otherwise="the value in the file")
@@ -235,6 +279,7 @@ def command(
         traction,
         displacement=displacement,
         reconstruct=_same_method(traction, known, device) if displacement else None,
+        on_progress=step_counter("runs of the control"),
     )
     tables.write(recorder, output)
 
@@ -329,6 +374,7 @@ class MeasuredRun:
             batch.traction,
             displacement=batch.displacement,
             reconstruct=self._reconstruct,
+            on_progress=step_counter("runs of the control"),
         )
 
     def write(self, path: Path) -> None:

@@ -81,7 +81,7 @@ def timed_run(
     on_batch : callable, keyword-only, optional
         Called with each batch.
     """
-    show, seconds, n_frames, last = frame_counter(), 0.0, 0, None
+    show, seconds, n_frames, last = step_counter(), 0.0, 0, None
     while True:
         started = perf_counter()
         batch = next(batches, None)
@@ -98,8 +98,8 @@ def timed_run(
             show(batch.stop, batch.total)
 
 
-def frame_counter(what: str = "frames") -> Callable[[int, int], None] | None:
-    """Callback that shows the number of finished frames; None without a terminal."""
+def step_counter(what: str = "frames") -> Callable[[int, int], None] | None:
+    """Callback that shows how many steps are finished; None without a terminal."""
     if not is_terminal():
         return None
 

@@ -18,8 +18,10 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
+from napari_vit_tfm.quantities.changes import Change, changes_of
 from napari_vit_tfm.quantities.comparison import Comparison, compare
 from napari_vit_tfm.quantities.control import force_free_magnitude, reconstruction_of
+from napari_vit_tfm.quantities.intervals import Interval, gel_factors, intervals_of
 from napari_vit_tfm.quantities.measure import (
     Measurement,
     Row,
@@ -39,6 +41,7 @@ from napari_vit_tfm.quantities.regions import (
     regions_of,
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
+from napari_vit_tfm.quantities.significance import ControlRow, control_rows
 from napari_vit_tfm.quantities.tables import (
     Origin,
     Table,
@@ -54,7 +57,10 @@ __all__ = [
     "SCALES",
     "Adhesion",
     "Cell",
+    "Change",
     "Comparison",
+    "ControlRow",
+    "Interval",
     "Measurement",
     "Origin",
     "Quantity",
@@ -66,11 +72,15 @@ __all__ = [
     "adhesion_threshold",
     "adhesions_of",
     "cells_of",
+    "changes_of",
     "columns_of",
     "compare",
+    "control_rows",
     "default_dilation_steps",
     "dilation_in_steps",
     "force_free_magnitude",
+    "gel_factors",
+    "intervals_of",
     "labels_of_outline",
     "labels_of_polygons",
     "measure",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.quantities.units import Scale
+from napari_vit_tfm.trust.conditions import Conditions
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -46,6 +47,10 @@ class Cell:
     idle : array of shape (H, W), optional
         Mean magnitude of the tractions that are reconstructed where there is no force;
         see `control.force_free_magnitude`.
+    conditions : Conditions, optional
+        What the errors of the tractions depend on. None if it is not known.
+    method : str, optional
+        Method of the tractions, if its errors are known.
     """
 
     traction: FloatArray
@@ -61,6 +66,8 @@ class Cell:
     displacement: FloatArray | None = None
     measured: FloatArray | None = None
     idle: FloatArray | None = None
+    conditions: Conditions | None = None
+    method: str | None = None
 
     @cached_property
     def known(self) -> Mask:

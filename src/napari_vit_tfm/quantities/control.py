@@ -1,18 +1,18 @@
-"""What is reconstructed where there is no force: the control of a total force."""
+"""What is reconstructed where there is no force: the control of all quantities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate, surface_displacement
+from napari_vit_tfm.quantities.cell import FloatArray, Mask
 from napari_vit_tfm.quantities.regions import Labels, regions_of
 from napari_vit_tfm.reconstruction import load_method, reconstruct
 from napari_vit_tfm.trust.new_noise import new_noise
@@ -20,10 +20,11 @@ from napari_vit_tfm.trust.new_noise import new_noise
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
 
-FloatArray = npt.NDArray[np.float64]
-
 Reconstruct = Callable[[DisplacementStack], TractionStack]
 """Computes tractions from displacements, always by the same method."""
+
+PART = 10
+"""Number of reconstructions between two calls of `is_cancelled`."""
 
 
 def reconstruction_of(
@@ -77,6 +78,49 @@ def reconstruction_of(
     )
 
 
+def force_free_fields(
+    traction: TractionStack,
+    displacement: DisplacementStack,
+    *,
+    frame: int,
+    emptied: Mask,
+    n: int,
+    seed: tuple[int, ...] = (0,),
+) -> DisplacementStack:
+    """Displacements without the forces of a region, each with new noise.
+
+    Parameters
+    ----------
+    traction : TractionStack
+        Tractions ``(T, H, W, 2)``.
+    displacement : DisplacementStack
+        The measured displacements, whose noise is estimated.
+    frame : int, keyword-only
+        The frame.
+    emptied : array of bool, shape (H, W), keyword-only
+        Where the tractions are left out.
+    n : int, keyword-only
+        Number of fields.
+    seed : tuple of int, keyword-only
+        Seed of the noise.
+
+    Returns
+    -------
+    DisplacementStack
+        The displacement that the other tractions cause, `n` times, with noise as strong
+        as that of the measured displacement, ``(n, H, W, 2)``.
+    """
+    young = traction.gel.young_pa if traction.unit == "Pa" else 1.0
+    assert young is not None
+    rest = np.nan_to_num(np.where(emptied[..., None], 0.0, traction.data[frame]))
+    still = surface_displacement(
+        rest / young, Substrate(traction.gel), spacing_um=traction.spacing_um
+    )
+    steps = displacement.part(frame, frame + 1).in_grid_steps()[0]
+    noisy = still + new_noise(steps, n, np.random.default_rng(seed))
+    return displacement.with_data(noisy / displacement.grid_steps_per_unit())
+
+
 def force_free_magnitude(
     traction: TractionStack,
     displacement: DisplacementStack,
@@ -117,28 +161,32 @@ def force_free_magnitude(
     array of shape (T, H, W)
         In the unit of the tractions.
     """
-    young = traction.gel.young_pa if traction.unit == "Pa" else 1.0
-    assert young is not None
-    substrate = Substrate(traction.gel)
     idle = np.empty(traction.data.shape[:3])
     for frame in range(traction.n_frames):
-        cells = _inside(labels, frame, traction.grid_shape, dilation_steps)
-        rest = np.where(cells[..., None], 0.0, traction.data[frame])
-        rest = np.nan_to_num(rest) / young
-        still = surface_displacement(rest, substrate, spacing_um=traction.spacing_um)
-        steps = displacement.part(frame, frame + 1).in_grid_steps()[0]
-        rng = np.random.default_rng((seed, first + frame))
-        noisy = still + new_noise(steps, n_controls, rng)
-        found = reconstruct(
-            displacement.with_data(noisy / displacement.grid_steps_per_unit())
+        fields = force_free_fields(
+            traction,
+            displacement,
+            frame=frame,
+            emptied=_inside(labels, frame, traction.grid_shape, dilation_steps),
+            n=n_controls,
+            seed=(seed, first + frame),
         )
-        idle[frame] = found.magnitude().mean(axis=0)
+        idle[frame] = reconstruct(fields).magnitude().mean(axis=0)
     return idle
+
+
+def in_parts(
+    fields: DisplacementStack, reconstruct: Reconstruct
+) -> Iterator[tuple[DisplacementStack, TractionStack]]:
+    """Reconstruct fields in parts of `PART`, between which it can be stopped."""
+    for start in range(0, fields.n_frames, PART):
+        part = fields.part(start, min(start + PART, fields.n_frames))
+        yield part, reconstruct(part)
 
 
 def _inside(
     labels: Labels | None, frame: int, shape: tuple[int, int], dilation_steps: float
-) -> npt.NDArray[np.bool_]:
+) -> Mask:
     if labels is None:
         return np.ones(shape, dtype=np.bool_)
     of_frame = labels if labels.ndim == 2 else labels[frame]

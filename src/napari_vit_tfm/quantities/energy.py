@@ -26,6 +26,7 @@ def strain_energy(cell: Cell) -> float:
     "energy",
     formula="1/2 sum t.u h^2 in the region; u: measured displacement without drift",
     source=_BUTLER,
+    error="energy",
 )
 def strain_energy_measured(cell: Cell) -> float:
     """Half the work of the tractions on the measured displacement."""

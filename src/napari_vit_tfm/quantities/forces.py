@@ -33,19 +33,21 @@ def total_force_corrected(cell: Cell) -> float:
     return total_force(cell) - float(cell.idle[cell.nodes].sum()) * cell.area_of_node
 
 
-@quantity("net force, x", "force", formula="sum t_x h^2 in the region")
+@quantity("net force, x", "force", formula="sum t_x h^2 in the region", error="force")
 def net_force_x(cell: Cell) -> float:
     """Sum of the forces to the right."""
     return float(cell.forces[0].sum())
 
 
-@quantity("net force, y", "force", formula="sum t_y h^2 in the region")
+@quantity("net force, y", "force", formula="sum t_y h^2 in the region", error="force")
 def net_force_y(cell: Cell) -> float:
     """Sum of the forces downwards."""
     return float(cell.forces[1].sum())
 
 
-@quantity("unbalanced share", "ratio", formula="|net force| / total force")
+@quantity(
+    "unbalanced share", "ratio", formula="|net force| / total force", error="share"
+)
 def unbalanced(cell: Cell) -> float:
     """Magnitude of the sum of the forces over the sum of their magnitudes."""
     total = total_force(cell)
@@ -82,6 +84,7 @@ def contractility(cell: Cell) -> float:
     formula="sum of the forces' projections towards the mean position, weighted with "
     "|t|^2",
     source="the code of the program pyTFM",
+    error="force",
 )
 def contractility_weighted(cell: Cell) -> float:
     """Sum of the projections of the forces towards the centre weighted by ``|t|^2``."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,11 @@ from napari_vit_tfm.fields import (
 from napari_vit_tfm.models.registry import balances_forces
 from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
+from napari_vit_tfm.quantities.intervals import (
+    Interval,
+    calibrated_method,
+    intervals_of,
+)
 from napari_vit_tfm.quantities.regions import (
     Labels,
     Region,
@@ -28,6 +34,9 @@ from napari_vit_tfm.quantities.regions import (
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES
 from napari_vit_tfm.quantities.units import Scale
+from napari_vit_tfm.trust.conditions import Conditions
+from napari_vit_tfm.trust.consistency import explained_share
+from napari_vit_tfm.trust.whitening import estimated_noise, noise_records
 from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 UNBALANCED = 0.05
@@ -49,12 +58,18 @@ class Row:
         Quantities by the name of their column.
     flags : tuple of str
         What limits their meaning, keys of `FLAGS`.
+    intervals : mapping of str to Interval
+        Intervals of the quantities by the name of their column, as far as they are
+        known; see `intervals_of`.
     """
 
     frame: int
     cell: int
     values: Mapping[str, float]
     flags: tuple[str, ...]
+    intervals: Mapping[str, Interval] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 FLAGS: Mapping[str, str] = {
@@ -160,10 +175,10 @@ def cells_of(
         assert stack.gel.young_pa is not None
         how = replace(how, idle=how.idle * stack.gel.young_pa)
     for frame in range(stack.n_frames):
-        field = _whole(stack, how, frame)
+        whole = _whole(stack, how, frame)
         yield [
             replace(
-                field,
+                whole,
                 number=region.cell,
                 core=region.core,
                 region=region.dilated,
@@ -197,7 +212,7 @@ def row_of(cell: Cell) -> Row:
         "balanced": cell.is_field and cell.is_balanced,
     }
     shown = tuple(name for name in FLAGS if flags[name])
-    return Row(cell.frame, cell.number, values, shown)
+    return Row(cell.frame, cell.number, values, shown, intervals_of(cell, values))
 
 
 def scale_of(traction: TractionStack) -> Scale:
@@ -276,7 +291,11 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
     spacing = stack.spacing_um or 1.0
     region = whole_field(stack.grid_shape)
     displacement = _model_displacement(stack, traction)
-    measured = _measured(how.measured, frame)
+    steps = None
+    if how.measured is not None:
+        steps = how.measured.part(frame, frame + 1).in_grid_steps()[0]
+    measured = None if steps is None else _without_motion(steps)
+    conditions = _conditions(steps, displacement)
     return Cell(
         traction=traction,
         core=region.core,
@@ -290,7 +309,22 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         displacement=None if displacement is None else displacement * spacing,
         measured=None if measured is None else measured * spacing,
         idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),
+        conditions=conditions or Conditions.of_records(stack.records, frame),
+        method=calibrated_method(stack),
     )
+
+
+def _conditions(
+    measured: npt.NDArray[np.floating] | None, model: FloatArray | None
+) -> Conditions | None:
+    """What the errors depend on, from measured displacement and model, if known."""
+    if measured is None or model is None:
+        return None
+    holes = ~np.isfinite(measured).all(axis=-1, keepdims=True)
+    whole = np.where(holes, 0.0, measured)[None]
+    noise = noise_records(whole, estimated_noise(whole))
+    explained = explained_share(np.where(holes, model, measured)[None], model[None])
+    return Conditions.of_records({**noise, "explained": explained}, 0)
 
 
 def _regions(
@@ -318,12 +352,9 @@ def _model_displacement(
     return surface_displacement(relative, substrate, spacing_um=stack.spacing_um)
 
 
-def _measured(displacement: DisplacementStack | None, frame: int) -> FloatArray | None:
-    """Measured displacement without drift and rotation, in grid steps."""
-    if displacement is None:
-        return None
-    field = displacement.part(frame, frame + 1).in_grid_steps()[0]
-    return without_motion(field, measure_motion(field)).astype(np.float64)
+def _without_motion(steps: npt.NDArray[np.floating]) -> FloatArray:
+    """Measured displacement of a frame without drift and rotation."""
+    return without_motion(steps, measure_motion(steps)).astype(np.float64)
 
 
 def check_cells(labels: Labels) -> None:

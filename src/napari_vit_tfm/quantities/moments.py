@@ -18,6 +18,7 @@ _BUTLER = "J. P. Butler et al., Am. J. Physiol. Cell Physiol. 282, C595 (2002)"
     "torque",
     "moment",
     formula="sum (x t_y - y t_x) h^2 about the centroid; clockwise is positive",
+    error="moment",
 )
 def torque(cell: Cell) -> float:
     """Torque about the centroid. Clockwise in an image is positive, since y is down."""
@@ -25,7 +26,13 @@ def torque(cell: Cell) -> float:
     return float((x * f_y - y * f_x).sum())
 
 
-@quantity("moment, xx", "moment", formula="M_xx = sum x t_x h^2", source=_BUTLER)
+@quantity(
+    "moment, xx",
+    "moment",
+    formula="M_xx = sum x t_x h^2",
+    source=_BUTLER,
+    error="moment",
+)
 def moment_xx(cell: Cell) -> float:
     """Moment of the forces along x about the centroid, along x."""
     return float((cell.positions[0] * cell.forces[0]).sum())
@@ -36,6 +43,7 @@ def moment_xx(cell: Cell) -> float:
     "moment",
     formula="M_xy = 1/2 sum (x t_y + y t_x) h^2",
     source=_BUTLER,
+    error="moment",
 )
 def moment_xy(cell: Cell) -> float:
     """Mixed moment, the same for both orders of the axes."""
@@ -43,7 +51,13 @@ def moment_xy(cell: Cell) -> float:
     return float((x * f_y + y * f_x).sum()) / 2
 
 
-@quantity("moment, yy", "moment", formula="M_yy = sum y t_y h^2", source=_BUTLER)
+@quantity(
+    "moment, yy",
+    "moment",
+    formula="M_yy = sum y t_y h^2",
+    source=_BUTLER,
+    error="moment",
+)
 def moment_yy(cell: Cell) -> float:
     """Moment of the forces along y about the centroid, along y."""
     return float((cell.positions[1] * cell.forces[1]).sum())
@@ -54,6 +68,7 @@ def moment_yy(cell: Cell) -> float:
     "moment",
     formula="-(M_xx + M_yy); positive for a contracting cell",
     source=_BUTLER,
+    error="moment",
 )
 def net_moment(cell: Cell) -> float:
     """Contractile moment; positive if the forces point inwards."""
@@ -64,6 +79,7 @@ def net_moment(cell: Cell) -> float:
     "major contractile moment",
     "moment",
     formula="opposite of the eigenvalue of M with the largest absolute value",
+    error="moment",
 )
 def moment_major(cell: Cell) -> float:
     """Contractile moment along the main axis."""
@@ -74,6 +90,7 @@ def moment_major(cell: Cell) -> float:
     "minor contractile moment",
     "moment",
     formula="opposite of the other eigenvalue of M",
+    error="moment",
 )
 def moment_minor(cell: Cell) -> float:
     """Contractile moment across the main axis."""
@@ -85,6 +102,7 @@ def moment_minor(cell: Cell) -> float:
     "angle",
     formula="angle of the eigenvector of the major moment to x, -90 to 90; clockwise "
     "is positive",
+    error="angle",
 )
 def moment_angle(cell: Cell) -> float:
     """Angle between the main axis and x, in degrees; clockwise is positive."""
@@ -99,6 +117,7 @@ def moment_angle(cell: Cell) -> float:
     "polarisation",
     "ratio",
     formula="|l1 - l2| / (|l1| + |l2|) of the eigenvalues of M",
+    error="share",
 )
 def polarisation(cell: Cell) -> float:
     """From 0, the same along all axes, to 1, along one axis only."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
-from napari_vit_tfm.config import QuantitiesConfig
+import numpy as np
+
+from napari_vit_tfm.config import ControlConfig, QuantitiesConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.quantities.adhesions import (
@@ -15,7 +17,9 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
+from napari_vit_tfm.quantities.changes import Change, changes_of
 from napari_vit_tfm.quantities.control import Reconstruct, force_free_magnitude
+from napari_vit_tfm.quantities.intervals import calibrated_method, gel_factors
 from napari_vit_tfm.quantities.measure import (
     Measurement,
     Row,
@@ -34,10 +38,13 @@ from napari_vit_tfm.quantities.regions import (
     dilation_in_steps,
     labels_of_outline,
 )
+from napari_vit_tfm.quantities.significance import ControlRow, control_rows
 from napari_vit_tfm.quantities.tables import (
     Origin,
     Table,
     table_of_adhesions,
+    table_of_changes,
+    table_of_controls,
     table_of_rows,
     write_table,
 )
@@ -54,8 +61,10 @@ class Recorder:
         Number of frames of the whole stack.
     labels : array of int, shape (H, W) or (T, H, W), keyword-only, optional
         Numbers of the cells.
-    with_adhesions : bool, keyword-only
-        Whether the adhesions are listed, too.
+    with_adhesions, with_changes : bool, keyword-only
+        Whether the adhesions are listed, too, and the changes from frame to frame.
+    control : ControlConfig, keyword-only, optional
+        How the control without force is computed. None computes none.
 
     Attributes
     ----------
@@ -65,6 +74,10 @@ class Recorder:
         Their columns.
     adhesions : list of Adhesion
         The adhesions so far.
+    changes : list of (Cell, mapping of str to Change)
+        The changes so far, with the cell in the later frame.
+    controls : list of ControlRow
+        The control so far.
 
     Raises
     ------
@@ -79,6 +92,8 @@ class Recorder:
         n_frames: int,
         labels: Labels | None = None,
         with_adhesions: bool = False,
+        with_changes: bool = False,
+        control: ControlConfig | None = None,
     ) -> None:
         if labels is not None and labels.ndim == 3 and len(labels) != n_frames:
             raise FieldError(
@@ -89,10 +104,16 @@ class Recorder:
         self._config = config
         self._labels = labels
         self._with_adhesions = with_adhesions
+        self._with_changes = with_changes
+        self._control = control
         self._n_done = 0
         self.rows: list[Row] = []
         self.columns: list[str] = []
         self.adhesions: list[Adhesion] = []
+        self.changes: list[tuple[Cell, Mapping[str, Change]]] = []
+        self.controls: list[ControlRow] = []
+        self._notes: list[str] = []
+        self._before: dict[int, Cell] = {}
         self._adhesion_columns: list[str] = []
 
     def add(
@@ -101,6 +122,8 @@ class Recorder:
         *,
         displacement: DisplacementStack | None = None,
         reconstruct: Reconstruct | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> list[list[Cell]]:
         """Measure the next frames.
 
@@ -112,6 +135,11 @@ class Recorder:
             Their measured displacements.
         reconstruct : callable, keyword-only, optional
             Computes tractions as these were computed, for the controls.
+        on_progress : callable, keyword-only, optional
+            Called with the numbers of finished and of all reconstructions of the
+            control of a cell.
+        is_cancelled : callable, keyword-only, optional
+            Called during the control. If it returns True, it stops.
 
         Returns
         -------
@@ -123,6 +151,8 @@ class Recorder:
         FieldError
             If mask or displacements do not belong to the tractions, or an outline or
             the spacing is required and missing.
+        Cancelled
+            If `is_cancelled` returned True.
         """
         traction = in_pascal(traction)
         first = self._n_done
@@ -147,10 +177,25 @@ class Recorder:
             [replace(cell, frame=cell.frame + first) for cell in cells]
             for cells in cells_of(traction, how)
         ]
-        for cell in chain.from_iterable(found):
-            self.rows.append(row_of(cell))
-            if self._with_adhesions:
-                self.adhesions.extend(adhesions_of(cell))
+        for cells in found:
+            self._add_cells(cells)
+        has_control = displacement is not None and reconstruct is not None
+        if self._control and displacement is not None and reconstruct is not None:
+            for frame, cells in enumerate(found):
+                occupied = np.any([one.region | one.ring for one in cells], axis=0)
+                for cell in cells:
+                    self.controls += control_rows(
+                        cell,
+                        traction,
+                        displacement,
+                        frame=frame,
+                        occupied=occupied,
+                        reconstruct=reconstruct,
+                        n_runs=self._control.n_runs,
+                        on_progress=on_progress,
+                        is_cancelled=is_cancelled,
+                    )
+        self._note_what_is_missing(traction, has_control=has_control)
         self.columns = columns_of(traction)
         self._adhesion_columns = [*adhesion_columns(scale_of(traction))]
         self._n_done += traction.n_frames
@@ -158,7 +203,7 @@ class Recorder:
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return notes_of(self.rows, n_frames=self._n_done)
+        return [*notes_of(self.rows, n_frames=self._n_done), *self._notes]
 
     def table(self, origin: Origin | None = None) -> Table:
         """The table of quantities; see `table_of_rows`."""
@@ -169,12 +214,56 @@ class Recorder:
         return table_of_adhesions(self._adhesion_columns, self.adhesions, origin=origin)
 
     def write(self, path: Path) -> None:
-        """Write the table of quantities as CSV."""
-        write_table(path, self.table())
+        """Write the table of quantities with their intervals as CSV."""
+        error = self._config.young_error
+        table = table_of_rows(
+            self.columns,
+            self.rows,
+            with_intervals=True,
+            gel=None if error is None else gel_factors(error),
+        )
+        write_table(path, table)
 
     def write_adhesions(self, path: Path) -> None:
         """Write the table of adhesions as CSV."""
         write_table(path, self.adhesion_table())
+
+    def write_changes(self, path: Path) -> None:
+        """Write the table of changes as CSV."""
+        write_table(path, table_of_changes(self.changes))
+
+    def write_controls(self, path: Path) -> None:
+        """Write the table of the control without force as CSV."""
+        write_table(path, table_of_controls(self.controls))
+
+    def _add_cells(self, cells: list[Cell]) -> None:
+        for cell in cells:
+            self.rows.append(row_of(cell))
+            if self._with_adhesions:
+                self.adhesions.extend(adhesions_of(cell))
+            if self._with_changes and cell.number in self._before:
+                change = changes_of(self._before[cell.number], cell)
+                self.changes.append((cell, change))
+        self._before = {cell.number: cell for cell in cells}
+
+    def _note_what_is_missing(
+        self, traction: TractionStack, *, has_control: bool
+    ) -> None:
+        """Add notes about what could not be computed, once each."""
+        missing = []
+        if all(not row.intervals for row in self.rows):
+            missing.append(_without_intervals(traction))
+        if self._control is not None and not has_control:
+            missing.append(
+                "there is no control without force: it needs the displacements, and "
+                "the method that computed the tractions"
+            )
+        if self._config.young_error is not None and traction.unit != "Pa":
+            missing.append(
+                "the error of Young's modulus does not change fractions of it: the "
+                "columns of the gel are about numbers in Pa"
+            )
+        self._notes += [words for words in missing if words not in self._notes]
 
     def _labels_of(self, traction: TractionStack, first: int) -> Labels | None:
         if self._labels is not None:
@@ -189,3 +278,18 @@ class Recorder:
         if region == "outline":
             raise FieldError("the file has no outline: give a mask, or take the field")
         return None
+
+
+def _without_intervals(traction: TractionStack) -> str:
+    """Why there are no intervals, in words."""
+    if calibrated_method(traction) is None:
+        name = traction.model or "these tractions"
+        return (
+            f"the errors of {name} are not known, so the columns of the intervals "
+            "(_low68 to _high95) are empty"
+        )
+    return (
+        "the intervals (_low68 to _high95) are empty, since the noise is not known: it "
+        "is with the displacements, or in tractions that were computed with --residual "
+        "or --uncertainty"
+    )

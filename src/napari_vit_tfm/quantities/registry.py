@@ -6,11 +6,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from napari_vit_tfm.quantities.cell import Cell
 from napari_vit_tfm.quantities.units import Dimension, Scale
 
 Function = Callable[[Cell], float]
+
+ErrorKind = Literal["ratio", "force", "moment", "energy", "share", "angle"]
+"""How the error of a quantity is expressed.
+
+``ratio``: as the logarithm of a ratio, for positive quantities. ``force``, ``moment``,
+``energy``: as a share of the total force, of the total force times the radius of
+gyration, and of the strain energy, for quantities with a sign. ``share``: as a
+difference, between 0 and 1. ``angle``: as a difference of axes, in degrees.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,8 @@ class Quantity:
         How it is computed.
     source : str
         Where it is defined; empty if it needs no source.
+    error : str
+        How its error is expressed; see `ErrorKind`.
     compute : callable
         Function of a `Cell`, in its units of tractions and lengths. NaN where the
         quantity cannot be computed.
@@ -41,6 +53,7 @@ class Quantity:
     dimension: Dimension
     formula: str
     source: str
+    error: ErrorKind
     compute: Function
     is_geometric: bool = False
 
@@ -71,20 +84,21 @@ def quantity(
     *,
     formula: str,
     source: str = "",
+    error: ErrorKind = "ratio",
     is_geometric: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a function as a quantity, under the name of the function.
 
     Parameters
     ----------
-    words, dimension, formula, source, is_geometric
+    words, dimension, formula, source, error, is_geometric
         As for `Quantity`.
     """
 
     def register(function: Function) -> Function:
         name = function.__name__
         _QUANTITIES[name] = Quantity(
-            name, words, dimension, formula, source, function, is_geometric
+            name, words, dimension, formula, source, error, function, is_geometric
         )
         return function
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.writing import check_no_input, replacing
 from napari_vit_tfm.quantities.adhesions import Adhesion
+from napari_vit_tfm.quantities.cell import Cell
+from napari_vit_tfm.quantities.changes import Change
+from napari_vit_tfm.quantities.intervals import ENDS, Interval
 from napari_vit_tfm.quantities.measure import Row
+from napari_vit_tfm.quantities.registry import QUANTITIES
+from napari_vit_tfm.quantities.significance import ControlRow
+from napari_vit_tfm.quantities.units import SCALES
 
 SUFFIX = ".csv"
 
@@ -51,7 +58,12 @@ class Table:
 
 
 def table_of_rows(
-    columns: Sequence[str], rows: Iterable[Row], *, origin: Origin | None = None
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    origin: Origin | None = None,
+    with_intervals: bool = False,
+    gel: Interval | None = None,
 ) -> Table:
     """One line for each cell and frame.
 
@@ -63,6 +75,12 @@ def table_of_rows(
         Quantities.
     origin : Origin, keyword-only, optional
         What was measured, for the first columns, ``field`` and ``method``.
+    with_intervals : bool, keyword-only
+        Whether each quantity is followed by the ends of its intervals, such as
+        ``total_force_nN_low68``; see `with_ends`.
+    gel : Interval, keyword-only, optional
+        Factors of the error of Young's modulus, for columns such as ``gel_low68``; see
+        `gel_factors`.
 
     Returns
     -------
@@ -80,18 +98,106 @@ def table_of_rows(
     [('cell_07', 'ViT', 0, 3, 0.5, 'border;holes')]
     """
     names, values = _origin(origin)
+    shown = list(columns)
+    if with_intervals:
+        shown = [name for column in columns for name in with_ends(column)]
+    factors = {} if gel is None else _ends("gel", gel)
     return Table(
-        (*names, "frame", "cell", *columns, "flags"),
+        (*names, "frame", "cell", *shown, *factors, "flags"),
         [
             (
                 *values,
                 row.frame,
                 row.cell,
-                *(row.values[name] for name in columns),
+                *(_numbers(row).get(name, math.nan) for name in shown),
+                *factors.values(),
                 ";".join(row.flags),
             )
             for row in rows
         ],
+    )
+
+
+def with_ends(column: str) -> tuple[str, ...]:
+    """The column of a quantity, and those of the ends of its intervals.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.quantities.tables import with_ends
+    >>> with_ends("area_um2"), with_ends("leak")[:3]
+    (('area_um2',), ('leak', 'leak_low68', 'leak_high68'))
+    """
+    ends = () if column in _geometric_columns() else ENDS
+    return (column, *(f"{column}_{end}" for end in ends))
+
+
+@cache
+def _geometric_columns() -> frozenset[str]:
+    return frozenset(
+        quantity.column(scale)
+        for quantity in QUANTITIES.values()
+        for scale in SCALES
+        if quantity.is_geometric
+    )
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    """Quantities of a row, and the ends of their intervals."""
+    numbers = dict(row.values)
+    for column, interval in row.intervals.items():
+        numbers |= _ends(column, interval)
+    return numbers
+
+
+def _ends(column: str, interval: Interval) -> dict[str, float]:
+    return {f"{column}_{end}": getattr(interval, end) for end in ENDS}
+
+
+def table_of_changes(changes: Iterable[tuple[Cell, Mapping[str, Change]]]) -> Table:
+    """One line for each change of a quantity from one frame to the next.
+
+    Parameters
+    ----------
+    changes : iterable of tuples
+        Cells in the later frame, and the changes of their quantities by column.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        ("frame", "cell", "quantity", "kind", "change", *ENDS),
+        [
+            (
+                cell.frame,
+                cell.number,
+                column,
+                "ratio" if change.is_ratio else "difference",
+                change.value,
+                *(getattr(change.interval, end) for end in ENDS),
+            )
+            for cell, found in changes
+            for column, change in found.items()
+        ],
+    )
+
+
+def table_of_controls(rows: Iterable[ControlRow]) -> Table:
+    """One line for each cell, frame and quantity of the control without force.
+
+    Parameters
+    ----------
+    rows : iterable of ControlRow
+        The control.
+
+    Returns
+    -------
+    Table
+    """
+    names = [one.name for one in fields(ControlRow)]
+    return Table(
+        tuple("quantity" if name == "column" else name for name in names),
+        [tuple(getattr(row, name) for name in names) for row in rows],
     )
 
 

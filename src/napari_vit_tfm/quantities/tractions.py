@@ -75,6 +75,7 @@ def centroid_y(cell: Cell) -> float:
     "leak",
     "ratio",
     formula="sum |t| in the ring around the region, over that in region and ring",
+    error="share",
 )
 def leak(cell: Cell) -> float:
     """Share of the tractions that lie just outside of the region."""

@@ -16,7 +16,12 @@ from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.gauge import familiarity, familiarity_records, judges
 from napari_vit_tfm.trust.twins import allowance_of_twins
-from napari_vit_tfm.trust.whitening import chi_squared, noise_of, noise_records
+from napari_vit_tfm.trust.whitening import (
+    chi_squared,
+    clear_noise,
+    estimated_noise,
+    noise_records,
+)
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -79,14 +84,15 @@ def assess(
     found = forward_consistency(
         steps, traction, substrate, spacing_um=displacement.spacing_um
     )
-    noise = noise_of(steps)
-    records = {"explained": found.explained, **noise_records(steps, noise)}
+    estimated = estimated_noise(steps)
+    records = {"explained": found.explained, **noise_records(steps, estimated)}
     if judges(method.sha256):
         records |= familiarity_records(
             list(map(familiarity, steps, traction, found.model))
         )
     if not config.residual:
         return Assessment(records=records)
+    noise = clear_noise(estimated, displacement.grid_shape)
     allowance = np.ones(len(steps))
     if not method.leaves_known_residual:
         allowance = allowance_of_twins(

@@ -74,13 +74,30 @@ def forward_consistency(
     caused = surface_displacement(traction, substrate, spacing_um=spacing_um)
     model: FloatArray = caused.astype(np.float32)
     residual = np.subtract(steps, model, dtype=np.float32)
+    return Consistency(model, residual, explained_share(steps, model))
+
+
+def explained_share(
+    measured: npt.NDArray[np.floating], model: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Share of the squared displacement that a model explains.
+
+    Parameters
+    ----------
+    measured, model : arrays of shape (T, H, W, 2)
+        Finite displacements, in the same unit.
+
+    Returns
+    -------
+    array of shape (T,)
+        As `Consistency.explained`.
+    """
     squares, left = (
         (without_drift(vectors).astype(np.float64) ** 2).sum(axis=(1, 2, 3))
-        for vectors in (steps, residual)
+        for vectors in (measured, np.subtract(measured, model, dtype=np.float32))
     )
     moved = squares > 0
-    explained = np.where(moved, 1 - left / np.where(moved, squares, 1), np.nan)
-    return Consistency(model, residual, explained)
+    return np.where(moved, 1 - left / np.where(moved, squares, 1), np.nan)
 
 
 def explained_inside(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.physics import estimate_noise
 
@@ -45,4 +44,9 @@ def new_noise(
     length = float(noise.length)
     if length == 0:
         return np.asarray(white)
-    return np.asarray(gaussian_filter(white, (0, length, length, 0), mode="wrap"))
+    # In Fourier space, since sampled Gaussians narrower than a step do not smooth.
+    height, width = known.shape[:2]
+    k_y, k_x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+    gain = np.exp(-0.5 * (2 * np.pi * length) ** 2 * (k_x**2 + k_y**2))
+    hat = np.fft.rfft2(white, axes=(1, 2)) * gain[..., None]
+    return np.asarray(np.fft.irfft2(hat, s=(height, width), axes=(1, 2)))

@@ -40,7 +40,7 @@ def allowance_of_twins(
     model : array of shape (T, H, W, 2)
         Displacement that their tractions cause, in grid steps.
     noise : Noise
-        Noise of each frame, from `whitening.noise_of`.
+        Noise of each frame, from `whitening.clear_noise`.
     substrate : Substrate
         The gel.
     reconstruct : callable

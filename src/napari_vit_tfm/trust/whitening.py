@@ -101,7 +101,7 @@ def chi_squared(
     residual : array of shape (T, H, W, 2)
         Residuals in grid steps, finite.
     noise : Noise
-        The noise of each frame, such as from `noise_of`.
+        The noise of each frame, such as from `clear_noise`.
 
     Returns
     -------
@@ -118,10 +118,15 @@ def chi_squared(
     Examples
     --------
     >>> import numpy as np
-    >>> from napari_vit_tfm.trust.whitening import chi_squared, noise_of
+    >>> from napari_vit_tfm.trust.whitening import (
+    ...     chi_squared,
+    ...     clear_noise,
+    ...     estimated_noise,
+    ... )
     >>> rng = np.random.default_rng(0)
     >>> noisy = rng.normal(0, 0.02, (1, 64, 64, 2))
-    >>> float(chi_squared(noisy, noise_of(noisy)).round(1)[0])
+    >>> noise = clear_noise(estimated_noise(noisy), (64, 64))
+    >>> float(chi_squared(noisy, noise).round(1)[0])
     1.0
     """
     shape = residual.shape[1:3]
@@ -139,7 +144,7 @@ def chi_squared(
     return found
 
 
-def noise_of(steps: npt.NDArray[np.floating]) -> Noise:
+def estimated_noise(steps: npt.NDArray[np.floating]) -> Noise:
     """Estimate the noise of each frame of displacements.
 
     Parameters
@@ -150,9 +155,7 @@ def noise_of(steps: npt.NDArray[np.floating]) -> Noise:
     Returns
     -------
     Noise
-        As from `estimate_noise`, with arrays of shape (T,). A correlation length that
-        cannot be told from that of white noise is 0: it would be positive on average,
-        and chi squared of white noise too small.
+        As from `estimate_noise`, with arrays of shape (T,).
     """
     x, y = np.moveaxis(steps.astype(np.float64), -1, 0)
     found = [estimate_noise(*components) for components in zip(x, y, strict=True)]
@@ -160,13 +163,31 @@ def noise_of(steps: npt.NDArray[np.floating]) -> Noise:
         np.array([getattr(noise, name) for noise in found])
         for name in ("variance", "length", "is_known")
     )
-    noise = Noise(variance, length, is_known)
+    return Noise(variance, length, is_known)
+
+
+def clear_noise(noise: Noise, shape: tuple[int, int]) -> Noise:
+    """The noise for which chi squared of noise is 1 on average.
+
+    Parameters
+    ----------
+    noise : Noise
+        Estimated noise of each frame, with arrays of shape (T,).
+    shape : tuple of int
+        Rows and columns, ``(H, W)``.
+
+    Returns
+    -------
+    Noise
+        A correlation length that cannot be told from that of white noise is 0: it would
+        be positive on average, and chi squared of white noise too small.
+    """
     white = noise.as_white()
-    correlated = length > _CLEAR_LENGTH / (x.shape[-2] * x.shape[-1]) ** 0.25
+    correlated = noise.length > _CLEAR_LENGTH / (shape[0] * shape[1]) ** 0.25
     return Noise(
-        np.where(correlated, variance, white.variance),
-        np.where(correlated, length, 0.0),
-        is_known,
+        np.where(correlated, noise.variance, white.variance),
+        np.where(correlated, noise.length, 0.0),
+        noise.is_known,
     )
 
 
@@ -178,7 +199,7 @@ def noise_records(steps: npt.NDArray[np.floating], noise: Noise) -> Records:
     steps : array of shape (T, H, W, 2)
         Displacements in grid steps, finite.
     noise : Noise
-        Their noise, from `noise_of`.
+        Their noise, from `estimated_noise`.
 
     Returns
     -------

@@ -1,0 +1,221 @@
+"""Intervals of quantities: how many truths they hold, and when there are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from skimage.morphology import convex_hull_image
+
+from napari_vit_tfm.benchmark.held_out import simulate, with_noise
+from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.quantities import (
+    QUANTITIES,
+    Measurement,
+    Row,
+    cells_of,
+    changes_of,
+    gel_factors,
+    measure,
+    row_of,
+)
+from napari_vit_tfm.quantities.errors import error_of, with_error
+from napari_vit_tfm.quantities.intervals import known_errors
+from napari_vit_tfm.reconstruction import load_method, reconstruct
+from napari_vit_tfm.trust.conditions import Conditions
+
+FTTC = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+KINDS = "pads", "ring", "adhesions", "dipoles", "discs", "band"
+HELD = ("total_force_E_steps2", "strain_energy_E_steps3", "net_moment_E_steps3")
+
+
+def reconstructed(
+    config: ReconstructionConfig, *, n: int, shape: tuple[int, int], seed: int
+) -> tuple[TractionStack, TractionStack, DisplacementStack]:
+    """Tractions, truth and displacements of fields of several kinds and noises."""
+    fields = [
+        (with_noise(u, noise, seed=seed), t)
+        for kind in KINDS
+        for noise in ("1%", "5%", "20%")
+        for u, t in [simulate(kind, n, seed=seed, shape=shape)]
+    ]
+    displacement, traction = (
+        np.concatenate(part) for part in zip(*fields, strict=True)
+    )
+    stack = DisplacementStack(displacement, unit="field")
+    found = reconstruct(stack, config=config, method=load_method(config))
+    return found, TractionStack(traction), stack
+
+
+def inside(rows: list[Row], truths: list[Row], column: str) -> tuple[float, float]:
+    """Shares of truths in the 68 and 95% intervals."""
+    ends = [row.intervals[column] for row in rows]
+    true = [row.values[column] for row in truths]
+    pairs = list(zip(ends, true, strict=True))
+    return (
+        float(np.mean([end.low68 <= value <= end.high68 for end, value in pairs])),
+        float(np.mean([end.low95 <= value <= end.high95 for end, value in pairs])),
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "n", "side"), [("vit", 1, 64), ("bayesian-fttc", 3, 64)]
+)
+@pytest.mark.parametrize("has_mask", [False, True])
+def test_as_many_truths_are_inside_as_is_said(
+    model: str, n: int, side: int, has_mask: bool
+) -> None:
+    config = ReconstructionConfig(model=model, device="cpu", batch_size=9)
+    found, truth, stack = reconstructed(config, n=n, shape=(side, side), seed=4711)
+    labels = None
+    if has_mask:
+        strength = np.hypot(*np.moveaxis(truth.data, -1, 0))
+        strong = strength > 0.02 * strength.max(axis=(1, 2), keepdims=True)
+        labels = np.array([convex_hull_image(frame) for frame in strong], dtype=int)
+    rows = list(measure(found, Measurement(labels=labels, measured=stack)))
+    truths = list(measure(truth, Measurement(labels=labels)))
+    shares = np.array([inside(rows, truths, column) for column in HELD])
+    # Three quantities of few fields: far from the bounds of a calibrated interval.
+    assert (np.abs(shares.mean(axis=0) - [0.68, 0.95]) < [0.2, 0.12]).all()
+    assert (shares[:, 1] > 0.75).all()
+
+
+def test_the_known_errors_are_those_of_the_bundled_network() -> None:
+    # They are measured anew with benchmarks/quantity_intervals.py for other weights.
+    method = load_method(ReconstructionConfig(device="cpu"))
+    assert known_errors()[method.name].sha256 == method.sha256
+
+
+def test_the_ends_are_in_order_and_shares_between_0_and_1() -> None:
+    found, _, stack = reconstructed(FTTC, n=1, shape=(40, 48), seed=5)
+    for row in measure(found, Measurement(measured=stack)):
+        for column, ends in row.intervals.items():
+            assert ends.low95 <= ends.low68 <= ends.high68 <= ends.high95, column
+        for column in ("unbalanced", "polarisation"):
+            assert row.intervals[column].low95 >= 0
+            assert row.intervals[column].high95 <= 1
+        assert "area_steps2" not in row.intervals
+
+
+def test_a_scaled_field_has_scaled_intervals_in_the_units_of_its_quantities() -> None:
+    found, _, stack = reconstructed(FTTC, n=1, shape=(40, 40), seed=5)
+    gel = Gel(young_pa=5000.0)
+    physical = replace(found, spacing_um=0.5, gel=gel)
+    (row, *_), (scaled, *_) = (
+        measure(one, Measurement(measured=stack)) for one in (found, physical)
+    )
+    one, other = (
+        row.intervals["total_force_E_steps2"],
+        scaled.intervals["total_force_nN"],
+    )
+    factor = 5000.0 * 0.5**2 * 1e-3
+    assert other.low68 == pytest.approx(factor * one.low68, rel=1e-5)
+    assert other.high95 == pytest.approx(factor * one.high95, rel=1e-5)
+
+
+def test_without_conditions_or_known_errors_there_are_no_intervals() -> None:
+    found, _, stack = reconstructed(FTTC, n=1, shape=(32, 32), seed=5)
+    measured = Measurement(measured=stack)
+    assert next(measure(found, measured)).intervals
+    assert not next(measure(found)).intervals
+    for other in (replace(found, model="other"), replace(found, model_sha256="0" * 64)):
+        assert not next(measure(other, measured)).intervals
+    chosen = replace(FTTC, model="fttc", options={"regularisation": 1e-4})
+    own = reconstruct(stack.part(0, 1), config=chosen)
+    assert not next(measure(own, Measurement(measured=stack.part(0, 1)))).intervals
+
+
+def test_the_records_of_a_run_replace_the_displacement() -> None:
+    _, _, stack = reconstructed(FTTC, n=1, shape=(32, 32), seed=5)
+    config = replace(FTTC, uncertainty=True)
+    found = reconstruct(stack.part(0, 2), config=config)
+    alone = list(measure(found))
+    beside = list(measure(found, Measurement(measured=stack.part(0, 2))))
+    for one, other in zip(alone, beside, strict=True):
+        column = "total_force_E_steps2"
+        assert one.intervals[column].high95 == pytest.approx(
+            other.intervals[column].high95, rel=1e-3
+        )
+
+
+def test_more_noise_makes_wider_intervals() -> None:
+    found, _, stack = reconstructed(FTTC, n=1, shape=(48, 48), seed=5)
+    ((cell,), *_) = cells_of(found, Measurement(measured=stack))
+    widths = []
+    for noise in (0.01, 0.1, 0.5):
+        conditions = Conditions(noise, 0.0, 1 - noise**2)
+        row = row_of(replace(cell, conditions=conditions))
+        ends = row.intervals["traction_rms_E"]
+        widths.append(ends.high95 - ends.low95)
+    assert widths == sorted(widths)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("total_force", 1.0), ("torque", 2.0), ("unbalanced", 1.0), ("moment_angle", 1.0)],
+)
+def test_errors_and_values_are_inverse(name: str, size: float) -> None:
+    quantity = QUANTITIES[name]
+    value, truth = 0.4, 0.7
+    error = error_of(quantity, np.array([truth]), np.array([value]), np.array([size]))
+    assert with_error(quantity, value, size, error) == pytest.approx(truth)
+
+
+def test_axes_are_compared_over_the_turn() -> None:
+    error = error_of(
+        QUANTITIES["moment_angle"], np.array([-88.0]), np.array([88.0]), np.ones(1)
+    )
+    assert error == pytest.approx(4.0)
+
+
+def test_the_gel_is_one_factor() -> None:
+    found = gel_factors(0.1)
+    assert found.low95 * found.high95 == pytest.approx(1)
+    assert np.log(found.high95 / found.low95) / 2 == pytest.approx(0.196, abs=0.002)
+
+
+def test_a_known_change_is_in_its_interval() -> None:
+    clean, _ = simulate("ring", 6, seed=33, shape=(64, 64))
+    inside95 = []
+    for i, factor in enumerate((0.6, 0.8, 1.0, 1.2, 1.5, 2.0)):
+        film = np.stack([clean[i], factor * clean[i]])
+        rng = np.random.default_rng(i)
+        film += rng.normal(0, 0.05 * clean[i].std(), film.shape).astype(np.float32)
+        stack = DisplacementStack(film, unit="field")
+        frames = cells_of(reconstruct(stack, config=FTTC), Measurement(measured=stack))
+        (before,), (after,) = frames
+        changes = changes_of(before, after)
+        change = changes["total_force_E_steps2"]
+        assert change.is_ratio
+        assert change.value == pytest.approx(factor, rel=0.3)
+        for column, power in ((HELD[0], 1), (HELD[1], 2)):
+            ends = changes[column].interval
+            inside95.append(ends.low95 <= factor**power <= ends.high95)
+        # It is narrower than that of two numbers without anything in common.
+        own = next(
+            iter(measure(reconstruct(stack, config=FTTC), Measurement(measured=stack)))
+        )
+        alone = own.intervals[HELD[0]]
+        relative = np.log(change.interval.high68 / change.interval.low68)
+        assert relative < np.sqrt(2) * np.log(alone.high68 / alone.low68)
+        assert not changes["net_force_x_E_steps2"].is_ratio
+    assert np.mean(inside95) > 0.7
+
+
+def test_another_gel_leaves_the_ratio_of_two_frames() -> None:
+    clean, _ = simulate("ring", 2, seed=33, shape=(32, 32))
+    stack = DisplacementStack(clean, unit="field")
+    changes = []
+    for young in (1000.0, 3000.0):
+        gel = Gel(young_pa=young)
+        found = reconstruct(replace(stack, gel=gel, spacing_um=1.0), config=FTTC)
+        (before,), (after,) = cells_of(
+            found, Measurement(measured=replace(stack, spacing_um=1.0))
+        )
+        changes.append(changes_of(before, after)["total_force_nN"])
+    one, other = changes
+    assert one.value == pytest.approx(other.value, rel=1e-5)
+    assert one.interval.high95 == pytest.approx(other.interval.high95, rel=1e-4)
