@@ -14,6 +14,7 @@ from napari_vit_tfm.config import (
     MOST_FILLED_HOLES,
     MOST_HOLES,
     PreparationConfig,
+    ReconstructionConfig,
     WindowConfig,
 )
 from napari_vit_tfm.displacement.checks import FrameChecks
@@ -27,6 +28,7 @@ from napari_vit_tfm.displacement.doctor import (
     findings,
 )
 from napari_vit_tfm.fields import Displacement
+from napari_vit_tfm.trust.intervals import reason_without
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -189,3 +191,11 @@ def grid_notices(
             f"the field of {rows} x {columns} vectors is reconstructed in overlapping "
             f"windows of up to {side} x {side}"
         )
+
+
+def trust_notices(
+    method: ReconstructionMethod, config: ReconstructionConfig
+) -> Iterator[str]:
+    """Notices about what is asked for and not known about the trust in tractions."""
+    if config.uncertainty and (reason := reason_without(method)):
+        yield reason

@@ -37,7 +37,12 @@ from napari_vit_tfm.fields import (
     drift_of,
     without_drift,
 )
-from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
+from napari_vit_tfm.notices import (
+    FrameNotices,
+    grid_notices,
+    is_resampled,
+    trust_notices,
+)
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
@@ -300,7 +305,7 @@ def reconstruct_batches(
         config=config,
         device=device,
     )
-    for notice in grid_notices(prepared, method):
+    for notice in (*grid_notices(prepared, method), *trust_notices(method, config)):
         notify(notice)
 
     def check() -> None:

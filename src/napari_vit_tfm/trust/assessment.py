@@ -14,6 +14,7 @@ from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.fields import Companions, DisplacementStack, Records
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
+from napari_vit_tfm.trust.intervals import reason_without, traction_intervals
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -70,19 +71,19 @@ def assess(
     -------
     Assessment
     """
-    if not (config.residual or config.uncertainty):
-        return Assessment()
+    companions: dict[str, FloatArray] = {}
+    records: dict[str, npt.NDArray[np.float64]] = {}
     steps = displacement.in_grid_steps()
-    found = forward_consistency(
-        steps, traction, substrate, spacing_um=displacement.spacing_um
-    )
-    if not config.residual:
-        return Assessment()
-    own_unit = np.float32(1 / displacement.grid_steps_per_unit())
-    return Assessment(
-        {
-            "displacement_model": found.model * own_unit,
-            "residual": found.residual * own_unit,
-        },
-        {"explained": found.explained},
-    )
+    spacing_um = displacement.spacing_um
+    if config.residual:
+        found = forward_consistency(steps, traction, substrate, spacing_um=spacing_um)
+        own_unit = np.float32(1 / displacement.grid_steps_per_unit())
+        companions["displacement_model"] = found.model * own_unit
+        companions["residual"] = found.residual * own_unit
+        records["explained"] = found.explained
+    if config.uncertainty and not reason_without(method):
+        narrow, wide = traction_intervals(
+            steps, traction, substrate, spacing_um=spacing_um, method=method
+        )
+        companions |= {"halfwidth_68": narrow, "halfwidth_95": wide}
+    return Assessment(companions, records)
