@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vit_tfm.models.physics_vit import Head, ResidualConvolution
-from napari_vit_tfm.physics.halfspace import scaled_modes
+from napari_vit_tfm.physics.halfspace import FloatArray, scaled_modes
 from napari_vit_tfm.physics.raster import raster_displacement
 from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
@@ -155,9 +157,9 @@ def inputs_of(
     steps, scaled = steps / safe, traction / safe
     residual = steps - torch.stack(raster_displacement(*scaled.unbind(dim=1)), dim=1)
     residual = residual - residual.mean(dim=(2, 3), keepdim=True)
-    of_residual = _tikhonov(residual, _REGULARISATIONS[0]) / _SCALE
-    spread = (_tikhonov(steps, _REGULARISATIONS[1]) - scaled) / _SCALE
+    of_residual, of_steps = _tikhonov(torch.stack([residual, steps])) / _SCALE
     scaled = scaled / _SCALE
+    spread = of_steps - scaled
     strength = noise.standard_deviation() * (displacement.shape[-1] - 1)
     left = _rms(residual).clamp_min(_FLOOR)
     constants = torch.cat(
@@ -193,10 +195,31 @@ def _rms(vectors: Tensor) -> Tensor:
     return vectors.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
 
 
-def _tikhonov(steps: Tensor, regularisation: float) -> Tensor:
-    """Tikhonov solution of displacements ``(N, 2, H, W)`` in grid steps."""
-    hat_x, hat_y = torch.fft.rfft2(periodic_component(steps)).unbind(dim=1)
-    shape = (steps.shape[-2], steps.shape[-1])
-    hats = scaled_modes(hat_x, hat_y, shape, tikhonov_gains(regularisation))
-    solution: Tensor = torch.fft.irfft2(torch.stack(hats, dim=1), s=shape)
-    return solution
+def _tikhonov(both: Tensor) -> Tensor:
+    """Tikhonov solutions of the residual and of the displacement.
+
+    Parameters
+    ----------
+    both : tensor of shape (2, N, 2, H, W)
+        Residual and displacement, in grid steps.
+
+    Returns
+    -------
+    tensor of shape (2, N, 2, H, W)
+        With the two `_REGULARISATIONS`.
+    """
+    shape = (both.shape[-2], both.shape[-1])
+    hat_x, hat_y = torch.fft.rfft2(periodic_component(both)).unbind(dim=2)
+    hats = scaled_modes(hat_x, hat_y, shape, lambda _: _gains(shape))
+    solutions: Tensor = torch.fft.irfft2(torch.stack(hats, dim=2), s=shape)
+    return solutions
+
+
+@lru_cache(maxsize=16)
+def _gains(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Longitudinal and transverse factors of both, ``(2, 1, H, W // 2 + 1)``."""
+    k_x, k_y = np.fft.rfftfreq(shape[1]), np.fft.fftfreq(shape[0])
+    k = 2 * np.pi * np.hypot(k_x[None, :], k_y[:, None])
+    pairs = [tikhonov_gains(parameter)(k) for parameter in _REGULARISATIONS]
+    along, across = (np.stack(parts)[:, None] for parts in zip(*pairs, strict=True))
+    return along, across
