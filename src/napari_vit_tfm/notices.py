@@ -13,6 +13,7 @@ from napari_vit_tfm.config import (
     MOST_FILLED_HOLES,
     MOST_HOLES,
     PreparationConfig,
+    ReconstructionConfig,
     WindowConfig,
 )
 from napari_vit_tfm.displacement.checks import FrameChecks
@@ -34,6 +35,7 @@ from napari_vit_tfm.fields import (
     TractionStack,
 )
 from napari_vit_tfm.trust.gauge import Familiarity, familiarity_in
+from napari_vit_tfm.trust.intervals import reason_without
 from napari_vit_tfm.trust.verdict import Verdict, verdicts_in_words, verdicts_of
 
 if TYPE_CHECKING:
@@ -234,3 +236,11 @@ def grid_notices(
             f"the field of {rows} x {columns} vectors is reconstructed in overlapping "
             f"windows of up to {side} x {side}"
         )
+
+
+def trust_notices(
+    method: ReconstructionMethod, config: ReconstructionConfig
+) -> Iterator[str]:
+    """Notices about what is asked for and not known about the trust in tractions."""
+    if config.uncertainty and (reason := reason_without(method)):
+        yield reason

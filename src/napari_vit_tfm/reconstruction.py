@@ -45,7 +45,12 @@ from napari_vit_tfm.fields import (
     without_drift,
 )
 from napari_vit_tfm.io import ResumableSink, open_resumable_traction
-from napari_vit_tfm.notices import FrameNotices, grid_notices, is_resampled
+from napari_vit_tfm.notices import (
+    FrameNotices,
+    grid_notices,
+    is_resampled,
+    trust_notices,
+)
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
@@ -462,6 +467,7 @@ class _Run:
     def batches(self, finished: FinishedFrames | None) -> Iterator[Batch]:
         """The batches that are finished, and then the others."""
         _tell(self._notify, grid_notices(self._prepared, self._method))
+        _tell(self._notify, trust_notices(self._method, self._config))
         start, total = 0, self._prepared.n_frames
         n_finished = 0 if finished is None else finished.n_frames
         while start < total:

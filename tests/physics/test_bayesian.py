@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.physics.bayesian import bayesian_fttc
-from napari_vit_tfm.physics.halfspace import displacement_of
+from napari_vit_tfm.physics.bayesian import (
+    bayesian_fttc,
+    posterior_gains,
+    posterior_variance,
+)
+from napari_vit_tfm.physics.evidence import Prior
+from napari_vit_tfm.physics.halfspace import Gains, displacement_of, filter_modes
+from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 from napari_vit_tfm.synthesis import synthesise
@@ -108,3 +116,28 @@ def test_rounded_displacements_are_regularised(step: float) -> None:
         rounded = np.round(field.astype(float) / step) * step
         found = np.stack(bayesian_fttc(rounded[..., 0], rounded[..., 1]), axis=-1)
         assert np.square(found - truth).sum() < 0.3 * np.square(truth).sum()
+
+
+@pytest.mark.parametrize("length", [0.0, 2.0])
+@pytest.mark.parametrize("shape", [(96, 96), (63, 80)])
+def test_the_posterior_of_gaussian_tractions_holds_the_stated_shares(
+    length: float, shape: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(4)
+    prior = Prior(np.array(0.01), np.array(length))
+    noise = Noise(np.array(0.05**2), np.array(0.5), np.array(True))
+
+    def root_of(power: Callable[[np.ndarray], np.ndarray]) -> Gains:
+        # No mean, of which the displacement says nothing.
+        return lambda k: (np.sqrt(power(k)) * (k > 0),) * 2
+
+    truth = filter_modes(*rng.normal(size=(2, *shape)), root_of(prior.power), pad=False)
+    clean = displacement_of(*truth, pad=False)
+    added = filter_modes(*rng.normal(size=(2, *shape)), root_of(noise.power), pad=False)
+    gains = posterior_gains(noise, prior)
+    found = filter_modes(*np.add(clean, added), gains, pad=False)
+    variances = posterior_variance(noise, gains, shape)
+    for a, b, variance in zip(found, truth, variances, strict=True):
+        errors = np.abs(a - b) / np.sqrt(variance)
+        assert abs((errors < 0.994).mean() - 0.68) < 0.03
+        assert abs((errors < 1.96).mean() - 0.95) < 0.015

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from napari_vit_tfm.models.layers import TokenisedField
+    from napari_vit_tfm.physics.spectrum import Noise
 
 
 class ReconstructionMethod(ABC):
@@ -107,6 +108,37 @@ class ReconstructionMethod(ABC):
         -------
         tensor of shape (N, 2, H, W)
         """
+
+    @property
+    def calibration(self) -> str:
+        """Name of the calibration of its intervals; empty if it tells none."""
+        return ""
+
+    def halfwidths(
+        self, displacement: Tensor, traction: Tensor, noise: Noise
+    ) -> Tensor:
+        """Half-widths of the intervals of tractions, before their calibration.
+
+        Parameters
+        ----------
+        displacement : tensor of shape (N, 2, H, W)
+            Displacements ``u / L``.
+        traction : tensor of shape (N, 2, H, W)
+            Tractions ``t / E`` that this method has computed from them.
+        noise : Noise
+            The noise of the displacements, of shape (N,).
+
+        Returns
+        -------
+        tensor of shape (N, 2, 2, H, W)
+            For each field, the levels 68% and 95%, and the components.
+
+        Raises
+        ------
+        ModelError
+            If the method tells none; its `calibration` is empty.
+        """
+        raise ModelError(f"{self.name} does not tell how sure its tractions are")
 
     def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
         """The method as a differentiable function in the neighbourhood of one field.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -15,10 +15,15 @@ from napari_vit_tfm.config import MAX_WHOLE_SIDE, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.base import NetworkMethod
+from napari_vit_tfm.models.intervals import calibration_name, scale_head_for
 from napari_vit_tfm.models.layers import TokenisedField
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.views import mean_over_views
 from napari_vit_tfm.provenance import file_sha256
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models.scale_head import ScaleHead
+    from napari_vit_tfm.physics.spectrum import Noise
 
 _FORMAT = "napari-vit-tfm physics ViT 4"
 
@@ -31,6 +36,9 @@ class PhysicsViTMethod(NetworkMethod):
     n_views : int
         Number of mirror images of each field over which tractions are averaged:
         1, 4 or 8.
+    scale_head : ScaleHead, optional
+        The head that tells the half-widths of this network's intervals; None if there
+        is none for it. It is small and runs on the CPU.
     """
 
     network: PhysicsViT
@@ -38,6 +46,21 @@ class PhysicsViTMethod(NetworkMethod):
     ignores_drift = True
     estimates_noise = True
     n_views: int = ReconstructionConfig.n_views
+    scale_head: ScaleHead | None = None
+
+    @property
+    def calibration(self) -> str:
+        """Name of the calibration of its intervals; empty without a scale head."""
+        return "" if self.scale_head is None else calibration_name(self.n_views)
+
+    def halfwidths(
+        self, displacement: Tensor, traction: Tensor, noise: Noise
+    ) -> Tensor:
+        """Half-widths of the intervals before their calibration, by the scale head."""
+        if self.scale_head is None:
+            return super().halfwidths(displacement, traction, noise)
+        found: Tensor = self.scale_head(displacement, traction, noise)
+        return found
 
     def traction(self, displacement: Tensor) -> Tensor:
         """Compute tractions ``t / E`` from displacements ``u / L``."""
@@ -127,4 +150,6 @@ def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMeth
         raise ModelError(
             f"{path}: a network of this project, but damaged ({reason})"
         ) from error
-    return PhysicsViTMethod(network, name=name or path.name, sha256=file_sha256(path))
+    method = PhysicsViTMethod(network, name=name or path.name, sha256=file_sha256(path))
+    method.scale_head = scale_head_for(method.sha256)
+    return method

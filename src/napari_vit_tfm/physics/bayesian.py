@@ -22,6 +22,7 @@ from napari_vit_tfm.physics.halfspace import (
     Gains,
     Response,
     filter_modes,
+    mean_squares,
 )
 from napari_vit_tfm.physics.spectrum import Noise, spectrum
 from napari_vit_tfm.physics.tikhonov import periodic_component
@@ -151,3 +152,74 @@ def posterior_gains(
         return along, across
 
     return gains
+
+
+def posterior_variance(
+    noise: Noise,
+    gains: Gains,
+    shape: tuple[int, int],
+    *,
+    response: Response = REFERENCE_RESPONSE,
+) -> tuple[Array, Array]:
+    """Variance of the tractions about the solution of a regularised inversion.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise of the displacement.
+    gains : callable
+        The filter from displacement to traction: `posterior_gains`, or
+        `tikhonov.tikhonov_gains`, which is the posterior mean under a Gaussian prior,
+        too.
+    shape : tuple of int
+        Rows and columns of the field.
+    response : callable, keyword-only
+        The response of the gel. The default is the reference gel.
+
+    Returns
+    -------
+    x, y : arrays of shape (...)
+        Posterior variance of each component of ``t / E``. It is the same at every
+        node.
+
+    Notes
+    -----
+    With the response ``g``, the power ``n`` of the noise and ``p`` of the tractions,
+    the posterior mean of a mode is ``g / (g^2 + n / p)`` times the displacement, and
+    its variance is ``n / (g^2 + n / p)``. The filter therefore implies the prior. The
+    mean traction, of which the displacement says nothing, is left out.
+
+    Examples
+    --------
+    More noise leaves the tractions less certain:
+
+    >>> import numpy as np
+    >>> from napari_vit_tfm.physics.bayesian import posterior_variance
+    >>> from napari_vit_tfm.physics.spectrum import Noise
+    >>> from napari_vit_tfm.physics.tikhonov import tikhonov_gains
+    >>> gains = tikhonov_gains(1.0)
+    >>> weak, strong = (
+    ...     Noise(np.array(variance), np.array(0.0), np.array(True))
+    ...     for variance in (0.01, 0.04)
+    ... )
+    >>> float(posterior_variance(strong, gains, (32, 32))[0]) / float(
+    ...     posterior_variance(weak, gains, (32, 32))[0]
+    ... )
+    4.0
+    """
+
+    def deviations(k: Array) -> tuple[Array, Array]:
+        safe = np.where(k > 0, k, 1.0)
+        power = noise.power(safe)
+        xp = array_namespace(power)
+        along, across = (
+            xp.sqrt(
+                power
+                * xp.asarray(gain, dtype=power.dtype, device=device(power))
+                / xp.asarray(own, dtype=power.dtype, device=device(power))
+            )
+            for gain, own in zip(gains(k), response(safe), strict=True)
+        )
+        return along, across
+
+    return mean_squares(deviations, shape)

@@ -103,6 +103,39 @@ def scaled_modes(
     )
 
 
+def mean_squares(gains: Gains, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Variance of white noise of variance 1 after a filter.
+
+    Parameters
+    ----------
+    gains : callable
+        As for `filter_modes`.
+    shape : tuple of int
+        Rows and columns of the field, ``(H, W)``.
+
+    Returns
+    -------
+    x, y : arrays of shape (...)
+        Variance of each component.
+    """
+    k, n_x, n_y, _ = _directions(shape)
+    height, width = shape
+    # Modes that stand for themselves and for the opposite wave vector.
+    weight = np.full(k.shape, 2.0)
+    weight[:, 0] = 1
+    if width % 2 == 0:
+        weight[:, -1] = 1
+    along, across = gains(k)
+    xp = array_namespace(along)
+    weight, squared_x, squared_y = (
+        xp.asarray(part, dtype=along.dtype, device=device(along))
+        for part in (weight / (height * width), n_x**2, n_y**2)
+    )
+    of_x = weight * (squared_x * along**2 + squared_y * across**2)
+    of_y = weight * (squared_y * along**2 + squared_x * across**2)
+    return xp.sum(of_x, axis=(-2, -1)), xp.sum(of_y, axis=(-2, -1))
+
+
 @lru_cache(maxsize=32)
 def _directions(shape: tuple[int, int]) -> tuple[FloatArray, ...]:
     """Wave numbers, unit wave vectors, and where the components are coupled."""

@@ -15,6 +15,7 @@ from napari_vit_tfm.fields import Companions, DisplacementStack, Records
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.gauge import familiarity, familiarity_records, judges
+from napari_vit_tfm.trust.intervals import reason_without, traction_intervals
 from napari_vit_tfm.trust.twins import allowance_of_twins
 from napari_vit_tfm.trust.whitening import (
     chi_squared,
@@ -80,33 +81,31 @@ def assess(
     """
     if not (config.residual or config.uncertainty):
         return Assessment()
-    steps = displacement.in_grid_steps()
-    found = forward_consistency(
-        steps, traction, substrate, spacing_um=displacement.spacing_um
-    )
+    steps, spacing_um = displacement.in_grid_steps(), displacement.spacing_um
+    found = forward_consistency(steps, traction, substrate, spacing_um=spacing_um)
     estimated = estimated_noise(steps)
+    companions: dict[str, FloatArray] = {}
     records = {"explained": found.explained, **noise_records(steps, estimated)}
     if judges(method.sha256):
         records |= familiarity_records(
             list(map(familiarity, steps, traction, found.model))
         )
-    if not config.residual:
-        return Assessment(records=records)
-    noise = clear_noise(estimated, displacement.grid_shape)
-    allowance = np.ones(len(steps))
-    if not method.leaves_known_residual:
-        allowance = allowance_of_twins(
-            displacement, found.model, noise, substrate, reconstruct
+    if config.residual:
+        noise = clear_noise(estimated, displacement.grid_shape)
+        records["chi_squared"] = chi_squared(found.residual, noise)
+        records["allowance"] = (
+            np.ones(len(steps))
+            if method.leaves_known_residual
+            else allowance_of_twins(
+                displacement, found.model, noise, substrate, reconstruct
+            )
         )
-    own_unit = np.float32(1 / displacement.grid_steps_per_unit())
-    return Assessment(
-        {
-            "displacement_model": found.model * own_unit,
-            "residual": found.residual * own_unit,
-        },
-        {
-            **records,
-            "chi_squared": chi_squared(found.residual, noise),
-            "allowance": allowance,
-        },
-    )
+        own_unit = np.float32(1 / displacement.grid_steps_per_unit())
+        companions["displacement_model"] = found.model * own_unit
+        companions["residual"] = found.residual * own_unit
+    if config.uncertainty and not reason_without(method):
+        narrow, wide = traction_intervals(
+            steps, traction, substrate, spacing_um=spacing_um, method=method
+        )
+        companions |= {"halfwidth_68": narrow, "halfwidth_95": wide}
+    return Assessment(companions, records)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
 
 from napari_vit_tfm.config import (
     BAYESIAN_FTTC,
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from napari_vit_tfm.physics.halfspace import Array, FloatArray
+    from napari_vit_tfm.physics.halfspace import FloatArray, Gains
+    from napari_vit_tfm.physics.spectrum import Noise
 
-    Solution = Callable[[Array, Array], tuple[Array, Array]]
-    """Function from the periodic components of a displacement, in grid steps, to the
-    traction ``t / E``."""
+_NORMAL = (0.994458, 1.959964)
+"""Half-widths of the central 68% and 95% intervals of a standard normal variable."""
+
+
+_LEAST_NOISE = 1e-3
+"""Smallest noise that the posterior assumes, relative to the displacement: no model of
+a field on a grid is more exact."""
 
 
 class _FourierMethod(ReconstructionMethod):
@@ -54,21 +60,69 @@ class _FourierMethod(ReconstructionMethod):
         """The filter with the parameters chosen for one field, ``(1, 2, H, W)``."""
         import torch
 
+        from napari_vit_tfm.physics.halfspace import filter_modes
         from napari_vit_tfm.physics.tikhonov import periodic_component
 
         x, y = _in_grid_steps(displacement.detach())[0].numpy()
-        solution = self._solution(x, y)
+        gains = self._gains(x, y)
 
         def traction(displacement: Tensor) -> Tensor:
             components = _in_grid_steps(displacement).unbind(dim=1)
             x, y = (periodic_component(component) for component in components)
-            found = torch.stack(solution(x, y), dim=1)
+            found = torch.stack(filter_modes(x, y, gains, pad=False), dim=1)
             return found.to(displacement.dtype).to(displacement.device)
 
         return traction
 
+    @property
+    def calibration(self) -> str:
+        """Name of the calibration; empty if a user has chosen the regularisation."""
+        return type(self).name if self.estimates_noise else ""
+
+    def halfwidths(
+        self, displacement: Tensor, traction: Tensor, noise: Noise
+    ) -> Tensor:
+        """Half-widths of the posterior that the filter implies; equal at all nodes."""
+        import torch
+
+        fields = _in_grid_steps(displacement).numpy()
+        in_steps = (displacement.shape[-1] - 1) ** 2
+        variances = noise.variance.double().cpu().numpy() * in_steps
+        lengths = noise.length.double().cpu().numpy()
+        deviations = np.array(
+            [
+                self._deviation(field, variance, length)
+                for field, variance, length in zip(
+                    fields, variances, lengths, strict=True
+                )
+            ]
+        )  # (N, 2)
+        both = np.multiply.outer(_NORMAL, deviations).swapaxes(0, 1)  # (N, 2, 2)
+        maps = torch.from_numpy(both).to(traction)[..., None, None]
+        return maps.expand(-1, -1, -1, *traction.shape[-2:])
+
+    def _deviation(
+        self, field: FloatArray, variance: FloatArray, length: FloatArray
+    ) -> FloatArray:
+        """Posterior standard deviation of each component, ``(2,)``.
+
+        Parameters
+        ----------
+        field : array of shape (2, H, W)
+            Displacement in grid steps.
+        variance, length : arrays of shape ()
+            Variance of its noise, in squared grid steps, and correlation length.
+        """
+        from napari_vit_tfm.physics.bayesian import posterior_variance
+        from napari_vit_tfm.physics.spectrum import Noise
+
+        least = (_LEAST_NOISE**2) * field.var(axis=(1, 2)).mean()
+        noise = Noise(np.maximum(variance, least), length, np.array(True))
+        shape = (field.shape[1], field.shape[2])
+        return np.sqrt(posterior_variance(noise, self._gains(*field), shape))
+
     @abstractmethod
-    def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
+    def _gains(self, x: FloatArray, y: FloatArray) -> Gains:
         """The filter for one displacement in grid steps, components ``(H, W)``."""
 
 
@@ -124,13 +178,16 @@ class FTTCMethod(_FourierMethod):
         if self.regularisation is None:
             self.reliable_side = MIN_AUTOMATIC_SIDE
 
-    def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
-        from napari_vit_tfm.physics.tikhonov import choose_regularisation, fttc
+    def _gains(self, x: FloatArray, y: FloatArray) -> Gains:
+        from napari_vit_tfm.physics.tikhonov import (
+            choose_regularisation,
+            tikhonov_gains,
+        )
 
         regularisation = self.regularisation
         if regularisation is None:
             regularisation = choose_regularisation(x, y)
-        return partial(fttc, regularisation=regularisation)
+        return tikhonov_gains(regularisation)
 
 
 @register(BAYESIAN_FTTC, words="Bayesian FTTC (no network)", is_classical=True)
@@ -140,8 +197,7 @@ class BayesianFTTCMethod(_FourierMethod):
     name = BAYESIAN_FTTC
     reliable_side = MIN_AUTOMATIC_SIDE
 
-    def _solution(self, x: FloatArray, y: FloatArray) -> Solution:
+    def _gains(self, x: FloatArray, y: FloatArray) -> Gains:
         from napari_vit_tfm.physics.bayesian import bayesian_gains
-        from napari_vit_tfm.physics.halfspace import filter_modes
 
-        return partial(filter_modes, gains=bayesian_gains(x, y), pad=False)
+        return bayesian_gains(x, y)

@@ -1,0 +1,310 @@
+"""Intervals of tractions: half-widths that hold the stated share of the truths.
+
+The half-widths that a method tells (`ReconstructionMethod.halfwidths`) leave out errors
+that it does not know. They are multiplied by factors that were measured on simulated
+fields, of kinds that no method was made with: split-conformal prediction [1]_ in groups
+of fields with similar noise and nodes with similar tractions. The groups are told from
+the result, never from the truth. A bundled file holds the factors of the bundled
+network and of the classical methods.
+
+References
+----------
+.. [1] A. N. Angelopoulos, S. Bates, "Conformal prediction: a gentle introduction",
+   Found. Trends Mach. Learn. 16, 494-591 (2023).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from napari_vit_tfm.config import BUNDLED_MODEL
+from napari_vit_tfm.errors import ModelError
+from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig
+from napari_vit_tfm.physics.spectrum import Noise, estimate_noise
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models.base import ReconstructionMethod
+
+_FORMAT = "napari-vit-tfm intervals 1"
+
+_PARTS = ("noise", "ratio", "factors")
+"""What a calibration consists of."""
+
+_LEAST_NOISE = 1e-4
+_LEAST_RATIO = 1e-3
+
+LEVELS = (0.68, 0.95)
+"""Shares of the truths that the intervals hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Factors of a method's half-widths, by noise and by traction.
+
+    They are interpolated between the entries of the table, and constant beyond them.
+
+    Parameters
+    ----------
+    noise : tensor of shape (K,)
+        Logarithms of the estimated noise relative to the displacement, increasing.
+    ratio : tensor of shape (M,)
+        Logarithms of the traction's magnitude relative to the method's 95% half-width,
+        increasing: from no traction to a strong one.
+    factors : tensor of shape (2, K, M)
+        Factors of the 68% and of the 95% half-width.
+    """
+
+    noise: Tensor
+    ratio: Tensor
+    factors: Tensor
+
+    def apply(self, noise: Tensor, traction: Tensor, halfwidths: Tensor) -> Tensor:
+        """Multiply half-widths by their factors.
+
+        Parameters
+        ----------
+        noise : tensor of shape (N,)
+            Noise of the displacements; see `relative_noise`.
+        traction : tensor of shape (N, 2, H, W)
+            Tractions ``t / E``.
+        halfwidths : tensor of shape (N, 2, 2, H, W)
+            Those of the method, by level and component.
+
+        Returns
+        -------
+        tensor of shape (N, 2, 2, H, W)
+        """
+        of_noise = hat_weights(noise, self.noise)  # (N, K)
+        of_ratio = hat_weights(
+            relative_magnitude(traction, halfwidths), self.ratio
+        )  # (N, H, W, M)
+        logarithms = self.factors.to(traction).log()
+        of_field = torch.einsum("nk,lkm->nlm", of_noise, logarithms)
+        factor = torch.einsum("nhwm,nlm->nlhw", of_ratio, of_field)
+        return halfwidths * factor.exp()[:, :, None]
+
+
+def noise_of(displacement: Tensor) -> Noise:
+    """Estimated noise of displacements ``(N, 2, H, W)``, in their unit."""
+    about_mean = displacement - displacement.mean(dim=(2, 3), keepdim=True)
+    return estimate_noise(*about_mean.unbind(dim=1))
+
+
+def relative_noise(displacement: Tensor, noise: Noise) -> Tensor:
+    """Logarithm of the noise relative to the displacement, ``(N,)``.
+
+    It is at least that of a ten-thousandth.
+    """
+    about_mean = displacement - displacement.mean(dim=(2, 3), keepdim=True)
+    rms = about_mean.square().mean(dim=(1, 2, 3)).sqrt()
+    relative = noise.standard_deviation() / torch.where(rms > 0, rms, 1.0)
+    logarithm: Tensor = relative.clamp_min(_LEAST_NOISE).log()
+    return logarithm
+
+
+def relative_magnitude(traction: Tensor, halfwidths: Tensor) -> Tensor:
+    """Logarithm of the magnitude relative to the 95% half-width, ``(N, H, W)``.
+
+    The half-width is the larger one of the two components. Where it is zero, there is
+    no traction.
+    """
+    wide = halfwidths[:, 1].amax(dim=1)
+    magnitude = traction.square().sum(dim=1).sqrt()
+    ratio = magnitude / torch.where(wide > 0, wide, 1.0)
+    return ratio.clamp_min(_LEAST_RATIO).log()
+
+
+def hat_weights(values: Tensor, knots: Tensor) -> Tensor:
+    """Weights of linear interpolation between increasing knots.
+
+    Parameters
+    ----------
+    values : tensor of shape (...)
+        Values; those beyond the knots count as the last knot.
+    knots : tensor of shape (K,)
+        The knots.
+
+    Returns
+    -------
+    tensor of shape (..., K)
+        At most two of them are not zero, and their sum is 1.
+    """
+    knots = knots.to(values)
+    inside = values.clamp(float(knots[0]), float(knots[-1])).contiguous()
+    right = torch.searchsorted(knots, inside).clamp(1, len(knots) - 1)
+    low, high = knots[right - 1], knots[right]
+    share = ((inside - low) / (high - low))[..., None]
+    weights = torch.zeros((*values.shape, len(knots))).to(values)
+    weights.scatter_(-1, (right - 1)[..., None], 1 - share)
+    return weights.scatter_(-1, right[..., None], share)
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """The scale head of a network, and calibrations of methods.
+
+    Parameters
+    ----------
+    network_sha256 : str
+        SHA-256 of the weights file of the network to which the head belongs.
+    head : ScaleHead
+        The head.
+    calibrations : mapping of str to Calibration
+        Calibrations by name; see `ReconstructionMethod.calibration`.
+    """
+
+    network_sha256: str
+    head: ScaleHead
+    calibrations: Mapping[str, Calibration]
+
+
+def calibration_name(n_views: int) -> str:
+    """Name of the calibration of the bundled network with this many views."""
+    return BUNDLED_MODEL if n_views == 1 else f"{BUNDLED_MODEL} {n_views} views"
+
+
+def save_intervals(
+    path: str | Path, intervals: Intervals, *, record: Mapping[str, Any]
+) -> None:
+    """Write a scale head and calibrations as a safetensors file.
+
+    Parameters
+    ----------
+    path : path
+        File to write. An existing file is replaced only by a complete one.
+    intervals : Intervals
+        What is written.
+    record : mapping, keyword-only
+        How it was made, stored as JSON in the header of the file.
+    """
+    tensors = {
+        f"head.{name}": tensor for name, tensor in intervals.head.state_dict().items()
+    }
+    for name, calibration in intervals.calibrations.items():
+        for part in _PARTS:
+            tensors[f"{part}.{name}"] = getattr(calibration, part)
+    header = {
+        "format": _FORMAT,
+        "network_sha256": intervals.network_sha256,
+        "head": json.dumps(asdict(intervals.head.config)),
+        "calibrations": json.dumps(list(intervals.calibrations)),
+        "record": json.dumps(dict(record)),
+    }
+    # Clones, because calibrations may share their knots.
+    whole = {
+        name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()
+    }
+    with replacing(Path(path)) as temporary:
+        save_file(whole, temporary, metadata=header)
+
+
+def load_intervals(path: str | Path) -> Intervals:
+    """Read a file written by `save_intervals`.
+
+    Raises
+    ------
+    ModelError
+        If the file was not written by `save_intervals`, or is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(f"{path}: not a safetensors file ({error})") from error
+    if header.get("format") != _FORMAT:
+        raise ModelError(f"{path}: not a file of intervals")
+    try:
+        head = ScaleHead(ScaleHeadConfig(**json.loads(header["head"])))
+        head.load_state_dict(
+            {
+                key.removeprefix("head."): tensor
+                for key, tensor in tensors.items()
+                if key.startswith("head.")
+            }
+        )
+        calibrations = {
+            name: Calibration(**{part: tensors[f"{part}.{name}"] for part in _PARTS})
+            for name in json.loads(header["calibrations"])
+        }
+        sha256 = header["network_sha256"]
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: a damaged file of intervals") from error
+    return Intervals(sha256, head.eval().requires_grad_(False), calibrations)
+
+
+def bundled_intervals() -> Intervals:
+    """The intervals that are part of the package."""
+    with as_file(files("napari_vit_tfm") / "weights" / "intervals.safetensors") as path:
+        return load_intervals(path)
+
+
+@cache
+def bundled_calibrations() -> Mapping[str, Calibration]:
+    """The calibrations that are part of the package, by name."""
+    return bundled_intervals().calibrations
+
+
+def scale_head_for(sha256: str) -> ScaleHead | None:
+    """The bundled head, if it belongs to the network of this SHA-256."""
+    intervals = bundled_intervals()
+    return intervals.head if intervals.network_sha256 == sha256 else None
+
+
+def has_intervals(method: ReconstructionMethod) -> bool:
+    """Whether the intervals of a method's tractions are known."""
+    return method.calibration in bundled_calibrations()
+
+
+def halfwidths(
+    method: ReconstructionMethod, displacement: Tensor, traction: Tensor
+) -> Tensor:
+    """Half-widths of the central 68% and 95% intervals of each component.
+
+    Parameters
+    ----------
+    method : ReconstructionMethod
+        A method that `has_intervals`.
+    displacement : tensor of shape (N, 2, H, W)
+        Displacements ``u / L``.
+    traction : tensor of shape (N, 2, H, W)
+        Tractions ``t / E`` that the method has computed from them.
+
+    Returns
+    -------
+    tensor of shape (N, 2, 2, H, W)
+        For each field, the levels 68% and 95%, and the components.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_vit_tfm.models import load
+    >>> from napari_vit_tfm.models.intervals import halfwidths
+    >>> from napari_vit_tfm.models.tensors import to_tensor
+    >>> from napari_vit_tfm.synthesis import synthesise
+    >>> made = synthesise(1, seed=0, shape=(48, 64))
+    >>> displacement, truth = to_tensor(made.displacement), to_tensor(made.traction)
+    >>> method = load("vit")
+    >>> with torch.inference_mode():
+    ...     traction = method.traction(displacement)
+    ...     narrow, wide = halfwidths(method, displacement, traction)[0]
+    >>> held = (traction - truth)[0].abs() < wide
+    >>> bool(held[truth[0] != 0].float().mean() > 0.8)
+    True
+    """
+    calibration = bundled_calibrations()[method.calibration]
+    noise = noise_of(displacement)
+    own = method.halfwidths(displacement, traction, noise)
+    return calibration.apply(relative_noise(displacement, noise), traction, own)

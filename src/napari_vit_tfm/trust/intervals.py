@@ -1,0 +1,104 @@
+"""How sure tractions are: intervals that hold the truth with a stated probability."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vit_tfm.fields import without_drift
+from napari_vit_tfm.physics import Substrate
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.models import ReconstructionMethod
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def traction_intervals(
+    steps: FloatArray,
+    traction: FloatArray,
+    substrate: Substrate | None = None,
+    *,
+    spacing_um: float | None = None,
+    method: ReconstructionMethod,
+) -> tuple[FloatArray, FloatArray]:
+    """Half-widths of the central 68% and 95% intervals of each component.
+
+    They hold the errors of the reconstruction and of the displacement's noise, as far
+    as it is random. They do not hold an error of Young's modulus.
+
+    Parameters
+    ----------
+    steps : array of shape (T, H, W, 2)
+        Measured displacement, in grid steps, finite.
+    traction : array of shape (T, H, W, 2)
+        Tractions ``t / E`` that the method has computed from it.
+    substrate : Substrate, optional
+        The gel; by default the reference gel.
+    spacing_um : float, keyword-only, optional
+        Distance between neighbouring vectors; required for a gel of finite thickness.
+    method : ReconstructionMethod, keyword-only
+        The method.
+
+    Returns
+    -------
+    halfwidth_68, halfwidth_95 : arrays of shape (T, H, W, 2)
+        As ``t / E``; zero for a frame without displacement.
+
+    Raises
+    ------
+    ModelError
+        If the intervals of the method are not known; see `reason_without`.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.models import load
+    >>> from napari_vit_tfm.synthesis import synthesise
+    >>> from napari_vit_tfm.trust.intervals import traction_intervals
+    >>> made = synthesise(1, seed=0, shape=(32, 40))
+    >>> steps = made.displacement * 39
+    >>> narrow, wide = traction_intervals(
+    ...     steps, made.traction, method=load("bayesian-fttc")
+    ... )
+    >>> narrow.shape, bool((narrow < wide).all())
+    ((1, 32, 40, 2), True)
+    """
+    import torch
+
+    from napari_vit_tfm.models.intervals import halfwidths
+    from napari_vit_tfm.models.precision import full_float32
+    from napari_vit_tfm.models.tensors import to_tensor
+
+    substrate = substrate or Substrate()
+    reference = substrate.to_reference(without_drift(steps), spacing_um=spacing_um)
+    displacement = to_tensor(reference / np.float32(steps.shape[2] - 1))
+    found = np.empty((2, *traction.shape), dtype=np.float32)
+    with torch.inference_mode(), full_float32():
+        # Frame by frame, so that large fields do not need much memory.
+        for number, frame in enumerate(to_tensor(traction)):
+            own = halfwidths(method, displacement[number, None], frame[None])
+            found[:, number] = np.moveaxis(own[0].numpy(), 1, -1)
+    return found[0], found[1]
+
+
+def reason_without(method: ReconstructionMethod) -> str:
+    """Why the intervals of a method's tractions are not known; empty if they are.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.models import load
+    >>> from napari_vit_tfm.trust.intervals import reason_without
+    >>> reason_without(load("vit"))
+    ''
+    """
+    from napari_vit_tfm.models.intervals import bundled_calibrations, has_intervals
+
+    if has_intervals(method):
+        return ""
+    known = ", ".join(bundled_calibrations())
+    return (
+        f"how sure the tractions of {method.name} are is not known: intervals have "
+        f"been measured only for {known}"
+    )

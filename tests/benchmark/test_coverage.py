@@ -1,0 +1,96 @@
+"""Coverage of intervals on held-out fields, and its calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.benchmark.calibration import calibrate, calibration_fields
+from napari_vit_tfm.benchmark.coverage import Coverage, coverage_of_kinds
+from napari_vit_tfm.models import load
+from napari_vit_tfm.models.base import ReconstructionMethod
+from napari_vit_tfm.models.intervals import noise_of, relative_noise
+from napari_vit_tfm.physics.spectrum import Noise
+
+
+@pytest.fixture
+def truth() -> np.ndarray:
+    truth = np.zeros((10, 10, 2))
+    truth[:5, :5] = 1.0
+    return truth
+
+
+def test_scores_of_a_known_case(truth: np.ndarray) -> None:
+    traction = truth.copy()
+    traction[0, :5, 0] = 1.3
+    traction[9, 9] = 0.5
+    widths = np.stack([np.full(truth.shape, 0.1), np.full(truth.shape, 0.2)])
+    found = Coverage.of(traction, truth, widths)
+    assert found.held_68 == found.held_95 == pytest.approx(0.9)
+    assert found.above == pytest.approx(1 / 75)
+    # Width 0.4 everywhere; a tenth of the components misses by 0.1.
+    assert found.score == pytest.approx((0.4 + 0.1 * 40 * 0.1) / np.sqrt(2))
+
+
+def test_the_mean_leaves_out_what_is_not_defined() -> None:
+    full = np.ones((4, 4, 2))
+    widths = np.stack([full, full])
+    everywhere = Coverage.of(full, full, widths)
+    assert np.isnan(everywhere.above)
+    both = Coverage.mean([everywhere, Coverage(0.0, 0.5, 0.1, 1.0)])
+    assert both.held_95 == 0.75
+    assert both.above == 0.1
+
+
+@pytest.mark.parametrize("noise", ["0", "5%", "60%"])
+def test_the_network_s_intervals_hold_what_they_state(noise: str) -> None:
+    kinds = ("discs", "colony", "pads", "band", "fibres", "layer")
+    found = coverage_of_kinds(
+        {"vit": load("vit")},
+        kinds=kinds,
+        noises=(noise,),
+        n_fields=2,
+        seed=5,
+        shape=(64, 64),
+    )["vit"]
+    mean = Coverage.mean(list(found.values()))
+    assert 0.55 < mean.held_68 < 0.82
+    assert 0.87 < mean.held_95 < 0.99
+    assert mean.above < 0.08
+
+
+class Half(ReconstructionMethod):
+    """Finds half of the displacement, and says nothing about its error."""
+
+    name = "half"
+
+    def to(self, device: str | torch.device) -> Half:
+        return self
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        return displacement / 2
+
+    def halfwidths(
+        self, displacement: Tensor, traction: Tensor, noise: Noise
+    ) -> Tensor:
+        return torch.full((len(traction), 2, *traction.shape[1:]), 0.01)
+
+
+def test_calibration_makes_wrong_widths_right() -> None:
+    method = Half()
+    calibration = calibrate(method, calibration_fields(4, seed=1, kinds=("pads",)))
+    held = []
+    for field in calibration_fields(4, seed=1, kinds=("pads",)):
+        traction = method.traction(field.displacement)
+        noise = noise_of(field.displacement)
+        own = method.halfwidths(field.displacement, traction, noise)
+        level = relative_noise(field.displacement, noise)
+        widths = calibration.apply(level, traction, own)
+        inside = (traction - field.truth).abs()[:, None] <= widths
+        has_traction = (field.truth[0] != 0).any(dim=0)
+        held.append(inside[..., has_traction].float().mean(dim=(0, 2, 3)))
+    narrow, wide = torch.stack(held).mean(dim=0).tolist()
+    assert 0.6 < narrow < 0.75
+    assert 0.9 < wide < 0.98

@@ -1,0 +1,71 @@
+"""The scale head: any grid, any amplitude, no field."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from napari_vit_tfm.models.intervals import noise_of
+from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig, inputs_of
+
+
+@pytest.fixture
+def head() -> ScaleHead:
+    torch.manual_seed(0)
+    return ScaleHead(ScaleHeadConfig(channels=4, layers=1)).eval()
+
+
+def field(shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    displacement = 0.01 * torch.randn(2, 2, *shape, generator=generator)
+    return displacement, 0.1 * torch.randn(2, 2, *shape, generator=generator)
+
+
+def widths(head: ScaleHead, displacement: Tensor, traction: Tensor) -> Tensor:
+    found: Tensor = head(displacement, traction, noise_of(displacement))
+    return found
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (9, 13), (40, 32)])
+def test_any_grid(head: ScaleHead, shape: tuple[int, int]) -> None:
+    with torch.no_grad():
+        narrow, wide = widths(head, *field(shape)).unbind(dim=1)
+    assert narrow.shape == (2, 2, *shape)
+    assert (narrow > 0).all()
+    assert (wide > narrow).all()
+
+
+def test_half_widths_are_proportional_to_the_displacement(head: ScaleHead) -> None:
+    displacement, traction = field((24, 32))
+    with torch.no_grad():
+        once = widths(head, displacement, traction)
+        more = widths(head, 1000 * displacement, 1000 * traction)
+    torch.testing.assert_close(more, 1000 * once, rtol=1e-3, atol=0)
+
+
+def test_a_drift_changes_nothing(head: ScaleHead) -> None:
+    displacement, traction = field((24, 32))
+    drift = torch.tensor([0.02, -0.01])[:, None, None]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            widths(head, displacement + drift, traction),
+            widths(head, displacement, traction),
+            rtol=1e-3,
+            atol=1e-6,
+        )
+
+
+def test_each_field_for_itself(head: ScaleHead) -> None:
+    displacement, traction = field((24, 32))
+    with torch.no_grad():
+        together = widths(head, displacement, traction)
+        alone = widths(head, displacement[1:], traction[1:])
+    torch.testing.assert_close(together[1:], alone)
+
+
+def test_a_field_without_displacement_has_no_width(head: ScaleHead) -> None:
+    nothing = torch.zeros(1, 2, 16, 16)
+    with torch.no_grad():
+        assert not widths(head, nothing, nothing).any()
+    assert torch.isfinite(inputs_of(nothing, nothing, noise_of(nothing))[1]).all()
