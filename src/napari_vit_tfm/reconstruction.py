@@ -311,15 +311,10 @@ def reconstruct_batches(
     FieldError, ModelError, ConfigError, Cancelled
         As `reconstruct`.
     """
-    config = config or _config_of(method)
     run = _Run(
-        displacement,
-        substrate or Substrate(displacement.gel),
-        config,
-        method or load_method(config),
-        preparation or PreparationConfig(),
-        is_cancelled,
-        on_notice,
+        *(displacement, substrate, config, method, preparation),
+        is_cancelled=is_cancelled,
+        on_notice=on_notice,
     )
     yield from run.batches(finished)
 
@@ -382,15 +377,10 @@ def reconstruct_to_file(
     >>> read_traction("film.h5").n_frames
     3
     """
-    config = config or _config_of(method)
     run = _Run(
-        displacement,
-        substrate or Substrate(displacement.gel),
-        config,
-        method or load_method(config),
-        preparation or PreparationConfig(),
-        is_cancelled,
-        on_notice,
+        *(displacement, substrate, config, method, preparation),
+        is_cancelled=is_cancelled,
+        on_notice=on_notice,
     )
     sink: ResumableSink | None = None
     try:
@@ -416,39 +406,40 @@ class _Run:
     def __init__(
         self,
         displacement: Displacement,
-        substrate: Substrate,
-        config: ReconstructionConfig,
-        method: ReconstructionMethod,
-        preparation: PreparationConfig,
+        substrate: Substrate | None,
+        config: ReconstructionConfig | None,
+        method: ReconstructionMethod | None,
+        preparation: PreparationConfig | None,
+        *,
         is_cancelled: Callable[[], bool] | None,
         on_notice: Notify | None,
     ) -> None:
-        self._substrate = substrate
-        self._config = config
-        self._method = method
-        self._preparation = preparation
+        self._substrate = substrate or Substrate(displacement.gel)
+        self._config = config or _config_of(method)
+        self._method = method or load_method(self._config)
+        self._preparation = preparation or PreparationConfig()
         self._is_cancelled = is_cancelled
         self._notify = on_notice or _ignore
-        self._notices = FrameNotices(method, displacement, preparation)
+        self._notices = FrameNotices(self._method, displacement, self._preparation)
         # What is found takes time, and is not needed if nobody reads about it.
         on_checks = None if on_notice is None else self._notices.add
         self._on_traction = (
             _ignore if on_notice is None else self._notices.add_tractions
         )
-        self._frames = PreparedFrames(displacement, preparation, on_checks)
+        self._frames = PreparedFrames(displacement, self._preparation, on_checks)
         self._prepared = self._frames.stream()
-        check_grid(self._prepared, method)
-        self._device = resolve_device(config.device)
-        method.to(self._device)
+        check_grid(self._prepared, self._method)
+        self._device = resolve_device(self._config.device)
+        self._method.to(self._device)
         self._provenance = Provenance.of(
             displacement,
-            gel=substrate.gel,
-            preparation=preparation,
-            config=config,
+            gel=self._substrate.gel,
+            preparation=self._preparation,
+            config=self._config,
             device=self._device,
         )
-        self._size = max(1, config.batch_size)
-        self._in_windows = method.needs_windows(self._prepared.grid_shape)
+        self._size = max(1, self._config.batch_size)
+        self._in_windows = self._method.needs_windows(self._prepared.grid_shape)
 
     def determined_by(self) -> dict[str, Any]:
         """What determines the tractions, without device and batch size."""

@@ -593,7 +593,7 @@ def test_formats_for_tractions_only(
     assert told.endswith("expected one of .h5, .hdf5, .npz")
 
 
-FILM_FRAMES = 80
+FILM_FRAMES = 160
 
 
 @pytest.fixture

@@ -252,7 +252,7 @@ def test_real_keys_and_a_real_mouse_move(window, qtbot, weights, finish):
     assert dock.inspector.shown.patch == (0, 3)
     assert window.dims.current_step[0] == frame
     gallery = dock.panel.gallery
-    qtbot.waitUntil(lambda: gallery.isVisible() and len(gallery.names) == 4)
+    qtbot.waitUntil(lambda: gallery.isVisible() and len(gallery.names) == 5)
     tile = gallery.tile_rect(0).center().toPoint()
     qtbot.mouseClick(gallery, Qt.MouseButton.LeftButton, pos=tile)
     assert dock.inspector.shown.view.block == 0
