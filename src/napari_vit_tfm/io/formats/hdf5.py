@@ -13,6 +13,7 @@ import numpy as np
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.hdf5 import attributes_of, datasets_of, open_hdf5
 from napari_vit_tfm.io.pytraction import PytractionResults
 
 NAME = "HDF5"
@@ -50,7 +51,7 @@ class Hdf5File(FieldFile):
     def open(self, resources: ExitStack) -> None:
         """Open the file."""
         self._file = resources.enter_context(
-            h5py.File(self.path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+            open_hdf5(self.path, rdcc_nbytes=CHUNK_CACHE_BYTES)
         )
         self._pytraction = PytractionResults.found_in(self.path, self._file)
 
@@ -58,28 +59,25 @@ class Hdf5File(FieldFile):
         """All datasets, including those in groups, or the fields of pytraction."""
         if self._pytraction is not None:
             return self._pytraction.entries()
-        found: list[ArrayEntry] = []
-        file_attributes = plain_attributes(self._file.attrs)
+        of_file = self._attributes(self._file)
+        datasets = datasets_of(self.path, self._file)
+        return tuple(self._entry(*one, of_file) for one in datasets.items())
 
-        def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
-            if not isinstance(item, h5py.Dataset):
-                return
-            # A dataset with a null dataspace has no shape.
-            shape = tuple(item.shape or ())
-            attributes = file_attributes | plain_attributes(item.attrs)
-            found.append(
-                ArrayEntry(
-                    name=name,
-                    shape=shape,
-                    dtype=item.dtype.name,
-                    layout=field_layout(shape, item.dtype),
-                    is_original=name == ORIGINAL_NAME and "units" not in attributes,
-                    attributes=attributes,
-                )
-            )
+    def _entry(self, name: str, item: h5py.Dataset, of_file: Attributes) -> ArrayEntry:
+        # A dataset with a null dataspace has no shape.
+        shape = tuple(item.shape or ())
+        attributes = {**of_file, **self._attributes(item)}
+        return ArrayEntry(
+            name=name,
+            shape=shape,
+            dtype=item.dtype.name,
+            layout=field_layout(shape, item.dtype),
+            is_original=name == ORIGINAL_NAME and "units" not in attributes,
+            attributes=attributes,
+        )
 
-        self._file.visititems(add)
-        return tuple(found)
+    def _attributes(self, item: h5py.File | h5py.Dataset) -> dict[str, Any]:
+        return plain_attributes(attributes_of(self.path, item))
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Values of a dataset or a field, or of some of its frames."""
