@@ -87,54 +87,64 @@ def datasets_of(path: Path, file: h5py.File) -> dict[str, h5py.Dataset]:
     FieldFileError
         If a part of the data is in another file, or the file has too many objects.
     """
-    found: dict[str, h5py.Dataset] = {}
-    visited = set()
-    n_objects = 0
+    search = _Search(path)
+    search.visit(file, "", depth=0)
+    return search.datasets
 
-    def visit(group: h5py.Group, prefix: str, depth: int) -> None:
-        nonlocal n_objects
+
+class _Search:
+    """Visits the groups of a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.datasets: dict[str, h5py.Dataset] = {}
+        self._path = path
+        self._visited: set[int] = set()
+        self._n_objects = 0
+
+    def visit(self, group: h5py.Group, prefix: str, *, depth: int) -> None:
+        """Find the datasets of a group, unless it was visited before."""
         address = h5py.h5o.get_info(group.id).addr
-        if address in visited:
+        if address in self._visited:
             return
-        visited.add(address)
+        self._visited.add(address)
         if depth > MOST_NESTED:
             raise FieldFileError(
-                f"{path}: {MOST_NESTED} groups are nested in each other, which is more "
-                "than files of fields have"
+                f"{self._path}: more than {MOST_NESTED} groups are nested in each "
+                "other, which no file of fields needs"
             )
-        for raw in _links(path, group):
-            n_objects += 1
-            if n_objects > MOST_OBJECTS:
-                raise _too_many(path)
+        for raw in self._links(group):
             link = group.id.links.get_info(raw).type
             name = prefix + raw.decode(errors="replace")
             if link == h5py.h5l.TYPE_EXTERNAL:
-                raise _elsewhere(path, name)
-            if link != h5py.h5l.TYPE_HARD:
-                continue
-            item = group[raw]
-            if isinstance(item, h5py.Group):
-                visit(item, f"{name}/", depth + 1)
-            elif isinstance(item, h5py.Dataset):
-                if _is_elsewhere(item):
-                    raise _elsewhere(path, name)
-                found[name] = item
+                raise _elsewhere(self._path, name)
+            if link == h5py.h5l.TYPE_HARD:
+                self._add(group[raw], name, depth)
 
-    visit(file, "", 0)
-    return found
+    def _add(self, item: object, name: str, depth: int) -> None:
+        if isinstance(item, h5py.Group):
+            self.visit(item, f"{name}/", depth=depth + 1)
+        elif isinstance(item, h5py.Dataset):
+            if _is_elsewhere(item):
+                raise _elsewhere(self._path, name)
+            self.datasets[name] = item
 
+    def _links(self, group: h5py.Group) -> list[bytes]:
+        """Names of the links of a group. A damaged list may have no end."""
+        names: list[bytes] = []
 
-def _links(path: Path, group: h5py.Group) -> list[bytes]:
-    """Names of the links of a group. A damaged list may have no end."""
-    names: list[bytes] = []
+        def add(name: bytes) -> bool | None:
+            names.append(name)
+            # True ends the iteration.
+            return self._n_objects + len(names) > MOST_OBJECTS or None
 
-    def add(name: bytes) -> None:
-        names.append(name)
-        if len(names) > MOST_OBJECTS:
-            raise _too_many(path)
-
-    group.id.links.iterate(add)
-    return names
+        group.id.links.iterate(add)
+        self._n_objects += len(names)
+        if self._n_objects > MOST_OBJECTS:
+            raise FieldFileError(
+                f"{self._path}: there are more than {MOST_OBJECTS} groups and "
+                "datasets, which no file of fields needs"
+            )
+        return names
 
 
 def _is_elsewhere(dataset: h5py.Dataset) -> bool:
@@ -147,13 +157,6 @@ def _elsewhere(path: Path, name: str) -> FieldFileError:
     return FieldFileError(
         f"{path}: {name} is in another file, which is not opened, since a missing part "
         "would be read as zeros: store all data in one file"
-    )
-
-
-def _too_many(path: Path) -> FieldFileError:
-    return FieldFileError(
-        f"{path}: there are more than {MOST_OBJECTS} groups and datasets, which is "
-        "more than files of fields have"
     )
 
 

@@ -1,7 +1,7 @@
 """Check of MATLAB files of version 5 before scipy reads them.
 
-scipy trusts the sizes and types in the tags of such a file. A single wrong byte can make
-it read memory that is not its own, which ends the process. `check_headers` and
+scipy trusts the sizes and types in the tags of such a file. A single wrong byte can
+make it read memory that is not its own, which ends the process. `check_headers` and
 `check_variable` read the tags themselves.
 
 References
@@ -16,8 +16,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO
-
 
 _HEADER_BYTES = 128
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
@@ -273,16 +273,21 @@ def _check_array(array: _Part, depth: int) -> None:
         _check_characters(array, header.size)
     elif header.kind == _SPARSE:
         _check_sparse(array, header)
-    elif header.kind == _CELL:
-        _check_arrays(array, header.size, depth)
-    elif header.kind in (_STRUCT, _OBJECT):
-        if header.kind == _OBJECT:
-            array.element(_MOST_NAME_BYTES)
-        _check_arrays(array, header.size * _n_fields(array), depth)
-    elif header.kind == _FUNCTION:
-        _check_arrays(array, 1, depth)
     else:
+        _check_arrays(array, _n_arrays(array, header), depth)
+
+
+def _n_arrays(array: _Part, header: _Header) -> int:
+    """Number of arrays in an array."""
+    if header.kind == _CELL:
+        return header.size
+    if header.kind == _FUNCTION:
+        return 1
+    if header.kind == _OBJECT:
+        array.element(_MOST_NAME_BYTES)
+    elif header.kind != _STRUCT:
         raise _Damaged(f"an array of class {header.kind}, which is not read")
+    return header.size * _n_fields(array)
 
 
 def _check_length(array: _Part, size: int, bytes_of: dict[int, int]) -> None:
@@ -304,7 +309,7 @@ def _check_sparse(array: _Part, header: _Header) -> None:
     n_rows, n_columns = header.shape[:2]
     rows = array.numbers(_INT32, array.left // 4)
     starts = array.numbers(_INT32, n_columns + 1)
-    is_ordered = all(a <= b for a, b in zip(starts, starts[1:], strict=False))
+    is_ordered = all(a <= b for a, b in pairwise(starts))
     if (
         len(starts) != n_columns + 1
         or starts[0] != 0
