@@ -70,7 +70,7 @@ FLAGS, SHAPE, VALUES = 136, 152, 176
         (VALUES, 255, "96 bytes of type 255"),
         (VALUES + 4, 2**31, "announced"),
         (FLAGS + 8, 77, "class 77"),
-        (FLAGS, 9, "type 9 of 8 bytes, expected 6"),
+        (FLAGS, 9, "type 9 of 8 bytes for whole"),
         (132, 2**31 - 1, "a variable of type 14"),
         (128, 3, "a variable of type 3"),
     ],

@@ -23,8 +23,9 @@ _HEADER_BYTES = 128
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
 
 _MATRIX, _COMPRESSED = 14, 15
-_INT8, _INT32, _UINT32 = 1, 5, 6
 _UTF8 = 16
+_NAMES = (1, _UTF8)
+_WHOLE_NUMBERS = (5, 6)
 _BYTES_OF_NUMBER = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
 _BYTES_OF_CHARACTER = {1: 1, 2: 1, 3: 2, 4: 2, _UTF8: 1, 17: 2, 18: 4}
 
@@ -128,13 +129,20 @@ class _Part:
         # The padding of the last element may be missing.
         self.skip(min(self.left, 4 - n_bytes if is_short else -n_bytes % 8))
 
-    def numbers(self, kind: int, most: int) -> tuple[int, ...]:
-        """The next element, which has 32-bit numbers of a type."""
-        found, content = self.element(4 * most)
-        if found != kind or len(content) % 4:
-            raise _Damaged(f"type {found} of {len(content)} bytes, expected {kind}")
-        code = "i" if kind == _INT32 else "I"
-        return struct.unpack(f"{self.order}{len(content) // 4}{code}", content)
+    def numbers(self, most: int) -> tuple[int, ...]:
+        """The next element, which has 32-bit whole numbers."""
+        kind, content = self.element(4 * most)
+        if kind not in _WHOLE_NUMBERS or len(content) % 4:
+            raise _Damaged(f"type {kind} of {len(content)} bytes for whole numbers")
+        # Some programs write small positive numbers as unsigned ones.
+        return struct.unpack(f"{self.order}{len(content) // 4}i", content)
+
+    def name(self, most_bytes: int = _MOST_NAME_BYTES) -> bytes:
+        """The next element, which has a name or several."""
+        kind, content = self.element(most_bytes)
+        if kind not in _NAMES:
+            raise _Damaged(f"a name of type {kind}")
+        return content
 
 
 class _Inflated:
@@ -244,19 +252,16 @@ def _array_in(part: _Part) -> _Part:
 
 
 def _header(array: _Part) -> _Header:
-    flags = array.numbers(_UINT32, 2)
+    flags = array.numbers(2)
     if len(flags) != 2:
         raise _Damaged(f"{len(flags)} flags")
     kind, is_complex = flags[0] & 0xFF, bool(flags[0] & _IS_COMPLEX)
     if kind == _OPAQUE:
-        return _Header(kind, False, (), array.element(_MOST_NAME_BYTES)[1].decode())
-    shape = array.numbers(_INT32, _MOST_AXES)
+        return _Header(kind, False, (), array.name().decode("latin-1"))
+    shape = array.numbers(_MOST_AXES)
     if len(shape) < 2 or min(shape) < 0:
         raise _Damaged(f"the shape {shape}")
-    name_kind, name = array.element(_MOST_NAME_BYTES)
-    if name_kind != _INT8:
-        raise _Damaged(f"a name of type {name_kind}")
-    return _Header(kind, is_complex, shape, name.decode("latin-1"))
+    return _Header(kind, is_complex, shape, array.name().decode("latin-1"))
 
 
 def _check_array(array: _Part, depth: int) -> None:
@@ -283,8 +288,12 @@ def _n_arrays(array: _Part, header: _Header) -> int:
         return header.size
     if header.kind == _FUNCTION:
         return 1
+    if header.kind == _OPAQUE:
+        for _ in range(2):
+            array.name()
+        return 1
     if header.kind == _OBJECT:
-        array.element(_MOST_NAME_BYTES)
+        array.name()
     elif header.kind != _STRUCT:
         raise _Damaged(f"an array of class {header.kind}, which is not read")
     return header.size * _n_fields(array)
@@ -301,14 +310,16 @@ def _check_characters(array: _Part, size: int) -> None:
     width = _BYTES_OF_CHARACTER.get(kind)
     # One character has up to four bytes in UTF-8.
     most = 4 * size if kind == _UTF8 else size * (width or 0)
-    if width is None or n_bytes > most or n_bytes < min(size, most):
+    # The blanks of a short text may be left out altogether.
+    is_too_short = n_bytes < min(size, most) and (n_bytes or size > _MOST_NAME_BYTES)
+    if width is None or n_bytes > most or is_too_short:
         raise _Damaged(f"{n_bytes} bytes of type {kind} for {size} characters")
 
 
 def _check_sparse(array: _Part, header: _Header) -> None:
     n_rows, n_columns = header.shape[:2]
-    rows = array.numbers(_INT32, array.left // 4)
-    starts = array.numbers(_INT32, n_columns + 1)
+    rows = array.numbers(array.left // 4)
+    starts = array.numbers(n_columns + 1)
     is_ordered = all(a <= b for a, b in pairwise(starts))
     if (
         len(starts) != n_columns + 1
@@ -320,18 +331,18 @@ def _check_sparse(array: _Part, header: _Header) -> None:
         raise _Damaged("the indices of a sparse matrix")
     for _ in range(1 + header.is_complex):
         kind, n_bytes = array.skip_element()
-        width = _BYTES_OF_NUMBER.get(kind)
-        if width is None or n_bytes < starts[-1] * width:
+        # MATLAB calls the bytes of a logical matrix doubles.
+        if kind not in _BYTES_OF_NUMBER or n_bytes < starts[-1]:
             raise _Damaged(f"{n_bytes} bytes of type {kind} in a sparse matrix")
 
 
 def _n_fields(array: _Part) -> int:
     """Number of fields of a struct, whose names are left out."""
-    lengths = array.numbers(_INT32, 1)
+    lengths = array.numbers(1)
     if len(lengths) != 1 or not 0 < lengths[0] <= _MOST_NAME_BYTES:
         raise _Damaged(f"{lengths} bytes for the name of a field")
-    kind, names = array.element(_MOST_FIELDS * lengths[0])
-    if kind != _INT8 or len(names) % lengths[0]:
+    names = array.name(_MOST_FIELDS * lengths[0])
+    if len(names) % lengths[0]:
         raise _Damaged("the names of fields")
     return len(names) // lengths[0]
 
