@@ -22,6 +22,7 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.hdf5 import attributes_of, datasets_of, open_hdf5
 from napari_vit_tfm.io.pytraction import PytractionResults
 
 NAME = "HDF5"
@@ -67,33 +68,30 @@ class Hdf5File(FieldFile):
         """All datasets, including those in groups, or the fields of pytraction."""
         if self._pytraction is not None:
             return self._pytraction.entries()
-        found: list[ArrayEntry] = []
-        file_attributes = plain_attributes(self._file.attrs)
+        of_file = self._attributes(self._file)
+        datasets = datasets_of(self.path, self._file)
+        return tuple(self._entry(*one, of_file) for one in datasets.items())
 
-        def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
-            if not isinstance(item, h5py.Dataset):
-                return
-            # A dataset with a null dataspace has no shape.
-            shape = tuple(item.shape or ())
-            notes: tuple[str, ...] = ()
-            if self._n_done is not None and name not in NOT_OF_FRAMES:
-                notes = (f"unfinished: {self._n_done} of {shape[0]} frames are there",)
-                shape = (self._n_done, *shape[1:])
-            attributes = file_attributes | plain_attributes(item.attrs)
-            found.append(
-                ArrayEntry(
-                    name=name,
-                    shape=shape,
-                    dtype=item.dtype.name,
-                    layout=field_layout(shape, item.dtype),
-                    is_original=name == ORIGINAL_NAME and "units" not in attributes,
-                    attributes=attributes,
-                    notes=notes,
-                )
-            )
+    def _entry(self, name: str, item: h5py.Dataset, of_file: Attributes) -> ArrayEntry:
+        # A dataset with a null dataspace has no shape.
+        shape = tuple(item.shape or ())
+        notes: tuple[str, ...] = ()
+        if self._n_done is not None and name not in NOT_OF_FRAMES:
+            notes = (f"unfinished: {self._n_done} of {shape[0]} frames are there",)
+            shape = (self._n_done, *shape[1:])
+        attributes = {**of_file, **self._attributes(item)}
+        return ArrayEntry(
+            name=name,
+            shape=shape,
+            dtype=item.dtype.name,
+            layout=field_layout(shape, item.dtype),
+            is_original=name == ORIGINAL_NAME and "units" not in attributes,
+            attributes=attributes,
+            notes=notes,
+        )
 
-        self._file.visititems(add)
-        return tuple(found)
+    def _attributes(self, item: h5py.File | h5py.Dataset) -> dict[str, Any]:
+        return plain_attributes(attributes_of(self.path, item))
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Values of a dataset or a field, or of some of its frames."""
@@ -135,8 +133,8 @@ def _opened(path: Path) -> h5py.File:
     if path.name.endswith(PARTIAL_SUFFIX):
         # It fails if this process writes the file.
         with suppress(OSError):
-            return h5py.File(path, "r", locking=False)
-    return h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+            return open_hdf5(path, locking=False)
+    return open_hdf5(path, rdcc_nbytes=CHUNK_CACHE_BYTES)
 
 
 def _frames_done(file: h5py.File) -> int | None:

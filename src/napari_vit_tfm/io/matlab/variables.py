@@ -15,6 +15,8 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import AnyArray
+from napari_vit_tfm.io.hdf5 import open_hdf5
+from napari_vit_tfm.io.matlab.tags import check_headers, check_variable
 from napari_vit_tfm.io.matlab.values import Cell, Struct, Value
 
 # MATLAB's names of number types. The header does not tell whether an array is
@@ -109,7 +111,7 @@ def open_variables(path: Path, *, is_hdf5: bool, resources: ExitStack) -> Variab
         Closes the file.
     """
     if is_hdf5:
-        return _Hdf5Variables(path, resources.enter_context(h5py.File(path, "r")))
+        return _Hdf5Variables(path, resources.enter_context(open_hdf5(path)))
     return _ScipyVariables(path, resources.enter_context(path.open("rb")))
 
 
@@ -120,11 +122,13 @@ class _ScipyVariables(Variables):
         super().__init__(path)
         # scipy also accepts open files, which its type annotations lack.
         self._stream: Any = stream
+        self._positions: Mapping[str, int] = {}
 
     @cached_property
     def headers(self) -> Mapping[str, Header]:
         from scipy.io import whosmat
 
+        self._positions = check_headers(self._stream)
         return {
             name: Header(name, tuple(map(int, shape)), _DTYPES.get(kind, kind))
             for name, shape, kind in whosmat(self._stream)
@@ -137,6 +141,7 @@ class _ScipyVariables(Variables):
     def value(self, name: str) -> Value:
         from scipy.io import loadmat
 
+        check_variable(self._stream, self._positions[name])
         value = _from_scipy(loadmat(self._stream, variable_names=[name])[name])
         # MATLAB stores doubles that are whole numbers as integers, and scipy does not
         # convert them back: a field of zeros is read as uint8. Its option `mat_dtype`
@@ -151,6 +156,11 @@ class _ScipyVariables(Variables):
 
 
 def _from_scipy(value: Any) -> Value:
+    from scipy.sparse import issparse
+
+    if issparse(value):
+        # No program stores fields in it, and it may be huge if it is filled.
+        return Cell(())
     array = np.asarray(value)
     if array.ndim == 0 and array.item() is None:
         # A struct without fields.

@@ -1,0 +1,104 @@
+"""Tests of HDF5 files that are not trusted."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.io import read_displacement
+from napari_vit_tfm.io.hdf5 import (
+    MOST_ATTRIBUTE_BYTES,
+    MOST_ATTRIBUTES,
+    MOST_NESTED,
+    attributes_of,
+    datasets_of,
+)
+
+SHAPE = (2, 8, 9, 2)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file to write."""
+    return tmp_path / "field.h5"
+
+
+def test_external_link_is_not_followed(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["displacement"] = h5py.ExternalLink("other.h5", "/displacement")
+    with pytest.raises(FieldFileError, match="displacement is in another file"):
+        read_displacement(path)
+
+
+def test_virtual_dataset_is_refused(path: Path) -> None:
+    layout = h5py.VirtualLayout(SHAPE, dtype="f4")
+    layout[:] = h5py.VirtualSource("missing.h5", "displacement", shape=SHAPE)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("displacement", layout)
+    with pytest.raises(FieldFileError, match="a missing part would be read as zeros"):
+        read_displacement(path)
+
+
+def test_virtual_dataset_of_itself_is_refused(path: Path) -> None:
+    layout = h5py.VirtualLayout(SHAPE, dtype="f4")
+    layout[:] = h5py.VirtualSource(".", "displacement", shape=SHAPE)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("displacement", layout)
+    with pytest.raises(FieldFileError, match="in another file"):
+        read_displacement(path)
+
+
+def test_external_storage_is_refused(path: Path) -> None:
+    storage = [(str(path.with_suffix(".raw")), 0, h5py.h5f.UNLIMITED)]
+    with h5py.File(path, "w") as file:
+        file.create_dataset("displacement", SHAPE, "f4", external=storage)
+    with pytest.raises(FieldFileError, match="in another file"):
+        read_displacement(path)
+
+
+def test_groups_that_contain_each_other(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        inner = file.create_group("outer/inner")
+        inner["outer"] = file["outer"]
+        inner["displacement"] = np.zeros(SHAPE)
+        assert list(datasets_of(path, file)) == ["outer/inner/displacement"]
+
+
+def test_links_within_the_file_are_not_followed(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["displacement"] = np.zeros(SHAPE)
+        file["again"] = h5py.SoftLink("/displacement")
+        file["never"] = h5py.SoftLink("/never")
+    assert read_displacement(path, unit="um").n_frames == SHAPE[0]
+
+
+def test_deep_nesting_is_refused(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["/".join(["group"] * (MOST_NESTED + 2))] = np.zeros(SHAPE)
+    with pytest.raises(FieldFileError, match="nested in each other"):
+        read_displacement(path)
+
+
+def test_many_objects_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_vit_tfm.io.hdf5.MOST_OBJECTS", 5)
+    with h5py.File(path, "w") as file:
+        for number in range(6):
+            file.create_group(str(number))
+    with pytest.raises(FieldFileError, match="more than 5 groups and datasets"):
+        read_displacement(path)
+
+
+def test_attributes_within_limits(path: Path) -> None:
+    with h5py.File(path, "w", libver="latest") as file:
+        file["a"] = np.zeros(3)
+        attributes = file["a"].attrs
+        attributes["units"] = "um"
+        attributes["empty"] = h5py.Empty("f8")
+        attributes["large"] = np.zeros(MOST_ATTRIBUTE_BYTES // 8 + 1)
+        assert set(attributes_of(path, file["a"])) == {"units", "empty"}
+        for number in range(MOST_ATTRIBUTES):
+            attributes[str(number)] = number
+        with pytest.raises(FieldFileError, match=f"expected at most {MOST_ATTRIBUTES}"):
+            attributes_of(path, file["a"])
