@@ -677,6 +677,31 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     assert str(one.metadata["attributes"]) == str(other.metadata["attributes"])
 
 
+def test_a_run_with_residual_and_uncertainty_goes_on(tmp_path: Path) -> None:
+    film = film_with_findings()
+    config = dataclasses.replace(CPU, residual=True, uncertainty=True)
+    whole, path = tmp_path / "whole.h5", tmp_path / "film.h5"
+    for _ in reconstruct_to_file(film, whole, config=config, on_notice=print):
+        pass
+    run = reconstruct_to_file(film, path, config=config, on_notice=print)
+    next(run)
+    run.close()
+    for _ in reconstruct_to_file(film, path, config=config, on_notice=print):
+        pass
+    one, other = read_traction(whole), read_traction(path)
+    assert len(one.companions) == 4
+    assert one.displacement_unit == other.displacement_unit == "grid"
+    for arrays, others in (
+        (one.companions, other.companions),
+        (one.records, other.records),
+    ):
+        assert arrays.keys() == others.keys()
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, others[name])
+    # Nothing is known about a frame that was left out.
+    assert np.isnan([one.records[name][1] for name in ("explained", "allowance")]).all()
+
+
 class Counting(ReconstructionMethod):
     """FTTC that counts its frames."""
 

@@ -186,14 +186,19 @@ class FrameNotices:
         return (
             f"{len(unlike)} of {len(self._familiarity)} frames "
             f"{'is' if one else 'are'} unlike the fields that {self._method.name} was "
-            f"trained on, and {'its' if one else 'their'} tractions may be wrong "
+            f"trained on, and {'its' if one else 'their'} tractions and intervals may "
+            "be wrong "
             f"(first: frame {first}, where {unlike[first].in_words})"
         )
 
     def _about_noise(self) -> str:
         if not self._method.estimates_noise:
             return ""
-        unknown = [n for n, frame in self._frames.items() if frame.noise is None]
+        unknown = [
+            number
+            for number, frame in self._frames.items()
+            if frame.noise is None and number not in self._left_out
+        ]
         if not unknown:
             return ""
         return (

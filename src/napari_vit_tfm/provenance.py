@@ -165,7 +165,7 @@ class Provenance:
         -------
         dict
             Values that JSON can hold, by name: ``input``, ``reading``, ``lengths``,
-            ``gel``, ``preparation``, ``model`` and ``versions``.
+            ``gel``, ``preparation``, ``model``, ``options`` and ``versions``.
         """
         known = self.parameters
         options = {
@@ -175,11 +175,12 @@ class Provenance:
         }
         found = {
             "input": self.input_sha256,
-            "reading": [known["reading"], known["as_read"]],
+            "reading": known["reading"],
             "lengths": known["displacement"],
             "gel": known["gel"],
             "preparation": known["preparation"],
-            "model": [model, model_sha256, options],
+            "model": {"name": model, "weights": model_sha256},
+            "options": options,
             "versions": dict(self.versions),
         }
         copied: dict[str, Any] = json.loads(json.dumps(found))

@@ -540,12 +540,11 @@ class _Run:
         drift = None
         if self._method.ignores_drift:
             drift = drift_of(whole.data) * whole.grid_steps_per_unit()
-        return FrameResults(
-            traction,
-            drift,
-            {**records, **assessment.records},
-            companions,
-        )
+        judged = {
+            name: _nan_where(values, left_out)
+            for name, values in assessment.records.items()
+        }
+        return FrameResults(traction, drift, {**records, **judged}, companions)
 
     def _tractions_of(self, whole: DisplacementStack) -> FloatArray:
         """Tractions ``t / E`` of frames, in halves if the GPU memory is too small."""
@@ -730,6 +729,13 @@ def check_grid(displacement: Displacement, method: ReconstructionMethod) -> None
         raise FieldError(
             f"{method.name} works only on square fields; this one is {height} x {width}"
         )
+
+
+def _nan_where(values: npt.NDArray[Any], frames: list[int]) -> npt.NDArray[Any]:
+    """Values of frames, NaN in some of them, or 0 if they are whole numbers."""
+    values = values.copy()
+    values[frames] = np.nan if values.dtype.kind == "f" else 0
+    return values
 
 
 def _same(part: DisplacementStack) -> DisplacementStack:

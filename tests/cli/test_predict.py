@@ -655,8 +655,10 @@ def test_a_killed_and_a_cancelled_run_go_on(
     assert f"unfinished: {n_kept} of" in vit_tfm("info", partial).stderr
     assert out.read_bytes() == b"old"
     line = error_of(*one_by_one, "--reverse", "--poisson", 0.3)
-    assert line.startswith(f"{partial}: is of an interrupted run that differs in gel, ")
-    assert "preparation" in line
+    assert line.startswith(
+        f"{partial}: is of an interrupted run that differs in gel (poisson), "
+        "preparation (reverse), so it is not continued"
+    )
     last = vit_tfm(*one_by_one)
     first_line, _, others = last.stderr.partition("\n")
     assert first_line == (

@@ -18,10 +18,10 @@ from napari_vit_tfm.cli.options import (
     DisplacementSource,
     command_option,
     displacement_source,
+    method_config,
     output_file,
     poisson_option,
     preparation_config,
-    reconstruction_config,
     thickness_option,
 )
 from napari_vit_tfm.config import (
@@ -131,7 +131,7 @@ _CHOICE = options_of(MapChoice)
 @poisson_option
 @thickness_option
 @preparation_config
-@reconstruction_config
+@method_config
 def command(
     *,
     source: DisplacementSource,

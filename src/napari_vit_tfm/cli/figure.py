@@ -46,11 +46,13 @@ def command(
 
     TRACTION is a file of tractions. The colour scale is the same for all frames.
     """
+    from napari_vit_tfm.cli.reporting import note
     from napari_vit_tfm.io import check_no_input, read_traction
     from napari_vit_tfm.plotting.files import check_figure, write_traction_figure
 
     check_no_input(output, inputs=[path])
     check_figure(output, frame=frame)
     config = FigureConfig(limit=limit, frames_per_second=frames_per_second, dpi=dpi)
-    write_traction_figure(output, read_traction(path), frame=frame, config=config)
+    traction = read_traction(path, on_notice=note)
+    write_traction_figure(output, traction, frame=frame, config=config)
     click.echo(f"figure: {output}")

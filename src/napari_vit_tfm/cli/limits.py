@@ -16,10 +16,10 @@ from napari_vit_tfm.cli.options import (
     DisplacementSource,
     command_option,
     displacement_source,
+    method_config,
     output_file,
     poisson_option,
     preparation_config,
-    reconstruction_config,
     thickness_option,
     with_options,
     young_option,
@@ -53,7 +53,7 @@ def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
 @poisson_option
 @thickness_option
 @preparation_config
-@reconstruction_config
+@method_config
 def command(
     *,
     source: DisplacementSource,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -308,6 +308,18 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `method_config`, and those for residual and uncertainty."""
+
+    @wraps(command)
+    def bundled(*, config: ReconstructionConfig, **given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in _TRUST}
+        return command(config=replace(config, **chosen), **given)
+
+    options = tuple(command_option(_RECONSTRUCTION[name]) for name in _TRUST)
+    return with_options(options, method_config(bundled))
+
+
+def method_config(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for model and device; the command takes one `config`."""
     options = (
         click.option(
@@ -320,7 +332,6 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
         command_option(_RECONSTRUCTION["heads"]),
         *_method_options(),
         views_option,
-        *(command_option(_RECONSTRUCTION[name]) for name in _TRUST),
         device_option,
     )
     of_methods = _options_by_name()
@@ -336,7 +347,6 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             options={name: x for name, x in chosen.items() if x is not None},
             n_views=n_views,
             device=device,
-            **{name: rest.pop(name) for name in _TRUST},
         )
         return command(config=config, **rest)
 

@@ -379,7 +379,7 @@ class PartialFile:
             known = json.loads(self._file.attrs[RUN])
             is_same = self._file.attrs[_RUN_SHA256] == _sha256(run)
             n_room = len(self._file[TRACTION_NAME])
-            other = [x for x in sorted(run) if known.get(x) != run[x]]
+            other = _differing(known, run)
         except _DAMAGE as error:
             raise self._damaged() from error
         if not is_same and other:
@@ -457,6 +457,20 @@ def _arrays(traction: TractionStack, checks: Checks | None) -> dict[str, AnyArra
     if checks is not None:
         arrays[_CHECKS] = checks
     return arrays
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Names of the values that differ, such as "gel (young_pa)"."""
+    names = []
+    for name, value in sorted(other.items()):
+        before = one.get(name)
+        if before == value:
+            continue
+        if not (isinstance(value, Mapping) and isinstance(before, Mapping)):
+            names.append(name)
+            continue
+        names.append(f"{name} ({', '.join(_differing(before, value))})")
+    return names
 
 
 def _sha256(run: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -385,17 +386,24 @@ def _append(
 
 def unwritable(target: Path, error: OSError) -> FieldFileError:
     """The error for a file that cannot be written, with its reason."""
-    # The message of h5py has the name of the temporary file.
-    reason = error.strerror or type(error).__name__
-    return FieldFileError(f"{target}: cannot be written ({reason})")
+    return FieldFileError(f"{target}: cannot be written ({_reason(error)})")
+
+
+def _reason(error: OSError) -> str:
+    """Why a file cannot be written, without the name of the temporary file."""
+    # Messages of HDF5 have many details; one is the number of the error.
+    number = re.search(r"\berrno = (\d+)", str(error))
+    if number is not None:
+        return os.strerror(int(number[1]))
+    return error.strerror or type(error).__name__
 
 
 def check_same_field(traction: TractionStack, other: TractionStack) -> None:
     """Raise a ValueError if two tractions cannot be in one file."""
     if _common_values(traction) != _common_values(other):
         raise ValueError(
-            "all tractions in a file must have the same grid, unit, spacing, gel "
-            "and model"
+            "all tractions in a file must have the same grid, unit, spacing, gel, "
+            "model, records and companions"
         )
 
 
@@ -409,8 +417,8 @@ def _common_values(traction: TractionStack) -> tuple[object, ...]:
         traction.model,
         traction.model_sha256,
         traction.drift is None,
-        tuple(traction.records),
-        tuple(traction.companions),
+        frozenset(traction.records),
+        frozenset(traction.companions),
         traction.displacement_unit,
     )
 
