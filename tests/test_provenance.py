@@ -198,7 +198,7 @@ def test_what_determines_the_tractions(tmp_path: Path, cell: Path) -> None:
         "input": determining(other),
         "gel": determining(gel=Gel(young_pa=5_001)),
         "preparation": determining(preparation=PreparationConfig(bin_size=2)),
-        "model": determining(config=replace(FTTC, options={"regularisation": 1.0})),
+        "options": determining(config=replace(FTTC, options={"regularisation": 1.0})),
     }.items():
         assert [key for key in known if changed[key] != known[key]] == [name]
     assert determining(sha256="cd")["model"] != known["model"]
