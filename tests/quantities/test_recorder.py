@@ -26,7 +26,7 @@ def test_batches_give_the_rows_of_the_whole_stack() -> None:
         (cells,) = recorder.add(TractionStack(data[frame], unit="Pa", spacing_um=1.0))
         numbers.append([(cell.frame, cell.number) for cell in cells])
     assert numbers == [[(0, 2)], [], [(2, 1)]]
-    (note,) = [note for note in recorder.notes() if "lacks cells" in note]
+    (note,) = [note for note in recorder.notes() if "not in every frame" in note]
     assert note.endswith("cell 1 in frames 0 to 1; cell 2 in frames 1 to 2")
     expected = list(measure(stack, Measurement(labels=labels)))
     assert [(row.frame, row.cell) for row in recorder.rows] == [(0, 2), (2, 1)]
