@@ -190,9 +190,7 @@ def _predict(
             measured = MeasuredRun(
                 tables,
                 displacement.n_frames,
-                partial(
-                    reconstruct, config=config.of_tractions_alone(), method=method
-                ),
+                partial(reconstruct, config=config.of_tractions_alone(), method=method),
             )
         with closing(
             reconstruct_to_file(
