@@ -109,7 +109,7 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     for other in (fttc, bayesian):
         dock.beside.tick(other)
     dock.region.choose(cell)
-    dock.options["young_error"].value = 0.1
+    dock.errors["young_error"].value = 0.1
     dock.show_regions.setChecked(True)
     dock.measure_button.click()
     wait_until(lambda: not dock.is_busy)
@@ -130,7 +130,7 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     dock.tabs.adhesions.scrollTo(dock.tabs.adhesions.currentIndex())
     save_picture(viewer, folder / "adhesions.png")
     dock.is_corrected.setChecked(False)
-    dock.control.setCurrentIndex(dock.control.findData("shown"))
+    dock.errors["control"].value = "shown"
     dock.measure_button.click()
     wait_until(lambda: not dock.is_busy)
     dock.kind.setCurrentIndex(dock.kind.findData("changes"))

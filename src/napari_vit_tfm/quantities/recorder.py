@@ -253,7 +253,8 @@ class Recorder:
             if self._with_changes and cell.number in self._before:
                 changes = changes_of(self._before[cell.number], cell)
                 self.changes.append(CellChanges(cell.frame, cell.number, changes))
-        self._before = {cell.number: cell for cell in cells}
+        if self._with_changes:
+            self._before = {cell.number: cell for cell in cells}
 
     def _note_what_is_missing(
         self, traction: TractionStack, *, has_control: bool

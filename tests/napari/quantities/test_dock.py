@@ -104,7 +104,7 @@ def test_labels_are_cells_with_the_default_dilation(dock, viewer, run, traction)
     viewer.layers.append(layer)
     dock.region.choose(layer)
     assert_same_rows(run().rows, measure(traction, Measurement(labels=numbers)))
-    dock.options["dilation_um"].value = 1.5
+    dock.dilation["dilation_um"].value = 1.5
     how = Measurement(labels=numbers, dilation_steps=3.0)
     assert_same_rows(run().rows, measure(traction, how))
 
@@ -211,7 +211,7 @@ def test_the_message_tells_that_a_measurement_is_out_of_date(
     assert "measure again" in dock.message.text()
     run()
     assert "measure again" not in dock.message.text()
-    dock.options["dilation_um"].value = 1.0
+    dock.dilation["dilation_um"].value = 1.0
     assert "measure again" in dock.message.text()
 
 
@@ -258,7 +258,7 @@ def test_only_known_quantities_are_plotted_and_the_choice_is_kept(
     assert line.values == tuple(
         row.values["total_force_nN"] for row in measure(traction)
     )
-    dock.options["dilation_um"].value = 1.0
+    dock.dilation["dilation_um"].value = 1.0
     run()
     assert dock.quantity.currentData() == "total_force"
 
@@ -915,7 +915,7 @@ def test_the_error_of_the_gel_is_shown_apart_without_measuring_again(
     run()
     choose_quantity(dock, "total_force")
     before = plotted(dock)
-    dock.options["young_error"].value = 0.1
+    dock.errors["young_error"].value = 0.1
     assert "measure again" not in dock.message.text()
     assert "one factor: \N{MULTIPLICATION SIGN}0.906 to" in dock.message.text()
     assert "0.906" in dock.plot._note
@@ -973,9 +973,9 @@ def test_the_control_without_force_of_the_shown_frame(
     dock, viewer, run, with_known_errors
 ):
     source, image = with_known_errors
-    assert dock.control_options["n_runs"].native.isHidden()
-    dock.control.setCurrentIndex(dock.control.findData("shown"))
-    dock.control_options["n_runs"].value = 12
+    assert dock.errors["n_runs"].native.isHidden()
+    dock.errors["control"].value = "shown"
+    dock.errors["n_runs"].value = 12
     viewer.dims.set_current_step(0, 1)
     rows = run().tractions[0].controls
     assert {(row.frame, row.n_runs) for row in rows} == {(1, 12)}
@@ -1004,12 +1004,12 @@ def test_the_control_without_force_of_the_shown_frame(
     viewer.dims.set_current_step(0, 2)
     assert dock.tabs.control_text.startswith("No control")
     assert "measure again" not in dock.message.text()
-    dock.control_options["n_runs"].value = 13
+    dock.errors["n_runs"].value = 13
     assert "measure again" in dock.message.text()
 
 
 def test_progress_of_a_control_and_cancel(dock, qtbot, finish, computed):
-    dock.control.setCurrentIndex(dock.control.findData("all"))
+    dock.errors["control"].value = "all"
     dock.measure_button.click()
     assert dock.job.pending.n_steps == 3 * (1 + 200)
     qtbot.waitUntil(lambda: "of 200 runs" in dock.message.text(), timeout=60_000)
@@ -1020,7 +1020,7 @@ def test_progress_of_a_control_and_cancel(dock, qtbot, finish, computed):
 
 def test_why_there_is_no_control(dock, viewer, run, traction):
     add(viewer, traction)
-    dock.control.setCurrentIndex(dock.control.findData("all"))
+    dock.errors["control"].value = "all"
     assert run().tractions[0].controls == []
     assert "there is no control without force: it is not" in dock.message.text()
     assert [dock.tabs.isTabVisible(i) for i in range(4)] == [True, True, False, False]

@@ -59,10 +59,11 @@ from napari_vit_tfm.napari.widgets.dock import FieldDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
+    form_section,
     may_shrink,
     need_focus_for_wheel,
 )
-from napari_vit_tfm.options import options_of
+from napari_vit_tfm.options import Choice, Option, options_of
 from napari_vit_tfm.quantities import (
     QUANTITIES,
     Interval,
@@ -72,8 +73,26 @@ from napari_vit_tfm.quantities import (
 )
 from napari_vit_tfm.quantities.tables import check_table
 
-_OPTIONS = {
-    name: options_of(QuantitiesConfig)[name] for name in ("dilation_um", "young_error")
+_DILATION = {"dilation_um": options_of(QuantitiesConfig)["dilation_um"]}
+_ERRORS = {
+    "young_error": options_of(QuantitiesConfig)["young_error"],
+    "control": Option(
+        "control",
+        "none",
+        Choice(
+            label="Control without force",
+            help="Reconstruct the displacement without the force of each cell many "
+            "times, with new noise, and measure what is found: noise floor and p of "
+            "every quantity. It needs the displacements and the method of the "
+            "tractions",
+            words={
+                "none": "none",
+                "shown": "of the shown frame",
+                "all": "of all frames",
+            },
+        ),
+    ),
+    **options_of(ControlConfig),
 }
 _N_CONTROLS = QuantitiesConfig.n_controls
 
@@ -88,11 +107,6 @@ _FRACTIONS_OF_YOUNG = (
 )
 _NO_CONTROL_HERE = "No control of the plotted quantity in the shown frame."
 
-_CONTROLS = {
-    "": "none",
-    "shown": "of the shown frame",
-    "all": "of all frames",
-}
 _KINDS = {"values": "values", "changes": "changes"}
 """What the plot shows."""
 
@@ -217,14 +231,6 @@ class QuantitiesDock(FieldDock):
         self.show_regions.setToolTip(
             "Show where forces are summed, and the ring of the leak, as a layer."
         )
-        self.control = QComboBox()
-        self.control.setToolTip(
-            "Reconstruct the displacement without the force of each cell many times, "
-            "with new noise, and measure what is found: noise floor and p of every "
-            "quantity. It needs the displacements and the method of the tractions."
-        )
-        for key, words in _CONTROLS.items():
-            self.control.addItem(words, key)
         self.quantity, self.kind = QComboBox(), QComboBox()
         self.quantity.setToolTip("The quantity in the plot.")
         self.kind.setToolTip(
@@ -234,7 +240,7 @@ class QuantitiesDock(FieldDock):
         for key, words in _KINDS.items():
             self.kind.addItem(words, key)
         may_shrink(self.quantity)
-        boxes = (self.region, self.other, self.control, self.quantity, self.kind)
+        boxes = (self.region, self.other, self.quantity, self.kind)
         for box in boxes:
             need_focus_for_wheel(box)
         self.plot, self.tabs = TimePlot(), ResultTabs()
@@ -250,12 +256,14 @@ class QuantitiesDock(FieldDock):
     def _lay_out(self) -> None:
         self.form.addRow("Tractions", self.fields)
         self.form.addRow("Region", self.region)
-        self.options = Form(_OPTIONS, self.form)
-        self.form.addRow("Control without force", self.control)
-        self.control_options = Form(ControlConfig, self.form)
+        self.dilation = Form(_DILATION, self.form)
         self.form.addRow("Compare with", self.other)
         self.form.addRow("Side by side", self.beside)
         self.rows.addLayout(self.form)
+        self.errors, section = form_section(
+            "Errors and control", _ERRORS, "How sure the quantities are."
+        )
+        self.rows.addWidget(section)
         self.rows.addWidget(self.same_cells)
         self.rows.addWidget(self.is_corrected)
         self.rows.addWidget(self.show_regions)
@@ -280,9 +288,8 @@ class QuantitiesDock(FieldDock):
         self.region.changed.connect(self._on_settings)
         self.other.currentIndexChanged.connect(self._on_settings)
         self.beside.changed.connect(self._on_settings)
-        self.options.changed.connect(self._on_option)
-        self.control.currentIndexChanged.connect(self._on_settings)
-        self.control_options.changed.connect(self._on_settings)
+        self.dilation.changed.connect(self._on_settings)
+        self.errors.changed.connect(self._on_error_option)
         self.is_corrected.toggled.connect(self._on_settings)
         self.same_cells.toggled.connect(self._on_settings)
         self.show_regions.toggled.connect(self._draw_regions)
@@ -345,7 +352,7 @@ class QuantitiesDock(FieldDock):
         self.measure_button.setEnabled(running or stack is not None)
         region = self.region.value()
         self.same_cells.setVisible(not isinstance(region, str) and region.ndim == 3)
-        self.control_options.show_row("n_runs", bool(self.control.currentData()))
+        self.errors.show_row("n_runs", self._has_control)
         self._show(None if kept is None else kept.measured)
         for button in (self.copy_button, self.save_button):
             button.setEnabled(self._shown is not None)
@@ -369,7 +376,7 @@ class QuantitiesDock(FieldDock):
 
     def _gel(self) -> Interval | None:
         """Factors of the error of Young's modulus; None if it is not known."""
-        error = self.options["young_error"].value
+        error = self.errors["young_error"].value
         return None if error is None else gel_factors(error)
 
     def _gel_in_words(self, measured: Measured) -> str:
@@ -567,7 +574,7 @@ class QuantitiesDock(FieldDock):
         self._outcome = ""
         self.refresh()
 
-    def _on_option(self, name: str) -> None:
+    def _on_error_option(self, name: str) -> None:
         if name == "young_error":
             # It changes nothing that is measured.
             self._show_tables()
@@ -674,7 +681,7 @@ class QuantitiesDock(FieldDock):
         region = self.region.value()
         config = QuantitiesConfig(
             region=None if isinstance(region, Layer) else region,
-            dilation_um=self.options["dilation_um"].value,
+            dilation_um=self.dilation["dilation_um"].value,
             n_controls=_N_CONTROLS if self.is_corrected.isChecked() else 0,
         )
         fields = self._measured_fields()
@@ -689,14 +696,13 @@ class QuantitiesDock(FieldDock):
             tuple(sources),
             config,
             self.other.field() is not None,
-            ControlConfig(**self.control_options.values()) if self._control else None,
+            ControlConfig(self.errors["n_runs"].value) if self._has_control else None,
             self._control_frame(sources[0].traction),
         )
 
     @property
-    def _control(self) -> str:
-        """Which frames have a control: a key of `_CONTROLS`."""
-        return str(self.control.currentData())
+    def _has_control(self) -> bool:
+        return bool(self.errors["control"].value != "none")
 
     def _control_frame(self, stack: TractionStack) -> int | None:
         """The only frame with a control; None if all have one, or none has.
@@ -707,7 +713,7 @@ class QuantitiesDock(FieldDock):
             If the shown frame is no frame of the tractions.
         """
         field = self.fields.field()
-        if self._control != "shown" or field is None:
+        if self.errors["control"].value != "shown" or field is None:
             return None
         dims = self._viewer.dims
         frame = frame_at(field.first, dims.point, stack.n_frames, dims.units)
@@ -731,11 +737,11 @@ class QuantitiesDock(FieldDock):
     def _settings(self) -> Settings:
         return Settings(
             self.region.key(),
-            self.options["dilation_um"].value,
+            self.dilation["dilation_um"].value,
             self.same_cells.isChecked() and not isinstance(self.region.value(), str),
             self.is_corrected.isChecked(),
-            self._control,
-            self.control_options["n_runs"].value if self._control else None,
+            self.errors["control"].value,
+            self.errors["n_runs"].value if self._has_control else None,
             self.other.key(),
             tuple(map(field_id_of, self.beside.fields())),
         )
