@@ -909,6 +909,17 @@ def test_why_there_are_no_intervals(dock, viewer, run, computed, traction):
     assert "the errors of made for a test are not known" in dock.message.text()
 
 
+def test_tractions_with_their_uncertainty_have_intervals_without_displacements(
+    dock, viewer, run, displacement
+):
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu", uncertainty=True)
+    dock.fields.choose(add(viewer, reconstruct(displacement, config=config)))
+    rows = run().rows
+    assert np.isnan(rows[0].values["strain_energy_measured_E_um3"])
+    assert rows[0].intervals
+    assert "no intervals" not in dock.message.text()
+
+
 def test_the_error_of_the_gel_is_shown_apart_without_measuring_again(
     dock, run, with_known_errors, tmp_path
 ):
@@ -917,7 +928,7 @@ def test_the_error_of_the_gel_is_shown_apart_without_measuring_again(
     before = plotted(dock)
     dock.errors["young_error"].value = 0.1
     assert "measure again" not in dock.message.text()
-    assert "one factor: \N{MULTIPLICATION SIGN}0.906 to" in dock.message.text()
+    assert "one factor, \N{MULTIPLICATION SIGN}0.906 to" in dock.message.text()
     assert "0.906" in dock.plot._note
     # The intervals are those of the image alone.
     assert plotted(dock) == before

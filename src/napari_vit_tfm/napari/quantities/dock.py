@@ -386,8 +386,8 @@ class QuantitiesDock(FieldDock):
         if measured.scale.traction != "Pa":
             return _FRACTIONS_OF_YOUNG
         return (
-            "Young's modulus may change all tractions, forces, moments and energies by "
-            f"one factor: {factors(gel)}. It is in no interval, and in no comparison."
+            "Error of Young's modulus, which all cells and frames have in common: one "
+            f"factor, {factors(gel)}. It is in no interval."
         )
 
     def _measured_fields(self) -> list[FieldLayers]:
