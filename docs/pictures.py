@@ -19,7 +19,7 @@ from typing import Any
 
 import napari
 from batch_example import write_experiments
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_vit_tfm.attention.patch import LAST_BLOCK
 from napari_vit_tfm.errors import TFMError
@@ -128,15 +128,25 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     found = [one.frame for _, one in dock.measured.listed_adhesions()]
     dock.tabs.adhesions.selectRow(found.index(5))
     dock.tabs.adhesions.scrollTo(dock.tabs.adhesions.currentIndex())
+    _scroll_to_the_table(dock)
     save_picture(viewer, folder / "adhesions.png")
     dock.is_corrected.setChecked(False)
     dock.errors["control"].value = "shown"
+    dock.errors["n_runs"].value = 100
     dock.measure_button.click()
     wait_until(lambda: not dock.is_busy)
     dock.kind.setCurrentIndex(dock.kind.findData("changes"))
     dock.quantity.setCurrentIndex(dock.quantity.findData("total_force"))
     dock.tabs.setCurrentIndex(dock.tabs.count() - 1)
+    _scroll_to_the_table(dock)
     save_picture(viewer, folder / "control.png")
+
+
+def _scroll_to_the_table(dock: Any) -> None:
+    """Show the tables, which are at the end of a dock higher than the window."""
+    QApplication.processEvents()
+    bar = dock.findChild(QScrollArea).verticalScrollBar()
+    bar.setValue(bar.maximum())
 
 
 def take_picture_of_batch(viewer: napari.Viewer, example: Path, folder: Path) -> None:

@@ -956,7 +956,7 @@ def test_changes_from_frame_to_frame_are_plotted_and_listed(
     measured = run()
     dock.kind.setCurrentIndex(dock.kind.findData("changes"))
     choose_quantity(dock, "total_force")
-    assert dock.plot._label == "total force, ratio to the frame before"
+    assert dock.plot._label == "ratio to the frame before"
     assert dock.plot._reference == 1
     (values, ends), _ = plotted(dock)
     forces = [row.values["total_force_nN"] for row in measured.rows if row.cell == 1]
@@ -966,7 +966,7 @@ def test_changes_from_frame_to_frame_are_plotted_and_listed(
     )
     assert ends[2][1] < values[1] < ends[3][1]
     choose_quantity(dock, "net_moment")
-    assert dock.plot._label == "net contractile moment, minus the frame before (nN um)"
+    assert dock.plot._label == "minus the frame before (nN um)"
     assert dock.plot._reference == 0
     # Quantities without a known change are not offered.
     assert dock.quantity.findData("area") == -1

@@ -421,6 +421,7 @@ class QuantitiesDock(FieldDock):
                 assert measured is not None
                 if one.column(measured.scale) in self._known_columns(measured):
                     unit, _ = measured.scale.unit(one.dimension)
+                    unit = "" if self._shows_changes else unit
                     self.quantity.addItem(_with_unit(one.words, unit), name)
             index = self.quantity.findData(before)
             self.quantity.setCurrentIndex(max(index, 0))
@@ -460,8 +461,9 @@ class QuantitiesDock(FieldDock):
             lines = lines_of_changes(measured, column)
             is_ratio = quantity.error == "ratio"
             unit = "" if is_ratio else measured.scale.unit(quantity.dimension)[0]
-            change = "ratio to" if is_ratio else "minus"
-            words = f"{quantity.words}, {change} the frame before"
+            words = (
+                "ratio to the frame before" if is_ratio else "minus the frame before"
+            )
             label, reference = _with_unit(words, unit), float(is_ratio)
         else:
             lines, reference = lines_of_values(measured, column), None
