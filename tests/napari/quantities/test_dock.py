@@ -1011,6 +1011,7 @@ def test_the_control_without_force_of_the_shown_frame(
     assert first.startswith("cell 1: total force ")
     assert "without a force" in first
     assert second.startswith("cell 5: ")
+    assert dock.measured.control_in_words("total_force_corrected_nN", 1) == []
     assert dock.tabs.control.model().rowCount() == len(rows)
     viewer.dims.set_current_step(0, 2)
     assert dock.tabs.control_text.startswith("No control")

@@ -190,12 +190,15 @@ class Measured:
         return self._named(lambda one: one.notes)
 
     def control_in_words(self, column: str, frame: int) -> list[str]:
-        """The control of a quantity in a frame, one sentence for each cell."""
+        """The control of a quantity in a frame, one sentence for each cell.
+
+        None for quantities that are not known without force, as the corrected force.
+        """
         return self._named(
             lambda one: [
                 row.in_words()
                 for row in one.controls
-                if (row.column, row.frame) == (column, frame)
+                if (row.column, row.frame) == (column, frame) and math.isfinite(row.p)
             ]
         )
 
