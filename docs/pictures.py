@@ -3,9 +3,9 @@
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
 ``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png`` and
-``inspector-knockout.png``. Then it measures a sample and saves ``quantities.png`` and
-``adhesions.png``, and analyses the example of ``batch_example.py`` and saves
-``batch-dock.png``.
+``inspector-knockout.png``. Then it measures a sample and saves ``quantities.png``,
+``adhesions.png`` and ``control.png``, and analyses the example of ``batch_example.py``
+and saves ``batch-dock.png``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import napari
 from batch_example import write_experiments
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_vit_tfm.attention.patch import LAST_BLOCK
 from napari_vit_tfm.errors import TFMError
@@ -109,6 +109,7 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     for other in (fttc, bayesian):
         dock.beside.tick(other)
     dock.region.choose(cell)
+    dock.errors["young_error"].value = 0.1
     dock.show_regions.setChecked(True)
     dock.measure_button.click()
     wait_until(lambda: not dock.is_busy)
@@ -122,12 +123,30 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     dock.is_corrected.setChecked(True)
     dock.measure_button.click()
     wait_until(lambda: not dock.is_busy)
-    dock.tabs.setCurrentWidget(dock.adhesions)
+    dock.tabs.setCurrentWidget(dock.tabs.adhesions)
     dock.quantity.setCurrentIndex(dock.quantity.findData("total_force_corrected"))
     found = [one.frame for _, one in dock.measured.listed_adhesions()]
-    dock.adhesions.selectRow(found.index(5))
-    dock.adhesions.scrollTo(dock.adhesions.currentIndex())
+    dock.tabs.adhesions.selectRow(found.index(5))
+    dock.tabs.adhesions.scrollTo(dock.tabs.adhesions.currentIndex())
+    _scroll_to_the_table(dock)
     save_picture(viewer, folder / "adhesions.png")
+    dock.is_corrected.setChecked(False)
+    dock.errors["control"].value = "shown"
+    dock.errors["n_runs"].value = 100
+    dock.measure_button.click()
+    wait_until(lambda: not dock.is_busy)
+    dock.kind.setCurrentIndex(dock.kind.findData("changes"))
+    dock.quantity.setCurrentIndex(dock.quantity.findData("total_force"))
+    dock.tabs.setCurrentIndex(dock.tabs.count() - 1)
+    _scroll_to_the_table(dock)
+    save_picture(viewer, folder / "control.png")
+
+
+def _scroll_to_the_table(dock: Any) -> None:
+    """Show the tables, which are at the end of a dock higher than the window."""
+    QApplication.processEvents()
+    bar = dock.findChild(QScrollArea).verticalScrollBar()
+    bar.setValue(bar.maximum())
 
 
 def take_picture_of_batch(viewer: napari.Viewer, example: Path, folder: Path) -> None:

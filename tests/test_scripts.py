@@ -147,6 +147,18 @@ def test_all_at_once(
     )
 
 
+def test_residual_and_uncertainty(
+    tmp_path: Path, run_command: Again, run_python: Again
+) -> None:
+    path = write(tmp_path / "cell.h5", units="grid")
+    config = replace(FTTC, residual=True, uncertainty=True)
+    expected = reconstruct(read_displacement(path), config=config)
+    known = provenance_of(expected)
+    assert as_command(known).endswith("--model fttc --residual --uncertainty")
+    for run in (run_command, run_python):
+        assert set(run(known).companions) == set(expected.companions) > {"residual"}
+
+
 def test_a_network_with_views(
     tmp_path: Path, run_command: Again, run_python: Again
 ) -> None:

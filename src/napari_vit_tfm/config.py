@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
@@ -183,6 +183,20 @@ class ReconstructionConfig:
             is_whole=True,
         ),
     ] = 8
+
+    def of_tractions_alone(self) -> ReconstructionConfig:
+        """The same tractions, without what `residual` and `uncertainty` add.
+
+        For reconstructions whose tractions alone are needed, such as controls.
+
+        Examples
+        --------
+        >>> from napari_vit_tfm import ReconstructionConfig
+        >>> config = ReconstructionConfig(model="fttc", residual=True)
+        >>> config.of_tractions_alone().residual
+        False
+        """
+        return replace(self, residual=False, uncertainty=False)
 
 
 MOST_HOLES = 0.1

@@ -36,9 +36,10 @@ from napari_vit_tfm.batch import (
 from napari_vit_tfm.batch.outcome import outcome_of
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.errors import Cancelled, ConfigError, ModelError
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.io import read_traction, write_displacement
 from napari_vit_tfm.quantities import Recorder
+from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
 SETTINGS = Settings(
@@ -108,6 +109,33 @@ def test_a_killed_batch_goes_on_to_the_same_summary(
     assert rows[0]["experiment"] == "cell0"
     assert float(rows[0]["total_force_nN"]) > 0
     assert read_traction(killed / "cell5" / "tractions.h5").gel.young_pa == 4000
+
+
+def test_residual_and_uncertainty_are_those_of_the_tractions_alone(
+    tmp_path: Path, experiments: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls: list[TractionStack] = []
+
+    def control(*given: Any, **options: Any) -> TractionStack:
+        controls.append(reconstruct(*given, **options))
+        return controls[-1]
+
+    monkeypatch.setattr("napari_vit_tfm.batch.analysis.reconstruct", control)
+    asked = replace(SETTINGS.config, residual=True, uncertainty=True)
+    quantities = replace(SETTINGS.quantities, young_error=0.1)
+    settings = replace(SETTINGS, config=asked, quantities=quantities)
+    folder = tmp_path / "out"
+    outcomes = run_batch(experiments[:1], folder, settings=settings)
+    found = read_traction(folder / "cell0" / "tractions.h5")
+    assert {"residual", "halfwidth_68"} < set(found.companions)
+    assert [dict(one.companions) for one in controls] == [{}]
+    (row,) = rows_of(write_summary(folder, outcomes))
+    force = [float(row[f"total_force_nN_{end}"]) for end in ("low95", "low68")]
+    assert 0 < force[0] < force[1] < float(row["total_force_nN_high68"])
+    assert float(row["gel_high95"]) == pytest.approx(1.216, abs=1e-3)
+    assert list(row)[-1] == "flags"
+    (same,) = rows_of(folder / "cell0" / "quantities.csv")
+    assert same.items() <= row.items()
 
 
 def test_what_changed_is_computed_again(

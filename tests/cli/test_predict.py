@@ -422,8 +422,10 @@ def test_several_files_are_several_experiments(
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        ("--quantities", "--quantities and --adhesions are tables of one experiment"),
-        ("--adhesions", "--quantities and --adhesions are tables of one experiment"),
+        ("--quantities", "are tables of one experiment"),
+        ("--adhesions", "are tables of one experiment"),
+        ("--changes", "are tables of one experiment"),
+        ("--control-table", "are tables of one experiment"),
         ("--mask", "use vit-tfm batch with a table that has a column mask"),
     ],
 )

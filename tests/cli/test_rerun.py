@@ -189,6 +189,24 @@ def test_the_new_tractions_are_written(
         assert "is an input" in error_of("rerun", tractions, "-o", own, *CPU)
 
 
+def test_residual_and_uncertainty_are_computed_again(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    first, again = tmp_path / "out.h5", tmp_path / "again.h5"
+    asked = ("--residual", "--uncertainty", "--model", "bayesian-fttc")
+    vit_tfm("predict", displacements, "-o", first, *asked, *CPU)
+    assert rerun(first, "-o", again, *CPU)[0] == 0
+    expected, found = read_traction(first), read_traction(again)
+    assert set(found.companions) == set(expected.companions)
+    for name in ("residual", "halfwidth_95"):
+        np.testing.assert_allclose(
+            found.companions[name], expected.companions[name], rtol=1e-5
+        )
+    table = tmp_path / "again.csv"
+    message = error_of("rerun", first, "-o", table, *CPU)
+    assert "has no place for the residual or the uncertainty" in message
+
+
 def test_tractions_of_unknown_origin(error_of: ErrorOf, tmp_path: Path) -> None:
     path = tmp_path / "known.h5"
     write_traction(path, TractionStack(np.ones((1, 16, 16, 2))))

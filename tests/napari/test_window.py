@@ -108,7 +108,7 @@ def test_a_real_click_in_the_plot_of_quantities_moves_the_slider(
     qtbot.waitUntil(dock.plot.isVisible)
     qtbot.wait(100)
     body = dock.rows.parentWidget()
-    for part in (dock.plot, dock.table, dock.quantity):
+    for part in (dock.plot, dock.tabs, dock.quantity):
         assert part.geometry().right() <= body.width()
     assert len(window.layers) == 5
     for frame in (2, 0, 1):

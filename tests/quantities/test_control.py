@@ -93,5 +93,10 @@ def test_the_method_of_tractions_is_used_again_on_their_gel() -> None:
     found = reconstruct(displacement, substrate=substrate, config=config)
     again = reconstruction_of(found, config)
     np.testing.assert_array_equal(again(displacement).data, found.data)
+    # The tractions alone are needed, however the first ones were computed.
+    all_of_it = replace(config, residual=True, uncertainty=True)
+    alone = reconstruction_of(found, all_of_it)(displacement)
+    np.testing.assert_array_equal(alone.data, found.data)
+    assert not alone.companions
     with pytest.raises(ModelError, match="other weights"):
         reconstruction_of(replace(found, model_sha256="0" * 64), config)

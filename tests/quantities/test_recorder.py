@@ -44,12 +44,17 @@ def test_a_mask_without_cells_is_refused_at_once() -> None:
         Recorder(QuantitiesConfig(), n_frames=1, labels=np.zeros((8, 8), dtype=int))
 
 
-def test_only_numbers_are_kept_of_a_frame() -> None:
+@pytest.mark.parametrize("with_changes", [False, True])
+def test_only_numbers_are_kept_of_a_frame(with_changes: bool) -> None:
     rng = np.random.default_rng(0)
     labels = np.zeros((64, 64), dtype=int)
     labels[20:40, 20:40] = 1
     recorder = Recorder(
-        QuantitiesConfig(), n_frames=11, labels=labels, with_adhesions=True
+        QuantitiesConfig(),
+        n_frames=11,
+        labels=labels,
+        with_adhesions=True,
+        with_changes=with_changes,
     )
 
     def add(n_frames: int) -> None:
@@ -65,5 +70,6 @@ def test_only_numbers_are_kept_of_a_frame() -> None:
     finally:
         tracemalloc.stop()
     assert len(recorder.adhesions) >= 11
-    # The tractions of a frame have 33 kB.
-    assert kept < 10 * 15_000
+    # The tractions of a frame have 33 kB. Changes need the cells of the last frame.
+    of_last_frame = 250_000 if with_changes else 0
+    assert kept < 10 * 15_000 + of_last_frame

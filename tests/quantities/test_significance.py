@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import ControlConfig, QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack, without_drift
 from napari_vit_tfm.quantities import (
     QUANTITIES,
     Cell,
     ControlRow,
     Measurement,
+    Recorder,
     cells_of,
     control_rows,
+    occupied_by,
 )
 from napari_vit_tfm.quantities.control import force_free_fields
 from napari_vit_tfm.quantities.significance import p_value, twins_of
@@ -42,16 +46,31 @@ def control(
 ) -> dict[str, ControlRow]:
     found = solve(stack)
     ((cell,),) = cells_of(found, Measurement(labels=labels, measured=stack))
-    rows = control_rows(
-        cell,
-        found,
-        stack,
-        frame=0,
-        occupied=cell.region | cell.ring,
-        reconstruct=solve,
-        **options,
+    done, rows = drained(
+        control_rows(
+            cell,
+            found,
+            stack,
+            frame=0,
+            occupied=occupied_by([cell]),
+            reconstruct=solve,
+            **options,
+        )
     )
+    assert done[-1] == rows[0].n_runs
     return {row.column: row for row in rows}
+
+
+def drained(
+    steps: Generator[int, None, list[ControlRow]],
+) -> tuple[list[int], list[ControlRow]]:
+    """What a generator yields, and what it returns."""
+    done = []
+    while True:
+        try:
+            done.append(next(steps))
+        except StopIteration as end:
+            return done, end.value
 
 
 def noise_alone(seed: int) -> DisplacementStack:
@@ -128,11 +147,26 @@ def test_the_same_seed_gives_the_same_control() -> None:
 
 
 def test_progress_and_cancel() -> None:
+    stack = noise_alone(1)
+    recorder = Recorder(QuantitiesConfig(), n_frames=1, control=ControlConfig(12))
     done: list[tuple[int, int]] = []
-    control(noise_alone(1), None, n_runs=12, on_progress=lambda *n: done.append(n))
+
+    def add(**options: Any) -> None:
+        recorder.add(solve(stack), displacement=stack, reconstruct=solve, **options)
+
+    add(on_progress=lambda *n: done.append(n))
     assert done == [(10, 12), (12, 12)]
+    assert {row.n_runs for row in recorder.controls} == {12}
     with pytest.raises(Cancelled):
-        control(noise_alone(1), None, n_runs=12, is_cancelled=lambda: len(done) == 2)
+        add(is_cancelled=lambda: True)
+
+
+def test_a_quantity_with_a_sign_is_compared_by_its_magnitude_in_words() -> None:
+    row = ControlRow(0, 2, "net_moment_nN_um", -51.0, 0.12, 4.0, 0.02, 50, 0, 0.0, 0.0)
+    assert row.in_words() == (
+        "cell 2: net contractile moment -51 nN um, without a force 0.12 nN um "
+        "(95% of magnitudes below 4), p = 0.02"
+    )
 
 
 def test_small_and_large_signed_values_are_extreme() -> None:

@@ -207,7 +207,7 @@ def _analyse(
                     displacement=batch.displacement,
                     reconstruct=partial(
                         reconstruct,
-                        config=settings.config,
+                        config=settings.config.of_tractions_alone(),
                         method=method,
                         is_cancelled=is_cancelled,
                     ),

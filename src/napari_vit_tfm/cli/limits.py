@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,8 +82,7 @@ def command(
 
     target = check_output(output, inputs=source.paths, any_array=True)
     measured = source.read(gel=Gel(young_pa, poisson, thickness_um))
-    # Only the tractions themselves are needed of the reconstructions.
-    config = replace(config, residual=False, uncertainty=False)
+    config = config.of_tractions_alone()
     method = load_method(config)
     traction = reconstruct(
         measured, config=config, method=method, preparation=preparation, on_notice=note

@@ -117,10 +117,11 @@ def _check_options_of_several(
             f"{folder}: several inputs are several experiments, expected a folder for "
             "their results; if they are the frames of one film, add --series"
         )
-    if table is not None or tables.adhesions is not None:
+    if any(path is not None for path in (table, *tables.further)):
         raise ConfigError(
-            "--quantities and --adhesions are tables of one experiment; the folder of "
-            "several has both tables of each: leave the options out"
+            "--quantities, --adhesions, --changes and --control-table are tables of "
+            "one experiment: leave them out; the folder of several has quantities and "
+            "adhesions of each"
         )
     if tables.mask is not None:
         raise ConfigError(
@@ -189,7 +190,7 @@ def _predict(
             measured = MeasuredRun(
                 tables,
                 displacement.n_frames,
-                partial(reconstruct, config=config, method=method),
+                partial(reconstruct, config=config.of_tractions_alone(), method=method),
             )
         with closing(
             reconstruct_to_file(

@@ -83,10 +83,14 @@ def command(
             "another program, or by an older version of napari-vit-tfm"
         )
     files = _existing(path, inputs or known.files)
-    if output is not None:
-        output = check_output(output, inputs=[path, *files])
     config = restored(ReconstructionConfig, known, "reconstruction")
     config = replace(config, device=device)
+    if output is not None:
+        output = check_output(
+            output,
+            inputs=[path, *files],
+            with_companions=config.residual or config.uncertainty,
+        )
     if model is not None:
         config = replace(config, model=str(model))
     method = load_method(config)

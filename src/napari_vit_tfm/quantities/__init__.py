@@ -18,7 +18,7 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
-from napari_vit_tfm.quantities.changes import Change, changes_of
+from napari_vit_tfm.quantities.changes import CellChanges, Change, changes_of
 from napari_vit_tfm.quantities.comparison import Comparison, compare
 from napari_vit_tfm.quantities.control import force_free_magnitude, reconstruction_of
 from napari_vit_tfm.quantities.intervals import Interval, gel_factors, intervals_of
@@ -41,12 +41,18 @@ from napari_vit_tfm.quantities.regions import (
     regions_of,
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
-from napari_vit_tfm.quantities.significance import ControlRow, control_rows
+from napari_vit_tfm.quantities.significance import (
+    ControlRow,
+    control_rows,
+    occupied_by,
+)
 from napari_vit_tfm.quantities.tables import (
     Origin,
     Table,
     side_by_side,
     table_of_adhesions,
+    table_of_changes,
+    table_of_controls,
     table_of_rows,
     write_table,
 )
@@ -57,6 +63,7 @@ __all__ = [
     "SCALES",
     "Adhesion",
     "Cell",
+    "CellChanges",
     "Change",
     "Comparison",
     "ControlRow",
@@ -85,12 +92,15 @@ __all__ = [
     "labels_of_polygons",
     "measure",
     "notes_of",
+    "occupied_by",
     "reconstruction_of",
     "regions_of",
     "row_of",
     "scale_of",
     "side_by_side",
     "table_of_adhesions",
+    "table_of_changes",
+    "table_of_controls",
     "table_of_rows",
     "write_table",
 ]

@@ -35,6 +35,23 @@ class Change:
     interval: Interval
 
 
+@dataclass(frozen=True)
+class CellChanges:
+    """Changes of the quantities of a cell from one frame to the next.
+
+    Parameters
+    ----------
+    frame, cell : int
+        Number of the later frame, and of the cell.
+    changes : mapping of str to Change
+        By column; see `changes_of`.
+    """
+
+    frame: int
+    cell: int
+    changes: Mapping[str, Change]
+
+
 def changes_of(before: Cell, after: Cell) -> Mapping[str, Change]:
     """Changes of the quantities of a cell from one frame to another.
 

@@ -40,7 +40,8 @@ def reconstruction_of(
     traction : TractionStack
         The tractions.
     config : ReconstructionConfig
-        Their method and its options, from their `Provenance`.
+        Their method and its options, from their `Provenance`. Residual and
+        uncertainty are not computed again.
     load : callable, keyword-only
         Loads the method.
 
@@ -74,7 +75,10 @@ def reconstruction_of(
             f"{config.model} has other weights than those that computed the tractions"
         )
     return partial(
-        reconstruct, substrate=Substrate(traction.gel), config=config, method=method
+        reconstruct,
+        substrate=Substrate(traction.gel),
+        config=config.of_tractions_alone(),
+        method=method,
     )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from napari_vit_tfm.config import ControlConfig, QuantitiesConfig
 from napari_vit_tfm.errors import FieldError
@@ -17,7 +15,7 @@ from napari_vit_tfm.quantities.adhesions import (
     adhesions_of,
 )
 from napari_vit_tfm.quantities.cell import Cell
-from napari_vit_tfm.quantities.changes import Change, changes_of
+from napari_vit_tfm.quantities.changes import CellChanges, changes_of
 from napari_vit_tfm.quantities.control import Reconstruct, force_free_magnitude
 from napari_vit_tfm.quantities.intervals import calibrated_method, gel_factors
 from napari_vit_tfm.quantities.measure import (
@@ -38,10 +36,12 @@ from napari_vit_tfm.quantities.regions import (
     dilation_in_steps,
     labels_of_outline,
 )
-from napari_vit_tfm.quantities.significance import ControlRow, control_rows
+from napari_vit_tfm.quantities.significance import (
+    ControlRow,
+    control_rows,
+    occupied_by,
+)
 from napari_vit_tfm.quantities.tables import (
-    Origin,
-    Table,
     table_of_adhesions,
     table_of_changes,
     table_of_controls,
@@ -74,8 +74,10 @@ class Recorder:
         Their columns.
     adhesions : list of Adhesion
         The adhesions so far.
-    changes : list of (Cell, mapping of str to Change)
-        The changes so far, with the cell in the later frame.
+    adhesion_columns : list of str
+        Columns of their numbers.
+    changes : list of CellChanges
+        The changes so far.
     controls : list of ControlRow
         The control so far.
 
@@ -110,11 +112,11 @@ class Recorder:
         self.rows: list[Row] = []
         self.columns: list[str] = []
         self.adhesions: list[Adhesion] = []
-        self.changes: list[tuple[Cell, Mapping[str, Change]]] = []
+        self.adhesion_columns: list[str] = []
+        self.changes: list[CellChanges] = []
         self.controls: list[ControlRow] = []
         self._notes: list[str] = []
         self._before: dict[int, Cell] = {}
-        self._adhesion_columns: list[str] = []
 
     def add(
         self,
@@ -182,9 +184,9 @@ class Recorder:
         has_control = displacement is not None and reconstruct is not None
         if self._control and displacement is not None and reconstruct is not None:
             for frame, cells in enumerate(found):
-                occupied = np.any([one.region | one.ring for one in cells], axis=0)
+                occupied = occupied_by(cells)
                 for cell in cells:
-                    self.controls += control_rows(
+                    steps = control_rows(
                         cell,
                         traction,
                         displacement,
@@ -192,26 +194,18 @@ class Recorder:
                         occupied=occupied,
                         reconstruct=reconstruct,
                         n_runs=self._control.n_runs,
-                        on_progress=on_progress,
                         is_cancelled=is_cancelled,
                     )
+                    self.controls += self._run_control(steps, on_progress)
         self._note_what_is_missing(traction, has_control=has_control)
         self.columns = columns_of(traction)
-        self._adhesion_columns = [*adhesion_columns(scale_of(traction))]
+        self.adhesion_columns = [*adhesion_columns(scale_of(traction))]
         self._n_done += traction.n_frames
         return found
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
         return [*notes_of(self.rows, n_frames=self._n_done), *self._notes]
-
-    def table(self, origin: Origin | None = None) -> Table:
-        """The table of quantities; see `table_of_rows`."""
-        return table_of_rows(self.columns, self.rows, origin=origin)
-
-    def adhesion_table(self, origin: Origin | None = None) -> Table:
-        """The table of adhesions; see `table_of_adhesions`."""
-        return table_of_adhesions(self._adhesion_columns, self.adhesions, origin=origin)
 
     def write(self, path: Path) -> None:
         """Write the table of quantities with their intervals as CSV."""
@@ -226,7 +220,7 @@ class Recorder:
 
     def write_adhesions(self, path: Path) -> None:
         """Write the table of adhesions as CSV."""
-        write_table(path, self.adhesion_table())
+        write_table(path, table_of_adhesions(self.adhesion_columns, self.adhesions))
 
     def write_changes(self, path: Path) -> None:
         """Write the table of changes as CSV."""
@@ -236,14 +230,29 @@ class Recorder:
         """Write the table of the control without force as CSV."""
         write_table(path, table_of_controls(self.controls))
 
+    def _run_control(
+        self,
+        steps: Generator[int, None, list[ControlRow]],
+        on_progress: Callable[[int, int], None] | None,
+    ) -> list[ControlRow]:
+        assert self._control is not None
+        while True:
+            try:
+                n_done = next(steps)
+            except StopIteration as end:
+                rows: list[ControlRow] = end.value
+                return rows
+            if on_progress is not None:
+                on_progress(n_done, self._control.n_runs)
+
     def _add_cells(self, cells: list[Cell]) -> None:
         for cell in cells:
             self.rows.append(row_of(cell))
             if self._with_adhesions:
                 self.adhesions.extend(adhesions_of(cell))
             if self._with_changes and cell.number in self._before:
-                change = changes_of(self._before[cell.number], cell)
-                self.changes.append((cell, change))
+                changes = changes_of(self._before[cell.number], cell)
+                self.changes.append(CellChanges(cell.frame, cell.number, changes))
         if self._with_changes:
             self._before = {cell.number: cell for cell in cells}
 
@@ -285,12 +294,8 @@ def _without_intervals(traction: TractionStack) -> str:
     """Why there are no intervals, in words."""
     if calibrated_method(traction) is None:
         name = traction.model or "these tractions"
-        return (
-            f"the errors of {name} are not known, so the columns of the intervals "
-            "(_low68 to _high95) are empty"
-        )
+        return f"there are no intervals: the errors of {name} are not known"
     return (
-        "the intervals (_low68 to _high95) are empty, since the noise is not known: it "
-        "is with the displacements, or in tractions that were computed with --residual "
-        "or --uncertainty"
+        "there are no intervals, since the noise is not known: it is with the "
+        "displacements, or in tractions that were computed with residual or uncertainty"
     )

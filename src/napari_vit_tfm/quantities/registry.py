@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from napari_vit_tfm.quantities.cell import Cell
-from napari_vit_tfm.quantities.units import Dimension, Scale
+from napari_vit_tfm.quantities.units import SCALES, Dimension, Scale
 
 Function = Callable[[Cell], float]
 
@@ -76,6 +76,24 @@ _QUANTITIES: dict[str, Quantity] = {}
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(_QUANTITIES)
 """All quantities by name, in the order of the columns."""
+
+
+def quantity_and_unit(column: str) -> tuple[Quantity, str]:
+    """The quantity of a column, and its unit with a space before it, or nothing.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.quantities.registry import quantity_and_unit
+    >>> quantity, unit = quantity_and_unit("net_moment_nN_um")
+    >>> quantity.words, unit
+    ('net contractile moment', ' nN um')
+    """
+    for scale in SCALES:
+        for one in QUANTITIES.values():
+            if one.column(scale) == column:
+                unit, _ = scale.unit(one.dimension)
+                return one, f" {unit.replace('_', ' ')}" if unit else ""
+    raise KeyError(column)
 
 
 def quantity(

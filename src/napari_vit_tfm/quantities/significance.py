@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,11 @@ from napari_vit_tfm.quantities.control import (
     in_parts,
 )
 from napari_vit_tfm.quantities.measure import Measurement, cells_of
-from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
+from napari_vit_tfm.quantities.registry import (
+    QUANTITIES,
+    Quantity,
+    quantity_and_unit,
+)
 
 MOST_TWINS = 20
 """Largest number of empty places to which a region is moved."""
@@ -63,6 +67,39 @@ class ControlRow:
     twin_mean: float
     twin_max: float
 
+    def in_words(self) -> str:
+        """The row as a sentence without a full stop.
+
+        Examples
+        --------
+        >>> from napari_vit_tfm.quantities import ControlRow
+        >>> row = ControlRow(
+        ...     frame=3, cell=1, column="total_force_nN", value=35.12, floor=4.13,
+        ...     floor_95=6.02, p=1 / 201, n_runs=200, n_twins=0, twin_mean=0.0,
+        ...     twin_max=0.0,
+        ... )
+        >>> value, without, p = row.in_words().split(", ")
+        >>> print(value, without, sep=", ")
+        cell 1: total force 35.1 nN, without a force 4.13 nN (95% below 6.02)
+        >>> p
+        'p = 0.005'
+        """
+        quantity, unit = quantity_and_unit(self.column)
+        value, floor, floor_95 = (
+            f"{x:.3g}" for x in (self.value, self.floor, self.floor_95)
+        )
+        what = "95%" if quantity.error == "ratio" else "95% of magnitudes"
+        return (
+            f"cell {self.cell}: {quantity.words} {value}{unit}, without a force "
+            f"{floor}{unit} ({what} below {floor_95}), p = {self.p:.2g}"
+        )
+
+
+def occupied_by(cells: Sequence[Cell]) -> Mask:
+    """Regions and rings of all cells of a frame, shape ``(H, W)``."""
+    found: Mask = np.any([cell.region | cell.ring for cell in cells], axis=0)
+    return found
+
 
 def control_rows(
     cell: Cell,
@@ -74,15 +111,14 @@ def control_rows(
     reconstruct: Reconstruct,
     n_runs: int = ControlConfig.n_runs,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
-) -> list[ControlRow]:
+) -> Generator[int, None, list[ControlRow]]:
     """Compare the quantities of a cell with those that noise alone makes.
 
     The displacement that all tractions but those of the cell cause, with new noise as
     strong as that of the measured displacement, is reconstructed many times, and the
     quantities are measured in the region of the cell. They are also measured in places
-    of the same frame without cell.
+    of the same frame without cell. It is a generator, so that it can be stopped.
 
     Parameters
     ----------
@@ -101,10 +137,13 @@ def control_rows(
     n_runs, seed : int, keyword-only
         Number of reconstructions, seed of the noise. The noise also depends on the
         numbers of frame and cell.
-    on_progress : callable, keyword-only, optional
-        Called with the numbers of finished and of all reconstructions.
     is_cancelled : callable, keyword-only, optional
         Called before every few reconstructions. If it returns True, it stops.
+
+    Yields
+    ------
+    int
+        Number of finished reconstructions, after every few of them.
 
     Returns
     -------
@@ -138,8 +177,7 @@ def control_rows(
         for (whole,) in cells_of(found, Measurement(measured=part)):
             empty = _in_region_of(cell, whole)
             null.append([quantity.value(empty) for quantity in quantities])
-        if on_progress is not None:
-            on_progress(len(null), n_runs)
+        yield len(null)
     twins = [
         [quantity.value(twin) for quantity in quantities]
         for twin in twins_of(cell, occupied)

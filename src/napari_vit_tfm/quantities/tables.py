@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -12,8 +12,7 @@ from pathlib import Path
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.writing import check_no_input, replacing
 from napari_vit_tfm.quantities.adhesions import Adhesion
-from napari_vit_tfm.quantities.cell import Cell
-from napari_vit_tfm.quantities.changes import Change
+from napari_vit_tfm.quantities.changes import CellChanges
 from napari_vit_tfm.quantities.intervals import ENDS, Interval
 from napari_vit_tfm.quantities.measure import Row
 from napari_vit_tfm.quantities.registry import QUANTITIES
@@ -131,6 +130,11 @@ def with_ends(column: str) -> tuple[str, ...]:
     return (column, *(f"{column}_{end}" for end in ends))
 
 
+def is_end(column: str) -> bool:
+    """Whether a column has an end of an interval, such as ``leak_low68``."""
+    return column.rpartition("_")[2] in ENDS
+
+
 @cache
 def _geometric_columns() -> frozenset[str]:
     return frozenset(
@@ -153,51 +157,63 @@ def _ends(column: str, interval: Interval) -> dict[str, float]:
     return {f"{column}_{end}": getattr(interval, end) for end in ENDS}
 
 
-def table_of_changes(changes: Iterable[tuple[Cell, Mapping[str, Change]]]) -> Table:
+def table_of_changes(
+    changes: Iterable[CellChanges], *, origin: Origin | None = None
+) -> Table:
     """One line for each change of a quantity from one frame to the next.
 
     Parameters
     ----------
-    changes : iterable of tuples
-        Cells in the later frame, and the changes of their quantities by column.
+    changes : iterable of CellChanges
+        The changes.
+    origin : Origin, keyword-only, optional
+        As for `table_of_rows`.
 
     Returns
     -------
     Table
     """
+    names, values = _origin(origin)
     return Table(
-        ("frame", "cell", "quantity", "kind", "change", *ENDS),
+        (*names, "frame", "cell", "quantity", "kind", "change", *ENDS),
         [
             (
-                cell.frame,
-                cell.number,
+                *values,
+                one.frame,
+                one.cell,
                 column,
                 "ratio" if change.is_ratio else "difference",
                 change.value,
                 *(getattr(change.interval, end) for end in ENDS),
             )
-            for cell, found in changes
-            for column, change in found.items()
+            for one in changes
+            for column, change in one.changes.items()
         ],
     )
 
 
-def table_of_controls(rows: Iterable[ControlRow]) -> Table:
+def table_of_controls(
+    rows: Iterable[ControlRow], *, origin: Origin | None = None
+) -> Table:
     """One line for each cell, frame and quantity of the control without force.
 
     Parameters
     ----------
     rows : iterable of ControlRow
         The control.
+    origin : Origin, keyword-only, optional
+        As for `table_of_rows`.
 
     Returns
     -------
     Table
     """
-    names = [one.name for one in fields(ControlRow)]
+    names, values = _origin(origin)
+    columns = [one.name for one in fields(ControlRow)]
+    shown = ("quantity" if name == "column" else name for name in columns)
     return Table(
-        tuple("quantity" if name == "column" else name for name in names),
-        [tuple(getattr(row, name) for name in names) for row in rows],
+        (*names, *shown),
+        [(*values, *(getattr(row, name) for name in columns)) for row in rows],
     )
 
 

@@ -88,6 +88,23 @@ class Scale:
         )
         return "_".join(filter(None, named)), 1.0
 
+    def has_error_of_gel(self, dimension: Dimension) -> bool:
+        """Whether a quantity is proportional to Young's modulus, and so to its error.
+
+        Ratios, angles and lengths are not, nor are numbers in fractions of it.
+
+        Examples
+        --------
+        >>> from napari_vit_tfm.quantities import Scale
+        >>> scale = Scale("Pa", "um")
+        >>> scale.has_error_of_gel("force"), scale.has_error_of_gel("ratio")
+        (True, False)
+        >>> Scale("E", "um").has_error_of_gel("force")
+        False
+        """
+        power, _ = _POWERS.get(dimension, (0, 0))
+        return self.traction == "Pa" and power != 0
+
 
 SCALES = (
     Scale("Pa", "um"),

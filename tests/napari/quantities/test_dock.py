@@ -7,9 +7,11 @@ import weakref
 import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
+from qtpy.QtCore import Qt
 
 from layers_of_fields import add, describe, remove_garbage, show_tractions
 from napari_vit_tfm.config import (
+    ControlConfig,
     PreparationConfig,
     QuantitiesConfig,
     ReconstructionConfig,
@@ -30,6 +32,7 @@ from napari_vit_tfm.quantities import (
     measure,
     reconstruction_of,
 )
+from napari_vit_tfm.quantities.tables import with_ends
 from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import disc_timelapse
 
@@ -90,7 +93,7 @@ def test_the_whole_field_is_measured(dock, viewer, run, traction):
     measured = run()
     assert_same_rows(measured.rows, measure(traction))
     assert measured.columns == columns_of(traction)
-    assert dock.table.model().rowCount() == 3
+    assert dock.tabs.cells.model().rowCount() == 3
     assert not dock.plot.isHidden()
 
 
@@ -165,7 +168,7 @@ def test_every_field_keeps_its_own_measurement(dock, viewer, run, traction):
     of_first = run()
     dock.fields.choose(second)
     assert dock.measured is None
-    assert dock.table.model().rowCount() == 0
+    assert dock.tabs.cells.model().rowCount() == 0
     dock.measure_button.click()
     # The result belongs to the field for which the measurement was started.
     dock.fields.choose(first)
@@ -237,7 +240,7 @@ def test_the_plot_marks_the_frame_and_a_click_moves_the_slider(
     dock.plot.frame_chosen.emit(1)
     assert viewer.dims.current_step[0] == 1
     assert dock.plot._frame == 1
-    dock.table.line_opened.emit(0)
+    dock.tabs.cells.line_opened.emit(0)
     assert viewer.dims.current_step[0] == 0
 
 
@@ -444,7 +447,8 @@ def test_the_table_is_saved_as_by_the_command_line(
     assert f"Saved {path}" in dock.message.text()
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["frame", "cell", *columns_of(traction), "flags"]
+    columns = [name for one in columns_of(traction) for name in with_ends(one)]
+    assert list(rows[0]) == ["frame", "cell", *columns, "flags"]
     assert float(rows[2]["total_force_nN"]) == pytest.approx(
         dock.measured.rows[2].values["total_force_nN"], rel=1e-6
     )
@@ -521,7 +525,7 @@ def test_two_results_of_a_field_are_compared(dock, viewer, run, traction, two_re
     of_vit, of_fttc = ([row.values for row in one.rows] for one in measured.tractions)
     for one, other in zip(of_vit, of_fttc, strict=True):
         assert other["total_force_nN"] == pytest.approx(2 * one["total_force_nN"])
-    assert dock.table.model().rowCount() == 6
+    assert dock.tabs.cells.model().rowCount() == 6
     assert [line.style for line in dock.plot._lines] == ["-", "--"]
     # With one cell, the colours are those of the tractions.
     assert len({line.colour for line in dock.plot._lines}) == 2
@@ -571,7 +575,7 @@ def test_only_tractions_of_the_same_field_can_be_compared(
     dock.other.setCurrentIndex(0)
     assert "measure again" in dock.message.text()
     run()
-    assert dock.table.model().rowCount() == 3
+    assert dock.tabs.cells.model().rowCount() == 3
 
 
 def test_known_tractions_of_a_file_are_compared_by_its_name(
@@ -647,7 +651,7 @@ def test_any_number_of_tractions_is_measured_side_by_side(
     moved = np.zeros(other.grid_shape, dtype=int)
     moved[:, :36] = numbers[2:22, 4:]
     assert_same_rows(known, measure(other, Measurement(labels=moved)))
-    assert dock.table.model().rowCount() == 2 * (3 + 3 + 2)
+    assert dock.tabs.cells.model().rowCount() == 2 * (3 + 3 + 2)
     lines = dock.plot._lines
     assert len(lines) == 6
     assert len({(line.style, line.marker) for line in lines}) == 3
@@ -722,8 +726,8 @@ def test_adhesions_are_listed_saved_and_outlined(dock, viewer, run, traction, tm
     viewer.layers.selection.active = image
     measured = run()
     expected = [found for (cell,) in cells_of(traction) for found in adhesions_of(cell)]
-    assert dock.adhesions.model().rowCount() == len(expected) > 3
-    dock.tabs.setCurrentWidget(dock.adhesions)
+    assert dock.tabs.adhesions.model().rowCount() == len(expected) > 3
+    dock.tabs.setCurrentWidget(dock.tabs.adhesions)
     assert dock.suggested_path().name == "cell_07_adhesions.csv"
     dock.save(tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(newline="") as stream:
@@ -732,7 +736,7 @@ def test_adhesions_are_listed_saved_and_outlined(dock, viewer, run, traction, tm
         [one.values["force_nN"] for one in expected], rel=1e-6
     )
     line = next(i for i, one in enumerate(expected) if one.frame == 2)
-    dock.adhesions.line_chosen.emit(line)
+    dock.tabs.adhesions.line_chosen.emit(line)
     assert viewer.dims.current_step[0] == 2
     mark = viewer.layers[-1]
     assert mark.name == "cell_07: adhesion 1 of cell 1"
@@ -748,7 +752,7 @@ def test_adhesions_are_listed_saved_and_outlined(dock, viewer, run, traction, tm
     place = image.data_to_world((2, 5, 6))
     np.testing.assert_allclose(mark.world_to_data(place), (2, 5, 6))
     assert dock.fields.count() == 1
-    dock.adhesions.line_chosen.emit(0)
+    dock.tabs.adhesions.line_chosen.emit(0)
     assert mark not in viewer.layers
     assert len(viewer.layers) == 3
     assert measured is dock.measured
@@ -760,9 +764,9 @@ def test_adhesions_are_listed_saved_and_outlined(dock, viewer, run, traction, tm
 def test_the_outline_of_an_adhesion_that_the_user_removes(dock, viewer, run, traction):
     add(viewer, traction)
     run()
-    dock.adhesions.line_chosen.emit(0)
+    dock.tabs.adhesions.line_chosen.emit(0)
     viewer.layers.remove(viewer.layers[-1])
-    dock.adhesions.line_chosen.emit(0)
+    dock.tabs.adhesions.line_chosen.emit(0)
     assert len(viewer.layers) == 3
     run()
     assert len(viewer.layers) == 2
@@ -843,3 +847,192 @@ def test_a_correction_can_be_cancelled(dock, qtbot, finish, computed):
     finish(dock)
     assert dock.measured is None
     assert dock.message.text() == "Cancelled."
+
+
+@pytest.fixture
+def with_known_errors(dock, viewer, computed, traction):
+    """The computed tractions in two cells of a Labels layer."""
+    layer = labels_of(two_cells(traction.grid_shape))
+    viewer.layers.append(layer)
+    dock.region.choose(layer)
+    return computed
+
+
+def choose_quantity(dock, name):
+    dock.quantity.setCurrentIndex(dock.quantity.findData(name))
+
+
+def plotted(dock):
+    """Values and ends of the plotted lines."""
+    return [(line.values, line.ends) for line in dock.plot._lines]
+
+
+def test_values_have_intervals_in_table_plot_and_file(
+    dock, run, with_known_errors, tmp_path
+):
+    rows = run().rows
+    found = rows[0].intervals["total_force_nN"]
+    model = dock.tabs.cells.model()
+    names = [
+        model.headerData(column, Qt.Orientation.Horizontal)
+        for column in range(model.columnCount())
+    ]
+    column = names.index("total_force_nN")
+    assert dock.tabs.cells.isColumnHidden(names.index("total_force_nN_low68"))
+    index = model.index(0, column)
+    assert index.data().endswith(")")
+    assert " to " in index.data()
+    tip = index.data(Qt.ItemDataRole.ToolTipRole)
+    assert f"95%: {found.low95:.4g} to {found.high95:.4g}" in tip
+    choose_quantity(dock, "total_force")
+    for (values, ends), cell in zip(plotted(dock), (1, 5), strict=True):
+        own = [row for row in rows if row.cell == cell]
+        assert values == tuple(row.values["total_force_nN"] for row in own)
+        highest = (row.intervals["total_force_nN"].high95 for row in own)
+        assert ends[3] == tuple(highest)
+    dock.save(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        (first, *_) = csv.DictReader(stream)
+    assert float(first["total_force_nN_low68"]) == pytest.approx(found.low68, rel=1e-6)
+
+
+def test_why_there_are_no_intervals(dock, viewer, run, computed, traction):
+    source, _ = computed
+    assert run().rows[0].intervals
+    assert "no intervals" not in dock.message.text()
+    describe(viewer.layers, source, unit="grid")
+    assert not run().rows[0].intervals
+    assert "the noise is not known" in dock.message.text()
+    assert not dock.kind.isEnabled()
+    dock.fields.choose(add(viewer, traction, title="known"))
+    run()
+    assert "the errors of made for a test are not known" in dock.message.text()
+
+
+def test_tractions_with_their_uncertainty_have_intervals_without_displacements(
+    dock, viewer, run, displacement
+):
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu", uncertainty=True)
+    dock.fields.choose(add(viewer, reconstruct(displacement, config=config)))
+    rows = run().rows
+    assert np.isnan(rows[0].values["strain_energy_measured_E_um3"])
+    assert rows[0].intervals
+    assert "no intervals" not in dock.message.text()
+
+
+def test_the_error_of_the_gel_is_shown_apart_without_measuring_again(
+    dock, run, with_known_errors, tmp_path
+):
+    run()
+    choose_quantity(dock, "total_force")
+    before = plotted(dock)
+    dock.errors["young_error"].value = 0.1
+    assert "measure again" not in dock.message.text()
+    assert "one factor, \N{MULTIPLICATION SIGN}0.906 to" in dock.message.text()
+    assert "0.906" in dock.plot._note
+    # The intervals are those of the image alone.
+    assert plotted(dock) == before
+    choose_quantity(dock, "unbalanced")
+    assert "0.906" not in dock.plot._note
+    dock.kind.setCurrentIndex(dock.kind.findData("changes"))
+    choose_quantity(dock, "total_force")
+    assert "0.906" not in dock.plot._note
+    dock.save(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    (factor,) = {row["gel_low68"] for row in rows}
+    assert float(factor) == pytest.approx(0.9056, abs=1e-3)
+    model = dock.tabs.cells.model()
+    for column in range(model.columnCount()):
+        name = model.headerData(column, Qt.Orientation.Horizontal)
+        tip = model.index(0, column).data(Qt.ItemDataRole.ToolTipRole) or ""
+        expected = name.endswith(("_nN", "_Pa", "_fJ", "_nN_um", "_fJ_per_um2"))
+        assert ("Young's modulus" in tip) == expected, name
+
+
+def test_changes_from_frame_to_frame_are_plotted_and_listed(
+    dock, run, with_known_errors, tmp_path
+):
+    measured = run()
+    dock.kind.setCurrentIndex(dock.kind.findData("changes"))
+    choose_quantity(dock, "total_force")
+    assert dock.plot._label == "ratio to the frame before"
+    assert dock.plot._reference == 1
+    (values, ends), _ = plotted(dock)
+    forces = [row.values["total_force_nN"] for row in measured.rows if row.cell == 1]
+    assert np.isnan(values[0])
+    assert values[1:] == pytest.approx(
+        [forces[1] / forces[0], forces[2] / forces[1]], rel=1e-6
+    )
+    assert ends[2][1] < values[1] < ends[3][1]
+    choose_quantity(dock, "net_moment")
+    assert dock.plot._label == "minus the frame before (nN um)"
+    assert dock.plot._reference == 0
+    # Quantities without a known change are not offered.
+    assert dock.quantity.findData("area") == -1
+    dock.tabs.setCurrentWidget(dock.tabs.changes)
+    assert dock.suggested_path().name.endswith("changes.csv")
+    dock.save(tmp_path / "changes.csv")
+    with (tmp_path / "changes.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    force = next(row for row in rows if row["quantity"] == "total_force_nN")
+    assert (force["frame"], force["cell"], force["kind"]) == ("1", "1", "ratio")
+    assert float(force["change"]) == pytest.approx(values[1], rel=1e-6)
+
+
+def test_the_control_without_force_of_the_shown_frame(
+    dock, viewer, run, with_known_errors
+):
+    source, image = with_known_errors
+    assert dock.errors["n_runs"].native.isHidden()
+    dock.errors["control"].value = "shown"
+    dock.errors["n_runs"].value = 12
+    viewer.dims.set_current_step(0, 1)
+    rows = run().tractions[0].controls
+    assert {(row.frame, row.n_runs) for row in rows} == {(1, 12)}
+    assert {row.cell for row in rows} == {1, 5}
+    stack, measured = (layer_stack(layer) for layer in (image, source))
+    numbers = two_cells(stack.grid_shape)
+    recorder = Recorder(
+        QuantitiesConfig(n_controls=0),
+        n_frames=3,
+        labels=numbers,
+        control=ControlConfig(12),
+    )
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu")
+    again = reconstruction_of(stack, config)
+    recorder.add(stack, displacement=measured, reconstruct=again)
+    expected = [row for row in recorder.controls if row.frame == 1]
+    for one, other in zip(rows, expected, strict=True):
+        assert (one.column, one.cell) == (other.column, other.cell)
+        assert one.floor == pytest.approx(other.floor, rel=1e-2, abs=1e-2, nan_ok=True)
+    choose_quantity(dock, "total_force")
+    first, second = dock.tabs.control_text.splitlines()
+    assert first.startswith("cell 1: total force ")
+    assert "without a force" in first
+    assert second.startswith("cell 5: ")
+    assert dock.measured.control_in_words("total_force_corrected_nN", 1) == []
+    assert dock.tabs.control.model().rowCount() == len(rows)
+    viewer.dims.set_current_step(0, 2)
+    assert dock.tabs.control_text.startswith("No control")
+    assert "measure again" not in dock.message.text()
+    dock.errors["n_runs"].value = 13
+    assert "measure again" in dock.message.text()
+
+
+def test_progress_of_a_control_and_cancel(dock, qtbot, finish, computed):
+    dock.errors["control"].value = "all"
+    dock.measure_button.click()
+    assert dock.job.pending.n_steps == 3 * (1 + 200)
+    qtbot.waitUntil(lambda: "of 200 runs" in dock.message.text(), timeout=60_000)
+    dock.measure_button.click()
+    finish(dock)
+    assert dock.message.text() == "Cancelled."
+
+
+def test_why_there_is_no_control(dock, viewer, run, traction):
+    add(viewer, traction)
+    dock.errors["control"].value = "all"
+    assert run().tractions[0].controls == []
+    assert "there is no control without force: it is not" in dock.message.text()
+    assert [dock.tabs.isTabVisible(i) for i in range(4)] == [True, True, False, False]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
@@ -102,3 +104,25 @@ def test_the_legend_names_cells_and_tractions_once(
     plot.show_lines(lines, "strain energy (fJ)")
     plot.grab()
     assert named == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "frame"), [((2.0, 3.0, 2.0), 1), ((2.0,), 0), ((2.0, math.nan, 3.0), 2)]
+)
+def test_intervals_are_bands_and_bars_at_single_values(plot, values, frame):
+    low, high = (tuple(np.array(values) + shift) for shift in (-1, 1))
+    alone = line("cell 1", "ViT", "#56B4E9", values)
+    reference = line("cell 2", "ViT", "#56B4E9", (0.0, 5.0))
+    pictures = []
+    for ends in ((), (low, high, low, high)):
+        shown = dataclasses.replace(alone, ends=ends)
+        plot.show_lines([shown, reference], "force (nN)")
+        pictures.append(plot.grab().toImage())
+    x = round(plot.position_of(frame) * plot.devicePixelRatioF())
+    changed = [
+        y
+        for y in range(pictures[0].height())
+        if pictures[0].pixel(x, y) != pictures[1].pixel(x, y)
+    ]
+    # From 1 below to 1 above, of an axis of 5.
+    assert 0.2 * plot.height() < max(changed) - min(changed) < 0.5 * plot.height()

@@ -6,8 +6,15 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_vit_tfm.napari.quantities.table import ResultTable
-from napari_vit_tfm.quantities import Origin, Row, side_by_side, table_of_rows
+from napari_vit_tfm.napari.quantities.table import ResultTable, with_interval
+from napari_vit_tfm.quantities import (
+    Interval,
+    Origin,
+    Row,
+    gel_factors,
+    side_by_side,
+    table_of_rows,
+)
 
 COLUMNS = ["strain_energy_fJ", "total_force_nN", "leak"]
 
@@ -111,3 +118,45 @@ def test_tractions_side_by_side_have_their_fields_and_methods(table):
     assert shown(table, 1) == ["ViT", "FTTC", "Bayesian FTTC"] * 2
     assert shown(table, 2) == ["0"] * 3 + ["1"] * 3
     assert table.text().splitlines()[0].startswith("field\tmethod\tframe\tcell")
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "expected"),
+    [
+        (1.23456, (1.0987, 1.4111, 0.9, 1.6), "1.23 (1.10 to 1.41)"),
+        (-51.04, (-55.5, -46.1, -60.0, -40.0), "-51.0 (-55.5 to -46.1)"),
+        (12345.6, (11040.0, 13960.0, 9000.0, 16000.0), "12300 (11000 to 14000)"),
+        (3.21e-7, (3.11e-7, 3.42e-7, 3e-7, 4e-7), "3.21e-07 (3.11e-07 to 3.42e-07)"),
+        (0.0, (0.0, 0.0, 0.0, 0.0), "0.000 (0.000 to 0.000)"),
+        (1.2, (math.nan, math.nan, math.nan, math.nan), ""),
+        ("border", (), ""),
+    ],
+)
+def test_a_value_has_no_more_digits_than_its_interval_has(value, ends, expected):
+    assert with_interval(value, ends) == expected
+
+
+def test_columns_of_ends_are_shown_with_their_value(table):
+    interval = Interval(2.8, 3.3, 2.5, 3.6)
+    first = Row(0, 1, {"total_force_nN": 3.0}, (), {"total_force_nN": interval})
+    unknown = Row(1, 1, {"total_force_nN": 2.0}, ())
+    found = table_of_rows(
+        ["total_force_nN"],
+        [first, unknown],
+        with_intervals=True,
+        gel=gel_factors(0.1),
+    )
+    table.show_table(found, {}, {"total_force_nN": "and the gel"})
+    hidden = [i for i in range(len(found.header)) if table.isColumnHidden(i)]
+    assert [found.header[i] for i in hidden] == [
+        *(f"total_force_nN_{end}" for end in ("low68", "high68", "low95", "high95")),
+        *(f"gel_{end}" for end in ("low68", "high68", "low95", "high95")),
+        "flags",
+    ]
+    assert shown(table, 2) == ["3.00 (2.80 to 3.30)", "2"]
+    tip = table.model().index(0, 2).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip.splitlines() == ["68%: 2.8 to 3.3", "95%: 2.5 to 3.6", "and the gel"]
+    # Sorting and copying use the numbers.
+    table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
+    assert table.text().splitlines()[1:] == ["1\t1\t2", "0\t1\t3"]
+    assert table.table is found

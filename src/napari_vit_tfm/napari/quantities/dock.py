@@ -19,10 +19,9 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QPushButton,
-    QTabWidget,
 )
 
-from napari_vit_tfm.config import QuantitiesConfig
+from napari_vit_tfm.config import ControlConfig, QuantitiesConfig
 from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.napari.errors import in_one_line, report
@@ -37,43 +36,64 @@ from napari_vit_tfm.napari.layers.reading import (
 from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.quantities.cells import cells_at_vectors
-from napari_vit_tfm.napari.quantities.drawing import colour_of
 from napari_vit_tfm.napari.quantities.features import write_features
+from napari_vit_tfm.napari.quantities.lines import lines_of_changes, lines_of_values
+from napari_vit_tfm.napari.quantities.measured import Measured, factors, names_of
 from napari_vit_tfm.napari.quantities.measuring import (
-    Measured,
     Numbers,
     Outcome,
     Request,
     Source,
+    Step,
     measure_request,
-    names_of,
 )
 from napari_vit_tfm.napari.quantities.other_chooser import OtherChooser, field_id_of
 from napari_vit_tfm.napari.quantities.overlays import Overlays
-from napari_vit_tfm.napari.quantities.plot import Line, TimePlot
+from napari_vit_tfm.napari.quantities.plot import TimePlot
 from napari_vit_tfm.napari.quantities.region_chooser import RegionChooser
 from napari_vit_tfm.napari.quantities.sources import as_traction, source_of
-from napari_vit_tfm.napari.quantities.table import ResultTable
+from napari_vit_tfm.napari.quantities.tabs import ResultTabs
 from napari_vit_tfm.napari.quantities.traction_list import TractionList
 from napari_vit_tfm.napari.widgets.cancel_button_progress import CancelButtonProgress
 from napari_vit_tfm.napari.widgets.dock import FieldDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import (
     Form,
+    form_section,
     may_shrink,
     need_focus_for_wheel,
 )
-from napari_vit_tfm.options import options_of
+from napari_vit_tfm.options import Choice, Option, options_of
 from napari_vit_tfm.quantities import (
     QUANTITIES,
-    Scale,
-    Table,
-    adhesion_columns,
+    Interval,
+    Quantity,
+    gel_factors,
     write_table,
 )
 from napari_vit_tfm.quantities.tables import check_table
 
 _DILATION = {"dilation_um": options_of(QuantitiesConfig)["dilation_um"]}
+_ERRORS = {
+    "young_error": options_of(QuantitiesConfig)["young_error"],
+    "control": Option(
+        "control",
+        "none",
+        Choice(
+            label="Control without force",
+            help="Reconstruct the displacement without the force of each cell many "
+            "times, with new noise, and measure what is found: noise floor and p of "
+            "every quantity. It needs the displacements and the method of the "
+            "tractions",
+            words={
+                "none": "none",
+                "shown": "of the shown frame",
+                "all": "of all frames",
+            },
+        ),
+    ),
+    **options_of(ControlConfig),
+}
 _N_CONTROLS = QuantitiesConfig.n_controls
 
 _INTRODUCTION = "Measures energies, forces and moments of the cells in each frame."
@@ -82,9 +102,13 @@ _NO_COMMON_UNITS = (
     "The layers have no common units, so the cells are where the viewer shows them: "
     "check with “Show regions and rings” that they lie on the tractions."
 )
-_STYLES = ("-", "--", ":", "-.")
-_MARKERS = ("o", "s", "^", "D", "v")
-"""Line styles and markers of tractions. 20 tractions have different ones."""
+_FRACTIONS_OF_YOUNG = (
+    "The error of Young's modulus does not change numbers in fractions of it."
+)
+_NO_CONTROL_HERE = "No control of the plotted quantity in the shown frame."
+
+_KINDS = {"values": "values", "changes": "changes"}
+"""What the plot shows."""
 
 _STALE = "Measured with other settings, or before a change: measure again."
 
@@ -97,6 +121,8 @@ class Settings:
     dilation_um: float | None
     has_same_cells: bool
     is_corrected: bool
+    control: str
+    n_runs: int | None
     other: str
     beside: tuple[str, ...]
 
@@ -154,7 +180,7 @@ class QuantitiesDock(FieldDock):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer, message_lines=2, find=find_tractions)
-        self._job = LatestJob[Request, int, Outcome](
+        self._job = LatestJob[Request, Step, Outcome](
             self,
             partial(measure_request, MethodCache()),
             on_step=self._on_step,
@@ -205,17 +231,19 @@ class QuantitiesDock(FieldDock):
         self.show_regions.setToolTip(
             "Show where forces are summed, and the ring of the leak, as a layer."
         )
-        self.quantity = QComboBox()
+        self.quantity, self.kind = QComboBox(), QComboBox()
         self.quantity.setToolTip("The quantity in the plot.")
+        self.kind.setToolTip(
+            "The quantity in each frame, or its change from the frame before: the "
+            "ratio of positive quantities, the difference of others."
+        )
+        for key, words in _KINDS.items():
+            self.kind.addItem(words, key)
         may_shrink(self.quantity)
-        for control in (self.region, self.other, self.quantity):
-            need_focus_for_wheel(control)
-        self.plot = TimePlot()
-        self.table, self.adhesions = ResultTable(), ResultTable()
-        self.adhesions.setToolTip("Click to outline the adhesion on the canvas.")
-        self.tabs = QTabWidget()
-        self.tabs.addTab(self.table, "Cells")
-        self.tabs.addTab(self.adhesions, "Adhesions")
+        boxes = (self.region, self.other, self.quantity, self.kind)
+        for box in boxes:
+            need_focus_for_wheel(box)
+        self.plot, self.tabs = TimePlot(), ResultTabs()
         self.measure_button = QPushButton()
         self.measure_button.setToolTip("Measure all frames.")
         self.copy_button = QPushButton("Copy")
@@ -232,15 +260,22 @@ class QuantitiesDock(FieldDock):
         self.form.addRow("Compare with", self.other)
         self.form.addRow("Side by side", self.beside)
         self.rows.addLayout(self.form)
+        self.errors, section = form_section(
+            "Errors and control", _ERRORS, "How sure the quantities are."
+        )
+        self.rows.addWidget(section)
         self.rows.addWidget(self.same_cells)
         self.rows.addWidget(self.is_corrected)
         self.rows.addWidget(self.show_regions)
         self.rows.addWidget(self.message)
-        self.rows.addWidget(self.quantity)
+        plotted = QHBoxLayout()
+        plotted.addWidget(self.quantity, 1)
+        plotted.addWidget(self.kind)
+        self.rows.addLayout(plotted)
         self.rows.addWidget(self.plot, 1)
         self.rows.addWidget(self.tabs, 1)
         self.rows.addStretch()
-        for widget in (self.quantity, self.plot, self.tabs):
+        for widget in (self.quantity, self.kind, self.plot, self.tabs):
             widget.hide()
         buttons = QHBoxLayout()
         for button in (self.measure_button, self.copy_button, self.save_button):
@@ -254,13 +289,15 @@ class QuantitiesDock(FieldDock):
         self.other.currentIndexChanged.connect(self._on_settings)
         self.beside.changed.connect(self._on_settings)
         self.dilation.changed.connect(self._on_settings)
+        self.errors.changed.connect(self._on_error_option)
         self.is_corrected.toggled.connect(self._on_settings)
         self.same_cells.toggled.connect(self._on_settings)
         self.show_regions.toggled.connect(self._draw_regions)
         self.quantity.currentIndexChanged.connect(self._plot)
+        self.kind.currentIndexChanged.connect(self._on_kind)
         self.plot.frame_chosen.connect(self.go_to_frame)
-        self.table.line_opened.connect(self._on_row_opened)
-        self.adhesions.line_chosen.connect(self.mark_adhesion)
+        self.tabs.cells.line_opened.connect(self._on_row_opened)
+        self.tabs.adhesions.line_chosen.connect(self.mark_adhesion)
         self.measure_button.clicked.connect(self._on_job_button)
         self.copy_button.clicked.connect(self._on_copy_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
@@ -288,7 +325,7 @@ class QuantitiesDock(FieldDock):
         self._overlays.erase_outline()
 
     @property
-    def job(self) -> LatestJob[Request, int, Outcome]:
+    def job(self) -> LatestJob[Request, Step, Outcome]:
         """The job that measures."""
         return self._job
 
@@ -315,6 +352,7 @@ class QuantitiesDock(FieldDock):
         self.measure_button.setEnabled(running or stack is not None)
         region = self.region.value()
         self.same_cells.setVisible(not isinstance(region, str) and region.ndim == 3)
+        self.errors.show_row("n_runs", self._has_control)
         self._show(None if kept is None else kept.measured)
         for button in (self.copy_button, self.save_button):
             button.setEnabled(self._shown is not None)
@@ -333,8 +371,24 @@ class QuantitiesDock(FieldDock):
         )
         stale = "" if is_current else _STALE
         measured = kept.measured
-        lines = [self._outcome, stale, measured.comparison, *measured.notes()]
-        return "\n".join(filter(None, lines))
+        about = [measured.comparison, self._gel_in_words(measured), *measured.notes()]
+        return "\n".join(filter(None, [self._outcome, stale, *about]))
+
+    def _gel(self) -> Interval | None:
+        """Factors of the error of Young's modulus; None if it is not known."""
+        error = self.errors["young_error"].value
+        return None if error is None else gel_factors(error)
+
+    def _gel_in_words(self, measured: Measured) -> str:
+        gel = self._gel()
+        if gel is None:
+            return ""
+        if measured.scale.traction != "Pa":
+            return _FRACTIONS_OF_YOUNG
+        return (
+            "Error of Young's modulus, which all cells and frames have in common: one "
+            f"factor, {factors(gel)}. It is in no interval."
+        )
 
     def _measured_fields(self) -> list[FieldLayers]:
         """The tractions to measure: chosen, compared, and others side by side."""
@@ -347,7 +401,7 @@ class QuantitiesDock(FieldDock):
             self._shown = measured
             self._list_quantities()
             self._show_tables()
-            for widget in (self.quantity, self.plot, self.tabs):
+            for widget in (self.quantity, self.kind, self.plot, self.tabs):
                 widget.setVisible(measured is not None)
             self._plot()
             self._draw_regions()
@@ -355,37 +409,80 @@ class QuantitiesDock(FieldDock):
         self._on_frame()
 
     def _show_tables(self) -> None:
-        measured = self._shown
-        if measured is None:
-            for table in (self.table, self.adhesions):
-                table.show_table(Table((), []), {})
-            return
-        self.table.show_table(measured.table, _explanations(measured.scale))
-        columns = adhesion_columns(measured.scale)
-        self.adhesions.show_table(measured.adhesion_table, columns)
+        self.tabs.show_measured(self._shown, self._gel())
 
     def _list_quantities(self) -> None:
         """List the quantities that are known in some frame; the chosen one is kept."""
         before, measured = self.quantity.currentData(), self._shown
+        self._allow_changes()
         with QSignalBlocker(self.quantity):
             self.quantity.clear()
             for name, one in QUANTITIES.items() if measured is not None else ():
                 assert measured is not None
-                column = one.column(measured.scale)
-                rows = (row for part in measured.tractions for row in part.rows)
-                if any(math.isfinite(row.values[column]) for row in rows):
+                if one.column(measured.scale) in self._known_columns(measured):
                     unit, _ = measured.scale.unit(one.dimension)
+                    unit = "" if self._shows_changes else unit
                     self.quantity.addItem(_with_unit(one.words, unit), name)
             index = self.quantity.findData(before)
             self.quantity.setCurrentIndex(max(index, 0))
 
+    def _allow_changes(self) -> None:
+        """Let changes be chosen if there are any."""
+        measured = self._shown
+        has_changes = measured is not None and measured.has_changes
+        with QSignalBlocker(self.kind):
+            if not has_changes:
+                self.kind.setCurrentIndex(self.kind.findData("values"))
+        self.kind.setEnabled(has_changes)
+
+    def _known_columns(self, measured: Measured) -> set[str]:
+        return (
+            measured.columns_with_changes()
+            if self._shows_changes
+            else measured.columns_with_values()
+        )
+
+    @property
+    def _shows_changes(self) -> bool:
+        return bool(self.kind.currentData() == "changes")
+
+    def _quantity(self) -> Quantity | None:
+        """The plotted quantity."""
+        name = self.quantity.currentData()
+        return None if name is None else QUANTITIES[name]
+
     def _plot(self) -> None:
-        name, measured = self.quantity.currentData(), self._shown
-        if name is None or measured is None:
+        quantity, measured = self._quantity(), self._shown
+        if quantity is None or measured is None:
             self.plot.show_lines([], "")
             return
-        column = QUANTITIES[name].column(measured.scale)
-        self.plot.show_lines(_lines(measured, column), self.quantity.currentText())
+        column, note = quantity.column(measured.scale), ""
+        if self._shows_changes:
+            lines = lines_of_changes(measured, column)
+            is_ratio = quantity.error == "ratio"
+            unit = "" if is_ratio else measured.scale.unit(quantity.dimension)[0]
+            words = (
+                "ratio to the frame before" if is_ratio else "minus the frame before"
+            )
+            label, reference = _with_unit(words, unit), float(is_ratio)
+        else:
+            lines, reference = lines_of_values(measured, column), None
+            label, gel = self.quantity.currentText(), self._gel()
+            if gel is not None and measured.scale.has_error_of_gel(quantity.dimension):
+                note = f"gel: all {factors(gel).partition(' (')[0]}"
+        if any(math.isfinite(end) for line in lines for end in line.ends[0]):
+            note = "; ".join(filter(None, ["bands: 68% and 95%", note]))
+        self.plot.show_lines(lines, label, reference=reference, note=note)
+        self._show_control()
+
+    def _show_control(self) -> None:
+        """Show the control of the plotted quantity in the shown frame."""
+        quantity, measured, frame = self._quantity(), self._shown, self._frame()
+        if quantity is None or measured is None or frame is None:
+            return
+        column = quantity.column(measured.scale)
+        found = measured.control_in_words(column, frame)
+        self.tabs.show_control(found or [_NO_CONTROL_HERE])
 
     def _draw_regions(self) -> None:
         """Show the regions of the measurement as a layer, or remove it."""
@@ -434,6 +531,7 @@ class QuantitiesDock(FieldDock):
 
     def _on_frame(self) -> None:
         self.plot.mark_frame(self._frame())
+        self._show_control()
         self._write_features()
 
     def _write_features(self) -> None:
@@ -478,6 +576,17 @@ class QuantitiesDock(FieldDock):
         self._outcome = ""
         self.refresh()
 
+    def _on_error_option(self, name: str) -> None:
+        if name == "young_error":
+            # It changes nothing that is measured.
+            self._show_tables()
+            self._plot()
+        self._on_settings()
+
+    def _on_kind(self) -> None:
+        self._list_quantities()
+        self._plot()
+
     def _on_layer_removed(self) -> None:
         present = {description.field_id for description in self._descriptions()}
         self._kept = {key: one for key, one in self._kept.items() if key in present}
@@ -519,14 +628,14 @@ class QuantitiesDock(FieldDock):
         self._outcome = "Cancelled."
         self.refresh()
 
-    def _on_step(self, request: Request, done: int) -> None:
-        self.message.setText(f"{done} of {request.n_frames} frames measured.")
-        self._job.advance(done)
+    def _on_step(self, _request: Request, step: Step) -> None:
+        self.message.setText(step.words)
+        self._job.advance(step.done)
 
     def _open_bar(self, request: Request) -> CancelButtonProgress:
         """Open a progress bar, with a cancel button, in napari's activity dock."""
         return CancelButtonProgress(
-            total=request.n_frames,
+            total=request.n_steps,
             desc="measuring quantities",
             cancel_callback=self.cancel_job,
         )
@@ -585,7 +694,34 @@ class QuantitiesDock(FieldDock):
                 # Two runs of a method; napari gives their layers different names.
                 origin = dataclasses.replace(source.origin, method=field.label)
                 sources[number] = dataclasses.replace(source, origin=origin)
-        return Request(tuple(sources), config, self.other.field() is not None)
+        return Request(
+            tuple(sources),
+            config,
+            self.other.field() is not None,
+            ControlConfig(self.errors["n_runs"].value) if self._has_control else None,
+            self._control_frame(sources[0].traction),
+        )
+
+    @property
+    def _has_control(self) -> bool:
+        return bool(self.errors["control"].value != "none")
+
+    def _control_frame(self, stack: TractionStack) -> int | None:
+        """The only frame with a control; None if all have one, or none has.
+
+        Raises
+        ------
+        FieldError
+            If the shown frame is no frame of the tractions.
+        """
+        field = self.fields.field()
+        if self.errors["control"].value != "shown" or field is None:
+            return None
+        dims = self._viewer.dims
+        frame = frame_at(field.first, dims.point, stack.n_frames, dims.units)
+        if frame is None:
+            raise FieldError("the tractions have no frame where the slider is")
+        return frame
 
     def _source(self, field: FieldLayers) -> Source:
         """One of the tractions, with its cells; an error has its name."""
@@ -606,6 +742,8 @@ class QuantitiesDock(FieldDock):
             self.dilation["dilation_um"].value,
             self.same_cells.isChecked() and not isinstance(self.region.value(), str),
             self.is_corrected.isChecked(),
+            self.errors["control"].value,
+            self.errors["n_runs"].value if self._has_control else None,
             self.other.key(),
             tuple(map(field_id_of, self.beside.fields())),
         )
@@ -638,17 +776,13 @@ class QuantitiesDock(FieldDock):
 
     # Copying and saving
 
-    @property
-    def _shows_adhesions(self) -> bool:
-        return self.tabs.currentWidget() is self.adhesions
-
     def _on_copy_clicked(self) -> None:
-        (self.adhesions if self._shows_adhesions else self.table).copy()
+        self.tabs.shown_table.copy()
 
     def _on_save_clicked(self) -> None:
         suggestion = str(self.suggested_path())
         kinds = {"Table": (".csv",)}
-        what = "adhesions" if self._shows_adhesions else "quantities"
+        what = self.tabs.shown_name
         path = ask_where_to_save(self, f"Save {what}", suggestion, kinds)
         if path is not None:
             self.save(path)
@@ -659,7 +793,7 @@ class QuantitiesDock(FieldDock):
         folder = Path(files[0]).parent if files else Path()
         field = self.fields.field()
         title = "" if field is None else field.title
-        what = "adhesions" if self._shows_adhesions else "quantities"
+        what = self.tabs.shown_name
         return folder / (f"{title}_{what}.csv" if title else f"{what}.csv")
 
     def save(self, path: str | Path) -> None:
@@ -670,53 +804,16 @@ class QuantitiesDock(FieldDock):
         path : path
             A CSV file.
         """
-        measured = self._shown
-        if measured is None:
+        if self._shown is None:
             return
         try:
             check_table(path, inputs=source_files(self._viewer.layers))
-            of_adhesions = self._shows_adhesions
-            table = measured.adhesion_table if of_adhesions else measured.table
-            write_table(path, table)
+            write_table(path, self.tabs.shown_table.table)
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
         else:
             self._outcome = f"Saved {path}"
         self.refresh()
-
-
-def _lines(measured: Measured, column: str) -> list[Line]:
-    """Lines of all cells and tractions, with gaps in frames without the cell.
-
-    Cells have colours, those of their regions; if there is only one, tractions have.
-    """
-    has_cells = len({row.cell for one in measured.tractions for row in one.rows}) > 1
-    lines = []
-    for number, (name, one) in enumerate(
-        zip(measured.names, measured.tractions, strict=True)
-    ):
-        frames = tuple(range(one.n_frames))
-        for cell in sorted({row.cell for row in one.rows}):
-            own = {r.frame: r.values[column] for r in one.rows if r.cell == cell}
-            lines.append(
-                Line(
-                    cell=f"cell {cell}",
-                    tractions=name,
-                    colour=colour_of(cell if has_cells else number + 1),
-                    style=_STYLES[number % len(_STYLES)],
-                    marker=_MARKERS[number % len(_MARKERS)],
-                    frames=frames,
-                    values=tuple(own.get(frame, math.nan) for frame in frames),
-                )
-            )
-    return lines
-
-
-def _explanations(scale: Scale) -> dict[str, str]:
-    """What the columns of quantities are."""
-    return {
-        one.column(scale): f"{one.words}: {one.formula}" for one in QUANTITIES.values()
-    }
 
 
 def _with_unit(words: str, unit: str) -> str:

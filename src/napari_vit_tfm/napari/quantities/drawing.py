@@ -15,7 +15,7 @@ from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
 from napari_vit_tfm.napari.layers.metadata import overlay_metadata
 from napari_vit_tfm.napari.layers.placing import geometry_of, without_frames
 from napari_vit_tfm.napari.layers.registry import Grid, description_of
-from napari_vit_tfm.napari.quantities.measuring import Measured
+from napari_vit_tfm.napari.quantities.measured import Measured
 from napari_vit_tfm.quantities import Adhesion
 
 # Colours of Okabe and Ito, distinguishable with colour blindness, in dark and light

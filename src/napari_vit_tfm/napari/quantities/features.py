@@ -9,7 +9,7 @@ import math
 
 from napari.layers import Labels
 
-from napari_vit_tfm.napari.quantities.measuring import Measured
+from napari_vit_tfm.napari.quantities.measured import Measured
 from napari_vit_tfm.quantities import QUANTITIES, SCALES
 
 _OWN = {"index", "frame", *(q.column(s) for q in QUANTITIES.values() for s in SCALES)}

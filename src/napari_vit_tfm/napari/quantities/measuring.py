@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import (
+    ControlConfig,
     DisplayConfig,
     PreparationConfig,
     QuantitiesConfig,
@@ -19,28 +20,34 @@ from napari_vit_tfm.displacement.preparation import prepare
 from napari_vit_tfm.errors import ConfigError, FieldError, ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.method_cache import MethodCache
+from napari_vit_tfm.napari.quantities.measured import (
+    Measured,
+    MeasuredTractions,
+    names_of,
+)
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.quantities import (
-    Adhesion,
     Cell,
     Comparison,
+    ControlRow,
     Origin,
     Recorder,
-    Row,
     Scale,
-    Table,
     columns_of,
     compare,
+    control_rows,
+    occupied_by,
     reconstruction_of,
     scale_of,
-    side_by_side,
 )
 from napari_vit_tfm.quantities.measure import in_pascal
 from napari_vit_tfm.reconstruction import resolve_device
 from napari_vit_tfm.units import unit_label
 
 Numbers = npt.NDArray[np.integer]
+Again = partial[TractionStack]
+"""A method that is used again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,115 +91,52 @@ class Request:
         Region, dilation, and number of controls.
     compares : bool
         Whether the first two are compared.
+    control : ControlConfig, optional
+        How the control without force is computed. None computes none.
+    control_frame : int, optional
+        The only frame with a control. None computes it for all.
     """
 
     sources: tuple[Source, ...]
     config: QuantitiesConfig = field(default_factory=QuantitiesConfig)
     compares: bool = False
+    control: ControlConfig | None = None
+    control_frame: int | None = None
 
     @property
     def n_frames(self) -> int:
         """Number of frames of all tractions."""
         return sum(source.traction.n_frames for source in self.sources)
 
+    @property
+    def n_steps(self) -> int:
+        """Number of steps: frames, and runs of the control of a frame."""
+        steps = self.n_frames
+        for source in self.sources if self.control is not None else ():
+            assert self.control is not None
+            frames = range(source.traction.n_frames)
+            steps += self.control.n_runs * sum(map(self.has_control, frames))
+        return steps
 
-@dataclass(frozen=True, eq=False)
-class MeasuredTractions:
-    """Quantities of all frames of one stack of tractions.
+    def has_control(self, frame: int) -> bool:
+        """Whether a frame has a control without force."""
+        return self.control is not None and self.control_frame in (None, frame)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a request is.
 
     Parameters
     ----------
-    origin, field_id
-        As for `Source`.
-    n_frames : int
-        Number of frames.
-    rows : list of Row
-        One for every frame and cell.
-    adhesions : list of Adhesion
-        The adhesions of all of them.
-    notes : list of str
-        What limits their meaning, one sentence each.
+    done : int
+        Number of steps that are done, of `Request.n_steps`.
+    words : str
+        What has been done.
     """
 
-    origin: Origin
-    field_id: str
-    n_frames: int
-    rows: list[Row]
-    adhesions: list[Adhesion]
-    notes: list[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """Quantities of one or several stacks of tractions.
-
-    Parameters
-    ----------
-    tractions : tuple of MeasuredTractions
-        Those that were chosen come first.
-    table, adhesion_table : Table
-        All rows and all adhesions. Field and method have columns if there are several
-        tractions.
-    columns : list of str
-        Columns of the quantities.
-    scale : Scale
-        Their units.
-    regions : array of int, shape (T, H, W)
-        Of the chosen tractions: the number of the cell in its region, this number plus
-        `ring_offset` in its ring, and 0 elsewhere.
-    ring_offset : int
-        A number larger than that of any cell.
-    comparison : str
-        Where two tractions disagree, in words; empty if none are compared.
-    """
-
-    tractions: tuple[MeasuredTractions, ...]
-    table: Table
-    adhesion_table: Table
-    columns: list[str]
-    scale: Scale
-    regions: npt.NDArray[np.int32]
-    ring_offset: int
-    comparison: str = ""
-
-    @property
-    def rows(self) -> list[Row]:
-        """The rows of the tractions that were chosen."""
-        return self.tractions[0].rows
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames of the tractions that were chosen."""
-        return len(self.regions)
-
-    @property
-    def cells(self) -> list[int]:
-        """Numbers of the cells of the tractions that were chosen."""
-        return sorted({row.cell for row in self.rows})
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the tractions, which are different."""
-        return names_of([one.origin for one in self.tractions])
-
-    def listed_rows(self) -> list[tuple[MeasuredTractions, Row]]:
-        """The rows in the order of the lines of `table`."""
-        found = [(one, row) for one in self.tractions for row in one.rows]
-        return sorted(found, key=lambda pair: (pair[1].frame, pair[1].cell))
-
-    def listed_adhesions(self) -> list[tuple[MeasuredTractions, Adhesion]]:
-        """The adhesions in the order of the lines of `adhesion_table`."""
-        found = [(one, found) for one in self.tractions for found in one.adhesions]
-        return sorted(found, key=lambda pair: (pair[1].frame, pair[1].cell))
-
-    def notes(self) -> list[str]:
-        """What limits the meaning of the rows, one sentence each."""
-        has_names = len(self.tractions) > 1
-        return [
-            f"{name}: {note}" if has_names else note
-            for name, one in zip(self.names, self.tractions, strict=True)
-            for note in one.notes
-        ]
+    done: int
+    words: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,42 +155,26 @@ class Outcome:
     difference: TractionStack | None
 
 
-def names_of(origins: Sequence[Origin]) -> list[str]:
-    """Names of tractions: their methods, with the fields if these are not the same.
-
-    Examples
-    --------
-    >>> from napari_vit_tfm.quantities import Origin
-    >>> names_of([Origin("cell_07", "ViT"), Origin("cell_07", "FTTC")])
-    ['ViT', 'FTTC']
-    >>> names_of([Origin("cell_07", "ViT"), Origin("cell_08", "ViT")])
-    ['cell_07, ViT', 'cell_08, ViT']
-    """
-    if len({origin.field for origin in origins}) == 1:
-        return [origin.method for origin in origins]
-    return [", ".join(filter(None, (one.field, one.method))) for one in origins]
-
-
 def measure_request(
     methods: MethodCache, request: Request, is_cancelled: Callable[[], bool]
-) -> Generator[int, None, Outcome]:
+) -> Generator[Step, None, Outcome]:
     """Measure tractions, frame by frame.
 
     Parameters
     ----------
     methods : MethodCache
-        Loads the methods for the correction of the total force.
+        Loads the methods for the correction of the total force and the control.
     request : Request
         The request.
     is_cancelled : callable
         Whether the request has been cancelled; checked before every frame that is
-        reconstructed for the correction.
+        reconstructed.
 
     Yields
     ------
-    int
-        Number of frames that are done, of all tractions. Here, it is stopped if it is
-        cancelled.
+    Step
+        After every frame, and every few runs of a control. Here, it is stopped if it
+        is cancelled.
 
     Returns
     -------
@@ -269,36 +197,29 @@ def measure_request(
     cells = sources[0].cells
     ring_offset = 2 if cells is None else int(cells.max()) + 1
     regions = np.zeros(chosen.data.shape[:3], dtype=np.int32)
-    prepared, recorders, reasons, done = _Prepared(), [], [], 0
+    prepared, tractions = _Prepared(), []
+    done = n_measured = 0
     for source in sources:
-        recorder = Recorder(
-            request.config,
-            n_frames=source.traction.n_frames,
-            labels=source.cells,
-            with_adhesions=True,
-        )
-        reconstruct, reason = None, ""
-        if request.config.n_controls:
-            reconstruct, reason = _method_of(methods, source, is_cancelled)
-        displacement = prepared.of(source)
+        again, reason = _method_of(methods, request, source, is_cancelled)
+        measuring = _Measuring(request, source, prepared.of(source), again)
         for frame in range(source.traction.n_frames):
-            ends = frame, frame + 1
-            (cells_of_frame,) = recorder.add(
-                source.traction.part(*ends),
-                displacement=None if displacement is None else displacement.part(*ends),
-                reconstruct=reconstruct,
-            )
+            cells_of_frame = measuring.add(frame)
             if source is sources[0]:
                 _draw(regions[frame], cells_of_frame, ring_offset)
             done += 1
-            yield done
-        recorders.append(recorder)
-        reasons.append(reason)
-    origins = [one.origin if len(sources) > 1 else None for one in sources]
+            n_measured += 1
+            words = f"{n_measured} of {request.n_frames} frames measured."
+            yield Step(done, words)
+            if again is not None and request.has_control(frame):
+                assert request.control is not None
+                n_runs = request.control.n_runs
+                parts = measuring.control(frame, cells_of_frame, is_cancelled)
+                for share, words in parts:
+                    yield Step(done + round(share * n_runs), words)
+                done += n_runs
+        tractions.append(measuring.result(reason))
     measured = Measured(
-        tuple(map(_measured, sources, recorders, reasons)),
-        side_by_side(list(map(Recorder.table, recorders, origins))),
-        side_by_side(list(map(Recorder.adhesion_table, recorders, origins))),
+        tuple(tractions),
         columns_of(chosen),
         scale_of(in_pascal(chosen)),
         regions,
@@ -308,16 +229,97 @@ def measure_request(
     return Outcome(measured, None if comparison is None else comparison.difference)
 
 
-def _measured(source: Source, recorder: Recorder, reason: str) -> MeasuredTractions:
-    """The quantities of a source, with the reason why the force is not corrected."""
-    return MeasuredTractions(
-        source.origin,
-        source.field_id,
-        source.traction.n_frames,
-        recorder.rows,
-        recorder.adhesions,
-        [*filter(None, [reason]), *recorder.notes()],
-    )
+class _Measuring:
+    """Measures the frames of a source.
+
+    Parameters
+    ----------
+    request : Request
+        The request.
+    source : Source
+        The source.
+    displacement : DisplacementStack, optional
+        Its prepared displacements.
+    again : callable, optional
+        Its method; None if it cannot be used again, or is not needed.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        source: Source,
+        displacement: DisplacementStack | None,
+        again: Again | None,
+    ) -> None:
+        self._source, self._displacement = source, displacement
+        self._again, self._control = again, request.control
+        self._controls: list[ControlRow] = []
+        self._recorder = Recorder(
+            request.config,
+            n_frames=source.traction.n_frames,
+            labels=source.cells,
+            with_adhesions=True,
+            with_changes=True,
+        )
+
+    def add(self, frame: int) -> list[Cell]:
+        """Measure the next frame, whose cells are returned."""
+        (cells,) = self._recorder.add(
+            self._source.traction.part(frame, frame + 1),
+            displacement=self._measured(frame),
+            reconstruct=self._again,
+        )
+        return cells
+
+    def _measured(self, frame: int) -> DisplacementStack | None:
+        found = self._displacement
+        return None if found is None else found.part(frame, frame + 1)
+
+    def control(
+        self, frame: int, cells: list[Cell], is_cancelled: Callable[[], bool]
+    ) -> Generator[tuple[float, str], None, None]:
+        """Compute the control of a frame; yields the share that is done, and words."""
+        displacement, control = self._measured(frame), self._control
+        assert displacement is not None
+        assert control is not None
+        assert self._again is not None
+        for number, cell in enumerate(cells):
+            steps = control_rows(
+                cell,
+                in_pascal(self._source.traction.part(frame, frame + 1)),
+                displacement,
+                frame=0,
+                occupied=occupied_by(cells),
+                reconstruct=self._again,
+                n_runs=control.n_runs,
+                is_cancelled=is_cancelled,
+            )
+            for n_done in iter(partial(self._next_step, steps), None):
+                share = (number + n_done / control.n_runs) / len(cells)
+                words = f"frame {frame}, cell {cell.number}: {n_done}"
+                yield share, f"Control, {words} of {control.n_runs} runs."
+
+    def _next_step(self, steps: Generator[int, None, list[ControlRow]]) -> int | None:
+        """The number of finished runs; None at the end, when the rows are kept."""
+        try:
+            return next(steps)
+        except StopIteration as end:
+            self._controls += end.value
+            return None
+
+    def result(self, reason: str) -> MeasuredTractions:
+        """All that was measured; `reason` is why the method was not used again."""
+        recorder = self._recorder
+        return MeasuredTractions(
+            self._source.origin,
+            self._source.field_id,
+            self._source.traction.n_frames,
+            recorder.rows,
+            recorder.adhesions,
+            recorder.changes,
+            self._controls,
+            [*filter(None, [reason]), *recorder.notes()],
+        )
 
 
 class _Prepared:
@@ -362,10 +364,22 @@ def _units(scale: Scale) -> str:
 
 
 def _method_of(
-    methods: MethodCache, source: Source, is_cancelled: Callable[[], bool]
-) -> tuple[partial[TractionStack] | None, str]:
-    """The method that computed tractions; or None, and why it cannot be used again."""
-    why = "the total force is not corrected for noise"
+    methods: MethodCache,
+    request: Request,
+    source: Source,
+    is_cancelled: Callable[[], bool],
+) -> tuple[Again | None, str]:
+    """The method that computed the tractions, to use it again.
+
+    None if it is not needed, or cannot be used; then also what is missing, and why.
+    """
+    missing = {
+        "the total force is not corrected for noise": request.config.n_controls > 0,
+        "there is no control without force": request.control is not None,
+    }
+    why = " and ".join(words for words, is_asked in missing.items() if is_asked)
+    if not why:
+        return None, ""
     known: Provenance | None = source.traction.metadata.get(PROVENANCE)
     if known is None:
         return None, f"{why}: it is not known how the tractions were computed"

@@ -15,7 +15,7 @@ from napari_vit_tfm.napari.quantities.drawing import (
     difference_layers,
     region_layer,
 )
-from napari_vit_tfm.napari.quantities.measuring import Measured
+from napari_vit_tfm.napari.quantities.measured import Measured
 from napari_vit_tfm.quantities import Adhesion
 
 

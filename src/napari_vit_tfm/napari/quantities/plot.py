@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ _MOST_NAMES = 12
 _LEGEND_CHARACTERS = 60
 """Width of the legend, which decides on the number of its columns."""
 
+_OPACITY_68, _OPACITY_95 = 0.3, 0.13
+"""Opacities of the bands of the intervals."""
+
+_BAR_68, _BAR_95 = 4.0, 1.5
+"""Widths of the bars of the intervals of single values."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -41,6 +48,9 @@ class Line:
         Numbers of frames.
     values : tuple of float
         Values in these frames; NaN leaves a gap.
+    ends : tuple of tuple of float
+        Ends of their intervals, in the order of `ENDS`; NaN if they are not known.
+        Without any, there are no bands.
     """
 
     cell: str
@@ -50,6 +60,12 @@ class Line:
     marker: str
     frames: tuple[int, ...]
     values: tuple[float, ...]
+    ends: tuple[tuple[float, ...], ...] = ()
+
+    def is_alone(self, i: int) -> bool:
+        """Whether the values before and after a value are not known."""
+        beside = self.values[max(0, i - 1) : i] + self.values[i + 1 : i + 2]
+        return all(map(math.isnan, beside))
 
 
 class TimePlot(QWidget):
@@ -67,26 +83,38 @@ class TimePlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._lines: tuple[Line, ...] = ()
-        self._label = ""
+        self._label = self._note = ""
+        self._reference: float | None = None
         self._frame: int | None = None
         self._drawn: tuple[QPixmap, Axes] | None = None
         self.setMinimumSize(_LEAST_SIZE)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setToolTip("Click to go to a frame.")
 
-    def show_lines(self, lines: Sequence[Line], label: str) -> None:
+    def show_lines(
+        self,
+        lines: Sequence[Line],
+        label: str,
+        *,
+        reference: float | None = None,
+        note: str = "",
+    ) -> None:
         """Plot lines; without any, the plot is empty.
 
         Parameters
         ----------
         lines : sequence of Line
-            The lines.
+            The lines, with bands for their 68% and 95% intervals.
         label : str
             Quantity and unit.
+        reference : float, keyword-only, optional
+            Where a thin horizontal line is drawn.
+        note : str, keyword-only
+            What is written above the lines.
         """
-        if (tuple(lines), label) != (self._lines, self._label):
-            self._lines, self._label = tuple(lines), label
-            self._draw_again()
+        self._lines, self._label = tuple(lines), label
+        self._reference, self._note = reference, note
+        self._draw_again()
 
     def mark_frame(self, frame: int | None) -> None:
         """Mark the current frame; None marks nothing."""
@@ -170,7 +198,10 @@ class TimePlot(QWidget):
         )
         figure.set_facecolor("none")
         axes = figure.subplots()
+        if self._reference is not None:
+            axes.axhline(self._reference, color=self._text_colour(), lw=0.6)
         for line in self._lines:
+            _draw_intervals(axes, line)
             axes.plot(
                 line.frames,
                 line.values,
@@ -181,6 +212,9 @@ class TimePlot(QWidget):
                 lw=1.2,
             )
         axes.set(xlabel="frame", ylabel=self._label)
+        axes.set_title(
+            self._note, loc="right", fontsize=_TEXT_POINTS, color=self._text_colour()
+        )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.ticklabel_format(axis="y", scilimits=(-3, 4))
         self._add_legend(figure)
@@ -228,4 +262,25 @@ class TimePlot(QWidget):
             fontsize=_TEXT_POINTS,
             frameon=False,
             labelcolor="linecolor",
+        )
+
+
+def _draw_intervals(axes: Axes, line: Line) -> None:
+    """Bands of the intervals of a line, the wider one paler; bars at single values."""
+    low68, high68, low95, high95 = line.ends or ((),) * 4
+    for low, high, opacity, width in (
+        (low95, high95, _OPACITY_95, _BAR_95),
+        (low68, high68, _OPACITY_68, _BAR_68),
+    ):
+        axes.fill_between(
+            line.frames[: len(low)], low, high, color=line.colour, alpha=opacity, lw=0
+        )
+        alone = [i for i in range(len(low)) if line.is_alone(i)]
+        axes.vlines(
+            [line.frames[i] for i in alone],
+            [low[i] for i in alone],
+            [high[i] for i in alone],
+            color=line.colour,
+            alpha=0.5,
+            lw=width,
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from qtpy.QtCore import (  # type: ignore[attr-defined]
@@ -18,15 +19,22 @@ from qtpy.QtWidgets import QWidget
 
 from napari_vit_tfm.napari.widgets.table import CopiedTable
 from napari_vit_tfm.quantities import Table
-from napari_vit_tfm.quantities.tables import Value, exact
+from napari_vit_tfm.quantities.intervals import ENDS
+from napari_vit_tfm.quantities.tables import Value, exact, is_end
 
 Role = Qt.ItemDataRole
+
+_NO_REMARKS: Mapping[str, str] = MappingProxyType({})
+
+_MOST_DECIMALS = 4
+"""Most decimals of a number with an interval; smaller numbers have an exponent."""
 
 
 class ResultTable(CopiedTable):
     """A table that is sorted by a click on its header, and copied as text.
 
-    Columns without any value are hidden.
+    A value with an interval is shown with the ends of that of 68%; its tooltip has all
+    of them. Columns of ends, and those without any value, are hidden.
 
     Parameters
     ----------
@@ -53,7 +61,17 @@ class ResultTable(CopiedTable):
         self.clicked.connect(self._on_line)
         self.doubleClicked.connect(self._on_double_click)
 
-    def show_table(self, table: Table, explanations: Mapping[str, str]) -> None:
+    @property
+    def table(self) -> Table:
+        """The table in its original order, with all columns."""
+        return self._rows.table
+
+    def show_table(
+        self,
+        table: Table,
+        explanations: Mapping[str, str],
+        remarks: Mapping[str, str] = _NO_REMARKS,
+    ) -> None:
         """Show another table, in the order of its lines.
 
         Parameters
@@ -62,11 +80,14 @@ class ResultTable(CopiedTable):
             The table.
         explanations : mapping of str to str
             Explanations of its columns, for their tool tips.
+        remarks : mapping of str to str
+            Last lines of the tool tips of the values in columns with intervals.
         """
-        self._rows.show_table(table, explanations)
+        self._rows.show_table(table, explanations, remarks)
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         for column in range(self._rows.columnCount()):
-            self.setColumnHidden(column, self._rows.is_empty(column))
+            is_hidden = self._rows.is_end(column) or self._rows.is_empty(column)
+            self.setColumnHidden(column, is_hidden)
         self.resizeColumnsToContents()
 
     def cell_text(self, index: QModelIndex) -> str:
@@ -87,34 +108,56 @@ class _Rows(QAbstractTableModel):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._table = Table((), [])
+        self.table = Table((), [])
         self._explanations: Mapping[str, str] = {}
+        self._remarks: Mapping[str, str] = {}
+        self._ends: dict[int, list[int]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return self._table.header
+        return self.table.header
 
-    def show_table(self, table: Table, explanations: Mapping[str, str]) -> None:
+    def show_table(
+        self,
+        table: Table,
+        explanations: Mapping[str, str],
+        remarks: Mapping[str, str],
+    ) -> None:
         self.beginResetModel()
-        self._table = table
-        self._explanations = explanations
+        self.table = table
+        self._explanations, self._remarks = explanations, remarks
+        place = {name: column for column, name in enumerate(table.header)}
+        self._ends = {
+            column: [place[f"{name}_{end}"] for end in ENDS]
+            for name, column in place.items()
+            if f"{name}_{ENDS[0]}" in place
+        }
         self.endResetModel()
+
+    def is_end(self, column: int) -> bool:
+        """Whether a column has an end of an interval."""
+        return is_end(self.names[column])
 
     def is_empty(self, column: int) -> bool:
         """Whether no line has a value in a column."""
-        return all(_shown(line[column]) == "" for line in self._table.lines)
+        return all(_shown(line[column]) == "" for line in self.table.lines)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._table.lines)
+        return 0 if parent is not None and parent.isValid() else len(self.table.lines)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(self.names)
 
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        value = self._table.lines[index.row()][index.column()]
+        line = self.table.lines[index.row()]
+        value = line[index.column()]
+        ends = [line[column] for column in self._ends.get(index.column(), ())]
         if role == Role.DisplayRole:
-            return _shown(value)
+            return with_interval(value, ends) or _shown(value)
+        if role == Role.ToolTipRole:
+            remark = self._remarks.get(self.names[index.column()], "")
+            return "\n".join(filter(None, [_interval_in_words(ends), remark])) or None
         if role == Role.UserRole:
             is_unknown = isinstance(value, float) and math.isnan(value)
             return None if is_unknown else value
@@ -149,3 +192,50 @@ def _shown(value: Value) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
     return str(value)
+
+
+def with_interval(value: Value, ends: Sequence[Value]) -> str:
+    """A value with the ends of its 68% interval, without digits that mean nothing.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+    ends : sequence of float
+        Ends of its intervals, in the order of `ENDS`.
+
+    Returns
+    -------
+    str
+        Empty if they are not known. The interval has two or three digits.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.napari.quantities.table import with_interval
+    >>> with_interval(1.23456, (1.0987, 1.4111, 0.95, 1.7))
+    '1.23 (1.10 to 1.41)'
+    >>> with_interval(12345.6, (11000.0, 14000.0, 9000.0, 16000.0))
+    '12300 (11000 to 14000)'
+    >>> with_interval(1.2, ())
+    ''
+    """
+    if not ends:
+        return ""
+    numbers = [float(number) for number in (value, *ends[:2])]
+    if not all(map(math.isfinite, numbers)):
+        return ""
+    half_width = (numbers[2] - numbers[1]) / 2
+    n_decimals = 1 - math.floor(math.log10(half_width)) if half_width > 0 else 3
+    if not 0 <= n_decimals <= _MOST_DECIMALS:
+        shown = [f"{round(number, n_decimals):.6g}" for number in numbers]
+    else:
+        shown = [f"{number:.{n_decimals}f}" for number in numbers]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def _interval_in_words(ends: Sequence[Value]) -> str:
+    """All ends of the intervals of a value; empty if they are not known."""
+    if not ends or math.isnan(float(ends[0])):
+        return ""
+    low68, high68, low95, high95 = (f"{end:.4g}" for end in ends)
+    return f"68%: {low68} to {high68}\n95%: {low95} to {high95}"
