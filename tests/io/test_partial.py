@@ -202,7 +202,8 @@ def test_another_run_does_not_continue(tmp_path: Path) -> None:
     before = partial.read_bytes()
     other = {**RUN, "gel": {"young_pa": 6_000}}
     with pytest.raises(
-        FieldFileError, match=r"film\.partial\.h5: .* differs in gel \(young_pa\), .* remove this"
+        FieldFileError,
+        match=r"film\.partial\.h5: .* differs in gel \(young_pa\), .* remove this",
     ):
         write(path, run=other)
     assert partial.read_bytes() == before
