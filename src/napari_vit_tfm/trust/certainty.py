@@ -48,9 +48,12 @@ def deviation_of_magnitude(
     array([1.  , 0.5 , 0.72], dtype=float32)
     """
     length = np.hypot(vectors[..., 0], vectors[..., 1])
-    weight = np.full(vectors.shape, np.sqrt(0.5))
+    # In single precision, since films are large.
+    weight = np.full(vectors.shape, np.sqrt(0.5), dtype=np.float32)
     has_direction = np.broadcast_to((length > 0)[..., None], vectors.shape)
-    np.divide(vectors, length[..., None], out=weight, where=has_direction)
+    np.divide(
+        vectors, length[..., None], out=weight, where=has_direction, casting="same_kind"
+    )
     along = weight * halfwidth_68
     found = np.hypot(along[..., 0], along[..., 1])
     return np.where(np.isnan(length), np.nan, found).astype(np.float32)
@@ -79,8 +82,9 @@ def visibility(magnitude: FloatArray, deviation: FloatArray) -> npt.NDArray[np.f
     >>> visibility(np.array([0.5, 1.5, 3.0]), np.ones(3)).tolist()
     [0.0, 0.5, 1.0]
     """
-    ratio = np.full(magnitude.shape, np.inf)
-    np.divide(magnitude, deviation, out=ratio, where=deviation > 0)
+    ratio = np.full(magnitude.shape, np.inf, dtype=np.float32)
+    is_known = deviation > 0
+    np.divide(magnitude, deviation, out=ratio, where=is_known, casting="same_kind")
     ratio = np.nan_to_num(ratio, nan=np.inf)
     share = (ratio - HARDLY_VISIBLE) / (FULLY_VISIBLE - HARDLY_VISIBLE)
     return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float32)

@@ -1382,8 +1382,6 @@ def test_veil_follows_updates_and_spacing(dock, viewer, faded, finish, qtbot):
     image, vectors = faded
     before = veil_of(viewer.layers, image).data
     dock.update_last.setChecked(True)
-    dock.method["regularisation"].value = 10.0
-    dock.computing["uncertainty"].value = True
     dock.model.choose("bayesian-fttc")
     run(dock, finish)
 
@@ -1395,6 +1393,18 @@ def test_veil_follows_updates_and_spacing(dock, viewer, faded, finish, qtbot):
     assert len(vectors.edge_color) == len(vectors.data)
     dock.calibration["spacing_um"].value = 0.7
     np.testing.assert_allclose(veil_of(viewer.layers, image).scale, (1, 0.7, 0.7))
+
+
+def test_nothing_fades_after_an_update_without_uncertainty(
+    dock, viewer, faded, finish, qtbot
+):
+    image, vectors = faded
+    dock.update_last.setChecked(True)
+    dock.computing["uncertainty"].value = False
+    run(dock, finish)
+    qtbot.waitUntil(lambda: veil_of(viewer.layers, image) is None)
+    qtbot.waitUntil(lambda: vectors.edge_color_mode == "colormap")
+    assert not dock.fade_uncertain.isVisibleTo(dock)
 
 
 def test_veil_that_the_user_has_removed_does_not_come_back(dock, viewer, faded, qtbot):

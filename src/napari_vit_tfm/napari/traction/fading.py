@@ -46,10 +46,15 @@ class Fader(QTimer):
         """Fade the tractions that are new or have changed."""
         if not self._is_on:
             return
-        for layer, arrays in self._uncertain():
-            if self._done.get(layer) is not arrays:
-                self._done[layer] = arrays
+        for layer, arrays in self._tractions():
+            before = self._done.get(layer)
+            self._done[layer] = arrays
+            if before is arrays:
+                continue
+            if _NEEDED in arrays.companions:
                 fade(self._layers, layer, arrays)
+            elif before is not None and _NEEDED in before.companions:
+                unfade(self._layers, layer)
 
     def switch(self, is_on: bool) -> None:
         """Fade all tractions, or none."""
@@ -58,11 +63,12 @@ class Fader(QTimer):
         if is_on:
             self.update()
             return
-        for layer, _ in self._uncertain():
-            unfade(self._layers, layer)
+        for layer, arrays in self._tractions():
+            if _NEEDED in arrays.companions:
+                unfade(self._layers, layer)
 
-    def _uncertain(self) -> list[tuple[Layer, FieldArrays]]:
-        """The layers of tractions with half-widths."""
+    def _tractions(self) -> list[tuple[Layer, FieldArrays]]:
+        """The layers of tractions, and what they show."""
         found = []
         for layer in map(without_proxy, self._layers):
             description, entry = description_of(layer), entry_of(layer)
@@ -71,7 +77,10 @@ class Fader(QTimer):
                 and description.kind == "traction"
                 and entry is not None
                 and entry.arrays is not None
-                and "halfwidth_68" in entry.arrays.companions
             ):
                 found.append((layer, entry.arrays))
         return found
+
+
+_NEEDED = "halfwidth_68"
+"""The companion without which tractions are not faded."""
