@@ -5,7 +5,8 @@ DIR`` has written, uses the inspector as a user does, in a small window, and sav
 ``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png`` and
 ``inspector-knockout.png``. Then it measures a sample and saves ``quantities.png``,
 ``adhesions.png`` and ``control.png``, and analyses the example of ``batch_example.py``
-and saves ``batch-dock.png``.
+and saves ``batch-dock.png``. At last, it computes tractions of a noisy simulated cell
+and saves ``certainty.png``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from typing import Any
 
 import napari
 from batch_example import write_experiments
+from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_vit_tfm.attention.patch import LAST_BLOCK
+from napari_vit_tfm.benchmark.held_out import simulate, with_noise
 from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
     inspect_strongest,
@@ -31,6 +36,7 @@ from napari_vit_tfm.napari.demo import (
     show_fields,
     wait_until,
 )
+from napari_vit_tfm.napari.layers.drawing import field_layers
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1280, 800)
@@ -86,7 +92,7 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
         traction.model.choose(model)
         traction.run_button.click()
         wait_until(lambda: not traction.is_busy)
-        results.append(viewer.layers[-2])
+        results.append(viewer.layers.selection.active)
     viewer.window.remove_dock_widget(traction.parent())
     _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Quantities")
     QApplication.processEvents()
@@ -178,6 +184,38 @@ def take_picture_of_batch(viewer: napari.Viewer, example: Path, folder: Path) ->
     save_picture(viewer, folder / "batch-dock.png")
 
 
+def take_picture_of_certainty(viewer: napari.Viewer, folder: Path) -> None:
+    """Compute tractions of noisy displacements, and save what is sure about them.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An empty window.
+    folder : Path
+        Where the picture goes.
+    """
+    displacement, _ = simulate("adhesions", 1, seed=3, shape=(104, 104))
+    spacing_um = 0.8
+    stack = DisplacementStack(
+        with_noise(displacement, "20%", seed=0) * (103 * spacing_um),
+        unit="um",
+        spacing_um=spacing_um,
+        gel=Gel(young_pa=5000.0),
+    )
+    for data, options, kind in field_layers(stack, has_frames=False, title="cell"):
+        viewer.add_layer(Layer.create(data, options, kind))
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
+    QApplication.processEvents()
+    dock.run_button.click()
+    wait_until(lambda: not dock.is_busy)
+    dock.show_actions["halfwidth_95"].trigger()
+    viewer.canvas.overlays.scale_bar.visible = True
+    viewer.reset_view()
+    viewer.scene.camera.center = (0, 41.5, 51)
+    viewer.scene.camera.zoom *= 2.2
+    save_picture(viewer, folder / "certainty.png")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save the pictures.
 
@@ -216,6 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)
     viewer.window.resize(*_WINDOW)
     take_picture_of_batch(viewer, options.folder / "cells", options.output)
+    viewer.close()
+    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    viewer.window.resize(*_WINDOW)
+    take_picture_of_certainty(viewer, options.output)
     viewer.close()
     return 0
 

@@ -131,10 +131,9 @@ def test_the_regularisation_of_small_fields(side: int) -> None:
 
 
 def judged(*frames: Familiarity) -> TractionStack:
-    """Tractions with what the gauge says about their frames."""
-    return TractionStack(
-        np.zeros((len(frames), 16, 16, 2)), records=familiarity_records(frames)
-    )
+    """Tractions that the gauge has judged."""
+    data = np.zeros((len(frames), 8, 8, 2))
+    return TractionStack(data, unit="1", records=familiarity_records(frames))
 
 
 def test_unfamiliar_frames_are_told_once_with_the_reason() -> None:

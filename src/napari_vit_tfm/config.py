@@ -648,6 +648,11 @@ class DisplayConfig:
     update_last_result : bool
         Whether a run updates the layers of the field's last result, instead of
         making new ones.
+    residual, uncertainty : bool
+        As in `ReconstructionConfig`, for a run in the Traction dock: who looks at a
+        picture should see how far it can be trusted.
+    fade_uncertain : bool
+        Whether tractions fade where they are below two standard deviations.
     """
 
     arrow_stride: int = 3
@@ -659,6 +664,9 @@ class DisplayConfig:
     attention_opacity: float = 0.75
     cpu_batch_size: int = 1
     update_last_result: bool = False
+    residual: bool = True
+    uncertainty: bool = True
+    fade_uncertain: bool = True
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,11 @@ from napari_vit_tfm.fields import (
     FrameResults,
     TractionStack,
 )
-from napari_vit_tfm.trust.gauge import Familiarity, familiarity_in
+from napari_vit_tfm.trust.gauge import (
+    Familiarity,
+    familiarity_in,
+    unfamiliar_in_words,
+)
 from napari_vit_tfm.trust.intervals import reason_without
 from napari_vit_tfm.trust.verdict import Verdict, verdicts_in_words, verdicts_of
 
@@ -178,18 +182,7 @@ class FrameNotices:
         )
 
     def _about_familiarity(self) -> str:
-        unlike = {n: x for n, x in self._familiarity.items() if x.is_unfamiliar}
-        if not unlike:
-            return ""
-        first = min(unlike)
-        one = len(unlike) == 1
-        return (
-            f"{len(unlike)} of {len(self._familiarity)} frames "
-            f"{'is' if one else 'are'} unlike the fields that {self._method.name} was "
-            f"trained on, and {'its' if one else 'their'} tractions and intervals may "
-            "be wrong "
-            f"(first: frame {first}, where {unlike[first].in_words})"
-        )
+        return unfamiliar_in_words(self._familiarity, self._method.name)
 
     def _about_noise(self) -> str:
         if not self._method.estimates_noise:

@@ -21,6 +21,14 @@ COMPUTING = {
 }
 """Options in the section *Computing*."""
 
+COMPUTING_TO_LOOK_AT = {
+    name: dataclasses.replace(option, default=getattr(DisplayConfig, name))
+    if name in ("residual", "uncertainty")
+    else option
+    for name, option in COMPUTING.items()
+}
+"""The same with the defaults of a run whose tractions are looked at."""
+
 
 def with_batch_size(
     config: ReconstructionConfig, batch_size: int | None, device: str

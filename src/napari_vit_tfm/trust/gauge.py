@@ -149,6 +149,41 @@ def familiarity_in(records: Records) -> list[Familiarity]:
     ]
 
 
+def unfamiliar_in_words(judged: Mapping[int, Familiarity], model: str) -> str:
+    """Say which frames are unlike those of the training, and why.
+
+    Parameters
+    ----------
+    judged : mapping of int to Familiarity
+        Frames by number.
+    model : str
+        Name of the network.
+
+    Returns
+    -------
+    str
+        A sentence without a full stop; empty if no frame is unfamiliar.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.trust.gauge import Familiarity, unfamiliar_in_words
+    >>> judged = {0: Familiarity(-0.5, "small"), 1: Familiarity(0.4, "noise")}
+    >>> words = unfamiliar_in_words(judged, "vit")
+    >>> words.partition("(")[2]
+    'first: frame 1, where the displacement is mostly noise)'
+    """
+    unlike = {n: one for n, one in judged.items() if one.is_unfamiliar}
+    if not unlike:
+        return ""
+    first = min(unlike)
+    is_one = len(unlike) == 1
+    return (
+        f"{len(unlike)} of {len(judged)} frames {'is' if is_one else 'are'} unlike the "
+        f"fields that {model} was trained on, and {'its' if is_one else 'their'} "
+        f"tractions may be wrong (first: frame {first}, where {unlike[first].in_words})"
+    )
+
+
 def familiarity(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],

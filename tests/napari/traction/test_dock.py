@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 import shlex
 import shutil
 import threading
 import weakref
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -36,11 +38,14 @@ from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import load
 from napari_vit_tfm.napari import _reader
 from napari_vit_tfm.napari.layers import registry
+from napari_vit_tfm.napari.layers.fading import veil_of
 from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.method_cache import MethodCache
+from napari_vit_tfm.napari.traction import dock as dock_module
 from napari_vit_tfm.napari.traction.dock import TractionDock
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Gathered, reconstruct
+from napari_vit_tfm.trust.gauge import Familiarity, familiarity_records
 
 
 @pytest.fixture
@@ -55,6 +60,8 @@ def dock(viewer, qtbot, finish):
     dock.bind()
     dock.model.choose("fttc")
     dock.computing["device"].value = "cpu"
+    # Most tests are about neither, and quicker without.
+    dock.computing["residual"].value = dock.computing["uncertainty"].value = False
     return dock
 
 
@@ -1336,3 +1343,176 @@ def test_residual_from_a_file(dock, viewer, displacement, tmp_path):
     names = [layer.name for layer in viewer.layers]
     assert sum("displacement of the tractions" in name for name in names) == 2
     assert dock.fields.field() is None
+
+
+def test_residual_and_uncertainty_are_computed_by_default(viewer, qtbot):
+    dock = TractionDock(viewer)
+    qtbot.addWidget(dock)
+    assert dock.computing["residual"].value
+    assert dock.computing["uncertainty"].value
+    assert not ReconstructionConfig().residual
+    assert not ReconstructionConfig().uncertainty
+
+
+@pytest.fixture
+def faded(dock, viewer, finish, displacement, qtbot):
+    """The layers of tractions that were computed with their uncertainty."""
+    source = add(viewer, displacement)
+    dock.computing["uncertainty"].value = True
+    run(dock, finish)
+    image, vectors = tractions_of(viewer.layers, source)
+    qtbot.waitUntil(lambda: veil_of(viewer.layers, image) is not None)
+    return image, vectors
+
+
+def test_uncertain_tractions_fade_until_it_is_switched_off(dock, viewer, faded):
+    image, vectors = faded
+    assert dock.fade_uncertain.isVisibleTo(dock)
+    assert dock.fade_uncertain.isChecked()
+    assert vectors.edge_color_mode == "direct"
+    dock.fade_uncertain.click()
+    assert veil_of(viewer.layers, image) is None
+    assert vectors.edge_color_mode == "colormap"
+    dock.fade_uncertain.click()
+    assert veil_of(viewer.layers, image) is not None
+    assert vectors.edge_color_mode == "direct"
+
+
+def test_veil_follows_updates_and_spacing(dock, viewer, faded, finish, qtbot):
+    image, vectors = faded
+    before = veil_of(viewer.layers, image).data
+    dock.update_last.setChecked(True)
+    dock.model.choose("bayesian-fttc")
+    run(dock, finish)
+
+    def is_new() -> bool:
+        veil = veil_of(viewer.layers, image)
+        return veil is not None and not np.array_equal(veil.data, before)
+
+    qtbot.waitUntil(is_new)
+    assert len(vectors.edge_color) == len(vectors.data)
+    dock.calibration["spacing_um"].value = 0.7
+    np.testing.assert_allclose(veil_of(viewer.layers, image).scale, (1, 0.7, 0.7))
+
+
+def test_nothing_fades_after_an_update_without_uncertainty(
+    dock, viewer, faded, finish, qtbot
+):
+    image, vectors = faded
+    dock.update_last.setChecked(True)
+    dock.computing["uncertainty"].value = False
+    run(dock, finish)
+    qtbot.waitUntil(lambda: veil_of(viewer.layers, image) is None)
+    qtbot.waitUntil(lambda: vectors.edge_color_mode == "colormap")
+    assert not dock.fade_uncertain.isVisibleTo(dock)
+
+
+def test_veil_that_the_user_has_removed_does_not_come_back(dock, viewer, faded, qtbot):
+    image, _ = faded
+    viewer.layers.remove(veil_of(viewer.layers, image))
+    dock.refresh()
+    qtbot.wait(10)
+    assert veil_of(viewer.layers, image) is None
+
+
+@pytest.mark.usefixtures("faded")
+def test_half_width_under_the_mouse(dock, viewer):
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = (0, 5.0, 5.0)
+    viewer.dims.set_point(0, 0)
+    assert re.search(r"traction [0-9.e-]+ ± [0-9.e-]+ t/E", dock.status_text())
+
+
+@pytest.mark.usefixtures("faded")
+def test_formats_without_a_place_for_uncertainty_are_written(dock, tmp_path):
+    path, note = tmp_path / "out.csv", "(without residual and uncertainty"
+    dock.save(str(path))
+    assert note in dock.message.text()
+    assert not io.read_traction(path).companions
+    dock.save(str(tmp_path / "out.h5"))
+    assert note not in dock.message.text()
+
+
+def test_uncertainty_from_a_file_follows_the_direction_of_y(
+    dock, viewer, displacement, tmp_path, qtbot
+):
+    config = ReconstructionConfig(model="fttc", device="cpu", uncertainty=True)
+    path = tmp_path / "both.h5"
+    traction = reconstruct(displacement, config=config)
+    io.write_traction(path, traction)
+    with h5py.File(path, "a") as file:
+        file["displacement"] = displacement.data
+        file["displacement"].attrs.update({"units": "um", "spacing_um": 0.5})
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    (image,) = (
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Image) and "traction" in layer.name
+    )
+    qtbot.waitUntil(lambda: veil_of(viewer.layers, image) is not None)
+    veil = veil_of(viewer.layers, image)
+    assert veil.visible == image.visible
+    dock.y_axis["y"].value = "up"
+    qtbot.waitUntil(lambda: veil_of(viewer.layers, image) not in (veil, None))
+    turned = veil_of(viewer.layers, image).data
+    np.testing.assert_allclose(turned, veil.data[:, ::-1], atol=1e-5)
+
+
+@pytest.fixture
+def warnings_shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(dock_module, "show_warning", shown.append)
+    return shown
+
+
+def test_unfamiliar_field_is_warned_of(dock, viewer, finish, warnings_shown):
+    noise = np.random.default_rng(0).normal(size=(1, 32, 32, 2)).astype(np.float32)
+    add(viewer, DisplacementStack(noise * 0.1, unit="grid"))
+    dock.model.choose("vit")
+    dock.computing["residual"].value = True
+    run(dock, finish)
+    (warning,) = warnings_shown
+    assert "the displacement is mostly noise" in warning
+    assert dock.warning_note.isVisibleTo(dock)
+    assert warning in dock.warning_note.text()
+    assert "unlike" not in dock.message.text()
+    overlay = viewer.canvas.overlays.text
+    assert overlay.visible
+    assert "mostly noise" in overlay.text.replace("\n", " ")
+    dock.unbind()
+    assert not overlay.visible
+    dock.bind()
+    assert overlay.visible
+
+
+def test_warning_on_the_canvas_is_about_the_shown_frame(
+    dock, viewer, traction, tmp_path
+):
+    judged = [Familiarity(-1, "small"), Familiarity(1, "strain"), Familiarity(-1, "")]
+    path = tmp_path / "traction.h5"
+    io.write_traction(
+        path, dataclasses.replace(traction, records=familiarity_records(judged))
+    )
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    assert "1 of 3 frames is unlike" in dock.warning_note.text()
+    overlay = viewer.canvas.overlays.text
+    shown = []
+    for frame in range(3):
+        viewer.dims.set_point(0, frame)
+        shown.append(overlay.visible)
+    assert shown == [False, True, False]
+
+
+def test_text_of_the_user_stays_on_the_canvas(dock, viewer, traction, tmp_path):
+    overlay = viewer.canvas.overlays.text
+    overlay.text, overlay.visible = "mine", True
+    judged = [Familiarity(1, "strain")] * 3
+    path = tmp_path / "traction.h5"
+    io.write_traction(
+        path, dataclasses.replace(traction, records=familiarity_records(judged))
+    )
+    viewer.open(str(path), plugin="napari-vit-tfm")
+    assert dock.warning_note.text()
+    dock.unbind()
+    assert (overlay.text, overlay.visible) == ("mine", True)
+    dock.bind()

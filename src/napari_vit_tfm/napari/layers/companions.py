@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 from napari.components import LayerList
-from napari.layers import Layer
+from napari.layers import Image, Layer
 
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.fields import (
-    DISPLACEMENT_COMPANIONS,
-    DisplacementStack,
-    TractionStack,
+from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.napari.layers.axes import swap_components
+from napari_vit_tfm.napari.layers.drawing import (
+    LayerData,
+    arrow_stride,
+    arrows,
+    field_layers,
+    show_colorbar,
 )
-from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
+from napari_vit_tfm.napari.layers.following import follow
 from napari_vit_tfm.napari.layers.metadata import is_overlay, overlay_metadata
 from napari_vit_tfm.napari.layers.placing import geometry_of
 from napari_vit_tfm.napari.layers.registry import Grid, description_of
+from napari_vit_tfm.trust.certainty import (
+    deviation_of_magnitude,
+    possible_directions,
+)
+
+Draw = Callable[[TractionStack, str, dict[str, Any]], list[LayerData]]
+"""Function from tractions, the name of a companion, and options of `field_layers`, to
+layer tuples."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +43,120 @@ class CompanionStyle:
     Parameters
     ----------
     words : str
-        What it is, for menus and names of layers.
+        What is shown, for menus and names of layers.
     tip : str
-        What it shows, for tooltips.
-    has_direction : bool
-        Whether it is also shown as arrows.
+        What it says, for tooltips.
+    draw : callable
+        Makes the layer tuples.
     """
 
     words: str
     tip: str
-    has_direction: bool = True
+    draw: Draw
 
+
+def _displacement(
+    traction: TractionStack, name: str, options: dict[str, Any]
+) -> list[LayerData]:
+    """A displacement as magnitude and arrows."""
+    stack = DisplacementStack(
+        traction.companions[name],
+        unit=traction.displacement_unit,
+        spacing_um=traction.spacing_um,
+    )
+    return field_layers(stack, **options)
+
+
+def _deviation(
+    traction: TractionStack, name: str, options: dict[str, Any]
+) -> list[LayerData]:
+    """The standard deviation of the magnitude, which has no direction."""
+    deviation = deviation_of_magnitude(traction.data, traction.companions[name])
+    data = np.stack([deviation, np.zeros_like(deviation)], axis=-1)
+    stack = dataclasses.replace(traction, data=data, companions={})
+    return field_layers(stack, **options)[:1]
+
+
+def _cones(
+    traction: TractionStack, name: str, options: dict[str, Any]
+) -> list[LayerData]:
+    """Two lines for each arrow, between which its direction is."""
+    config = DisplayConfig()
+    lines = cone_lines(traction, name, config)
+    (_, drawn, _) = field_layers(traction, **options)[1]
+    if not options["has_frames"]:
+        lines = np.ascontiguousarray(lines[..., 1:])
+    place = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    title = f"{options['title']}: " if options["title"] else ""
+    style = {
+        **{key: drawn[key] for key in (*place, "blending")},
+        "name": f"{title}{options['quantity']}",
+        "edge_color": _CONES,
+        "edge_width": 0.04 * arrow_stride(traction, config),
+        "vector_style": "line",
+    }
+    return [(lines, style, "vectors")]
+
+
+def cone_lines(traction: TractionStack, name: str, config: DisplayConfig) -> FloatArray:
+    """Lines at both ends of the range of directions of every arrow.
+
+    Parameters
+    ----------
+    traction : TractionStack
+        The tractions.
+    name : str
+        Name of their companion with the half-widths.
+    config : DisplayConfig
+        Arrows.
+
+    Returns
+    -------
+    array of shape (n, 2, 3)
+        Start and projection ``(frame, row, column)``, as in napari, as long as the
+        arrow. An arrow has two of them, or none if all directions are possible.
+    """
+    drawn = arrows(traction, config)
+    angles = possible_directions(drawn.vectors, drawn.halfwidths[name])
+    is_known = np.isfinite(angles).all(axis=-1)
+    vectors, angles = drawn.vectors[is_known, None], angles[is_known]
+    turned = np.stack(
+        [
+            vectors[..., 0] * np.cos(angles) - vectors[..., 1] * np.sin(angles),
+            vectors[..., 0] * np.sin(angles) + vectors[..., 1] * np.cos(angles),
+        ],
+        axis=-1,
+    )
+    lines = np.repeat(drawn.data[is_known], 2, axis=0)
+    lines[:, 1, 1:] = swap_components(turned.reshape(-1, 2)) * drawn.grid_steps_per_unit
+    return lines
+
+
+_CONES = "#8dff7a"
+"""A colour of neither arrows nor magnitude."""
 
 STYLES: Mapping[str, CompanionStyle] = MappingProxyType(
     {
         "residual": CompanionStyle(
-            "residual", "Measured displacement that the tractions do not explain."
+            "residual",
+            "Measured displacement that the tractions do not explain.",
+            _displacement,
         ),
         "displacement_model": CompanionStyle(
-            "displacement of the tractions", "Displacement that the tractions cause."
+            "displacement of the tractions",
+            "Displacement that the tractions cause.",
+            _displacement,
+        ),
+        "halfwidth_68": CompanionStyle(
+            "standard deviation",
+            "How sure the magnitude is: half-width of its 68% interval.",
+            _deviation,
+        ),
+        "halfwidth_95": CompanionStyle(
+            "direction cones",
+            "Directions that the 95% intervals allow, for each arrow; none where all "
+            "directions are possible.",
+            _cones,
         ),
     }
 )
@@ -57,10 +166,11 @@ STYLES: Mapping[str, CompanionStyle] = MappingProxyType(
 def show_companion(
     layers: LayerList, traction: TractionStack, name: str, field: Layer
 ) -> list[Layer]:
-    """Show a companion of tractions as magnitude and arrows.
+    """Show a companion of tractions, such as the residual as magnitude and arrows.
 
     They are a picture, and no field that can be measured, saved, or used as
-    displacement. Earlier layers of the same name are replaced.
+    displacement. They follow the layer of the tractions and are removed with it.
+    Earlier layers of the same name are replaced.
 
     Parameters
     ----------
@@ -80,31 +190,23 @@ def show_companion(
     """
     style, description = STYLES[name], description_of(field)
     assert description is not None
-    data = traction.companions[name]
-    companion: DisplacementStack | TractionStack
-    if name in DISPLACEMENT_COMPANIONS:
-        companion = DisplacementStack(
-            data, unit=traction.displacement_unit, spacing_um=traction.spacing_um
-        )
-    else:
-        companion = dataclasses.replace(traction, data=data, companions={})
     has_frames = field.ndim == 3
-    place = geometry_of(field, Grid((0, 1, 2) if has_frames else (None, 0, 1)))
-    drawn = field_layers(
-        companion,
-        has_frames=has_frames,
-        quantity=f"{style.words} ({description.method or description.model})",
-        title=description.title,
-        config=DisplayConfig(),
-        **place,
-    )
+    options = {
+        "has_frames": has_frames,
+        "quantity": f"{style.words} ({description.method or description.model})",
+        "title": description.title,
+        **geometry_of(field, Grid((0, 1, 2) if has_frames else (None, 0, 1))),
+    }
     new = []
-    for vectors, options, kind in drawn if style.has_direction else drawn[:1]:
-        options["metadata"] = overlay_metadata(description.field_id, "overlay")
-        new.append(Layer.create(vectors, options, kind))
+    for data, drawn, kind in style.draw(traction, name, options):
+        drawn["metadata"] = overlay_metadata(description.field_id, "overlay")
+        new.append(Layer.create(data, drawn, kind))
     names = [layer.name for layer in new]
     for old in [one for one in layers if is_overlay(one) and one.name in names]:
         layers.remove(old)
     layers.extend(new)
-    show_colorbar(new[0])
+    for layer in new:
+        follow(layers, field, layer)
+        if isinstance(layer, Image):
+            show_colorbar(layer)
     return new

@@ -18,7 +18,13 @@ from napari.layers import Image, Layer, Vectors
 from napari.utils import Colormap
 
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.fields import (
+    DISPLACEMENT_COMPANIONS,
+    Companions,
+    DisplacementStack,
+    FloatArray,
+    TractionStack,
+)
 from napari_vit_tfm.napari.layers.axes import swap_components
 from napari_vit_tfm.napari.layers.metadata import (
     PREFIX,
@@ -34,6 +40,7 @@ from napari_vit_tfm.napari.layers.registry import (
     register_drawn,
     register_new_data,
 )
+from napari_vit_tfm.trust.certainty import deviation_of_magnitude
 from napari_vit_tfm.units import consistent_lengths
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
@@ -60,15 +67,34 @@ class Arrows:
     data : array of shape (n, 2, 3)
         Start and projection ``(frame, row, column)``, as in napari, in frames and
         grid steps.
-    magnitude : array of shape (n,)
-        Lengths of the mean vectors, in the unit of the stack.
+    vectors : array of shape (n, 2)
+        The mean vectors, components ``(x, y)``, in the unit of the stack.
     grid_steps_per_unit : float
         Length of the arrow of a vector of one unit.
+    halfwidths : mapping of str to array of shape (n, 2)
+        Mean half-widths of the intervals of tractions, by name. Errors of neighbouring
+        vectors are similar, so they are not smaller for a mean.
     """
 
     data: FloatArray
-    magnitude: FloatArray
+    vectors: FloatArray
     grid_steps_per_unit: float
+    halfwidths: Companions
+
+    @property
+    def magnitude(self) -> FloatArray:
+        """Lengths of the mean vectors, ``(n,)``, in the unit of the stack."""
+        return np.hypot(self.vectors[:, 0], self.vectors[:, 1])
+
+    @property
+    def features(self) -> dict[str, FloatArray]:
+        """Magnitude of every arrow, and its standard deviation if it is known."""
+        features = {"magnitude": self.magnitude}
+        if "halfwidth_68" in self.halfwidths:
+            features["standard deviation"] = deviation_of_magnitude(
+                self.vectors, self.halfwidths["halfwidth_68"]
+            )
+        return features
 
 
 def arrow_stride(stack: Stack, config: DisplayConfig) -> int:
@@ -89,8 +115,8 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     frames have the same length factor, so that arrows can be compared over time.
     """
     stride = arrow_stride(stack, config)
-    means = _block_means(stack.data, stride)
-    lengths = np.hypot(means[..., 0], means[..., 1]).ravel()
+    means = _block_means(stack.data, stride).reshape(-1, 2)
+    lengths = np.hypot(means[:, 0], means[:, 1])
     drawn = np.isfinite(lengths)
     longest = float(lengths.max(where=drawn, initial=0.0))
     factor = config.longest_arrow * stride / longest if longest > 0 else 1.0
@@ -103,8 +129,14 @@ def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
     )
     data = np.zeros((lengths.size, 2, 3), dtype=np.float32)
     data[:, 0] = np.stack(start, axis=-1).reshape(-1, 3)
-    data[:, 1, 1:] = swap_components(means).reshape(-1, 2) * factor
-    return Arrows(data[drawn], lengths[drawn], factor)
+    data[:, 1, 1:] = swap_components(means) * factor
+    companions = stack.companions if isinstance(stack, TractionStack) else {}
+    halfwidths = {
+        name: _block_means(vectors, stride).reshape(-1, 2)[drawn]
+        for name, vectors in companions.items()
+        if name not in DISPLACEMENT_COMPANIONS
+    }
+    return Arrows(data[drawn], means[drawn], factor, halfwidths)
 
 
 def _block_means(data: FloatArray, stride: int) -> FloatArray:
@@ -202,7 +234,7 @@ def field_layers(
         **common,
         "name": of_arrows.layer_name,
         "metadata": of_arrows.as_metadata(),
-        "features": {"magnitude": drawn.magnitude},
+        "features": drawn.features,
         "edge_color": "magnitude",
         "edge_colormap": _DISPLACEMENT_ARROWS if is_displacement else _TRACTION_ARROWS,
         "edge_contrast_limits": _limits(drawn.magnitude),

@@ -26,7 +26,7 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
 )
 from napari_vit_tfm.displacement.preparation import options_in_use
-from napari_vit_tfm.fields import Companions, DisplacementStack, TractionStack
+from napari_vit_tfm.fields import Companions, DisplacementStack, Records, TractionStack
 from napari_vit_tfm.gel import PA_PER_KPA, Gel
 from napari_vit_tfm.models.registry import registered_methods
 from napari_vit_tfm.napari.layers.drawing import (
@@ -105,6 +105,12 @@ class ResultLayers:
         """Vectors that belong to the tractions, by name."""
         entry = entry_of(self.layers[0])
         return {} if entry is None or entry.arrays is None else entry.arrays.companions
+
+    @property
+    def records(self) -> Records:
+        """Values of the frames of the tractions, by name."""
+        entry = entry_of(self.layers[0])
+        return {} if entry is None or entry.arrays is None else entry.arrays.records
 
     def stack(self) -> TractionStack:
         """The tractions.

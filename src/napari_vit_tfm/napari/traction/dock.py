@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.utils.events import Event
+from napari.utils.notifications import show_warning
 from qtpy.QtGui import QAction, QGuiApplication
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -33,11 +34,12 @@ from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.fields import DisplacementStack, FloatArray
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.registry import min_side_of
-from napari_vit_tfm.napari.computing import COMPUTING
+from napari_vit_tfm.napari.computing import COMPUTING_TO_LOOK_AT
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.companions import STYLES, show_companion
 from napari_vit_tfm.napari.layers.metadata import Description
+from napari_vit_tfm.napari.layers.placing import WorldUnits, frame_at
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
@@ -58,7 +60,9 @@ from napari_vit_tfm.napari.layers.turning import set_y_direction
 from napari_vit_tfm.napari.layers.values import values_at
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.napari.opening import ask_and_open
+from napari_vit_tfm.napari.traction.canvas_line import CanvasLine
 from napari_vit_tfm.napari.traction.examination import FieldNotes
+from napari_vit_tfm.napari.traction.fading import Fader
 from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
 from napari_vit_tfm.napari.widgets.cancel_button_progress import (
     CancelButtonProgress,
@@ -73,6 +77,7 @@ from napari_vit_tfm.options import options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch, check_size
 from napari_vit_tfm.scripts import as_command, as_python
+from napari_vit_tfm.trust.gauge import familiarity_in, unfamiliar_in_words
 from napari_vit_tfm.trust.verdict import residual_in_words
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_label
 
@@ -84,6 +89,11 @@ _NOT_FINITE = (
 
 _WAYS = {"Python": as_python, "command line": as_command}
 """Ways to write a reconstruction as text, by their names in the menu."""
+
+_WARNING_STYLE = (
+    "QLabel { background: #5c3b00; color: #ffe0a3; border-left: 4px solid #ffb000; "
+    "padding: 3px; }"
+)
 
 _Y = {"y": options_of(ReadingConfig)["y"]}
 
@@ -114,6 +124,8 @@ class TractionDock(ModelDock):
         self._typed_gel = Gel()
         self._started = 0.0
         self._judged: tuple[FloatArray | None, str] = (None, "")
+        self._fader = Fader(napari_viewer.layers, self)
+        self._canvas_line = CanvasLine(napari_viewer)
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -146,6 +158,12 @@ class TractionDock(ModelDock):
         self.copy_python, self.copy_command = map(menu.addAction, _WAYS)
         self.copy_button.setMenu(menu)
         self.save_note = text_label(1)
+        self.warning_note = text_label(1)
+        self.warning_note.setStyleSheet(_WARNING_STYLE)
+        self.warning_note.setToolTip(
+            "The error of the network is known only for fields like those of its "
+            "training. Compare with bayesian-fttc."
+        )
         self.residual_note = text_label(2)
         self.residual_note.setToolTip(
             "A large share alone is no merit: a method that puts tractions into the "
@@ -165,6 +183,12 @@ class TractionDock(ModelDock):
             action.setToolTip(style.tip)
             self.show_actions[name] = action
         self.show_button.setMenu(shown)
+        self.fade_uncertain = QCheckBox("Fade uncertain")
+        self.fade_uncertain.setChecked(DisplayConfig().fade_uncertain)
+        self.fade_uncertain.setToolTip(
+            "Let tractions fade where they are below two standard deviations, and hide "
+            "them below one. The data do not change."
+        )
 
     def _lay_out(self) -> None:
         source = QHBoxLayout()
@@ -180,7 +204,7 @@ class TractionDock(ModelDock):
         )
         self.computing, computed = form_section(
             "Computing",
-            COMPUTING,
+            COMPUTING_TO_LOOK_AT,
             "Views, device and batch size of the computation.",
         )
         self.rows.addLayout(self.form)
@@ -194,7 +218,14 @@ class TractionDock(ModelDock):
         buttons.addWidget(self.copy_button)
         buttons.addWidget(self.show_button)
         self.footer.addLayout(buttons)
-        for row in (self.progress, self.message, self.save_note, self.residual_note):
+        for row in (
+            self.fade_uncertain,
+            self.progress,
+            self.warning_note,
+            self.message,
+            self.save_note,
+            self.residual_note,
+        ):
             self.footer.addWidget(row)
 
     def _connect_widgets(self) -> None:
@@ -214,6 +245,7 @@ class TractionDock(ModelDock):
         ):
             assert action is not None
             action.triggered.connect(partial(self._on_copy_clicked, way))
+        self.fade_uncertain.toggled.connect(self._fader.switch)
         for name, action in self.show_actions.items():
             action.triggered.connect(partial(self._on_show_clicked, name))
 
@@ -222,6 +254,7 @@ class TractionDock(ModelDock):
         super().bind()
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self.refresh)
+        self._viewer.dims.events.current_step.connect(self._warn_on_canvas)
         self.status.bind()
         self._on_active_layer()
         self.refresh()
@@ -229,7 +262,10 @@ class TractionDock(ModelDock):
     def unbind(self) -> None:
         """Stop watching the viewer's layers. A run is not stopped."""
         self.status.unbind()
+        self._fader.stop()
+        self._canvas_line.show("")
         self.notes.show_field(None, Gel(), ())
+        self._viewer.dims.events.current_step.disconnect(self._warn_on_canvas)
         self._viewer.layers.selection.events.active.disconnect(self.refresh)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         super().unbind()
@@ -254,7 +290,7 @@ class TractionDock(ModelDock):
         self.copy_button.setEnabled(known is not None and bool(known.files))
         self.save_note.setText("" if result is None else self._save_note(result, stack))
         self.save_note.setVisible(result is not None)
-        self._show_companions(self._tractions())
+        self._show_trust(self._tractions())
         unit = self.calibration["unit"].value
         needs = () if unit is None else DISPLACEMENT_UNITS[unit].needs
         self.calibration.show_row("pixel_size_um", "pixel_size_um" in needs)
@@ -287,15 +323,29 @@ class TractionDock(ModelDock):
         shown = stack if self.fields.is_bound else None
         self.notes.show_field(shown, Gel(**self.gel.values()), doubts)
 
-    def _show_companions(self, result: ResultLayers | None) -> None:
-        """Offer what was computed with a result, and say what is unexplained."""
+    def _show_trust(self, result: ResultLayers | None) -> None:
+        """Offer what was computed with a result, and say how far to trust it."""
         companions = {} if result is None else result.companions
         for name, action in self.show_actions.items():
             action.setVisible(name in companions)
         self.show_button.setVisible(any(name in companions for name in STYLES))
+        self.fade_uncertain.setVisible("halfwidth_68" in companions)
+        warning = "" if result is None else unfamiliarity(result)
+        self.warning_note.setText(f"Warning: {warning}")
+        self.warning_note.setVisible(bool(warning))
         words = "" if result is None else self._residual_words(result)
-        self.residual_note.setText(words[:1].upper() + words[1:])
+        self.residual_note.setText(_as_sentence(words))
         self.residual_note.setVisible(bool(words))
+        if self.fields.is_bound:
+            self._fader.start()
+            self._warn_on_canvas()
+
+    def _warn_on_canvas(self) -> None:
+        """Say beside the picture if the shown frame is unlike those of the training."""
+        result, text = self._tractions(), ""
+        if result is not None:
+            text = warning_at(result, self._viewer.dims.point, self._viewer.dims.units)
+        self._canvas_line.show(text)
 
     def _residual_words(self, result: ResultLayers) -> str:
         """What is said about the residual of a result; computed once."""
@@ -510,6 +560,12 @@ class TractionDock(ModelDock):
             self._outcome = _NOT_FINITE
             return
         selected, chosen = set(self._viewer.layers.selection), self.fields.layer()
+        warning = unfamiliar_in_words(
+            dict(enumerate(familiarity_in(result.traction.records))),
+            result.traction.model,
+        )
+        if warning:
+            show_warning(_as_sentence(warning))
         show_tractions(
             self._viewer.layers,
             result.traction,
@@ -522,8 +578,8 @@ class TractionDock(ModelDock):
             # The user looks at another field now.
             self._viewer.layers.selection = selected
             self.fields.choose(chosen)
-        # The sentence about the residual stands below.
-        told = [*self.notes.notes(), residual_in_words(result.traction)]
+        # The sentences about residual and gauge have lines of their own.
+        told = [*self.notes.notes(), residual_in_words(result.traction), warning]
         self._outcome = _summary(result, [x for x in result.notices if x not in told])
 
     def _on_error(self, _run: Run, error: Exception) -> None:
@@ -595,7 +651,7 @@ class TractionDock(ModelDock):
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
         else:
-            self._outcome = f"Saved {path}"
+            self._outcome = f"Saved {path}{_left_out(path, result)}"
         # The note must not miss an edit in place of the displacements.
         self._read(compare_data=True)
         self.refresh()
@@ -639,6 +695,15 @@ class TractionDock(ModelDock):
         self.refresh()
 
 
+def _left_out(path: str, result: ResultLayers) -> str:
+    """What a file of tractions does not have, in words."""
+    suffix = Path(path).suffix.lower()
+    (exporter,) = (one for one in io.exporters() if suffix in one.suffixes)
+    if not result.companions or exporter.has_companions:
+        return ""
+    return " (without residual and uncertainty, for which the format has no place)"
+
+
 def _pixel_size(
     stack: DisplacementStack | None, description: Description | None
 ) -> float | None:
@@ -646,6 +711,47 @@ def _pixel_size(
     if stack is not None:
         return stack.pixel_size_um
     return None if description is None else description.pixel_size_um
+
+
+def unfamiliarity(result: ResultLayers) -> str:
+    """Which frames of tractions are unlike those of the training; empty if none."""
+    judged = dict(enumerate(familiarity_in(result.records)))
+    return unfamiliar_in_words(judged, result.description.model)
+
+
+def warning_at(
+    result: ResultLayers, point: Sequence[float], world_units: WorldUnits
+) -> str:
+    """A warning about the frame of visible tractions that a viewer shows.
+
+    Parameters
+    ----------
+    result : ResultLayers
+        The tractions.
+    point : sequence of float
+        World coordinates.
+    world_units : tuple of pint.Unit, optional
+        As for `placing.node_at`.
+
+    Returns
+    -------
+    str
+        A sentence; empty if there is nothing to warn of.
+    """
+    judged = familiarity_in(result.records)
+    if not judged or not any(layer.visible for layer in result.layers):
+        return ""
+    frame = frame_at(result.layers[0], point, len(judged), world_units)
+    if frame is None or not judged[frame].is_unfamiliar:
+        return ""
+    return (
+        f"Unlike the fields that {result.description.model} was trained on: "
+        f"{judged[frame].in_words}. The tractions may be wrong."
+    )
+
+
+def _as_sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _time_left(seconds: float, done: int, total: int) -> str:

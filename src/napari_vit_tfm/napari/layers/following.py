@@ -1,0 +1,108 @@
+"""Layers that follow a layer of a field: in its place, and removed with its data."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+from napari.components import LayerList
+from napari.layers import Layer
+from napari.utils.events import Event
+from qtpy.QtCore import QTimer
+
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""Attributes of a layer, and names of their events, that say where it is."""
+
+
+def follow(
+    layers: LayerList, leader: Layer, follower: Layer, *, if_shown: bool = False
+) -> None:
+    """Keep a layer where a layer of a field is, and remove it with that layer.
+
+    It is also removed when that layer gets other data, of which it is no picture.
+
+    Parameters
+    ----------
+    layers : napari.components.LayerList
+        The viewer's layers, with both.
+    leader : Layer
+        A layer of the field.
+    follower : Layer
+        A layer with the same data coordinates.
+    if_shown : bool, keyword-only
+        Whether it is also hidden and shown with the leader.
+    """
+    _FOLLOWINGS[follower] = _Following(layers, leader, follower, if_shown)
+
+
+@contextmanager
+def keeps_selection(layers: LayerList) -> Iterator[None]:
+    """Restore the selection at the end of a block that adds layers."""
+    selected, active = set(layers.selection), layers.selection.active
+    yield
+    layers.selection = {layer for layer in selected if layer in layers}
+    layers.selection.active = active if active in layers else None
+
+
+class _Following:
+    """The connections between two layers, which exist as long as both layers.
+
+    References to layers are weak, since this object is kept with one of them.
+    """
+
+    def __init__(
+        self, layers: LayerList, leader: Layer, follower: Layer, if_shown: bool
+    ) -> None:
+        self._layers = weakref.ref(layers)
+        self._leader = weakref.ref(leader)
+        self._follower = weakref.ref(follower)
+        self._connected = [(leader.events[name], self._on_moved) for name in _PLACE]
+        self._connected.append((leader.events.data, self._on_replaced))
+        if if_shown:
+            self._connected.append((leader.events.visible, self._on_visible))
+        for emitter, callback in self._connected:
+            emitter.connect(callback)
+        layers.events.removed.connect(self._on_removed)
+        self._on_moved()
+        if if_shown:
+            self._on_visible()
+
+    def _disconnect(self) -> None:
+        for emitter, callback in self._connected:
+            emitter.disconnect(callback)
+        layers = self._layers()
+        if layers is not None:
+            layers.events.removed.disconnect(self._on_removed)
+
+    def _on_moved(self) -> None:
+        leader, follower = self._leader(), self._follower()
+        if leader is not None and follower is not None:
+            for name in _PLACE:
+                setattr(follower, name, getattr(leader, name))
+
+    def _on_visible(self) -> None:
+        leader, follower = self._leader(), self._follower()
+        if leader is not None and follower is not None:
+            follower.visible = leader.visible
+
+    def _on_removed(self, event: Event) -> None:
+        leader, follower = self._leader(), self._follower()
+        if event.value is follower:
+            self._disconnect()
+            _FOLLOWINGS.pop(event.value, None)
+        elif event.value is leader:
+            self._on_replaced()
+
+    def _on_replaced(self) -> None:
+        # The window's list of layers must not change while a layer is removed.
+        QTimer.singleShot(0, self._remove)
+
+    def _remove(self) -> None:
+        layers, follower = self._layers(), self._follower()
+        if layers is not None and follower is not None and follower in layers:
+            layers.remove(follower)
+
+
+_FOLLOWINGS: WeakKeyDictionary[Layer, _Following] = WeakKeyDictionary()
