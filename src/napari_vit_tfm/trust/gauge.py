@@ -180,7 +180,8 @@ def unfamiliar_in_words(judged: Mapping[int, Familiarity], model: str) -> str:
     return (
         f"{len(unlike)} of {len(judged)} frames {'is' if is_one else 'are'} unlike the "
         f"fields that {model} was trained on, and {'its' if is_one else 'their'} "
-        f"tractions may be wrong (first: frame {first}, where {unlike[first].in_words})"
+        "tractions and intervals may be wrong "
+        f"(first: frame {first}, where {unlike[first].in_words})"
     )
 
 
