@@ -309,6 +309,17 @@ def displacement_source(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for model and device; the command takes one `config`."""
+    return _with_config(command, _TRUST)
+
+
+def method_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for commands that need the tractions alone."""
+    return _with_config(command, ())
+
+
+def _with_config(
+    command: Callable[..., Any], trust: tuple[str, ...]
+) -> Callable[..., Any]:
     options = (
         click.option(
             "--model",
@@ -320,7 +331,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
         command_option(_RECONSTRUCTION["heads"]),
         *_method_options(),
         views_option,
-        *(command_option(_RECONSTRUCTION[name]) for name in _TRUST),
+        *(command_option(_RECONSTRUCTION[name]) for name in trust),
         device_option,
     )
     of_methods = _options_by_name()
@@ -336,7 +347,7 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
             options={name: x for name, x in chosen.items() if x is not None},
             n_views=n_views,
             device=device,
-            **{name: rest.pop(name) for name in _TRUST},
+            **{name: rest.pop(name) for name in trust},
         )
         return command(config=config, **rest)
 
