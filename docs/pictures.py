@@ -2,10 +2,10 @@
 
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
-``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png`` and
-``inspector-knockout.png``. Then it measures a sample and saves ``quantities.png`` and
-``adhesions.png``, and analyses the example of ``batch_example.py`` and saves
-``batch-dock.png``.
+``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png``,
+``inspector-knockout.png`` and ``inspector-limits.png``. Then it measures a sample and
+saves ``quantities.png`` and ``adhesions.png``, and analyses the example of
+``batch_example.py`` and saves ``batch-dock.png``.
 """
 
 from __future__ import annotations
@@ -66,6 +66,32 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     dock.test.click()
     wait_until(lambda: not dock.is_busy)
     save_picture(viewer, folder / "inspector-knockout.png")
+
+
+def take_picture_of_limits(
+    viewer: napari.Viewer, dock: AttentionDock, folder: Path
+) -> None:
+    """Map the smallest forces that could have been found, and save a picture.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its attention dock is switched on, and a patch is chosen.
+    dock : AttentionDock
+        The attention dock.
+    folder : Path
+        Where the picture goes.
+    """
+    limits = dock.limits
+    limits.section.expand()
+    dock.inspector.look_at(evidence=None, scale="uniform")
+    limits.here.click()
+    wait_until(lambda: not dock.is_busy)
+    limits.map.click()
+    wait_until(lambda: not dock.is_busy)
+    rows = limits.parentWidget().parentWidget().parentWidget()
+    rows.ensureWidgetVisible(limits.copy)
+    save_picture(viewer, folder / "inspector-limits.png")
 
 
 def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
@@ -189,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The dock watches the layers from when it is seen.
     QApplication.processEvents()
     take_pictures(viewer, dock, options.output)
+    take_picture_of_limits(viewer, dock, options.output)
     viewer.close()
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)
     viewer.window.resize(*_WINDOW)
