@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import numpy as np
 from batch_example import write_experiments
+from napari.layers import Layer
 from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm.attention.patch import LAST_BLOCK
 from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.io import read_displacement
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
     inspect_strongest,
@@ -31,11 +34,14 @@ from napari_vit_tfm.napari.demo import (
     show_fields,
     wait_until,
 )
+from napari_vit_tfm.napari.layers.drawing import field_layers
 
 _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1280, 800)
 _CELL = (0.1, 0.33, 0.9, 0.67)
 """Top, left, bottom and right of the sample's cell, as parts of the field."""
+_FRAME, _NOISE, _PATCH = 1, 0.05, (3, 6)
+"""Frame, noise relative to the displacement, and patch of the limits of detection."""
 
 
 def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> None:
@@ -68,29 +74,41 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     save_picture(viewer, folder / "inspector-knockout.png")
 
 
-def take_picture_of_limits(
-    viewer: napari.Viewer, dock: AttentionDock, folder: Path
-) -> None:
+def take_picture_of_limits(viewer: napari.Viewer, field: Path, folder: Path) -> None:
     """Map the smallest forces that could have been found, and save a picture.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Its attention dock is switched on, and a patch is chosen.
-    dock : AttentionDock
-        The attention dock.
+        An empty window.
+    field : Path
+        The displacements. Noise is added to them.
     folder : Path
         Where the picture goes.
     """
+    clean = read_displacement(field).part(_FRAME, _FRAME + 1)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, _NOISE * clean.data.std(), clean.data.shape)
+    noisy = clean.with_data(clean.data + noise)
+    for data in field_layers(noisy, has_frames=False):
+        viewer.add_layer(Layer.create(*data))
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
+    QApplication.processEvents()
+    dock.switch.setChecked(True)
+    wait_until(lambda: not dock.is_busy)
+    dock.inspector.choose(_PATCH)
     limits = dock.limits
     limits.section.expand()
-    dock.inspector.look_at(evidence=None, scale="uniform")
-    limits.here.click()
-    wait_until(lambda: not dock.is_busy)
-    limits.map.click()
-    wait_until(lambda: not dock.is_busy)
+    for button in (limits.here, limits.map):
+        button.click()
+        wait_until(lambda: not dock.is_busy)
+    for layer in viewer.layers:
+        # The attention map would cover the other one.
+        layer.visible = layer.visible and not layer.name.startswith("map (")
+    viewer.reset_view(margin=0.12)
+    QApplication.processEvents()
     rows = limits.parentWidget().parentWidget().parentWidget()
-    rows.ensureWidgetVisible(limits.copy)
+    rows.verticalScrollBar().setValue(rows.verticalScrollBar().maximum())
     save_picture(viewer, folder / "inspector-limits.png")
 
 
@@ -215,7 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The dock watches the layers from when it is seen.
     QApplication.processEvents()
     take_pictures(viewer, dock, options.output)
-    take_picture_of_limits(viewer, dock, options.output)
+    viewer.close()
+    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    viewer.window.resize(*_WINDOW)
+    take_picture_of_limits(viewer, options.folder / "displacement.h5", options.output)
     viewer.close()
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)
     viewer.window.resize(*_WINDOW)

@@ -227,7 +227,23 @@ def test_limits_along_a_direction() -> None:
     assert along_x.surviving_share[0] > 0.3
     assert along_x.smallest_force[0] > 0
     # No force is found, however strong.
-    assert np.isnan(along_y.smallest_force[0])
+    assert along_y.smallest_force[0] == np.inf
+
+
+def test_exceptions_are_named() -> None:
+    found = map_of(10_000.0, LimitsConfig(n_without=40, step_patches=2))
+    assert "no force" not in found.sentence()
+    assert "noise" not in found.sentence()
+    force = found.smallest_force.copy()
+    force[0, 1] = np.inf
+    some = replace(found, smallest_force=force)
+    assert "median of 6 places" in some.sentence()
+    assert "At 3 more places, no force would have been found." in some.sentence()
+    clean = replace(found, noise_share=np.array([1e-5]))
+    assert "hardly any noise" in clean.sentence()
+    assert "hardly any noise" in clean.in_short()
+    none = replace(found, smallest_force=np.full_like(force, np.inf))
+    assert none.sentence() == "No force would have been found."
 
 
 @pytest.mark.parametrize("size_um", [0.4, 11.0])

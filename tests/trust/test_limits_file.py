@@ -15,10 +15,10 @@ from napari_vit_tfm.trust.limits import DetectionMap
 from napari_vit_tfm.trust.limits_file import read_detection_map, write_detection_map
 
 FORCE = np.random.default_rng(0).uniform(0.1, 1, (3, 3, 2))
-FORCE[0, 0, 0] = np.nan
+FORCE[0, 0, 0], FORCE[0, 0, 1] = np.nan, np.inf
 PLAIN = DetectionMap(
     *(np.array([3, 19, 35]), np.array([7, 23])),
-    *(FORCE, FORCE / 2, 4 * FORCE),
+    *(FORCE, FORCE / 2, 4 * FORCE, np.array([0.02, 0.05, np.nan])),
     size_steps=4.0,
     model="vit",
     model_sha256="ab12",
@@ -36,7 +36,7 @@ def test_a_file_gives_the_same_limits(
     path = tmp_path / f"limits{suffix}"
     write_detection_map(path, found)
     read = read_detection_map(path)
-    for name in ("row", "column", "smallest_force", "surviving_share"):
+    for name in ("row", "column", "smallest_force", "noise_share"):
         np.testing.assert_allclose(getattr(read, name), getattr(found, name))
     np.testing.assert_allclose(read.resolution_steps, found.resolution_steps)
     assert (read.size_steps, read.spacing_um) == (found.size_steps, found.spacing_um)

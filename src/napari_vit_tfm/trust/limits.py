@@ -22,7 +22,7 @@ from napari_vit_tfm.errors import Cancelled, ConfigError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
-from napari_vit_tfm.trust.new_noise import new_noise
+from napari_vit_tfm.trust.new_noise import new_noise, noise_share
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,6 +66,9 @@ _SPREADS = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 _AT_LIMIT = (0.7, 3.0)
 """Forces, in limits, at which surviving share and resolution are measured."""
 
+_LEAST_NOISE = 1e-3
+"""Noise, relative to the displacement, that no measured field is below."""
+
 _LAPSE = 0.01
 """Share of the trials whose result is taken for accidental."""
 
@@ -81,8 +84,8 @@ class DetectionLimits:
     place : array of shape (P, 2)
         Row and column of each place, in grid steps.
     smallest_force : array of shape (P,)
-        Smallest force of an adhesion that is found with probability 0.9. NaN if it is
-        so far above the threshold that no force was found.
+        Smallest force of an adhesion that is found with probability 0.9; infinite if no
+        force was found, however strong.
     surviving_share : array of shape (P,)
         Share of this force that is reconstructed in the adhesion and around it.
     resolution_steps : array of shape (P,)
@@ -140,10 +143,12 @@ class DetectionMap:
     row, column : arrays of int, shapes (h,) and (w,)
         Places of the test adhesions, in grid steps from the first vector.
     smallest_force : array of shape (T, h, w)
-        As in `DetectionLimits`, in ``E`` times a squared grid step. NaN in holes,
-        too.
+        As in `DetectionLimits`, in ``E`` times a squared grid step. NaN in holes.
     surviving_share, resolution_steps : arrays of shape (T, h, w)
         As in `DetectionLimits`.
+    noise_share : array of shape (T,)
+        Standard deviation of the noise, relative to the root mean square of the
+        displacement. NaN in frames without places.
     size_steps : float
         Diameter of the test adhesion, in grid steps.
     direction_deg : float, optional
@@ -161,6 +166,7 @@ class DetectionMap:
     smallest_force: FloatArray
     surviving_share: FloatArray
     resolution_steps: FloatArray
+    noise_share: FloatArray
     size_steps: float
     direction_deg: float | None = None
     spacing_um: float | None = None
@@ -194,21 +200,41 @@ class DetectionMap:
         force, unit = self.in_known_units()
         known = force[np.isfinite(force)]
         if not known.size:
-            return "No limit of detection could be computed."
-        low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
+            return "No force would have been found."
         turn = self.direction_deg
         along = "" if turn is None else f" at {turn:g}\N{DEGREE SIGN} to x, clockwise"
-        many = (
-            f" (median of {known.size} places; 5% to 95%: {low:.2g} to {high:.2g})"
-            if known.size > 1
-            else ""
-        )
         return (
             f"An adhesion of {self.length(self.size_steps)} in diameter would have "
             f"been found with a probability of {FOUND:.0%} if it had pulled with "
-            f"{middle:.2g} {unit}{along}{many}, where {FALSE_ALARM:.0%} of the places "
-            f"without an adhesion are taken for one.{self._response_in_words()}"
+            f"{np.median(known):.2g} {unit}{along}{_spread_in_words(known)}, where "
+            f"{FALSE_ALARM:.0%} of the places without an adhesion are taken for one."
+            f"{self._response_in_words()}{self._exceptions_in_words()}"
         )
+
+    def in_short(self) -> str:
+        """The most important numbers of `sentence`."""
+        force, unit = self.in_known_units()
+        known = force[np.isfinite(force)]
+        if not known.size:
+            return "no force would have been found."
+        return (
+            f"{np.median(known):.2g} {unit}{_spread_in_words(known)}."
+            f"{self._response_in_words()}{self._exceptions_in_words()}"
+        )
+
+    def _exceptions_in_words(self) -> str:
+        words = ""
+        n_blind = np.count_nonzero(np.isinf(self.smallest_force))
+        if n_blind:
+            places = "place" if n_blind == 1 else "places"
+            words += f" At {n_blind} more {places}, no force would have been found."
+        noise = np.nanmedian(self.noise_share)
+        if noise < _LEAST_NOISE:
+            words += (
+                f" The displacement has hardly any noise ({noise:.2g} of its root mean "
+                "square), so these numbers mean nothing for an experiment."
+            )
+        return words
 
     def _response_in_words(self) -> str:
         is_known = np.isfinite(self.surviving_share)
@@ -226,6 +252,13 @@ class DetectionMap:
         if self.spacing_um is None:
             return f"{steps:.2g} grid steps"
         return f"{steps * self.spacing_um:.2g} \N{MICRO SIGN}m"
+
+
+def _spread_in_words(force: FloatArray) -> str:
+    if force.size == 1:
+        return ""
+    low, high = np.quantile(force, [0.05, 0.95])
+    return f" (median of {force.size} places; 5% to 95%: {low:.2g} to {high:.2g})"
 
 
 def detection_map(
@@ -290,6 +323,7 @@ def detection_map(
 
     shape = (traction.n_frames, len(row), len(column))
     force, share, width = np.full((3, *shape), np.nan)
+    noise = np.full(traction.n_frames, np.nan)
     for frame in range(traction.n_frames):
         holes = ~np.isfinite(traction.data[frame]).all(axis=-1)
         is_known = ~holes[places[:, 0], places[:, 1]]
@@ -308,6 +342,7 @@ def detection_map(
             on_progress=_of_frame(on_progress, frame, traction.n_frames),
             is_cancelled=is_cancelled,
         )
+        noise[frame] = noise_share(whole.data[frame] * to_steps)
         if kept is not None:
             kept[frame] = limits.without
         known = is_known.reshape(shape[1:])
@@ -315,7 +350,7 @@ def detection_map(
         share[frame][known] = limits.surviving_share
         width[frame][known] = limits.resolution_steps
     return DetectionMap(
-        *(row, column, force, share, width, size_steps),
+        *(row, column, force, share, width, noise, size_steps),
         direction_deg=config.direction_deg,
         spacing_um=spacing_um,
         gel=replace(traction.gel, young_pa=young),
@@ -604,8 +639,8 @@ class _Trials:
         )
 
     def checked(self, limit: FloatArray) -> FloatArray:
-        """The limits; NaN if not even half of the forces around them were found."""
-        checked = np.full(limit.shape, np.nan)
+        """The limits; infinite if less than half of the forces around were found."""
+        checked = np.full(limit.shape, np.inf)
         for number, is_near in enumerate(self._near(limit)):
             found = np.array(self._seen[number])[is_near] > self.threshold[number]
             if found.size and found.mean() >= 0.5:

@@ -18,7 +18,7 @@ from napari_vit_tfm.trust.limits import DetectionMap
 
 _FORCES = {"smallest_force_nN": "nN", "smallest_force": "E steps^2"}
 _WIDTHS = {"resolution_um": "um", "resolution_steps": "steps"}
-_OTHERS = ("surviving_share", "row", "column")
+_OTHERS = ("surviving_share", "noise_share", "row", "column")
 _GEL = tuple(gel_attributes(Gel()))
 _NUMBERS = ("size_steps", "direction_deg", "spacing_um")
 
@@ -51,7 +51,8 @@ def write_detection_map(path: str | os.PathLike[str], found: DetectionMap) -> No
     ...     write_detection_map,
     ... )
     >>> place, one = np.array([8]), np.ones((1, 1, 1))
-    >>> found = DetectionMap(place, place, one, 0.5 * one, 4 * one, size_steps=4.0)
+    >>> numbers = (one, 0.5 * one, 4 * one, np.array([0.05]))
+    >>> found = DetectionMap(place, place, *numbers, size_steps=4.0)
     >>> write_detection_map("limits.npz", found)
     >>> read_detection_map("limits.npz").smallest_force
     array([[[1.]]])
@@ -65,6 +66,7 @@ def write_detection_map(path: str | os.PathLike[str], found: DetectionMap) -> No
         force: found.in_known_units()[0],
         "surviving_share": found.surviving_share,
         width: found.resolution_steps * (spacing or 1.0),
+        "noise_share": found.noise_share,
         "row": found.row,
         "column": found.column,
     }
@@ -78,6 +80,7 @@ def write_detection_map(path: str | os.PathLike[str], found: DetectionMap) -> No
         },
         force: {"units": _FORCES[force]},
         "surviving_share": {"units": "1"},
+        "noise_share": {"units": "1"},
         width: {"units": _WIDTHS[width]},
         "row": {"units": "steps"},
         "column": {"units": "steps"},
@@ -134,6 +137,7 @@ def detection_map_in(file: FieldFile) -> DetectionMap:
         smallest_force=file.read(force),
         surviving_share=file.read("surviving_share"),
         resolution_steps=file.read(width),
+        noise_share=file.read("noise_share"),
         size_steps=size_steps,
         direction_deg=known["direction_deg"],
         spacing_um=spacing_um,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from napari.components import LayerList
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
@@ -18,11 +19,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_vit_tfm import io
 from napari_vit_tfm.attention import captions
+from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patches import Patch
-from napari_vit_tfm.config import PATCH_SIZE, LimitsConfig
+from napari_vit_tfm.config import LimitsConfig
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.requests import (
@@ -61,13 +64,16 @@ _ACTIVITY = "the computation of the limits"
 
 _COLORMAP = "viridis"
 _OPACITY = 0.8
+_GRID_UNIT = "E \N{MULTIPLICATION SIGN} grid step²"
+_LEAST = 1e-12
+"""Smallest upper end of the colour scale."""
 _POLL_MS = 200
 _CACHED = 64
 """Number of patches and maps whose limits are kept."""
 _CACHED_FRAMES = 2
 """Number of frames whose reconstructions without an adhesion are kept, 10 MB each."""
 
-_Kept = dict[int, np.typing.NDArray[np.float32]]
+_Kept = dict[int, npt.NDArray[np.float32]]
 
 
 class LimitsSection(QWidget):
@@ -105,7 +111,9 @@ class LimitsSection(QWidget):
         self._update()
 
     def _build(self) -> None:
-        self.form, self.section = form_section(_TITLE, LimitsConfig, _TIP)
+        self.form, section = form_section(_TITLE, LimitsConfig, _TIP)
+        assert isinstance(section, QCollapsible)
+        self.section = section
         self.text = text_label(0)
         self.progress = QProgressBar()
         self.here, self.map = QPushButton(_HERE), QPushButton(_MAP)
@@ -249,7 +257,7 @@ class LimitsSection(QWidget):
             found = self._known(shown.patch)
             texts = [
                 f"{words[:1].upper()}{words[1:]}: "
-                f"{_PRESS_HINT if found is None else found.sentence()}"
+                f"{_PRESS_HINT if found is None else found.in_short()}"
             ]
         if self._failure is not None and self._failure[0] in (
             self._request(shown.patch),
@@ -257,7 +265,7 @@ class LimitsSection(QWidget):
         ):
             texts = [self._failure[1]]
         whole = self._known(None)
-        return texts if whole is None else [*texts, f"Map: {whole.sentence()}"]
+        return texts if whole is None else [*texts, f"Map: {whole.in_short()}"]
 
     def sentence(self) -> str:
         """The sentence for the methods section: of the map, else of the patch."""
@@ -276,17 +284,15 @@ class LimitsSection(QWidget):
     def _draw_on(
         self, source: Layer, request: LimitsRequest, found: DetectionMap
     ) -> None:
-        bin_size = request.prepared.preparation.bin_size
-        image = limits_layer(
-            found, source, frame=request.frame.index, bin_size=bin_size
-        )
+        image = limits_layer(found, source, request.prepared)
         selected = set(self._layers.selection)
         for old in [
             one for one in self._layers if is_overlay(one) and one.name == image.name
         ]:
             self._layers.remove(old)
         self._layers.append(image)
-        show_colorbar(image)
+        # The right corners have the bars of the field and of the attention map.
+        show_colorbar(image, corner="top_left")
         self._layers.selection = {one for one in selected if one in self._layers}
 
     # Saving
@@ -320,51 +326,49 @@ class LimitsSection(QWidget):
         clipboard.setText(self.sentence())
 
 
-def limits_layer(
-    found: DetectionMap, field: Layer, *, frame: int, bin_size: int
-) -> Image:
+def limits_layer(found: DetectionMap, field: Layer, prepared: PreparedFrame) -> Image:
     """A map of the smallest forces over a field.
 
     Parameters
     ----------
     found : DetectionMap
-        Limits of one frame.
+        Limits of the frame.
     field : Layer
         A layer of the field.
-    frame : int, keyword-only
-        The frame, for the name.
-    bin_size : int, keyword-only
-        Vectors of the field along a side of one vector of the map's grid.
+    prepared : PreparedFrame
+        The frame.
 
     Returns
     -------
     Image
-        Each pixel has its centre at its place; pixels in holes are transparent.
+        Each vector has the force of the nearest place. Pixels are transparent where the
+        place is in a hole, or no force was found.
     """
     force, unit = found.in_known_units()
+    rows, columns = (
+        _nearest(places, n)
+        for places, n in zip(
+            (found.row, found.column), prepared.grid.field_shape, strict=True
+        )
+    )
+    finite = np.where(np.isfinite(force[0]), force[0], np.nan)
     description = description_of(field)
     title = f"{description.title}: " if description and description.title else ""
     turn = found.direction_deg
     along = "" if turn is None else f", {turn:g}\N{DEGREE SIGN}"
-    units = (
-        unit
-        if unit == "nN"
-        else "E \N{MULTIPLICATION SIGN} grid step\N{SUPERSCRIPT TWO}"
-    )
     return Image(
-        force[0],
-        name=f"{title}smallest force ({units}), {found.length(found.size_steps)}"
-        f"{along}, frame {frame}",
-        scale=(_step(found.row), _step(found.column)),
-        translate=(found.row[0], found.column[0]),
-        contrast_limits=(0.0, float(np.nanmax(force, initial=1e-12))),
+        finite[np.ix_(rows, columns)],
+        name=f"{title}smallest force ({unit if unit == 'nN' else _GRID_UNIT}), "
+        f"{found.length(found.size_steps)}{along}, frame {prepared.index}",
+        contrast_limits=(0.0, float(np.nanmax(finite, initial=_LEAST))),
         colormap=_COLORMAP,
         opacity=_OPACITY,
         blending="translucent_no_depth",
-        **plane_geometry_of(field, bin_size),
+        **plane_geometry_of(field, prepared.preparation.bin_size),
     )
 
 
-def _step(places: np.typing.NDArray[np.int_]) -> float:
-    """Distance between neighbouring places; that of a patch if there is only one."""
-    return float(places[1] - places[0]) if len(places) > 1 else float(PATCH_SIZE)
+def _nearest(places: npt.NDArray[np.int_], n: int) -> npt.NDArray[np.intp]:
+    """Number of the place that is nearest to each of n rows or columns."""
+    distance = np.abs(np.arange(n)[:, None] - places)
+    return np.asarray(distance.argmin(axis=1))

@@ -122,7 +122,7 @@ class Form:
 
 def form_section(
     title: str, options: type[Any] | Mapping[str, Option], tip: str
-) -> tuple[Form, QCollapsible]:
+) -> tuple[Form, QWidget]:
     """A form in a section that can be opened.
 
     Parameters
@@ -138,7 +138,7 @@ def form_section(
     -------
     form : Form
         The form.
-    section : QCollapsible
+    section : QWidget
         The section.
     """
     content = QWidget()
