@@ -246,6 +246,25 @@ def test_exceptions_are_named() -> None:
     assert none.sentence() == "No force would have been found."
 
 
+def test_forces_far_above_the_threshold_are_tried() -> None:
+    """A method that suppresses weak tractions: its threshold is nearly zero."""
+    steps, traction = measured(0.01)
+
+    def suppressing(steps: np.ndarray) -> np.ndarray:
+        found = inverted(steps)
+        return np.where(np.abs(found) > 0.05, found, 1e-4 * found)
+
+    limits = detection_limits(
+        *(steps, traction, PLACE[:1]),
+        reconstruct=suppressing,
+        size_steps=SIZE,
+        config=FEW,
+    )
+    ratio = limits.smallest_force[0] / limits.threshold[0]
+    assert 30 < ratio < np.inf
+    assert 0 < limits.surviving_share[0] < 1
+
+
 @pytest.mark.parametrize("size_um", [0.4, 11.0])
 def test_size_must_suit_the_field(size_um: float) -> None:
     with pytest.raises(ConfigError, match="must have 1 to 20"):

@@ -60,6 +60,17 @@ _ROUNDS = (
 """Forces of each round of trials, relative to the limit as far as it is known; in the
 first round it is the threshold."""
 
+_WIDER = np.array([0.7, 1.0, 1.4, 2.0, 3.0, 5.0])
+"""Forces of further rounds, relative to the limit as far as it is known, for places
+where it is beyond the forces of the other rounds. A network can suppress weak forces,
+so that its threshold is far below the force that is needed."""
+
+_MOST_WIDER = 6
+"""Number of further rounds after which no force counts as found."""
+
+_LEAST_NEAR = 6
+"""Number of trials that a limit must have around it."""
+
 _SPREADS = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 """Candidate standard deviations of the logarithm of the force that is needed."""
 
@@ -521,16 +532,27 @@ def detection_limits(
     mean = without.mean(axis=0, dtype=np.float64)
     expected = forces.mean(axis=0)
     trials = _Trials(_threshold(forces - expected, config.direction_deg), size_steps)
+
+    def try_forces(factors: FloatArray, group: npt.NDArray[np.int_]) -> None:
+        force = factors[:, None] * limit[group]
+        along = _directions(force.shape, config.direction_deg, rng)  # (n, G, 2)
+        added = _adhesions(
+            force[..., None] * along, place[group], size_steps, traction.shape
+        )
+        change = experiment.tractions(added, rng) - mean
+        trials.add(group, place[group], force, along, change)
+
     for factors in _ROUNDS:
         limit = trials.limit()
         for group in groups:
-            force = factors[:, None] * limit[group]
-            along = _directions(force.shape, config.direction_deg, rng)  # (n, G, 2)
-            added = _adhesions(
-                force[..., None] * along, place[group], size_steps, traction.shape
-            )
-            change = experiment.tractions(added, rng) - mean
-            trials.add(group, place[group], force, along, change)
+            try_forces(factors, group)
+    for _ in range(_MOST_WIDER):
+        limit = trials.limit()
+        unknown = np.isinf(trials.checked(limit))
+        wider = [group[unknown[group]] for group in groups if unknown[group].any()]
+        experiment.total += len(wider) * _WIDER.size
+        for group in wider:
+            try_forces(_WIDER, group)
     limit = trials.checked(trials.limit())
     share, width = trials.response(limit)
     return DetectionLimits(
@@ -639,11 +661,11 @@ class _Trials:
         )
 
     def checked(self, limit: FloatArray) -> FloatArray:
-        """The limits; infinite if less than half of the forces around were found."""
+        """The limits; infinite if there are no forces around that were found."""
         checked = np.full(limit.shape, np.inf)
         for number, is_near in enumerate(self._near(limit)):
             found = np.array(self._seen[number])[is_near] > self.threshold[number]
-            if found.size and found.mean() >= 0.5:
+            if found.size >= _LEAST_NEAR and found.mean() >= 0.5:
                 checked[number] = limit[number]
         return checked
 
