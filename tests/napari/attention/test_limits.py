@@ -29,6 +29,14 @@ def maps(viewer) -> list:
     return [layer for layer in viewer.layers if "smallest force" in layer.name]
 
 
+def test_the_text_is_shown_with_the_section(section):
+    assert section.text.isHidden()
+    section.section.expand()
+    assert not section.text.isHidden()
+    section.section.collapse()
+    assert section.text.isHidden()
+
+
 def test_a_patch_on_request(dock, section, finish):
     assert "press" in section.text.text()
     assert not section.copy.isEnabled()

@@ -62,6 +62,9 @@ _CLICK_HINT = "Switch on the inspector and click a patch."
 _PRESS_HINT = f"press “{_HERE}”."
 _ACTIVITY = "the computation of the limits"
 
+_LINES = 7
+"""Lines that are reserved for the text."""
+
 _COLORMAP = "viridis"
 _OPACITY = 0.8
 _GRID_UNIT = "E \N{MULTIPLICATION SIGN} grid step²"
@@ -103,6 +106,7 @@ class LimitsSection(QWidget):
         self._poll.setInterval(_POLL_MS)
         self._build()
         self._poll.timeout.connect(self._show_progress)
+        self.section.toggled.connect(self.text.setVisible)
         self.form.changed.connect(self._on_form)
         self.here.clicked.connect(self._on_here)
         self.map.clicked.connect(self._on_map)
@@ -114,7 +118,8 @@ class LimitsSection(QWidget):
         self.form, section = form_section(_TITLE, LimitsConfig, _TIP)
         assert isinstance(section, QCollapsible)
         self.section = section
-        self.text = text_label(0)
+        self.text = text_label(_LINES)
+        self.text.hide()
         self.progress = QProgressBar()
         self.here, self.map = QPushButton(_HERE), QPushButton(_MAP)
         self.save = QPushButton("Save\N{HORIZONTAL ELLIPSIS}")
@@ -131,10 +136,11 @@ class LimitsSection(QWidget):
                 layout.addWidget(button)
             self.section.addWidget(row)
         self.section.addWidget(self.progress)
-        self.section.addWidget(self.text)
         body = QVBoxLayout(self)
         body.setContentsMargins(0, 0, 0, 0)
         body.addWidget(self.section)
+        # Outside, since the section does not grow with its text.
+        body.addWidget(self.text)
 
     def show_field(self, shown: Shown) -> None:
         """Show the limits of what is inspected.
