@@ -2,11 +2,11 @@
 
 ``python docs/pictures.py DIR -o PICTURES`` opens the fields that ``vit-tfm demo -o
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
-``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png`` and
-``inspector-knockout.png``. Then it measures a sample and saves ``quantities.png``,
-``adhesions.png`` and ``control.png``, and analyses the example of ``batch_example.py``
-and saves ``batch-dock.png``. At last, it computes tractions of a noisy simulated cell
-and saves ``certainty.png``.
+``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png``,
+``inspector-knockout.png`` and ``inspector-limits.png``. Then it measures a sample and
+saves ``quantities.png``, ``adhesions.png`` and ``control.png``, and analyses the example
+of ``batch_example.py`` and saves ``batch-dock.png``. At last, it computes tractions of a
+noisy simulated cell and saves ``certainty.png``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import numpy as np
 from batch_example import write_experiments
 from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QScrollArea
@@ -28,6 +29,7 @@ from napari_vit_tfm.benchmark.held_out import simulate, with_noise
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io import read_displacement
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
     inspect_strongest,
@@ -42,6 +44,8 @@ _PLUGIN = "napari-vit-tfm"
 _WINDOW = (1280, 800)
 _CELL = (0.1, 0.33, 0.9, 0.67)
 """Top, left, bottom and right of the sample's cell, as parts of the field."""
+_FRAME, _NOISE, _PATCH = 1, 0.05, (3, 6)
+"""Frame, noise relative to the displacement, and patch of the limits of detection."""
 
 
 def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> None:
@@ -72,6 +76,44 @@ def take_pictures(viewer: napari.Viewer, dock: AttentionDock, folder: Path) -> N
     dock.test.click()
     wait_until(lambda: not dock.is_busy)
     save_picture(viewer, folder / "inspector-knockout.png")
+
+
+def take_picture_of_limits(viewer: napari.Viewer, field: Path, folder: Path) -> None:
+    """Map the smallest forces that could have been found, and save a picture.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An empty window.
+    field : Path
+        The displacements. Noise is added to them.
+    folder : Path
+        Where the picture goes.
+    """
+    clean = read_displacement(field).part(_FRAME, _FRAME + 1)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, _NOISE * clean.data.std(), clean.data.shape)
+    noisy = clean.with_data(clean.data + noise)
+    for data in field_layers(noisy, has_frames=False):
+        viewer.add_layer(Layer.create(*data))
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
+    QApplication.processEvents()
+    dock.switch.setChecked(True)
+    wait_until(lambda: not dock.is_busy)
+    dock.inspector.choose(_PATCH)
+    limits = dock.limits
+    limits.section.expand()
+    for button in (limits.here, limits.map):
+        button.click()
+        wait_until(lambda: not dock.is_busy)
+    for layer in viewer.layers:
+        # The attention map would cover the other one.
+        layer.visible = layer.visible and not layer.name.startswith("map (")
+    viewer.reset_view(margin=0.12)
+    QApplication.processEvents()
+    rows = limits.parentWidget().parentWidget().parentWidget()
+    rows.verticalScrollBar().setValue(rows.verticalScrollBar().maximum())
+    save_picture(viewer, folder / "inspector-limits.png")
 
 
 def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
@@ -246,6 +288,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The dock watches the layers from when it is seen.
     QApplication.processEvents()
     take_pictures(viewer, dock, options.output)
+    viewer.close()
+    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    viewer.window.resize(*_WINDOW)
+    take_picture_of_limits(viewer, options.folder / "displacement.h5", options.output)
     viewer.close()
     viewer = napari.Viewer(title="napari-vit-tfm", show=True)
     viewer.window.resize(*_WINDOW)

@@ -375,6 +375,9 @@ class LimitsConfig:
     ----------
     size_um : float, optional
         Diameter of the test adhesion, in um. None is four grid steps.
+    direction_deg : float, optional
+        Angle between its force and x, in degrees; clockwise is positive, since y points
+        down. None is random directions.
     step_patches : int
         Distance between neighbouring places of the map, in patches.
     n_without : int
@@ -394,6 +397,21 @@ class LimitsConfig:
             step=0.5,
             otherwise="four grid steps",
             flag="size-um",
+        ),
+    ] = None
+    direction_deg: Annotated[
+        float | None,
+        Number(
+            label="Direction",
+            help="Angle between the force of the test adhesion and x; clockwise is "
+            "positive",
+            unit="\N{DEGREE SIGN}",
+            minimum=-180.0,
+            maximum=180.0,
+            excludes_minimum=False,
+            step=15.0,
+            otherwise="all directions",
+            flag="direction",
         ),
     ] = None
     step_patches: Annotated[

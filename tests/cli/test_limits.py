@@ -66,3 +66,28 @@ def test_grid_units_without_young(
 
 def test_output_is_checked_first(error_of: ErrorOf, displacement: Path) -> None:
     assert "input" in error_of("limits", displacement, "-o", displacement, *FTTC)
+
+
+def test_one_frame_and_what_info_says(
+    vit_tfm: Command, displacement: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "limits.h5"
+    result = vit_tfm(
+        *("limits", displacement, "-o", target, *FTTC, "--step", "4"),
+        *("--frame", "0", "--direction", "90", "--young", "5000"),
+    )
+    sentence = result.stdout.splitlines()[-1]
+    assert "at 90\N{DEGREE SIGN} to x" in sentence
+    info = vit_tfm("info", target).stdout
+    assert "smallest_force_nN" in info
+    assert f"limits: {sentence}" in info
+
+
+def test_errors_say_what_to_do(
+    error_of: ErrorOf, displacement: Path, tmp_path: Path
+) -> None:
+    run = ("limits", displacement, "-o", tmp_path / "limits.h5", *FTTC)
+    assert "no frame 1" in error_of(*run, "--frame", "1")
+    assert "must have 1 to 12" in error_of(*run, "--size-um", "50")
+    # The tractions alone matter.
+    assert "--residual" in error_of(*run, "--residual")

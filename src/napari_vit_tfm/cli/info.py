@@ -47,6 +47,8 @@ def command(
     from napari_vit_tfm.io import read_traction
 
     notes: list[str] = []
+    if not source.is_film and _show_limits(source.path, as_json=as_json):
+        return
     traction: TractionStack | None = None
     displacement: DisplacementStack | None
     if source.is_film:
@@ -72,6 +74,23 @@ def command(
         click.echo(json.dumps(values))
     else:
         _show_displacement(displacement, diagnosis, notes)
+
+
+def _show_limits(path: Path, *, as_json: bool) -> bool:
+    """Show the limits of detection in a file; False if it has none."""
+    from napari_vit_tfm.io import open_field_file, summarise
+    from napari_vit_tfm.trust.limits_file import detection_map_in, has_detection_map
+
+    with open_field_file(path) as file:
+        if not has_detection_map(file):
+            return False
+        found = detection_map_in(file)
+        if as_json:
+            click.echo(json.dumps({"limits": found.sentence()}))
+        else:
+            _show_arrays(summarise(file))
+            click.echo(f"limits: {found.sentence()}")
+    return True
 
 
 def _read_file(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from napari_vit_tfm import __version__
 from napari_vit_tfm.cli.options import (
     DisplacementSource,
     command_option,
@@ -24,11 +22,10 @@ from napari_vit_tfm.cli.options import (
     young_option,
 )
 from napari_vit_tfm.config import LimitsConfig, PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.options import options_of
-
-if TYPE_CHECKING:
-    from napari_vit_tfm.trust.limits import DetectionMap
 
 _LIMITS = options_of(LimitsConfig)
 
@@ -47,6 +44,12 @@ def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("limits")
 @displacement_source
 @output_file
+@click.option(
+    "--frame",
+    type=click.IntRange(min=0),
+    metavar="T",
+    help="Compute this frame alone, counted from 0. Default: all frames.",
+)
 @limits_config
 @young_option
 @poisson_option
@@ -57,6 +60,7 @@ def command(
     *,
     source: DisplacementSource,
     output: Path,
+    frame: int | None,
     limits: LimitsConfig,
     young_pa: float | None,
     poisson: float | None,
@@ -75,14 +79,16 @@ def command(
     """
     from napari_vit_tfm.cli.reporting import gel_in_words, note, step_counter
     from napari_vit_tfm.displacement import prepare
-    from napari_vit_tfm.io import check_output, write_arrays
+    from napari_vit_tfm.io import check_output
     from napari_vit_tfm.physics.substrate import Substrate
     from napari_vit_tfm.reconstruction import load_method, reconstruct
     from napari_vit_tfm.trust.limits import detection_map
+    from napari_vit_tfm.trust.limits_file import write_detection_map
 
     target = check_output(output, inputs=source.paths, any_array=True)
     measured = source.read(gel=Gel(young_pa, poisson, thickness_um))
-    config = config.of_tractions_alone()
+    if frame is not None:
+        measured = _only(measured, frame)
     method = load_method(config)
     traction = reconstruct(
         measured, config=config, method=method, preparation=preparation, on_notice=note
@@ -95,38 +101,14 @@ def command(
         config=limits,
         on_progress=step_counter("reconstructions"),
     )
-    write_arrays(target, *_contents(found, traction.model, traction.model_sha256))
+    write_detection_map(target, found)
     click.echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")
     click.echo(f"gel: {gel_in_words(Substrate(measured.gel))}")
     click.echo(found.sentence())
 
 
-def _contents(
-    found: DetectionMap, model: str, sha256: str
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Arrays and attributes of the file."""
-    force = "smallest_force_nN" if found.is_in_nn else "smallest_force"
-    spacing = found.spacing_um
-    width = "resolution_steps" if spacing is None else "resolution_um"
-    arrays: dict[str, Any] = {
-        force: found.smallest_force,
-        "surviving_share": found.surviving_share,
-        width: found.resolution_steps * (spacing or 1.0),
-        "row": found.row,
-        "column": found.column,
-    }
-    attributes: dict[str, dict[str, Any]] = {
-        "": {
-            "size_steps": found.size_steps,
-            "spacing_um": math.nan if spacing is None else spacing,
-            "model": model,
-            "model_sha256": sha256,
-            "version": __version__,
-        },
-        force: {"units": "nN" if found.is_in_nn else "E steps^2"},
-        "surviving_share": {"units": "1"},
-        width: {"units": "steps" if spacing is None else "um"},
-        "row": {"units": "steps"},
-        "column": {"units": "steps"},
-    }
-    return arrays, attributes
+def _only(stack: DisplacementStack, frame: int) -> DisplacementStack:
+    """One frame of a stack."""
+    if frame >= stack.n_frames:
+        raise FieldError(f"no frame {frame}: the stack has {stack.n_frames} frames")
+    return stack.part(frame, frame + 1)

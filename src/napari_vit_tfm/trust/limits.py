@@ -8,8 +8,8 @@ of 0.9.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -17,10 +17,12 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from napari_vit_tfm.config import PATCH_SIZE, LimitsConfig
+from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import Cancelled, ConfigError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
-from napari_vit_tfm.trust.new_noise import new_noise
+from napari_vit_tfm.trust.new_noise import new_noise, noise_share
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,11 +60,25 @@ _ROUNDS = (
 """Forces of each round of trials, relative to the limit as far as it is known; in the
 first round it is the threshold."""
 
+_WIDER = np.array([0.7, 1.0, 1.4, 2.0, 3.0, 5.0])
+"""Forces of further rounds, relative to the limit as far as it is known, for places
+where it is beyond the forces of the other rounds. A network can suppress weak forces,
+so that its threshold is far below the force that is needed."""
+
+_MOST_WIDER = 6
+"""Number of further rounds after which no force counts as found."""
+
+_LEAST_NEAR = 6
+"""Number of trials that a limit must have around it."""
+
 _SPREADS = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 """Candidate standard deviations of the logarithm of the force that is needed."""
 
 _AT_LIMIT = (0.7, 3.0)
 """Forces, in limits, at which surviving share and resolution are measured."""
+
+_LEAST_NOISE = 1e-3
+"""Noise, relative to the displacement, that no measured field is below."""
 
 _LAPSE = 0.01
 """Share of the trials whose result is taken for accidental."""
@@ -79,7 +95,8 @@ class DetectionLimits:
     place : array of shape (P, 2)
         Row and column of each place, in grid steps.
     smallest_force : array of shape (P,)
-        Smallest force of an adhesion that is found with probability 0.9.
+        Smallest force of an adhesion that is found with probability 0.9; infinite if no
+        force was found, however strong.
     surviving_share : array of shape (P,)
         Share of this force that is reconstructed in the adhesion and around it.
     resolution_steps : array of shape (P,)
@@ -93,6 +110,9 @@ class DetectionLimits:
         x and y. It is subtracted before the comparison with the threshold.
     size_steps : float
         Diameter of the adhesion, in grid steps.
+    without : array of shape (n, H, W, 2)
+        Tractions ``t / E`` that were reconstructed without an adhesion, float32. They
+        do not depend on the places.
     """
 
     place: npt.NDArray[np.int_]
@@ -102,6 +122,7 @@ class DetectionLimits:
     threshold: FloatArray
     expected_force: FloatArray
     size_steps: float
+    without: npt.NDArray[np.float32]
 
     def found(
         self, traction: npt.NDArray[np.floating], direction: npt.NDArray[np.floating]
@@ -126,23 +147,29 @@ class DetectionLimits:
 
 @dataclass(frozen=True, eq=False)
 class DetectionMap:
-    """What could have been found in each frame, on a coarse grid of places.
+    """What could have been found in each frame, at places of a grid.
 
     Parameters
     ----------
     row, column : arrays of int, shapes (h,) and (w,)
         Places of the test adhesions, in grid steps from the first vector.
     smallest_force : array of shape (T, h, w)
-        As in `DetectionLimits`, in nN; in ``E`` times a squared grid step if Young's
-        modulus or the spacing is not known. NaN in holes.
+        As in `DetectionLimits`, in ``E`` times a squared grid step. NaN in holes.
     surviving_share, resolution_steps : arrays of shape (T, h, w)
         As in `DetectionLimits`.
+    noise_share : array of shape (T,)
+        Standard deviation of the noise, relative to the root mean square of the
+        displacement. NaN in frames without places.
     size_steps : float
         Diameter of the test adhesion, in grid steps.
+    direction_deg : float, optional
+        Direction of its force; None is all directions. See `LimitsConfig`.
     spacing_um : float, optional
         Distance between neighbouring vectors.
-    is_in_nn : bool
-        Whether forces are in nN.
+    gel : Gel
+        The gel. Forces are in nN if its Young's modulus and the spacing are known.
+    model, model_sha256 : str
+        The method, and the checksum of its weights.
     """
 
     row: npt.NDArray[np.int_]
@@ -150,32 +177,99 @@ class DetectionMap:
     smallest_force: FloatArray
     surviving_share: FloatArray
     resolution_steps: FloatArray
+    noise_share: FloatArray
     size_steps: float
-    spacing_um: float | None
-    is_in_nn: bool
+    direction_deg: float | None = None
+    spacing_um: float | None = None
+    gel: Gel = field(default_factory=Gel)
+    model: str = ""
+    model_sha256: str = ""
+
+    @property
+    def nn_per_unit(self) -> float | None:
+        """One unit of `smallest_force` in nN; None if it is not known."""
+        if self.gel.young_pa is None or self.spacing_um is None:
+            return None
+        # 1 Pa um^2 is 1e-3 nN.
+        return self.gel.young_pa * self.spacing_um**2 * 1e-3
+
+    def in_known_units(self) -> tuple[FloatArray, str]:
+        """The smallest forces and their unit: nN, or ``E`` times a squared grid step.
+
+        Returns
+        -------
+        force : array of shape (T, h, w)
+        unit : str
+            As in sentences.
+        """
+        if self.nn_per_unit is None:
+            return self.smallest_force, "E times a squared grid step"
+        return self.smallest_force * self.nn_per_unit, "nN"
 
     def sentence(self) -> str:
         """What could have been found, for the methods section of a paper."""
-        known = self.smallest_force[np.isfinite(self.smallest_force)]
+        force, unit = self.in_known_units()
+        known = force[np.isfinite(force)]
         if not known.size:
-            return "No limit of detection could be computed."
-        low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
-        unit = "nN" if self.is_in_nn else "E times a squared grid step"
-        share = float(np.nanmedian(self.surviving_share))
-        width = self._length(float(np.nanmedian(self.resolution_steps)))
+            return "No force would have been found."
+        turn = self.direction_deg
+        along = "" if turn is None else f" at {turn:g}\N{DEGREE SIGN} to x, clockwise"
         return (
-            f"An adhesion of {self._length(self.size_steps)} in diameter would have "
+            f"An adhesion of {self.length(self.size_steps)} in diameter would have "
             f"been found with a probability of {FOUND:.0%} if it had pulled with "
-            f"{middle:.2g} {unit} (median of {known.size} places; 5% to 95%: "
-            f"{low:.2g} to {high:.2g}), where {FALSE_ALARM:.0%} of the places without "
-            f"an adhesion are taken for one. {share:.0%} of this force is "
-            f"reconstructed, and its traction appears {width} wide."
+            f"{np.median(known):.2g} {unit}{along}{_spread_in_words(known)}, where "
+            f"{FALSE_ALARM:.0%} of the places without an adhesion are taken for one."
+            f"{self._response_in_words()}{self._exceptions_in_words()}"
         )
 
-    def _length(self, steps: float) -> str:
+    def in_short(self) -> str:
+        """The most important numbers of `sentence`."""
+        force, unit = self.in_known_units()
+        known = force[np.isfinite(force)]
+        if not known.size:
+            return "no force would have been found."
+        return (
+            f"{np.median(known):.2g} {unit}{_spread_in_words(known)}."
+            f"{self._response_in_words()}{self._exceptions_in_words()}"
+        )
+
+    def _exceptions_in_words(self) -> str:
+        words = ""
+        n_blind = np.count_nonzero(np.isinf(self.smallest_force))
+        if n_blind:
+            places = "place" if n_blind == 1 else "places"
+            words += f" At {n_blind} more {places}, no force would have been found."
+        noise = np.nanmedian(self.noise_share)
+        if noise < _LEAST_NOISE:
+            words += (
+                f" The displacement has hardly any noise ({noise:.2g} of its root mean "
+                "square), so these numbers mean nothing for an experiment."
+            )
+        return words
+
+    def _response_in_words(self) -> str:
+        is_known = np.isfinite(self.surviving_share)
+        if not is_known.any():
+            return ""
+        share = np.median(self.surviving_share[is_known])
+        width = np.median(self.resolution_steps[is_known])
+        return (
+            f" {share:.0%} of this force is reconstructed, and its traction appears "
+            f"{self.length(float(width))} wide."
+        )
+
+    def length(self, steps: float) -> str:
+        """A length in grid steps, in words: in um if the spacing is known."""
         if self.spacing_um is None:
             return f"{steps:.2g} grid steps"
         return f"{steps * self.spacing_um:.2g} \N{MICRO SIGN}m"
+
+
+def _spread_in_words(force: FloatArray) -> str:
+    if force.size == 1:
+        return ""
+    low, high = np.quantile(force, [0.05, 0.95])
+    return f" (median of {force.size} places; 5% to 95%: {low:.2g} to {high:.2g})"
 
 
 def detection_map(
@@ -184,6 +278,8 @@ def detection_map(
     *,
     reconstruct: Callable[[DisplacementStack], TractionStack],
     config: LimitsConfig | None = None,
+    place: tuple[int, int] | None = None,
+    kept: MutableMapping[int, npt.NDArray[np.float32]] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> DetectionMap:
@@ -198,7 +294,12 @@ def detection_map(
     reconstruct : callable, keyword-only
         Computes tractions as those in `traction` were computed, in the same unit.
     config : LimitsConfig, keyword-only, optional
-        Size of the test adhesion, distance of the places.
+        Size and direction of the test adhesion, distance of the places.
+    place : tuple of int, keyword-only, optional
+        Row and column of the only place, instead of the grid.
+    kept : mutable mapping of int to array, keyword-only, optional
+        `DetectionLimits.without` of each frame. Those that are missing are added, so
+        that the limits at other places of the same field take less time.
     on_progress, is_cancelled : callable, keyword-only, optional
         As for `detection_limits`; for the reconstructions of all frames.
 
@@ -209,64 +310,85 @@ def detection_map(
     Raises
     ------
     ConfigError
-        If the size of the adhesion is in um, and the spacing is not known.
+        If the size of the adhesion is in um, and the spacing is not known; or if the
+        adhesion is smaller than a grid step or larger than half of the field.
     Cancelled
         If `is_cancelled` returned True.
     """
     config = config or LimitsConfig()
     spacing_um = traction.spacing_um or displacement.spacing_um
-    size_steps = _size_steps(config, spacing_um)
-    row, column = grid_of_places(traction.grid_shape, PATCH_SIZE * config.step_patches)
-    place = np.stack(np.meshgrid(row, column, indexing="ij"), axis=-1).reshape(-1, 2)
-    young = traction.gel.young_pa if traction.unit == "Pa" else 1.0
-    assert young is not None
+    size_steps = _size_steps(config, spacing_um, traction.grid_shape)
+    row, column = (
+        grid_of_places(traction.grid_shape, PATCH_SIZE * config.step_patches)
+        if place is None
+        else (np.array([number]) for number in place)
+    )
+    places = np.stack(np.meshgrid(row, column, indexing="ij"), axis=-1).reshape(-1, 2)
+    young = traction.gel.young_pa if traction.unit == "Pa" else None
     to_steps = displacement.grid_steps_per_unit()
+    whole, _ = bridged(displacement)
 
     def tractions_of(steps: FloatArray) -> npt.NDArray[np.floating]:
-        return reconstruct(displacement.with_data(steps / to_steps)).data / young
+        found = reconstruct(whole.with_data(steps / to_steps)).data
+        return np.nan_to_num(found) / (young or 1.0)
 
     shape = (traction.n_frames, len(row), len(column))
     force, share, width = np.full((3, *shape), np.nan)
+    noise = np.full(traction.n_frames, np.nan)
     for frame in range(traction.n_frames):
         holes = ~np.isfinite(traction.data[frame]).all(axis=-1)
-        is_known = ~holes[place[:, 0], place[:, 1]]
+        is_known = ~holes[places[:, 0], places[:, 1]]
         if not is_known.any():
             continue
         limits = detection_limits(
-            np.nan_to_num(displacement.data[frame]) * to_steps,
-            np.nan_to_num(traction.data[frame]) / young,
-            place[is_known],
+            whole.data[frame] * to_steps,
+            np.nan_to_num(traction.data[frame]) / (young or 1.0),
+            places[is_known],
             reconstruct=tractions_of,
             size_steps=size_steps,
             substrate=Substrate(traction.gel),
             spacing_um=spacing_um,
             config=replace(config, seed=config.seed + frame),
+            without=None if kept is None else kept.get(frame),
             on_progress=_of_frame(on_progress, frame, traction.n_frames),
             is_cancelled=is_cancelled,
         )
+        noise[frame] = noise_share(whole.data[frame] * to_steps)
+        if kept is not None:
+            kept[frame] = limits.without
         known = is_known.reshape(shape[1:])
         force[frame][known] = limits.smallest_force
         share[frame][known] = limits.surviving_share
         width[frame][known] = limits.resolution_steps
-    is_in_nn = traction.unit == "Pa" and spacing_um is not None
-    if is_in_nn:
-        assert spacing_um is not None
-        # 1 Pa um^2 is 1e-3 nN.
-        force *= young * spacing_um**2 * 1e-3
     return DetectionMap(
-        row, column, force, share, width, size_steps, spacing_um, is_in_nn
+        *(row, column, force, share, width, noise, size_steps),
+        direction_deg=config.direction_deg,
+        spacing_um=spacing_um,
+        gel=replace(traction.gel, young_pa=young),
+        model=traction.model,
+        model_sha256=traction.model_sha256,
     )
 
 
-def _size_steps(config: LimitsConfig, spacing_um: float | None) -> float:
-    if config.size_um is None:
-        return _SIZE_STEPS
-    if spacing_um is None:
+def _size_steps(
+    config: LimitsConfig, spacing_um: float | None, shape: tuple[int, int]
+) -> float:
+    """Diameter of the test adhesion, if the field can have it."""
+    if config.size_um is not None and spacing_um is None:
         raise ConfigError(
             "the size of the test adhesion is in um, but the vector spacing is not "
             "known: give the spacing, or leave out the size"
         )
-    return config.size_um / spacing_um
+    size_steps = _SIZE_STEPS
+    if config.size_um is not None and spacing_um is not None:
+        size_steps = config.size_um / spacing_um
+    if not 1 <= size_steps <= min(shape) / 2:
+        raise ConfigError(
+            f"the test adhesion has a diameter of {size_steps:.3g} grid steps, but in "
+            f"this field it must have 1 to {min(shape) / 2:g}: not less than a vector, "
+            "and not more than half of the field"
+        )
+    return size_steps
 
 
 def _of_frame(
@@ -319,6 +441,7 @@ def detection_limits(
     substrate: Substrate | None = None,
     spacing_um: float | None = None,
     config: LimitsConfig | None = None,
+    without: npt.NDArray[np.float32] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> DetectionLimits:
@@ -341,7 +464,10 @@ def detection_limits(
     spacing_um : float, keyword-only, optional
         Distance between neighbouring vectors; required for a gel of finite thickness.
     config : LimitsConfig, keyword-only, optional
-        Number of reconstructions without adhesion, seed.
+        Direction of the force, number of reconstructions without adhesion, seed.
+    without : array of shape (n, H, W, 2), keyword-only, optional
+        `DetectionLimits.without` for other places of the same field; it must be
+        computed with the same `config`. The limits are the same as without it.
     on_progress : callable, keyword-only, optional
         Called with the numbers of finished and of all reconstructions.
     is_cancelled : callable, keyword-only, optional
@@ -361,8 +487,9 @@ def detection_limits(
     The field is simulated: it is the displacement that the tractions cause, plus new
     noise as strong as that of the measured displacement. What else is wrong with the
     measurement, such as outliers or forces outside the field, does not enter. The
-    directions of the adhesion's force are random. The probability that a force is found
-    is fitted as a normal distribution of the logarithm of the force.
+    directions of the adhesion's force are random, unless one is given. The probability
+    that a force is found is fitted as a normal distribution of the logarithm of the
+    force.
 
     Examples
     --------
@@ -392,25 +519,41 @@ def detection_limits(
     )
     groups = list(_far_apart(place, max(_APART, 3 * size_steps)))
     n_rounds = sum(factors.size for factors in _ROUNDS)
-    experiment.total = config.n_without + len(groups) * n_rounds
+    experiment.total = len(groups) * n_rounds
     experiment.on_progress, experiment.is_cancelled = on_progress, is_cancelled
 
-    idle = experiment.tractions(np.zeros((config.n_without, *traction.shape)))
-    without = _forces(idle, place, size_steps)
-    mean, expected = idle.mean(axis=0), without.mean(axis=0)
-    trials = _Trials(_threshold(without - expected), size_steps)
+    if without is None:
+        experiment.total += config.n_without
+        nothing = np.zeros((config.n_without, *traction.shape))
+        # Noise of its own, so that the trials are the same if it is given.
+        without = experiment.tractions(nothing, np.random.default_rng([config.seed, 0]))
+    rng = np.random.default_rng([config.seed, 1])
+    forces = _forces(without, place, size_steps)
+    mean = without.mean(axis=0, dtype=np.float64)
+    expected = forces.mean(axis=0)
+    trials = _Trials(_threshold(forces - expected, config.direction_deg), size_steps)
+
+    def try_forces(factors: FloatArray, group: npt.NDArray[np.int_]) -> None:
+        force = factors[:, None] * limit[group]
+        along = _directions(force.shape, config.direction_deg, rng)  # (n, G, 2)
+        added = _adhesions(
+            force[..., None] * along, place[group], size_steps, traction.shape
+        )
+        change = experiment.tractions(added, rng) - mean
+        trials.add(group, place[group], force, along, change)
+
     for factors in _ROUNDS:
         limit = trials.limit()
         for group in groups:
-            force = factors[:, None] * limit[group]
-            turn = experiment.rng.uniform(0, 2 * np.pi, force.shape)
-            along = np.stack([np.cos(turn), np.sin(turn)], axis=-1)  # (n, G, 2)
-            added = _adhesions(
-                force[..., None] * along, place[group], size_steps, traction.shape
-            )
-            change = experiment.tractions(added) - mean
-            trials.add(group, place[group], force, along, change)
-    limit = trials.limit()
+            try_forces(factors, group)
+    for _ in range(_MOST_WIDER):
+        limit = trials.limit()
+        unknown = np.isinf(trials.checked(limit))
+        wider = [group[unknown[group]] for group in groups if unknown[group].any()]
+        experiment.total += len(wider) * _WIDER.size
+        for group in wider:
+            try_forces(_WIDER, group)
+    limit = trials.checked(trials.limit())
     share, width = trials.response(limit)
     return DetectionLimits(
         place=np.asarray(place, dtype=np.int_),
@@ -420,6 +563,7 @@ def detection_limits(
         threshold=trials.threshold,
         expected_force=expected,
         size_steps=size_steps,
+        without=without,
     )
 
 
@@ -436,7 +580,7 @@ class _Experiment:
     reconstruct : callable
         Tractions of displacements.
     config : LimitsConfig
-        Seed, and reconstructions at once.
+        Reconstructions at once.
     """
 
     steps: npt.NDArray[np.floating]
@@ -449,17 +593,16 @@ class _Experiment:
     on_progress: Callable[[int, int], None] | None = None
     is_cancelled: Callable[[], bool] | None = None
 
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(self.config.seed)
-
-    def tractions(self, added: FloatArray) -> FloatArray:
+    def tractions(
+        self, added: FloatArray, rng: np.random.Generator
+    ) -> npt.NDArray[np.float32]:
         """Tractions of the field with others added, ``(n, H, W, 2)``, and new noise."""
-        found = np.empty(added.shape)
+        found = np.empty(added.shape, dtype=np.float32)
         for start in range(0, len(added), self.config.batch_size):
             if self.is_cancelled is not None and self.is_cancelled():
                 raise Cancelled
             part = slice(start, start + self.config.batch_size)
-            noise = new_noise(self.steps, len(added[part]), self.rng)
+            noise = new_noise(self.steps, len(added[part]), rng)
             found[part] = self.reconstruct(
                 self.still + self.caused_by(added[part]) + noise
             )
@@ -517,14 +660,28 @@ class _Trials:
             ]
         )
 
+    def checked(self, limit: FloatArray) -> FloatArray:
+        """The limits; infinite if there are no forces around that were found."""
+        checked = np.full(limit.shape, np.inf)
+        for number, is_near in enumerate(self._near(limit)):
+            found = np.array(self._seen[number])[is_near] > self.threshold[number]
+            if found.size >= _LEAST_NEAR and found.mean() >= 0.5:
+                checked[number] = limit[number]
+        return checked
+
+    def _near(self, limit: FloatArray) -> Iterator[npt.NDArray[np.bool_]]:
+        """Which trials of each place have forces near its limit."""
+        for forces, most in zip(self._force, limit, strict=True):
+            force = np.array(forces)
+            yield (force >= _AT_LIMIT[0] * most) & (force <= _AT_LIMIT[1] * most)
+
     def response(self, limit: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Surviving share and width, in grid steps, of forces near the limit."""
         share, width = np.full((2, len(limit)), np.nan)
-        for number, most in enumerate(limit):
-            force = np.array(self._force[number])
-            is_near = (force >= _AT_LIMIT[0] * most) & (force <= _AT_LIMIT[1] * most)
+        for number, is_near in enumerate(self._near(limit)):
             if not is_near.any():
                 continue
+            force = np.array(self._force[number])
             seen = np.array(self._seen[number])[is_near]
             share[number] = seen.sum() / force[is_near].sum()
             mean = np.array(self._around[number])[is_near].mean(axis=0)
@@ -554,9 +711,25 @@ def _limit(force: FloatArray, found: npt.NDArray[np.bool_], start: float) -> flo
     return float(np.exp(candidates[np.searchsorted(probability, _AIM)]))
 
 
-def _threshold(deviation: FloatArray) -> FloatArray:
-    """Force below which 95% of ``(n, P, 2)`` are, along directions all around."""
-    turn = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+def _directions(
+    shape: tuple[int, ...], direction_deg: float | None, rng: np.random.Generator
+) -> FloatArray:
+    """Unit vectors ``(x, y)`` of a shape: random, or all along one direction."""
+    turn = (
+        rng.uniform(0, 2 * np.pi, shape)
+        if direction_deg is None
+        else np.full(shape, np.radians(direction_deg))
+    )
+    return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+
+
+def _threshold(deviation: FloatArray, direction_deg: float | None) -> FloatArray:
+    """Force below which 95% of ``(n, P, 2)`` are, along one direction or all."""
+    turn = (
+        2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+        if direction_deg is None
+        else np.radians([direction_deg])
+    )
     along = deviation @ np.stack([np.cos(turn), np.sin(turn)])  # (n, P, directions)
     flat = np.moveaxis(along, 1, 0).reshape(deviation.shape[1], -1)
     return np.asarray(np.quantile(flat, 1 - FALSE_ALARM, axis=1))

@@ -50,3 +50,30 @@ def new_noise(
     gain = np.exp(-0.5 * (2 * np.pi * length) ** 2 * (k_x**2 + k_y**2))
     hat = np.fft.rfft2(white, axes=(1, 2)) * gain[..., None]
     return np.asarray(np.fft.irfft2(hat, s=(height, width), axes=(1, 2)))
+
+
+def noise_share(steps: npt.NDArray[np.floating]) -> float:
+    """Noise of a displacement, relative to its root mean square about the mean.
+
+    Parameters
+    ----------
+    steps : array of shape (H, W, 2)
+        Displacement, in grid steps; holes are NaN.
+
+    Returns
+    -------
+    float
+        Zero for a displacement of zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.trust.new_noise import noise_share
+    >>> measured = np.random.default_rng(0).normal(3, 0.02, (64, 64, 2))
+    >>> round(noise_share(measured), 1)
+    1.0
+    """
+    known = np.nan_to_num(np.asarray(steps, dtype=np.float64))
+    whole = float((known - known.mean(axis=(0, 1))).std())
+    noise = estimate_noise(known[..., 0], known[..., 1])
+    return float(np.sqrt(noise.variance)) / whole if whole else 0.0

@@ -21,6 +21,7 @@ from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari.attention.controls import AttentionControls
 from napari_vit_tfm.napari.attention.export import copy_figure, save
 from napari_vit_tfm.napari.attention.inspector import Inspector
+from napari_vit_tfm.napari.attention.limits import LimitsSection
 from napari_vit_tfm.napari.attention.mouse_and_keys import ARROWS, Keys
 from napari_vit_tfm.napari.attention.panel import AttentionPanel
 from napari_vit_tfm.napari.attention.requests import EvidenceRequest
@@ -97,6 +98,7 @@ class AttentionDock(ModelDock):
         self.copy.setToolTip("Copy the figure to the clipboard.")
         self.panel = AttentionPanel(self)
         self.panel.hide()
+        self.limits = LimitsSection(self._viewer.layers)
         self.message.setText(_INTRODUCTION)
         for button in (self.test, self.save, self.copy):
             button.setEnabled(False)
@@ -108,6 +110,7 @@ class AttentionDock(ModelDock):
         self.rows.addLayout(self.form)
         self.rows.addWidget(self.controls)
         self.rows.addWidget(self.message)
+        self.rows.addWidget(self.limits)
         self.rows.addStretch()
         buttons = QHBoxLayout()
         for button in (self.test, self.save, self.copy):
@@ -217,7 +220,7 @@ class AttentionDock(ModelDock):
     @property
     def is_busy(self) -> bool:
         """Whether a computation is running, even if it has been cancelled."""
-        return self.inspector.is_busy
+        return self.inspector.is_busy or self.limits.job.is_busy
 
     def start_job(self) -> None:
         """Test the map shown."""
@@ -276,6 +279,7 @@ class AttentionDock(ModelDock):
         if replace(shown, hovered=before.hovered) == before:
             return
         self.controls.show_map(shown)
+        self.limits.show_field(shown)
         self.message.setText(_message(shown))
         self.test.setText(_TEST_TEXT if shown.test is None else _CANCEL_TEXT)
         self.test.setToolTip(

@@ -26,6 +26,7 @@ from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.layers import AttentionLayers
 from napari_vit_tfm.napari.attention.mouse_and_keys import (
     Pointer,
@@ -490,6 +491,13 @@ class Inspector:
         gel = replace(computed.gel, young_pa=None)
         return Substrate(gel), computed.preparation
 
+    def _gel(self, stack: DisplacementStack) -> Gel:
+        """Gel of the field's last result; what it does not say is that of the field."""
+        assert self._source is not None
+        result = last_result(self._run, self._source)
+        computed = Gel() if result is None else result.description.gel
+        return computed.filled_from(stack.gel)
+
     def _resolve_click(self, frame: PreparedFrame | None) -> None:
         """Choose the patch that was clicked, when its frame is available."""
         if frame is None or self._clicked is None or self._overlay is None:
@@ -554,6 +562,7 @@ class Inspector:
             shows_plane=shows_plane(self._viewer),
             request=request,
             failure=problem if request is None else self._failure_of(request),
+            gel=Gel() if request is None else self._gel(request.stack),
             frame=frame,
             patch=patch,
             view=view,

@@ -6,10 +6,14 @@ they are called, since the first import takes seconds.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from napari.layers import Layer
 
 from napari_vit_tfm.attention.callbacks import Callbacks
@@ -18,10 +22,20 @@ from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.attention.influence import influence_map, physical_reference
 from napari_vit_tfm.attention.knockout import knockout_effects, knockout_map
 from napari_vit_tfm.attention.patch import PatchFindings, maps_to_test
-from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.attention.patches import Patch, PatchGrid
+from napari_vit_tfm.config import (
+    LimitsConfig,
+    PreparationConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.method_cache import MethodCache
 from napari_vit_tfm.physics.substrate import Substrate
+from napari_vit_tfm.reconstruction import reconstruct
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.trust.limits import DetectionMap
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,49 @@ class EvidenceRequest:
     frame: FrameRequest
     findings: PatchFindings
     random: FloatArray | None = None
+
+
+@dataclass
+class Progress:
+    """How far a thread has come; it writes the numbers, and others read them."""
+
+    done: int = 0
+    total: int = 0
+
+    def update(self, done: int, total: int) -> None:
+        """Set both numbers."""
+        self.done, self.total = done, total
+
+
+@dataclass(frozen=True)
+class LimitsRequest:
+    """A request for limits of detection; equal requests have equal results.
+
+    Parameters
+    ----------
+    frame : FrameRequest
+        The request of the frame.
+    gel : Gel
+        The gel, without Young's modulus, which only multiplies the forces.
+    config : LimitsConfig
+        Test adhesions, and places of the map.
+    patch : tuple of int, optional
+        The patch; None is the map.
+    prepared : PreparedFrame
+        The frame. Not compared.
+    kept : dict of int to array
+        Reconstructions without an adhesion, as for `detection_map`. Not compared.
+    progress : Progress
+        How far the computation has come. Not compared.
+    """
+
+    frame: FrameRequest
+    gel: Gel
+    config: LimitsConfig
+    patch: Patch | None
+    prepared: PreparedFrame = field(compare=False)
+    kept: dict[int, npt.NDArray[np.float32]] = field(compare=False)
+    progress: Progress = field(compare=False, default_factory=Progress)
 
 
 def compute_frame(
@@ -161,3 +218,54 @@ def compute_evidence(
         callbacks=callbacks,
     )
     return replace(findings, faithfulness=curves)
+
+
+def compute_limits(
+    request: LimitsRequest, is_cancelled: Callable[[], bool]
+) -> DetectionMap:
+    """Compute the limits of detection of a frame, in a patch or as a map.
+
+    Parameters
+    ----------
+    request : LimitsRequest
+        The frame.
+    is_cancelled : callable
+        Called repeatedly; True cancels.
+
+    Returns
+    -------
+    DetectionMap
+        With one place in the middle of the patch, or with a grid of places.
+
+    Raises
+    ------
+    ConfigError
+        If the field cannot have such a test adhesion.
+    Cancelled
+        If `is_cancelled` returned True.
+    """
+    from napari_vit_tfm.trust.limits import detection_map
+
+    frame, patch = request.prepared, request.patch
+    stack = replace(frame.field, gel=request.gel)
+
+    def tractions_of(stack: DisplacementStack) -> TractionStack:
+        return reconstruct(stack, config=frame.config, method=frame.method)
+
+    return detection_map(
+        stack,
+        tractions_of(stack),
+        reconstruct=tractions_of,
+        config=request.config,
+        place=None if patch is None else centre_node(frame.grid, patch),
+        kept=request.kept,
+        on_progress=request.progress.update,
+        is_cancelled=is_cancelled,
+    )
+
+
+def centre_node(grid: PatchGrid, patch: Patch) -> tuple[int, int]:
+    """Row and column of the vector in the middle of a patch."""
+    x0, y0, x1, y1 = grid.bounds(*patch)
+    row, column = (math.floor((a + b) / 2) for a, b in ((y0, y1), (x0, x1)))
+    return row, column

@@ -16,7 +16,10 @@ from napari_vit_tfm.attention.patch import (
     evidence_of,
 )
 from napari_vit_tfm.attention.patches import Patch
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.requests import EvidenceRequest, FrameRequest
+
+_UNKNOWN = Gel()
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Shown:
         The current frame; None if the field does not have it.
     failure : str
         The reason why the current frame cannot be shown; empty otherwise.
+    gel : Gel
+        The gel of the field's last result, or that of the field.
     frame : PreparedFrame, optional
         The current frame; None until it has been computed.
     patch : tuple of int, optional
@@ -63,6 +68,7 @@ class Shown:
     shows_plane: bool = True
     request: FrameRequest | None = None
     failure: str = ""
+    gel: Gel = _UNKNOWN
     frame: PreparedFrame | None = None
     patch: Patch | None = None
     view: MapView = DEFAULT_VIEW
