@@ -4,9 +4,9 @@
 DIR`` has written, uses the inspector as a user does, in a small window, and saves
 ``inspector.png``, ``inspector-displacement.png``, ``inspector-influence.png``,
 ``inspector-knockout.png`` and ``inspector-limits.png``. Then it measures a sample and
-saves ``quantities.png``, ``adhesions.png`` and ``control.png``, and analyses the example
-of ``batch_example.py`` and saves ``batch-dock.png``. At last, it computes tractions of a
-noisy simulated cell and saves ``certainty.png``.
+saves ``quantities.png``, ``adhesions.png`` and ``control.png``, and analyses the
+example of ``batch_example.py`` and saves ``batch-dock.png``. At last, it computes
+tractions of a noisy simulated cell and saves ``certainty.png``.
 """
 
 from __future__ import annotations
