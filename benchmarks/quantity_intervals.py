@@ -4,13 +4,13 @@
     python benchmarks/quantity_intervals.py fit errors.npz
     python benchmarks/quantity_intervals.py coverage errors.npz -o coverage.md
 
-``fit`` writes ``intervals.json`` of the package from the first part of the fields of
-each kind; ``coverage`` counts in the rest how many truths are in their intervals.
+``fit`` writes ``intervals.json`` of the package. ``coverage`` counts how many truths
+are in their intervals, by models that were fitted without the fields that are counted:
+with other fields of their kind (*known kinds*), and without any (*new kinds*).
 
 The shift and the width of an interval are linear in the features of a cell. Its ends
-are quantiles of errors of held-out fields by models that were fitted without these
-fields, half of them without all fields of their kind, since the fields of a user are of
-a new kind.
+are quantiles of errors of held-out fields by models that were fitted without all fields
+of their kind, since the fields of a user are of a new kind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import numpy.typing as npt
 from quantity_errors import METHODS, NAMES
 
 from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import BUNDLED_MODEL, ReconstructionConfig
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.quantities import QUANTITIES
 from napari_vit_tfm.quantities.errors import error_of
@@ -190,19 +190,21 @@ def _ridge(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def model_of(sample: Sample) -> ErrorModel | None:
-    """Error model; its quantiles are those of fields that it was not fitted on.
-
-    Half of them are left out by kind, half by number, so that the intervals are meant
-    for kinds like the known ones and for new ones alike.
-    """
+    """Error model; its quantiles are those of kinds that it was not fitted on."""
     is_held_out = sample.source == "held-out"
     if np.count_nonzero(is_held_out) < LEAST_FIELDS:
         return None
-    left_out = [sample.kind == kind for kind in np.unique(sample.kind[is_held_out])]
-    left_out += [sample.number % FOLDS == fold for fold in range(FOLDS)]
-    deviations = [_deviations(sample, one & is_held_out) for one in left_out]
+    deviations = [
+        _deviations(sample, (sample.kind == kind) & is_held_out)
+        for kind in np.unique(sample.kind[is_held_out])
+    ]
     quantiles = np.quantile(np.concatenate(deviations), PROBABILITIES)
     return ErrorModel(*fitted(sample), quantiles)
+
+
+def limits_of(sample: Sample) -> FloatArray:
+    """Smallest and largest features for which an error model is used, ``(2, K)``."""
+    return np.asarray(np.quantile(sample.features, [0.002, 0.998], axis=0))
 
 
 def _deviations(sample: Sample, left_out: npt.NDArray[np.bool_]) -> FloatArray:
@@ -213,7 +215,7 @@ def _deviations(sample: Sample, left_out: npt.NDArray[np.bool_]) -> FloatArray:
     return np.asarray((part.errors - _linear(shift, part.features)) / expected)
 
 
-def fit_all(table: Table, n_fit: int) -> dict[str, Any]:
+def fit_all(table: Table) -> dict[str, Any]:
     """The content of ``intervals.json``."""
     found: dict[str, Any] = {}
     for method in METHODS:
@@ -223,11 +225,10 @@ def fit_all(table: Table, n_fit: int) -> dict[str, Any]:
             models[of] = {}
             for name in NAMES:
                 sample = sample_of(table, method, of, name)
-                sample = sample.of(sample.number < n_fit)
                 model = model_of(sample) if len(sample.errors) else None
                 if model is None:
                     continue
-                limits[of] = np.quantile(sample.features, [0.002, 0.998], axis=0)
+                limits[of] = limits_of(sample)
                 models[of][name] = [model.shift, model.scale, model.quantiles]
         loaded = load_method(ReconstructionConfig(model=method, device="cpu"))
         found[method] = {"sha256": loaded.sha256, "limits": limits, "models": models}
@@ -282,27 +283,18 @@ def hits_of(sample: Sample, ends: FloatArray) -> Hits:
     )
 
 
-def hits_in_test_fields(
-    table: Table, method: str, of: str, name: str, n_fit: int
-) -> Hits:
-    """The held-out fields that were not used for the fit."""
-    sample = sample_of(table, method, of, name)
-    sample = sample.of((sample.number >= n_fit) & (sample.source == "held-out"))
-    known = known_errors()[method]
-    ends = np.array([known.errors(of, name, one) for one in sample.features])
-    return hits_of(sample, ends)
-
-
-def hits_in_new_kinds(table: Table, method: str, of: str, name: str) -> Hits:
-    """Every kind of held-out fields, by a model without any field of its kind."""
-    sample = sample_of(table, method, of, name)
+def hits_in_left_out(sample: Sample, left_out: Sequence[npt.NDArray[Any]]) -> Hits:
+    """Held-out fields, each part by a model that was fitted without this part."""
+    is_held_out = sample.source == "held-out"
     parts, ends = [], []
-    for kind in HELD_OUT:
-        is_kind = (sample.kind == kind) & (sample.source == "held-out")
-        model = model_of(sample.of(sample.kind != kind))
+    for one in left_out:
+        others = sample.of(~one)
+        model = model_of(others)
         assert model is not None
-        parts.append(sample.of(is_kind))
-        ends += [model.errors(one) for one in parts[-1].features]
+        part = sample.of(one & is_held_out)
+        parts.append(part)
+        within = np.clip(part.features, *limits_of(others))
+        ends += [model.errors(features) for features in within]
     joined = Sample(
         *(
             np.concatenate([getattr(part, one.name) for part in parts])
@@ -312,32 +304,40 @@ def hits_in_new_kinds(table: Table, method: str, of: str, name: str) -> Hits:
     return hits_of(joined, np.array(ends))
 
 
-def coverage(table: Table, n_fit: int) -> str:
-    """Tables of coverage: of some quantities by method, kind and noise, then of all."""
-    lines = ["| method | region | " + " | ".join(SHOWN) + " |", "|---|---|---|---|---|"]
+def hits_in_known_kinds(table: Table, method: str, of: str, name: str) -> Hits:
+    """Fields, by models that know other fields of their kind."""
+    sample = sample_of(table, method, of, name)
+    folds = [sample.number // 2 % FOLDS == fold for fold in range(FOLDS)]
+    return hits_in_left_out(sample, folds)
+
+
+def hits_in_new_kinds(table: Table, method: str, of: str, name: str) -> Hits:
+    """Fields, by models without any field of their kind."""
+    sample = sample_of(table, method, of, name)
+    return hits_in_left_out(sample, [sample.kind == kind for kind in HELD_OUT])
+
+
+def coverage(table: Table) -> str:
+    """Tables of coverage: by method, by kind and noise, and of all quantities."""
+    head = " | ".join(SHOWN)
+    lines = [f"| method | region | {head} |", "|---" * (2 + len(SHOWN)) + "|"]
     for method in METHODS:
         for of in REGIONS:
-            found = [hits_in_test_fields(table, method, of, n, n_fit) for n in SHOWN]
-            lines.append(f"| {method} | {of} ({len(found[0].in68)}) | {_row(found)} |")
+            known = [hits_in_known_kinds(table, method, of, name) for name in SHOWN]
+            lines.append(f"| {method} | {of} ({len(known[0].in68)}) | {_row(known)} |")
         for of in ("field", "cell"):
             new = [hits_in_new_kinds(table, method, of, name) for name in SHOWN]
             lines.append(f"| {method} | {of}, new kinds | {_row(new)} |")
-    for method in METHODS:
-        for of in ("field", "cell"):
-            lines += ["", f"{method}, {of}", "", *_by_group(table, method, of, n_fit)]
-    lines += [
-        "",
-        "| method | region | quantity | coverage | half-width |",
-        "|---" * 5 + "|",
-    ]
-    for method in METHODS:
-        for of in REGIONS:
-            for name in known_errors()[method].models[of]:
-                hits = hits_in_test_fields(table, method, of, name, n_fit)
-                width = f"{100 * np.median(hits.width):.2g}%"
-                lines.append(
-                    f"| {method} | {of} | {name} | {hits.in_words()} | {width} |"
-                )
+    for of in ("field", "cell"):
+        lines += ["", f"{BUNDLED_MODEL}, {of}, new kinds", ""]
+        lines += [f"| | n | {head} |", "|---" * (2 + len(SHOWN)) + "|"]
+        lines += _by_group(table, of)
+    lines += ["", "| region | quantity | coverage | half-width |", "|---" * 4 + "|"]
+    for of in REGIONS:
+        for name in known_errors()[BUNDLED_MODEL].models[of]:
+            hits = hits_in_known_kinds(table, BUNDLED_MODEL, of, name)
+            width = f"{100 * np.median(hits.width):.2g}%"
+            lines.append(f"| {of} | {name} | {hits.in_words()} | {width} |")
     return "\n".join(lines) + "\n"
 
 
@@ -350,11 +350,11 @@ def _row(found: list[Hits]) -> str:
     )
 
 
-def _by_group(table: Table, method: str, of: str, n_fit: int) -> list[str]:
-    lines = ["| | n | " + " | ".join(SHOWN) + " |", "|---" * (2 + len(SHOWN)) + "|"]
-    found = [hits_in_test_fields(table, method, of, name, n_fit) for name in SHOWN]
-    groups: list[Group] = [(kind, partial(_is_kind, kind)) for kind in HELD_OUT]
-    for words, group in [*groups, *NOISES]:
+def _by_group(table: Table, of: str) -> list[str]:
+    lines = []
+    found = [hits_in_new_kinds(table, BUNDLED_MODEL, of, name) for name in SHOWN]
+    kinds: list[Group] = [(kind, partial(_is_kind, kind)) for kind in HELD_OUT]
+    for words, group in [*kinds, *NOISES]:
         n = np.count_nonzero(group(found[0].sample))
         cells = " | ".join(hits.in_words(group(hits.sample)) for hits in found)
         lines.append(f"| {words} | {n} | {cells} |")
@@ -386,13 +386,12 @@ def main() -> None:
     covering.add_argument("-o", "--output", type=Path, required=True)
     for step in (fitting, covering):
         step.add_argument("errors", type=Path, nargs="+")
-        step.add_argument("--first", type=int, default=28, help="fields to fit")
     given = parser.parse_args()
     table = read_table(given.errors)
     if given.step == "fit":
-        write_intervals(fit_all(table, given.first), given.output)
+        write_intervals(fit_all(table), given.output)
     else:
-        text = coverage(table, given.first)
+        text = coverage(table)
         given.output.write_text(text, encoding="utf-8")
         print(text)
 

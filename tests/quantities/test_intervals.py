@@ -39,7 +39,7 @@ def reconstructed(
     fields = [
         (with_noise(u, noise, seed=seed), t)
         for kind in KINDS
-        for noise in ("1%", "5%", "20%")
+        for noise in ("1%", "5%", "60%")
         for u, t in [simulate(kind, n, seed=seed, shape=shape)]
     ]
     displacement, traction = (

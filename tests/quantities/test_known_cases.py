@@ -74,6 +74,15 @@ def test_a_dipole() -> None:
     assert found["moment_xy_nN_um"] == pytest.approx(expected, rel=0.002)
 
 
+def test_contractility_is_found_as_exactly_in_any_unit_of_length() -> None:
+    traction, spacing = dipole(40)
+    one, other = (
+        found["contractility_nN"] / found["total_force_nN"]
+        for found in (of(traction, spacing), of(traction, spacing * 1e-4))
+    )
+    assert one == pytest.approx(other, rel=1e-9)
+
+
 def test_forces_to_the_right_above_and_to_the_left_below_turn_clockwise() -> None:
     n = 80
     _, _, spacing = grid(n)

@@ -70,6 +70,11 @@ class Cell:
     method: str | None = None
 
     @cached_property
+    def computed(self) -> dict[str, float]:
+        """Quantities that were computed, by name; see `Quantity.value`."""
+        return {}
+
+    @cached_property
     def known(self) -> Mask:
         """Where tractions are known, ``(H, W)``."""
         return np.asarray(np.isfinite(self.traction).all(axis=-1))

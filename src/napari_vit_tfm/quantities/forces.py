@@ -73,7 +73,12 @@ def contractility(cell: Cell) -> float:
         negative,
         (x, y),
         method="Nelder-Mead",
-        options={"initial_simplex": np.array([x, y]) + reach, "maxiter": 60},
+        options={
+            "initial_simplex": np.array([x, y]) + reach,
+            "maxiter": 60,
+            "xatol": 0.01 * cell.spacing,
+            "fatol": 1e-6 * total_force(cell),
+        },
     )
     return max(-float(found.fun), _projected(cell, x, y))
 
@@ -101,10 +106,11 @@ def _projected(cell: Cell, x: float, y: float) -> float:
     away_x, away_y = (
         here - at for here, at in zip(cell.positions, (x, y), strict=True)
     )
-    distance = np.hypot(away_x, away_y)
+    distance = np.sqrt(away_x * away_x + away_y * away_y)
+    # A force at the point itself counts as 0.
+    np.maximum(distance, np.finfo(np.float64).tiny, out=distance)
     f_x, f_y = cell.forces
-    towards = -(f_x * away_x + f_y * away_y) / np.where(distance > 0, distance, 1.0)
-    return float(towards.sum())
+    return -float(((f_x * away_x + f_y * away_y) / distance).sum())
 
 
 def _best_node(cell: Cell) -> tuple[float, float]:

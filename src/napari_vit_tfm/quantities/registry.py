@@ -63,13 +63,17 @@ class Quantity:
         return f"{self.name}_{unit}" if unit else self.name
 
     def value(self, cell: Cell) -> float:
-        """The quantity of a cell, in the unit of its column.
+        """The quantity of a cell, in the unit of its column; computed once.
 
         NaN without tractions, unless it is geometric.
         """
-        if not self.is_geometric and not cell.nodes.any():
-            return math.nan
-        return self.compute(cell) * cell.scale.unit(self.dimension)[1]
+        if self.name not in cell.computed:
+            is_known = self.is_geometric or bool(cell.nodes.any())
+            factor = cell.scale.unit(self.dimension)[1]
+            cell.computed[self.name] = (
+                self.compute(cell) * factor if is_known else math.nan
+            )
+        return cell.computed[self.name]
 
 
 _QUANTITIES: dict[str, Quantity] = {}
