@@ -10,8 +10,7 @@ from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.models.methods.fttc import FTTCMethod
 from napari_vit_tfm.notices import FrameNotices, grid_notices
 from napari_vit_tfm.reconstruction import load_method
-from napari_vit_tfm.trust.assessment import Assessment
-from napari_vit_tfm.trust.gauge import NOT_JUDGED, Familiarity
+from napari_vit_tfm.trust.gauge import NOT_JUDGED, Familiarity, familiarity_records
 
 
 def noisy(n_frames: int) -> npt.NDArray[np.float64]:
@@ -134,15 +133,21 @@ def test_the_regularisation_of_small_fields(side: int) -> None:
 def test_unfamiliar_frames_are_told_once_with_the_reason() -> None:
     notices = FrameNotices(FTTCMethod(), DisplacementStack(noisy(4), unit="grid"))
     good, bad = Familiarity(-2.0, "layer"), Familiarity(1.0, "linear")
-    notices.add_assessment(0, Assessment(familiarity=(good, NOT_JUDGED)))
+
+    def add(start: int, *judged: Familiarity) -> None:
+        data = np.zeros((len(judged), 16, 16, 2), np.float32)
+        records = familiarity_records(judged)
+        notices.add_tractions(start, TractionStack(data, unit="Pa", records=records))
+
+    add(0, good, NOT_JUDGED)
     assert list(notices.new()) == []
-    notices.add_assessment(2, Assessment(familiarity=(bad,)))
+    add(2, bad)
     told = list(notices.new())
     assert len(told) == 1
     assert told[0].startswith(
         "1 of 3 frames is unlike the fields that fttc was trained"
     )
     assert "frame 2, where the whole field is sheared" in told[0]
-    notices.add_assessment(3, Assessment(familiarity=(bad,)))
+    add(3, bad)
     assert list(notices.new()) == []
     assert [text[:17] for text in notices.totals()] == ["2 of 4 frames are"]
