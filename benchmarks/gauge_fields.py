@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -14,7 +14,18 @@ import numpy.typing as npt
 
 from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
 from napari_vit_tfm.benchmark.held_out.gel import FINER, Canvas, Traction
-from napari_vit_tfm.benchmark.held_out.shapes import add_spot, direction
+from napari_vit_tfm.benchmark.held_out.shapes import (
+    Outline,
+    Profile,
+    Wave,
+    add_spot,
+    balanced,
+    direction,
+    log_between,
+    ramp,
+    random_field,
+    vector,
+)
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.synthesis import KINDS as TRAINING
@@ -23,8 +34,9 @@ from napari_vit_tfm.synthesis import correlated, synthesise
 FloatArray = npt.NDArray[np.float64]
 Rng = np.random.Generator
 
-STRAIN = (0.02, 0.3)
-"""Range of the largest strain of a good field."""
+STRAIN = (0.02, 0.45)
+"""Range of the largest gradient of a good field. Fields of discs as in the original
+work are not scaled; their largest gradients are 0.5 to 1.3."""
 
 GOOD_NOISES = (
     (0.0, 0.0),
@@ -42,6 +54,9 @@ correlation lengths in grid steps."""
 
 FAULT_NOISES = ((0.0, 0.0), (0.02, 0.0), (0.05, 1.0), (0.2, 0.0))
 """Noise of the fields with other faults than noise."""
+
+LEVELS, FAULTS_OF_A_FIELD = 3, 8
+"""Number of noise levels, and of faults, that are drawn for each field."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +120,8 @@ def held_out(kind: str, number: int, *, seed: int, side: int) -> Base:
     """Draw a held-out field, with its tractions beyond the border."""
     rng = np.random.default_rng([seed, crc32(kind.encode()), number])
     drawn = HELD_OUT[kind](rng, (side, side))
-    return _strained(rng, _base(f"held out: {kind}", drawn))
+    base = _base(f"held out: {kind}", drawn)
+    return base if kind == "discs" else _strained(rng, base)
 
 
 def _base(kind: str, drawn: Traction) -> Base:
@@ -133,7 +149,121 @@ def training(kind: str, number: int, *, seed: int, side: int) -> Base:
     )
     rng = np.random.default_rng([seed, crc32(kind.encode()), number, 1])
     steps = made.displacement[0].astype(np.float64) * (side - 1)
-    return _strained(rng, Base(f"training: {kind}", steps))
+    base = Base(f"training: {kind}", steps)
+    return base if kind == "discs" else _strained(rng, base)
+
+
+def other(kind: str, number: int, *, seed: int, side: int) -> Base:
+    """Draw a field of another kind, of `OTHERS`."""
+    rng = np.random.default_rng([seed, crc32(kind.encode()), number, 4])
+    return _strained(rng, _base(f"other: {kind}", OTHERS[kind](rng, (side, side))))
+
+
+def _random(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """One to three regions of random tractions, anywhere in and around the field."""
+    canvas = Canvas(shape, round(rng.uniform(0.1, 0.75) * max(shape)))
+    traction = canvas.empty()
+    for _ in range(rng.integers(1, 3, endpoint=True)):
+        roughness = rng.uniform(1.6, 3) if rng.random() < 0.3 else 0.0
+        part = random_field(rng, canvas, log_between(rng, 1.5, 20), roughness=roughness)
+        part += np.float32(rng.uniform(0, 1.5)) * vector(*direction(_angle(rng)))
+        traction += np.float32(rng.lognormal(0, 0.5)) * part * _region(rng, canvas)
+    return Traction(canvas, traction)
+
+
+def _region(rng: Rng, canvas: Canvas) -> npt.NDArray[np.float32]:
+    """A cell, its rim, one side of the field, or everything, with a soft edge."""
+    side = min(canvas.shape)
+    edge = log_between(rng, 0.3, 12)
+    which = rng.integers(4)
+    if which == 0:
+        return np.ones(canvas.size, dtype=np.float32)
+    if which == 1:
+        x, y = direction(_angle(rng))
+        middle = side / 2 * (1 + rng.uniform(-0.5, 0.5))
+        along = (canvas.x - side / 2) * x + (canvas.y - side / 2) * y + side / 2
+        return ramp(np.asarray(along - middle, dtype=np.float32), edge)
+    outline = Outline.draw(rng, canvas.shape, radius=(0.1, 0.45), offset=0.5)
+    depth = outline.depth(canvas)
+    if which == 2:
+        return ramp(depth, edge)
+    return np.asarray(np.exp(-0.5 * (depth / log_between(rng, 1, 10)) ** 2))
+
+
+def _cells(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """Cells with tractions towards their middles, in the field, cut, and beyond it."""
+    canvas = Canvas(shape, round(0.6 * max(shape)))
+    traction = canvas.empty()
+    for offset in rng.uniform(0.1, 0.8, rng.integers(1, 4, endpoint=True)):
+        outline = Outline.draw(rng, shape, radius=(0.08, 0.35), offset=offset)
+        distance, angle = outline.polar(canvas)
+        width = log_between(rng, 0.7, 0.5 * outline.radius)
+        depth = np.abs(distance - outline.reach(angle)) / np.float32(width)
+        rim = np.exp(-0.5 * depth**2) if rng.random() < 0.5 else ramp(1 - depth, 0.5)
+        uneven = np.exp(Wave.draw(rng, rng.uniform(0.1, 0.8), orders=12)(angle))
+        pull = -outline.outward(canvas) * (rim * uneven)
+        core = distance / np.float32(outline.radius * rng.uniform(0.2, 0.6))
+        inner = outline.outward(canvas) * (core * np.exp(-0.5 * core**2))
+        pull += np.float32(rng.uniform(0, 0.4)) * inner
+        if rng.random() < 0.7:
+            pull = balanced(pull, canvas)
+        traction += np.float32(rng.lognormal(0, 0.6)) * pull
+    return Traction(canvas, traction)
+
+
+def _spots_beyond(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """Adhesions of all sizes and profiles in the field, and some beyond the border."""
+    canvas = Canvas(shape, round(0.5 * max(shape)))
+    traction = canvas.empty()
+    far = rng.choice([-4.0, canvas.margin - 2.0], p=[0.3, 0.7])
+    profile: Profile = rng.choice(["sharp", "cosine", "gaussian"])
+    smallest = log_between(rng, 0.5, 5)
+    middle = np.array(shape[::-1]) * rng.uniform(0.3, 0.7, 2)
+    inwards = rng.random() < 0.6
+    for _ in range(round(log_between(rng, 4, 100))):
+        place = rng.uniform(-far, np.array(shape[::-1]) - 1 + far, 2)
+        angle = _angle(rng)
+        if inwards:
+            angle = np.arctan2(*(middle - place)[::-1]) + rng.normal(0, 0.5)
+        size = log_between(rng, smallest, 3 * smallest)
+        add_spot(
+            traction,
+            canvas,
+            place,
+            rng.lognormal(0, 0.6) * direction(angle),
+            semi_axes=(size * rng.uniform(1, 4), size),
+            along=direction(angle),
+            profile=profile,
+        )
+    return Traction(canvas, traction)
+
+
+def _sum_of_two(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """Two of the other kinds together."""
+    draws = (_random, _cells, _spots_beyond)
+    parts = [draws[chosen](rng, shape) for chosen in rng.choice(len(draws), 2)]
+    canvas = max((part.canvas for part in parts), key=lambda c: c.margin)
+    total = canvas.empty()
+    for part in parts:
+        off = FINER * (canvas.margin - part.canvas.margin)
+        inner = part.canvas.size
+        size = np.float32(log_between(rng, 0.3, 3) / part.at_nodes().std())
+        total[:, off : off + inner[0], off : off + inner[1]] += size * part.fine
+    return Traction(canvas, total)
+
+
+def _angle(rng: Rng) -> float:
+    return float(rng.uniform(0, 2 * np.pi))
+
+
+OTHERS: Mapping[str, Callable[[Rng, tuple[int, int]], Traction]] = {
+    "random": _random,
+    "cells": _cells,
+    "spots": _spots_beyond,
+    "two": _sum_of_two,
+}
+"""Kinds that are drawn for the gauge alone: wide families of regions, sizes and
+profiles, most of them with forces beyond the border."""
 
 
 def strain_of(steps: FloatArray) -> float:
@@ -174,20 +304,35 @@ def noise_like(rng: Rng, shape: tuple[int, ...], length: float) -> FloatArray:
 
 
 def good(base: Base, *, seed: int) -> Iterator[Case]:
-    """The field at all noise levels, and on a layer whose thickness is known."""
+    """The field with some of the noises, and on a layer whose thickness is known."""
     rng = np.random.default_rng([seed, crc32(base.kind.encode()), 2])
-    for noise in GOOD_NOISES:
-        yield Case(with_noise(rng, base.steps, noise), base.kind, "", noise)
+    for chosen in rng.choice(len(GOOD_NOISES), LEVELS, replace=False):
+        noise = GOOD_NOISES[chosen]
+        steps = with_noise(rng, _slightly_wrong(rng, base.steps), noise)
+        yield Case(steps, base.kind, "", noise)
     if base.traction is not None:
         thickness, noise = _thickness(rng), _fault_noise(rng)
         steps = with_noise(rng, base.on_layer(thickness), noise)
         yield Case(steps, base.kind, "", noise, thickness)
 
 
-def faulty(base: Base, *, seed: int) -> Iterator[Case]:
-    """The field with every fault."""
-    for fault, make in FAULTS.items():
-        name = f"{base.kind} {fault}"
+def _slightly_wrong(rng: Rng, steps: FloatArray) -> FloatArray:
+    """Add a smooth error of at most 3% to a third of the fields, as measured ones."""
+    if rng.random() > 1 / 3:
+        return steps
+    size = rng.uniform(0, 0.03) * rms(steps)
+    return steps + size * noise_like(rng, steps.shape, rng.uniform(2, 8))
+
+
+def faulty(base: Base, *, seed: int, faults: Sequence[str] = ()) -> Iterator[Case]:
+    """The field with some faults, or with those that are named."""
+    if not faults:
+        chooses = np.random.default_rng([seed, crc32(base.kind.encode()), 5])
+        faults = chooses.choice(list(FAULTS), FAULTS_OF_A_FIELD, replace=False).tolist()
+    for fault in faults:
+        make, name = FAULTS[fault], f"{base.kind} {fault}"
+        if fault == "strain of 0.6" and base.kind == "held out: discs":
+            continue  # Discs have such strains anyway.
         yield make(np.random.default_rng([seed, crc32(name.encode()), 3]), base)
 
 
@@ -365,7 +510,14 @@ FAULTS: Mapping[str, Callable[[Rng, Base], Case]] = {
 """Functions that make a field with a fault, by name."""
 
 
-def all_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
+def all_cases(
+    n: int,
+    *,
+    seed: int,
+    side: int = 104,
+    kinds: Sequence[str] = (),
+    faults: Sequence[str] = (),
+) -> Iterator[Case]:
     """Good and faulty fields of every kind.
 
     Parameters
@@ -374,13 +526,25 @@ def all_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
         Number of fields of each kind.
     seed, side : int, keyword-only
         Seed, and vectors along a side.
+    kinds : sequence of str, keyword-only
+        Names of the kinds; all if empty.
+    faults : sequence of str, keyword-only
+        Names of the faults of each field; a random choice if empty.
     """
+    families = [
+        [kind for kind in family if not kinds or kind in kinds]
+        for family in (HELD_OUT, OTHERS, TRAINING)
+    ]
     for number in range(n):
-        for kind in HELD_OUT:
+        for kind in families[0]:
             base = held_out(kind, number, seed=seed, side=side)
             yield from good(base, seed=seed + number)
-            yield from faulty(base, seed=seed + number)
-        for kind in TRAINING:
+            yield from faulty(base, seed=seed + number, faults=faults)
+        for kind in families[1]:
+            base = other(kind, number, seed=seed, side=side)
+            yield from good(base, seed=seed + number)
+            yield from faulty(base, seed=seed + number, faults=faults)
+        for kind in families[2]:
             yield from good(
                 training(kind, number, seed=seed, side=side), seed=seed + number
             )

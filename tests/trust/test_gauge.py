@@ -1,23 +1,28 @@
 """Tests of the gauge of unfamiliar fields."""
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_vit_tfm import ReconstructionConfig, load_method, reconstruct
+from napari_vit_tfm.benchmark.held_out import simulate, with_noise
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models import ReconstructionMethod
-from napari_vit_tfm.physics import surface_displacement
+from napari_vit_tfm.physics import estimate_noise, surface_displacement
 from napari_vit_tfm.synthesis import KINDS, synthesise
 from napari_vit_tfm.trust.features import FEATURES, features_of
 from napari_vit_tfm.trust.gauge import (
+    MOST_STRAIN,
     NOT_JUDGED,
     REASONS,
     Familiarity,
     bundled_classifier,
     familiarity,
     judges,
+    largest_gradient,
 )
 
 SIDE = 64
@@ -50,6 +55,31 @@ def test_fields_of_the_training_are_familiar() -> None:
     kinds = ("cells", "adhesions", "colony", "fibres", "band", "pads")
     flagged = [kind for kind in kinds if judgement(field(kind)).is_unfamiliar]
     assert flagged == []
+
+
+@pytest.mark.parametrize("kind", ["neighbour", "layer", "ring", "mixture", "front"])
+def test_forces_beyond_the_border_are_familiar(kind: str) -> None:
+    displacement, _ = simulate(kind, 2, seed=3, shape=(SIDE, SIDE))
+    displacement /= displacement.std(axis=(1, 2, 3), keepdims=True)
+    noisy = with_noise(displacement, "5%", seed=3).astype(np.float64)
+    found = [judgement(0.05 * steps) for steps in noisy]
+    assert [one.reason for one in found if one.is_unfamiliar] == []
+
+
+@pytest.mark.parametrize("kind", ["discs", "adhesions"])
+def test_large_gradients_at_edges_of_patches_are_familiar(kind: str) -> None:
+    made = synthesise(4, seed=1, shape=(SIDE, SIDE), distribution=KINDS[kind]())
+    steps = made.displacement.astype(np.float64) * (SIDE - 1)
+    assert max(largest_gradient(one) for one in steps) > MOST_STRAIN
+    assert not any(judgement(one).is_unfamiliar for one in steps)
+    assert judgement(4 * steps[0]).reason == "strain"
+
+
+def test_discs_of_the_original_work_are_familiar(reference: Path) -> None:
+    with np.load(reference / "discs_dev.npz", allow_pickle=False) as arrays:
+        steps = arrays["displacement"][:4].astype(np.float64) * 103
+    assert max(largest_gradient(one) for one in steps) > MOST_STRAIN
+    assert not any(judgement(one).is_unfamiliar for one in steps)
 
 
 def rotated(steps: np.ndarray) -> np.ndarray:
@@ -101,6 +131,19 @@ def test_amplitude_does_not_matter() -> None:
     model = surface_displacement(traction)
     one, other = (features_of(c * steps, c * traction, c * model) for c in (1.0, 1e-3))
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_noise_may_be_given() -> None:
+    steps = field("cells")
+    traction, model = np.gradient(steps, axis=(0, 1))
+    noise = estimate_noise(*np.moveaxis(steps, -1, 0))
+    expected = features_of(steps, traction, model)
+    found = features_of(steps, traction, model, noise=noise)
+    np.testing.assert_allclose(found, expected)
+    doubled = replace(noise, variance=4 * noise.variance)
+    found = features_of(steps, traction, model, noise=doubled)
+    place = FEATURES.index("noise")
+    assert found[place] == pytest.approx(2 * expected[place])
 
 
 def test_features_have_names() -> None:

@@ -5,13 +5,15 @@ They are dimensionless, and do not depend on the amplitude of the field.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from napari_vit_tfm.displacement.border import evidence_of_outside_forces
 from napari_vit_tfm.physics import estimate_noise, periodic_component
-from napari_vit_tfm.physics.spectrum import spectrum
+from napari_vit_tfm.physics.spectrum import Noise, spectrum
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -73,6 +75,8 @@ def features_of(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],
     model: npt.NDArray[np.floating],
+    *,
+    noise: Noise | None = None,
 ) -> FloatArray:
     """Features of one frame.
 
@@ -84,6 +88,8 @@ def features_of(
         Reconstructed tractions ``t / E``, finite.
     model : array of shape (H, W, 2)
         Displacement that they cause, in grid steps.
+    noise : Noise, keyword-only, optional
+        Noise of the displacement, from `estimate_noise`; estimated if it is not given.
 
     Returns
     -------
@@ -98,15 +104,16 @@ def features_of(
     # All features are ratios; so no number is too small or too large.
     u, m, t = u / np.sqrt(power), m / np.sqrt(power), t / np.sqrt(np.square(t).mean())
     r = u - m
-    spectra = _of_spectra(u, m, t, r)
-    noise = float(spectra[FEATURES.index("noise")])
+    found = noise or estimate_noise(*np.moveaxis(np.asarray(steps, np.float64), -1, 0))
+    relative = replace(found, variance=found.variance / power)
+    spectra = _of_spectra(u, m, t, r, relative)
     return np.concatenate(
         [
             spectra,
             motion_of(r),
             motion_of(u),
             _of_places(u, m, t, r),
-            [outside_forces(u, noise)],
+            [outside_forces(u, float(relative.standard_deviation()))],
         ]
     )
 
@@ -127,7 +134,7 @@ def _log(values: npt.ArrayLike) -> FloatArray:
 
 
 def _of_spectra(
-    u: FloatArray, m: FloatArray, t: FloatArray, r: FloatArray
+    u: FloatArray, m: FloatArray, t: FloatArray, r: FloatArray, noise: Noise
 ) -> FloatArray:
     """Power of displacement, its model, traction and residual by wave number."""
     x, y = np.moveaxis(np.stack([u, m, t]).astype(np.float32), -1, 0)
@@ -144,7 +151,6 @@ def _of_spectra(
     count = in_band @ found.count
     of_u, of_m, of_t, of_r = found.power @ in_band.T / count  # each (2, bands)
     k = (in_band * found.k) @ found.count / count
-    noise = estimate_noise(u[..., 0], u[..., 1])
     sd = float(noise.standard_deviation())
     unexplained = float(np.square(r).mean())
     of_noise = np.asarray(noise.power(k)) + 1e-6

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.fields import Records
+from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.trust.features import FEATURES, features_of, linear_parts
 
 FloatArray = npt.NDArray[np.float64]
@@ -25,14 +26,22 @@ MOST_NOISE = 0.68
 """Largest familiar standard deviation of the noise, relative to the root mean square of
 the displacement about its mean."""
 
-MOST_STRAIN = 0.45
+MOST_STRAIN = 0.53
 """Largest familiar gradient of the displacement."""
+
+MOST_STRAIN_OF_PATCHES = 1.5
+"""The same for the fields of `Classifier.odds_of_patches`: those of the training have
+gradients of up to 1.3, at the edges of the patches."""
 
 MOST_MOTION = 0.035
 """Largest familiar shear and rotation of the residual: the norm of the two."""
 
 SMALLEST_SIDE = 32
 """Fewest vectors along a side of a field that is judged."""
+
+_PATCHES_IN_DOUBT = 3.0
+"""Logarithm of the odds against patches up to which a field is taken for one of them: a
+warning about the strain of a good field is worse than none."""
 
 _PER_FACTOR = 10.0
 """Score per factor of e above the largest noise or strain."""
@@ -189,6 +198,8 @@ def familiarity(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],
     model: npt.NDArray[np.floating],
+    *,
+    noise: Noise | None = None,
 ) -> Familiarity:
     """Compare one frame with the fields that the bundled network was trained on.
 
@@ -200,6 +211,8 @@ def familiarity(
         Tractions ``t / E`` of the bundled network.
     model : array of shape (H, W, 2)
         Displacement that they cause, in grid steps.
+    noise : Noise, keyword-only, optional
+        Noise of the displacement, from `estimate_noise`; estimated if it is not given.
 
     Returns
     -------
@@ -229,13 +242,16 @@ def familiarity(
     if min(steps.shape[:2]) < SMALLEST_SIDE:
         return NOT_JUDGED
     return judged(
-        features_of(steps, traction, model),
+        features_of(steps, traction, model, noise=noise),
         strain=largest_gradient(model),
         motion=unexplained_motion(steps - model),
+        classifier=bundled_classifier(),
     )
 
 
-def judged(features: FloatArray, *, strain: float, motion: float) -> Familiarity:
+def judged(
+    features: FloatArray, *, strain: float, motion: float, classifier: Classifier
+) -> Familiarity:
     """Compare the features of one frame with those of the training.
 
     Parameters
@@ -244,6 +260,8 @@ def judged(features: FloatArray, *, strain: float, motion: float) -> Familiarity
         As from `features_of`.
     strain, motion : float, keyword-only
         As from `largest_gradient` and `unexplained_motion`.
+    classifier : Classifier, keyword-only
+        Such as the bundled one.
 
     Returns
     -------
@@ -253,8 +271,14 @@ def judged(features: FloatArray, *, strain: float, motion: float) -> Familiarity
         return NOT_JUDGED
     scores = {
         "noise": _above(features[FEATURES.index("noise")], MOST_NOISE),
-        "strain": _above(strain, MOST_STRAIN),
-        **bundled_classifier().scores(features),
+        "strain": max(
+            _above(strain, MOST_STRAIN_OF_PATCHES),
+            min(
+                _above(strain, MOST_STRAIN),
+                -classifier.odds_of_patches(features) - _PATCHES_IN_DOUBT,
+            ),
+        ),
+        **classifier.scores(features),
     }
     scores["linear"] = max(scores["linear"], _above(motion, MOST_MOTION))
     reason = max(scores, key=lambda name: scores[name])
@@ -293,8 +317,9 @@ class Classifier:
         Median of each feature in good fields, and its spread.
     hidden, hidden_bias : arrays of shapes (E, F, N) and (E, 1, N)
         Weights of the hidden layer of each network.
-    output, output_bias : arrays of shapes (E, N, 1 + R) and (E, 1, 1 + R)
-        Weights of the output: a good field, and the reasons.
+    output, output_bias : arrays of shapes (E, N, 2 + R) and (E, 1, 2 + R)
+        Weights of the output: a good field, a good field of separate patches, and the
+        reasons.
     threshold : array of shape ()
         Score of the last good field that is taken for one.
     model_sha256 : array of str, shape ()
@@ -322,10 +347,24 @@ class Classifier:
         -------
         array of shape (n, R)
         """
+        outputs = self._outputs(features)
+        good = np.logaddexp(outputs[:, 0], outputs[:, 1])
+        return np.asarray(outputs[:, 2:] - good[:, None])
+
+    def odds_of_patches(self, features: FloatArray) -> float:
+        """Logarithm of the odds of patches with sharp edges and independent tractions.
+
+        Such as the discs of the original work, against other good fields; for the
+        features ``(F,)`` of one field.
+        """
+        of_others, of_patches, *_ = self._outputs(features[None])[0]
+        return float(of_patches - of_others)
+
+    def _outputs(self, features: FloatArray) -> FloatArray:
+        """Logarithms of the probabilities up to a constant, ``(n, 2 + R)``."""
         inputs = np.arcsinh((features - self.centre) / self.scale)
         inner = np.tanh(inputs @ self.hidden + self.hidden_bias)
-        outputs = (inner @ self.output + self.output_bias).mean(axis=0)
-        return np.asarray(outputs[:, 1:] - outputs[:, :1])
+        return np.asarray((inner @ self.output + self.output_bias).mean(axis=0))
 
     def scores(self, features: FloatArray) -> dict[str, float]:
         """Score of each reason, for the features ``(F,)`` of one field.
