@@ -5,13 +5,15 @@ They are dimensionless, and do not depend on the amplitude of the field.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from napari_vit_tfm.displacement.border import evidence_of_outside_forces
 from napari_vit_tfm.physics import estimate_noise, periodic_component
-from napari_vit_tfm.physics.spectrum import spectrum
+from napari_vit_tfm.physics.spectrum import Noise, spectrum
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -73,6 +75,7 @@ def features_of(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],
     model: npt.NDArray[np.floating],
+    noise: Noise | None = None,
 ) -> FloatArray:
     """Features of one frame.
 
@@ -84,6 +87,8 @@ def features_of(
         Reconstructed tractions ``t / E``, finite.
     model : array of shape (H, W, 2)
         Displacement that they cause, in grid steps.
+    noise : Noise, optional
+        Noise of the measured displacement, of shape (); estimated by default.
 
     Returns
     -------
@@ -98,15 +103,18 @@ def features_of(
     # All features are ratios; so no number is too small or too large.
     u, m, t = u / np.sqrt(power), m / np.sqrt(power), t / np.sqrt(np.square(t).mean())
     r = u - m
-    spectra = _of_spectra(u, m, t, r)
-    noise = float(spectra[FEATURES.index("noise")])
+    if noise is None:
+        noise = estimate_noise(u[..., 0], u[..., 1])
+    else:
+        noise = replace(noise, variance=noise.variance / power)
+    strength = float(noise.standard_deviation())
     return np.concatenate(
         [
-            spectra,
+            _of_spectra(u, m, t, r, noise),
             motion_of(r),
             motion_of(u),
             _of_places(u, m, t, r),
-            [outside_forces(u, noise)],
+            [outside_forces(u, strength)],
         ]
     )
 
@@ -127,7 +135,7 @@ def _log(values: npt.ArrayLike) -> FloatArray:
 
 
 def _of_spectra(
-    u: FloatArray, m: FloatArray, t: FloatArray, r: FloatArray
+    u: FloatArray, m: FloatArray, t: FloatArray, r: FloatArray, noise: Noise
 ) -> FloatArray:
     """Power of displacement, its model, traction and residual by wave number."""
     x, y = np.moveaxis(np.stack([u, m, t]).astype(np.float32), -1, 0)
@@ -144,7 +152,6 @@ def _of_spectra(
     count = in_band @ found.count
     of_u, of_m, of_t, of_r = found.power @ in_band.T / count  # each (2, bands)
     k = (in_band * found.k) @ found.count / count
-    noise = estimate_noise(u[..., 0], u[..., 1])
     sd = float(noise.standard_deviation())
     unexplained = float(np.square(r).mean())
     of_noise = np.asarray(noise.power(k)) + 1e-6

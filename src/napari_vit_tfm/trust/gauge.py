@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.fields import Records
+from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.trust.features import FEATURES, features_of, linear_parts
 
 FloatArray = npt.NDArray[np.float64]
@@ -153,6 +154,7 @@ def familiarity(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],
     model: npt.NDArray[np.floating],
+    noise: Noise | None = None,
 ) -> Familiarity:
     """Compare one frame with the fields that the bundled network was trained on.
 
@@ -164,6 +166,8 @@ def familiarity(
         Tractions ``t / E`` of the bundled network.
     model : array of shape (H, W, 2)
         Displacement that they cause, in grid steps.
+    noise : Noise, optional
+        Noise of the measured displacement, of shape (); estimated by default.
 
     Returns
     -------
@@ -193,7 +197,7 @@ def familiarity(
     if min(steps.shape[:2]) < SMALLEST_SIDE:
         return NOT_JUDGED
     return judged(
-        features_of(steps, traction, model),
+        features_of(steps, traction, model, noise),
         strain=largest_gradient(model),
         motion=unexplained_motion(steps - model),
     )
