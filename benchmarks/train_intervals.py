@@ -30,7 +30,7 @@ from napari_vit_tfm.training.scale_head import (
 )
 
 _VIEWS = (1, 4, 8)
-"""Numbers of mirror images. With several, half as many fields are used."""
+"""Numbers of mirror images. With several, a third as many fields are used."""
 
 
 def trained_head(method: PhysicsViTMethod, training: ScaleHeadTraining) -> ScaleHead:
@@ -39,7 +39,13 @@ def trained_head(method: PhysicsViTMethod, training: ScaleHeadTraining) -> Scale
     with as_file(resource) as path:
         config = TrainingConfig.from_toml(path)
     batches = []
-    for batch in error_batches(config, method.traction, range(training.batches)):
+    made = error_batches(
+        config,
+        method.traction,
+        range(training.batches),
+        misfit_share=training.misfit_share,
+    )
+    for batch in made:
         batches.append(batch)
         print(f"\rbatch {len(batches)} of {training.batches}", end="", flush=True)
     print()
@@ -52,7 +58,7 @@ def main() -> None:
     """Train and calibrate."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--head", type=Path, help="keep the head of this file")
-    parser.add_argument("-n", type=int, default=16, help="fields of each kind")
+    parser.add_argument("-n", type=int, default=9, help="fields of each kind")
     parser.add_argument("--seed", type=int, default=11, help="of the held-out fields")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -63,14 +69,13 @@ def main() -> None:
     head = kept.head if kept else trained_head(network, training)
     network.scale_head = head
     calibrations = {}
+    fields = list(calibration_fields(arguments.n, seed=arguments.seed))
     for method in (*map(load, classical_names()), network):
         for views in _VIEWS if method is network else (1,):
             network.n_views = views
             print(f"{method.calibration} is calibrated")
-            n = arguments.n if views == 1 else arguments.n // 2
-            calibrations[method.calibration] = calibrate(
-                method, calibration_fields(n, seed=arguments.seed)
-            )
+            used = fields if views == 1 else fields[::3]
+            calibrations[method.calibration] = calibrate(method, used)
     save_intervals(
         arguments.output,
         Intervals(network.sha256, head, calibrations),

@@ -19,17 +19,21 @@ from napari_vit_tfm.models.intervals import (
     has_intervals,
     hat_weights,
     load_intervals,
-    noise_of,
-    relative_noise,
     save_intervals,
 )
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig
+from napari_vit_tfm.models.solved import Solved
 from napari_vit_tfm.models.tensors import to_tensor
 from napari_vit_tfm.models.weights import load_network, save_network
+from napari_vit_tfm.physics import raster_displacement
 from napari_vit_tfm.synthesis import synthesise
 
-KNOTS = torch.tensor([-6.0, 0.0]), torch.tensor([-3.0, 0.0, 3.0])
+KNOTS = (
+    torch.tensor([-6.0, 0.0]),
+    torch.tensor([-4.0, -1.0]),
+    torch.tensor([-3.0, 0.0, 3.0]),
+)
 
 
 def table(factors: torch.Tensor) -> Calibration:
@@ -37,7 +41,7 @@ def table(factors: torch.Tensor) -> Calibration:
 
 
 def test_interpolation_between_knots_and_constant_beyond() -> None:
-    weights = hat_weights(torch.tensor([-9.0, -3.0, 1.0, 9.0]), KNOTS[1])
+    weights = hat_weights(torch.tensor([-9.0, -3.0, 1.0, 9.0]), KNOTS[2])
     expected = [[1, 0, 0], [1, 0, 0], [0, 2 / 3, 1 / 3], [0, 0, 1]]
     torch.testing.assert_close(weights, torch.tensor(expected, dtype=torch.float))
 
@@ -46,9 +50,10 @@ def test_factors_depend_on_traction_and_level() -> None:
     traction = torch.zeros(1, 2, 16, 16)
     traction[..., :8] = 1000.0
     widths = torch.ones(1, 2, 2, 16, 16)
-    factors = torch.ones(2, 2, 3)
-    factors[0, :, 0], factors[1, :, 2] = 5.0, 7.0
-    narrow, wide = table(factors).apply(torch.zeros(1), traction, widths)[0]
+    factors = torch.ones(2, 2, 2, 3)
+    factors[0, ..., 0], factors[1, ..., 2] = 5.0, 7.0
+    solved = Solved.of(torch.zeros(1, 2, 16, 16), traction)
+    narrow, wide = table(factors).apply(solved, widths)[0]
     torch.testing.assert_close(narrow[..., 8:], torch.full((2, 16, 8), 5.0))
     torch.testing.assert_close(wide[..., :8], torch.full((2, 16, 8), 7.0))
     torch.testing.assert_close(narrow[..., :8], torch.ones(2, 16, 8))
@@ -60,20 +65,50 @@ def test_factors_depend_on_noise() -> None:
     noise = clean.std() * torch.randn(
         clean.shape, generator=torch.Generator().manual_seed(0)
     )
-    factors = torch.stack([torch.ones(3), torch.full((3,), 4.0)]).expand(2, 2, 3)
+    factors = torch.ones(2, 2, 2, 3)
+    factors[:, 1] = 4.0
     widths = torch.ones(2, 2, 2, 48, 48)
     both = torch.cat([clean, clean + 2 * noise])
-    level = relative_noise(both, noise_of(both))
-    found = table(factors).apply(level, torch.zeros_like(both), widths)
+    solved = Solved.of(both, torch.zeros_like(both))
+    found = table(factors).apply(solved, widths)
     assert found[0].max() < 2.5
     assert found[1].min() > 3.5
+
+
+def test_factors_depend_on_what_is_left_unexplained() -> None:
+    truth = to_tensor(synthesise(1, seed=0, shape=(48, 48)).traction)
+    steps = torch.stack(raster_displacement(*truth.unbind(dim=1)), dim=1)
+    displacement = steps / 47
+    factors = torch.ones(2, 2, 2, 3)
+    factors[:, :, 1] = 4.0
+    widths = torch.ones(1, 2, 2, 48, 48)
+    explained, half = (
+        table(factors).apply(Solved.of(displacement, share * truth), widths).max()
+        for share in (1.0, 0.5)
+    )
+    assert explained < 1.3
+    assert half > 3.0
+
+
+def test_what_is_known_of_a_field_is_not_computed_again() -> None:
+    made = synthesise(1, seed=0, shape=(24, 32))
+    displacement, truth = to_tensor(made.displacement), to_tensor(made.traction)
+    computed = Solved.of(displacement, truth)
+    given = Solved.of(
+        displacement,
+        truth,
+        noise=computed.noise,
+        model=displacement - computed.residual,
+    )
+    assert given.noise is computed.noise
+    torch.testing.assert_close(given.residual, computed.residual, atol=1e-8, rtol=1e-4)
 
 
 @pytest.fixture
 def made() -> Intervals:
     torch.manual_seed(0)
     head = ScaleHead(ScaleHeadConfig(channels=4, layers=1))
-    calibration = table(torch.ones(2, 2, 3))
+    calibration = table(torch.ones(2, 2, 2, 3))
     return Intervals("abc", head, {"vit": calibration, "fttc": calibration})
 
 
@@ -83,7 +118,7 @@ def test_round_trip(made: Intervals, tmp_path: Path) -> None:
     read = load_intervals(path)
     assert read.network_sha256 == "abc"
     assert list(read.calibrations) == ["vit", "fttc"]
-    torch.testing.assert_close(read.calibrations["fttc"].ratio, KNOTS[1])
+    torch.testing.assert_close(read.calibrations["fttc"].ratio, KNOTS[2])
     assert read.head.config == made.head.config
     for name, values in made.head.state_dict().items():
         torch.testing.assert_close(read.head.state_dict()[name], values)
@@ -115,7 +150,7 @@ def test_another_network_has_no_intervals(tmp_path: Path) -> None:
     assert not has_intervals(method)
     nothing = torch.zeros(1, 2, 16, 16)
     with pytest.raises(ModelError, match="does not tell how sure"):
-        method.halfwidths(nothing, nothing, noise_of(nothing))
+        method.halfwidths(Solved.of(nothing, nothing))
 
 
 @pytest.mark.parametrize("n_views", [1, 4, 8])
@@ -139,7 +174,26 @@ def test_more_noise_makes_the_intervals_wider() -> None:
     has_traction = to_tensor(made.traction)[0] != 0
     with torch.inference_mode():
         weak, strong = (
-            halfwidths(method, field, method.traction(field))[0, 1][has_traction].mean()
+            halfwidths(method, Solved.of(field, method.traction(field)))[0, 1][
+                has_traction
+            ].mean()
             for field in (clean + 0.01 * noise, clean + 0.3 * noise)
         )
     assert strong > 1.5 * weak
+
+
+def test_what_does_not_fit_makes_the_intervals_wider() -> None:
+    made = synthesise(1, seed=3, shape=(64, 64))
+    clean = to_tensor(made.displacement)
+    y, x = torch.meshgrid(*[torch.linspace(-3, 3, 64)] * 2, indexing="ij")
+    wave = torch.stack([torch.sin(x + 1) * torch.cos(y), torch.cos(x) * torch.sin(y)])
+    method = load("vit")
+    has_traction = to_tensor(made.traction)[0] != 0
+    with torch.inference_mode():
+        fitting, other = (
+            halfwidths(method, Solved.of(field, method.traction(field)))[0, 1][
+                has_traction
+            ].mean()
+            for field in (clean, clean + 0.5 * clean.std() * wave)
+        )
+    assert other > 1.2 * fitting

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.models.intervals import noise_of
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig, inputs_of
+from napari_vit_tfm.models.solved import Solved
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def field(shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def widths(head: ScaleHead, displacement: Tensor, traction: Tensor) -> Tensor:
-    found: Tensor = head(displacement, traction, noise_of(displacement))
+    found: Tensor = head(Solved.of(displacement, traction))
     return found
 
 
@@ -68,4 +68,4 @@ def test_a_field_without_displacement_has_no_width(head: ScaleHead) -> None:
     nothing = torch.zeros(1, 2, 16, 16)
     with torch.no_grad():
         assert not widths(head, nothing, nothing).any()
-    assert torch.isfinite(inputs_of(nothing, nothing, noise_of(nothing))[1]).all()
+    assert torch.isfinite(inputs_of(Solved.of(nothing, nothing))[1]).all()

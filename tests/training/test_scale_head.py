@@ -28,7 +28,7 @@ def nothing(displacement: Tensor) -> Tensor:
 
 @pytest.fixture
 def batches(tiny: TrainingConfig) -> list[ErrorBatch]:
-    return list(error_batches(tiny, nothing, range(12)))
+    return list(error_batches(tiny, nothing, range(12), misfit_share=0.3))
 
 
 def test_weights_of_a_field_add_up_to_one(batches: list[ErrorBatch]) -> None:

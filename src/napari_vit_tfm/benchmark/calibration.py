@@ -7,7 +7,7 @@ count; see `models.intervals`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.benchmark.held_out import KINDS, simulate
-from napari_vit_tfm.synthesis import NoiseDistribution, add_noise
+from napari_vit_tfm.synthesis import NoiseDistribution, add_misfit, add_noise
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
     from napari_vit_tfm.models.intervals import Calibration
 
-FloatArray = npt.NDArray[np.floating]
+Array = npt.NDArray[np.floating]
 
 _SHARES = (0.68, 0.945)
 """Shares of the truths that the factors are to hold."""
@@ -35,9 +35,17 @@ _NOISE = (1e-3, 6e-3, 0.015, 0.04, 0.1, 0.2, 0.4, 0.8)
 _RATIO = (0.1, 0.3, 0.7, 1.5, 4.0, 10.0)
 """Traction relative to the 95% half-width, for which there are factors."""
 
+_MISFIT = (0.02, 0.08, 0.25)
+"""What is unexplained beyond the noise, relative to the displacement, for which there
+are factors."""
+
 _SHAPES = ((104, 104), (64, 64), (104, 104), (48, 72))
-_N_NOISES = 5
-"""Number of times that each field is used, the first time without noise."""
+_N_ERRORS = 6
+"""Number of times that each field is used, with different errors."""
+
+_WITHOUT_NOISE = (0, 4)
+_WITH_MISFIT = (4, 5)
+"""Which times it has no noise, and does not fit the model of the gel."""
 
 _ERRORS = NoiseDistribution(
     strength=(0.004, 1.0),
@@ -78,14 +86,16 @@ class HeldOutFields:
 def calibration_fields(
     n: int, *, seed: int, kinds: Sequence[str] = tuple(KINDS)
 ) -> Iterator[HeldOutFields]:
-    """Held-out fields of all kinds, on several grids, without noise and with it.
+    """Held-out fields of all kinds, on several grids, with several errors.
+
+    Some have no noise, and some do not fit the model of the gel; see `add_misfit`.
 
     Parameters
     ----------
     n : int
         Number of fields of each kind.
     seed : int, keyword-only
-        Seed of the fields and of the noise.
+        Seed of the fields and of their errors.
     kinds : sequence of str, keyword-only
         Names in `held_out.KINDS`.
 
@@ -101,17 +111,26 @@ def calibration_fields(
             shape = _SHAPES[number % len(_SHAPES)]
             # Each field has a seed of its own, since it may have its own grid.
             clean, truth = simulate(kind, 1, seed=seed * 1000 + number, shape=shape)
-            errors = _ERRORS.draw(rng, _N_NOISES)
-            for values in (errors.strength, errors.distortion, errors.rounding):
-                values[0] = 0
-            size = [side + 32 for side in shape]
-            white = rng.standard_normal((_N_NOISES, 3, *size))
-            repeated = np.repeat(np.moveaxis(clean, -1, 1), _N_NOISES, axis=0)
-            noisy = add_noise(repeated.astype(np.float64), white, errors)
+            steps = np.moveaxis(clean, -1, 1) * (shape[1] - 1)
+            noisy = _with_errors(rng, steps, np.moveaxis(truth, -1, 1))
             yield HeldOutFields(
-                to_tensor(np.moveaxis(noisy, 1, -1).astype(np.float32)),
+                to_tensor(np.moveaxis(noisy, 1, -1) / (shape[1] - 1)),
                 to_tensor(truth),
             )
+
+
+def _with_errors(rng: np.random.Generator, clean: Array, truth: Array) -> Array:
+    """Displacements ``(n, 2, H, W)`` of one field ``(1, 2, H, W)`` with its errors."""
+    errors = _ERRORS.draw(rng, _N_ERRORS)
+    for values in (errors.strength, errors.distortion, errors.rounding):
+        values[list(_WITHOUT_NOISE)] = 0
+    repeated = np.repeat(clean.astype(np.float64), _N_ERRORS, axis=0)
+    for number in _WITH_MISFIT:
+        place = slice(number, number + 1)
+        repeated[place] = add_misfit(repeated[place], truth, share=1.0, rng=rng)
+    size = [side + 32 for side in clean.shape[2:]]
+    white = rng.standard_normal((_N_ERRORS, 3, *size))
+    return np.asarray(add_noise(repeated, white, errors), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +140,9 @@ class _Nodes:
     Parameters
     ----------
     noise : tensor of shape (1,)
-        See `intervals.relative_noise`.
+        See `Solved.relative_noise`.
+    misfit : tensor of shape (1,)
+        See `Solved.relative_misfit`.
     ratio : tensor of shape (n,)
         See `intervals.relative_magnitude`.
     error : tensor of shape (2, 2, n)
@@ -129,13 +150,14 @@ class _Nodes:
     """
 
     noise: Tensor
+    misfit: Tensor
     ratio: Tensor
     error: Tensor
 
 
 def calibrate(
     method: ReconstructionMethod,
-    fields: Iterator[HeldOutFields],
+    fields: Iterable[HeldOutFields],
     *,
     seed: int = 0,
     on_field: Callable[[int], None] | None = None,
@@ -146,7 +168,7 @@ def calibrate(
     ----------
     method : ReconstructionMethod
         A method with `halfwidths`.
-    fields : iterator of HeldOutFields
+    fields : iterable of HeldOutFields
         Fields with known tractions.
     seed : int, keyword-only
         Seed of the choice of nodes.
@@ -174,23 +196,22 @@ def _nodes_of(
 ) -> Iterator[_Nodes]:
     import torch
 
-    from napari_vit_tfm.models.intervals import (
-        noise_of,
-        relative_magnitude,
-        relative_noise,
-    )
+    from napari_vit_tfm.models.intervals import relative_magnitude
+    from napari_vit_tfm.models.solved import Solved
 
     traction = method.traction(field.displacement)
-    estimated = noise_of(field.displacement)
-    widths = method.halfwidths(field.displacement, traction, estimated)
-    noise = relative_noise(field.displacement, estimated)
+    solved = Solved.of(field.displacement, traction)
+    widths = method.halfwidths(solved)
+    noise, misfit = solved.relative_noise(), solved.relative_misfit()
     ratio = relative_magnitude(traction, widths).flatten(1)
     error = ((traction - field.truth).abs()[:, None] / widths).flatten(3)
     place = (field.truth[0] != 0).any(dim=0).flatten().nonzero()[:, 0]
     chosen = torch.randperm(len(place), generator=generator)[:_MAX_NODES]
     place = place[chosen]
     for n in range(len(traction)):
-        yield _Nodes(noise[n, None], ratio[n, place], error[n][..., place])
+        yield _Nodes(
+            noise[n, None], misfit[n, None], ratio[n, place], error[n][..., place]
+        )
 
 
 def _fitted(nodes: list[_Nodes]) -> Calibration:
@@ -198,31 +219,34 @@ def _fitted(nodes: list[_Nodes]) -> Calibration:
 
     from napari_vit_tfm.models.intervals import Calibration, hat_weights
 
-    knots = torch.tensor(_NOISE).log(), torch.tensor(_RATIO).log()
-    of_noise = torch.cat(
-        [
-            hat_weights(part.noise, knots[0]).expand(len(part.ratio), -1)
-            for part in nodes
-        ]
+    noise, misfit, ratio = (
+        torch.tensor(values).log() for values in (_NOISE, _MISFIT, _RATIO)
     )
-    of_ratio = hat_weights(torch.cat([part.ratio for part in nodes]), knots[1])
-    of_field = torch.cat(
-        [torch.full_like(part.ratio, 1 / max(1, len(part.ratio))) for part in nodes]
-    )
+    counts = [len(part.ratio) for part in nodes]
+
+    def of_nodes(values: list[Tensor]) -> Tensor:
+        """Values of fields, ``(1, ...)``, for each of their nodes."""
+        return torch.cat(values).repeat_interleave(torch.tensor(counts), dim=0)
+
+    of_noise = of_nodes([hat_weights(part.noise, noise) for part in nodes])
+    of_misfit = of_nodes([hat_weights(part.misfit, misfit) for part in nodes])
+    of_ratio = hat_weights(torch.cat([part.ratio for part in nodes]), ratio)
+    of_field = of_nodes([torch.tensor([1 / max(1, count)]) for count in counts])
     error = torch.cat([part.error for part in nodes], dim=-1)  # (2, 2, n)
-    factors = torch.full((2, len(_NOISE), len(_RATIO)), torch.nan)
-    for i in range(len(_NOISE)):
+    factors = torch.full((2, len(_NOISE), len(_MISFIT), len(_RATIO)), torch.nan)
+    for i, u in np.ndindex(len(_NOISE), len(_MISFIT)):
+        near = of_field * of_noise[:, i] * of_misfit[:, u]
         for j in range(len(_RATIO)):
-            weight = of_field * of_noise[:, i] * of_ratio[:, j]
+            weight = near * of_ratio[:, j]
             used = weight > 0
             if int(used.sum()) < _MIN_NODES:
                 continue
             both = weight[used].repeat(2)
             for level, share in enumerate(_SHARES):
-                factors[level, i, j] = _quantile(
+                factors[level, i, u, j] = _quantile(
                     error[level][:, used].flatten(), both, share
                 )
-    return Calibration(*knots, _filled(factors))
+    return Calibration(noise, misfit, ratio, _filled(factors))
 
 
 def _quantile(values: Tensor, weights: Tensor, share: float) -> Tensor:
@@ -233,12 +257,18 @@ def _quantile(values: Tensor, weights: Tensor, share: float) -> Tensor:
 
 
 def _filled(factors: Tensor) -> Tensor:
-    """Replace factors without data by those of the nearest ratio that has them."""
+    """Replace factors without data by the nearest ones that have them.
+
+    Those of another ratio are nearer than those of another misfit, and these nearer
+    than those of another noise.
+    """
+    import torch
+
     filled = factors.clone()
-    known = ~factors[0].isnan()
-    for i, row in enumerate(known):
-        places = row.nonzero()[:, 0]
-        for j in (~row).nonzero()[:, 0].tolist():
-            nearest = places[(places - j).abs().argmin()]
-            filled[:, i, j] = factors[:, i, nearest]
+    is_known = ~factors[0].isnan()
+    known = is_known.nonzero()
+    far = torch.tensor([100, 10, 1])
+    for place in (~is_known).nonzero():
+        nearest = known[((known - place).abs() * far).sum(dim=1).argmin()]
+        filled[:, *place.tolist()] = factors[:, *nearest.tolist()]
     return filled

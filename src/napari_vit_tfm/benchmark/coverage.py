@@ -115,6 +115,7 @@ def coverage_of_kinds(
     n_fields: int,
     seed: int,
     shape: tuple[int, int] = (104, 104),
+    misfit: str = "",
     on_result: Callable[[str, str], None] | None = None,
 ) -> dict[str, dict[Cell, Coverage]]:
     """Measure the intervals of methods on held-out fields.
@@ -129,6 +130,8 @@ def coverage_of_kinds(
         Number of fields of each kind, seed of the fields and of the noise.
     shape : tuple of int, keyword-only
         Rows and columns of a field.
+    misfit : str, keyword-only
+        Name in `held_out.MISFITS`, for fields that do not fit the model of the gel.
     on_result : callable, keyword-only, optional
         Called with a kind and a noise level before the methods run on them.
 
@@ -140,11 +143,12 @@ def coverage_of_kinds(
     import torch
 
     from napari_vit_tfm.models.intervals import halfwidths
+    from napari_vit_tfm.models.solved import Solved
     from napari_vit_tfm.models.tensors import to_stack, to_tensor
 
     found: dict[str, dict[Cell, Coverage]] = {name: {} for name in methods}
     for kind in kinds:
-        clean, truth = simulate(kind, n_fields, seed=seed, shape=shape)
+        clean, truth = simulate(kind, n_fields, seed=seed, shape=shape, misfit=misfit)
         for noise in noises:
             if on_result is not None:
                 on_result(kind, noise)
@@ -152,7 +156,7 @@ def coverage_of_kinds(
             for name, method in methods.items():
                 with torch.inference_mode():
                     traction = method.traction(fields)
-                    widths = halfwidths(method, fields, traction).numpy()
+                    widths = halfwidths(method, Solved.of(fields, traction)).numpy()
                 fields_of = zip(to_stack(traction), truth, widths, strict=True)
                 found[name][kind, noise] = Coverage.mean(
                     [

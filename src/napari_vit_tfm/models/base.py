@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from napari_vit_tfm.models.layers import TokenisedField
-    from napari_vit_tfm.physics.spectrum import Noise
+    from napari_vit_tfm.models.solved import Solved
 
 
 class ReconstructionMethod(ABC):
@@ -114,19 +114,13 @@ class ReconstructionMethod(ABC):
         """Name of the calibration of its intervals; empty if it tells none."""
         return ""
 
-    def halfwidths(
-        self, displacement: Tensor, traction: Tensor, noise: Noise
-    ) -> Tensor:
+    def halfwidths(self, solved: Solved) -> Tensor:
         """Half-widths of the intervals of tractions, before their calibration.
 
         Parameters
         ----------
-        displacement : tensor of shape (N, 2, H, W)
-            Displacements ``u / L``.
-        traction : tensor of shape (N, 2, H, W)
-            Tractions ``t / E`` that this method has computed from them.
-        noise : Noise
-            The noise of the displacements, of shape (N,).
+        solved : Solved
+            N displacements with the tractions that this method has computed from them.
 
         Returns
         -------

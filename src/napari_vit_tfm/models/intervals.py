@@ -3,9 +3,9 @@
 The half-widths that a method tells (`ReconstructionMethod.halfwidths`) leave out errors
 that it does not know. They are multiplied by factors that were measured on simulated
 fields, of kinds that no method was made with: split-conformal prediction [1]_ in groups
-of fields with similar noise and nodes with similar tractions. The groups are told from
-the result, never from the truth. A bundled file holds the factors of the bundled
-network and of the classical methods.
+of fields with similar noise and a similar unexplained share, and of nodes with similar
+tractions. The groups are told from the result, never from the truth. A bundled file
+holds the factors of the bundled network and of the classical methods.
 
 References
 ----------
@@ -32,17 +32,16 @@ from napari_vit_tfm.config import BUNDLED_MODEL
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig
-from napari_vit_tfm.physics.spectrum import Noise, estimate_noise
+from napari_vit_tfm.models.solved import Solved
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models.base import ReconstructionMethod
 
-_FORMAT = "napari-vit-tfm intervals 1"
+_FORMAT = "napari-vit-tfm intervals 2"
 
-_PARTS = ("noise", "ratio", "factors")
+_PARTS = ("noise", "misfit", "ratio", "factors")
 """What a calibration consists of."""
 
-_LEAST_NOISE = 1e-4
 _LEAST_RATIO = 1e-3
 
 LEVELS = (0.68, 0.95)
@@ -51,7 +50,7 @@ LEVELS = (0.68, 0.95)
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Factors of a method's half-widths, by noise and by traction.
+    """Factors of a method's half-widths, by noise, misfit and traction.
 
     They are interpolated between the entries of the table, and constant beyond them.
 
@@ -59,26 +58,28 @@ class Calibration:
     ----------
     noise : tensor of shape (K,)
         Logarithms of the estimated noise relative to the displacement, increasing.
+    misfit : tensor of shape (U,)
+        Logarithms of what the tractions leave unexplained beyond the noise, relative to
+        the displacement, increasing.
     ratio : tensor of shape (M,)
         Logarithms of the traction's magnitude relative to the method's 95% half-width,
         increasing: from no traction to a strong one.
-    factors : tensor of shape (2, K, M)
+    factors : tensor of shape (2, K, U, M)
         Factors of the 68% and of the 95% half-width.
     """
 
     noise: Tensor
+    misfit: Tensor
     ratio: Tensor
     factors: Tensor
 
-    def apply(self, noise: Tensor, traction: Tensor, halfwidths: Tensor) -> Tensor:
+    def apply(self, solved: Solved, halfwidths: Tensor) -> Tensor:
         """Multiply half-widths by their factors.
 
         Parameters
         ----------
-        noise : tensor of shape (N,)
-            Noise of the displacements; see `relative_noise`.
-        traction : tensor of shape (N, 2, H, W)
-            Tractions ``t / E``.
+        solved : Solved
+            N displacements with their tractions.
         halfwidths : tensor of shape (N, 2, 2, H, W)
             Those of the method, by level and component.
 
@@ -86,32 +87,15 @@ class Calibration:
         -------
         tensor of shape (N, 2, 2, H, W)
         """
-        of_noise = hat_weights(noise, self.noise)  # (N, K)
+        of_noise = hat_weights(solved.relative_noise(), self.noise)  # (N, K)
+        of_misfit = hat_weights(solved.relative_misfit(), self.misfit)  # (N, U)
         of_ratio = hat_weights(
-            relative_magnitude(traction, halfwidths), self.ratio
+            relative_magnitude(solved.traction, halfwidths), self.ratio
         )  # (N, H, W, M)
-        logarithms = self.factors.to(traction).log()
-        of_field = torch.einsum("nk,lkm->nlm", of_noise, logarithms)
+        logarithms = self.factors.to(solved.traction).log()
+        of_field = torch.einsum("nk,nu,lkum->nlm", of_noise, of_misfit, logarithms)
         factor = torch.einsum("nhwm,nlm->nlhw", of_ratio, of_field)
         return halfwidths * factor.exp()[:, :, None]
-
-
-def noise_of(displacement: Tensor) -> Noise:
-    """Estimated noise of displacements ``(N, 2, H, W)``, in their unit."""
-    about_mean = displacement - displacement.mean(dim=(2, 3), keepdim=True)
-    return estimate_noise(*about_mean.unbind(dim=1))
-
-
-def relative_noise(displacement: Tensor, noise: Noise) -> Tensor:
-    """Logarithm of the noise relative to the displacement, ``(N,)``.
-
-    It is at least that of a ten-thousandth.
-    """
-    about_mean = displacement - displacement.mean(dim=(2, 3), keepdim=True)
-    rms = about_mean.square().mean(dim=(1, 2, 3)).sqrt()
-    relative = noise.standard_deviation() / torch.where(rms > 0, rms, 1.0)
-    logarithm: Tensor = relative.clamp_min(_LEAST_NOISE).log()
-    return logarithm
 
 
 def relative_magnitude(traction: Tensor, halfwidths: Tensor) -> Tensor:
@@ -268,19 +252,15 @@ def has_intervals(method: ReconstructionMethod) -> bool:
     return method.calibration in bundled_calibrations()
 
 
-def halfwidths(
-    method: ReconstructionMethod, displacement: Tensor, traction: Tensor
-) -> Tensor:
+def halfwidths(method: ReconstructionMethod, solved: Solved) -> Tensor:
     """Half-widths of the central 68% and 95% intervals of each component.
 
     Parameters
     ----------
     method : ReconstructionMethod
         A method that `has_intervals`.
-    displacement : tensor of shape (N, 2, H, W)
-        Displacements ``u / L``.
-    traction : tensor of shape (N, 2, H, W)
-        Tractions ``t / E`` that the method has computed from them.
+    solved : Solved
+        N displacements with the tractions that the method has computed from them.
 
     Returns
     -------
@@ -292,6 +272,7 @@ def halfwidths(
     >>> import torch
     >>> from napari_vit_tfm.models import load
     >>> from napari_vit_tfm.models.intervals import halfwidths
+    >>> from napari_vit_tfm.models.solved import Solved
     >>> from napari_vit_tfm.models.tensors import to_tensor
     >>> from napari_vit_tfm.synthesis import synthesise
     >>> made = synthesise(1, seed=0, shape=(48, 64))
@@ -299,12 +280,10 @@ def halfwidths(
     >>> method = load("vit")
     >>> with torch.inference_mode():
     ...     traction = method.traction(displacement)
-    ...     narrow, wide = halfwidths(method, displacement, traction)[0]
+    ...     narrow, wide = halfwidths(method, Solved.of(displacement, traction))[0]
     >>> held = (traction - truth)[0].abs() < wide
     >>> bool(held[truth[0] != 0].float().mean() > 0.8)
     True
     """
     calibration = bundled_calibrations()[method.calibration]
-    noise = noise_of(displacement)
-    own = method.halfwidths(displacement, traction, noise)
-    return calibration.apply(relative_noise(displacement, noise), traction, own)
+    return calibration.apply(solved, method.halfwidths(solved))

@@ -22,9 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vit_tfm.models.physics_vit import Head, ResidualConvolution
+from napari_vit_tfm.models.solved import Solved, rms
 from napari_vit_tfm.physics.halfspace import FloatArray, scaled_modes
-from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
 
 _HALF = 2
@@ -88,17 +87,13 @@ class ScaleHead(nn.Module):
         # The faster order of axes on CPUs.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, displacement: Tensor, traction: Tensor, noise: Noise) -> Tensor:
+    def forward(self, solved: Solved) -> Tensor:
         """Half-widths of the central 68% and 95% intervals of each component.
 
         Parameters
         ----------
-        displacement : tensor of shape (N, 2, H, W)
-            ``u / L``, components ``(x, y)``.
-        traction : tensor of shape (N, 2, H, W)
-            Tractions ``t / E`` that were computed from it.
-        noise : Noise
-            Noise of the displacement, of shape (N,).
+        solved : Solved
+            N fields with their tractions.
 
         Returns
         -------
@@ -106,8 +101,8 @@ class ScaleHead(nn.Module):
             For each field, the levels 68% and 95%, and the components. They are
             proportional to the displacement; zero for a field without displacement.
         """
-        amplitude, maps = inputs_of(displacement, traction, noise)
-        height, width = displacement.shape[-2:]
+        amplitude, maps = inputs_of(solved)
+        height, width = solved.traction.shape[-2:]
         logarithms = self.logarithms(maps)[..., :height, :width]
         return amplitude[:, None] * logarithms.exp()
 
@@ -129,19 +124,13 @@ class ScaleHead(nn.Module):
         return torch.stack([narrow, wide], dim=1)
 
 
-def inputs_of(
-    displacement: Tensor, traction: Tensor, noise: Noise
-) -> tuple[Tensor, Tensor]:
+def inputs_of(solved: Solved) -> tuple[Tensor, Tensor]:
     """What the head sees of displacements and tractions.
 
     Parameters
     ----------
-    displacement : tensor of shape (N, 2, H, W)
-        ``u / L``.
-    traction : tensor of shape (N, 2, H, W)
-        Tractions ``t / E``.
-    noise : Noise
-        Noise of the displacement, of shape (N,).
+    solved : Solved
+        N fields with their tractions.
 
     Returns
     -------
@@ -150,22 +139,22 @@ def inputs_of(
     maps : tensor of shape (N, 19, 2 h, 2 w)
         Padded with zeros to an even number of rows and columns.
     """
-    steps = displacement * (displacement.shape[-1] - 1)
-    steps = steps - steps.mean(dim=(2, 3), keepdim=True)
-    amplitude = _rms(steps)
+    per_side = solved.displacement.shape[-1] - 1
+    amplitude = _rms(solved.displacement) * per_side
     safe = torch.where(amplitude > 0, amplitude, 1.0)
-    steps, scaled = steps / safe, traction / safe
-    residual = steps - torch.stack(raster_displacement(*scaled.unbind(dim=1)), dim=1)
-    residual = residual - residual.mean(dim=(2, 3), keepdim=True)
+    steps, residual = (
+        part * (per_side / safe) for part in (solved.displacement, solved.residual)
+    )
+    scaled = solved.traction / safe
     of_residual, of_steps = _tikhonov(torch.stack([residual, steps])) / _SCALE
     scaled = scaled / _SCALE
     spread = of_steps - scaled
-    strength = noise.standard_deviation() * (displacement.shape[-1] - 1)
+    strength = solved.noise.standard_deviation() * per_side
     left = _rms(residual).clamp_min(_FLOOR)
     constants = torch.cat(
         [
             (strength[:, None, None, None] / safe).clamp_min(_FLOOR).log() / 4,
-            noise.length[:, None, None, None],
+            solved.noise.length[:, None, None, None],
             left.log() / 4,
             _rms(scaled).clamp_min(_LEAST).log() / 4,
         ],
@@ -192,7 +181,7 @@ def inputs_of(
 
 def _rms(vectors: Tensor) -> Tensor:
     """Root mean square of the components of each field, ``(N, 1, 1, 1)``."""
-    return vectors.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return rms(vectors)[:, None, None, None]
 
 
 def _tikhonov(both: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from napari_vit_tfm.provenance import file_sha256
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models.scale_head import ScaleHead
-    from napari_vit_tfm.physics.spectrum import Noise
+    from napari_vit_tfm.models.solved import Solved
 
 _FORMAT = "napari-vit-tfm physics ViT 4"
 
@@ -53,13 +53,11 @@ class PhysicsViTMethod(NetworkMethod):
         """Name of the calibration of its intervals; empty without a scale head."""
         return "" if self.scale_head is None else calibration_name(self.n_views)
 
-    def halfwidths(
-        self, displacement: Tensor, traction: Tensor, noise: Noise
-    ) -> Tensor:
+    def halfwidths(self, solved: Solved) -> Tensor:
         """Half-widths of the intervals before their calibration, by the scale head."""
         if self.scale_head is None:
-            return super().halfwidths(displacement, traction, noise)
-        found: Tensor = self.scale_head(displacement, traction, noise)
+            return super().halfwidths(solved)
+        found: Tensor = self.scale_head(solved)
         return found
 
     def traction(self, displacement: Tensor) -> Tensor:

@@ -211,6 +211,10 @@ class Noise:
         # Squared, because the Gaussian acts along both axes.
         return xp.sqrt(self.variance) * kept
 
+    def __getitem__(self, place: Any) -> Noise:
+        """The noise of some of the fields."""
+        return Noise(self.variance[place], self.length[place], self.is_known[place])
+
     def as_white(self) -> Noise:
         """White noise whose second differences are as large as those of this noise."""
         xp = array_namespace(self.variance)

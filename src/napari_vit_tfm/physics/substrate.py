@@ -51,6 +51,11 @@ class Substrate:
     def __post_init__(self) -> None:
         object.__setattr__(self, "gel", self.gel.filled_from(REFERENCE_GEL))
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether it responds as the reference gel."""
+        return replace(self.gel, young_pa=None) == REFERENCE_GEL
+
     def response(self, *, spacing_um: float | None = None) -> Response:
         """Displacement of this gel per traction ``t / E``, at each wave number.
 
@@ -118,7 +123,7 @@ class Substrate:
         from those of FTTC after the conversion, in either direction, for gels as
         thin as five grid steps.
         """
-        if replace(self.gel, young_pa=None) == REFERENCE_GEL:
+        if self.is_reference:
             return displacement
         response = self.response(spacing_um=spacing_um)
 

@@ -15,6 +15,7 @@ from napari_vit_tfm.synthesis.discs import DiscDistribution, Discs
 from napari_vit_tfm.synthesis.fibres import FibreDistribution
 from napari_vit_tfm.synthesis.fields import Distribution, ForcePattern, SyntheticStack
 from napari_vit_tfm.synthesis.force_patches import ForcePatches
+from napari_vit_tfm.synthesis.misfit import MisfitDistribution, add_misfit
 from napari_vit_tfm.synthesis.noise import (
     NoiseDistribution,
     NoiseParameters,
@@ -40,12 +41,14 @@ __all__ = [
     "ForcePattern",
     "FrontDistribution",
     "LayerDistribution",
+    "MisfitDistribution",
     "MixtureDistribution",
     "NoiseDistribution",
     "NoiseParameters",
     "PadDistribution",
     "SpotDistribution",
     "SyntheticStack",
+    "add_misfit",
     "add_noise",
     "contracting_cell",
     "correlated",

@@ -88,7 +88,12 @@ def assess(
     records = {"explained": found.explained, **noise_records(steps, estimated)}
     if judges(method.sha256):
         records |= familiarity_records(
-            list(map(familiarity, steps, traction, found.model))
+            [
+                familiarity(*frame, noise=estimated[number])
+                for number, frame in enumerate(
+                    zip(steps, traction, found.model, strict=True)
+                )
+            ]
         )
     if config.residual:
         noise = clear_noise(estimated, displacement.grid_shape)
@@ -105,7 +110,13 @@ def assess(
         companions["residual"] = found.residual * own_unit
     if config.uncertainty and not reason_without(method):
         narrow, wide = traction_intervals(
-            steps, traction, substrate, spacing_um=spacing_um, method=method
+            steps,
+            traction,
+            substrate,
+            spacing_um=spacing_um,
+            method=method,
+            noise=estimated,
+            model=found.model,
         )
         companions |= {"halfwidth_68": narrow, "halfwidth_95": wide}
     return Assessment(companions, records)

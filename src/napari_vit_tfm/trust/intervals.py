@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.fields import without_drift
 from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.physics.spectrum import Noise
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -23,6 +24,8 @@ def traction_intervals(
     *,
     spacing_um: float | None = None,
     method: ReconstructionMethod,
+    noise: Noise | None = None,
+    model: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Half-widths of the central 68% and 95% intervals of each component.
 
@@ -41,6 +44,12 @@ def traction_intervals(
         Distance between neighbouring vectors; required for a gel of finite thickness.
     method : ReconstructionMethod, keyword-only
         The method.
+    noise : Noise, keyword-only, optional
+        Noise of each frame, in grid steps, of shape (T,); estimated by default.
+    model : array of shape (T, H, W, 2), keyword-only, optional
+        Displacement that the tractions cause on this gel, in grid steps; computed by
+        default. On another gel than the reference gel, noise and model are computed
+        for the displacement on the reference gel instead.
 
     Returns
     -------
@@ -69,18 +78,40 @@ def traction_intervals(
 
     from napari_vit_tfm.models.intervals import halfwidths
     from napari_vit_tfm.models.precision import full_float32
+    from napari_vit_tfm.models.solved import Solved
     from napari_vit_tfm.models.tensors import to_tensor
 
     substrate = substrate or Substrate()
     reference = substrate.to_reference(without_drift(steps), spacing_um=spacing_um)
-    displacement = to_tensor(reference / np.float32(steps.shape[2] - 1))
+    per_side = np.float32(steps.shape[2] - 1)
+    displacement = to_tensor(reference / per_side)
+    if not substrate.is_reference:
+        noise = model = None
     found = np.empty((2, *traction.shape), dtype=np.float32)
     with torch.inference_mode(), full_float32():
         # Frame by frame, so that large fields do not need much memory.
         for number, frame in enumerate(to_tensor(traction)):
-            own = halfwidths(method, displacement[number, None], frame[None])
+            one = slice(number, number + 1)
+            solved = Solved.of(
+                displacement[one],
+                frame[None],
+                noise=None if noise is None else _scaled(noise[one], per_side),
+                model=None if model is None else to_tensor(model[one] / per_side),
+            )
+            own = halfwidths(method, solved)
             found[:, number] = np.moveaxis(own[0].numpy(), 1, -1)
     return found[0], found[1]
+
+
+def _scaled(noise: Noise, per_side: np.float32) -> Noise:
+    """Noise in field widths, as tensors, from that in grid steps."""
+    import torch
+
+    return Noise(
+        torch.as_tensor(noise.variance / per_side**2, dtype=torch.float32),
+        torch.as_tensor(noise.length, dtype=torch.float32),
+        torch.as_tensor(noise.is_known),
+    )
 
 
 def reason_without(method: ReconstructionMethod) -> str:

@@ -5,7 +5,8 @@ tractions nor for the displacements.
 """
 
 from napari_vit_tfm.benchmark.held_out.kinds import KINDS
+from napari_vit_tfm.benchmark.held_out.misfit import MISFITS
 from napari_vit_tfm.benchmark.held_out.noise import NOISES, with_noise
 from napari_vit_tfm.benchmark.held_out.simulate import simulate
 
-__all__ = ["KINDS", "NOISES", "simulate", "with_noise"]
+__all__ = ["KINDS", "MISFITS", "NOISES", "simulate", "with_noise"]

@@ -21,6 +21,7 @@ from scipy.special import itj0y0, jv
 from napari_vit_tfm.config import REFERENCE_POISSON
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 
 FINER = 4
 """Number of canvas points per grid step."""
@@ -105,9 +106,15 @@ class Traction:
         squares = cells.reshape(2, height, FINER, width, FINER)
         return np.asarray(squares.mean(axis=(2, 4)))
 
-    def displacement(self) -> FloatArray:
-        """Displacement at the nodes in grid steps, ``(2, H, W)``."""
-        response = half_space(self.canvas)
+    def displacement(self, response: Response | None = None) -> FloatArray:
+        """Displacement at the nodes in grid steps, ``(2, H, W)``.
+
+        Parameters
+        ----------
+        response : Response, optional
+            Response of the gel on this canvas; by default that of the half-space.
+        """
+        response = response or half_space(self.canvas)
         rows, columns = response.padded
         hat = fft.rfft(self.fine, n=columns, axis=2)
         hat = fft.fft(hat, n=rows, axis=1, overwrite_x=True)
@@ -149,13 +156,15 @@ class Response:
 
 
 @lru_cache(maxsize=4)
-def half_space(canvas: Canvas) -> Response:
+def half_space(canvas: Canvas, reach: float = np.inf) -> Response:
     """Response of the half-space, cut off beyond the largest distance on a canvas.
 
     Parameters
     ----------
     canvas : Canvas
         Canvas of the tractions and nodes.
+    reach : float, optional
+        Shorter distance at which the response is cut off, in grid steps.
 
     Notes
     -----
@@ -165,15 +174,9 @@ def half_space(canvas: Canvas) -> Response:
     Fourier transforms by the integrals of the Bessel functions ``J_0`` and ``J_2``
     from 0 to ``k R``.
     """
-    reach = [n - 1 + canvas.margin for n in canvas.shape]
-    cut_off = hypot(*reach) + _CLEARANCE
-    padded = [
-        FINER * fft.next_fast_len(ceil(cut_off + far + _CLEARANCE)) for far in reach
-    ]
-    rows, columns = padded
-    k_y = 2 * np.pi * fft.fftfreq(rows, 1 / FINER)[:, None]
-    k_x = 2 * np.pi * fft.rfftfreq(columns, 1 / FINER)[None, :]
-    k = np.hypot(k_x, k_y)
+    largest, padded = _room(canvas)
+    cut_off = min(largest, reach)
+    k_x, k_y, k = _wave_numbers(padded)
     integral_0 = itj0y0(k * cut_off)[0]
     integral_2 = integral_0 - 2 * jv(1, k * cut_off)
     k[0, 0] = 1.0
@@ -185,8 +188,59 @@ def half_space(canvas: Canvas) -> Response:
     directional = -amplitude * REFERENCE_POISSON / 2 * integral_2
     cosine, sine = (k_x**2 - k_y**2) / k**2, 2 * k_x * k_y / k**2
     return Response(
-        padded=(rows, columns),
+        padded=padded,
         xx=(isotropic + directional * cosine).astype(np.float32),
         xy=(directional * sine).astype(np.float32),
         yy=(isotropic - directional * cosine).astype(np.float32),
     )
+
+
+@lru_cache(maxsize=4)
+def layer(canvas: Canvas, thickness: float) -> Response:
+    """Response of a gel on a rigid base.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Canvas of the tractions and nodes.
+    thickness : float
+        Thickness in grid steps. It is much smaller than the canvas, so that the layer
+        does not move at the distance of the periodic images.
+
+    Notes
+    -----
+    The closed form of Merkel et al., Biophys. J. 93, 3314 (2007), for the tangential
+    displacement of the surface by tangential tractions.
+    """
+    _, padded = _room(canvas)
+    k_x, k_y, k = _wave_numbers(padded)
+    k[0, 0] = 1e-6
+    nu, q = REFERENCE_POISSON, np.minimum(k * thickness, 50.0)
+    across = 2 * (1 + nu) / k * np.tanh(q)
+    numerator = (3 - 4 * nu) * np.sinh(2 * q) + 2 * q
+    denominator = (3 - 4 * nu) * np.cosh(2 * q) + 2 * q**2 + 5 - 12 * nu + 8 * nu**2
+    along = 2 * (1 - nu**2) / k * numerator / denominator
+    difference = (along - across) / k**2
+    return Response(
+        padded=padded,
+        xx=(across + difference * k_x**2).astype(np.float32),
+        xy=(difference * k_x * k_y).astype(np.float32),
+        yy=(across + difference * k_y**2).astype(np.float32),
+    )
+
+
+def _room(canvas: Canvas) -> tuple[float, tuple[int, int]]:
+    """Largest distance on a canvas, and the rows and columns of the padded canvas."""
+    far = [n - 1 + canvas.margin for n in canvas.shape]
+    largest = hypot(*far) + _CLEARANCE
+    rows, columns = (
+        FINER * fft.next_fast_len(ceil(largest + n + _CLEARANCE)) for n in far
+    )
+    return largest, (rows, columns)
+
+
+def _wave_numbers(padded: tuple[int, int]) -> tuple[Float64Array, ...]:
+    """Components of the wave vectors, and their norms, in radians per grid step."""
+    k_y = 2 * np.pi * fft.fftfreq(padded[0], 1 / FINER)[:, None]
+    k_x = 2 * np.pi * fft.rfftfreq(padded[1], 1 / FINER)[None, :]
+    return k_x, k_y, np.hypot(k_x, k_y)

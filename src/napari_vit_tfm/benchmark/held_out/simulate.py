@@ -8,12 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.benchmark.held_out.kinds import KINDS
+from napari_vit_tfm.benchmark.held_out.misfit import MISFITS
 
 FloatArray = npt.NDArray[np.float32]
 
 
 def simulate(
-    kind: str, n: int, *, seed: int, shape: tuple[int, int] = (104, 104)
+    kind: str,
+    n: int,
+    *,
+    seed: int,
+    shape: tuple[int, int] = (104, 104),
+    misfit: str = "",
 ) -> tuple[FloatArray, FloatArray]:
     """Draw held-out fields of one kind.
 
@@ -27,6 +33,8 @@ def simulate(
         Random seed.
     shape : tuple of int, keyword-only
         Rows and columns.
+    misfit : str, keyword-only
+        Name in `MISFITS`, for displacements that do not fit the model of the gel.
 
     Returns
     -------
@@ -51,7 +59,8 @@ def simulate(
     for i in range(n):
         rng = np.random.default_rng([seed, crc32(kind.encode()), i])
         drawn = KINDS[kind](rng, shape)
-        steps = np.moveaxis(drawn.displacement(), 0, -1)
+        made = MISFITS[misfit](drawn, rng) if misfit else drawn.displacement()
+        steps = np.moveaxis(made, 0, -1)
         displacement[i] = steps / np.float32(shape[1] - 1)
         traction[i] = np.moveaxis(drawn.at_nodes(), 0, -1)
     return displacement, traction

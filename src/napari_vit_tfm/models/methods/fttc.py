@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from napari_vit_tfm.models.solved import Solved
     from napari_vit_tfm.physics.halfspace import FloatArray, Gains
-    from napari_vit_tfm.physics.spectrum import Noise
 
 _NORMAL = (0.994458, 1.959964)
 """Half-widths of the central 68% and 95% intervals of a standard normal variable."""
@@ -79,16 +79,14 @@ class _FourierMethod(ReconstructionMethod):
         """Name of the calibration; empty if a user has chosen the regularisation."""
         return type(self).name if self.estimates_noise else ""
 
-    def halfwidths(
-        self, displacement: Tensor, traction: Tensor, noise: Noise
-    ) -> Tensor:
+    def halfwidths(self, solved: Solved) -> Tensor:
         """Half-widths of the posterior that the filter implies; equal at all nodes."""
         import torch
 
-        fields = _in_grid_steps(displacement).numpy()
-        in_steps = (displacement.shape[-1] - 1) ** 2
-        variances = noise.variance.double().cpu().numpy() * in_steps
-        lengths = noise.length.double().cpu().numpy()
+        fields = _in_grid_steps(solved.displacement).numpy()
+        in_steps = (fields.shape[-1] - 1) ** 2
+        variances = solved.noise.variance.double().cpu().numpy() * in_steps
+        lengths = solved.noise.length.double().cpu().numpy()
         deviations = np.array(
             [
                 self._deviation(field, variance, length)
@@ -98,8 +96,8 @@ class _FourierMethod(ReconstructionMethod):
             ]
         )  # (N, 2)
         both = np.multiply.outer(_NORMAL, deviations).swapaxes(0, 1)  # (N, 2, 2)
-        maps = torch.from_numpy(both).to(traction)[..., None, None]
-        return maps.expand(-1, -1, -1, *traction.shape[-2:])
+        maps = torch.from_numpy(both).to(solved.traction)[..., None, None]
+        return maps.expand(-1, -1, -1, *solved.traction.shape[-2:])
 
     def _deviation(
         self, field: FloatArray, variance: FloatArray, length: FloatArray
