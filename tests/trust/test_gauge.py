@@ -19,6 +19,7 @@ from napari_vit_tfm.trust.gauge import (
     familiarity,
     judges,
 )
+from napari_vit_tfm.trust.whitening import estimated_noise
 
 SIDE = 64
 CONFIG = ReconstructionConfig(device="cpu")
@@ -101,6 +102,18 @@ def test_amplitude_does_not_matter() -> None:
     model = surface_displacement(traction)
     one, other = (features_of(c * steps, c * traction, c * model) for c in (1.0, 1e-3))
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_known_noise_is_as_good_as_an_estimate() -> None:
+    steps = field("cells")
+    traction = np.random.default_rng(0).normal(size=steps.shape)
+    noise = estimated_noise(steps[None])[0]
+    np.testing.assert_allclose(
+        features_of(steps, traction, surface_displacement(traction), noise),
+        features_of(steps, traction, surface_displacement(traction)),
+        rtol=1e-6,
+        atol=1e-6,
+    )
 
 
 def test_features_have_names() -> None:
