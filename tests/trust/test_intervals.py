@@ -16,7 +16,9 @@ from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.weights import save_network
 from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.synthesis import synthesise
+from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.intervals import traction_intervals
+from napari_vit_tfm.trust.whitening import estimated_noise
 
 CONFIG = ReconstructionConfig(device="cpu", uncertainty=True)
 
@@ -94,6 +96,27 @@ def test_a_thin_layer_s_tractions_are_judged_as_on_the_reference_gel() -> None:
             )[1].mean()
         )
     assert 0.4 < widths[1] / widths[0] < 2.5
+
+
+@pytest.mark.parametrize("model", ["vit", "bayesian-fttc"])
+@pytest.mark.parametrize("poisson", [0.49, 0.3])
+def test_known_noise_and_model_are_as_good_as_computed_ones(
+    displacement: DisplacementStack, model: str, poisson: float
+) -> None:
+    steps = displacement.in_grid_steps()
+    traction = synthesise(2, seed=0, shape=(48, 64)).traction
+    substrate = Substrate(Gel(poisson=poisson))
+    method = load(model)
+    computed = traction_intervals(steps, traction, substrate, method=method)
+    given = traction_intervals(
+        steps,
+        traction,
+        substrate,
+        method=method,
+        noise=estimated_noise(steps),
+        model=forward_consistency(steps, traction, substrate).model,
+    )
+    np.testing.assert_allclose(given, computed, rtol=0.01)
 
 
 def test_the_smallest_grid(displacement: DisplacementStack) -> None:
