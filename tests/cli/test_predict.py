@@ -595,7 +595,14 @@ def test_formats_for_tractions_only(
     assert told.endswith("expected one of .h5, .hdf5, .npz")
 
 
-FILM_FRAMES = 160
+FILM_FRAMES = 80
+
+RUN = """
+import runpy, signal
+# A process that a shell has started in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("napari_vit_tfm", run_name="__main__", alter_sys=True)
+"""
 
 
 @pytest.fixture
@@ -616,7 +623,7 @@ def stopped(arguments: tuple[object, ...], partial: Path, by: signal.Signals) ->
 
     before = n_frames()
     process = subprocess.Popen(
-        [sys.executable, "-m", "napari_vit_tfm", *map(str, arguments)],
+        [sys.executable, "-c", RUN, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
