@@ -96,10 +96,15 @@ class TableOptions:
         from napari_vit_tfm.quantities.tables import check_table
 
         if table is None:
-            given = (self.mask, self.config.region, *self.further)
-            if any(value is not None for value in given):
+            given = (self.mask, *self.further)
+            configured = (self.config, self.control_config)
+            if any(value is not None for value in given) or configured != (
+                QuantitiesConfig(),
+                ControlConfig(),
+            ):
                 raise ConfigError(
-                    "--mask, --region, --adhesions, --changes and --control-table "
+                    "--mask, --region, --dilate, --controls, --young-error, "
+                    "--adhesions, --changes, --control-table and --control-runs "
                     "belong to the table of quantities: add --quantities TABLE.csv"
                 )
             return

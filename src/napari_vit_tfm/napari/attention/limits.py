@@ -37,7 +37,7 @@ from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
 from napari_vit_tfm.napari.errors import report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.drawing import show_colorbar
-from napari_vit_tfm.napari.layers.metadata import is_overlay
+from napari_vit_tfm.napari.layers.metadata import is_same_overlay
 from napari_vit_tfm.napari.layers.placing import plane_geometry_of
 from napari_vit_tfm.napari.layers.reading import source_files
 from napari_vit_tfm.napari.layers.registry import description_of
@@ -199,7 +199,8 @@ class LimitsSection(QWidget):
         gel = replace(self._shown.gel, young_pa=None)
         kept = self._kept.get((frame, gel))
         return LimitsRequest(
-            frame, gel, config, patch, prepared, {} if kept is None else kept
+            *(frame, gel, config, patch, prepared, {} if kept is None else kept),
+            young_pa=self._shown.gel.young_pa,
         )
 
     # Results
@@ -210,7 +211,8 @@ class LimitsSection(QWidget):
             return
         self._found.put(request, found, owner=source)
         if request.patch is None and source in self._layers:
-            self._draw_on(source, request, self._with_young(found))
+            # What is inspected now may be another field, on another gel.
+            self._draw_on(source, request, _with_young(found, request.young_pa))
         self._update()
 
     def _on_error(self, request: LimitsRequest, error: Exception) -> None:
@@ -221,11 +223,9 @@ class LimitsSection(QWidget):
         """Limits that have been computed for a patch, or as a map."""
         request = self._request(patch)
         found = None if request is None else self._found.get(request)
-        return None if found is None else self._with_young(found)
-
-    def _with_young(self, found: DetectionMap) -> DetectionMap:
-        young_pa = self._shown.gel.young_pa
-        return replace(found, gel=replace(found.gel, young_pa=young_pa))
+        if request is None or found is None:
+            return None
+        return _with_young(found, request.young_pa)
 
     # What is shown
 
@@ -292,9 +292,7 @@ class LimitsSection(QWidget):
     ) -> None:
         image = limits_layer(found, source, request.prepared)
         selected = set(self._layers.selection)
-        for old in [
-            one for one in self._layers if is_overlay(one) and one.name == image.name
-        ]:
+        for old in [one for one in self._layers if is_same_overlay(one, image)]:
             self._layers.remove(old)
         self._layers.append(image)
         # The right corners have the bars of the field and of the attention map.
@@ -378,3 +376,8 @@ def _nearest(places: npt.NDArray[np.int_], n: int) -> npt.NDArray[np.intp]:
     """Number of the place that is nearest to each of n rows or columns."""
     distance = np.abs(np.arange(n)[:, None] - places)
     return np.asarray(distance.argmin(axis=1))
+
+
+def _with_young(found: DetectionMap, young_pa: float | None) -> DetectionMap:
+    """Limits on a gel of this Young's modulus, which multiplies the forces."""
+    return replace(found, gel=replace(found.gel, young_pa=young_pa))

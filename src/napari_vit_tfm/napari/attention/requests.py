@@ -115,6 +115,8 @@ class LimitsRequest:
         The frame. Not compared.
     kept : dict of int to array
         Reconstructions without an adhesion, as for `detection_map`. Not compared.
+    young_pa : float, optional
+        Young's modulus of the field, for a map that is drawn. Not compared.
     progress : Progress
         How far the computation has come. Not compared.
     """
@@ -125,6 +127,7 @@ class LimitsRequest:
     patch: Patch | None
     prepared: PreparedFrame = field(compare=False)
     kept: dict[int, npt.NDArray[np.float32]] = field(compare=False)
+    young_pa: float | None = field(compare=False, default=None)
     progress: Progress = field(compare=False, default_factory=Progress)
 
 

@@ -23,7 +23,7 @@ from napari_vit_tfm.napari.layers.drawing import (
     show_colorbar,
 )
 from napari_vit_tfm.napari.layers.following import follow
-from napari_vit_tfm.napari.layers.metadata import is_overlay, overlay_metadata
+from napari_vit_tfm.napari.layers.metadata import is_same_overlay, overlay_metadata
 from napari_vit_tfm.napari.layers.placing import geometry_of
 from napari_vit_tfm.napari.layers.registry import Grid, description_of
 from napari_vit_tfm.trust.certainty import (
@@ -201,8 +201,9 @@ def show_companion(
     for data, drawn, kind in style.draw(traction, name, options):
         drawn["metadata"] = overlay_metadata(description.field_id, "overlay")
         new.append(Layer.create(data, drawn, kind))
-    names = [layer.name for layer in new]
-    for old in [one for one in layers if is_overlay(one) and one.name in names]:
+    for old in [
+        one for one in layers if any(is_same_overlay(one, layer) for layer in new)
+    ]:
         layers.remove(old)
     layers.extend(new)
     for layer in new:

@@ -277,8 +277,17 @@ def is_outline_of(layer: Layer, field_id: str) -> bool:
 
 
 def is_overlay(layer: Layer) -> bool:
-    """Whether a layer is drawn over a field by the attention or quantities dock."""
+    """Whether a layer is drawn over a field by a dock."""
     return bool(layer.metadata.get(PREFIX + "part") == "overlay")
+
+
+def is_same_overlay(layer: Layer, new: Layer) -> bool:
+    """Whether a layer shows the same of the same field as a new overlay."""
+    key = PREFIX + "field_id"
+    # napari numbers layers of the same name.
+    name = re.sub(r" \[\d+\]$", "", layer.name)
+    is_same_field = layer.metadata.get(key) == new.metadata.get(key)
+    return is_overlay(layer) and is_same_field and name == new.name
 
 
 def has_plugin_metadata(layer: Layer) -> bool:

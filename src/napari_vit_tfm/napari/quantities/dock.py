@@ -478,7 +478,10 @@ class QuantitiesDock(FieldDock):
     def _show_control(self) -> None:
         """Show the control of the plotted quantity in the shown frame."""
         quantity, measured, frame = self._quantity(), self._shown, self._frame()
-        if quantity is None or measured is None or frame is None:
+        if quantity is None or measured is None:
+            return
+        if frame is None:
+            self.tabs.show_control([_NO_CONTROL_HERE])
             return
         column = quantity.column(measured.scale)
         found = measured.control_in_words(column, frame)

@@ -8,7 +8,7 @@ from napari.components import LayerList
 from napari.layers import Labels, Layer, Vectors
 
 from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.napari.layers.metadata import is_overlay
+from napari_vit_tfm.napari.layers.metadata import is_same_overlay
 from napari_vit_tfm.napari.layers.reading import FieldLayers
 from napari_vit_tfm.napari.quantities.drawing import (
     adhesion_layer,
@@ -86,7 +86,7 @@ class Overlays:
         """
         new = difference_layers(difference, fields[0].first, names)
         for old in list(self._layers):
-            if is_overlay(old) and old.name in [one.name for one in new]:
+            if any(is_same_overlay(old, one) for one in new):
                 self._layers.remove(old)
         for field in fields:
             for layer in field.layers:

@@ -186,8 +186,8 @@ class TractionDock(ModelDock):
         self.fade_uncertain = QCheckBox("Fade uncertain")
         self.fade_uncertain.setChecked(DisplayConfig().fade_uncertain)
         self.fade_uncertain.setToolTip(
-            "Let tractions fade where they are below two standard deviations, and hide "
-            "them below one. The data do not change."
+            "Let tractions fade below two standard deviations, and nearly "
+            "hide them below one. The data do not change."
         )
 
     def _lay_out(self) -> None:
