@@ -49,7 +49,7 @@ def test_grey_values_are_the_numbers_of_the_cells(tmp_path: Path, largest: int) 
     path = tmp_path / "cells.image"
     Image.fromarray(stored).save(path, format="PNG")
     found = read_labels(path)
-    assert found.dtype == np.int64
+    assert found.dtype == np.min_scalar_type(int(stored.max()))
     np.testing.assert_array_equal(found, cells)
 
 

@@ -109,11 +109,11 @@ def analyse_experiment(
     """
     if experiment.error:
         return Outcome(experiment, {}, error=experiment.error)
+    target = folder / experiment.name
     try:
         yield Progress(experiment, 0, 0)
         settings = replace(settings, gel=experiment.gel.filled_from(settings.gel))
         key = _key(experiment, settings)
-        target = folder / experiment.name
         done = _finished(target, key)
         if done is not None:
             return Outcome(experiment, done, was_done=True)
@@ -130,7 +130,8 @@ def analyse_experiment(
     except TFMError as error:
         return Outcome(experiment, {}, error=str(error))
     except OSError as error:
-        reason = reason_of(error, Path(error.filename2 or error.filename or target))
+        path = Path(error.filename2 or error.filename or experiment.file)
+        reason = reason_of(error, path)
         return Outcome(experiment, {}, error=reason)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"

@@ -52,7 +52,7 @@ def read_labels(
     [[0, 1], [2, 2]]
     """
     if not isinstance(source, FieldFile) and is_png(source):
-        return read_png(Path(source))
+        return _whole_numbers(read_png(Path(source)), str(source))
     with opened(source) as file:
         name = dataset or _only_mask(file)
         values = np.squeeze(file.read(name))

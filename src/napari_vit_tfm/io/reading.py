@@ -636,7 +636,9 @@ def _read_companions(
             continue
         vectors = FileFrames(file, entry, y=y).all()
         if vectors.shape == shape:
-            found[entry.name] = vectors
+            # Half-widths have no direction, so they keep their sign.
+            is_size = entry.name not in DISPLACEMENT_COMPANIONS
+            found[entry.name] = np.abs(vectors) if is_size else vectors
     return found, unit
 
 

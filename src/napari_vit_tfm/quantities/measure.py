@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.displacement.drift import measure_motion, without_motion
+from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import (
     Displacement,
     DisplacementStack,
     TractionStack,
     frames_in_words,
+    without_drift,
 )
 from napari_vit_tfm.models.registry import balances_forces
 from napari_vit_tfm.physics import Substrate, surface_displacement
@@ -291,11 +293,11 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
     spacing = stack.spacing_um or 1.0
     region = whole_field(stack.grid_shape)
     displacement = _model_displacement(stack, traction)
-    steps = None
+    part = None
     if how.measured is not None:
-        steps = how.measured.part(frame, frame + 1).in_grid_steps()[0]
-    measured = None if steps is None else _without_motion(steps)
-    conditions = _conditions(steps, displacement)
+        part = how.measured.part(frame, frame + 1)
+    measured = None if part is None else _without_motion(part.in_grid_steps()[0])
+    conditions = Conditions.of_records(stack.records, frame)
     return Cell(
         traction=traction,
         core=region.core,
@@ -309,21 +311,21 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         displacement=None if displacement is None else displacement * spacing,
         measured=None if measured is None else measured * spacing,
         idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),
-        conditions=conditions or Conditions.of_records(stack.records, frame),
+        conditions=conditions or _conditions(part, displacement),
         method=calibrated_method(stack),
     )
 
 
 def _conditions(
-    measured: npt.NDArray[np.floating] | None, model: FloatArray | None
+    measured: DisplacementStack | None, model: FloatArray | None
 ) -> Conditions | None:
     """What the errors depend on, from measured displacement and model, if known."""
     if measured is None or model is None:
         return None
-    holes = ~np.isfinite(measured).all(axis=-1, keepdims=True)
-    whole = np.where(holes, 0.0, measured)[None]
+    # Without drift, and with holes bridged, as for the tractions.
+    whole = without_drift(bridged(measured)[0].in_grid_steps())
     noise = noise_records(whole, estimated_noise(whole))
-    explained = explained_share(np.where(holes, model, measured)[None], model[None])
+    explained = explained_share(whole, model[None])
     return Conditions.of_records({**noise, "explained": explained}, 0)
 
 

@@ -116,6 +116,7 @@ class Recorder:
         self.changes: list[CellChanges] = []
         self.controls: list[ControlRow] = []
         self._notes: list[str] = []
+        self._reason_without = ""
         self._before: dict[int, Cell] = {}
 
     def add(
@@ -205,7 +206,10 @@ class Recorder:
 
     def notes(self) -> list[str]:
         """What limits the meaning of the rows, one sentence each."""
-        return [*notes_of(self.rows, n_frames=self._n_done), *self._notes]
+        notes = [*notes_of(self.rows, n_frames=self._n_done), *self._notes]
+        if self.rows and not any(row.intervals for row in self.rows):
+            notes.append(self._reason_without)
+        return notes
 
     def write(self, path: Path) -> None:
         """Write the table of quantities with their intervals as CSV."""
@@ -261,8 +265,7 @@ class Recorder:
     ) -> None:
         """Add notes about what could not be computed, once each."""
         missing = []
-        if all(not row.intervals for row in self.rows):
-            missing.append(_without_intervals(traction))
+        self._reason_without = _without_intervals(traction)
         if self._control is not None and not has_control:
             missing.append(
                 "there is no control without force: it needs the displacements, and "

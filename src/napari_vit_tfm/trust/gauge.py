@@ -220,11 +220,11 @@ def familiarity(
 
     Notes
     -----
-    A field is unfamiliar if its noise is above 68% of the displacement, if its largest
-    gradient is above 0.45, if a shear or a rotation of more than about 2% is not
-    explained, or if a small network, which was trained with
-    ``benchmarks/gauge.py``, takes it for one of the wrong fields of the training. It
-    takes `features_of` the field.
+    A field is unfamiliar if its noise is above `MOST_NOISE`, if its largest gradient is
+    above `MOST_STRAIN` (`MOST_STRAIN_OF_PATCHES` for sharp, separate patches such as
+    discs), if a shear or a rotation above `MOST_MOTION` is not explained, or if a small
+    network, which was trained with ``benchmarks/gauge.py``, takes it for one of the
+    wrong fields of the training. It takes `features_of` the field.
 
     Examples
     --------

@@ -319,7 +319,12 @@ def detection_map(
     spacing_um = traction.spacing_um or displacement.spacing_um
     size_steps = _size_steps(config, spacing_um, traction.grid_shape)
     row, column = (
-        grid_of_places(traction.grid_shape, PATCH_SIZE * config.step_patches)
+        grid_of_places(
+            traction.grid_shape,
+            PATCH_SIZE * config.step_patches,
+            # The whole adhesion is in the field.
+            margin=_reach(size_steps),
+        )
         if place is None
         else (np.array([number]) for number in place)
     )
@@ -338,7 +343,9 @@ def detection_map(
     for frame in range(traction.n_frames):
         holes = ~np.isfinite(traction.data[frame]).all(axis=-1)
         is_known = ~holes[places[:, 0], places[:, 1]]
-        if not is_known.any():
+        noise[frame] = noise_share(whole.data[frame] * to_steps)
+        # A frame without displacement has no noise that could hide a force.
+        if not is_known.any() or noise[frame] == 0:
             continue
         limits = detection_limits(
             whole.data[frame] * to_steps,
@@ -353,7 +360,6 @@ def detection_map(
             on_progress=_of_frame(on_progress, frame, traction.n_frames),
             is_cancelled=is_cancelled,
         )
-        noise[frame] = noise_share(whole.data[frame] * to_steps)
         if kept is not None:
             kept[frame] = limits.without
         known = is_known.reshape(shape[1:])
@@ -405,7 +411,7 @@ def _of_frame(
 
 
 def grid_of_places(
-    shape: tuple[int, int], step: int
+    shape: tuple[int, int], step: int, *, margin: int = 0
 ) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
     """Rows and columns of a coarse grid of places, centred in a field.
 
@@ -415,6 +421,8 @@ def grid_of_places(
         Rows and columns of the field.
     step : int
         Distance between neighbouring places, in grid steps.
+    margin : int, keyword-only
+        Least distance of a place from the border, in grid steps.
 
     Returns
     -------
@@ -427,7 +435,10 @@ def grid_of_places(
     >>> row.tolist(), column.tolist()
     ([3, 19, 35], [7, 23, 39, 55])
     """
-    row, column = (np.arange((n - 1) % step // 2, n, step) for n in shape)
+    row, column = (
+        np.arange(margin + (n - 1 - 2 * margin) % step // 2, n - margin, step)
+        for n in shape
+    )
     return row, column
 
 

@@ -76,4 +76,4 @@ def noise_share(steps: npt.NDArray[np.floating]) -> float:
     known = np.nan_to_num(np.asarray(steps, dtype=np.float64))
     whole = float((known - known.mean(axis=(0, 1))).std())
     noise = estimate_noise(known[..., 0], known[..., 1])
-    return float(np.sqrt(noise.variance)) / whole if whole else 0.0
+    return float(noise.standard_deviation()) / whole if whole else 0.0
