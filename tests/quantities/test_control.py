@@ -18,6 +18,7 @@ from napari_vit_tfm.quantities import (
     measure,
     reconstruction_of,
 )
+from napari_vit_tfm.quantities.control import force_free_fields
 from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
@@ -55,6 +56,27 @@ def test_the_corrected_total_force_is_closer_to_the_truth() -> None:
         first=1,
     )
     np.testing.assert_allclose(alone[0], idle[1], rtol=1e-4, atol=1e-3 * idle.max())
+
+
+def test_holes_in_a_drifting_field_are_no_noise() -> None:
+    fields = synthesise(1, seed=3, shape=(48, 48), distribution=KINDS["cells"]())
+    displacement, truth = fields.on_gel(young_pa=5000.0, spacing_um=1.0)
+    rng = np.random.default_rng(0)
+    size = displacement.data.std()
+    data = displacement.data + rng.normal(0, 0.1 * size, displacement.data.shape)
+    data[:, rng.random((48, 48)) < 0.02] = np.nan
+    strengths = [
+        force_free_fields(
+            truth,
+            displacement.with_data(data + drift),
+            frame=0,
+            emptied=np.ones((48, 48), dtype=bool),
+            n=8,
+        ).data.std()
+        for drift in (0.0, 20 * size)
+    ]
+    assert strengths[1] == pytest.approx(strengths[0], rel=0.01)
+    assert strengths[0] == pytest.approx(0.1 * size, rel=0.3)
 
 
 def test_forces_outside_of_the_cells_stay() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
+from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate, surface_displacement
@@ -120,7 +121,8 @@ def force_free_fields(
     still = surface_displacement(
         rest / young, Substrate(traction.gel), spacing_um=traction.spacing_um
     )
-    steps = displacement.part(frame, frame + 1).in_grid_steps()[0]
+    measured, _ = bridged(displacement.part(frame, frame + 1))
+    steps = measured.in_grid_steps()[0]
     noisy = still + new_noise(steps, n, np.random.default_rng(seed))
     return displacement.with_data(noisy / displacement.grid_steps_per_unit())
 

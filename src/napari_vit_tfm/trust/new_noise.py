@@ -18,7 +18,8 @@ def new_noise(
     Parameters
     ----------
     steps : array of shape (H, W, 2)
-        Displacement, in grid steps; holes are NaN.
+        Displacement, in grid steps, finite: a hole that is filled with a constant would
+        count as noise.
     n : int
         Number of fields of noise.
     rng : numpy.random.Generator
@@ -38,14 +39,13 @@ def new_noise(
     >>> round(float(new_noise(measured, 4, rng).std()), 2)
     0.02
     """
-    known = np.nan_to_num(np.asarray(steps, dtype=np.float64))
-    noise = estimate_noise(known[..., 0], known[..., 1])
-    white = rng.standard_normal((n, *known.shape)) * np.sqrt(float(noise.variance))
+    noise = estimate_noise(*np.moveaxis(np.asarray(steps, dtype=np.float64), -1, 0))
+    white = rng.standard_normal((n, *steps.shape)) * np.sqrt(float(noise.variance))
     length = float(noise.length)
     if length == 0:
         return np.asarray(white)
     # In Fourier space, since sampled Gaussians narrower than a step do not smooth.
-    height, width = known.shape[:2]
+    height, width = steps.shape[:2]
     k_y, k_x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     gain = np.exp(-0.5 * (2 * np.pi * length) ** 2 * (k_x**2 + k_y**2))
     hat = np.fft.rfft2(white, axes=(1, 2)) * gain[..., None]
@@ -58,7 +58,7 @@ def noise_share(steps: npt.NDArray[np.floating]) -> float:
     Parameters
     ----------
     steps : array of shape (H, W, 2)
-        Displacement, in grid steps; holes are NaN.
+        Displacement, in grid steps, finite.
 
     Returns
     -------
@@ -73,7 +73,6 @@ def noise_share(steps: npt.NDArray[np.floating]) -> float:
     >>> round(noise_share(measured), 1)
     1.0
     """
-    known = np.nan_to_num(np.asarray(steps, dtype=np.float64))
-    whole = float((known - known.mean(axis=(0, 1))).std())
-    noise = estimate_noise(known[..., 0], known[..., 1])
-    return float(noise.standard_deviation()) / whole if whole else 0.0
+    x, y = np.moveaxis(np.asarray(steps, dtype=np.float64), -1, 0)
+    size = float(np.sqrt((x.var() + y.var()) / 2))
+    return float(estimate_noise(x, y).standard_deviation()) / size if size else 0.0
