@@ -25,6 +25,7 @@ from napari_vit_tfm.quantities import (
 from napari_vit_tfm.quantities.errors import error_of, with_error
 from napari_vit_tfm.quantities.intervals import known_errors
 from napari_vit_tfm.reconstruction import load_method, reconstruct
+from napari_vit_tfm.synthesis import synthesise
 from napari_vit_tfm.trust.conditions import Conditions
 
 FTTC = ReconstructionConfig(model="bayesian-fttc", device="cpu")
@@ -164,6 +165,31 @@ def test_errors_and_values_are_inverse(name: str, size: float) -> None:
     assert with_error(quantity, value, size, error) == pytest.approx(truth)
 
 
+def test_shares_and_their_changes_are_limited() -> None:
+    share = QUANTITIES["unbalanced"]
+    far = np.array([-3.0, 3.0])
+    assert with_error(share, 0.4, 1.0, far).tolist() == [0, 1]
+    assert with_error(share, 0.4, 1.0, far, least_share=-1.0).tolist() == [-1, 1]
+
+
+def test_holes_and_drift_do_not_change_the_conditions() -> None:
+    fields = synthesise(1, seed=2, shape=(48, 48))
+    displacement, truth = fields.on_gel(young_pa=5000.0, spacing_um=1.0)
+    rng = np.random.default_rng(0)
+    size = displacement.data.std()
+    data = displacement.data + rng.normal(0, 0.2 * size, displacement.data.shape)
+    data[:, rng.random((48, 48)) < 0.02] = np.nan
+    still, drifting = (
+        next(cells_of(truth, Measurement(measured=displacement.with_data(moved))))
+        for moved in (data, data + 20 * size)
+    )
+    one, other = still[0].conditions, drifting[0].conditions
+    assert one is not None
+    assert other is not None
+    assert other.noise == pytest.approx(one.noise, rel=0.01)
+    assert other.explained == pytest.approx(one.explained, abs=0.01)
+
+
 def test_axes_are_compared_over_the_turn() -> None:
     error = error_of(
         QUANTITIES["moment_angle"], np.array([-88.0]), np.array([88.0]), np.ones(1)
@@ -191,6 +217,9 @@ def test_a_known_change_is_in_its_interval() -> None:
         change = changes["total_force_E_steps2"]
         assert change.is_ratio
         assert change.value == pytest.approx(factor, rel=0.3)
+        turned = changes["moment_angle_deg"]
+        ends = (turned.interval.low95, turned.interval.high95)
+        assert max(abs(end - turned.value) for end in ends) <= 90
         for column, power in ((HELD[0], 1), (HELD[1], 2)):
             ends = changes[column].interval
             inside95.append(ends.low95 <= factor**power <= ends.high95)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
-from napari_vit_tfm.quantities.errors import error_of, features_of, size_of
+from napari_vit_tfm.quantities.errors import error_of, features_of, size_of, with_error
 from napari_vit_tfm.quantities.intervals import Interval, known_errors
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
 
@@ -93,13 +93,11 @@ def changes_of(before: Cell, after: Cell) -> Mapping[str, Change]:
         value = _change(quantity, quantity.value(before), quantity.value(after))
         if expected is None or not np.isfinite(value):
             continue
-        is_ratio = quantity.error == "ratio"
-        if is_ratio:
-            ends = value * np.exp(expected)
-        else:
-            ends = value + expected * size_of_change(quantity, before, after)
-        interval = Interval.of_ends(ends)
-        found[quantity.column(after.scale)] = Change(value, is_ratio, interval)
+        size = size_of_change(quantity, before, after)
+        ends = with_error(quantity, value, size, expected, least_share=-1.0)
+        found[quantity.column(after.scale)] = Change(
+            value, quantity.error == "ratio", Interval.of_ends(ends)
+        )
     return found
 
 

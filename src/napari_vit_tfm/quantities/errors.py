@@ -159,7 +159,12 @@ def error_of(
 
 
 def with_error(
-    quantity: Quantity, value: float, size: float, error: FloatArray
+    quantity: Quantity,
+    value: float,
+    size: float,
+    error: FloatArray,
+    *,
+    least_share: float = 0.0,
 ) -> FloatArray:
     """Values that differ from a measured one by given errors; inverse of `error_of`.
 
@@ -171,17 +176,19 @@ def with_error(
         The measured value, and its `size_of`.
     error : array of shape (N,)
         Errors as in `error_of`.
+    least_share : float, keyword-only
+        Smallest value of a share: 0, or -1 for the change of one.
 
     Returns
     -------
     array of shape (N,)
-        Shares are limited to 0 to 1. Angles may be beyond 90 degrees, so that an
+        Shares are at most 1. Angles may be beyond 90 degrees, so that an
         interval has its lower end first, but are never more than 90 degrees away.
     """
     if quantity.error == "ratio":
         return np.asarray(value * np.exp(error)) if value > 0 else error * np.nan
     if quantity.error == "share":
-        return np.asarray(np.clip(value + error, 0.0, 1.0))
+        return np.asarray(np.clip(value + error, least_share, 1.0))
     if quantity.error == "angle":
         return np.asarray(value + np.clip(error, -90.0, 90.0))
     return np.asarray(value + error * size)
