@@ -225,6 +225,8 @@ def test_predict_writes_the_table_that_quantities_writes(
         (("-o", "table.txt"), "expected .csv"),
         (("-o", "nowhere/table.csv"), "there is no folder"),
         (("-o", "table.csv", "--spacing", 3), "1 um in the file, but 3 um"),
+        (("-o", "table.csv", "--units", "px"), "add --displacement FILE"),
+        (("-o", "table.csv", "--pixel-size", 0.1), "add --displacement FILE"),
         (("-o", "table.csv", "--mask", "small.npy"), "expected one number"),
         (("-o", "table.csv", "--mask", "half.npy"), "not whole"),
         (("-o", "table.csv", "--mask", "long.npy"), "has 3 frames, the tractions 2"),

@@ -268,6 +268,11 @@ def command(
 
     inputs = [path] if displacement_path is None else [path, displacement_path]
     tables.check(output, inputs=inputs)
+    if displacement_path is None and (unit, pixel_size_um) != (None, None):
+        raise ConfigError(
+            "--units and --pixel-size are those of the displacements: add "
+            "--displacement FILE"
+        )
     traction = read_traction(path, dataset=dataset, on_notice=note)
     gel = _same_gel(traction, Gel(young_pa, poisson, thickness_um))
     spacing = _same_spacing(traction.spacing_um, spacing_um)
