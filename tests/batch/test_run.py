@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from napari_vit_tfm.batch import (
     Outcome,
     Progress,
     Settings,
+    analysis,
     check_overview,
     draw_summary,
     experiments_of,
@@ -240,6 +241,22 @@ def test_an_experiment_whose_worker_died_has_failed(
     found = outcome_of(DeadWorker(), experiments[0])
     assert found.experiment is experiments[0]
     assert found.error == "RuntimeError: a process was terminated abruptly"
+
+
+def test_an_input_that_cannot_be_read_fails_alone(
+    tmp_path: Path, experiments: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = analysis.files_sha256
+
+    def unreadable(paths: Sequence[Path]) -> str:
+        if paths[0].name == "cell0.h5":
+            raise OSError(5, "Input/output error")
+        return sha256(paths)
+
+    monkeypatch.setattr(analysis, "files_sha256", unreadable)
+    found = run_batch(experiments[:3:2], tmp_path / "out", settings=SETTINGS)
+    assert found[0].error.endswith("cell0.h5: Input/output error")
+    assert found[1].error == ""
 
 
 def test_a_killed_batch_goes_on_inside_a_film(tmp_path: Path) -> None:

@@ -320,3 +320,15 @@ def test_two_frames_and_two_components_are_told_apart_in_words(tmp_path: Path) -
     notices.clear()
     read_displacement(path, on_notice=notices.append)
     assert not any("taken as" in text and "frames" in text for text in notices)
+
+
+def test_companions_of_tractions_with_y_up(path: Path) -> None:
+    units = {"traction": "Pa", "residual": "um", "halfwidth_95": "Pa"}
+    arrays = {"traction": FIELD, "residual": FIELD, "halfwidth_95": np.abs(FIELD)}
+    write_arrays(path, arrays, {name: {"units": unit} for name, unit in units.items()})
+    down, up = read_traction(path), read_traction(path, y="up")
+    turned = down.companions["residual"][:, ::-1] * (1, -1)
+    np.testing.assert_array_equal(up.companions["residual"], turned)
+    # A half-width has no direction.
+    sizes = down.companions["halfwidth_95"][:, ::-1]
+    np.testing.assert_array_equal(up.companions["halfwidth_95"], sizes)

@@ -7,10 +7,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from napari_vit_tfm.config import QuantitiesConfig
+from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.quantities import Measurement, Recorder, measure
+from napari_vit_tfm.reconstruction import reconstruct
+from napari_vit_tfm.synthesis import synthesise
 
 
 def test_batches_give_the_rows_of_the_whole_stack() -> None:
@@ -42,6 +44,26 @@ def test_batches_give_the_rows_of_the_whole_stack() -> None:
 def test_a_mask_without_cells_is_refused_at_once() -> None:
     with pytest.raises(FieldError, match="no cell"):
         Recorder(QuantitiesConfig(), n_frames=1, labels=np.zeros((8, 8), dtype=int))
+
+
+def test_intervals_of_later_frames_are_not_denied() -> None:
+    fields = synthesise(1, seed=0, shape=(48, 48))
+    displacement, _ = fields.on_gel(young_pa=5000.0, spacing_um=1.0)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1 * displacement.data.std(), displacement.data.shape)
+    film = np.concatenate([np.zeros_like(displacement.data), displacement.data + noise])
+    config = ReconstructionConfig(model="bayesian-fttc", device="cpu", uncertainty=True)
+    found = reconstruct(displacement.with_data(film), config=config)
+    recorder = Recorder(QuantitiesConfig(), n_frames=2)
+
+    def is_denied() -> bool:
+        return any("intervals" in note for note in recorder.notes())
+
+    recorder.add(found.part(0, 1))
+    assert is_denied()
+    recorder.add(found.part(1, 2))
+    assert recorder.rows[1].intervals
+    assert not is_denied()
 
 
 @pytest.mark.parametrize("with_changes", [False, True])

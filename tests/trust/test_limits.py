@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.config import LimitsConfig
 from napari_vit_tfm.errors import Cancelled, ConfigError
@@ -17,6 +18,7 @@ from napari_vit_tfm.trust.limits import (
     detection_map,
     grid_of_places,
 )
+from napari_vit_tfm.trust.new_noise import noise_share
 
 SIDE = 40
 SIZE = 4.0
@@ -289,6 +291,37 @@ def test_size_in_um_needs_a_spacing() -> None:
             reconstruct=lambda _: traction,
             config=LimitsConfig(size_um=2.0),
         )
+
+
+def test_no_limits_in_a_frame_without_displacement() -> None:
+    displacement, traction = stacks(10_000.0)
+    still = displacement.with_data(np.zeros_like(displacement.data))
+    found = detection_map(
+        still,
+        replace(traction, data=np.zeros_like(traction.data)),
+        reconstruct=lambda _: pytest.fail("nothing is reconstructed"),
+        config=FEW,
+    )
+    assert np.isnan(found.smallest_force).all()
+
+
+def test_whole_adhesions_are_in_the_field() -> None:
+    # Sides of which the places would be at the border without a margin.
+    for n in (33, 65):
+        row, column = grid_of_places((n, n + 1), 16, margin=3)
+        for places, side in ((row, n), (column, n + 1)):
+            assert places.min() >= 3
+            assert places.max() <= side - 4
+    config = LimitsConfig(step_patches=1, n_without=40)
+    found = map_of(None, config)
+    assert found.row.min() >= 3
+
+
+def test_noise_share_of_correlated_noise() -> None:
+    white = np.random.default_rng(0).normal(size=(64, 64, 2))
+    for length in (0.0, 0.8, 1.2):
+        noise = gaussian_filter(white, (length, length, 0))
+        assert noise_share(noise) == pytest.approx(1, abs=0.15)
 
 
 def test_places_are_inside() -> None:

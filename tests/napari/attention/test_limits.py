@@ -95,6 +95,25 @@ def test_forces_are_in_nanonewtons_when_youngs_modulus_is_known(
     np.testing.assert_allclose(force, 2.45 * plain, rtol=1e-6)
 
 
+def test_a_map_has_the_gel_of_its_field_whatever_is_inspected(
+    viewer, dock, section, finish, source
+):
+    describe(viewer.layers, source, young_pa=5_000.0)
+    finish(dock)
+    choose(dock, (1, 2))
+    section.map.click()
+    # As if a field on another gel were chosen in the meantime.
+    gel = dataclasses.replace(section._shown.gel, young_pa=20_000.0)
+    section._shown = dataclasses.replace(section._shown, gel=gel)
+    finish(dock)
+    (layer,) = maps(viewer)
+    gel = dataclasses.replace(gel, young_pa=5_000.0)
+    section._shown = dataclasses.replace(section._shown, gel=gel)
+    force, unit = section._known(None).in_known_units()
+    assert unit == "nN"
+    assert layer.data[0, 0] == pytest.approx(force[0, 0, 0])
+
+
 def test_the_map_lies_at_its_places(viewer, dock, section, finish, source):
     section.map.click()
     finish(dock)
