@@ -312,9 +312,9 @@ def test_whole_adhesions_are_in_the_field() -> None:
         for places, side in ((row, n), (column, n + 1)):
             assert places.min() >= 3
             assert places.max() <= side - 4
-    config = LimitsConfig(step_patches=1, n_without=40)
-    found = map_of(None, config)
-    assert found.row.min() >= 3
+    # Adhesions of eight steps reach five steps far.
+    config = LimitsConfig(step_patches=2, n_without=40, size_um=4.0)
+    assert map_of(None, config).row.tolist() == [11, 27]
 
 
 def test_noise_share_of_correlated_noise() -> None:
