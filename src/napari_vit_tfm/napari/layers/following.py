@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
@@ -11,6 +11,8 @@ from napari.components import LayerList
 from napari.layers import Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QTimer
+
+from napari_vit_tfm.napari.layers.metadata import is_same_overlay
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 """Attributes of a layer, and names of their events, that say where it is."""
@@ -39,11 +41,28 @@ def follow(
 
 @contextmanager
 def keeps_selection(layers: LayerList) -> Iterator[None]:
-    """Restore the selection at the end of a block that adds layers."""
-    selected, active = set(layers.selection), layers.selection.active
-    yield
-    layers.selection = {layer for layer in selected if layer in layers}
-    layers.selection.active = active if active in layers else None
+    """Restore the selection at the end of a block that adds layers, or fails."""
+    selected = set(layers.selection)
+    try:
+        yield
+    finally:
+        layers.selection = {layer for layer in selected if layer in layers}
+
+
+def replace_overlays(layers: LayerList, new: Sequence[Layer]) -> None:
+    """Add layers over a field, instead of those of the same names over this field.
+
+    Parameters
+    ----------
+    layers : napari.components.LayerList
+        The viewer's layers.
+    new : sequence of Layer
+        The new layers, with `overlay_metadata`.
+    """
+    for old in list(layers):
+        if any(is_same_overlay(old, one) for one in new):
+            layers.remove(old)
+    layers.extend(new)
 
 
 class _Following:
