@@ -8,7 +8,11 @@ from napari.components import LayerList
 from napari.layers import Labels, Layer, Vectors
 
 from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.napari.layers.following import keeps_selection, replace_overlays
+from napari_vit_tfm.napari.layers.following import (
+    follow,
+    keeps_selection,
+    replace_overlays,
+)
 from napari_vit_tfm.napari.layers.reading import FieldLayers
 from napari_vit_tfm.napari.quantities.drawing import (
     adhesion_layer,
@@ -22,7 +26,8 @@ from napari_vit_tfm.quantities import Adhesion
 class Overlays:
     """The regions of cells, the outline of an adhesion, and differences.
 
-    The selection of layers stays as it is.
+    The selection of layers stays as it is. Outline and differences stay in the place
+    of their tractions, and are removed with them.
 
     Parameters
     ----------
@@ -59,6 +64,7 @@ class Overlays:
         self.erase_outline()
         self._outline = adhesion_layer(adhesion, field.first)
         self._add([self._outline])
+        follow(self._layers, field.first, self._outline)
 
     def erase_outline(self) -> None:
         """Remove the outline."""
@@ -89,6 +95,8 @@ class Overlays:
             for layer in field.layers:
                 layer.visible = False
         self._add(new)
+        for one in new:
+            follow(self._layers, fields[0].first, one)
 
     def _add(self, new: Sequence[Layer]) -> None:
         self.is_adding = True
