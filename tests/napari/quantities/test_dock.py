@@ -719,7 +719,8 @@ def test_tractions_in_other_units_are_not_measured_side_by_side(
     dock.fields.choose(two_results[0])
     dock.beside.tick(other)
     assert run() is None
-    assert "the tractions ViT are in Pa and µm" in dock.message.text()
+    words = dock.message.text()
+    assert "the tractions cell_07, ViT are in Pa and µm, cell_08, traction in " in words
 
 
 def test_an_error_of_one_of_several_tractions_has_its_name(dock, viewer, run, traction):
