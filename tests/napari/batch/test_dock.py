@@ -179,10 +179,13 @@ def test_an_experiment_is_shown_with_its_displacements(
     finish(dock)
     assert len(viewer.layers) == 8
     assert viewer.layers.selection.active is result.image
+    # If one was removed, those that are left do not stay beside the new ones.
     viewer.layers.remove(result.image)
     dock.show_experiment(2)
     finish(dock)
-    assert len(viewer.layers) == 11
+    assert len(viewer.layers) == 8
+    assert not set(result.layers) & set(viewer.layers)
+    assert viewer.layers.selection.active.name.startswith("three: ")
 
 
 def test_failed_and_changed_experiments_are_not_shown(
