@@ -211,3 +211,27 @@ def test_results_go_with_their_layer(viewer, dock, finish, displacement):
     remove_garbage(viewer)
     assert not list(section._found)
     assert not list(section._kept)
+
+
+def test_the_map_follows_its_field(viewer, section, finish, dock, source, qtbot):
+    section.map.click()
+    finish(dock)
+    (layer,) = maps(viewer)
+    source.translate = (0, 5, -6)
+    source.scale = (2, 1.5, 1.5)
+    source.affine = [[1, 0, 0, 0], [0, 0, -1, 2], [0, 1, 0, 3], [0, 0, 0, 1]]
+    for node in ((0, 0), (5, 3)):
+        at = nodes_to_world(source) @ (0, *node, 1)
+        np.testing.assert_allclose(layer.data_to_world(node), at[1:3])
+    source.data = source.data * 2
+    qtbot.waitUntil(lambda: not maps(viewer))
+
+
+def test_the_map_is_removed_with_its_field(
+    viewer, section, finish, dock, source, qtbot
+):
+    section.map.click()
+    finish(dock)
+    assert maps(viewer)
+    viewer.layers.remove(source)
+    qtbot.waitUntil(lambda: not maps(viewer))

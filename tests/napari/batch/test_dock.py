@@ -179,10 +179,13 @@ def test_an_experiment_is_shown_with_its_displacements(
     finish(dock)
     assert len(viewer.layers) == 8
     assert viewer.layers.selection.active is result.image
+    # If one was removed, those that are left do not stay beside the new ones.
     viewer.layers.remove(result.image)
     dock.show_experiment(2)
     finish(dock)
-    assert len(viewer.layers) == 11
+    assert len(viewer.layers) == 8
+    assert not set(result.layers) & set(viewer.layers)
+    assert viewer.layers.selection.active.name.startswith("three: ")
 
 
 def test_failed_and_changed_experiments_are_not_shown(
@@ -269,6 +272,59 @@ def test_the_figure_of_the_summary(dock, run, table):
     assert dock.figure.isVisible()
     assert dock.figure.windowTitle().endswith("summary.png")
     dock.figure.close()
+
+
+def test_an_open_figure_is_that_of_the_last_run(dock, run, table, tmp_path):
+    dock.open_table(table)
+    run()
+    dock.figure_button.click()
+    before = dock.figure.grab().toImage()
+    film(tmp_path / "two.h5", 2)
+    run()
+    assert dock.figure.isVisible()
+    assert dock.figure.grab().toImage() != before
+    # Without results there is no figure.
+    for name in NAMES:
+        (tmp_path / f"{name}.h5").write_bytes(b"no field")
+    run()
+    assert not dock.figure.isVisible()
+
+
+def test_no_window_is_opened_by_a_run(dock, run, table):
+    dock.open_table(table)
+    run()
+    assert not dock.figure.isVisible()
+
+
+def test_the_error_of_showing_goes_with_the_next_success(
+    dock, run, table, tmp_path, finish, monkeypatch
+):
+    monkeypatch.setattr("napari_vit_tfm.napari.errors.show_error", lambda _: None)
+    dock.open_table(table)
+    run()
+    outcome = dock.message.text()
+    film(tmp_path / "one.h5", 2)
+    for _ in range(2):
+        # The second time, the layers of the third experiment are there already.
+        dock.show_experiment(0)
+        finish(dock)
+        assert "have changed" in dock.message.text()
+        dock.show_experiment(2)
+        finish(dock)
+        assert dock.message.text() == outcome
+    dock.show_experiment(0)
+    finish(dock)
+    assert "have changed" in dock.message.text()
+    run()
+    assert "done" in dock.message.text()
+    assert "have changed" not in dock.message.text()
+
+
+def test_one_file(dock, tmp_path):
+    film(tmp_path / "one.h5")
+    dock.open_files([tmp_path / "one.h5"])
+    assert dock.source.text() == f"1 file in {tmp_path}"
+    assert dock.message.text() == "1 experiment."
 
 
 def test_a_table_that_cannot_be_read_is_told(dock, table, monkeypatch):

@@ -561,6 +561,18 @@ def test_a_comparison_replaces_the_difference_of_the_last_one(
     assert len(viewer.layers) == n_layers
 
 
+def test_the_difference_follows_its_tractions(dock, viewer, run, two_results, qtbot):
+    dock.other.choose(two_results[1])
+    n_layers = len(viewer.layers)
+    run()
+    new = viewer.layers[n_layers:]
+    two_results[0].translate = (0, 3, 4)
+    for layer in new:
+        np.testing.assert_allclose(layer.translate, (0, 3, 4))
+    viewer.layers.remove(two_results[0])
+    qtbot.waitUntil(lambda: not set(new) & set(viewer.layers))
+
+
 def test_only_tractions_of_the_same_field_can_be_compared(
     dock, viewer, run, traction, two_results
 ):
@@ -707,7 +719,8 @@ def test_tractions_in_other_units_are_not_measured_side_by_side(
     dock.fields.choose(two_results[0])
     dock.beside.tick(other)
     assert run() is None
-    assert "the tractions ViT are in Pa and µm" in dock.message.text()
+    words = dock.message.text()
+    assert "the tractions cell_07, ViT are in Pa and µm, cell_08, traction in " in words
 
 
 def test_an_error_of_one_of_several_tractions_has_its_name(dock, viewer, run, traction):
@@ -770,6 +783,19 @@ def test_the_outline_of_an_adhesion_that_the_user_removes(dock, viewer, run, tra
     assert len(viewer.layers) == 3
     run()
     assert len(viewer.layers) == 2
+
+
+def test_the_outline_of_an_adhesion_follows_its_tractions(
+    dock, viewer, run, traction, qtbot
+):
+    image = add(viewer, traction)
+    run()
+    dock.tabs.adhesions.line_chosen.emit(0)
+    mark = viewer.layers[-1]
+    image.translate = (0, 3, 4)
+    np.testing.assert_allclose(mark.translate, (0, 3, 4))
+    image.data = image.data * 2
+    qtbot.waitUntil(lambda: mark not in viewer.layers)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from napari_vit_tfm.attention.patches import Patch, PatchGrid
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
 from napari_vit_tfm.napari.layers.drawing import show_colorbar
+from napari_vit_tfm.napari.layers.following import keeps_selection
 from napari_vit_tfm.napari.layers.placing import plane_geometry_of
 
 _LINES = "#ffffff"
@@ -121,10 +122,8 @@ class AttentionLayers:
         self._map.visible = False
         self._lines = self._create_lines()
         self._outlines = self._create_outlines()
-        # Adding layers changes the selection; restore the user's.
-        selected = set(self._layers.selection)
-        self._layers.extend(self._all_layers())
-        self._layers.selection = selected
+        with keeps_selection(self._layers):
+            self._layers.extend(self._all_layers())
 
     def _show_map(self, picture: Picture, kind: OverlayKind) -> None:
         """Show a map over the field.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,11 @@ from napari_vit_tfm.napari.attention.shown import NOTHING, Shown
 from napari_vit_tfm.napari.errors import report
 from napari_vit_tfm.napari.latest_job import LatestJob
 from napari_vit_tfm.napari.layers.drawing import show_colorbar
-from napari_vit_tfm.napari.layers.metadata import is_same_overlay
+from napari_vit_tfm.napari.layers.following import (
+    follow,
+    keeps_selection,
+    replace_overlays,
+)
 from napari_vit_tfm.napari.layers.placing import plane_geometry_of
 from napari_vit_tfm.napari.layers.reading import source_files
 from napari_vit_tfm.napari.layers.registry import description_of
@@ -291,13 +296,14 @@ class LimitsSection(QWidget):
         self, source: Layer, request: LimitsRequest, found: DetectionMap
     ) -> None:
         image = limits_layer(found, source, request.prepared)
-        selected = set(self._layers.selection)
-        for old in [one for one in self._layers if is_same_overlay(one, image)]:
-            self._layers.remove(old)
-        self._layers.append(image)
+        with keeps_selection(self._layers):
+            replace_overlays(self._layers, [image])
+        place_of = partial(
+            plane_geometry_of, bin_size=request.prepared.preparation.bin_size
+        )
+        follow(self._layers, source, image, place_of=place_of)
         # The right corners have the bars of the field and of the attention map.
         show_colorbar(image, corner="top_left")
-        self._layers.selection = {one for one in selected if one in self._layers}
 
     # Saving
 

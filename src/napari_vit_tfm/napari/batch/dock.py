@@ -114,7 +114,7 @@ class BatchDock(Dock):
         self._inputs: list[Path] = []
         self._done: dict[str, float] = {}
         self._shown = ShownExperiments(napari_viewer.layers)
-        self._outcome = ""
+        self._outcome = self._failure = ""
         self._build()
         self._lay_out()
         self._connect_widgets()
@@ -235,7 +235,11 @@ class BatchDock(Dock):
         self.copy_button.setEnabled(bool(self._experiments))
         self._show_buttons()
         if not running:
-            self.message.setText(self._outcome or _INTRODUCTION)
+            self.message.setText(self._failure or self._outcome or _INTRODUCTION)
+
+    def _conclude(self, outcome: str) -> None:
+        """Keep what to say about list or run; a failure of Show before is past."""
+        self._outcome, self._failure = outcome, ""
 
     def _show_buttons(self) -> None:
         row, folder = self.table.chosen_row(), self._folder()
@@ -274,7 +278,7 @@ class BatchDock(Dock):
         files = [Path(path).absolute() for path in paths]
         self._inputs = []
         self._choose(
-            f"{len(files)} files in {files[0].parent}",
+            f"{_counted(len(files), 'file')} in {files[0].parent}",
             files[0].parent,
             lambda: experiments_of(files, self._folder() or files[0].parent),
         )
@@ -296,14 +300,13 @@ class BatchDock(Dock):
     def _list_experiments(self) -> None:
         """List the experiments again; those of files have names from the folder."""
         found: list[Experiment] = []
-        self._outcome = ""
+        self._conclude("")
         if self._find is not None:
             try:
                 found = self._find()
-                n = len(found)
-                self._outcome = f"{n} experiment{'' if n == 1 else 's'}."
+                self._conclude(f"{_counted(len(found), 'experiment')}.")
             except (TFMError, OSError) as error:
-                self._outcome = report(error, activity="reading the table")
+                self._conclude(report(error, activity="reading the table"))
         self._experiments = found
         self.table.show_experiments(found)
         self.refresh()
@@ -352,10 +355,10 @@ class BatchDock(Dock):
         try:
             run = self._run(folder)
         except TFMError as error:
-            self._outcome = report(error, activity="the batch")
+            self._conclude(report(error, activity="the batch"))
             self.refresh()
             return
-        self._outcome = ""
+        self._conclude("")
         self._done = dict.fromkeys((one.name for one in run.experiments), 0.0)
         self.message.setText("Loading the model…")
         self.progress.setRange(0, 0)
@@ -366,7 +369,7 @@ class BatchDock(Dock):
         """Cancel the batch. It stops after the present batch of frames."""
         self._job.cancel()
         self.table.wait_again()
-        self._outcome = _CANCELLED
+        self._conclude(_CANCELLED)
         self.refresh()
 
     def _run(self, folder: Path) -> BatchRun:
@@ -411,11 +414,17 @@ class BatchDock(Dock):
         states = Counter(self.table.state_of(row).words for row in rows)
         lines = [f"{', '.join(f'{n} {words}' for words, n in states.items())}."]
         lines += overview.problems or (f"Summary: {overview.files[0]}",)
-        self._outcome = "\n".join(lines)
+        self._conclude("\n".join(lines))
+        if self.figure.isVisible():
+            figure = run.folder / FIGURE
+            if figure in overview.files:
+                self.figure.show_file(figure)
+            else:
+                self.figure.close()
 
     def _on_error(self, _run: BatchRun, error: Exception) -> None:
         self.table.wait_again()
-        self._outcome = report(error, activity="the batch")
+        self._conclude(report(error, activity="the batch"))
 
     # Showing
 
@@ -428,8 +437,12 @@ class BatchDock(Dock):
             Its row in the table.
         """
         loading = self._results(row)
-        if loading is not None and not self._shown.show_again(loading):
+        if loading is None:
+            return
+        self._failure = ""
+        if not self._shown.show_again(loading):
             self._loading.submit(loading)
+        self.refresh()
 
     def _on_show_clicked(self) -> None:
         row = self.table.chosen_row()
@@ -441,13 +454,17 @@ class BatchDock(Dock):
             self._shown.add(loading, results)
 
     def _on_loading_error(self, _loading: Loading, error: Exception) -> None:
-        self._outcome = report(error, activity="showing an experiment")
+        self._failure = report(error, activity="showing an experiment")
         self.refresh()
 
     def _on_figure_clicked(self) -> None:
         folder = self._folder()
         if folder is not None and (folder / FIGURE).is_file():
             self.figure.show_file(folder / FIGURE)
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def _filled(experiment: Experiment, given: Mapping[str, Any]) -> Experiment:

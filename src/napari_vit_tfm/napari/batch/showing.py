@@ -59,7 +59,7 @@ class ShownExperiments:
         """Add layers of displacements and tractions, and hide those of the others.
 
         The displacements are hidden, too: the tips of their arrows would show beside
-        the tractions.
+        the tractions. What is left of earlier layers of the experiment is removed.
 
         Parameters
         ----------
@@ -68,6 +68,7 @@ class ShownExperiments:
         results : LoadedResults
             Its results.
         """
+        self._remove(loading)
         self._hide()
         before = list(self._layers)
         stack = results.displacement
@@ -91,6 +92,12 @@ class ShownExperiments:
             _references(layer for layer in added if layer.visible),
             _references(layer for layer in added if not layer.visible),
         )
+
+    def _remove(self, loading: Loading) -> None:
+        known = self._shown.pop(loading, None)
+        if known is not None:
+            for layer in self._present((*known.visible, *known.hidden)):
+                self._layers.remove(layer)
 
     def _hide(self) -> None:
         for known in self._shown.values():

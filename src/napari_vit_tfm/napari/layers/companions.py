@@ -22,8 +22,8 @@ from napari_vit_tfm.napari.layers.drawing import (
     field_layers,
     show_colorbar,
 )
-from napari_vit_tfm.napari.layers.following import follow
-from napari_vit_tfm.napari.layers.metadata import is_same_overlay, overlay_metadata
+from napari_vit_tfm.napari.layers.following import follow, replace_overlays
+from napari_vit_tfm.napari.layers.metadata import overlay_metadata
 from napari_vit_tfm.napari.layers.placing import geometry_of
 from napari_vit_tfm.napari.layers.registry import Grid, description_of
 from napari_vit_tfm.trust.certainty import (
@@ -201,11 +201,7 @@ def show_companion(
     for data, drawn, kind in style.draw(traction, name, options):
         drawn["metadata"] = overlay_metadata(description.field_id, "overlay")
         new.append(Layer.create(data, drawn, kind))
-    for old in [
-        one for one in layers if any(is_same_overlay(one, layer) for layer in new)
-    ]:
-        layers.remove(old)
-    layers.extend(new)
+    replace_overlays(layers, new)
     for layer in new:
         follow(layers, field, layer)
         if isinstance(layer, Image):

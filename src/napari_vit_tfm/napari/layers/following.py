@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.components import LayerList
@@ -12,12 +13,26 @@ from napari.layers import Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QTimer
 
+from napari_vit_tfm.napari.layers.metadata import is_same_overlay
+
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 """Attributes of a layer, and names of their events, that say where it is."""
 
+PlaceOf = Callable[[Layer], Mapping[str, Any]]
+"""Function from the layer of a field to attributes of the layer that follows it."""
+
+
+def _same_place(leader: Layer) -> dict[str, Any]:
+    return {name: getattr(leader, name) for name in _PLACE}
+
 
 def follow(
-    layers: LayerList, leader: Layer, follower: Layer, *, if_shown: bool = False
+    layers: LayerList,
+    leader: Layer,
+    follower: Layer,
+    *,
+    if_shown: bool = False,
+    place_of: PlaceOf = _same_place,
 ) -> None:
     """Keep a layer where a layer of a field is, and remove it with that layer.
 
@@ -30,20 +45,40 @@ def follow(
     leader : Layer
         A layer of the field.
     follower : Layer
-        A layer with the same data coordinates.
+        The layer that follows.
     if_shown : bool, keyword-only
         Whether it is also hidden and shown with the leader.
+    place_of : callable, keyword-only, optional
+        Transform and units of the follower, from the leader. Not given, they are those
+        of the leader, for a layer with the same data coordinates.
     """
-    _FOLLOWINGS[follower] = _Following(layers, leader, follower, if_shown)
+    _FOLLOWINGS[follower] = _Following(layers, leader, follower, if_shown, place_of)
 
 
 @contextmanager
 def keeps_selection(layers: LayerList) -> Iterator[None]:
-    """Restore the selection at the end of a block that adds layers."""
-    selected, active = set(layers.selection), layers.selection.active
-    yield
-    layers.selection = {layer for layer in selected if layer in layers}
-    layers.selection.active = active if active in layers else None
+    """Restore the selection at the end of a block that adds layers, or fails."""
+    selected = set(layers.selection)
+    try:
+        yield
+    finally:
+        layers.selection = {layer for layer in selected if layer in layers}
+
+
+def replace_overlays(layers: LayerList, new: Sequence[Layer]) -> None:
+    """Add layers over a field, instead of those of the same names over this field.
+
+    Parameters
+    ----------
+    layers : napari.components.LayerList
+        The viewer's layers.
+    new : sequence of Layer
+        The new layers, with `overlay_metadata`.
+    """
+    for old in list(layers):
+        if any(is_same_overlay(old, one) for one in new):
+            layers.remove(old)
+    layers.extend(new)
 
 
 class _Following:
@@ -53,8 +88,14 @@ class _Following:
     """
 
     def __init__(
-        self, layers: LayerList, leader: Layer, follower: Layer, if_shown: bool
+        self,
+        layers: LayerList,
+        leader: Layer,
+        follower: Layer,
+        if_shown: bool,
+        place_of: PlaceOf,
     ) -> None:
+        self._place_of = place_of
         self._layers = weakref.ref(layers)
         self._leader = weakref.ref(leader)
         self._follower = weakref.ref(follower)
@@ -79,8 +120,10 @@ class _Following:
     def _on_moved(self) -> None:
         leader, follower = self._leader(), self._follower()
         if leader is not None and follower is not None:
+            place = self._place_of(leader)
             for name in _PLACE:
-                setattr(follower, name, getattr(leader, name))
+                if name in place:
+                    setattr(follower, name, place[name])
 
     def _on_visible(self) -> None:
         leader, follower = self._leader(), self._follower()

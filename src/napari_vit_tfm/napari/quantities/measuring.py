@@ -350,9 +350,10 @@ def _check_units(sources: Sequence[Source]) -> None:
     for source in sources[1:]:
         other = scale_of(in_pascal(source.traction))
         if other != first:
+            names = names_of([sources[0].origin, source.origin])
             raise FieldError(
-                f"the tractions {sources[0].origin.method} are in {_units(first)}, "
-                f"{source.origin.method} in {_units(other)}: only tractions in the "
+                f"the tractions {names[0]} are in {_units(first)}, "
+                f"{names[1]} in {_units(other)}: only tractions in the "
                 "same units can be measured side by side"
             )
 

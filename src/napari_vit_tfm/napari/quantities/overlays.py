@@ -8,7 +8,11 @@ from napari.components import LayerList
 from napari.layers import Labels, Layer, Vectors
 
 from napari_vit_tfm.fields import TractionStack
-from napari_vit_tfm.napari.layers.metadata import is_same_overlay
+from napari_vit_tfm.napari.layers.following import (
+    follow,
+    keeps_selection,
+    replace_overlays,
+)
 from napari_vit_tfm.napari.layers.reading import FieldLayers
 from napari_vit_tfm.napari.quantities.drawing import (
     adhesion_layer,
@@ -22,7 +26,8 @@ from napari_vit_tfm.quantities import Adhesion
 class Overlays:
     """The regions of cells, the outline of an adhesion, and differences.
 
-    The selection of layers stays as it is.
+    The selection of layers stays as it is. Outline and differences stay in the place
+    of their tractions, and are removed with them.
 
     Parameters
     ----------
@@ -59,6 +64,7 @@ class Overlays:
         self.erase_outline()
         self._outline = adhesion_layer(adhesion, field.first)
         self._add([self._outline])
+        follow(self._layers, field.first, self._outline)
 
     def erase_outline(self) -> None:
         """Remove the outline."""
@@ -85,22 +91,18 @@ class Overlays:
             Their names.
         """
         new = difference_layers(difference, fields[0].first, names)
-        for old in list(self._layers):
-            if any(is_same_overlay(old, one) for one in new):
-                self._layers.remove(old)
         for field in fields:
             for layer in field.layers:
                 layer.visible = False
         self._add(new)
+        for one in new:
+            follow(self._layers, fields[0].first, one)
 
-    def _add(self, new: list[Layer]) -> None:
-        layers = self._layers
-        selected, active = set(layers.selection), layers.selection.active
+    def _add(self, new: Sequence[Layer]) -> None:
         self.is_adding = True
         try:
-            layers.extend(new)
-            layers.selection = selected
-            layers.selection.active = active
+            with keeps_selection(self._layers):
+                replace_overlays(self._layers, new)
         finally:
             self.is_adding = False
 

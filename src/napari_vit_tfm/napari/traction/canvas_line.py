@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from napari.components import ViewerModel
 
-_COLOUR = "#ffb000"
-_BOX = (0.0, 0.0, 0.0, 0.7)
+_STYLE: Mapping[str, Any] = MappingProxyType(
+    {
+        "visible": True,
+        "position": "bottom_left",
+        "color": "#ffb000",
+        "font_size": 9,
+        "box": True,
+        "box_color": (0.0, 0.0, 0.0, 0.7),
+    }
+)
+"""Attributes of the overlay while a warning is shown."""
 _CHARACTERS = 50
 """Length of a line, for small windows. The other corners have colour and scale bars."""
 
@@ -15,7 +27,7 @@ _CHARACTERS = 50
 class CanvasLine:
     """A warning over the canvas, in napari's text overlay.
 
-    A text of the user is not replaced.
+    A text of the user is not replaced. After a warning, the overlay looks as before.
 
     Parameters
     ----------
@@ -26,19 +38,29 @@ class CanvasLine:
     def __init__(self, viewer: ViewerModel) -> None:
         self._overlay = viewer.canvas.overlays.text
         self._shown = ""
+        self._before: dict[str, Any] | None = None
 
     def show(self, text: str) -> None:
         """Show a text; the empty one shows none."""
         lines = textwrap.fill(text, _CHARACTERS)
-        if not self._may_write() or lines == self._overlay.text:
+        if not self._may_write() or lines == self._overlay.text == self._shown:
             return
-        overlay = self._overlay
-        overlay.text = self._shown = lines
-        overlay.visible = bool(lines)
-        if lines:
-            overlay.position = "bottom_left"
-            overlay.color, overlay.font_size = _COLOUR, 9
-            overlay.box, overlay.box_color = True, _BOX
+        self._overlay.text = self._shown = lines
+        if not lines:
+            self._restore()
+            return
+        if self._before is None:
+            self._before = {name: getattr(self._overlay, name) for name in _STYLE}
+        self._apply(_STYLE)
+
+    def _restore(self) -> None:
+        """Give the overlay the look that it had before the first warning."""
+        before, self._before = self._before, None
+        self._apply(before or {})
+
+    def _apply(self, style: Mapping[str, Any]) -> None:
+        for name, value in style.items():
+            setattr(self._overlay, name, value)
 
     def _may_write(self) -> bool:
         """Whether the overlay is free, or has the text of this object."""
