@@ -9,7 +9,7 @@ of false alarms and misses, from features of other fields.
     python benchmarks/gauge.py draw -n 2 --seed 900 -o test.npz
     python benchmarks/gauge.py test test.npz -o gauge.md
 
-The commands that made the gauge of the package are in `docs/trust.md`.
+The commands that made the gauge of the package are in `docs/trust-figures.md`.
 """
 
 from __future__ import annotations
