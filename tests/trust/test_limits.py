@@ -14,6 +14,8 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import fttc, surface_displacement
 from napari_vit_tfm.trust.limits import (
     DetectionMap,
+    _limit,
+    _threshold,
     detection_limits,
     detection_map,
     grid_of_places,
@@ -65,6 +67,15 @@ def test_forces_at_the_limit_are_found() -> None:
     assert found.mean() <= 0.99 * n
     assert (alarms <= 0.15 * n).all()
     assert alarms.sum() > 0
+
+
+def test_threshold_and_limit_of_known_distributions() -> None:
+    drawn = np.random.default_rng(0).normal(size=(20_000, 1, 2))
+    # The 95% point of a normal distribution.
+    assert _threshold(drawn, None) == pytest.approx(1.645, rel=0.03)
+    force = np.geomspace(0.3, 3, 400)
+    found = force > np.exp(np.random.default_rng(0).normal(0, 0.2, 400))
+    assert 1.25 < _limit(force, found, 1.0) < 1.45
 
 
 def test_limits_grow_with_the_noise() -> None:
@@ -303,6 +314,11 @@ def test_no_limits_in_a_frame_without_displacement() -> None:
         config=FEW,
     )
     assert np.isnan(found.smallest_force).all()
+
+
+def test_a_chosen_place_must_have_room_for_the_adhesion() -> None:
+    with pytest.raises(ConfigError, match="beyond the border"):
+        map_of(None, LimitsConfig(size_um=4.0), place=(4, 20))
 
 
 def test_whole_adhesions_are_in_the_field() -> None:

@@ -310,8 +310,9 @@ def detection_map(
     Raises
     ------
     ConfigError
-        If the size of the adhesion is in um, and the spacing is not known; or if the
-        adhesion is smaller than a grid step or larger than half of the field.
+        If the size of the adhesion is in um, and the spacing is not known; if the
+        adhesion is smaller than a grid step or larger than half of the field; or if it
+        would reach beyond the border at the chosen place.
     Cancelled
         If `is_cancelled` returned True.
     """
@@ -328,6 +329,8 @@ def detection_map(
         if place is None
         else (np.array([number]) for number in place)
     )
+    if place is not None:
+        _check_place(place, traction.grid_shape, _reach(size_steps))
     places = np.stack(np.meshgrid(row, column, indexing="ij"), axis=-1).reshape(-1, 2)
     young = traction.gel.young_pa if traction.unit == "Pa" else None
     to_steps = displacement.grid_steps_per_unit()
@@ -374,6 +377,14 @@ def detection_map(
         model=traction.model,
         model_sha256=traction.model_sha256,
     )
+
+
+def _check_place(place: tuple[int, int], shape: tuple[int, int], reach: int) -> None:
+    if any(not reach <= at < n - reach for at, n in zip(place, shape, strict=True)):
+        raise ConfigError(
+            f"a test adhesion in row {place[0]}, column {place[1]} would reach beyond "
+            "the border of the field: choose another place, or a smaller adhesion"
+        )
 
 
 def _size_steps(
