@@ -3,11 +3,11 @@
     python benchmarks/coverage.py -n 6 --seed 2026 -o coverage.md
 
 The tables are those of `docs/trust-figures.md`. For held-out fields of every kind and
-noise level, they have the share of the true tractions in the 68% and 95% intervals where
-there is traction; the share of the nodes without traction whose magnitude is above the
-95% half-width; and for each method, the means over the kinds and the interval score at
-adhesions. The last table is for fields that do not fit the model of the gel, a third as
-many. See `benchmark/coverage.py`.
+noise level, they have the share of the true tractions in the 68% and 95% intervals
+where there is traction; the share of the nodes without traction whose magnitude is
+above the 95% half-width; and for each method, the means over the kinds and the interval
+score at adhesions. The last table is for fields that do not fit the model of the gel, a
+third as many. See `benchmark/coverage.py`.
 """
 
 from __future__ import annotations

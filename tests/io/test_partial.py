@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,30 @@ def test_a_complete_partial_file_becomes_the_file(tmp_path: Path) -> None:
     assert not path.exists()
     assert write(path) == N
     assert read_traction(path).n_frames == N
+
+
+def test_a_partial_file_for_another_number_of_frames_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "film.h5"
+    interrupt(path)
+    with (
+        pytest.raises(FieldFileError, match="damaged"),
+        open_resumable_traction(path, n_frames=N + 1, run=RUN),
+    ):
+        pass
+
+
+def test_two_runs_that_begin_together(tmp_path: Path) -> None:
+    path = tmp_path / "film.h5"
+    with suppress(ValueError), ExitStack() as runs:
+        one, other = (
+            runs.enter_context(open_resumable_traction(path, n_frames=N, run=RUN))
+            for _ in range(2)
+        )
+        one.append(part(0, 2))
+        with pytest.raises(FieldFileError, match="another process has begun"):
+            other.append(part(0, 2))
+        # Both end before the film is complete.
+        raise ValueError
 
 
 def test_another_run_does_not_continue(tmp_path: Path) -> None:

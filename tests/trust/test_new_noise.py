@@ -22,3 +22,7 @@ def test_new_noise_is_as_strong_as_the_estimate(length: float) -> None:
     assert made.shape == (4, 96, 96, 2)
     assert made.std() == pytest.approx(float(noise.standard_deviation()), rel=0.02)
     assert made.std() == pytest.approx(0.05, rel=0.1)
+    # Smoothing by a Gaussian of this length correlates neighbours this much.
+    beside = (made[:, :, 1:] * made[:, :, :-1]).mean() / np.square(made).mean()
+    expected = np.exp(-0.25 / length**2) if length else 0
+    assert beside == pytest.approx(expected, abs=0.05)

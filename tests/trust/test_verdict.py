@@ -176,3 +176,19 @@ def test_other_methods_are_compared_with_their_twins(
     assert "as far as" in residual_in_words(traction)
     again = reconstruct(stack, config=config)
     assert again.records["allowance"][0] == traction.records["allowance"][0]
+
+
+def test_a_method_that_leaves_more_is_allowed_more(
+    cell: tuple[np.ndarray, np.ndarray],
+) -> None:
+    stack = DisplacementStack(cell[0], unit="grid")
+    options = {"regularisation": 10.0}
+    config = replace(CONFIG, model="fttc", options=options)
+    # The least factor of a twin is 2.5.
+    assert reconstruct(stack, config=config).records["allowance"][0] > 3
+
+
+def test_noise_that_is_negligible(network: ReconstructionMethod) -> None:
+    displacement, _ = simulate("adhesions", 1, seed=3, shape=(SIDE, SIDE))
+    words = said(displacement * (SIDE - 1), network)
+    assert "as far as noise and method allow (the noise is negligible)" in words
