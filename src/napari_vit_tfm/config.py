@@ -7,6 +7,20 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
+from napari_vit_tfm.constraints import (
+    Count,
+    Flag,
+    Length,
+    NotNegative,
+    Positive,
+    Range,
+    Seed,
+    Share,
+    Table,
+    Text,
+    Whole,
+    check,
+)
 from napari_vit_tfm.options import Choice, Number, Switch
 
 REFERENCE_POISSON = 0.49
@@ -111,7 +125,7 @@ class ReconstructionConfig:
         Whether to compute how sure the tractions are, too.
     """
 
-    model: str = BUNDLED_MODEL
+    model: Text = BUNDLED_MODEL
     heads: Annotated[
         int | None,
         Number(
@@ -126,7 +140,7 @@ class ReconstructionConfig:
         ),
     ] = None
     # A mapping has no hash, and configurations are keys of caches.
-    options: Mapping[str, float] = field(default_factory=dict, hash=False)
+    options: Table = field(default_factory=dict, hash=False)
     n_views: Annotated[
         int,
         Choice(
@@ -183,6 +197,9 @@ class ReconstructionConfig:
             is_whole=True,
         ),
     ] = 8
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def of_tractions_alone(self) -> ReconstructionConfig:
         """The same tractions, without what `residual` and `uncertainty` add.
@@ -280,6 +297,9 @@ class PreparationConfig:
         ),
     ] = False
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 @dataclass(frozen=True)
 class QuantitiesConfig:
@@ -343,6 +363,9 @@ class QuantitiesConfig:
         ),
     ] = None
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 @dataclass(frozen=True)
 class ControlConfig:
@@ -365,6 +388,9 @@ class ControlConfig:
             flag="control-runs",
         ),
     ] = 200
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -425,9 +451,12 @@ class LimitsConfig:
             flag="step",
         ),
     ] = 2
-    n_without: int = 100
-    batch_size: int = 8
-    seed: int = 0
+    n_without: Count = 100
+    batch_size: Count = 8
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -445,9 +474,12 @@ class WindowConfig:
         except at the border of the field. Less than half of `overlap`.
     """
 
-    side: int = 128
-    overlap: int = 48
-    margin: int = 8
+    side: Count = 128
+    overlap: Whole = 48
+    margin: Whole = 8
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -498,6 +530,9 @@ class FigureConfig:
         ),
     ] = 150
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 @dataclass(frozen=True)
 class BatchConfig:
@@ -522,6 +557,9 @@ class BatchConfig:
         ),
     ] = 1
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 @dataclass(frozen=True)
 class ReadingConfig:
@@ -541,7 +579,9 @@ class ReadingConfig:
         Whether several files are one film; else they are several experiments.
     """
 
-    in_memory_bytes: int = 32 * 2**20
+    in_memory_bytes: Annotated[
+        int, Range(maximum=2**63, excludes_minimum=False, is_whole=True)
+    ] = 32 * 2**20
     y: Annotated[
         YDirection | None,
         Choice(
@@ -569,6 +609,9 @@ class ReadingConfig:
         ),
     ] = False
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
@@ -586,11 +629,14 @@ class BenchmarkConfig:
         Number of fields, seed of the fields and of the noise.
     """
 
-    extra_methods: tuple[str, ...] = (ORACLE,)
-    sigmas: tuple[float, ...] = (0.0, 1e-4, 1e-3)
-    kind: str = "discs"
-    n_fields: int = 64
-    seed: int = 0
+    extra_methods: tuple[Text, ...] = (ORACLE,)
+    sigmas: Annotated[tuple[NotNegative, ...], Length(1, 100)] = (0.0, 1e-4, 1e-3)
+    kind: Text = "discs"
+    n_fields: Count = 64
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -605,9 +651,12 @@ class KindsConfig:
         Rows and columns of a field.
     """
 
-    n_fields: int = 8
-    seed: int = BenchmarkConfig.seed
-    shape: tuple[int, int] = (104, 104)
+    n_fields: Count = 8
+    seed: Seed = BenchmarkConfig.seed
+    shape: tuple[Count, Count] = (104, 104)
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -639,9 +688,14 @@ class InspectionConfig:
             flag="projections",
         ),
     ] = 8
-    n_shares: int = 12
-    n_random: int = 5
-    seed: int = 0
+    n_shares: Annotated[
+        int, Range(minimum=2, maximum=1000, excludes_minimum=False, is_whole=True)
+    ] = 12
+    n_random: Whole = 5
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -673,18 +727,21 @@ class DisplayConfig:
         Whether tractions fade where they are below two standard deviations.
     """
 
-    arrow_stride: int = 3
-    longest_arrow: float = 3.5
-    max_arrows: int = 150_000
-    magnitude_colormap: str = "inferno"
-    displacement_colormap: str = "viridis"
-    attention_colormap: str = "GnBu_r"
-    attention_opacity: float = 0.75
-    cpu_batch_size: int = 1
-    update_last_result: bool = False
-    residual: bool = True
-    uncertainty: bool = True
-    fade_uncertain: bool = True
+    arrow_stride: Count = 3
+    longest_arrow: Positive = 3.5
+    max_arrows: Count = 150_000
+    magnitude_colormap: Text = "inferno"
+    displacement_colormap: Text = "viridis"
+    attention_colormap: Text = "GnBu_r"
+    attention_opacity: Share = 0.75
+    cpu_batch_size: Count = 1
+    update_last_result: Flag = False
+    residual: Flag = True
+    uncertainty: Flag = True
+    fade_uncertain: Flag = True
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -701,7 +758,10 @@ class ExampleConfig:
         Number of frames, seed of the random numbers.
     """
 
-    young_pa: float = 10_000.0
-    spacing_um: float = 0.8
-    n_frames: int = 12
-    seed: int = 1
+    young_pa: Positive = 10_000.0
+    spacing_um: Positive = 0.8
+    n_frames: Count = 12
+    seed: Seed = 1
+
+    def __post_init__(self) -> None:
+        check(self)

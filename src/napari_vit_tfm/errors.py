@@ -17,7 +17,7 @@ class TFMError(ValueError):
     ...     Gel(young_pa=-1.0)
     ... except TFMError as error:
     ...     print(error)
-    Young's modulus must be above 0, not -1.0
+    Young's modulus must be above 0.001 and at most 1e+13, not -1.0
     """
 
 

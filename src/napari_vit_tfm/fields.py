@@ -17,6 +17,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.constraints import Range, shown
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.options import Choice, Number
@@ -97,9 +98,15 @@ def _as_stack(data: npt.ArrayLike) -> FloatArray:
     return array
 
 
-def _check_positive(name: str, value: float | None) -> None:
-    if value is not None and not (np.isfinite(value) and value > 0):
-        raise FieldError(f"{name} must be a positive number, not {value}")
+_SPACINGS_UM = Range(minimum=1e-3, maximum=1e5)
+_PIXEL_SIZES_UM = Range(minimum=1e-4, maximum=1e5)
+_DISTANCES = Range(minimum=1e-9, maximum=1e9)
+"""Lengths that no field has are mistakes, such as metres instead of micrometres."""
+
+
+def _check_length(name: str, value: float | None, allowed: Range) -> None:
+    if value is not None and (words := allowed.expected(value)):
+        raise FieldError(f"{name} must be {words}, not {shown(value)}")
 
 
 def drift_of(data: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -234,6 +241,8 @@ class Displacement(ABC):
             label="Vector spacing",
             help="Distance between neighbouring displacement vectors",
             unit="\N{MICRO SIGN}m",
+            minimum=_SPACINGS_UM.minimum,
+            maximum=_SPACINGS_UM.maximum,
             step=0.1,
             usual=(0.02, 200.0),
             otherwise="not known",
@@ -245,6 +254,8 @@ class Displacement(ABC):
             label="Pixel size",
             help="Side of a camera pixel in the specimen",
             unit="\N{MICRO SIGN}m",
+            minimum=_PIXEL_SIZES_UM.minimum,
+            maximum=_PIXEL_SIZES_UM.maximum,
             step=0.01,
             usual=(0.01, 20.0),
             otherwise="not known",
@@ -261,14 +272,19 @@ class Displacement(ABC):
                 f"unknown displacement unit {self.unit!r}: "
                 f"expected one of {', '.join(DISPLACEMENT_UNITS)}"
             )
-        _check_positive("the spacing", self.spacing_um)
-        _check_positive("the pixel size", self.pixel_size_um)
-        _check_positive("the distance of the positions", self.spacing_in_unit)
+        self._check_lengths(self.spacing_um, self.pixel_size_um)
+        _check_length("the distance of the positions", self.spacing_in_unit, _DISTANCES)
         spacing, pixel_size = consistent_lengths(
             self.unit, self.spacing_in_unit, self.spacing_um, self.pixel_size_um
         )
+        self._check_lengths(spacing, pixel_size)
         object.__setattr__(self, "spacing_um", spacing)
         object.__setattr__(self, "pixel_size_um", pixel_size)
+
+    @staticmethod
+    def _check_lengths(spacing_um: float | None, pixel_size_um: float | None) -> None:
+        _check_length("the spacing in um", spacing_um, _SPACINGS_UM)
+        _check_length("the pixel size in um", pixel_size_um, _PIXEL_SIZES_UM)
 
     @property
     def missing_lengths(self) -> tuple[Length, ...]:
@@ -471,7 +487,7 @@ class TractionStack(_VectorStack):
                 f"unknown traction unit {self.unit!r}: "
                 f"expected one of {', '.join(TRACTION_UNITS)}"
             )
-        _check_positive("the spacing", self.spacing_um)
+        _check_length("the spacing in um", self.spacing_um, _SPACINGS_UM)
         if self.drift is not None:
             object.__setattr__(self, "drift", self._checked_drift(self.drift))
         for name, values in self.records.items():

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from napari_vit_tfm.config import REFERENCE_POISSON
+from napari_vit_tfm.constraints import check
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.options import Number, options_of
+from napari_vit_tfm.options import Number
 from napari_vit_tfm.units import Length
 
 PA_PER_KPA = 1000.0
@@ -57,6 +58,8 @@ class Gel:
             form_unit="kPa",
             per_form_unit=PA_PER_KPA,
             step=PA_PER_KPA,
+            minimum=1e-3,
+            maximum=1e13,
             usual=USUAL_YOUNG_PA,
             otherwise="unknown: result is t/E",
         ),
@@ -80,6 +83,8 @@ class Gel:
             help="Thickness of the gel on its rigid base. It matters if it is smaller "
             "than the region that the cell deforms, and then needs the vector spacing",
             unit="\N{MICRO SIGN}m",
+            minimum=1e-3,
+            maximum=1e7,
             may_be_infinite=True,
             step=1.0,
             usual=(5.0, 5000.0),
@@ -88,12 +93,7 @@ class Gel:
     ] = None
 
     def __post_init__(self) -> None:
-        for name, about in _NUMBERS.items():
-            value = getattr(self, name)
-            if value is not None and not about.allows(value):
-                raise FieldError(
-                    f"{about.label} must be {about.range_in_words}, not {value}"
-                )
+        check(self, FieldError, by_label=True)
 
     @property
     def is_layer(self) -> bool:
@@ -127,12 +127,6 @@ class Gel:
             known(self.thickness_um, other.thickness_um),
         )
 
-
-_NUMBERS = {
-    name: option.about
-    for name, option in options_of(Gel).items()
-    if isinstance(option.about, Number)
-}
 
 REFERENCE_GEL = Gel(poisson=REFERENCE_POISSON, thickness_um=math.inf)
 """The gel of the reference form: a half-space of any Young's modulus."""

@@ -10,8 +10,8 @@ command line and its help are made from it::
             Number(label="Young's modulus", help="Stiffness of the gel", unit="Pa"),
         ] = None
 
-`options_of` lists the options of such a dataclass. Fields with other annotations are
-left out.
+`options_of` lists the options of such a dataclass. Fields that no user sets have one of
+the `napari_vit_tfm.constraints` instead.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
+from napari_vit_tfm.constraints import Constraint, Range, shown
 from napari_vit_tfm.errors import ConfigError
 
 _UNIT_SUFFIX = re.compile("_(um|pa)$")
@@ -51,21 +52,13 @@ class About:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Number(About):
-    """An option that is a number.
+class Number(About, Range):
+    """An option that is a number, with a range.
 
     Parameters
     ----------
     unit : str
         Its unit; empty for numbers without one.
-    minimum, maximum : float
-        Its range.
-    excludes_minimum : bool
-        Whether the minimum itself is not allowed.
-    is_whole : bool
-        Whether it is a whole number.
-    may_be_infinite : bool
-        Whether infinity is allowed, too.
     form_unit : str
         The unit that forms show it in; by default `unit`.
     per_form_unit : float
@@ -77,11 +70,6 @@ class Number(About):
     """
 
     unit: str = ""
-    minimum: float = 0.0
-    maximum: float = math.inf
-    excludes_minimum: bool = True
-    is_whole: bool = False
-    may_be_infinite: bool = False
     form_unit: str = ""
     per_form_unit: float = 1.0
     step: float | None = None
@@ -111,30 +99,9 @@ class Number(About):
             f"{shown[1]} to {shown[2]}{unit} is usual"
         )
 
-    @property
-    def range_in_words(self) -> str:
-        """The range, such as "above 0 and at most 10"."""
-        low = "above" if self.excludes_minimum else "at least"
-        words = f"{low} {self.minimum:g}"
-        return (
-            words
-            if math.isinf(self.maximum)
-            else f"{words} and at most {self.maximum:g}"
-        )
-
-    def allows(self, value: float) -> bool:
-        """Whether a number lies in the range."""
-        if value == math.inf:
-            return self.may_be_infinite
-        if not math.isfinite(value) or value > self.maximum:
-            return False
-        return value > self.minimum or (
-            value == self.minimum and not self.excludes_minimum
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
-class Choice(About):
+class Choice(About, Constraint):
     """An option that is one of several values.
 
     Parameters
@@ -145,10 +112,20 @@ class Choice(About):
 
     words: Mapping[Any, str]
 
+    def expected(self, value: Any) -> str:
+        """What is expected instead of a value; empty if it is one of the values."""
+        # True is equal to 1, but not meant by it.
+        known = any(type(one) is type(value) and one == value for one in self.words)
+        return "" if known else f"one of {', '.join(map(str, self.words))}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Switch(About):
+class Switch(About, Constraint):
     """An option that is either on or off."""
+
+    def expected(self, value: Any) -> str:
+        """What is expected instead of a value; empty for True and False."""
+        return "" if isinstance(value, bool) else "True or False"
 
 
 @dataclass(frozen=True)
@@ -181,17 +158,8 @@ class Option:
         ...
         napari_vit_tfm.errors.ConfigError: share must be above 0 and at most 1, not 2
         """
-        if isinstance(self.about, Switch):
-            if not isinstance(value, bool):
-                raise ConfigError(f"{self.name} must be True or False, not {value!r}")
-        elif isinstance(self.about, Choice):
-            if value not in self.about.words:
-                known = ", ".join(map(str, self.about.words))
-                raise ConfigError(f"{self.name} must be one of {known}, not {value!r}")
-        elif not self.about.allows(value):
-            raise ConfigError(
-                f"{self.name} must be {self.about.range_in_words}, not {value:g}"
-            )
+        if words := self.about.expected(value):
+            raise ConfigError(f"{self.name} must be {words}, not {shown(value)}")
 
 
 def options_of(options: type[Any] | None) -> dict[str, Option]:
@@ -209,9 +177,9 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
     >>> from napari_vit_tfm.options import options_of
     >>> for name, option in options_of(Gel).items():
     ...     print(f"{name}: {option.about.label}, {option.about.range_in_words}")
-    young_pa: Young's modulus, above 0
+    young_pa: Young's modulus, above 0.001 and at most 1e+13
     poisson: Poisson ratio, at least 0 and at most 0.5
-    thickness_um: Gel thickness, above 0
+    thickness_um: Gel thickness, above 0.001 and at most 1e+07, or infinite
     """
     if options is None:
         return {}
@@ -223,6 +191,28 @@ def options_of(options: type[Any] | None) -> dict[str, Option]:
                 default = None if item.default is MISSING else item.default
                 found[item.name] = Option(item.name, default, about)
     return found
+
+
+def numbers_of(options: type[Any]) -> dict[str, Number]:
+    """Options of a dataclass that are numbers, by name.
+
+    Parameters
+    ----------
+    options : type
+        A dataclass with options.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm import Gel
+    >>> from napari_vit_tfm.options import numbers_of
+    >>> numbers_of(Gel)["poisson"].read("0.45")
+    0.45
+    """
+    return {
+        name: option.about
+        for name, option in options_of(options).items()
+        if isinstance(option.about, Number)
+    }
 
 
 def flag_of(option: Option) -> str:

@@ -106,8 +106,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("file,young_pa\na.h5,soft\n", "line 2: young_pa is 'soft', expected a number"),
-        ("file,young_pa\na.h5,-5\n", "line 2: Young's modulus must be above 0"),
+        ("file,young_pa\na.h5,soft\n", "line 2: young_pa must be a number, not 'soft'"),
+        ("file,young_pa\na.h5,-5\n", "line 2: young_pa must be above 0.001"),
         ("file,unit\na.h5,inch\n", "unit is 'inch', expected one of um, grid"),
         ("file,y\na.h5,north\n", "expected down or up"),
         ("file,y\n,up\n", "the file is missing"),

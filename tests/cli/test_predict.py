@@ -242,7 +242,34 @@ def test_not_a_number(
     line = error_of(
         "predict", displacements, "-o", tmp_path / "o.h5", option, "nan", *FTTC
     )
-    assert "not nan" in line
+    assert f"Invalid value for '{option}': must be a number, not 'nan'" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--young", "1e39"),
+        ("--young", "inf"),
+        ("--young", "True"),
+        ("--thickness", "30e-6"),
+        ("--thickness", "1e999"),
+        ("--spacing", "1e-40"),
+        ("--spacing", "1_0"),
+        ("--spacing", "\N{ARABIC-INDIC DIGIT THREE}"),
+        ("--pixel-size", "1,5"),
+        ("--batch-size", "1_0"),
+        ("--batch-size", "\N{FULLWIDTH DIGIT TWO}"),
+        ("--bin", "2.0"),
+        ("--regularisation", "nan"),
+        ("--controls", "9" * 5000),
+    ],
+)
+def test_numbers_that_are_none_or_impossible(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    line = error_of("predict", displacements, "-o", tmp_path / "o.h5", option, value)
+    assert f"Invalid value for '{option}': must be " in line
+    assert len(line) < 200
 
 
 def test_a_thickness_changes_the_result_and_needs_the_spacing(

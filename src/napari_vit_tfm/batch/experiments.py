@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import math
 import os
 import re
 from collections import Counter
@@ -15,8 +14,10 @@ from typing import cast
 
 from napari_vit_tfm.config import ReadingConfig, YDirection
 from napari_vit_tfm.errors import ConfigError, TFMError
+from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import without_partners
+from napari_vit_tfm.options import numbers_of
 from napari_vit_tfm.quantities import QUANTITIES, SCALES
 from napari_vit_tfm.quantities.tables import with_ends
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
@@ -27,6 +28,7 @@ MASK_COLUMN = "mask"
 
 _NUMBERS = ("young_pa", "poisson", "thickness_um", "spacing_um", "pixel_size_um")
 _WORDS = ("dataset", "unit", "y")
+_RANGES = numbers_of(Gel) | numbers_of(Displacement)
 COLUMNS = (FILE_COLUMN, NAME_COLUMN, MASK_COLUMN, *_NUMBERS, *_WORDS)
 """Columns with a meaning; all others are carried through to the summary."""
 
@@ -284,12 +286,9 @@ def _number(name: str, text: str, *, has_commas: bool) -> float | None:
             "sign between the thousands, or with another number of decimals"
         )
     try:
-        value = float(text.replace(",", ".") if has_commas else text)
-    except ValueError:
-        value = math.nan
-    if (not math.isfinite(value) and name != "thickness_um") or math.isnan(value):
-        raise ConfigError(f"{name} is {text!r}, expected a number")
-    return value
+        return _RANGES[name].read(text.replace(",", ".") if has_commas else text)
+    except ValueError as error:
+        raise ConfigError(f"{name} must be {error}, not {text!r}") from None
 
 
 def _given_name(row: Mapping[str, str], taken: set[str]) -> str:

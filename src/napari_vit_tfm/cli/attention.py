@@ -17,6 +17,7 @@ from napari_vit_tfm.cli.options import (
     FILE,
     DisplacementSource,
     command_option,
+    count,
     displacement_source,
     method_config,
     output_file,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 def _patch_position(
     ctx: click.Context, param: click.Parameter, value: str
 ) -> tuple[int, int]:
-    match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", value)
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", value)
     if match is None:
         raise click.BadParameter(f"{value!r} is not ROW,COL, such as 2,11", ctx, param)
     return int(match[1]), int(match[2])
@@ -67,7 +68,7 @@ _CHOICE = options_of(MapChoice)
 @displacement_source
 @click.option(
     "--frame",
-    type=click.IntRange(min=0),
+    type=count(0),
     required=True,
     metavar="T",
     help="Frame, counted from 0.",
@@ -83,7 +84,7 @@ _CHOICE = options_of(MapChoice)
 @command_option(_CHOICE["source"], name="map_source")
 @click.option(
     "--head",
-    type=click.IntRange(min=1),
+    type=count(),
     metavar="N",
     help="One head of the attention of a block alone, counted from 1; without it the "
     "mean of all heads.",
@@ -92,7 +93,7 @@ _CHOICE = options_of(MapChoice)
 @command_option(replace(options_of(MapView)["kind"], default="displacement"))
 @click.option(
     "--block",
-    type=click.IntRange(min=1),
+    type=count(),
     metavar="N",
     help="Block whose map the figure shows and --faithfulness tests, counted from 1; "
     "without it the last.",

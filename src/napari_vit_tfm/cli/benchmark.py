@@ -17,9 +17,10 @@ from napari_vit_tfm import __version__
 from napari_vit_tfm.cli.ground_truth import KnownFields, generate_fields, read_fields
 from napari_vit_tfm.cli.options import (
     FILE,
-    POSITIVE,
     DisplacementSource,
+    count,
     device_option,
+    number,
     views_option,
 )
 from napari_vit_tfm.cli.reporting import note_once
@@ -33,14 +34,19 @@ from napari_vit_tfm.config import (
     KindsConfig,
     ReconstructionConfig,
 )
+from napari_vit_tfm.constraints import Range
+from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models.registry import classical_names, registered_methods
+from napari_vit_tfm.options import numbers_of
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, DisplacementUnit
 
 if TYPE_CHECKING:
     from napari_vit_tfm.benchmark.evaluate import MethodScores
     from napari_vit_tfm.benchmark.tables import Origin
 
+_GEL = numbers_of(Gel)
+_LENGTHS = numbers_of(Displacement)
 _LISTS = ("--cnn", "--methods", "--noise")
 _ARGUMENTS = "napari_vit_tfm.arguments"
 
@@ -100,28 +106,28 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option(
     "--spacing",
     "spacing_um",
-    type=POSITIVE,
+    type=number(_LENGTHS["spacing_um"]),
     metavar="UM",
     help="Distance between neighbouring vectors in --data, in micrometres.",
 )
 @click.option(
     "--pixel-size",
     "pixel_size_um",
-    type=POSITIVE,
+    type=number(_LENGTHS["pixel_size_um"]),
     metavar="UM",
     help="Size of a camera pixel in --data, in micrometres.",
 )
 @click.option(
     "--young",
     "young_pa",
-    type=POSITIVE,
+    type=number(_GEL["young_pa"]),
     metavar="PA",
     help="Young's modulus of --data, for tractions in Pa. Default: the value in the "
     "file.",
 )
 @click.option(
     "--poisson",
-    type=click.FloatRange(0, 0.5),
+    type=number(_GEL["poisson"]),
     metavar="NU",
     help="Poisson ratio of --data. Default: the value in the file, or "
     f"{REFERENCE_POISSON}.",
@@ -129,7 +135,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option(
     "--thickness",
     "thickness_um",
-    type=POSITIVE,
+    type=number(_GEL["thickness_um"]),
     metavar="UM",
     help="Thickness of the gel of --data, in micrometres. Default: the value in the "
     "file, or infinite.",
@@ -146,7 +152,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option(
     "-n",
     "n_fields",
-    type=click.IntRange(min=1),
+    type=count(),
     metavar="N",
     help=f"Number of fields to generate (default: {BenchmarkConfig.n_fields}, or "
     f"{KindsConfig.n_fields} of each kind with --kind {ALL_KINDS}), or to use from "
@@ -154,7 +160,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=count(0),
     default=BenchmarkConfig.seed,
     show_default=True,
     metavar="S",
@@ -166,7 +172,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     multiple=True,
     default=tuple(f"{sigma:g}" for sigma in BenchmarkConfig.sigmas),
     show_default=True,
-    callback=_each(click.FloatRange(min=0)),
+    callback=_each(number(Range(maximum=1e6, excludes_minimum=False))),
     metavar="SIGMA...",
     help="Standard deviations of the noise, as fractions of the field width.",
 )

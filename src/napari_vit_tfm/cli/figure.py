@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from napari_vit_tfm.cli.options import FILE, command_option
+from napari_vit_tfm.cli.options import FILE, command_option, count
 from napari_vit_tfm.config import FigureConfig
 from napari_vit_tfm.options import options_of
 
@@ -26,7 +26,7 @@ _FIGURE = options_of(FigureConfig)
 )
 @click.option(
     "--frame",
-    type=click.IntRange(min=0),
+    type=count(0),
     metavar="N",
     help="Number of the frame, from 0. Default: the first.",
 )

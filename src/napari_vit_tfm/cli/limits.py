@@ -12,6 +12,7 @@ import click
 from napari_vit_tfm.cli.options import (
     DisplacementSource,
     command_option,
+    count,
     displacement_source,
     method_config,
     output_file,
@@ -46,7 +47,7 @@ def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
 @output_file
 @click.option(
     "--frame",
-    type=click.IntRange(min=0),
+    type=count(0),
     metavar="T",
     help="Compute this frame alone, counted from 0. Default: all frames.",
 )

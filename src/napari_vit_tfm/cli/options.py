@@ -20,6 +20,7 @@ from napari_vit_tfm.config import (
     ReconstructionConfig,
     YDirection,
 )
+from napari_vit_tfm.constraints import Range, shown
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement, DisplacementStack
 from napari_vit_tfm.gel import Gel
@@ -38,8 +39,9 @@ from napari_vit_tfm.units import DISPLACEMENT_UNITS, LENGTHS, DisplacementUnit
 if TYPE_CHECKING:
     from napari_vit_tfm.io import DisplacementOptions, FieldFile
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(path_type=Path)
+_MOST = 2**32 - 1
+"""Largest whole number; seeds are not larger."""
 Decorator = Callable[[Any], Any]
 
 _METAVARS = {"\N{MICRO SIGN}m": "UM", "Pa": "PA"}
@@ -82,18 +84,67 @@ def command_option(option: Option, *, otherwise: str = "", name: str = "") -> De
         settings["type"] = click.Choice(list(about.words))
         told += f" {'; '.join(f'{key}: {text}' for key, text in about.words.items())}."
     else:
-        settings["type"] = _number_type(about)
+        settings["type"] = number(about)
         settings["metavar"] = _METAVARS.get(about.unit, "N" if about.is_whole else "X")
     return click.option(flag_of(option), name or option.name, help=told, **settings)
 
 
-def _number_type(about: Number) -> click.IntRange | click.FloatRange:
-    """Whole numbers and others, in the option's range."""
-    high = about.maximum if math.isfinite(about.maximum) else None
-    if about.is_whole:
-        low = round(about.minimum) + about.excludes_minimum
-        return click.IntRange(low, None if high is None else round(high))
-    return click.FloatRange(about.minimum, high, min_open=about.excludes_minimum)
+class _Number(click.ParamType[float]):
+    """A number in a range; see `Range.read`."""
+
+    allowed: Range
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Read the number of a text; a default is a number already."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.allowed.read(value)
+        except ValueError as error:
+            self.fail(f"must be {error}, not {shown(value)}", param, ctx)
+
+
+class _AnyNumber(_Number):
+    name = "number"
+    allowed = Range(minimum=-math.inf)
+
+
+# The types of click show the range in the help.
+class _WholeType(_Number, click.IntRange):
+    pass
+
+
+class _RealType(_Number, click.FloatRange):
+    pass
+
+
+def number(allowed: Range) -> click.ParamType[Any]:
+    """The type of an option that is a number.
+
+    Parameters
+    ----------
+    allowed : Range
+        Its range.
+    """
+    low, high = allowed.minimum, allowed.maximum
+    high_or_none = high if math.isfinite(high) and not allowed.may_be_infinite else None
+    found: _WholeType | _RealType
+    if allowed.is_whole:
+        first = round(low) + allowed.excludes_minimum
+        found = _WholeType(first, None if high_or_none is None else round(high))
+    else:
+        found = _RealType(low, high_or_none, min_open=allowed.excludes_minimum)
+    found.allowed = allowed
+    return found
+
+
+def count(minimum: int = 1) -> click.ParamType[Any]:
+    """The type of an option that is a number of things."""
+    return number(
+        Range(minimum=minimum, maximum=_MOST, excludes_minimum=False, is_whole=True)
+    )
 
 
 _RECONSTRUCTION = options_of(ReconstructionConfig)
@@ -386,7 +437,7 @@ def _method_options() -> Iterator[Decorator]:
         yield click.option(
             flag_of(option),
             option.name,
-            type=float,
+            type=_AnyNumber(),
             metavar="X",
             help=" ".join(_option_in_words(method, o) for method, o in methods),
         )

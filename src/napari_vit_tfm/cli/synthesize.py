@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from napari_vit_tfm.cli.options import output_file
+from napari_vit_tfm.cli.options import count, number, output_file
 from napari_vit_tfm.config import FIELD_KINDS, MIN_SIDE
+from napari_vit_tfm.constraints import Range
 from napari_vit_tfm.gel import REFERENCE_GEL
 
 
@@ -15,14 +16,14 @@ from napari_vit_tfm.gel import REFERENCE_GEL
 @click.option(
     "-n",
     "n_fields",
-    type=click.IntRange(min=1),
+    type=count(),
     required=True,
     metavar="N",
     help="Number of fields.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=count(0),
     required=True,
     metavar="S",
     help="Random seed; the same seed gives the same fields.",
@@ -36,7 +37,7 @@ from napari_vit_tfm.gel import REFERENCE_GEL
 )
 @click.option(
     "--grid",
-    type=click.IntRange(min=MIN_SIDE),
+    type=count(MIN_SIDE),
     nargs=2,
     default=(104, 104),
     show_default=True,
@@ -45,7 +46,7 @@ from napari_vit_tfm.gel import REFERENCE_GEL
 )
 @click.option(
     "--window",
-    type=click.FloatRange(0, 8),
+    type=number(Range(maximum=8, excludes_minimum=False)),
     default=0.0,
     show_default=True,
     metavar="STEPS",

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from napari_vit_tfm.cli.options import FILE, device_option
+from napari_vit_tfm.cli.options import FILE, count, device_option
 from napari_vit_tfm.config import PRECISIONS, Device, Precision
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
     from napari_vit_tfm.training import TrainingConfig
     from napari_vit_tfm.training.measure import Throughput
-
-COUNT = click.IntRange(min=1)
 
 
 @click.command("train")
@@ -46,7 +44,7 @@ COUNT = click.IntRange(min=1)
 @device_option
 @click.option(
     "--devices",
-    type=COUNT,
+    type=count(),
     default=1,
     show_default=True,
     metavar="N",
@@ -54,7 +52,7 @@ COUNT = click.IntRange(min=1)
 )
 @click.option(
     "--nodes",
-    type=COUNT,
+    type=count(),
     default=1,
     show_default=True,
     metavar="N",
@@ -62,7 +60,7 @@ COUNT = click.IntRange(min=1)
 )
 @click.option(
     "--measure",
-    type=COUNT,
+    type=count(),
     metavar="STEPS",
     help="Only measure the speed over STEPS steps, and write throughput.json.",
 )

@@ -619,8 +619,8 @@ def test_the_vectors_under_the_mouse_are_in_the_status_bar(
 
 def test_unusual_numbers_are_marked(dock, viewer, displacement):
     add(viewer, displacement)
-    dock.gel["thickness_um"].value = 1e-8
-    assert dock.notes.text().startswith("Gel thickness: 1e-08 µm is unusual")
+    dock.gel["thickness_um"].value = 0.01
+    assert dock.notes.text().startswith("Gel thickness: 0.01 µm is unusual")
     assert dock.gel["thickness_um"].native.styleSheet()
     dock.gel["thickness_um"].value = 20.0
     assert not dock.gel["thickness_um"].native.styleSheet()
