@@ -21,7 +21,7 @@ import reprlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -173,6 +173,25 @@ class Increasing(Constraint):
         return "" if low <= high else "two numbers, the smaller one first"
 
 
+class OneOf(Constraint):
+    """One of several values.
+
+    Parameters
+    ----------
+    *values
+        The values.
+    """
+
+    def __init__(self, *values: Any) -> None:
+        self._values = values
+
+    def expected(self, value: Any) -> str:
+        """What is expected instead of a value; empty if it is one of the values."""
+        # True is equal to 1, but not meant by it.
+        known = any(type(one) is type(value) and one == value for one in self._values)
+        return "" if known else f"one of {', '.join(map(str, self._values))}"
+
+
 class PlainType(Constraint):
     """A value of the type that the annotation names, such as `str` or `bool`.
 
@@ -222,6 +241,24 @@ Positive = Annotated[float, Range(maximum=1e6)]
 
 NotNegative = Annotated[float, Range(maximum=1e6, excludes_minimum=False)]
 """The same, or 0."""
+
+Ratio = Annotated[float, Range(minimum=1.0, maximum=1000.0, excludes_minimum=False)]
+"""How many times larger something is."""
+
+Steps = Annotated[float, Range(maximum=1000.0)]
+"""A length in grid steps."""
+
+Margin = Annotated[int, Range(maximum=1000, excludes_minimum=False, is_whole=True)]
+"""A distance in nodes."""
+
+Few = Annotated[
+    int, Range(minimum=1, maximum=10_000, excludes_minimum=False, is_whole=True)
+]
+"""A number of things that are drawn one by one."""
+
+FewRange = Annotated[tuple[Few, Few], Increasing()]
+PositiveRange = Annotated[tuple[Positive, Positive], Increasing()]
+StepsRange = Annotated[tuple[Steps, Steps], Increasing()]
 
 Text = Annotated[str, PlainType(str, "a text")]
 Flag = Annotated[bool, PlainType(bool, "True or False")]
@@ -283,7 +320,7 @@ def _hints(options: type[Any]) -> dict[str, Any]:
 def _expected(hint: Any, value: object) -> str:
     """What an annotation expects instead of a value; empty if nothing is wrong.
 
-    Only constraints are checked, and tuples with constraints.
+    Only constraints are checked, tuples with constraints, and other dataclasses.
     """
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -296,20 +333,27 @@ def _expected(hint: Any, value: object) -> str:
             )
         return words
     if origin is tuple:
-        if not isinstance(value, tuple):
-            return "a tuple"
-        if parts[-1] is Ellipsis:
-            parts = parts[:1] * len(value)
-        if len(parts) != len(value):
-            return f"{len(parts)} values"
-        found = (_expected(*pair) for pair in zip(parts, value, strict=True))
-        return next((f"of {words}" for words in found if words), "")
+        return _expected_of_all(parts, value)
     if origin in (Union, UnionType) and value is not None:
         others = [part for part in parts if part is not NoneType]
         return _expected(others[0], value) if len(others) == 1 else ""
+    if is_dataclass(hint) and isinstance(hint, type):
+        return "" if isinstance(value, hint) else f"a {hint.__name__}"
     if origin is Literal and value not in parts:
         return f"one of {', '.join(map(str, parts))}"
     return ""
+
+
+def _expected_of_all(parts: tuple[Any, ...], value: object) -> str:
+    """The same for a tuple, from the annotations of its values."""
+    if not isinstance(value, tuple):
+        return "a tuple"
+    if parts[-1] is Ellipsis:
+        parts = parts[:1] * len(value)
+    if len(parts) != len(value):
+        return f"{len(parts)} values"
+    found = (_expected(*pair) for pair in zip(parts, value, strict=True))
+    return next((f"of {words}" for words in found if words), "")
 
 
 def _plain(number: float) -> str:

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
-from napari_vit_tfm.constraints import Constraint, Range, shown
+from napari_vit_tfm.constraints import Constraint, OneOf, Range, shown
 from napari_vit_tfm.errors import ConfigError
 
 _UNIT_SUFFIX = re.compile("_(um|pa)$")
@@ -114,9 +114,7 @@ class Choice(About, Constraint):
 
     def expected(self, value: Any) -> str:
         """What is expected instead of a value; empty if it is one of the values."""
-        # True is equal to 1, but not meant by it.
-        known = any(type(one) is type(value) and one == value for one in self.words)
-        return "" if known else f"one of {', '.join(map(str, self.words))}"
+        return OneOf(*self.words).expected(value)
 
 
 @dataclass(frozen=True, kw_only=True)

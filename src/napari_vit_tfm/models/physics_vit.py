@@ -26,13 +26,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vit_tfm.config import PATCH_SIZE
+from napari_vit_tfm.constraints import Length, Positive, Range, check
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.models.layers import Block, TokenisedField, blocks_of
 from napari_vit_tfm.models.precision import without_autocast
 from napari_vit_tfm.physics.bayesian import posterior_gains
@@ -57,6 +59,15 @@ _MIN_NOISE = 1e-4
 """Smallest noise, relative to the displacement, that is distinguished from none."""
 
 
+_Depth = Annotated[
+    int, Range(minimum=1, maximum=64, excludes_minimum=False, is_whole=True)
+]
+_Layers = Annotated[int, Range(maximum=64, excludes_minimum=False, is_whole=True)]
+_Size = Annotated[
+    int, Range(minimum=1, maximum=4096, excludes_minimum=False, is_whole=True)
+]
+
+
 @dataclass(frozen=True)
 class PhysicsViTConfig:
     """Size of the network. It is stored with the weights.
@@ -78,23 +89,48 @@ class PhysicsViTConfig:
         one.
     traction_scale : float
         Typical ratio of traction ``t / E`` to displacement in grid steps.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not in its range, or the heads do not divide the width.
     """
 
-    width: int = 128
-    depth: int = 6
-    heads: int = 8
-    mlp_ratio: int = 4
-    channels: int = 48
-    stem_layers: int = 2
-    decoder_layers: int = 3
-    refinements: int = 2
-    refinement_layers: int = 3
-    regularisations: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
-    traction_scale: float = 0.07
+    width: _Size = 128
+    depth: _Depth = 6
+    heads: _Size = 8
+    mlp_ratio: _Depth = 4
+    channels: _Size = 48
+    stem_layers: _Layers = 2
+    decoder_layers: _Layers = 3
+    refinements: _Layers = 2
+    refinement_layers: _Layers = 3
+    regularisations: Annotated[tuple[Positive, ...], Length(1, 64)] = (
+        0.01,
+        0.1,
+        1.0,
+        10.0,
+    )
+    traction_scale: Positive = 0.07
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.width % self.heads:
+            raise ConfigError(
+                f"{self.heads} heads do not divide a width of {self.width}"
+            )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PhysicsViTConfig:
-        """Build from the result of `to_dict` after JSON."""
+        """Build from the result of `to_dict` after JSON.
+
+        Raises
+        ------
+        ConfigError
+            If a value is not in its range.
+        TypeError
+            If a name is not known, or the regularisations are no list.
+        """
         return cls(**{**values, "regularisations": tuple(values["regularisations"])})
 
     def to_dict(self) -> dict[str, Any]:

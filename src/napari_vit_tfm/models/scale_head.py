@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_vit_tfm.constraints import Few, check
 from napari_vit_tfm.models.physics_vit import Head, ResidualConvolution
 from napari_vit_tfm.models.solved import Solved, rms
 from napari_vit_tfm.physics.halfspace import FloatArray, scaled_modes
@@ -59,8 +60,11 @@ class ScaleHeadConfig:
         Number of residual convolutions.
     """
 
-    channels: int = 24
-    layers: int = 3
+    channels: Few = 24
+    layers: Few = 3
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class ScaleHead(nn.Module):

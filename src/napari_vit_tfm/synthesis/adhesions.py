@@ -6,6 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_vit_tfm.constraints import (
+    FewRange,
+    Flag,
+    Margin,
+    Positive,
+    Ratio,
+    Share,
+    StepsRange,
+    check,
+)
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.synthesis.force_patches import (
     BELL,
     DOME,
@@ -43,15 +54,20 @@ class AdhesionDistribution:
         Largest distance of an adhesion from the field of view.
     """
 
-    count: tuple[int, int] = (5, 80)
-    semi_axis: tuple[float, float] = (0.6, 8.0)
-    elongation: float = 6.0
-    dome_share: float = 0.3
-    bell_share: float = 0.0
-    gaussian_share: float = 0.0
-    is_pulled: bool = True
-    magnitude: float = 0.3
-    margin: int = 0
+    count: FewRange = (5, 80)
+    semi_axis: StepsRange = (0.6, 8.0)
+    elongation: Ratio = 6.0
+    dome_share: Share = 0.3
+    bell_share: Share = 0.0
+    gaussian_share: Share = 0.0
+    is_pulled: Flag = True
+    magnitude: Positive = 0.3
+    margin: Margin = 0
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.dome_share + self.bell_share + self.gaussian_share > 1 + 1e-9:
+            raise ConfigError("dome_share, bell_share and gaussian_share exceed 1")
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
         """Draw the adhesions of one field.

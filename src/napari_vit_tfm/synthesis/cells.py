@@ -7,6 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.constraints import (
+    FewRange,
+    Margin,
+    NotNegative,
+    PositiveRange,
+    Ratio,
+    Share,
+    StepsRange,
+    check,
+)
 from napari_vit_tfm.synthesis.force_patches import (
     DOME,
     ELLIPSE,
@@ -52,16 +62,19 @@ class CellDistribution:
         Largest distance of an adhesion from the field of view.
     """
 
-    adhesions: tuple[int, int] = (15, 250)
-    semi_axis: tuple[float, float] = (0.5, 4.0)
-    elongation: float = 4.0
-    square_share: float = 0.4
-    square_side: tuple[int, int] = (1, 3)
-    dome_share: float = 0.3
-    extent: tuple[float, float] = (0.12, 0.36)
-    offset: float = 0.1
-    magnitude: tuple[float, float] = (0.01, 0.3)
-    margin: int = 0
+    adhesions: FewRange = (15, 250)
+    semi_axis: StepsRange = (0.5, 4.0)
+    elongation: Ratio = 4.0
+    square_share: Share = 0.4
+    square_side: FewRange = (1, 3)
+    dome_share: Share = 0.3
+    extent: PositiveRange = (0.12, 0.36)
+    offset: NotNegative = 0.1
+    magnitude: PositiveRange = (0.01, 0.3)
+    margin: Margin = 0
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
         """Draw the adhesions of one cell.

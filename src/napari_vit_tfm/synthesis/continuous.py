@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
+from napari_vit_tfm.constraints import (
+    FewRange,
+    Increasing,
+    Margin,
+    NotNegative,
+    PositiveRange,
+    Range,
+    Share,
+    StepsRange,
+    check,
+)
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 from napari_vit_tfm.synthesis.cells import CellDistribution
 from napari_vit_tfm.synthesis.fibres import FibreDistribution
@@ -232,6 +243,14 @@ def _strength(rng: np.random.Generator) -> float:
     return float(log_uniform(rng, (0.01, 0.2), 1)[0])
 
 
+_Uneven = Annotated[float, Range(maximum=10.0, excludes_minimum=False)]
+_Beyond = Annotated[float, Range(maximum=4.0, excludes_minimum=False)]
+_Parts = Annotated[
+    int, Range(minimum=1, maximum=7, excludes_minimum=False, is_whole=True)
+]
+"""Number of the kinds of a mixture."""
+
+
 @dataclass(frozen=True)
 class ColonyDistribution:
     """Random continuous tractions inside cells of any shape.
@@ -256,14 +275,17 @@ class ColonyDistribution:
         Width of the border around the field that also has traction, in nodes.
     """
 
-    cells: tuple[int, int] = (1, 3)
-    extent: tuple[float, float] = (0.08, 0.45)
-    length: tuple[float, float] = (0.7, 20.0)
-    softness: tuple[float, float] = (0.3, 12.0)
-    balanced_share: float = 0.5
-    pull: float = 1.0
-    spread: float = 0.7
-    margin: int = 8
+    cells: FewRange = (1, 3)
+    extent: PositiveRange = (0.08, 0.45)
+    length: StepsRange = (0.7, 20.0)
+    softness: StepsRange = (0.3, 12.0)
+    balanced_share: Share = 0.5
+    pull: NotNegative = 1.0
+    spread: NotNegative = 0.7
+    margin: Margin = 8
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
@@ -305,11 +327,14 @@ class BandDistribution:
         Width of the border around the field that also has traction, in nodes.
     """
 
-    extent: tuple[float, float] = (0.12, 0.45)
-    width: tuple[float, float] = (0.7, 10.0)
-    balanced_share: float = 0.6
-    spread: float = 0.4
-    margin: int = 8
+    extent: PositiveRange = (0.12, 0.45)
+    width: StepsRange = (0.7, 10.0)
+    balanced_share: Share = 0.6
+    spread: NotNegative = 0.4
+    margin: Margin = 8
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
@@ -355,9 +380,12 @@ class LayerDistribution:
         field.
     """
 
-    length: tuple[float, float] = (1.0, 20.0)
-    uneven: float = 1.0
-    margin: float = 0.5
+    length: StepsRange = (1.0, 20.0)
+    uneven: _Uneven = 1.0
+    margin: _Beyond = 0.5
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
@@ -384,9 +412,12 @@ class FrontDistribution:
         field.
     """
 
-    decay: tuple[float, float] = (2.0, 25.0)
-    length: tuple[float, float] = (1.5, 15.0)
-    margin: float = 0.4
+    decay: StepsRange = (2.0, 25.0)
+    length: StepsRange = (1.5, 15.0)
+    margin: _Beyond = 0.4
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
@@ -426,9 +457,12 @@ class MixtureDistribution:
         Width of the border around the field that also has traction, in nodes.
     """
 
-    parts: tuple[int, int] = (2, 3)
-    weight: tuple[float, float] = (0.15, 1.0)
-    margin: int = 16
+    parts: Annotated[tuple[_Parts, _Parts], Increasing()] = (2, 3)
+    weight: PositiveRange = (0.15, 1.0)
+    margin: Margin = 16
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
@@ -469,8 +503,11 @@ class SpotDistribution:
             count=(5, 60), semi_axis=(0.5, 2.5), elongation=2.0, is_pulled=False
         )
     )
-    weight: tuple[float, float] = (0.3, 1.0)
-    margin: int = 8
+    weight: PositiveRange = (0.3, 1.0)
+    margin: Margin = 8
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""

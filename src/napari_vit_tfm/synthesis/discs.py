@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
+from napari_vit_tfm.constraints import Increasing, Positive, PositiveRange, Range, check
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.physics.disc import disc_displacement
 from napari_vit_tfm.synthesis.fields import Array, grid_nodes, padded
@@ -98,6 +99,9 @@ def _inside(x: Array, y: Array, centre: Array, radius: Array) -> Array:
     return dx * dx + dy * dy < (radius * radius)[..., None, None]
 
 
+_Limit = Annotated[float, Range(maximum=10_000.0, excludes_minimum=False)]
+
+
 @dataclass(frozen=True)
 class DiscDistribution:
     """Distribution of discs. Lengths are fractions of the field width.
@@ -118,10 +122,29 @@ class DiscDistribution:
         negative, discs may lie outside the field of view.
     """
 
-    count: tuple[float, float] = (10.0, 50.0)
-    radius: tuple[float, float] = (0.01, 0.05)
-    magnitude: float = 0.5
-    margin: float = 0.05
+    count: Annotated[tuple[_Limit, _Limit], Increasing()] = (10.0, 50.0)
+    radius: PositiveRange = (0.01, 0.05)
+    magnitude: Positive = 0.5
+    margin: Annotated[float, Range(minimum=-10.0, maximum=0.5)] = 0.05
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def check_room(self, shape: tuple[int, int]) -> None:
+        """Raise a ConfigError if the largest discs do not fit into a field.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns of the grid.
+        """
+        aspect = (shape[0] - 1) / (shape[1] - 1)
+        room = 2 * (self.radius[1] + self.margin)
+        if room > min(1.0, aspect):
+            raise ConfigError(
+                f"discs of radius {self.radius[1]:g} at least {self.margin:g} from the "
+                f"border do not fit into {shape[0]} x {shape[1]} vectors"
+            )
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> Discs:
         """Draw the discs of one field.
@@ -144,13 +167,8 @@ class DiscDistribution:
         its own diameter plus 0.001. A small disc may therefore overlap a large one
         that was drawn before.
         """
+        self.check_room(shape)
         aspect = (shape[0] - 1) / (shape[1] - 1)
-        room = 2 * (self.radius[1] + self.margin)
-        if room > min(1.0, aspect):
-            raise ConfigError(
-                f"discs of radius {self.radius[1]:g} at least {self.margin:g} from the "
-                f"border do not fit into {shape[0]} x {shape[1]} vectors"
-            )
         centres = np.empty((0, 2))
         radii: list[float] = []
         # In a crowded field most discs are rejected, so the number of trials is

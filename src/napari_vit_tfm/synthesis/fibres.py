@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from napari_vit_tfm.constraints import (
+    FewRange,
+    Margin,
+    PositiveRange,
+    Range,
+    Ratio,
+    StepsRange,
+    check,
+)
 from napari_vit_tfm.synthesis.force_patches import (
     BELL,
     DOME,
@@ -42,13 +53,16 @@ class FibreDistribution:
         Largest distance of a fibre from the field of view.
     """
 
-    count: tuple[int, int] = (1, 40)
-    length: tuple[float, float] = (4.0, 50.0)
-    semi_axis: tuple[float, float] = (0.4, 2.0)
-    elongation: float = 5.0
-    order: float = 0.1
-    magnitude: tuple[float, float] = (0.03, 0.4)
-    margin: int = 0
+    count: FewRange = (1, 40)
+    length: StepsRange = (4.0, 50.0)
+    semi_axis: StepsRange = (0.4, 2.0)
+    elongation: Ratio = 5.0
+    order: Annotated[float, Range(maximum=math.pi)] = 0.1
+    magnitude: PositiveRange = (0.03, 0.4)
+    margin: Margin = 0
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> ForcePatches:
         """Draw the fibres of one field.

@@ -8,6 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
+from napari_vit_tfm.constraints import (
+    NotNegative,
+    PositiveRange,
+    Share,
+    StepsRange,
+    check,
+)
 from napari_vit_tfm.synthesis.fields import Array
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,15 +87,18 @@ class NoiseDistribution:
         Range of the rounding step, drawn log-uniformly.
     """
 
-    strength: tuple[float, float] = (0.003, 1.0)
-    clean_share: float = 0.2
-    correlated_share: float = 0.3
-    length: tuple[float, float] = (0.4, 16.0)
-    uneven_share: float = 0.15
-    distorted_share: float = 0.1
-    distortion: float = 0.3
-    rounded_share: float = 0.03
-    rounding: tuple[float, float] = (0.02, 0.5)
+    strength: PositiveRange = (0.003, 1.0)
+    clean_share: Share = 0.2
+    correlated_share: Share = 0.3
+    length: StepsRange = (0.4, 16.0)
+    uneven_share: Share = 0.15
+    distorted_share: Share = 0.1
+    distortion: NotNegative = 0.3
+    rounded_share: Share = 0.03
+    rounding: PositiveRange = (0.02, 0.5)
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def draw(self, rng: np.random.Generator, n: int) -> NoiseParameters:
         """Draw the measurement errors of `n` fields."""

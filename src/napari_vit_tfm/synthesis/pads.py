@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_vit_tfm.constraints import FewRange, Flag, Ratio, Share, StepsRange
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 
 
@@ -11,10 +12,10 @@ from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
 class PadDistribution(AdhesionDistribution):
     """Smooth adhesions with tractions in any direction; see the base class."""
 
-    count: tuple[int, int] = (2, 50)
-    semi_axis: tuple[float, float] = (1.0, 14.0)
-    elongation: float = 3.0
-    dome_share: float = 0.2
-    bell_share: float = 0.4
-    gaussian_share: float = 0.4
-    is_pulled: bool = False
+    count: FewRange = (2, 50)
+    semi_axis: StepsRange = (1.0, 14.0)
+    elongation: Ratio = 3.0
+    dome_share: Share = 0.2
+    bell_share: Share = 0.4
+    gaussian_share: Share = 0.4
+    is_pulled: Flag = False

@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
 import tomli_w
 
-from napari_vit_tfm.config import PRECISIONS, Precision
+from napari_vit_tfm.config import MIN_SIDE, Precision
+from napari_vit_tfm.constraints import (
+    Count,
+    Few,
+    Length,
+    NotNegative,
+    OneOf,
+    Positive,
+    Range,
+    Seed,
+    Share,
+    Whole,
+    check,
+)
 from napari_vit_tfm.errors import ConfigError, TFMError
 from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
-from napari_vit_tfm.synthesis import KINDS, Distribution, NoiseDistribution
+from napari_vit_tfm.synthesis import (
+    KINDS,
+    DiscDistribution,
+    Distribution,
+    NoiseDistribution,
+)
+from napari_vit_tfm.training.validation import as_tuples, validated
 
-_T = TypeVar("_T")
+_LARGEST_FILE = 2**20
+"""Size of the largest configuration file, in bytes."""
 
-
-def _build(cls: type[_T], values: Mapping[str, Any]) -> _T:
-    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"{cls.__name__} has no {', '.join(unknown)}; "
-            f"it has {', '.join(sorted(known))}"
-        )
-    plain = {name: _as_tuples(value) for name, value in values.items()}
-    # Every field has a default, whose type is the expected one.
-    example = cls()
-    for name, value in plain.items():
-        wanted = type(getattr(example, name))
-        if wanted is type(None) or (wanted is dict and isinstance(value, Mapping)):
-            continue
-        if not (isinstance(value, wanted) or (wanted is float and type(value) is int)):
-            raise ConfigError(
-                f"{cls.__name__}: {name} is {value!r}, expected {wanted.__name__}"
-            )
-    return cls(**plain)
-
-
-def _as_tuples(value: Any) -> Any:
-    """Convert the lists of TOML and JSON to the tuples of a configuration."""
-    if isinstance(value, list | tuple):
-        return tuple(_as_tuples(item) for item in value)
-    return value
+_Side = Annotated[
+    int,
+    Range(minimum=MIN_SIDE, maximum=1024, excludes_minimum=False, is_whole=True),
+]
+_Window = Annotated[float, Range(maximum=64.0, excludes_minimum=False)]
+_Decay = Annotated[float, Range(maximum=0.999999, excludes_minimum=False)]
 
 
 @dataclass(frozen=True)
@@ -70,30 +68,32 @@ class FieldKind:
     Raises
     ------
     ConfigError
-        If the kind does not exist, or has no such parameter.
+        If the kind does not exist, has no such parameter, or a value is not in its
+        range.
     """
 
-    kind: str = "discs"
+    kind: Annotated[str, OneOf(*KINDS)] = "discs"
     options: Mapping[str, Any] = field(default_factory=dict)
-    shapes: tuple[tuple[int, int], ...] = ((104, 104),)
-    windows: tuple[float, ...] = (0.0,)
-    share: float = 1.0
+    shapes: Annotated[tuple[tuple[_Side, _Side], ...], Length(1, 100)] = ((104, 104),)
+    windows: Annotated[tuple[_Window, ...], Length(1, 100)] = (0.0,)
+    share: NotNegative = 1.0
     noise: NoiseDistribution | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(
-                f"unknown kind of field {self.kind!r}: expected {', '.join(KINDS)}"
-            )
-        options = {name: _as_tuples(value) for name, value in self.options.items()}
-        object.__setattr__(self, "options", options)
+        check(self)
+        object.__setattr__(self, "options", as_tuples(self.options))
         # Raise errors in the options now, not during training.
-        _ = self.distribution
+        distribution = self.distribution
+        if isinstance(distribution, DiscDistribution):
+            for shape in self.shapes:
+                distribution.check_room(shape)
+            if any(self.windows):
+                raise ConfigError("windows must be 0 for discs")
 
     @property
     def distribution(self) -> Distribution:
         """Distribution of the fields."""
-        return _build(KINDS[self.kind], self.options)
+        return validated(KINDS[self.kind], self.options, place=("options",))
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,12 @@ class LossConfig:
         Weight of the error of the magnitude at adhesions.
     """
 
-    exponent: float = 0.5
-    background: float = 0.0
-    adhesions: float = 0.0
+    exponent: Annotated[float, Range(maximum=2.0)] = 0.5
+    background: NotNegative = 0.0
+    adhesions: NotNegative = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -159,42 +162,32 @@ class TrainingConfig:
     Raises
     ------
     ConfigError
-        If the precision is unknown, the consistency is not from 0 to 1, or the number
-        of steps between validations or checkpoints is not positive.
+        If a value is not in its range; the message names all of them.
     """
 
     network: PhysicsViTConfig = field(default_factory=PhysicsViTConfig)
-    kinds: tuple[FieldKind, ...] = (FieldKind(),)
-    steps: int = 10_000
-    batch_size: int = 8
+    kinds: Annotated[tuple[FieldKind, ...], Length(1, 1000)] = (FieldKind(),)
+    steps: Count = 10_000
+    batch_size: Few = 8
     noise: NoiseDistribution = field(default_factory=NoiseDistribution)
     loss: LossConfig = field(default_factory=LossConfig)
     precision: Precision = "32"
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    gradient_clip: float = 1.0
-    warmup_steps: int = 200
-    ema_decay: float = 0.998
-    consistency: float = 0.0
-    validate_every: int = 250
-    validation_fields: int = 8
-    patience: int = 0
-    checkpoint_every: int = 250
-    seed: int = 0
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 0.01
+    gradient_clip: NotNegative = 1.0
+    warmup_steps: Whole = 200
+    ema_decay: _Decay = 0.998
+    consistency: Share = 0.0
+    validate_every: Count = 250
+    validation_fields: Few = 8
+    patience: Whole = 0
+    checkpoint_every: Count = 250
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ConfigError(
-                f"unknown precision {self.precision!r}: expected "
-                f"{', '.join(PRECISIONS)}"
-            )
-        if not 0 <= self.consistency <= 1:
-            raise ConfigError(
-                f"consistency must be from 0 to 1, not {self.consistency:g}"
-            )
-        for name in ("validate_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be positive, not {getattr(self, name)}")
+        check(self)
+        if not any(kind.share for kind in self.kinds):
+            raise ConfigError("the share of every kind is 0")
 
     @classmethod
     def from_dict(
@@ -212,22 +205,13 @@ class TrainingConfig:
         Raises
         ------
         ConfigError
-            If a name is unknown or a value has the wrong type.
+            If a name is not known, or a value is not what is expected; the message
+            names all of them.
         """
-        values = dict(values)
-        parts: dict[str, PhysicsViTConfig | NoiseDistribution | LossConfig] = {
-            "network": network or PhysicsViTConfig(),
-            "noise": NoiseDistribution(),
-            "loss": LossConfig(),
-        }
-        for name, default in parts.items():
-            table = values.get(name, {})
-            if not isinstance(table, Mapping):
-                raise ConfigError(f"{name} is {table!r}, expected a table")
-            values[name] = _build(type(default), {**asdict(default), **table})
-        if "kinds" in values:
-            values["kinds"] = tuple(_build_kind(kind) for kind in values["kinds"])
-        return _build(cls, values)
+        table = values.get("network", {})
+        if network is not None and isinstance(table, Mapping):
+            values = {**values, "network": {**asdict(network), **table}}
+        return validated(cls, values)
 
     @classmethod
     def from_toml(
@@ -247,11 +231,9 @@ class TrainingConfig:
         ConfigError
             If the file is not TOML, or a name or value in it is not valid.
         """
+        values = _read_toml(Path(path))
         try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
             return cls.from_dict(values, network=network)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a TOML file ({error})") from error
         except TFMError as error:
             raise ConfigError(f"{path}: {error}") from error
 
@@ -264,6 +246,21 @@ class TrainingConfig:
         return tomli_w.dumps(_without_none(self.to_dict()))
 
 
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Values in a TOML file."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ConfigError(
+            f"{path}: larger than {_LARGEST_FILE} bytes, which no configuration is"
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    # Huge integers are a ValueError, and deeply nested lists a RecursionError.
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a TOML file ({error})") from error
+
+
 def _without_none(value: Any) -> Any:
     """Remove names whose value is None, which TOML cannot represent."""
     if isinstance(value, Mapping):
@@ -271,10 +268,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_without_none(item) for item in value]
     return value
-
-
-def _build_kind(values: Mapping[str, Any]) -> FieldKind:
-    values = dict(values)
-    if values.get("noise") is not None:
-        values["noise"] = _build(NoiseDistribution, values["noise"])
-    return _build(FieldKind, values)
