@@ -9,13 +9,9 @@ them (M. Wortsman et al., "Model soups", ICML 2022, arXiv:2203.05482).
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
-from safetensors import safe_open
-
-from napari_vit_tfm.models.weights import load_network, save_network
+from napari_vit_tfm.models.weights import load_network, save_network, training_record
 
 
 def average(one: Path, other: Path, share: float, output: Path) -> None:
@@ -36,7 +32,7 @@ def average(one: Path, other: Path, share: float, output: Path) -> None:
     for name, values in second.network.state_dict().items():
         weights[name].lerp_(values, share)
     first.network.load_state_dict(weights)
-    training: dict[str, Any] = _training(other)
+    training = training_record(other)
     # Step, score and errors are not those of the mean.
     training = {name: training[name] for name in ("config", "start")}
     training["averaged"] = {
@@ -44,12 +40,6 @@ def average(one: Path, other: Path, share: float, output: Path) -> None:
         "shares": [1 - share, share],
     }
     save_network(output, first.network, training=training)
-
-
-def _training(path: Path) -> dict[str, Any]:
-    with safe_open(path, framework="pt") as file:
-        found: dict[str, Any] = json.loads(file.metadata()["training"])
-    return found
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -88,6 +90,50 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         load(text)
     with pytest.raises(ModelError, match="published CNN"):
         load(other)
+
+
+KERNEL = "model_weights/conv2d_2/conv2d_2/kernel:0"
+VARIANCE = "model_weights/batch_normalization_2/batch_normalization_2/moving_variance:0"
+
+
+def replaced(name: str, **options: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file.create_dataset(name, **options)
+
+    return change
+
+
+def elsewhere(file: h5py.File) -> None:
+    del file["model_weights/conv2d_2"]
+    file["model_weights/conv2d_2"] = h5py.ExternalLink("other.h5", "/conv2d_2")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (replaced(KERNEL, data=np.full((3, 3, 2, 3), np.nan)), "not finite"),
+        (
+            replaced(KERNEL, data=np.ones((3, 3, 2, 3), dtype=complex)),
+            "expected floats",
+        ),
+        (replaced(KERNEL, data=np.ones((3, 3, 2, 4))), "has the shape"),
+        (replaced(KERNEL, data=b"text"), "expected floats"),
+        (replaced(KERNEL, shape=(10**6, 10**6), dtype="f4", chunks=(9, 9)), "that fit"),
+        (replaced(VARIANCE, data=np.full(3, -1.0)), "negative variances"),
+        (lambda file: file.__delitem__(KERNEL), "conv2d_2/kernel is missing"),
+        (elsewhere, "is in another file"),
+    ],
+)
+def test_weights_that_no_network_has(
+    tmp_path: Path, change: Callable[[h5py.File], None], message: str
+) -> None:
+    path = tmp_path / "cnn.h5"
+    write_keras(path, UNet((3, 4, 5), 7))
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(ModelError, match=message):
+        load(path)
 
 
 @pytest.mark.parametrize(

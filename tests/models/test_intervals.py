@@ -130,7 +130,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a safetensors file"):
         load_intervals(path)
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(ModelError, match="not a file of intervals"):
+    with pytest.raises(ModelError, match="but not a file of intervals"):
         load_intervals(path)
 
 

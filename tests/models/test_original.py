@@ -11,6 +11,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -461,7 +462,7 @@ def with_shape(key: str, *shape: int) -> Callable[[dict[str, Tensor]], object]:
         (without("patch_embed.proj.weight"), r"lack patch_embed\.proj\.weight"),
         (without("norm.bias"), r"norm\.bias is missing"),
         (without("rec_trac_head.convTrans1.weight"), "have no head of the original"),
-        (with_shape("extra", 3), "extra is unknown"),
+        (with_shape("extra", 3), "'extra' is unknown"),
         (with_shape("blocks.5.norm1.weight", 16), r"blocks\.2\..* is missing.*more"),
         (
             with_shape("pos_embed", 1, 8, 16),
@@ -538,3 +539,79 @@ def test_numbers_of_the_original_code(
         rtol=max(tolerance, 1e-7),
         atol=0,
     )
+
+
+def expanded(weights: dict[str, Tensor]) -> None:
+    """A shape of 40 GB, of one number."""
+    weights["pos_embed"] = torch.zeros(1, 1, 1).double().expand(1, 100_000_000, 100)
+
+
+def many_blocks(weights: dict[str, Tensor]) -> None:
+    one = weights["norm.bias"]
+    weights.update({f"blocks.{i}.norm1.bias": one.clone() for i in range(300)})
+
+
+def not_finite(weights: dict[str, Tensor]) -> None:
+    weights["norm.bias"][0] = torch.nan
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (expanded, "but the file has only"),
+        (many_blocks, "300 blocks, expected at most 256"),
+        (not_finite, r"norm\.bias has values that are not finite"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_weights_that_no_network_has(
+    tmp_path: Path,
+    change: Callable[[dict[str, Tensor]], None],
+    message: str,
+    zipped: bool,
+) -> None:
+    weights = weights_of("linear")
+    change(weights)
+    path = tmp_path / "net.pth"
+    torch.save(
+        {"best_model_weights": weights}, path, _use_new_zipfile_serialization=zipped
+    )
+    with pytest.raises(ModelError, match=message):
+        load_original(path)
+
+
+def test_a_tensor_in_the_place_of_the_weights(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"best_model_weights": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match="is a Tensor, not a dictionary of tensors"):
+        load_original(path)
+
+
+def test_an_empty_entry_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save(
+        {"best_model_weights": {}, "final_model_weights": weights_of("linear")}, path
+    )
+    assert load_original(path).name == "net.pth"
+
+
+def test_a_changed_bit_in_the_weights_is_found(save: Save) -> None:
+    path = save(weights_of("linear"))
+    content = bytearray(path.read_bytes())
+    with ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    content[largest.header_offset + 1000] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="does not have its checksum"):
+        load_original(path)
+
+
+def test_a_compressed_archive_is_refused(save: Save) -> None:
+    path = save(weights_of("linear"))
+    with ZipFile(path) as archive:
+        parts = {part.filename: archive.read(part) for part in archive.infolist()}
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(ModelError, match="its parts are compressed"):
+        load_original(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 import signal
@@ -17,11 +16,14 @@ from typing import Any
 import lightning as lit
 import pytest
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from napari_vit_tfm.errors import ConfigError, ModelError
-from napari_vit_tfm.models.weights import PhysicsViTMethod, load_network
+from napari_vit_tfm.models.weights import (
+    PhysicsViTMethod,
+    load_network,
+    training_record,
+)
 from napari_vit_tfm.training import TrainingConfig, starting_weights
 from napari_vit_tfm.training import train as train_anywhere
 from napari_vit_tfm.training.data import TrainingFields
@@ -43,8 +45,7 @@ def train(config: TrainingConfig, **options: Any) -> Path:
 
 
 def header(weights: Path) -> dict[str, Any]:
-    with safe_open(weights, framework="pt") as file:
-        return json.loads(file.metadata()["training"])
+    return training_record(weights)
 
 
 def checkpoint(run: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+from zipfile import ZIP_STORED, ZipFile
 
 import torch
 from torch import Tensor
@@ -25,7 +27,9 @@ WEIGHT_ENTRIES = ("best_model_weights", "final_model_weights")
 _DTYPES = (torch.float32, torch.float64)
 # A zip archive, the present format of torch.save, or a pickle of protocol 2, its
 # earlier format.
-_SIGNATURES = (b"PK\x03\x04", b"\x80\x02")
+_ZIP = b"PK\x03\x04"
+_SIGNATURES = (_ZIP, b"\x80\x02")
+_MOST_WEIGHTS = 100_000
 _EXPECTED = (
     "expected a PyTorch file with a dictionary whose "
     f"{WEIGHT_ENTRIES[0]!r} or {WEIGHT_ENTRIES[1]!r} holds the weights"
@@ -72,8 +76,50 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    weights = _weights(path, _load(path, content))
+    weights = _weights(path, _load(path, content), len(content))
     return Checkpoint(weights=weights, sha256=hashlib.sha256(content).hexdigest())
+
+
+def check_zip(path: Path, stream: BinaryIO) -> None:
+    """Check the CRC of each part of a file in the present format of PyTorch.
+
+    PyTorch itself does not check them. Files in its earlier format have none.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    stream : binary stream
+        Its content.
+
+    Raises
+    ------
+    ModelError
+        If a part is damaged, or compressed.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    try:
+        with ZipFile(stream) as archive:
+            parts = archive.infolist()
+            # PyTorch compresses nothing, and no part is stored twice.
+            if (
+                any(part.compress_type != ZIP_STORED for part in parts)
+                or sum(part.file_size for part in parts) > size
+            ):
+                raise ModelError(
+                    f"{path}: its parts are compressed, which PyTorch does not do"
+                )
+            damaged = archive.testzip()
+    except ModelError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way
+        raise ModelError(f"{path} is damaged: {error}; {_EXPECTED}") from error
+    if damaged is not None:
+        raise ModelError(
+            f"{path} is damaged: {damaged!r} does not have its checksum; copy the file "
+            "again from where it comes from"
+        )
 
 
 def _load(path: Path, content: bytes) -> object:
@@ -81,6 +127,8 @@ def _load(path: Path, content: bytes) -> object:
         raise ModelError(
             f"{path} is not a PyTorch file: it begins with {content[:8]!r}; {_EXPECTED}"
         )
+    if content.startswith(_ZIP):
+        check_zip(path, io.BytesIO(content))
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -99,10 +147,11 @@ def _load(path: Path, content: bytes) -> object:
         ) from error
 
 
-def _weights(path: Path, found: object) -> dict[str, Tensor]:
+def _weights(path: Path, found: object, size: int) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         raise ModelError(f"{path} holds a {type(found).__name__}; {_EXPECTED}")
-    entry = next((key for key in WEIGHT_ENTRIES if found.get(key)), None)
+    present = {key: found[key] for key in WEIGHT_ENTRIES if key in found}
+    entry = next((key for key, value in present.items() if not _is_empty(value)), None)
     if entry is None:
         raise ModelError(f"{path} holds the entries {_first_keys(found)}; {_EXPECTED}")
     weights = found[entry]
@@ -119,7 +168,18 @@ def _weights(path: Path, found: object) -> dict[str, Tensor]:
             )
     if len({value.dtype for value in weights.values()}) > 1:
         raise ModelError(f"{path}: {entry!r} mixes float32 and float64 tensors")
+    n_bytes = sum(value.numel() * value.element_size() for value in weights.values())
+    if len(weights) > _MOST_WEIGHTS or n_bytes > size:
+        raise ModelError(
+            f"{path}: {entry!r} has {len(weights)} tensors of {n_bytes} bytes, but the "
+            f"file has only {size} bytes"
+        )
     return dict(weights)
+
+
+def _is_empty(value: object) -> bool:
+    """Whether there is nothing; a tensor has no truth that could be asked for."""
+    return value is None or (isinstance(value, Mapping) and not value)
 
 
 def _is_plain(value: object) -> bool:

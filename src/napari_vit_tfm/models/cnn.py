@@ -6,10 +6,9 @@ TensorFlow.
 
 from __future__ import annotations
 
-import hashlib
-import io
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -17,8 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.errors import ModelError
+from napari_vit_tfm.errors import FieldFileError, ModelError
+from napari_vit_tfm.io.hdf5 import datasets_of, open_hdf5
 from napari_vit_tfm.models.base import NetworkMethod
+from napari_vit_tfm.models.tensors import with_weights
+from napari_vit_tfm.provenance import file_sha256
 
 # Numbers of the layers in the Keras file.
 _ENCODER = (2, 4, 6)
@@ -28,6 +30,7 @@ _OUTPUT = 15
 _LEAK = 0.3
 _NORM_EPS = 1e-3
 _GRID = (104, 104)
+_WEIGHT = re.compile(r"model_weights/([^/]+)/([^/]+)/([^/]+):0")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -106,24 +109,51 @@ def load_cnn(path: str | Path) -> CNNMethod:
         If the file is not HDF5, or does not hold this network.
     """
     path = Path(path)
-    content = path.read_bytes()
-    if not content.startswith(_HDF5):
+    try:
+        with path.open("rb") as stream:
+            is_hdf5 = stream.read(len(_HDF5)) == _HDF5
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    if not is_hdf5:
         raise ModelError(f"{path}: not an HDF5 file")
     try:
-        with h5py.File(io.BytesIO(content)) as file:
-            network = _network(file["model_weights"])
+        with open_hdf5(path) as file:
+            network = _network(_datasets(path, file))
+    except FieldFileError as error:
+        # It names the file.
+        raise ModelError(str(error)) from error
     except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{path}: an HDF5 file that does not hold the published CNN: {reason}"
         ) from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    return CNNMethod(network, name=path.name, sha256=sha256)
+    return CNNMethod(network, name=path.name, sha256=file_sha256(path))
 
 
-def _network(weights: Any) -> UNet:
+def _datasets(path: Path, file: h5py.File) -> dict[str, h5py.Dataset]:
+    """The weights by name, such as ``conv2d_2/bias``."""
+    found = {}
+    most = 2 * path.stat().st_size
+    for name, dataset in datasets_of(path, file).items():
+        # Keras writes model_weights/LAYER/LAYER/NAME:0.
+        match = _WEIGHT.fullmatch(name)
+        if match is None or match[1] != match[2]:
+            continue
+        if dataset.dtype.kind != "f" or dataset.nbytes > most:
+            raise ValueError(
+                f"{name} has {dataset.nbytes} bytes of type {dataset.dtype}, expected "
+                "floats that fit into the file"
+            )
+        found[f"{match[1]}/{match[3]}"] = dataset
+    return found
+
+
+def _network(weights: Mapping[str, h5py.Dataset]) -> UNet:
     def tensor(layer: str, name: str) -> Tensor:
-        values = np.asarray(weights[layer][layer][f"{name}:0"], dtype=np.float32)
+        key = f"{layer}/{name}"
+        if key not in weights:
+            raise ValueError(f"{key} is missing")
+        values = np.asarray(weights[key][()], dtype=np.float32)
         if values.ndim == 4:
             # Keras: (height, width, in, out), or (height, width, out, in) in
             # transposed convolutions. torch uses the reverse order of both.
@@ -156,11 +186,14 @@ def _network(weights: Any) -> UNet:
     parts["output"] = plain(f"conv2d_{_OUTPUT}")
     levels = range(len(_ENCODER))
     filters = tuple(len(parts[f"encoder.{i}"]["conv.bias"]) for i in levels)
-    network = UNet(filters, len(parts["bottom"]["conv.bias"]))
+    bottom = len(parts["bottom"]["conv.bias"])
     state = {
         f"{part}.{key}": value
         for part, tensors in parts.items()
         for key, value in tensors.items()
     }
-    network.load_state_dict(state)
+    network = with_weights(lambda: UNet(filters, bottom), state)
+    for name, values in network.named_buffers():
+        if bool((values < 0).any()) and name.endswith("running_var"):
+            raise ValueError(f"{name} has negative variances")
     return network

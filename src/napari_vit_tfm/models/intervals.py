@@ -24,15 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_vit_tfm.config import BUNDLED_MODEL
 from napari_vit_tfm.errors import ModelError
-from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig
 from napari_vit_tfm.models.solved import Solved
+from napari_vit_tfm.models.tensor_files import read_tensors, write_tensors
+from napari_vit_tfm.models.tensors import with_weights
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models.base import ReconstructionMethod
@@ -186,12 +185,7 @@ def save_intervals(
         "calibrations": json.dumps(list(intervals.calibrations)),
         "record": json.dumps(dict(record)),
     }
-    # Clones, because calibrations may share their knots.
-    whole = {
-        name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()
-    }
-    with replacing(Path(path)) as temporary:
-        save_file(whole, temporary, metadata=header)
+    write_tensors(path, tensors, header)
 
 
 def load_intervals(path: str | Path) -> Intervals:
@@ -202,30 +196,25 @@ def load_intervals(path: str | Path) -> Intervals:
     ModelError
         If the file was not written by `save_intervals`, or is damaged.
     """
+    file = read_tensors(path, form=_FORMAT, what="a file of intervals")
+    header, tensors = file.header, file.tensors
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file ({error})") from error
-    if header.get("format") != _FORMAT:
-        raise ModelError(f"{path}: not a file of intervals")
-    try:
-        head = ScaleHead(ScaleHeadConfig(**json.loads(header["head"])))
-        head.load_state_dict(
+        config = ScaleHeadConfig(**json.loads(header["head"]))
+        head = with_weights(
+            lambda: ScaleHead(config),
             {
                 key.removeprefix("head."): tensor
                 for key, tensor in tensors.items()
                 if key.startswith("head.")
-            }
+            },
         )
         calibrations = {
             name: Calibration(**{part: tensors[f"{part}.{name}"] for part in _PARTS})
             for name in json.loads(header["calibrations"])
         }
         sha256 = header["network_sha256"]
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: a damaged file of intervals") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: a damaged file of intervals ({error})") from error
     return Intervals(sha256, head.eval().requires_grad_(False), calibrations)
 
 

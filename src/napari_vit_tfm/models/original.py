@@ -22,6 +22,7 @@ from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.checkpoint import read_checkpoint
 from napari_vit_tfm.models.layers import Block, TokenisedField, blocks_of
+from napari_vit_tfm.models.tensors import with_weights
 
 Form = Literal["linear", "convolutional"]
 """Form of the head: ``mlp`` and ``convTrans``, or ``convTrans1`` to ``convTrans3``."""
@@ -34,6 +35,7 @@ _HEAD_KEYS: Mapping[Form, str] = {
     "linear": "rec_trac_head.convTrans.weight",
     "convolutional": "rec_trac_head.convTrans1.weight",
 }
+_MOST_BLOCKS = 256
 # Patch size for which three layers that double the resolution restore the grid.
 _CONVOLUTIONAL_PATCH = 8
 
@@ -93,6 +95,9 @@ class OriginalViTConfig:
             does not divide its width.
         """
         form = _form(weights)
+        depth = len({key.split(".")[1] for key in weights if key[:7] == "blocks."})
+        if depth > _MOST_BLOCKS:
+            raise ModelError(f"it has {depth} blocks, expected at most {_MOST_BLOCKS}")
         width, _, patch, _ = _shape(weights, "patch_embed.proj.weight", 4)
         _, patches, _ = _shape(weights, "pos_embed", 3)
         hidden, _ = _shape(weights, "blocks.0.mlp.fc1.weight", 2)
@@ -115,7 +120,7 @@ class OriginalViTConfig:
             )
         return cls(
             width=width,
-            depth=len({key.split(".")[1] for key in weights if key[:7] == "blocks."}),
+            depth=depth,
             heads=heads,
             hidden=hidden,
             patch=patch,
@@ -354,33 +359,9 @@ def load_original(
     checkpoint = read_checkpoint(path)
     try:
         config = OriginalViTConfig.from_weights(checkpoint.weights, heads=heads)
-        # On the meta device no memory is allocated for wrong shapes.
-        with torch.device("meta"):
-            network = OriginalViT(config)
-        _check_weights(network.state_dict(), checkpoint.weights)
+        network = with_weights(
+            lambda: OriginalViT(config), checkpoint.weights, dtype=dtype
+        )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    network.load_state_dict(
-        {key: value.to(dtype) for key, value in checkpoint.weights.items()},
-        assign=True,
-    )
     return OriginalMethod(network, name=path.name, sha256=checkpoint.sha256)
-
-
-def _check_weights(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], limit: int = 3
-) -> None:
-    problems = [f"{key} is missing" for key in expected if key not in found]
-    problems += [f"{key} is unknown" for key in found if key not in expected]
-    problems += [
-        f"{key} has the shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in found and found[key].shape != tensor.shape
-    ]
-    if problems:
-        more = f"; and {len(problems) - limit} more" if len(problems) > limit else ""
-        raise ModelError(
-            "the weights are not those of the original network: "
-            + "; ".join(problems[:limit])
-            + more
-        )

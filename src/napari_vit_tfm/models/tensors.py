@@ -1,13 +1,22 @@
-"""Conversion between stacks and tensors. The order of axes changes only here."""
+"""Conversion between stacks and tensors, and networks with given weights.
+
+The order of axes changes only here.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from napari_vit_tfm.errors import ModelError
 
 FloatArray = npt.NDArray[np.float32]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def to_tensor(stack: npt.NDArray[np.floating]) -> Tensor:
@@ -18,3 +27,58 @@ def to_tensor(stack: npt.NDArray[np.floating]) -> Tensor:
 def to_stack(tensor: Tensor) -> FloatArray:
     """Tensor ``(N, 2, H, W)`` to float32 stack ``(N, H, W, 2)``."""
     return np.moveaxis(tensor.float().cpu().numpy(), 1, -1)
+
+
+def with_weights(
+    make: Callable[[], Network],
+    weights: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> Network:
+    """Make a network with given weights.
+
+    No memory is used for a network that is larger than its weights.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the network.
+    weights : mapping of str to Tensor
+        Its parameters and buffers by name.
+    dtype : torch.dtype, keyword-only
+        Precision of the network.
+
+    Returns
+    -------
+    torch.nn.Module
+        The network, on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If a weight is missing, unknown, not finite, or has another shape.
+    """
+    with torch.device("meta"):
+        network = make().to(dtype)
+    _check_weights(network.state_dict(), weights)
+    network.to_empty(device="cpu")
+    network.load_state_dict(weights)
+    return network
+
+
+def _check_weights(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], limit: int = 3
+) -> None:
+    problems = [f"{key} is missing" for key in expected if key not in found]
+    problems += [f"{key!r:.60} is unknown" for key in found if key not in expected]
+    for key, tensor in expected.items():
+        if key not in found:
+            continue
+        shape = tuple(found[key].shape)
+        if shape != tuple(tensor.shape):
+            problems.append(f"{key} has the shape {shape}, not {tuple(tensor.shape)}")
+        elif not bool(torch.isfinite(found[key]).all()):
+            problems.append(f"{key} has values that are not finite")
+    if problems:
+        more = f"; and {len(problems) - limit} more" if len(problems) > limit else ""
+        raise ModelError("; ".join(problems[:limit]) + more)

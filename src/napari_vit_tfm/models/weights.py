@@ -7,19 +7,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_vit_tfm.config import MAX_WHOLE_SIDE, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
-from napari_vit_tfm.io.writing import replacing
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.intervals import calibration_name, scale_head_for
 from napari_vit_tfm.models.layers import TokenisedField
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
+from napari_vit_tfm.models.tensor_files import read_tensors, write_tensors
+from napari_vit_tfm.models.tensors import with_weights
 from napari_vit_tfm.models.views import mean_over_views
-from napari_vit_tfm.provenance import file_sha256
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models.scale_head import ScaleHead
@@ -103,12 +101,7 @@ def save_network(
         "network": json.dumps(network.config.to_dict()),
         "training": json.dumps(dict(training)),
     }
-    tensors = {
-        key: tensor.detach().cpu().contiguous()
-        for key, tensor in network.state_dict().items()
-    }
-    with replacing(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata=header)
+    write_tensors(path, network.state_dict(), header)
 
 
 def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMethod:
@@ -127,27 +120,32 @@ def load_network(path: str | Path, *, name: str | None = None) -> PhysicsViTMeth
         If the file was not written by `save_network`, or is damaged.
     """
     path = Path(path)
+    file = read_tensors(path, form=_FORMAT, what="a network of this project")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file ({error})") from error
-    if header.get("format") != _FORMAT:
-        raise ModelError(
-            f"{path}: a safetensors file, but not a network of this project "
-            f"(its header has the format {header.get('format')!r}, "
-            f"expected {_FORMAT!r})"
-        )
-    try:
-        network = PhysicsViT(PhysicsViTConfig.from_dict(json.loads(header["network"])))
+        config = PhysicsViTConfig.from_dict(json.loads(file.header["network"]))
         # A file may store half precision; the network always runs in float32.
-        network.load_state_dict({key: t.float() for key, t in tensors.items()})
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        network = with_weights(lambda: PhysicsViT(config), file.tensors)
+    # An error of the configuration or of the weights is a ValueError, too.
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(
-            f"{path}: a network of this project, but damaged ({reason})"
+            f"{path}: a network of this project, but damaged ({error})"
         ) from error
-    method = PhysicsViTMethod(network, name=name or path.name, sha256=file_sha256(path))
+    method = PhysicsViTMethod(network, name=name or path.name, sha256=file.sha256)
     method.scale_head = scale_head_for(method.sha256)
     return method
+
+
+def training_record(path: str | Path) -> dict[str, Any]:
+    """The record of its training in a file written by `save_network`.
+
+    Raises
+    ------
+    ModelError
+        If the file was not written by `save_network`, or is damaged.
+    """
+    file = read_tensors(path, form=_FORMAT, what="a network of this project")
+    try:
+        record: dict[str, Any] = json.loads(file.header["training"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: no record of its training ({error})") from error
+    return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import threading
@@ -12,10 +11,9 @@ from typing import Any
 import lightning as lit
 from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
-from safetensors import safe_open
 
 from napari_vit_tfm.errors import ConfigError
-from napari_vit_tfm.models.weights import save_network
+from napari_vit_tfm.models.weights import save_network, training_record
 from napari_vit_tfm.training.module import TrainingModule
 
 _ERRORS = "validation/"
@@ -43,8 +41,7 @@ class KeepBest(Callback):
         self.path = path
         self.score, self.step = math.inf, 0
         if resume and path.exists():
-            with safe_open(path, framework="pt") as file:
-                training = json.loads(file.metadata()["training"])
+            training = training_record(path)
             self.score, self.step = training["score"], training["step"]
 
     def on_validation_epoch_end(

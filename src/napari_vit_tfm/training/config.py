@@ -17,7 +17,6 @@ from napari_vit_tfm.constraints import (
     Length,
     NotNegative,
     OneOf,
-    Positive,
     Range,
     Seed,
     Share,
@@ -172,7 +171,7 @@ class TrainingConfig:
     noise: NoiseDistribution = field(default_factory=NoiseDistribution)
     loss: LossConfig = field(default_factory=LossConfig)
     precision: Precision = "32"
-    learning_rate: Positive = 1e-3
+    learning_rate: NotNegative = 1e-3
     weight_decay: NotNegative = 0.01
     gradient_clip: NotNegative = 1.0
     warmup_steps: Whole = 200

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from napari_vit_tfm.config import Device
 from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.models.checkpoint import check_zip
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refinement
 from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load
@@ -202,11 +203,16 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
         return 0
     if not checkpoint.exists():
         raise ConfigError(f"nothing to resume: {checkpoint} does not exist")
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
-    if "network" not in saved:
-        raise ModelError(f"{checkpoint}: not a checkpoint written by vit-tfm train")
-    step = int(saved["global_step"])
-    found = PhysicsViTConfig.from_dict(saved["network"])
+    with checkpoint.open("rb") as stream:
+        check_zip(checkpoint, stream)
+    try:
+        saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
+        step = int(saved["global_step"])
+        found = PhysicsViTConfig.from_dict(saved["network"])
+    except Exception as error:  # another file can fail in any way
+        raise ModelError(
+            f"{checkpoint}: not a checkpoint written by vit-tfm train"
+        ) from error
     _check_same_network(found, config.network, f"{checkpoint}")
     if step >= config.steps:
         raise ConfigError(
