@@ -132,3 +132,27 @@ def test_tables_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
     (one,) = read_experiments(path)
     assert one.gel.young_pa == 8000.5
     assert dict(one.labels) == {"Condition": "contr\u00f4le"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("file\n" + "a" * 200_000 + "\n", "not a table"),
+        ("file\na\0.h5\n", "no file can have the name"),
+    ],
+)
+def test_tables_that_are_none(tmp_path: Path, text: str, reason: str) -> None:
+    path = table(tmp_path, text)
+    try:
+        (bad,) = read_experiments(path)
+        found = bad.error
+    except ConfigError as error:
+        found = str(error)
+    assert reason in found
+
+
+def test_a_file_that_is_there_very_often(tmp_path: Path) -> None:
+    path = table(tmp_path, "file\n" + "a.h5\n" * 20_000)
+    names = [one.name for one in read_experiments(path)]
+    assert names[:3] == ["a", "a_2", "a_3"]
+    assert len(set(names)) == 20_000

@@ -207,3 +207,16 @@ def test_residual_in_words(
     assert "displacement:" not in output
     values = json.loads(vit_tfm("info", out, "--json").stdout)["traction"]
     assert len(values["explained"]) == len(values["chi_squared"]) == 3
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(
+    vit_tfm: Command, error_of: ErrorOf, tmp_path: Path
+) -> None:
+    path = tmp_path / "red\x1b[31m.npz"
+    np.savez(path, **{"u\x1b]0;title\x07": np.ones((1, 16, 16, 2))})
+    result = vit_tfm("info", path, "--units", "um")
+    assert r"\x1b[31m.npz" in result.stdout
+    assert r"u\x1b]0;title\x07" in result.stdout
+    assert "\x1b" not in result.stdout + result.stderr
+    path.write_bytes(b"nothing")
+    assert r"red\x1b[31m.npz" in error_of("info", path)

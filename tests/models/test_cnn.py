@@ -120,6 +120,7 @@ def elsewhere(file: h5py.File) -> None:
         (replaced(KERNEL, data=np.ones((3, 3, 2, 4))), "has the shape"),
         (replaced(KERNEL, data=b"text"), "expected floats"),
         (replaced(KERNEL, shape=(10**6, 10**6), dtype="f4", chunks=(9, 9)), "that fit"),
+        (replaced(KERNEL, data=np.full((3, 3, 2, 3), 1e300)), "not finite"),
         (replaced(VARIANCE, data=np.full(3, -1.0)), "negative variances"),
         (lambda file: file.__delitem__(KERNEL), "conv2d_2/kernel is missing"),
         (elsewhere, "is in another file"),
@@ -152,3 +153,13 @@ def test_the_published_networks_have_their_published_accuracy(
         config=ReconstructionConfig(device="cpu"),
     )
     assert cnn.noise[sigma]["sum_of_squared_errors"] == pytest.approx(error, rel=0.01)
+
+
+def test_a_weight_that_was_never_written_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cnn.h5"
+    write_keras(path, UNet((3, 4, 5), 7))
+    with h5py.File(path, "a") as file:
+        del file[KERNEL]
+        file.create_dataset(KERNEL, (3, 3, 2, 3), "f4", chunks=(3, 3, 1, 1))
+    with pytest.raises(ModelError, match="was not written completely"):
+        load(path)

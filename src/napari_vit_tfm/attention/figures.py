@@ -26,6 +26,7 @@ from napari_vit_tfm.attention.patch import (
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.plain_text import for_figure
 from napari_vit_tfm.plotting import COLOURS, GREY
 from napari_vit_tfm.units import unit_label
 
@@ -106,7 +107,7 @@ def findings_figure(findings: PatchFindings) -> Figure:
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     heading, above, *below = parts[:, 0]
-    heading.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=_TEXT + 2)
+    heading.text(0.01, 0.95, for_figure("\n".join(lines)), va="top", fontsize=_TEXT + 2)
     if findings.attention is None:
         _draw_overlay(above, findings, drawn)
     else:

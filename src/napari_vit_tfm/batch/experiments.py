@@ -191,13 +191,16 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
     if not lines:
         raise ConfigError(f"{path}: the table is empty")
     separator = separator or max(",;\t", key=lines[0].count)
-    table = [
-        (number, [value.strip() for value in values])
-        for number, values in enumerate(
-            csv.reader(lines, delimiter=separator), start=first
-        )
-        if any(value.strip() for value in values)
-    ]
+    try:
+        table = [
+            (number, [value.strip() for value in values])
+            for number, values in enumerate(
+                csv.reader(lines, delimiter=separator), start=first
+            )
+            if any(value.strip() for value in values)
+        ]
+    except csv.Error as error:
+        raise ConfigError(f"{path}: not a table ({error})") from error
     if not table:
         raise ConfigError(f"{path}: the table is empty")
     known = {name.lower(): name for name in COLUMNS}
@@ -245,6 +248,8 @@ def _experiment(
 ) -> Experiment:
     if not row[FILE_COLUMN]:
         raise ConfigError("the file is missing")
+    if "\0" in row[FILE_COLUMN]:
+        raise ConfigError(f"no file can have the name {row[FILE_COLUMN]!r}")
     numbers = {
         name: _number(name, row.get(name, ""), has_commas=has_commas)
         for name in _NUMBERS
@@ -314,14 +319,16 @@ def _with_names(
     """
     named: list[Experiment] = []
     taken = set(given)
+    last: dict[str, int] = {}
     for one in experiments:
         name = one.name
         if not name:
             words = _words_of(one, folder)
-            name, number = words, 1
+            name, number = words, last.get(words, 1)
             while name.casefold() in taken:
                 number += 1
                 name = f"{words}_{number}"
+            last[words] = number
             taken.add(name.casefold())
         named.append(replace(one, name=name))
     return named

@@ -15,6 +15,7 @@ from napari_vit_tfm.batch.figure import draw_summary
 from napari_vit_tfm.batch.outcome import Outcome
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.plain_text import for_spreadsheet
 from napari_vit_tfm.plotting import write_png
 
 SUMMARY = "summary.csv"
@@ -122,8 +123,9 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> Path:
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer.writerow({name: for_spreadsheet(name) for name in columns})
+        for row in rows:
+            writer.writerow({name: for_spreadsheet(row[name]) for name in row})
     return path
 
 

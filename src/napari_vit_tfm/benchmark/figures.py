@@ -15,6 +15,7 @@ from napari_vit_tfm.benchmark.kinds import KindScores
 from napari_vit_tfm.benchmark.solvers import ZERO
 from napari_vit_tfm.config import ORACLE, DisplayConfig
 from napari_vit_tfm.fields import FloatArray
+from napari_vit_tfm.plain_text import for_figure
 from napari_vit_tfm.plotting import COLOURS, GREY
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def fields_figure(
     for axes, name in zip(
         grid[0], ["displacement", "truth", *(r.name for r in shown)], strict=True
     ):
-        axes.set_title(name, fontsize=9)
+        axes.set_title(for_figure(name), fontsize=9)
     return figure
 
 

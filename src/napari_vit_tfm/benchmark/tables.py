@@ -20,6 +20,7 @@ from napari_vit_tfm.benchmark.evaluate import (
 from napari_vit_tfm.benchmark.solvers import ZERO
 from napari_vit_tfm.config import ORACLE
 from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.plain_text import for_spreadsheet
 
 _HEADINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -269,4 +270,9 @@ def _write_csv(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(heads)
         for row in rows:
-            writer.writerow([f"{v:.9g}" if isinstance(v, float) else v for v in row])
+            writer.writerow(
+                [
+                    f"{v:.9g}" if isinstance(v, float) else for_spreadsheet(str(v))
+                    for v in row
+                ]
+            )

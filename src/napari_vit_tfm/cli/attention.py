@@ -25,6 +25,7 @@ from napari_vit_tfm.cli.options import (
     preparation_config,
     thickness_option,
 )
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import (
     InspectionConfig,
     MapDirection,
@@ -210,10 +211,10 @@ def command(
         raise FieldError(f"{source}: {error}") from error
     write_findings(target, findings)
     _report(target, findings)
-    click.echo(f"gel: {gel_in_words(substrate)}")
+    echo(f"gel: {gel_in_words(substrate)}")
     if figure is not None:
         write_png(figure, findings_figure(findings))
-        click.echo(f"figure: {figure}")
+        echo(f"figure: {figure}")
 
 
 def _check_choice(
@@ -270,7 +271,7 @@ def _report(target: Path, findings: PatchFindings) -> None:
     row, column = findings.patch
     frame, grid = findings.frame, findings.frame.grid
     blocks = f"{len(findings.blocks)} blocks" if findings.blocks else "no attention"
-    click.echo(
+    echo(
         f"attention: {target} (patch {row},{column} of "
         f"{grid.rows} x {grid.columns} in frame {frame.index}, {blocks})"
     )
@@ -278,26 +279,26 @@ def _report(target: Path, findings: PatchFindings) -> None:
         for name, map_ in findings.evidence.items():
             values = findings.correlations(map_)
             listed = ", ".join(f"{value:.2f}" for value in values)
-            click.echo(f"rank correlation with {name}, block by block: {listed}")
+            echo(f"rank correlation with {name}, block by block: {listed}")
     strengths = []
     if findings.effects is not None:
         _report_effects(findings, findings.effects)
         strengths.append(findings.effects.strength)
     if findings.faithfulness is not None:
         found = findings.faithfulness
-        click.echo(
+        echo(
             f"faithfulness: area over random {found.advantage(CHOSEN):+.3f}, "
             f"standard deviation of random orders {found.spread:.3f}"
         )
         strengths.append(found.strength)
     if strengths:
-        click.echo(
+        echo(
             f"traction in the patch: {strengths[0]:.1%} of that in the patch where it "
             "is largest"
         )
     sha256 = frame.method.sha256[:SHORT_SHA256]
     weights = f"sha256 {sha256}" if sha256 else "no weights"
-    click.echo(f"model: {frame.model}, {weights}")
+    echo(f"model: {frame.model}, {weights}")
 
 
 def _report_effects(findings: PatchFindings, effects: KnockoutEffects) -> None:
@@ -309,14 +310,14 @@ def _report_effects(findings: PatchFindings, effects: KnockoutEffects) -> None:
         value = rank_correlation(
             findings.knockout, findings.influence, patch=findings.patch
         )
-        click.echo(f"rank correlation of knockout with influence: {value:.2f}")
+        echo(f"rank correlation of knockout with influence: {value:.2f}")
     listed = ", ".join(change_words(change) for change in effects.blocks)
-    click.echo(
+    echo(
         "change of the traction with uniform attention of the patch, block by block: "
         f"{listed}"
     )
     block, head = effects.strongest_head
-    click.echo(
+    echo(
         "largest change with uniform attention in one head: "
         f"{change_words(effects.heads.max())} (head {head + 1} of block {block + 1})"
     )

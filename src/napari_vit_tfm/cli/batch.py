@@ -20,7 +20,7 @@ from napari_vit_tfm.cli.options import (
     young_option,
 )
 from napari_vit_tfm.cli.quantities import quantities_config
-from napari_vit_tfm.cli.reporting import note
+from napari_vit_tfm.cli.reporting import echo, note
 from napari_vit_tfm.config import (
     BatchConfig,
     PreparationConfig,
@@ -138,9 +138,9 @@ def analyse_all(
         on_outcome=_report,
     )
     overview = write_overview(folder, outcomes)
-    click.echo(f"written: {', '.join(map(str, overview.files))}")
+    echo(f"written: {', '.join(map(str, overview.files))}")
     for problem in overview.problems:
-        click.echo(f"Error: {problem}", err=True)
+        echo(f"Error: {problem}", err=True)
     failed = sum(bool(outcome.error) for outcome in outcomes)
     if failed:
         raise ConfigError(f"{failed} of {len(outcomes)} experiments failed")
@@ -151,9 +151,9 @@ def analyse_all(
 def _report(outcome: Outcome) -> None:
     name = outcome.experiment.name
     if outcome.error:
-        click.echo(f"Error: {name}: {outcome.error}", err=True)
+        echo(f"Error: {name}: {outcome.error}", err=True)
         return
     done = ", done before" if outcome.was_done else ""
-    click.echo(f"{name}: {outcome.record['frames']} frames{done}")
+    echo(f"{name}: {outcome.record['frames']} frames{done}")
     for sentence in outcome.record["notes"]:
         note(f"{name}: {sentence}")

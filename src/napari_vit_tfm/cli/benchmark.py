@@ -23,7 +23,7 @@ from napari_vit_tfm.cli.options import (
     number,
     views_option,
 )
-from napari_vit_tfm.cli.reporting import note_once
+from napari_vit_tfm.cli.reporting import echo, note_once
 from napari_vit_tfm.config import (
     ALL_KINDS,
     FIELD_KINDS,
@@ -349,7 +349,7 @@ def _evaluated(
         seed=seed,
         config=config,
         example=median_field(known.truth.data),
-        on_result=lambda name, sigma: click.echo(f"{name}, sigma {sigma:g}", err=True),
+        on_result=lambda name, sigma: echo(f"{name}, sigma {sigma:g}", err=True),
         on_notice=note_once(notices),
     )
     return results, notices
@@ -389,7 +389,7 @@ def _write(
     truth = dimensionless(known.truth, known.substrate)[example]
     figure = figures.fields_figure(displacement, truth, results)
     write_png(output / "fields.png", figure)
-    click.echo(tables.summary_as_markdown(results, origin))
+    echo(tables.summary_as_markdown(results, origin), lines=True)
 
 
 def _device_in_words(device: Device) -> str:

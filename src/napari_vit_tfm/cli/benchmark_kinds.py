@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from napari_vit_tfm.cli.reporting import echo
 
 if TYPE_CHECKING:
     from napari_vit_tfm.benchmark.tables import Origin
@@ -57,7 +57,7 @@ def compare_kinds(
         n_fields=n_fields,
         seed=origin.seed,
         config=config,
-        on_result=lambda kind, noise: click.echo(f"{kind}, noise {noise}", err=True),
+        on_result=lambda kind, noise: echo(f"{kind}, noise {noise}", err=True),
     )
     for name, text in (
         ("kinds.md", kinds_tables.kinds_as_markdown(scores, origin)),
@@ -66,4 +66,4 @@ def compare_kinds(
         with replacing(output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     write_png(output / "kinds.png", figures.kinds_figure(scores))
-    click.echo(kinds_tables.kinds_summary_as_markdown(scores, origin))
+    echo(kinds_tables.kinds_summary_as_markdown(scores, origin), lines=True)

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE, reconstruction_config
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import ExampleConfig, ReconstructionConfig
 
 _EXAMPLE = ExampleConfig()
@@ -45,15 +46,15 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     batches = reconstruct_to_file(stack, traction, config=config, on_notice=note)
     run = timed_run(batches, device=resolve_device(config.device))
 
-    click.echo(f"displacements: {displacement} ({stack_in_words(stack)})")
-    click.echo(f"known tractions: {truth}")
-    click.echo(f"reconstructed tractions: {traction} ({run.in_words})")
+    echo(f"displacements: {displacement} ({stack_in_words(stack)})")
+    echo(f"known tractions: {truth}")
+    echo(f"reconstructed tractions: {traction} ({run.in_words})")
     run.report()
     known = read_traction(truth).data / _EXAMPLE.young_pa
     found = read_traction(traction).data / _EXAMPLE.young_pa
     error = sum_of_squared_errors(found, known).mean()
     of_zero = sum_of_squared_errors(np.zeros_like(known), known).mean()
-    click.echo(
+    echo(
         f"error of the reconstructed tractions: {error:.3g} "
         "(sum of squared errors of t/E, mean over frames); "
         f"predicting zero: {of_zero:.3g}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import FILE, command_option, count
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import FigureConfig
 from napari_vit_tfm.options import options_of
 
@@ -55,4 +56,4 @@ def command(
     config = FigureConfig(limit=limit, frames_per_second=frames_per_second, dpi=dpi)
     traction = read_traction(path, on_notice=note)
     write_traction_figure(output, traction, frame=frame, config=config)
-    click.echo(f"figure: {output}")
+    echo(f"figure: {output}")

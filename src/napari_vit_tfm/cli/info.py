@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE, DisplacementSource, displacement_source
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_words
@@ -54,13 +55,13 @@ def command(
     if source.is_film:
         displacement = source.read_as_is(notes.append)
         if not as_json:
-            click.echo(f"{source}: a film of several files")
+            echo(f"{source}: a film of several files")
     else:
         traction, displacement = _read_file(source, notes, is_shown=not as_json)
     if displacement is None:
         assert traction is not None
         if as_json:
-            click.echo(json.dumps({"traction": _traction_values(traction)}))
+            echo(json.dumps({"traction": _traction_values(traction)}))
         return
     if traction_path is None:
         diagnosis = _examined(displacement, traction)
@@ -71,7 +72,7 @@ def command(
         values = {**diagnosis.as_json(), "notes": notes}
         if traction is not None:
             values["traction"] = _traction_values(traction)
-        click.echo(json.dumps(values))
+        echo(json.dumps(values))
     else:
         _show_displacement(displacement, diagnosis, notes)
 
@@ -86,10 +87,10 @@ def _show_limits(path: Path, *, as_json: bool) -> bool:
             return False
         found = detection_map_in(file)
         if as_json:
-            click.echo(json.dumps({"limits": found.sentence()}))
+            echo(json.dumps({"limits": found.sentence()}))
         else:
             _show_arrays(summarise(file))
-            click.echo(f"limits: {found.sentence()}")
+            echo(f"limits: {found.sentence()}")
     return True
 
 
@@ -112,11 +113,11 @@ def _read_file(
 
 
 def _show_arrays(summary: FileSummary) -> None:
-    click.echo(f"{summary.path}: {summary.format}")
+    echo(f"{summary.path}: {summary.format}")
     for entry in summary.arrays[:MOST_ARRAYS]:
-        click.echo(f"  {entry}")
+        echo(f"  {entry}")
     if len(summary.arrays) > MOST_ARRAYS:
-        click.echo(f"  and {len(summary.arrays) - MOST_ARRAYS} more arrays")
+        echo(f"  and {len(summary.arrays) - MOST_ARRAYS} more arrays")
 
 
 def _read_traction(
@@ -136,16 +137,16 @@ def _read_traction(
         if summary.displacement is None:
             raise
         if is_shown:
-            click.echo(f"traction: {summary.traction}, not readable: {error}")
+            echo(f"traction: {summary.traction}, not readable: {error}")
         return None
     if is_shown:
-        click.echo(f"traction: {summary.traction}, {stack_in_words(traction)}")
+        echo(f"traction: {summary.traction}, {stack_in_words(traction)}")
         _show_lengths(traction)
         if traction.model:
-            click.echo(f"  model: {model_in_words(traction)}")
+            echo(f"  model: {model_in_words(traction)}")
         residual = residual_in_words(traction)
         if residual:
-            click.echo(f"  residual: {residual}")
+            echo(f"  residual: {residual}")
     return traction
 
 
@@ -166,25 +167,25 @@ def _show_displacement(
     from napari_vit_tfm.cli.reporting import stack_in_words
 
     in_words = stack_in_words(displacement)
-    click.echo(f"displacement: {displacement.metadata['dataset']}, {in_words}")
+    echo(f"displacement: {displacement.metadata['dataset']}, {in_words}")
     _show_lengths(displacement)
     if diagnosis.y is not None:
-        click.echo(f"  y direction in the file: {diagnosis.y}")
+        echo(f"  y direction in the file: {diagnosis.y}")
     gel = _gel_in_words(displacement.gel)
     if gel:
-        click.echo(f"  gel: {gel}")
+        echo(f"  gel: {gel}")
     for line in diagnosis.measured_in_words():
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     if displacement.unit is None:
-        click.echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")
+        echo(f"  to use it, add --units {'|'.join(DISPLACEMENT_UNITS)}")
     for text in notes:
-        click.echo(f"note: {text}")
+        echo(f"note: {text}")
     for warning in diagnosis.warnings:
-        click.echo(f"warning: {warning}")
+        echo(f"warning: {warning}")
     if any("(--" in warning for warning in diagnosis.warnings):
-        click.echo("the options in brackets are those of vit-tfm predict")
+        echo("the options in brackets are those of vit-tfm predict")
     if not diagnosis.warnings:
-        click.echo("nothing unusual was found")
+        echo("nothing unusual was found")
 
 
 def _gel_in_words(gel: Gel) -> str:
@@ -203,19 +204,17 @@ def _show_lengths(stack: DisplacementStack | TractionStack) -> None:
     x, y = np.abs(stack.data).max(
         axis=(0, 1, 2), where=np.isfinite(stack.data), initial=0.0
     )
-    click.echo(f"  largest: {x:.4g} along x, {y:.4g} along y")
+    echo(f"  largest: {x:.4g} along x, {y:.4g} along y")
     if stack.spacing_um is not None:
-        click.echo(f"  spacing: {stack.spacing_um:g} um")
+        echo(f"  spacing: {stack.spacing_um:g} um")
     if isinstance(stack, DisplacementStack):
         if stack.pixel_size_um is not None:
-            click.echo(f"  pixel size: {stack.pixel_size_um:g} um")
+            echo(f"  pixel size: {stack.pixel_size_um:g} um")
         if stack.spacing_in_unit is not None and stack.unit != "um":
             unit = unit_words(stack.unit)
-            click.echo(
-                f"  distance of the positions: {stack.spacing_in_unit:g} ({unit})"
-            )
+            echo(f"  distance of the positions: {stack.spacing_in_unit:g} ({unit})")
     if stack.outline is not None:
-        click.echo(f"  outline: {len(stack.outline)} points")
+        echo(f"  outline: {len(stack.outline)} points")
 
 
 def _traction_values(traction: TractionStack) -> dict[str, Any]:

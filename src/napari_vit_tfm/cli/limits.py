@@ -22,6 +22,7 @@ from napari_vit_tfm.cli.options import (
     with_options,
     young_option,
 )
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import LimitsConfig, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
@@ -103,9 +104,9 @@ def command(
         on_progress=step_counter("reconstructions"),
     )
     write_detection_map(target, found)
-    click.echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")
-    click.echo(f"gel: {gel_in_words(Substrate(measured.gel))}")
-    click.echo(found.sentence())
+    echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")
+    echo(f"gel: {gel_in_words(Substrate(measured.gel))}")
+    echo(found.sentence())
 
 
 def _only(stack: DisplacementStack, frame: int) -> DisplacementStack:

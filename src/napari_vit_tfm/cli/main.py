@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.errors import TFMError
 
 COMMANDS = (
@@ -83,7 +84,7 @@ class CommandLine(click.Group):
             sys.exit(ERROR_STATUS)
         except click.ClickException as error:
             line = " ".join(error.format_message().split())
-            click.echo(f"Error: {line}", err=True)
+            echo(f"Error: {line}", err=True)
             sys.exit(ERROR_STATUS)
         except click.Abort:
             sys.exit(INTERRUPTED_STATUS)

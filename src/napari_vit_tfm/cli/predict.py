@@ -26,6 +26,7 @@ from napari_vit_tfm.cli.quantities import (
     TableOptions,
     table_options,
 )
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import (
     PreparationConfig,
     QuantitiesConfig,
@@ -208,8 +209,8 @@ def _predict(
                 device=device,
                 on_batch=None if measured is None else measured.add,
             )
-    click.echo(f"tractions: {target} ({run.in_words})")
-    click.echo(f"gel: {gel_in_words(substrate)}")
+    echo(f"tractions: {target} ({run.in_words})")
+    echo(f"gel: {gel_in_words(substrate)}")
     run.report()
     if table is not None and measured is not None:
         measured.write(table)

@@ -19,7 +19,7 @@ from napari_vit_tfm.cli.options import (
     with_options,
     young_option,
 )
-from napari_vit_tfm.cli.reporting import note, step_counter
+from napari_vit_tfm.cli.reporting import echo, note, step_counter
 from napari_vit_tfm.cli.rerun import restored
 from napari_vit_tfm.config import (
     ControlConfig,
@@ -135,16 +135,16 @@ class TableOptions:
     def write(self, recorder: Recorder, path: Path) -> None:
         """Write the tables, and print what limits their meaning."""
         recorder.write(path)
-        click.echo(f"quantities: {path} ({len(recorder.rows)} rows)")
+        echo(f"quantities: {path} ({len(recorder.rows)} rows)")
         if self.adhesions is not None:
             recorder.write_adhesions(self.adhesions)
-            click.echo(f"adhesions: {self.adhesions} ({len(recorder.adhesions)} rows)")
+            echo(f"adhesions: {self.adhesions} ({len(recorder.adhesions)} rows)")
         if self.changes is not None:
             recorder.write_changes(self.changes)
-            click.echo(f"changes: {self.changes}")
+            echo(f"changes: {self.changes}")
         if self.control is not None:
             recorder.write_controls(self.control)
-            click.echo(f"control: {self.control} ({len(recorder.controls)} rows)")
+            echo(f"control: {self.control} ({len(recorder.controls)} rows)")
         for sentence in recorder.notes():
             note(sentence)
 

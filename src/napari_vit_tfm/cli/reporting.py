@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from napari_vit_tfm.plain_text import escaped
 from napari_vit_tfm.units import DisplacementUnit, TractionUnit, unit_words
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ class Run:
 
     def report(self) -> None:
         """Print model, device and speed."""
-        click.echo(f"model: {model_in_words(self.last.traction)}, on {self.device}")
+        echo(f"model: {model_in_words(self.last.traction)}, on {self.device}")
         if self.n_computed:
             rate = self.n_computed / self.seconds
-            click.echo(f"time: {self.seconds:.2f} s, {rate:.3g} fields per second")
+            echo(f"time: {self.seconds:.2f} s, {rate:.3g} fields per second")
 
 
 def model_in_words(traction: TractionStack) -> str:
@@ -110,6 +111,23 @@ def step_counter(what: str = "frames") -> Callable[[int, int], None] | None:
     return show
 
 
+def echo(text: str, *, err: bool = False, lines: bool = False) -> None:
+    """Print a text, with control characters as their codes.
+
+    Names from files and of files may have escape codes of terminals.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    err : bool, keyword-only
+        Whether to print to the standard error stream.
+    lines : bool, keyword-only
+        Whether the text has several lines.
+    """
+    click.echo(escaped(text, lines=lines), err=err)
+
+
 def is_terminal() -> bool:
     """Whether messages go to a terminal."""
     return sys.stderr.isatty()
@@ -117,7 +135,7 @@ def is_terminal() -> bool:
 
 def note(message: str) -> None:
     """Print a notice about a run to the standard error stream."""
-    click.echo(f"note: {message}", err=True)
+    echo(f"note: {message}", err=True)
 
 
 def note_once(notices: list[str]) -> Callable[[str], None]:

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE, device_option
-from napari_vit_tfm.cli.reporting import SHORT_SHA256, note
+from napari_vit_tfm.cli.reporting import SHORT_SHA256, echo, note
 from napari_vit_tfm.config import Device, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement, TractionStack
@@ -102,7 +102,7 @@ def command(
         *_version_changes(known.versions),
         *_changes("device", known.parameters["device"], resolve_device(device)),
     ):
-        click.echo(f"changed: {change}")
+        echo(f"changed: {change}")
     return rerun.compare(before, output)
 
 
@@ -145,7 +145,7 @@ class _Rerun:
                 if sink is not None:
                     sink.append(batch.traction)
         if output is not None:
-            click.echo(f"tractions: {output}")
+            echo(f"tractions: {output}")
         return comparison.report()
 
     def _as_used(self, displacement: Displacement) -> Displacement:
@@ -202,11 +202,11 @@ class _Comparison:
                 f"{longest:.4g} {unit}"
             )
             if self._largest <= SAME * longest:
-                click.echo(f"same: {size}")
+                echo(f"same: {size}")
                 return _UNCHANGED
             different = [size]
         for line in different:
-            click.echo(f"different: {line}")
+            echo(f"different: {line}")
         return _DIFFERENT
 
 
@@ -233,7 +233,7 @@ def restored(kind: type[Options], known: Provenance, part: str) -> Options:
     # Every kind is a dataclass.
     names = {item.name for item in fields(kind)}  # type: ignore[arg-type]
     for name in options.keys() - names:
-        click.echo(f"changed: this version has no option {name} ({options[name]!r})")
+        echo(f"changed: this version has no option {name} ({options[name]!r})")
     return kind(**{name: options[name] for name in options.keys() & names})
 
 

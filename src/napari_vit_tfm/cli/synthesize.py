@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import count, number, output_file
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import FIELD_KINDS, MIN_SIDE
 from napari_vit_tfm.constraints import Range
 from napari_vit_tfm.gel import REFERENCE_GEL
@@ -95,4 +96,4 @@ def command(
             "traction": {"units": "1", **gel_attributes(REFERENCE_GEL)},
         },
     )
-    click.echo(f"fields: {target} ({n_fields} fields of {kind}, seed {seed})")
+    echo(f"fields: {target} ({n_fields} fields of {kind}, seed {seed})")

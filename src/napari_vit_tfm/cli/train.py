@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from napari_vit_tfm.cli.options import FILE, count, device_option
+from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import PRECISIONS, Device, Precision
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def command(
         progress=is_terminal(),
     )
     if written is not None:
-        click.echo(f"weights: {written}")
+        echo(f"weights: {written}")
 
 
 def _read_config(
@@ -152,19 +153,19 @@ def _measure(run: TrainingConfig, *, steps: int, device: Device, output: Path) -
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
     _report(found)
-    click.echo(f"throughput: {path}")
+    echo(f"throughput: {path}")
 
 
 def _report(found: Throughput) -> None:
-    click.echo(
+    echo(
         f"{found.steps} steps of {found.batch_size} fields on {found.device}, "
         f"precision {found.precision}; fields per second:"
     )
-    click.echo(f"  generation alone: {found.generation:.3g}")
-    click.echo(f"  training alone: {found.training:.3g}")
-    click.echo(f"  both: {found.both:.3g}")
+    echo(f"  generation alone: {found.generation:.3g}")
+    echo(f"  training alone: {found.training:.3g}")
+    echo(f"  both: {found.both:.3g}")
     for name, share in found.share.items():
-        click.echo(
+        echo(
             f"training: {found.flops / 1e9:.3g} GFLOP/s, {share:.1%} of the "
             f"{found.matmul_flops[name] / 1e9:.3g} GFLOP/s of a {name} matrix product"
         )

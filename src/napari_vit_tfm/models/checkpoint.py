@@ -141,9 +141,8 @@ def _load(path: Path, content: bytes) -> object:
             "values are loaded from a checkpoint, nothing that could run code"
         ) from None
     except Exception as error:  # a damaged file can fail in any way
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{path} is damaged or not a checkpoint ({reason}); {_EXPECTED}"
+            f"{path} is damaged or not a checkpoint; {_EXPECTED}"
         ) from error
 
 

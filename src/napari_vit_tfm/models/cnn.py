@@ -144,6 +144,9 @@ def _datasets(path: Path, file: h5py.File) -> dict[str, h5py.Dataset]:
                 f"{name} has {dataset.nbytes} bytes of type {dataset.dtype}, expected "
                 "floats that fit into the file"
             )
+        # Keras compresses nothing; a part that was never written is read as zeros.
+        if dataset.id.get_storage_size() < dataset.nbytes:
+            raise ValueError(f"{name} was not written completely")
         found[f"{match[1]}/{match[3]}"] = dataset
     return found
 
@@ -153,7 +156,9 @@ def _network(weights: Mapping[str, h5py.Dataset]) -> UNet:
         key = f"{layer}/{name}"
         if key not in weights:
             raise ValueError(f"{key} is missing")
-        values = np.asarray(weights[key][()], dtype=np.float32)
+        # Values that are too large become infinite, and are refused.
+        with np.errstate(over="ignore"):
+            values = np.asarray(weights[key][()], dtype=np.float32)
         if values.ndim == 4:
             # Keras: (height, width, in, out), or (height, width, out, in) in
             # transposed convolutions. torch uses the reverse order of both.

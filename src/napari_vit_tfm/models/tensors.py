@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from napari_vit_tfm.errors import ModelError
 
 FloatArray = npt.NDArray[np.float32]
+_LARGEST = 1e9
+"""Largest weight; any network that was trained has far smaller ones."""
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -79,6 +82,8 @@ def _check_weights(
             problems.append(f"{key} has the shape {shape}, not {tuple(tensor.shape)}")
         elif not bool(torch.isfinite(found[key]).all()):
             problems.append(f"{key} has values that are not finite")
+        elif bool((found[key].abs() > _LARGEST).any()):
+            problems.append(f"{key} has values above {_LARGEST:g}")
     if problems:
         more = f"; and {len(problems) - limit} more" if len(problems) > limit else ""
         raise ModelError("; ".join(problems[:limit]) + more)

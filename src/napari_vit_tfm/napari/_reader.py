@@ -13,6 +13,7 @@ from napari_vit_tfm.errors import FieldFileError, TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.errors import in_one_line
 from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, with_outline
+from napari_vit_tfm.plain_text import without_tags
 
 NOTHING = (None,)
 """What a reader returns so that napari adds no layer, and reports no error."""
@@ -99,7 +100,7 @@ def read_fields(path: str | Sequence[str]) -> list[LayerData]:
         with io.open_field_file(paths[0]) as file:
             layers = _layers_of_file(file, notes)
     if notes:
-        show_warning("\n".join(notes))
+        show_warning(without_tags("\n".join(notes)))
     return layers
 
 

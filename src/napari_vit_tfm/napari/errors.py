@@ -7,6 +7,7 @@ import logging
 from napari.utils.notifications import show_error
 
 from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.plain_text import without_tags
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def is_expected(error: Exception) -> bool:
 
 def in_one_line(error: Exception) -> str:
     """An error's message in one line; an unexpected error also has its type."""
-    message = " ".join(str(error).split())
+    message = without_tags(" ".join(str(error).split()))
     if is_expected(error):
         return message
     kind = type(error.__cause__ if isinstance(error, RunError) else error)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.writing import check_no_input, replacing
+from napari_vit_tfm.plain_text import for_spreadsheet
 from napari_vit_tfm.quantities.adhesions import Adhesion
 from napari_vit_tfm.quantities.changes import CellChanges
 from napari_vit_tfm.quantities.intervals import ENDS, Interval
@@ -353,4 +354,4 @@ def exact(value: Value) -> str:
     """A value as text, with all digits that mean something; empty if it is NaN."""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.7g}"
-    return str(value)
+    return for_spreadsheet(str(value))

@@ -7,6 +7,8 @@ from PyQt6 import sip
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
+from napari_vit_tfm.errors import ConfigError
+from napari_vit_tfm.napari.errors import in_one_line
 from napari_vit_tfm.napari.widgets.dock import FieldDock
 
 
@@ -39,3 +41,17 @@ def test_nothing_is_unbound_while_the_window_is_deleted(viewer, qapp, floating):
     assert dock.calls == ["bind", "unbind", "bind"]
     sip.delete(window)
     assert dock.calls == ["bind", "unbind", "bind"]
+
+
+def test_a_message_is_shown_as_it_is(viewer, qtbot):
+    dock = RecordingDock(viewer)
+    qtbot.addWidget(dock)
+    dock.message.setText("<img src='file:///x.png'>")
+    assert dock.message.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_an_error_has_no_tags_and_no_control_characters():
+    text = in_one_line(ConfigError("<img src=x>\x1b[0m: 1 < 2"))
+    assert "<" not in text
+    assert "img src=x" in text
+    assert text.endswith("\\x1b[0m: 1 \N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK} 2")

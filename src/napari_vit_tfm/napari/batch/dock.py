@@ -56,6 +56,7 @@ from napari_vit_tfm.napari.widgets.dock import Dock
 from napari_vit_tfm.napari.widgets.forms import Form, form_section
 from napari_vit_tfm.napari.widgets.inputs import ModelRows
 from napari_vit_tfm.options import Choice, Number, Option, options_of
+from napari_vit_tfm.plain_text import without_tags
 
 _INTRODUCTION = (
     "Choose a table with one experiment in each row, or several files. The results of "
@@ -293,7 +294,7 @@ class BatchDock(Dock):
     ) -> None:
         self._find = find
         self.source.setText(words)
-        self.source.setToolTip(words)
+        self.source.setToolTip(without_tags(words))
         self.folder.setText(str(folder / "results"))
         self._list_experiments()
 

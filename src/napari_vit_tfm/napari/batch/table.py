@@ -19,6 +19,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
 from napari_vit_tfm.batch import Experiment, Outcome, Progress
 from napari_vit_tfm.napari.widgets.table import CopiedTable
+from napari_vit_tfm.plain_text import without_tags
 
 Role = Qt.ItemDataRole
 
@@ -161,7 +162,7 @@ class _Rows(QAbstractTableModel):
             texts = (one.name, state.words, " ".join(" ".join(state.notes).split()))
             return texts[index.column()]
         if role == Role.ToolTipRole:
-            return "\n".join([str(one.file), *state.notes])
+            return without_tags("\n".join([str(one.file), *state.notes]))
         if role == Role.ForegroundRole and state.has_failed:
             return _FAILED
         return None

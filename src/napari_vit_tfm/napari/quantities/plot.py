@@ -12,6 +12,7 @@ from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_vit_tfm.napari.widgets.figures import apply_theme, pixmap_of
+from napari_vit_tfm.plain_text import for_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -213,7 +214,10 @@ class TimePlot(QWidget):
             )
         axes.set(xlabel="frame", ylabel=self._label)
         axes.set_title(
-            self._note, loc="right", fontsize=_TEXT_POINTS, color=self._text_colour()
+            for_figure(self._note),
+            loc="right",
+            fontsize=_TEXT_POINTS,
+            color=self._text_colour(),
         )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.ticklabel_format(axis="y", scilimits=(-3, 4))
@@ -243,13 +247,13 @@ class TimePlot(QWidget):
                     marker=line.marker,
                     ms=2.5,
                     lw=1.2,
-                    label=name,
+                    label=for_figure(name),
                 )
                 for name, line in tractions.items()
             ]
         if len(cells) > 1:
             handles += [
-                Line2D((), (), color=line.colour, label=name)
+                Line2D((), (), color=line.colour, label=for_figure(name))
                 for name, line in cells.items()
             ]
         if not 0 < len(handles) <= _MOST_NAMES:

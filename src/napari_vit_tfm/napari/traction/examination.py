@@ -17,6 +17,7 @@ from napari_vit_tfm.displacement.doctor import (
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.plain_text import without_tags
 
 _LONGEST = 120
 """Most characters of a note in the dock."""
@@ -149,7 +150,7 @@ class FieldNotes(QWidget):
         notes = self.notes()
         more = f" (and {len(notes) - 1} more)" if len(notes) > 1 else ""
         self._line.setText(_shortened(notes[0], more) if notes else "")
-        self._line.setToolTip("\n".join(notes))
+        self._line.setToolTip(without_tags("\n".join(notes)))
         self.setVisible(bool(notes))
 
     def text(self) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_vit_tfm.plain_text import without_tags
+
 
 def ask_where_to_save(
     parent: QWidget, title: str, suggestion: str, kinds: Mapping[str, tuple[str, ...]]
@@ -49,6 +51,6 @@ def ask_where_to_save(
 
 def _may_replace(parent: QWidget, title: str, path: Path) -> bool:
     answer = QMessageBox.question(
-        parent, title, f"{path.name} already exists. Replace it?"
+        parent, title, without_tags(f"{path.name} already exists. Replace it?")
     )
     return answer == QMessageBox.StandardButton.Yes

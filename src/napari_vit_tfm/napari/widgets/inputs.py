@@ -345,6 +345,8 @@ def text_label(lines: int) -> QLabel:
     """
     label = QLabel()
     label.setWordWrap(True)
+    # Names of files and layers may look like HTML.
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
     label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
     return label
