@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.integrate import trapezoid
-from scipy.sparse.linalg import spsolve
 
 from napari_vit_tfm.attention.callbacks import NO_CALLBACKS, Callbacks
 from napari_vit_tfm.attention.changes import PatchTraction
@@ -59,6 +57,8 @@ class Faithfulness:
         Positive if the patches that the map ranks highest matter more than the
         others; zero if the map is no better than chance.
         """
+        from scipy.integrate import trapezoid
+
         difference = self.changes[name] - self.random.mean(axis=0)
         return float(trapezoid(difference, self.shares))
 
@@ -68,6 +68,8 @@ class Faithfulness:
 
         An advantage within about two standard deviations may be chance.
         """
+        from scipy.integrate import trapezoid
+
         difference = self.random - self.random.mean(axis=0)
         areas = trapezoid(difference, self.shares, axis=1)
         return float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
@@ -171,6 +173,8 @@ def hide(displacement: FloatArray, hidden: npt.NDArray[np.bool_]) -> FloatArray:
     -------
     array of shape (H, W, ...)
     """
+    from scipy.sparse.linalg import spsolve
+
     if not hidden.any():
         return displacement.copy()
     laplacian = _laplacian(*hidden.shape)

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from skimage.transform import resize
 
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.fields import FloatArray
@@ -89,6 +88,8 @@ def overlay(
     array of shape (H, W)
         Dimensionless, from 0 to 1, or in the displacement's unit.
     """
+    from skimage.transform import resize
+
     weights = np.asarray(weights, dtype=np.float64)
     peak = weights.max()
     scaled = weights / peak if peak > 0 else weights

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
 
 from napari_vit_tfm.fields import FloatArray
 
@@ -72,6 +71,8 @@ def bridge(field: npt.NDArray[np.floating]) -> FloatArray:
         return np.asarray(field, dtype=np.float32)
     if np.count_nonzero(~missing) < _FEWEST_KNOWN:
         return np.zeros(field.shape, dtype=np.float32)
+    from scipy.sparse.linalg import spsolve
+
     known = ~missing.ravel()
     vectors = np.where(missing[..., None], 0.0, field).reshape(-1, 2).astype(np.float64)
     middle = np.median(vectors[known], axis=0)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.signal import fftconvolve
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.registry import quantity
@@ -63,6 +61,8 @@ def unbalanced(cell: Cell) -> float:
 )
 def contractility(cell: Cell) -> float:
     """Sum of the projections of the forces towards the point where it is largest."""
+    from scipy.optimize import minimize
+
     x, y = _best_node(cell)
 
     def negative(point: FloatArray) -> float:
@@ -115,6 +115,8 @@ def _projected(cell: Cell, x: float, y: float) -> float:
 
 def _best_node(cell: Cell) -> tuple[float, float]:
     """The node of the region with the largest sum of projections, from the centroid."""
+    from scipy.signal import fftconvolve
+
     rows, columns = np.nonzero(cell.region)
     box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     forces = np.where(cell.nodes[..., None], cell.traction, 0.0)[box]

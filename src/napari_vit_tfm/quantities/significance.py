@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from napari_vit_tfm.config import ControlConfig
 from napari_vit_tfm.errors import Cancelled
@@ -244,6 +243,8 @@ def twins_of(cell: Cell, occupied: Mask) -> Iterator[Cell]:
     Cell
         Twins that do not overlap, at most `MOST_TWINS`.
     """
+    from scipy.signal import fftconvolve
+
     if cell.is_field:
         return
     pattern = cell.region | cell.ring

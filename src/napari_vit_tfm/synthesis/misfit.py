@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import fftconvolve
 
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
@@ -73,6 +72,8 @@ def _size(vectors: FloatArray) -> float:
 
 def _short_response(rng: Rng, traction: FloatArray) -> FloatArray:
     """What is missing if the response is cut off at a distance."""
+    from scipy.signal import fftconvolve
+
     height, width = traction.shape[1:]
     y = np.arange(1 - height, height)[:, None]
     x = np.arange(1 - width, width)[None, :]

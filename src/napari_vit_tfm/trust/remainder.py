@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.special import ndtr
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from napari_vit_tfm.trust.points import PointOfDivergence, point_of_divergence
 from napari_vit_tfm.trust.whitening import (
@@ -335,7 +334,7 @@ class _Parts:
         n_windows = max(1.0, height * width / correlated)
         # The approximation of Wilson and Hilferty of a quantile of chi squared.
         spread = 2 / (9 * freedom)
-        z = float(norm.isf(_CHANCE / n_windows))
+        z = -float(ndtri(_CHANCE / n_windows))
         quantile = (1 - spread + z * np.sqrt(spread)) ** 3
         return np.asarray(_NOISE_MARGIN * self.variance_at_node() * quantile)
 

@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.linalg import toeplitz
 
 from napari_vit_tfm.fields import Records
 from napari_vit_tfm.physics import estimate_noise
@@ -85,7 +84,8 @@ def _along_axis(n: int, length: float) -> Float64Array:
     size = max(512, 2 * n)
     k = 2 * np.pi * np.fft.rfftfreq(size)
     covariance = np.fft.irfft(np.exp(-np.square(k * length)), size)[:n]
-    matrix = toeplitz(covariance)
+    node = np.arange(n)
+    matrix = covariance[abs(node[:, None] - node)]
     for axis in (0, 1):
         matrix = fft.dct(matrix, axis=axis, norm="ortho")
     return np.asarray(np.maximum(np.diagonal(matrix), 0.0))
