@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.registry import quantity
@@ -61,15 +62,13 @@ def unbalanced(cell: Cell) -> float:
 )
 def contractility(cell: Cell) -> float:
     """Sum of the projections of the forces towards the point where it is largest."""
-    from scipy.optimize import minimize
-
     x, y = _best_node(cell)
 
     def negative(point: FloatArray) -> float:
         return -_projected(cell, point[0], point[1])
 
     reach = cell.spacing * np.array([[0.0, 0.0], [0.7, 0.0], [0.0, 0.7]])
-    found = minimize(
+    found = scipy.optimize.minimize(
         negative,
         (x, y),
         method="Nelder-Mead",
@@ -115,8 +114,6 @@ def _projected(cell: Cell, x: float, y: float) -> float:
 
 def _best_node(cell: Cell) -> tuple[float, float]:
     """The node of the region with the largest sum of projections, from the centroid."""
-    from scipy.signal import fftconvolve
-
     rows, columns = np.nonzero(cell.region)
     box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     forces = np.where(cell.nodes[..., None], cell.traction, 0.0)[box]
@@ -126,7 +123,7 @@ def _best_node(cell: Cell) -> tuple[float, float]:
     distance = np.hypot(x, y)
     distance[height - 1, width - 1] = 1.0
     sums = sum(
-        fftconvolve(forces[..., axis], step / distance, mode="same")
+        scipy.signal.fftconvolve(forces[..., axis], step / distance, mode="same")
         for axis, step in enumerate((x, y))
     )
     sums = np.where(cell.region[box], sums, -np.inf)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 
 from napari_vit_tfm.config import ControlConfig
 from napari_vit_tfm.errors import Cancelled
@@ -243,15 +244,15 @@ def twins_of(cell: Cell, occupied: Mask) -> Iterator[Cell]:
     Cell
         Twins that do not overlap, at most `MOST_TWINS`.
     """
-    from scipy.signal import fftconvolve
-
     if cell.is_field:
         return
     pattern = cell.region | cell.ring
     rows, columns = np.nonzero(pattern)
     box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     taken = (occupied | pattern | ~cell.known).astype(np.float64)
-    overlap = fftconvolve(taken, pattern[box][::-1, ::-1].astype(np.float64), "valid")
+    overlap = scipy.signal.fftconvolve(
+        taken, pattern[box][::-1, ::-1].astype(np.float64), "valid"
+    )
     free = overlap < 0.5
     height, width = pattern[box].shape
     for _ in range(MOST_TWINS):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
@@ -72,8 +73,6 @@ def _size(vectors: FloatArray) -> float:
 
 def _short_response(rng: Rng, traction: FloatArray) -> FloatArray:
     """What is missing if the response is cut off at a distance."""
-    from scipy.signal import fftconvolve
-
     height, width = traction.shape[1:]
     y = np.arange(1 - height, height)[:, None]
     x = np.arange(1 - width, width)[None, :]
@@ -82,10 +81,11 @@ def _short_response(rng: Rng, traction: FloatArray) -> FloatArray:
     far = square if rng.random() < 0.5 else np.hypot(x, y) > reach
     xx, yy, xy = (part * far for part in square_displacement(x, y))
     t_x, t_y = traction
+    convolve = scipy.signal.fftconvolve
     return -np.stack(
         [
-            fftconvolve(t_x, xx, "same") + fftconvolve(t_y, xy, "same"),
-            fftconvolve(t_x, xy, "same") + fftconvolve(t_y, yy, "same"),
+            convolve(t_x, xx, "same") + convolve(t_y, xy, "same"),
+            convolve(t_x, xy, "same") + convolve(t_y, yy, "same"),
         ]
     )
 
