@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
 
+ABSENT = ("torch", "lightning", "pytorch_optimizer")
 
-class NoTorch:
-    """Answers the import of torch with a skipped test, or a skipped module."""
 
-    @staticmethod
+class SkipsImport(MetaPathFinder, Loader):
+    """Skips the test, or the module of tests, that imports torch."""
+
     def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> None:
-        """Skip whoever imports torch; leave other modules to others."""
-        if name.partition(".")[0] in ("torch", "lightning", "pytorch_optimizer"):
-            pytest.skip("there is no torch here", allow_module_level=True)
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Take the imports that cannot be, and leave the others."""
+        return ModuleSpec(name, self) if name in ABSENT else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Skip whoever imports it; asking whether it is there skips nobody."""
+        pytest.skip(f"there is no {spec.name} here", allow_module_level=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing comes here."""
 
 
-sys.meta_path.insert(0, NoTorch)
+sys.meta_path.insert(0, SkipsImport())
