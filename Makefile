@@ -19,7 +19,7 @@ HEADLESS := yes
 endif
 endif
 
-.PHONY: demo docs pictures test system
+.PHONY: demo docs pictures test test-versions system
 
 # Reconstructs a stack with the bundled network, saves the tractions and shows
 # them in napari; where there is no display, in a screenshot.
@@ -49,6 +49,12 @@ test: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
 	$(MAKE) docs
 	$(VIRTUAL_DISPLAY) $(BIN)/pytest
+
+# The tests with other Pythons, Qt bindings and versions of the requirements; the table
+# of docs/versions.md is written anew. One environment, and a part of the tests:
+#     make test-versions ONLY=oldest TESTS="tests/io tests/physics"
+test-versions: | system
+	$(PYTHON) .ci/versions.py $(ONLY) $(if $(TESTS),--tests "$(TESTS)")
 
 # torch goes first, on its own, so that no other requirement chooses its build.
 $(INSTALLED): pyproject.toml $(CONSTRAINTS) | system

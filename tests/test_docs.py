@@ -56,7 +56,7 @@ def public_modules() -> list[str]:
         home = f"napari_vit_tfm.{part.name}"
         shown.append(home)
         folder = PACKAGE / part.name
-        if part.ispkg and "__all__" not in (folder / "__init__.py").read_text():
+        if part.ispkg and "__all__" not in (folder / "__init__.py").read_text("utf-8"):
             shown += [f"{home}.{inner.name}" for inner in iter_modules([str(folder)])]
     return shown
 

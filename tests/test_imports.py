@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from pkgutil import iter_modules
 
+import numpy as np
 import pytest
 
 import napari_vit_tfm
 from napari_vit_tfm.cli.main import COMMANDS
 from napari_vit_tfm.models import methods
+from napari_vit_tfm.synthesis import disc_timelapse
 
 METHODS = [
     f"{methods.__name__}.{module.name}" for module in iter_modules(methods.__path__)
@@ -56,13 +59,21 @@ HEADLESS = [
     *(f"napari_vit_tfm.cli.{command}" for command in COMMANDS),
 ]
 
+SCIPY = ["fft", "interpolate", "linalg", "ndimage", "sparse", "spatial", "special"]
+STATISTICS = ["scipy.integrate", "scipy.optimize", "scipy.signal", "scipy.stats"]
+SLOW = ["matplotlib", *(f"scipy.{part}" for part in SCIPY), *STATISTICS]
+"""Modules that take tenths of a second, for functions that need them."""
+
 GUI = ["PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "napari", "qtpy", "superqt"]
 
 IMPORT_IN_TURN = """
 import sys
 from importlib import import_module
 
-unwanted, modules = (argument.split(",") for argument in sys.argv[1:])
+unwanted, modules, before = (argument.split() for argument in sys.argv[1:])
+for module in before:
+    import_module(module)
+unwanted = [name for name in unwanted if name not in sys.modules]
 for module in modules:
     import_module(module)
     came = [name for name in unwanted if name in sys.modules]
@@ -70,19 +81,56 @@ for module in modules:
         sys.exit(f"{module} imports {', '.join(came)}")
 """
 
+RUN_COMMAND = """
+import sys
+from napari_vit_tfm.cli.main import main
 
-def import_without(unwanted: list[str], modules: list[str]) -> None:
-    """Import modules one after the other in a fresh process, looking what comes."""
-    answer = subprocess.run(
-        [sys.executable, "-c", IMPORT_IN_TURN, ",".join(unwanted), ",".join(modules)],
+unwanted, *command = sys.argv[1:]
+main(command, standalone_mode=False)
+if came := [name for name in unwanted.split(",") if name in sys.modules]:
+    sys.exit(f"the command imports {', '.join(came)}")
+"""
+
+
+def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a fresh process."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
+
+
+def import_without(unwanted: list[str], modules: list[str], *before: str) -> None:
+    """Import modules one after the other in a fresh process, looking what comes.
+
+    What the modules `before` import is not theirs.
+    """
+    answer = python(IMPORT_IN_TURN, *map(" ".join, (unwanted, modules, before)))
     assert answer.returncode == 0, answer.stderr
 
 
 def test_the_headless_part_needs_neither_torch_nor_a_window() -> None:
-    import_without(["torch", "lightning", "matplotlib", *GUI], HEADLESS)
+    import_without(["torch", "lightning", *SLOW, *GUI], HEADLESS)
+
+
+def test_the_package_itself_needs_nothing() -> None:
+    import_without(
+        ["numpy", "scipy", "h5py", "click", "skimage", "PIL", "torch", *GUI],
+        ["napari_vit_tfm"],
+    )
+
+
+def test_predict_needs_no_slow_module_but_torch(tmp_path: Path) -> None:
+    displacement, _ = disc_timelapse(n_frames=1).on_gel(young_pa=1e4, spacing_um=1.6)
+    np.save(tmp_path / "one.npy", displacement.data)
+    gel = ["--young", "10000", "--poisson", "0.45", "--units", "um", "--spacing", "1.6"]
+    output = ["-o", str(tmp_path / "traction.h5")]
+    command = ["predict", str(tmp_path / "one.npy"), *output, *gel]
+    answer = python(
+        RUN_COMMAND, ",".join(["matplotlib", "lightning", *STATISTICS, *GUI]), *command
+    )
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_models_need_no_window() -> None:
@@ -97,9 +145,11 @@ def test_training_needs_no_window() -> None:
 def test_the_plugin_starts_without_torch() -> None:
     pytest.importorskip("napari")
     parts = ("_reader", "_writer", "_samples", "traction.dock", "attention.dock")
-    import_without(
-        ["torch", "lightning"], [f"napari_vit_tfm.napari.{part}" for part in parts]
-    )
+    parts += ("quantities.dock", "batch.dock")
+    modules = [f"napari_vit_tfm.napari.{part}" for part in parts]
+    # Some releases of napari import parts of scipy.
+    viewer = ["napari.layers", "napari.components"]
+    import_without(["torch", "lightning", *SLOW], modules, *viewer)
 
 
 def test_an_unwanted_import_is_noticed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import zoom
+import scipy
 
 
 def resample_nodes(
@@ -27,5 +27,7 @@ def resample_nodes(
     """
     factors = [new / old for new, old in zip(shape, field.shape, strict=False)]
     factors += [1.0] * (field.ndim - 2)
-    resampled: npt.NDArray[np.floating] = zoom(field, factors, order=1, mode="nearest")
+    resampled: npt.NDArray[np.floating] = scipy.ndimage.zoom(
+        field, factors, order=1, mode="nearest"
+    )
     return resampled

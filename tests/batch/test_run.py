@@ -68,7 +68,7 @@ def experiments(tmp_path: Path) -> list[Experiment]:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -175,7 +175,9 @@ def test_the_provenance_tells_what_was_done(
     tmp_path: Path, experiments: list[Experiment]
 ) -> None:
     outcomes = run_batch(experiments[:2], tmp_path / "out", settings=SETTINGS)
-    written = json.loads(write_provenance(tmp_path / "out", outcomes).read_text())
+    written = json.loads(
+        write_provenance(tmp_path / "out", outcomes).read_text("utf-8")
+    )
     done, failed = written["experiments"]
     assert done["model"] == "bayesian-fttc"
     assert len(done["input_sha256"]) == 64
@@ -278,7 +280,8 @@ def test_a_killed_batch_goes_on_inside_a_film(tmp_path: Path) -> None:
         assert not outcomes[0].error
         write_summary(folder, outcomes)
     summaries = [
-        (tmp_path / name / "summary.csv").read_text() for name in ("whole", "killed")
+        (tmp_path / name / "summary.csv").read_text("utf-8")
+        for name in ("whole", "killed")
     ]
     assert summaries[0] == summaries[1]
     notes = outcomes[0].record["notes"]

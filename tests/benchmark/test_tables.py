@@ -57,7 +57,7 @@ def results() -> list[MethodScores]:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

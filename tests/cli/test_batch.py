@@ -53,4 +53,4 @@ def test_results_and_summary_of_all_experiments(
     assert failed.exit_code != 0
     assert "Error: none:" in failed.stderr
     assert "1 of 2 experiments failed" in failed.stderr
-    assert (out / "summary.csv").read_text().count("\n") == 2
+    assert (out / "summary.csv").read_text("utf-8").count("\n") == 2

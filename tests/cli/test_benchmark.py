@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def data(discs: SyntheticStack, tmp_path: Path) -> Path:
 
 
 def methods_in(folder: Path) -> dict[str, dict[str, object]]:
-    return json.loads((folder / "benchmark.json").read_text())["methods"]
+    return json.loads((folder / "benchmark.json").read_text("utf-8"))["methods"]
 
 
 def test_everything_is_written(
@@ -53,7 +54,7 @@ def test_everything_is_written(
 ) -> None:
     out = tmp_path / "deep" / "out"
     cnn = tmp_path / "other.safetensors"
-    cnn.symlink_to(network)
+    shutil.copy(network, cnn)
     result = vit_tfm(
         "benchmark", "--data", data, "--methods", "fttc,fttc-oracle", network,
         "--cnn", cnn, "--noise", 0, "1e-3", "-o", out,
@@ -66,12 +67,12 @@ def test_everything_is_written(
         assert list(scores["noise"]) == ["0", "0.001"]
     # The same weights under two names.
     assert methods["cnn other"]["noise"] == methods["small.safetensors"]["noise"]
-    with (out / "samples.csv").open(newline="") as stream:
+    with (out / "samples.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 5 * 2 * 3
     for name in ("error_against_noise.png", "fields.png"):
         assert min(imread(out / name).shape[:2]) > 400
-    text = (out / "benchmark.md").read_text()
+    text = (out / "benchmark.md").read_text("utf-8")
     assert f"benchmark --data {data}" in text
     assert "relative to the better CNN" in text
     assert result.stdout.strip() == text.split("## Scores by field")[0].strip()
@@ -112,7 +113,7 @@ def test_fields_are_made_by_kind_and_seed(vit_tfm: Command, tmp_path: Path) -> N
     scores = [methods_in(tmp_path / name)["zero"]["noise"] for name in "abc"]
     assert scores[0] != scores[1]
     assert scores[0] != scores[2]
-    assert "1 field of cells" in (tmp_path / "c" / "benchmark.md").read_text()
+    assert "1 field of cells" in (tmp_path / "c" / "benchmark.md").read_text("utf-8")
 
 
 def test_a_measured_cell_with_its_truth_in_another_file(
@@ -163,7 +164,7 @@ def test_the_gel_is_what_the_file_says(
         "benchmark", "--data", tmp_path / "cell.h5", "--noise", 0, "--methods", "fttc",
         "-o", out,
     )  # fmt: skip
-    text = (out / "benchmark.md").read_text()
+    text = (out / "benchmark.md").read_text("utf-8")
     assert "Young's modulus 700 Pa, Poisson ratio 0.4" in text
     thick = methods_in(out)["fttc"]["noise"]["0"]
     power = methods_in(out)["zero"]["noise"]["0"]["sum_of_squared_errors"]
@@ -174,7 +175,7 @@ def test_the_gel_is_what_the_file_says(
     )  # fmt: skip
     assert "--spacing" in error_of(*on_layer)
     vit_tfm(*on_layer, "--spacing", 2)
-    assert "8 um thick" in (out / "benchmark.md").read_text()
+    assert "8 um thick" in (out / "benchmark.md").read_text("utf-8")
     assert methods_in(out)["fttc"]["noise"]["0"] != thick
 
 
@@ -182,7 +183,7 @@ def test_files_of_the_same_name(
     vit_tfm: Command, data: Path, network: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / network.name
-    other.symlink_to(network)
+    shutil.copy(network, other)
     vit_tfm(
         "benchmark", "--data", data, "-n", 1, "--noise", 0,
         "--methods", network, other, "-o", tmp_path / "out",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def two_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_everything_is_written(vit_tfm: Command, network: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     cnn = tmp_path / "other.safetensors"
-    cnn.symlink_to(network)
+    shutil.copy(network, cnn)
     result = vit_tfm(
         *ALL, "-n", 1, "--seed", 3, "--methods", network, "fttc", "--cnn", cnn,
         "--views", 1, "-o", out,
@@ -34,7 +35,7 @@ def test_everything_is_written(vit_tfm: Command, network: Path, tmp_path: Path) 
     assert {path.name for path in out.iterdir()} == {
         "kinds.md", "kinds.json", "kinds.png"
     }  # fmt: skip
-    facts = json.loads((out / "kinds.json").read_text())
+    facts = json.loads((out / "kinds.json").read_text("utf-8"))
     assert list(facts["kinds"]) == ["pads", "ring"]
     for levels in facts["kinds"].values():
         assert list(levels) == list(held_out.NOISES)
@@ -42,7 +43,7 @@ def test_everything_is_written(vit_tfm: Command, network: Path, tmp_path: Path) 
             assert list(errors) == ["small.safetensors", "cnn other", "fttc"]
             # The same weights under two names.
             assert errors["cnn other"] == errors["small.safetensors"]
-    text = (out / "kinds.md").read_text()
+    text = (out / "kinds.md").read_text("utf-8")
     for said in ("--kind all", "1 field of each of 2 kinds", "with seed 3", "On cpu"):
         assert said in text
     assert result.stdout.strip() == text.split("## Errors by cell")[0].strip()

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -89,6 +90,21 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(main, ["info"]).exit_code == 130
 
 
+def test_names_that_the_output_cannot_show_are_escaped(tmp_path: Path) -> None:
+    # As output to a file on Windows.
+    path = tmp_path / "\u7ec6\u80de.npy"
+    np.save(path, np.ones((1, 8, 8, 2)))
+    answer = subprocess.run(
+        [sys.executable, "-m", "napari_vit_tfm", "info", str(path)],
+        capture_output=True,
+        encoding="cp1252",
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert r"\u7ec6\u80de.npy" in answer.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 def test_a_reader_that_leaves_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
@@ -104,7 +120,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_the_installed_command_is_this_one() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     name, target = next(iter(project["scripts"].items()))
     assert EntryPoint(name, target, "console_scripts").load() is main
 

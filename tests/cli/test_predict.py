@@ -436,7 +436,7 @@ def test_several_files_are_several_experiments(
     tables = ["adhesions.csv", "quantities.csv", "record.json", "tractions.h5"]
     assert files_in(results / "a") == tables
     assert read_traction(results / "b" / "tractions.h5").n_frames == 1
-    assert (results / "summary.csv").read_text().count("\n") == 1 + 4
+    assert (results / "summary.csv").read_text("utf-8").count("\n") == 1 + 4
     again = vit_tfm("predict", *paths, *options).stdout
     assert again.splitlines()[0] == "b: 1 frames, done before"
     line = error_of("predict", *paths, "-o", tmp_path / "out.h5", *FTTC)
@@ -713,7 +713,7 @@ def test_a_killed_and_a_cancelled_run_go_on(
                 parameters.get("reconstruction", {}).pop("batch_size", None)
                 values["parameters"] = parameters
             assert str(attributes[0]) == str(attributes[1])
-    one_table, other_table = (path.read_text() for path in tables)
+    one_table, other_table = (path.read_text("utf-8") for path in tables)
     assert one_table == other_table
     assert "same: largest difference" in vit_tfm("rerun", out).stdout
 

@@ -25,7 +25,7 @@ FTTC = ("--model", "bayesian-fttc", "--device", "cpu")
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

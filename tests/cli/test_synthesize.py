@@ -64,7 +64,7 @@ def test_the_kinds_are_described_alike_in_the_help_and_the_pages(
     vit_tfm: Command,
 ) -> None:
     help_text = " ".join(vit_tfm("synthesize", "--help").stdout.split())
-    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
     for name, text in FIELD_KINDS.items():
         assert f"{name}: {text}" in help_text
         assert f"| `{name}`" in page

@@ -125,7 +125,7 @@ def test_the_throughput(vit_tfm: Command, tmp_path: Path) -> None:
     run = ("train", "--config", config, "-o", tmp_path / "run", "--device", "cpu")
     result = vit_tfm(*run, "--measure", "2")
     assert "2 steps of 1 fields on cpu" in result.stdout
-    written = json.loads((tmp_path / "run" / "throughput.json").read_text())
+    written = json.loads((tmp_path / "run" / "throughput.json").read_text("utf-8"))
     assert set(written["fields_per_second"]) == {"generation", "training", "both"}
     assert not (tmp_path / "run" / "vit.safetensors").exists()
 

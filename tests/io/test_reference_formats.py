@@ -19,7 +19,7 @@ FORMATS = Path(__file__).parents[3] / "shared" / "reference" / "formats"
 
 def expectations() -> dict[str, dict[str, Any]]:
     path = FORMATS / "expected.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 EXPECTED = expectations()

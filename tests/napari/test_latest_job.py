@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Generator
 
 import pytest
-from PyQt6 import sip
 from qtpy.QtCore import QCoreApplication, QObject, QThreadPool
 
+from deletion import delete
 from napari_vit_tfm.napari.errors import RunError
 from napari_vit_tfm.napari.latest_job import LatestJob
 
@@ -182,7 +182,7 @@ def test_destroying_the_owner_stops_the_computation(make, answers, owner):
 
     make(answer).submit("long")
     assert going.wait(10)
-    sip.delete(owner)
+    delete(owner)
     go_on.set()
     assert QThreadPool.globalInstance().waitForDone(10_000)
     QCoreApplication.processEvents()

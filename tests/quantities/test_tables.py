@@ -41,7 +41,7 @@ def test_tractions_side_by_side_are_written_with_field_and_method(
     ]
     path = tmp_path / "table.csv"
     write_table(path, side_by_side(tables))
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert list(lines[0]) == ["field", "method", "frame", "cell", *COLUMNS, "flags"]
     assert [(line["field"], line["method"], line["cell"]) for line in lines] == [

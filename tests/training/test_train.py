@@ -112,7 +112,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     def interrupt(step: int) -> None:
         seen.append(step)
         if step == stop - 1 and len(seen) == stop:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     each_step(interrupt)
     before = signal.getsignal(signal.SIGINT)
@@ -312,7 +312,7 @@ def test_two_processes_share_a_step(tmp_path: Path, tiny: TrainingConfig) -> Non
 def test_what_is_logged(tmp_path: Path, tiny: TrainingConfig) -> None:
     train(replace(tiny, validate_every=1, steps=2), output=tmp_path)
     (log,) = (tmp_path / "csv").rglob("metrics.csv")
-    with log.open(newline="") as file:
+    with log.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     logged = {name for row in rows for name, value in row.items() if value}
     assert logged >= {

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.integrate import trapezoid
-from scipy.sparse.linalg import spsolve
+import scipy
 
 from napari_vit_tfm.attention.callbacks import NO_CALLBACKS, Callbacks
 from napari_vit_tfm.attention.changes import PatchTraction
@@ -60,7 +58,7 @@ class Faithfulness:
         others; zero if the map is no better than chance.
         """
         difference = self.changes[name] - self.random.mean(axis=0)
-        return float(trapezoid(difference, self.shares))
+        return float(scipy.integrate.trapezoid(difference, self.shares))
 
     @property
     def spread(self) -> float:
@@ -69,7 +67,7 @@ class Faithfulness:
         An advantage within about two standard deviations may be chance.
         """
         difference = self.random - self.random.mean(axis=0)
-        areas = trapezoid(difference, self.shares, axis=1)
+        areas = scipy.integrate.trapezoid(difference, self.shares, axis=1)
         return float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
 
 
@@ -171,6 +169,8 @@ def hide(displacement: FloatArray, hidden: npt.NDArray[np.bool_]) -> FloatArray:
     -------
     array of shape (H, W, ...)
     """
+    from scipy.sparse.linalg import spsolve
+
     if not hidden.any():
         return displacement.copy()
     laplacian = _laplacian(*hidden.shape)
@@ -193,12 +193,12 @@ def _laplacian(height: int, width: int) -> Any:
         degree = np.full(n, 2.0)
         degree[[0, -1]] = 1.0
         near = np.full(n - 1, -1.0)
-        return sparse.diags_array([near, degree, near], offsets=[-1, 0, 1])
+        return scipy.sparse.diags_array([near, degree, near], offsets=[-1, 0, 1])
 
-    identities = sparse.eye_array(height), sparse.eye_array(width)
+    identities = scipy.sparse.eye_array(height), scipy.sparse.eye_array(width)
     return (
-        sparse.kron(path(height), identities[1])
-        + sparse.kron(identities[0], path(width))
+        scipy.sparse.kron(path(height), identities[1])
+        + scipy.sparse.kron(identities[0], path(width))
     ).tocsr()
 
 

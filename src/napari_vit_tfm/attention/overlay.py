@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from skimage.transform import resize
+import skimage
 
 from napari_vit_tfm.attention.patches import PatchGrid
 from napari_vit_tfm.fields import FloatArray
@@ -93,7 +93,7 @@ def overlay(
     peak = weights.max()
     scaled = weights / peak if peak > 0 else weights
     covered = (grid.rows * grid.patch_size, grid.columns * grid.patch_size)
-    smooth: npt.NDArray[np.floating] = resize(  # type: ignore[no-untyped-call]
+    smooth: npt.NDArray[np.floating] = skimage.transform.resize(  # type: ignore[no-untyped-call]
         scaled, covered, order=1, mode="edge", anti_aliasing=False
     )[: grid.shape[0], : grid.shape[1]]
     if grid.shape != grid.field_shape:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 from napari_vit_tfm.benchmark import metrics
 from napari_vit_tfm.benchmark.solvers import ZERO, load_solvers, timed, warm_up
@@ -267,7 +267,7 @@ def connected_patches(traction: FloatArray) -> npt.NDArray[np.int32]:
     has_traction = np.any(traction != 0, axis=-1)
     labels = np.zeros(has_traction.shape, dtype=np.int32)
     for field, numbers in zip(has_traction, labels, strict=True):
-        ndimage.label(field, output=numbers)
+        scipy.ndimage.label(field, output=numbers)
     return labels
 
 

@@ -266,7 +266,10 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _write_csv(
     path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="") as stream:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(heads)
         for row in rows:

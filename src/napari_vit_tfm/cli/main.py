@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -77,6 +78,7 @@ class CommandLine(click.Group):
         )
         if not standalone_mode:
             return run()
+        _escape_unknown_characters()
         try:
             status = run()
         except click.exceptions.NoArgsIsHelpError as error:
@@ -89,6 +91,16 @@ class CommandLine(click.Group):
         except click.Abort:
             sys.exit(INTERRUPTED_STATUS)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _escape_unknown_characters() -> None:
+    r"""Let names be printed as ``\u7ec6`` where the output's encoding lacks them.
+
+    On Windows, output to a file is in a code page of 256 characters.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _message(error: Exception) -> str:

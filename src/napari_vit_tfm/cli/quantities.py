@@ -93,8 +93,6 @@ class TableOptions:
         others : sequence of Path, keyword-only
             Other files that will be written.
         """
-        from napari_vit_tfm.quantities.tables import check_table
-
         if table is None:
             given = (self.mask, *self.further)
             configured = (self.config, self.control_config)
@@ -108,6 +106,8 @@ class TableOptions:
                     "belong to the table of quantities: add --quantities TABLE.csv"
                 )
             return
+        from napari_vit_tfm.quantities.tables import check_table
+
         read = [*inputs, *self.inputs]
         written = list(others)
         for path in (table, *self.further):

@@ -151,7 +151,7 @@ def _measure(run: TrainingConfig, *, steps: int, device: Device, output: Path) -
     output.mkdir(parents=True, exist_ok=True)
     path = output / "throughput.json"
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+        temporary.write_text(json.dumps(found.to_dict(), indent=2) + "\n", "utf-8")
     _report(found)
     echo(f"throughput: {path}")
 

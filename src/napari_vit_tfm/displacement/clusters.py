@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_dilation, find_objects, label
+import scipy
 
 from napari_vit_tfm.displacement.holes import Mask, bridge
 from napari_vit_tfm.displacement.median_test import deviations
@@ -86,7 +86,7 @@ def find_clusters(vectors: FloatArray, *, noise: float, threshold: float) -> Mas
 
 def _wrong_groups(vectors: FloatArray, noise: float, threshold: float) -> Mask:
     suspect = _suspects(vectors, noise, threshold)
-    groups, _ = label(suspect, structure=_CONNECTED)
+    groups, _ = scipy.ndimage.label(suspect, structure=_CONNECTED)
     sizes = np.bincount(groups.ravel())
     suspect &= ((sizes > 1) & (sizes <= _LARGEST))[groups]
     wrong = np.zeros_like(suspect)
@@ -94,7 +94,7 @@ def _wrong_groups(vectors: FloatArray, noise: float, threshold: float) -> Mask:
         return wrong
     clean = bridge(np.where(suspect[..., None], np.nan, vectors)).astype(np.float64)
     whole = bridge(vectors).astype(np.float64)
-    for number, box in enumerate(find_objects(groups), 1):
+    for number, box in enumerate(scipy.ndimage.find_objects(groups), 1):
         if 1 < sizes[number] <= _LARGEST:
             around = tuple(
                 slice(max(0, side.start - _MARGIN), side.stop + _MARGIN) for side in box
@@ -132,7 +132,7 @@ def _is_wrong(whole: FloatArray, clean: FloatArray, group: Mask) -> bool:
     group : array of bool, shape (h, w)
     """
     cluster = np.where(group[..., None], whole - clean, 0.0)
-    near = binary_dilation(group, _CONNECTED, iterations=_REACH)
+    near = scipy.ndimage.binary_dilation(group, _CONNECTED, iterations=_REACH)
     middle = np.median(whole, axis=(0, 1))
     before = _size(traction_of(whole - middle)[near])
     after = _size(traction_of(whole - middle - cluster)[near])

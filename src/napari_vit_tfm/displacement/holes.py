@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
+import scipy
 
 from napari_vit_tfm.fields import FloatArray
 
@@ -72,6 +71,8 @@ def bridge(field: npt.NDArray[np.floating]) -> FloatArray:
         return np.asarray(field, dtype=np.float32)
     if np.count_nonzero(~missing) < _FEWEST_KNOWN:
         return np.zeros(field.shape, dtype=np.float32)
+    from scipy.sparse.linalg import spsolve
+
     known = ~missing.ravel()
     vectors = np.where(missing[..., None], 0.0, field).reshape(-1, 2).astype(np.float64)
     middle = np.median(vectors[known], axis=0)
@@ -92,17 +93,17 @@ def _differences(height: int, width: int) -> Any:
     """Second differences along both axes, mixed ones, and weak first ones; sparse."""
 
     def first(n: int) -> Any:
-        return sparse.diags([-1.0, 1.0], [0, 1], shape=(n - 1, n))
+        return scipy.sparse.diags([-1.0, 1.0], [0, 1], shape=(n - 1, n))
 
     def second(n: int) -> Any:
-        return sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(n - 2, n))
+        return scipy.sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(n - 2, n))
 
-    rows, columns = sparse.identity(height), sparse.identity(width)
+    rows, columns = scipy.sparse.identity(height), scipy.sparse.identity(width)
     parts = [
-        sparse.kron(rows, second(width)),
-        sparse.kron(second(height), columns),
-        np.sqrt(2) * sparse.kron(first(height), first(width)),
-        _TENSION * sparse.kron(rows, first(width)),
-        _TENSION * sparse.kron(first(height), columns),
+        scipy.sparse.kron(rows, second(width)),
+        scipy.sparse.kron(second(height), columns),
+        np.sqrt(2) * scipy.sparse.kron(first(height), first(width)),
+        _TENSION * scipy.sparse.kron(rows, first(width)),
+        _TENSION * scipy.sparse.kron(first(height), columns),
     ]
-    return sparse.vstack(parts).tocsr()
+    return scipy.sparse.vstack(parts).tocsr()

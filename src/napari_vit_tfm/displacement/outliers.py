@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_dilation, maximum_filter
+import scipy
 
 from napari_vit_tfm.config import MIN_FOURIER_SIDE
 from napari_vit_tfm.displacement.clusters import find_clusters
@@ -175,12 +175,12 @@ def _unlike_neighbours(
         # An outlier can also make its good neighbours look bad: the strongest of a
         # neighbourhood goes first.
         rest = np.where(mask, 0.0, deviation)
-        new = (rest > limit) & (rest == maximum_filter(rest, size=3))
+        new = (rest > limit) & (rest == scipy.ndimage.maximum_filter(rest, size=3))
         if not new.any():
             break
         mask |= new
         vectors[new] = np.nan
-        compared = binary_dilation(new, np.ones((5, 5), dtype=bool))
+        compared = scipy.ndimage.binary_dilation(new, np.ones((5, 5), dtype=bool))
         compared &= candidates & ~mask
     return mask
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import label
+import scipy
 
 from napari_vit_tfm.config import PreparationConfig
 from napari_vit_tfm.displacement.checks import FrameChecks, check_frame
@@ -285,7 +285,7 @@ def _replaced(field: FloatArray, checks: FrameChecks) -> FloatArray:
     mask = checks.outliers.mask
     if not mask.any():
         return field
-    groups, _ = label(mask, structure=np.ones((3, 3)))
+    groups, _ = scipy.ndimage.label(mask, structure=np.ones((3, 3)))
     is_large = (np.bincount(groups.ravel()) > LARGEST_REPLACED)[groups] & mask
     field = np.where(mask[..., None], bridge(checks.usable), field)
     return np.where(is_large[..., None], np.float32(np.nan), field)

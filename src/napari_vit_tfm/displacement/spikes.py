@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import correlate, maximum_filter, uniform_filter
+import scipy
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 from napari_vit_tfm.displacement.holes import Mask
@@ -111,7 +111,7 @@ def find_spikes(field: FloatArray, *, noise: float, judged: Mask) -> Mask:
         places, vectors, gains = _fitted(left, judged & ~spikes, shortest)
         gain = np.zeros(judged.shape)
         gain[places[:, 0], places[:, 1]] = gains
-        first = gain == maximum_filter(gain, size=_WIDTH)
+        first = gain == scipy.ndimage.maximum_filter(gain, size=_WIDTH)
         now = first[places[:, 0], places[:, 1]]
         if not now.any():
             break
@@ -193,7 +193,9 @@ def _is_possible(traction: FloatArray, shortest: float) -> Mask:
     fitted = np.stack(
         [
             sum(
-                correlate(traction[..., i], pattern[..., i, j], mode="mirror")
+                scipy.ndimage.correlate(
+                    traction[..., i], pattern[..., i, j], mode="mirror"
+                )
                 for i in (0, 1)
             )
             for j in (0, 1)
@@ -201,7 +203,9 @@ def _is_possible(traction: FloatArray, shortest: float) -> Mask:
         axis=-1,
     )
     square = np.square(pattern).sum() / 2
-    energy = uniform_filter(np.square(traction).sum(axis=-1), _WIDTH, mode="mirror")
+    energy = scipy.ndimage.uniform_filter(
+        np.square(traction).sum(axis=-1), _WIDTH, mode="mirror"
+    )
     explained = np.square(fitted).sum(axis=-1) / square
     possible: Mask = (_lengths(fitted) > shortest * square / 2) & (
         explained > _SHARE_OF_ENERGY * energy * _WIDTH**2

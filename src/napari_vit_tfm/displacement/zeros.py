@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import label
+import scipy
 
 from napari_vit_tfm.displacement.holes import Mask
 from napari_vit_tfm.physics.spectrum import rounding_step
@@ -59,7 +59,7 @@ def zero_regions(field: npt.NDArray[np.floating]) -> Mask:
     n_zeros = np.count_nonzero(zeros)
     if n_zeros < _SMALLEST_REGION or n_zeros == zeros.size or rounding_step(field) > 0:
         return np.zeros_like(zeros)
-    labels, _ = label(zeros)
+    labels, _ = scipy.ndimage.label(zeros)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     mask: Mask = (sizes >= _SMALLEST_REGION)[labels]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from array_api_compat import array_namespace, device
-from scipy.special import ellipe, ellipk
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 
@@ -42,11 +42,11 @@ def radial_functions(
     # The formulas are singular at z = 0 and z = 1, but their limits are finite:
     # evaluate them slightly beside these points.
     inner = np.clip(np.where(z < 1, z, 0.5), 1e-4, 1 - 1e-12)
-    e, k = ellipe(inner**2), ellipk(inner**2)
+    e, k = scipy.special.ellipe(inner**2), scipy.special.ellipk(inner**2)
     n_in, a_in = 4 * e, 2 * e
     b_in = 4 * ((inner**2 + 1) * e + (inner**2 - 1) * k) / (3 * inner**2) - 2 * e
     outer = np.maximum(np.where(z < 1, 2.0, z), 1 + 1e-12)
-    e, k = ellipe(outer**-2), ellipk(outer**-2)
+    e, k = scipy.special.ellipe(outer**-2), scipy.special.ellipk(outer**-2)
     n_out = 4 * (outer**2 * e + (1 - outer**2) * k) / outer
     a_out = n_out / 2
     b_out = (-2 * (outer**2 - 2) * e + 2 * (outer**2 - 1) * k) / (3 * outer)

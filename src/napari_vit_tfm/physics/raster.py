@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from array_api_compat import array_namespace, device
-from scipy import ndimage
 
 from napari_vit_tfm.config import REFERENCE_POISSON
 
@@ -103,7 +103,7 @@ def _kernels(
     fine = [part / s for part in square_displacement(x, y[:, None], poisson=poisson)]
     weights = _window_weights(s * window)
     for axis in (0, 1):
-        fine = [ndimage.convolve1d(part, weights, axis=axis) for part in fine]
+        fine = [scipy.ndimage.convolve1d(part, weights, axis=axis) for part in fine]
     row, column = (
         np.rint(np.fft.fftfreq(2 * n, 1 / (2 * n))).astype(int) for n in shape
     )

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from array_api_compat import array_namespace, device
-from scipy.special import ndtri
 
 from napari_vit_tfm.physics.halfspace import Array, FloatArray
 
@@ -29,8 +29,7 @@ _FREQUENCIES = 256
 """Number of frequencies for means over the spectrum of noise along one axis."""
 
 _QUANTILE = 0.3
-_NORMAL_QUANTILE = float(ndtri((1 + _QUANTILE) / 2))
-"""This quantile of the absolute value of a standard normal variable."""
+"""Quantile of the absolute values of differences that measures their spread."""
 
 _MAX_DIFFERENCES = 8192
 _MIN_DIFFERENCES = 64
@@ -436,7 +435,9 @@ def _detail_variance(field: Array, masked: Array, stride: int) -> Array:
     sufficient = min(_MIN_DIFFERENCES, sizes.shape[-1] // 2)
     quantile = xp.where(n_free < sufficient, xp.inf, quantile)
     # Six is the sum of the squared weights 1, -2, 1, along either axis.
-    return (quantile / (6 * _NORMAL_QUANTILE)) ** 2
+    # This quantile of the absolute value of a standard normal variable.
+    normal_quantile = float(scipy.special.ndtri((1 + _QUANTILE) / 2))
+    return (quantile / (6 * normal_quantile)) ** 2
 
 
 def _second_difference(values: Array, stride: int, axis: int) -> Array:

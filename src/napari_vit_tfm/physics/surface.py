@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from napari_vit_tfm.physics.halfspace import filter_modes
 from napari_vit_tfm.physics.raster import raster_displacement
@@ -87,7 +87,8 @@ def surface_displacement(
         return np.stack(raster_displacement(x, y, poisson=gel.poisson), axis=-1)
     shape = x.shape[-2:]
     padded = tuple(
-        fft.next_fast_len(n + math.ceil(_REACH * thickness), real=True) for n in shape
+        scipy.fft.next_fast_len(n + math.ceil(_REACH * thickness), real=True)
+        for n in shape
     )
     room = [(0, 0)] * (x.ndim - 2) + [
         (0, full - n) for full, n in zip(padded, shape, strict=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray, Mask
 from napari_vit_tfm.quantities.units import Dimension, Scale
@@ -90,10 +90,10 @@ def adhesions_of(cell: Cell, *, threshold: float | None = None) -> Iterator[Adhe
     if threshold is None:
         threshold = adhesion_threshold(cell)
     magnitude = np.where(cell.nodes, cell.magnitude, 0.0)
-    labels, n = ndimage.label(magnitude > threshold, structure=np.ones((3, 3)))
+    labels, n = scipy.ndimage.label(magnitude > threshold, structure=np.ones((3, 3)))
     numbers = np.arange(1, n + 1)
-    sizes = ndimage.sum_labels(np.ones_like(magnitude), labels, numbers)
-    forces = ndimage.sum_labels(magnitude, labels, numbers)
+    sizes = scipy.ndimage.sum_labels(np.ones_like(magnitude), labels, numbers)
+    forces = scipy.ndimage.sum_labels(magnitude, labels, numbers)
     to_edge = _distance_to_edge(cell.core)
     kept = [k for k in np.argsort(-forces, kind="stable") if sizes[k] >= LEAST_NODES]
     for number, k in enumerate(kept, start=1):
@@ -168,8 +168,8 @@ def _distance_to_edge(core: Mask) -> FloatArray:
     """
     if core.all():
         return np.full(core.shape, np.nan)
-    inside = ndimage.distance_transform_edt(core)
-    outside = ndimage.distance_transform_edt(~core)
+    inside = scipy.ndimage.distance_transform_edt(core)
+    outside = scipy.ndimage.distance_transform_edt(~core)
     return np.where(core, inside - 0.5, 0.5 - outside)
 
 

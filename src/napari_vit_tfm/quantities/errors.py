@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
@@ -62,7 +62,9 @@ def features_of(cell: Cell) -> FloatArray | None:
         return None
     known = np.where(cell.known[..., None], cell.traction, 0.0)
     everywhere = np.hypot(*np.moveaxis(known, -1, 0))
-    smooth = gaussian_filter(known, (_SMOOTHING_STEPS, _SMOOTHING_STEPS, 0))
+    smooth = scipy.ndimage.gaussian_filter(
+        known, (_SMOOTHING_STEPS, _SMOOTHING_STEPS, 0)
+    )
     squares = np.square(known[cell.nodes]).sum()
     rough = np.square(known[cell.nodes] - smooth[cell.nodes]).sum() / squares
     border = np.ones(cell.region.shape, dtype=np.bool_)

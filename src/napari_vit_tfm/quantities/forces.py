@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.signal import fftconvolve
+import scipy
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.registry import quantity
@@ -69,7 +68,7 @@ def contractility(cell: Cell) -> float:
         return -_projected(cell, point[0], point[1])
 
     reach = cell.spacing * np.array([[0.0, 0.0], [0.7, 0.0], [0.0, 0.7]])
-    found = minimize(
+    found = scipy.optimize.minimize(
         negative,
         (x, y),
         method="Nelder-Mead",
@@ -124,7 +123,7 @@ def _best_node(cell: Cell) -> tuple[float, float]:
     distance = np.hypot(x, y)
     distance[height - 1, width - 1] = 1.0
     sums = sum(
-        fftconvolve(forces[..., axis], step / distance, mode="same")
+        scipy.signal.fftconvolve(forces[..., axis], step / distance, mode="same")
         for axis, step in enumerate((x, y))
     )
     sums = np.where(cell.region[box], sums, -np.inf)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 import numpy as np
-from scipy.special import ndtri
+import scipy
 
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.provenance import KEY as PROVENANCE
@@ -211,7 +211,7 @@ def gel_factors(young_error: float) -> Interval:
     (0.906, 1.104, 1.216)
     """
     scale = np.sqrt(np.log1p(young_error**2))
-    return Interval.of_ends(np.exp(scale * ndtri(PROBABILITIES)))
+    return Interval.of_ends(np.exp(scale * scipy.special.ndtri(PROBABILITIES)))
 
 
 def _truth_of(quantity: Quantity) -> Quantity:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from skimage.draw import polygon2mask
-from skimage.segmentation import expand_labels
+import skimage
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.quantities.cell import Mask
@@ -111,6 +110,7 @@ def regions_of(labels: Labels, *, dilation_steps: float) -> Iterator[Region]:
     >>> region.cell, int(region.core.sum()), int(region.dilated.sum())
     (3, 16, 32)
     """
+    expand_labels = skimage.segmentation.expand_labels
     dilated = expand_labels(labels, dilation_steps)  # type: ignore[no-untyped-call]
     wide = expand_labels(labels, 2 * dilation_steps)  # type: ignore[no-untyped-call]
     for cell in map(int, np.unique(labels)):
@@ -180,6 +180,6 @@ def labels_of_polygons(
     labels = np.zeros(shape, dtype=np.int64)
     for number, polygon in enumerate(polygons, start=1):
         corners = np.asarray(polygon)[:, ::-1]
-        inside = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
+        inside = skimage.draw.polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
         labels[inside] = number
     return labels

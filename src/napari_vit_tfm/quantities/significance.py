@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import fftconvolve
+import scipy
 
 from napari_vit_tfm.config import ControlConfig
 from napari_vit_tfm.errors import Cancelled
@@ -250,7 +250,9 @@ def twins_of(cell: Cell, occupied: Mask) -> Iterator[Cell]:
     rows, columns = np.nonzero(pattern)
     box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     taken = (occupied | pattern | ~cell.known).astype(np.float64)
-    overlap = fftconvolve(taken, pattern[box][::-1, ::-1].astype(np.float64), "valid")
+    overlap = scipy.signal.fftconvolve(
+        taken, pattern[box][::-1, ::-1].astype(np.float64), "valid"
+    )
     free = overlap < 0.5
     height, width = pattern[box].shape
     for _ in range(MOST_TWINS):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage
+import scipy
 
 from napari_vit_tfm.constraints import (
     FewRange,
@@ -84,7 +84,7 @@ class FineTractions:
         for one, regions in zip(traction, numbers, strict=True):
             magnitude = np.hypot(one[..., 0], one[..., 1])
             is_region = magnitude > _REGION_THRESHOLD * magnitude.max()
-            ndimage.label(is_region, output=regions)
+            scipy.ndimage.label(is_region, output=regions)
         return numbers
 
     @classmethod
@@ -135,7 +135,7 @@ class _Canvas:
             amplitude = (1 + scaled / tail) ** (-tail / 2)
         shape = (n, *amplitude.shape)
         white = rng.standard_normal((2, *shape), dtype=np.float32)
-        made = fft.irfft2((white[0] + 1j * white[1]) * amplitude, s=self.shape)
+        made = scipy.fft.irfft2((white[0] + 1j * white[1]) * amplitude, s=self.shape)
         scale = np.sqrt(np.square(made).mean(axis=(-2, -1), keepdims=True))
         return np.asarray(made / scale, dtype=np.float32)
 

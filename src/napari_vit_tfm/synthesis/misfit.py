@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import fftconvolve
+import scipy
 
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
@@ -81,10 +81,11 @@ def _short_response(rng: Rng, traction: FloatArray) -> FloatArray:
     far = square if rng.random() < 0.5 else np.hypot(x, y) > reach
     xx, yy, xy = (part * far for part in square_displacement(x, y))
     t_x, t_y = traction
+    convolve = scipy.signal.fftconvolve
     return -np.stack(
         [
-            fftconvolve(t_x, xx, "same") + fftconvolve(t_y, xy, "same"),
-            fftconvolve(t_x, xy, "same") + fftconvolve(t_y, yy, "same"),
+            convolve(t_x, xx, "same") + convolve(t_y, xy, "same"),
+            convolve(t_x, xy, "same") + convolve(t_y, yy, "same"),
         ]
     )
 

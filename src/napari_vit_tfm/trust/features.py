@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 from napari_vit_tfm.displacement.border import evidence_of_outside_forces
 from napari_vit_tfm.physics import estimate_noise, periodic_component
@@ -210,7 +210,7 @@ def _of_places(
     size = np.sqrt(square_of_t)
     edge = _border(size.shape)
     square = np.square(r).sum(axis=-1)
-    local = ndimage.uniform_filter(square, _LOCAL, mode="nearest")
+    local = scipy.ndimage.uniform_filter(square, _LOCAL, mode="nearest")
     mean = square.mean() + _FLOOR
     return np.array(
         [
@@ -243,7 +243,7 @@ def _correlation(a: FloatArray, b: FloatArray) -> float:
 
 def _divergence(field: FloatArray) -> float:
     """Largest divergence relative to the largest rotation, as a logarithm."""
-    smooth = ndimage.gaussian_filter(field, (_SMOOTHING, _SMOOTHING, 0))
+    smooth = scipy.ndimage.gaussian_filter(field, (_SMOOTHING, _SMOOTHING, 0))
     (x_down, x_right), (y_down, y_right) = (
         np.gradient(smooth[..., component]) for component in (0, 1)
     )

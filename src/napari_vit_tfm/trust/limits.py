@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
+import scipy
 
 from napari_vit_tfm.config import PATCH_SIZE, LimitsConfig
 from napari_vit_tfm.displacement.preparation import bridged
@@ -724,11 +724,13 @@ def _limit(force: FloatArray, found: npt.NDArray[np.bool_], start: float) -> flo
     trials = np.log(force)
     mean = np.linspace(trials.min() - 0.7, trials.max() + 0.7, 80)[:, None, None]
     spread = np.array(_SPREADS)[:, None]
-    chance = _LAPSE / 2 + (1 - _LAPSE) * ndtr((trials - mean) / spread)
+    chance = _LAPSE / 2 + (1 - _LAPSE) * scipy.special.ndtr((trials - mean) / spread)
     fit = np.log(np.where(found, chance, 1 - chance)).sum(axis=-1)
     weight = np.exp(fit - fit.max())
     candidates = np.linspace(mean.min(), mean.max() + 1, 300)
-    is_found = ndtr((candidates - mean) / spread)  # (means, spreads, candidates)
+    is_found = scipy.special.ndtr(
+        (candidates - mean) / spread
+    )  # (means, spreads, candidates)
     probability = np.tensordot(weight, is_found, 2) / weight.sum()
     return float(np.exp(candidates[np.searchsorted(probability, _AIM)]))
 

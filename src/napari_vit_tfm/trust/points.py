@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 Float64Array = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
@@ -122,11 +122,13 @@ def point_of_divergence(
     vectors = np.moveaxis(residual.astype(np.float64), -1, 0)
     vectors = vectors - vectors.mean(axis=(1, 2), keepdims=True)
     beyond = np.square(vectors).sum() - 2 * height * width * noise_variance
-    hat_x, hat_y = fft.rfft2(vectors, s=(2 * height, 2 * width))
+    hat_x, hat_y = scipy.fft.rfft2(vectors, s=(2 * height, 2 * width))
     best, found = _RADIAL * beyond, None
     for core in _CORES:
         of_x, of_y, norm = _template((height, width), core)
-        product = fft.irfft2(hat_x * of_x + hat_y * of_y, s=(2 * height, 2 * width))
+        product = scipy.fft.irfft2(
+            hat_x * of_x + hat_y * of_y, s=(2 * height, 2 * width)
+        )
         product = product[:height, :width]
         explained = np.square(product) / norm
         row, column = divmod(int(explained.argmax()), width)
@@ -163,13 +165,13 @@ def _template(
     squared = np.square(x) + np.square(y)[:, None]
     shrink = 1 / (squared + core**2)
     of_x, of_y, of_squares = (
-        np.conj(fft.rfft2(part))
+        np.conj(scipy.fft.rfft2(part))
         for part in (x * shrink, y[:, None] * shrink, squared * np.square(shrink))
     )
-    field = fft.rfft2(np.ones(shape), s=full)
+    field = scipy.fft.rfft2(np.ones(shape), s=full)
 
     def summed(of_part: ComplexArray) -> Float64Array:
-        return np.asarray(fft.irfft2(field * of_part, s=full)[:height, :width])
+        return np.asarray(scipy.fft.irfft2(field * of_part, s=full)[:height, :width])
 
     means = np.square(summed(of_x)) + np.square(summed(of_y))
     return of_x, of_y, summed(of_squares) - means / (height * width)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.special import ndtr
-from scipy.stats import norm
+import scipy
 
 from napari_vit_tfm.trust.points import PointOfDivergence, point_of_divergence
 from napari_vit_tfm.trust.whitening import (
@@ -335,7 +333,7 @@ class _Parts:
         n_windows = max(1.0, height * width / correlated)
         # The approximation of Wilson and Hilferty of a quantile of chi squared.
         spread = 2 / (9 * freedom)
-        z = float(norm.isf(_CHANCE / n_windows))
+        z = -float(scipy.special.ndtri(_CHANCE / n_windows))
         quantile = (1 - spread + z * np.sqrt(spread)) ** 3
         return np.asarray(_NOISE_MARGIN * self.variance_at_node() * quantile)
 
@@ -413,11 +411,11 @@ def _strongest_side(field: Float64Array) -> str:
 
 def _places(squares: Float64Array, limit: Float64Array) -> tuple[Place, ...]:
     """Connected places with squares above a limit; the strongest first."""
-    labels, n = ndimage.label(squares > limit, structure=np.ones((3, 3)))
+    labels, n = scipy.ndimage.label(squares > limit, structure=np.ones((3, 3)))
     if n == 0:
         return ()
     numbers = np.arange(1, n + 1)
-    sums = ndimage.sum_labels(squares, labels, numbers)
+    sums = scipy.ndimage.sum_labels(squares, labels, numbers)
     order = numbers[np.argsort(-sums)]
     found = []
     for number in order:
@@ -449,11 +447,11 @@ def _within(n: int) -> Float64Array:
     """Share of the window around each node of an axis that is in the field."""
     node = np.arange(n)
     ends = (node + 0.5) / _WINDOW, (n - node - 0.5) / _WINDOW
-    return np.asarray(ndtr(ends[0]) + ndtr(ends[1]) - 1)
+    return np.asarray(scipy.special.ndtr(ends[0]) + scipy.special.ndtr(ends[1]) - 1)
 
 
 def _local_mean(values: Float64Array, width: float) -> Float64Array:
-    return np.asarray(ndimage.gaussian_filter(values, width, mode="reflect"))
+    return np.asarray(scipy.ndimage.gaussian_filter(values, width, mode="reflect"))
 
 
 def _size(field: Float64Array) -> float:

@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
-from scipy.linalg import toeplitz
+import scipy
 
 from napari_vit_tfm.fields import Records
 from napari_vit_tfm.physics import estimate_noise
@@ -43,13 +42,13 @@ def cosine_modes(field: npt.NDArray[np.floating]) -> Float64Array:
     array of shape (..., H, W, 2)
         In the unit of the field.
     """
-    modes = fft.dctn(field.astype(np.float64), axes=(-3, -2), norm="ortho")
+    modes = scipy.fft.dctn(field.astype(np.float64), axes=(-3, -2), norm="ortho")
     return np.asarray(modes)
 
 
 def from_cosine_modes(modes: Float64Array) -> Float64Array:
     """Vector fields ``(..., H, W, 2)`` from the amplitudes of `cosine_modes`."""
-    return np.asarray(fft.idctn(modes, axes=(-3, -2), norm="ortho"))
+    return np.asarray(scipy.fft.idctn(modes, axes=(-3, -2), norm="ortho"))
 
 
 def noise_of_modes(
@@ -85,9 +84,10 @@ def _along_axis(n: int, length: float) -> Float64Array:
     size = max(512, 2 * n)
     k = 2 * np.pi * np.fft.rfftfreq(size)
     covariance = np.fft.irfft(np.exp(-np.square(k * length)), size)[:n]
-    matrix = toeplitz(covariance)
+    node = np.arange(n)
+    matrix = covariance[abs(node[:, None] - node)]
     for axis in (0, 1):
-        matrix = fft.dct(matrix, axis=axis, norm="ortho")
+        matrix = scipy.fft.dct(matrix, axis=axis, norm="ortho")
     return np.asarray(np.maximum(np.diagonal(matrix), 0.0))
 
 

@@ -880,6 +880,6 @@ def test_a_table_without_its_attributes_keeps_units_and_spacing(tmp_path: Path) 
 def test_damaged_attributes(tmp_path: Path) -> None:
     path = tmp_path / "traction.csv"
     write_traction(path, TRACTION)
-    path.write_text(path.read_text().replace('"{""', '"{"'))
+    path.write_text(path.read_text("utf-8").replace('"{""', '"{"'))
     with pytest.raises(FieldFileError, match="the column attributes is damaged"):
         read_traction(path)

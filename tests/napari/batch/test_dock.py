@@ -345,13 +345,13 @@ def test_the_summary_does_not_replace_the_table(dock, table, tmp_path, monkeypat
     told = []
     monkeypatch.setattr("napari_vit_tfm.napari.errors.show_error", told.append)
     summary = table.rename(tmp_path / "summary.csv")
-    before = summary.read_text()
+    before = summary.read_text("utf-8")
     dock.open_table(summary)
     dock.choose_folder(tmp_path)
     dock.run_button.click()
     assert "would be replaced by the summary" in told[0]
     assert not dock.is_busy
-    assert summary.read_text() == before
+    assert summary.read_text("utf-8") == before
 
 
 def test_a_summary_that_cannot_be_written_is_told(dock, run, table, tmp_path):

@@ -445,7 +445,7 @@ def test_the_table_is_saved_as_by_the_command_line(
     path = tmp_path / "table.csv"
     dock.save(path)
     assert f"Saved {path}" in dock.message.text()
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     columns = [name for one in columns_of(traction) for name in with_ends(one)]
     assert list(rows[0]) == ["frame", "cell", *columns, "flags"]
@@ -465,7 +465,7 @@ def test_a_table_does_not_overwrite_the_displacements(
     run()
     dock.save(path)
     assert "the output file is an input file" in dock.message.text()
-    assert path.read_text() == "x,y,u,v\n"
+    assert path.read_text("utf-8") == "x,y,u,v\n"
 
 
 def test_a_table_with_a_wrong_name_is_an_error_that_is_shown(
@@ -628,7 +628,7 @@ def test_a_comparison_is_saved_with_the_names_of_the_methods(
     run()
     path = tmp_path / "table.csv"
     dock.save(path)
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["method"] for row in rows] == ["ViT", "FTTC"] * 3
     assert {row["field"] for row in rows} == {"cell_07"}
@@ -671,7 +671,7 @@ def test_any_number_of_tractions_is_measured_side_by_side(
     assert [len(line.frames) for line in lines] == [3, 3, 3, 3, 2, 2]
     path = tmp_path / "table.csv"
     dock.save(path)
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["field"], row["method"], row["cell"]) for row in rows[:6]] == [
         *(("cell_07", "ViT", "1"), ("cell_07", "FTTC", "1")),
@@ -743,7 +743,7 @@ def test_adhesions_are_listed_saved_and_outlined(dock, viewer, run, traction, tm
     dock.tabs.setCurrentWidget(dock.tabs.adhesions)
     assert dock.suggested_path().name == "cell_07_adhesions.csv"
     dock.save(tmp_path / "table.csv")
-    with (tmp_path / "table.csv").open(newline="") as stream:
+    with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["force_nN"]) for row in rows] == pytest.approx(
         [one.values["force_nN"] for one in expected], rel=1e-6
@@ -917,7 +917,7 @@ def test_values_have_intervals_in_table_plot_and_file(
         highest = (row.intervals["total_force_nN"].high95 for row in own)
         assert ends[3] == tuple(highest)
     dock.save(tmp_path / "table.csv")
-    with (tmp_path / "table.csv").open(newline="") as stream:
+    with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
         (first, *_) = csv.DictReader(stream)
     assert float(first["total_force_nN_low68"]) == pytest.approx(found.low68, rel=1e-6)
 
@@ -964,7 +964,7 @@ def test_the_error_of_the_gel_is_shown_apart_without_measuring_again(
     choose_quantity(dock, "total_force")
     assert "0.906" not in dock.plot._note
     dock.save(tmp_path / "table.csv")
-    with (tmp_path / "table.csv").open(newline="") as stream:
+    with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     (factor,) = {row["gel_low68"] for row in rows}
     assert float(factor) == pytest.approx(0.9056, abs=1e-3)
@@ -999,7 +999,7 @@ def test_changes_from_frame_to_frame_are_plotted_and_listed(
     dock.tabs.setCurrentWidget(dock.tabs.changes)
     assert dock.suggested_path().name.endswith("changes.csv")
     dock.save(tmp_path / "changes.csv")
-    with (tmp_path / "changes.csv").open(newline="") as stream:
+    with (tmp_path / "changes.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     force = next(row for row in rows if row["quantity"] == "total_force_nN")
     assert (force["frame"], force["cell"], force["kind"]) == ("1", "1", "ratio")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from PyQt6 import sip
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
+from deletion import delete
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.napari.errors import in_one_line
 from napari_vit_tfm.napari.widgets.dock import FieldDock
@@ -39,7 +39,7 @@ def test_nothing_is_unbound_while_the_window_is_deleted(viewer, qapp, floating):
     frame.hide()
     frame.show()
     assert dock.calls == ["bind", "unbind", "bind"]
-    sip.delete(window)
+    delete(window)
     assert dock.calls == ["bind", "unbind", "bind"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, uniform_filter
+import scipy
 
 from napari_vit_tfm.benchmark.held_out.gel import Traction, half_space, layer
 
@@ -44,13 +44,15 @@ def _thin_layer(drawn: Traction, _rng: Rng) -> FloatArray:
 
 def _wide_windows(drawn: Traction, _rng: Rng) -> FloatArray:
     windows = (0, _WINDOW, _WINDOW)
-    return np.asarray(uniform_filter(drawn.displacement(), windows, mode="nearest"))
+    return np.asarray(
+        scipy.ndimage.uniform_filter(drawn.displacement(), windows, mode="nearest")
+    )
 
 
 def _smooth_errors(drawn: Traction, rng: Rng) -> FloatArray:
     made = drawn.displacement()
     white = rng.standard_normal(made.shape)
-    smooth = gaussian_filter(white, (0, _SMOOTH, _SMOOTH), mode="reflect")
+    smooth = scipy.ndimage.gaussian_filter(white, (0, _SMOOTH, _SMOOTH), mode="reflect")
     return made + _SWOLLEN * _size(made) / _size(smooth) * smooth
 
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import convolve1d
+import scipy
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -93,5 +93,7 @@ def _correlated(white: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     weights = np.exp(-0.5 * np.arange(-_REACH, _REACH + 1) ** 2)
     weights /= np.sqrt(np.square(weights).sum())
     inner = slice(_REACH, -_REACH)
-    smooth = convolve1d(convolve1d(white, weights, axis=1), weights, axis=2)
+    smooth = scipy.ndimage.convolve1d(
+        scipy.ndimage.convolve1d(white, weights, axis=1), weights, axis=2
+    )
     return np.asarray(smooth[:, inner, inner])

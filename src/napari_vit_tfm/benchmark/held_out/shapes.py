@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from napari_vit_tfm.benchmark.held_out.gel import FINER, Canvas, FloatArray
 
@@ -169,21 +169,24 @@ def random_field(
         a Gaussian. The field then varies on all scales down to a grid step.
     """
     size = [
-        fft.next_fast_len(n + ceil(4 * FINER * length), real=True) for n in canvas.size
+        scipy.fft.next_fast_len(n + ceil(4 * FINER * length), real=True)
+        for n in canvas.size
     ]
     rows, columns = (ceil(n / FINER) | 1 for n in size)
-    k_y = 2 * np.pi * fft.fftfreq(rows)[:, None] * rows * FINER / size[0]
-    k_x = 2 * np.pi * fft.rfftfreq(columns)[None, :] * columns * FINER / size[1]
+    k_y = 2 * np.pi * scipy.fft.fftfreq(rows)[:, None] * rows * FINER / size[0]
+    k_x = 2 * np.pi * scipy.fft.rfftfreq(columns)[None, :] * columns * FINER / size[1]
     square = (k_x**2 + k_y**2) * length**2
     gain = (1 + square) ** (-roughness / 2) if roughness else np.exp(-square / 2)
     # Noise with wavelengths down to about two grid steps, interpolated to the canvas.
     white = rng.standard_normal((2, rows, columns), dtype=np.float32)
-    low = fft.rfft2(white, axes=(1, 2)) * gain.astype(np.float32)
+    low = scipy.fft.rfft2(white, axes=(1, 2)) * gain.astype(np.float32)
     half = rows // 2 + 1
     hat = np.zeros((2, size[0], size[1] // 2 + 1), dtype=np.complex64)
     hat[:, :half, : low.shape[2]] = low[:, :half]
     hat[:, size[0] - (rows - half) :, : low.shape[2]] = low[:, half:]
-    field = fft.irfft2(hat, s=size, axes=(1, 2))[:, : canvas.size[0], : canvas.size[1]]
+    field = scipy.fft.irfft2(hat, s=size, axes=(1, 2))[
+        :, : canvas.size[0], : canvas.size[1]
+    ]
     return np.asarray(field / max(float(field.std()), _SMALLEST), dtype=np.float32)
 
 

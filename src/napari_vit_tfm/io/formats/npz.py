@@ -96,8 +96,15 @@ class NpzExporter(Exporter):
             name: found[0] if len(found) == 1 else np.concatenate(found)
             for name, found in parts.items()
         }
-        with path.open("xb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays, **scalars)
+        # numpy.savez can be told not to pickle from numpy 2.2 on.
+        with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
+            for name, values in {**arrays, **scalars}.items():
+                with archive.open(
+                    name + MEMBER_SUFFIX, "w", force_zip64=True
+                ) as member:
+                    np.lib.format.write_array(
+                        member, np.asanyarray(values), allow_pickle=False
+                    )
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
