@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.config import ReadingConfig
 from napari_vit_tfm.io.attributes import unit_name, with_kind
 from napari_vit_tfm.io.base import (
     EXPECTED_ARRAY,
@@ -91,6 +92,8 @@ class FieldFile(ABC):
         other component.
     frames_last : bool
         Whether the axis of frames is the last one where components are separate arrays.
+    allow_links : bool
+        Whether parts of the data may be in other files that the file names.
     """
 
     name: ClassVar[str]
@@ -100,6 +103,7 @@ class FieldFile(ABC):
     reads_frames: ClassVar[bool] = False
     may_be_component: ClassVar[bool] = False
     frames_last: ClassVar[bool] = False
+    allow_links: bool = ReadingConfig.allow_links
 
     def __init_subclass__(cls, *, is_format: bool = True) -> None:
         super().__init_subclass__()

@@ -17,7 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_vit_tfm.errors import ModelError
+from napari_vit_tfm.errors import FieldFileError, ModelError
+from napari_vit_tfm.guard.child import HDF5
+from napari_vit_tfm.guard.hdf5 import datasets_of
+from napari_vit_tfm.guard.process import look_first
 from napari_vit_tfm.models.base import NetworkMethod
 
 # Numbers of the layers in the Keras file.
@@ -110,8 +113,12 @@ def load_cnn(path: str | Path) -> CNNMethod:
     if not content.startswith(_HDF5):
         raise ModelError(f"{path}: not an HDF5 file")
     try:
+        look_first(path, HDF5)
         with h5py.File(io.BytesIO(content)) as file:
+            datasets_of(path, file)
             network = _network(file["model_weights"])
+    except FieldFileError as error:
+        raise ModelError(str(error)) from error
     except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
