@@ -94,7 +94,7 @@ def _look_at_hdf5(path: Path, go_on: Callable[[], None], *, allow_links: bool) -
     """Read all headers and attributes of an HDF5 file, and some values."""
     # Another process may write the file, or the first one.
     with h5py.File(path, "r", locking=False) as file:
-        found = hdf5.Search(path, allow_links=allow_links)
+        found = hdf5.Search(path, allow_links=allow_links, go_on=go_on)
         found.visit(file, "", depth=0)
         budget = _MOST_BYTES
         for item in (*found.groups, *found.datasets.values()):
@@ -109,20 +109,22 @@ def _look_at_hdf5(path: Path, go_on: Callable[[], None], *, allow_links: bool) -
 
 def _read_some(dataset: h5py.Dataset, budget: int) -> int:
     """Read the index of a dataset and some values; the number of their bytes."""
-    if dataset.shape is None:
+    shape, dtype, chunks = dataset.shape, dataset.dtype, dataset.chunks
+    is_plain = dtype.kind in "fiubc"
+    if shape is None or (is_plain and chunks is None and not dataset.is_virtual):
+        # Plain numbers in one piece are copied as they are.
         return 0
-    if dataset.chunks is not None:
+    if chunks is not None:
         dataset.id.chunk_iter(lambda chunk: None)
-        if math.prod(dataset.chunks) * dataset.dtype.itemsize > _MOST_BYTES:
+        if math.prod(chunks) * dtype.itemsize > _MOST_BYTES:
             return 0
-    n_bytes = math.prod(dataset.shape) * dataset.dtype.itemsize
-    is_plain = dataset.dtype.kind in "fiubc"
+    n_bytes = math.prod(shape) * dtype.itemsize
     if n_bytes <= min(budget, _WHOLE_BYTES if is_plain else _WHOLE_TEXT_BYTES):
         dataset[...]
         return int(n_bytes)
     if dataset.ndim < 3 or not is_plain:
         return 0
-    n_read = n_bytes // dataset.shape[0] * 2
+    n_read = n_bytes // shape[0] * 2
     if n_read > budget:
         return 0
     for number in (0, -1):

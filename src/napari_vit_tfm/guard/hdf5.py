@@ -7,7 +7,7 @@ sees every HDF5 file that is opened in napari, so none of them may block or cras
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import h5py
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard import links
 
-MOST_OBJECTS = 50_000
+MOST_OBJECTS = 10_000
 """Most groups and datasets in a file."""
 
 MOST_NESTED = 32
@@ -27,6 +27,9 @@ MOST_ATTRIBUTES = 1_000
 
 MOST_ATTRIBUTE_BYTES = 2**20
 """Size of the largest attribute that is read."""
+
+MOST_ATTRIBUTES_BYTES = 2**24
+"""Size of all attributes of a group or a dataset."""
 
 
 def datasets_of(
@@ -72,6 +75,13 @@ def datasets_of(
 class Search:
     """Visits the groups of a file, see `datasets_of`.
 
+    Parameters
+    ----------
+    path, allow_links
+        As for `datasets_of`.
+    go_on : callable, keyword-only
+        Called before every object.
+
     Attributes
     ----------
     datasets : dict of str to h5py.Dataset
@@ -80,11 +90,18 @@ class Search:
         The groups that were visited.
     """
 
-    def __init__(self, path: Path, *, allow_links: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        allow_links: bool,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> None:
         self.datasets: dict[str, h5py.Dataset] = {}
         self.groups: list[h5py.Group] = []
         self._path = path
         self._allow_links = allow_links
+        self._go_on = go_on
         self._visited: set[tuple[int, int]] = set()
         self._n_objects = 0
 
@@ -111,6 +128,7 @@ class Search:
                 self._add(group[raw], name, depth)
 
     def _add(self, item: object, name: str, depth: int) -> None:
+        self._go_on()
         if isinstance(item, h5py.Group):
             self.visit(item, f"{name}/", depth=depth + 1)
         elif isinstance(item, h5py.Dataset):
@@ -169,16 +187,28 @@ def attributes_of(path: Path, item: h5py.Group | h5py.Dataset) -> Mapping[str, A
         If there are too many.
     """
     attributes = item.attrs
-    n = len(attributes)
+    n = h5py.h5a.get_num_attrs(item.id)
+    if n == 0:
+        return {}
     if n > MOST_ATTRIBUTES:
         raise FieldFileError(
             f"{path}: {item.name} has {n} attributes, expected at most "
             f"{MOST_ATTRIBUTES}"
         )
+    sizes = {name: _n_bytes(attributes.get_id(name)) for name in attributes}
+    names = [name for name, size in sizes.items() if size <= MOST_ATTRIBUTE_BYTES]
+    n_bytes = sum(sizes[name] for name in names)
+    if n_bytes > MOST_ATTRIBUTES_BYTES:
+        raise FieldFileError(
+            f"{path}: {item.name} has {n_bytes} bytes of attributes, expected at most "
+            f"{MOST_ATTRIBUTES_BYTES}"
+        )
+    values = {plain_name(name): attributes[name] for name in names}
+    # The size of a text is only known when it is read.
     return {
-        plain_name(name): attributes[name]
-        for name in attributes
-        if _n_bytes(attributes.get_id(name)) <= MOST_ATTRIBUTE_BYTES
+        name: value
+        for name, value in values.items()
+        if not (isinstance(value, str) and len(value) > MOST_ATTRIBUTE_BYTES)
     }
 
 

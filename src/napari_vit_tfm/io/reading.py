@@ -28,6 +28,7 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
     gel_of,
     lengths_of,
+    text_attribute,
     unit_name,
     unit_of_displacement,
     unit_of_traction,
@@ -321,8 +322,8 @@ def read_traction(
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
             spacing_um=spacing_um,
             gel=gel_of(file.path, entry, Gel())[0],
-            model=str(entry.attributes.get("model", "")),
-            model_sha256=str(entry.attributes.get("model_sha256", "")),
+            model=text_attribute(entry, "model"),
+            model_sha256=text_attribute(entry, "model_sha256"),
             outline=_outline(file, entry, direction),
             drift=_read_drift(file, n_frames=len(data)),
             records=_read_records(file, n_frames=len(data)),
