@@ -575,6 +575,8 @@ class ReadingConfig:
         the file specifies, and otherwise down.
     components_first : bool
         Whether an array ``(2, H, W)`` is one frame. It could also be two images.
+    allow_links : bool
+        Whether parts of the data may be in other files that an HDF5 file names.
     is_series : bool
         Whether several files are one film; else they are several experiments.
     """
@@ -597,6 +599,14 @@ class ReadingConfig:
         Switch(
             label="Components first",
             help="Read an array (2, H, W) as one frame, with the components first",
+        ),
+    ] = False
+    allow_links: Annotated[
+        bool,
+        Switch(
+            label="Allow links",
+            help="Open other files that an HDF5 file names for parts of its data. Use "
+            "it only for files that you trust",
         ),
     ] = False
     is_series: Annotated[

@@ -181,6 +181,7 @@ def _analyse(
         gel=settings.gel,
         y=experiment.y,
         components_first=experiment.components_first,
+        allow_links=experiment.allow_links,
         on_notice=keep,
     ) as displacement:
         _check_lengths(displacement)
@@ -272,6 +273,7 @@ def _key(experiment: Experiment, settings: Settings) -> dict[str, Any]:
         "unit": experiment.unit,
         "y": experiment.y,
         "components_first": experiment.components_first,
+        "allow_links": experiment.allow_links,
         "spacing_um": experiment.spacing_um,
         "pixel_size_um": experiment.pixel_size_um,
         "gel": asdict(settings.gel),

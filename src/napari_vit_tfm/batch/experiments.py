@@ -60,7 +60,7 @@ class Experiment:
         Lengths that replace those in the file.
     dataset, unit, y : str, optional
         As for `read_displacement`.
-    components_first : bool
+    components_first, allow_links : bool
         As for `read_displacement`.
     labels : mapping of str to str
         All other columns, such as condition and replicate.
@@ -78,6 +78,7 @@ class Experiment:
     unit: DisplacementUnit | None = None
     y: YDirection | None = ReadingConfig.y
     components_first: bool = ReadingConfig.components_first
+    allow_links: bool = ReadingConfig.allow_links
     labels: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
 

@@ -48,7 +48,7 @@ def command(
     from napari_vit_tfm.io import read_traction
 
     notes: list[str] = []
-    if not source.is_film and _show_limits(source.path, as_json=as_json):
+    if not source.is_film and _show_limits(source, as_json=as_json):
         return
     traction: TractionStack | None = None
     displacement: DisplacementStack | None
@@ -77,12 +77,12 @@ def command(
         _show_displacement(displacement, diagnosis, notes)
 
 
-def _show_limits(path: Path, *, as_json: bool) -> bool:
+def _show_limits(source: DisplacementSource, *, as_json: bool) -> bool:
     """Show the limits of detection in a file; False if it has none."""
     from napari_vit_tfm.io import open_field_file, summarise
     from napari_vit_tfm.trust.limits_file import detection_map_in, has_detection_map
 
-    with open_field_file(path) as file:
+    with open_field_file(source.path, allow_links=source.allow_links) as file:
         if not has_detection_map(file):
             return False
         found = detection_map_in(file)
@@ -100,7 +100,7 @@ def _read_file(
     """Tractions and displacements of a file, as far as it has them."""
     from napari_vit_tfm.io import open_field_file, summarise
 
-    with open_field_file(source.path) as file:
+    with open_field_file(source.path, allow_links=source.allow_links) as file:
         summary = summarise(file)
         if is_shown:
             _show_arrays(summary)

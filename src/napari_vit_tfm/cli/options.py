@@ -189,7 +189,7 @@ class DisplacementSource:
     ----------
     paths : tuple of Path
         The files, or folders. Of two files with one component each, only one of them.
-    dataset, unit, spacing_um, pixel_size_um, y, components_first
+    dataset, unit, spacing_um, pixel_size_um, y, components_first, allow_links
         As for `read_displacement`. None uses the information in the files.
     is_series : bool
         Whether several files are one film; else they are several experiments.
@@ -202,6 +202,7 @@ class DisplacementSource:
     pixel_size_um: float | None
     y: YDirection | None = ReadingConfig.y
     components_first: bool = ReadingConfig.components_first
+    allow_links: bool = ReadingConfig.allow_links
     is_series: bool = ReadingConfig.is_series
 
     @property
@@ -301,6 +302,7 @@ class DisplacementSource:
             "gel": gel,
             "y": self.y,
             "components_first": self.components_first,
+            "allow_links": self.allow_links,
             "on_notice": note,
         }
 

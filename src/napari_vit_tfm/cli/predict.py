@@ -151,6 +151,7 @@ def _predict_several(
             pixel_size_um=source.pixel_size_um,
             y=source.y,
             components_first=source.components_first,
+            allow_links=source.allow_links,
         )
         for one in experiments_of(source.paths, folder)
     ]

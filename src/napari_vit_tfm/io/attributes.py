@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_vit_tfm.errors import FieldError, FieldFileError
+from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
     POSITIONS_PX,
@@ -17,9 +21,11 @@ from napari_vit_tfm.io.base import (
     ArrayEntry,
     kind_of_name,
 )
+from napari_vit_tfm.options import Number, options_of
 from napari_vit_tfm.units import (
     DISPLACEMENT_UNITS,
     LENGTH_TOLERANCE,
+    LENGTHS,
     TRACTION_UNITS,
     DisplacementUnit,
     TractionUnit,
@@ -36,14 +42,31 @@ _SYNONYMS = {
 """Names of attributes in files, the first of which is our own."""
 
 
-def unit_name(entry: ArrayEntry) -> Any:
+_IN_UM = {
+    name: option.about
+    for name, option in options_of(Displacement).items()
+    if name in LENGTHS and isinstance(option.about, Number)
+}
+"""The ranges of lengths whose unit is known."""
+
+_LONGEST_UNIT = 100
+"""Number of characters of the longest unit."""
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|inf", re.I)
+"""A number in an attribute that is text; Python also reads "1_0"."""
+
+
+def unit_name(entry: ArrayEntry) -> str | None:
     """The unit as it is written in the file, without "per frame".
 
-    None if the file does not have one, or an empty one.
+    None if the file does not have one, or an empty one. What is not text, and a long
+    text, is shortened: it is the name of no unit.
     """
     name = _attribute(entry, "units")[1]
     if not isinstance(name, str):
-        return name
+        return None if name is None else _shortened(name)
+    if len(name) > _LONGEST_UNIT:
+        return _shortened(name)
     length, per_time = without_time(name.strip())
     if per_time is not None:
         return name.strip()
@@ -87,6 +110,12 @@ def _attribute(entry: ArrayEntry, name: str) -> tuple[str, Any]:
         if entry.attributes.get(synonym) is not None:
             return synonym, entry.attributes[synonym]
     return name, None
+
+
+def text_attribute(entry: ArrayEntry, name: str) -> str:
+    """An attribute that is text; empty if there is none, or if it is something else."""
+    value = entry.attributes.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def unit_of_displacement(
@@ -246,8 +275,13 @@ def _positive(
             continue
         if number is None or not 0 < number < math.inf:
             raise FieldFileError(
-                f"{path}: {entry.name} has {found} = {value!r}, expected a positive "
-                "number"
+                f"{path}: {entry.name} has {found} = {_shortened(value)}, expected a "
+                "positive number"
+            )
+        if found in _IN_UM and not _IN_UM[found].allows(number):
+            raise FieldFileError(
+                f"{path}: {entry.name} has {found} = {number:g}, expected a length "
+                f"{_IN_UM[found].range_in_words} um"
             )
         lengths.append((found, number))
     return lengths
@@ -282,7 +316,7 @@ def _gel_value(entry: ArrayEntry, name: str) -> float | None:
     value: Any = entry.attributes.get(name)
     if value is None:
         return None
-    found = f"{entry.name} has {name} = {value!r}"
+    found = f"{entry.name} has {name} = {_shortened(value)}"
     number = _as_float(value)
     if number is None:
         raise FieldFileError(f"{found}, expected a number")
@@ -296,7 +330,24 @@ def _gel_value(entry: ArrayEntry, name: str) -> float | None:
 
 
 def _as_float(value: Any) -> float | None:
+    """A number in a file, which may be text; None for other values.
+
+    True and False are no numbers.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        is_number = len(text) <= _LONGEST_UNIT and _NUMBER.fullmatch(text)
+        return float(text) if is_number else None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return None
+    if isinstance(value, np.complexfloating):
+        return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except OverflowError:
         return None
+
+
+def _shortened(value: object) -> str:
+    """A value of a file in a message, in one line."""
+    return " ".join(reprlib.repr(value).split())

@@ -343,6 +343,53 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
     return None, ""
 
 
+MOST_COMPRESSED = 1100
+"""How many times smaller than its values an array in a file can be.
+
+Zeros, which are compressed most, become 1,032 times smaller in gzip.
+"""
+
+
+def check_size(path: Path, name: str, n_bytes: int, n_stored: int) -> None:
+    """Check that an array is not much larger than what is stored of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    name : str
+        Name of the array.
+    n_bytes : int
+        Size of its values, according to the header.
+    n_stored : int
+        Size of what is in the file.
+
+    Raises
+    ------
+    FieldFileError
+        If the values cannot be there.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_vit_tfm.io.base import check_size
+    >>> check_size(Path("cell.h5"), "u", n_bytes=10**12, n_stored=1000)
+    Traceback (most recent call last):
+    ...
+    napari_vit_tfm.errors.FieldFileError: cell.h5: u has 1e+12 bytes according to its \
+header, but the file has 1000 bytes of it: the file is damaged or incomplete
+    """
+    if n_bytes > _ANY_SIZE_BYTES and n_bytes > MOST_COMPRESSED * n_stored:
+        raise FieldFileError(
+            f"{path}: {name} has {n_bytes:.3g} bytes according to its header, but the "
+            f"file has {n_stored} bytes of it: the file is damaged or incomplete"
+        )
+
+
+_ANY_SIZE_BYTES = 2**26
+"""Size up to which an array needs no space in a file, such as one of zeros."""
+
+
 def checked_outline(path: Path, name: str, points: AnyArray) -> npt.NDArray[np.float64]:
     """The points as float64; a FieldFileError is raised if they are not an outline."""
     if (

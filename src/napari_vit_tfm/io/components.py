@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -142,7 +142,7 @@ def find_pairs(
             continue
         x = with_common_unit(x, y)
         last = len(x.shape) == 3 and (
-            frames_last or x.shape[2] < MIN_SIDE or _is_grid(x, scalars.values())
+            frames_last or x.shape[2] < MIN_SIDE or _is_grid(x, scalars)
         )
         yield (
             paired_entry(x, y, component.kind, has_frames_last=last),
@@ -179,11 +179,11 @@ def _are_same_unit(one: object, other: object) -> bool:
     return one == other or (known is not None and known == displacement_unit(other))
 
 
-def _is_grid(component: ArrayEntry, arrays: Iterable[ArrayEntry]) -> bool:
+def _is_grid(component: ArrayEntry, arrays: Mapping[str, ArrayEntry]) -> bool:
     """Whether the first two of three axes are those of the positions in the file."""
     group, slash, _ = component.name.rpartition("/")
-    names = {f"{group}{slash}{name}" for name in "xX"}
-    shapes = {array.shape for array in arrays if array.name in names}
+    names = [f"{group}{slash}{name}" for name in "xX"]
+    shapes = {arrays[name].shape for name in names if name in arrays}
     return component.shape[:2] in shapes and component.shape[1:] not in shapes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_vit_tfm.config import ReadingConfig
 from napari_vit_tfm.io.attributes import unit_name, with_kind
 from napari_vit_tfm.io.base import (
     EXPECTED_ARRAY,
@@ -30,6 +31,7 @@ from napari_vit_tfm.io.components import (
 )
 from napari_vit_tfm.io.placement import (
     Placement,
+    marks_in,
     placed,
     positions_of,
     unused_marks,
@@ -91,6 +93,8 @@ class FieldFile(ABC):
         other component.
     frames_last : bool
         Whether the axis of frames is the last one where components are separate arrays.
+    allow_links : bool
+        Whether parts of the data may be in other files that the file names.
     """
 
     name: ClassVar[str]
@@ -100,6 +104,7 @@ class FieldFile(ABC):
     reads_frames: ClassVar[bool] = False
     may_be_component: ClassVar[bool] = False
     frames_last: ClassVar[bool] = False
+    allow_links: bool = ReadingConfig.allow_links
 
     def __init_subclass__(cls, *, is_format: bool = True) -> None:
         super().__init_subclass__()
@@ -163,11 +168,15 @@ class FieldFile(ABC):
         with self._reading():
             entries = [with_kind(entry, self.path) for entry in self.entries()]
             pairs = list(find_pairs(entries, frames_last=self.frames_last))
+            known = {entry.name: entry for entry in entries}
+            marks = marks_in(entries)
             found = [
-                self._placed(entry, entry.name, entries)
+                self._placed(entry, entry.name, known, marks)
                 for entry in without_lone_components(entries)
             ]
-            found += [self._placed(field, pair.x, entries) for field, pair in pairs]
+            found += [
+                self._placed(field, pair.x, known, marks) for field, pair in pairs
+            ]
         return _Contents(
             arrays=tuple(entry for entry, _ in found),
             pairs={field.name: pair for field, pair in pairs},
@@ -175,14 +184,17 @@ class FieldFile(ABC):
         )
 
     def _placed(
-        self, field: ArrayEntry, name: str, entries: Sequence[ArrayEntry]
+        self,
+        field: ArrayEntry,
+        name: str,
+        known: Mapping[str, ArrayEntry],
+        marks: Sequence[ArrayEntry],
     ) -> tuple[ArrayEntry, Placement | None]:
         """A field with what follows from positions and marks beside it."""
         if field.layout is None:
             return field, None
-        marks = unused_marks(field, entries)
-        field = replace(field, notes=(*field.notes, *marks))
-        positions = positions_of(field, name, entries)
+        field = replace(field, notes=(*field.notes, *unused_marks(field, marks)))
+        positions = positions_of(field, name, known)
         if positions is None:
             return field, None
         x, y = (self._squeezed(entry.name) for entry in positions)

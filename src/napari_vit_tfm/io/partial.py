@@ -34,6 +34,8 @@ from napari_vit_tfm.fields import (
     FrameResults,
     TractionStack,
 )
+from napari_vit_tfm.guard.child import HDF5
+from napari_vit_tfm.guard.process import look_first
 from napari_vit_tfm.io.base import (
     DRIFT_NAME,
     FRAMES_DONE,
@@ -168,6 +170,7 @@ class ResumableSink:
         self.path = partial_path(target)
         self.finished: FinishedFrames | None = None
         if self.path.exists():
+            look_first(self.path, HDF5)
             self._file = PartialFile(self.path)
             try:
                 self._file.check(n_frames, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,7 +69,7 @@ class Placement:
 
 
 def positions_of(
-    field: ArrayEntry, name: str, entries: Iterable[ArrayEntry]
+    field: ArrayEntry, name: str, known: Mapping[str, ArrayEntry]
 ) -> tuple[ArrayEntry, ArrayEntry] | None:
     """The arrays ``x`` and ``y`` with the positions of a field, in the same group.
 
@@ -79,8 +79,8 @@ def positions_of(
         The header of a vector field.
     name : str
         Name of its array, or of that of its first component.
-    entries : iterable of ArrayEntry
-        All arrays of the file.
+    known : mapping of str to ArrayEntry
+        All arrays of the file, by name.
 
     Returns
     -------
@@ -92,7 +92,6 @@ def positions_of(
     if field.layout == "(X, Y, 2)" or FIRST_POSITION in field.attributes:
         return None
     group, slash, _ = name.rpartition("/")
-    known = {entry.name: entry for entry in entries}
     height, width = field.grid_shape
     shapes = (((height, width), (height, width)), ((width,), (height,)))
     for names in (("x", "y"), ("X", "Y")):
@@ -163,11 +162,19 @@ def _with_grid(field: ArrayEntry, grid: tuple[int, int]) -> tuple[int, ...]:
     return tuple(sides.values())
 
 
-def unused_marks(field: ArrayEntry, entries: Iterable[ArrayEntry]) -> tuple[str, ...]:
+def marks_in(entries: Iterable[ArrayEntry]) -> list[ArrayEntry]:
+    """The arrays that may mark vectors, by their names."""
+    return [
+        entry
+        for entry in entries
+        if role_of_mark(entry.name.rpartition("/")[2]) is not None
+    ]
+
+
+def unused_marks(field: ArrayEntry, marks: Iterable[ArrayEntry]) -> tuple[str, ...]:
     """A note for every array that may mark vectors of a field, which is not used."""
     return tuple(
         f"the array {entry.name} is not used: set the vectors that it marks to NaN"
-        for entry in entries
-        if role_of_mark(entry.name.rpartition("/")[2]) is not None
-        and field.grid_shape in (entry.shape[-2:], entry.shape[:2])
+        for entry in marks
+        if field.grid_shape in (entry.shape[-2:], entry.shape[:2])
     )

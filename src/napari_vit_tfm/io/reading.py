@@ -28,6 +28,7 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
     gel_of,
     lengths_of,
+    text_attribute,
     unit_name,
     unit_of_displacement,
     unit_of_traction,
@@ -72,6 +73,7 @@ class DisplacementOptions(TypedDict, total=False):
     gel: Gel | None
     y: YDirection | None
     components_first: bool
+    allow_links: bool
     ignore_gel_errors: bool
     on_notice: Callable[[str], None] | None
 
@@ -83,6 +85,7 @@ READING_OPTIONS = (
     "pixel_size_um",
     "y",
     "components_first",
+    "allow_links",
 )
 """Options of `read_displacement` that determine how a file is read. Those that were
 given are in ``metadata["reading"]`` of the displacements."""
@@ -98,6 +101,7 @@ def read_displacement(
     gel: Gel | None = None,
     y: YDirection | None = None,
     components_first: bool = False,
+    allow_links: bool = False,
     ignore_gel_errors: bool = False,
     on_notice: Callable[[str], None] | None = None,
 ) -> DisplacementStack:
@@ -128,6 +132,10 @@ def read_displacement(
         specifies, and otherwise down.
     components_first : bool, keyword-only
         Whether an array ``(2, H, W)`` is one frame. It could also be two images.
+    allow_links : bool, keyword-only
+        Whether parts of the data may be in other files that an HDF5 file names:
+        external links, external storage, sources of virtual datasets. A file that is
+        missing is an error.
     ignore_gel_errors : bool, keyword-only
         Whether an impossible value of the gel in the file is ignored with a message;
         otherwise it is an error.
@@ -183,6 +191,7 @@ def read_displacement(
         gel=gel,
         y=y,
         components_first=components_first,
+        allow_links=allow_links,
         ignore_gel_errors=ignore_gel_errors,
         on_notice=on_notice,
     )
@@ -190,7 +199,7 @@ def read_displacement(
     if series is not None:
         return _read_series(series, options)
     assert not isinstance(source, Sequence) or isinstance(source, str)
-    with opened(source) as file:
+    with opened(source, allow_links=allow_links) as file:
         return _whole(_stream(file, options))
 
 
@@ -240,7 +249,7 @@ def open_displacement(
             yield _whole(stream) if _size(stream) <= in_memory_bytes else stream
         return
     assert not isinstance(source, Sequence) or isinstance(source, str)
-    with opened(source) as file:
+    with opened(source, allow_links=options.get("allow_links", False)) as file:
         stream = _stream(file, options)
         is_small = not file.reads_frames or _size(stream) <= in_memory_bytes
         yield _whole(stream) if is_small else stream
@@ -253,6 +262,7 @@ def read_traction(
     unit: TractionUnit | None = None,
     y: YDirection | None = None,
     components_first: bool = False,
+    allow_links: bool = False,
     on_notice: Callable[[str], None] | None = None,
 ) -> TractionStack:
     """Read a traction stack from a file of any format.
@@ -269,7 +279,7 @@ def read_traction(
         Unit of the tractions. The default is the unit in the file; an array ``data``
         of the original work without a unit is ``t / E``, unit "1", and the tractions
         of other programs are in Pa.
-    y, components_first, on_notice : optional, keyword-only
+    y, components_first, allow_links, on_notice : optional, keyword-only
         As for `read_displacement`.
 
     Returns
@@ -296,7 +306,7 @@ def read_traction(
     >>> traction.n_frames, traction.grid_shape, traction.unit
     (3, (16, 24), 'Pa')
     """
-    with opened(source) as file:
+    with opened(source, allow_links=allow_links) as file:
         entry = choose(
             file, "traction", dataset=dataset, components_first=components_first
         )
@@ -312,8 +322,8 @@ def read_traction(
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
             spacing_um=spacing_um,
             gel=gel_of(file.path, entry, Gel())[0],
-            model=str(entry.attributes.get("model", "")),
-            model_sha256=str(entry.attributes.get("model_sha256", "")),
+            model=text_attribute(entry, "model"),
+            model_sha256=text_attribute(entry, "model_sha256"),
             outline=_outline(file, entry, direction),
             drift=_read_drift(file, n_frames=len(data)),
             records=_read_records(file, n_frames=len(data)),
@@ -382,7 +392,8 @@ def _open_series(
     """Check the files of a series; each is opened again when its frames are read."""
     series = Series(paths)
     for path in series.files:
-        with open_field_file(path) as file:
+        links = options.get("allow_links", False)
+        with open_field_file(path, allow_links=links) as file:
             series.add(path, _stream(file, _silent(options)))
     common = series.common_values(options.get("on_notice"))
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from napari_vit_tfm.config import ReadingConfig
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io import formats
 from napari_vit_tfm.io.components import component_of
@@ -64,7 +65,9 @@ def exporters(*, any_array: bool = False) -> tuple[type[Exporter], ...]:
     return tuple(one for one in found if not (any_array and one.only_tractions))
 
 
-def open_field_file(path: PathLike) -> FieldFile:
+def open_field_file(
+    path: PathLike, *, allow_links: bool = ReadingConfig.allow_links
+) -> FieldFile:
     """Recognise the format of a file by its content, and prepare to open it.
 
     Parameters
@@ -72,6 +75,8 @@ def open_field_file(path: PathLike) -> FieldFile:
     path : path
         A file of any format. If it is one of two files with one component each, such
         as u.npy and v.npy, or u.npy and v.txt, it stands for both.
+    allow_links : bool, keyword-only
+        Whether parts of the data may be in other files that an HDF5 file names.
 
     Returns
     -------
@@ -102,6 +107,7 @@ def open_field_file(path: PathLike) -> FieldFile:
             f"{path}: found {_description_of(_head(path))}, expected one of the "
             f"formats {_names_of_readers()}"
         )
+    file.allow_links = allow_links
     partners = map(_recognised, partner_paths(path)) if file.may_be_component else ()
     return with_partner(file, [partner for partner in partners if partner is not None])
 
@@ -149,12 +155,14 @@ def partner_paths(path: Path) -> list[Path]:
 
 
 @contextmanager
-def opened(source: PathLike | FieldFile) -> Iterator[FieldFile]:
+def opened(
+    source: PathLike | FieldFile, *, allow_links: bool = ReadingConfig.allow_links
+) -> Iterator[FieldFile]:
     """A given open file, or the file at a path, which is opened for the block."""
     if isinstance(source, FieldFile):
         yield source
     else:
-        with open_field_file(source) as file:
+        with open_field_file(source, allow_links=allow_links) as file:
             yield file
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -361,13 +362,12 @@ class SeriesFrames:
         self._resources.close()
 
     def _parts(self, start: int, stop: int) -> Iterator[FloatArray]:
-        first = 0
-        for number, last in enumerate(self._stops):
-            if start < last and first < stop:
-                yield self._file(number).frames(
-                    max(start, first) - first, min(stop, last) - first
-                )
-            first = last
+        number = bisect_right(self._stops, start)
+        while start < stop:
+            first = self._stops[number - 1] if number else 0
+            last = min(stop, self._stops[number])
+            yield self._file(number).frames(start - first, last - first)
+            start, number = last, number + 1
 
     def _file(self, number: int) -> Displacement:
         if number != self._open_number:

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vit_tfm.errors import FieldFileError, ModelError
-from napari_vit_tfm.io.hdf5 import datasets_of, open_hdf5
+from napari_vit_tfm.guard.child import HDF5
+from napari_vit_tfm.guard.hdf5 import datasets_of
+from napari_vit_tfm.guard.process import look_first
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.tensors import with_weights
 from napari_vit_tfm.provenance import file_sha256
@@ -117,7 +119,8 @@ def load_cnn(path: str | Path) -> CNNMethod:
     if not is_hdf5:
         raise ModelError(f"{path}: not an HDF5 file")
     try:
-        with open_hdf5(path) as file:
+        look_first(path, HDF5)
+        with h5py.File(path, "r") as file:
             network = _network(_datasets(path, file))
     except FieldFileError as error:
         # It names the file.

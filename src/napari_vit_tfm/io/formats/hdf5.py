@@ -10,6 +10,16 @@ from typing import Any
 import h5py
 import numpy as np
 
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.guard.child import HDF5
+from napari_vit_tfm.guard.hdf5 import (
+    attributes_of,
+    datasets_of,
+    plain_name,
+    unwritten_frames,
+)
+from napari_vit_tfm.guard.links import is_elsewhere
+from napari_vit_tfm.guard.process import look_first
 from napari_vit_tfm.io.base import (
     FRAMES_DONE,
     NOT_OF_FRAMES,
@@ -18,11 +28,11 @@ from napari_vit_tfm.io.base import (
     AnyArray,
     ArrayEntry,
     Attributes,
+    check_size,
     field_layout,
 )
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
-from napari_vit_tfm.io.hdf5 import attributes_of, datasets_of, open_hdf5
 from napari_vit_tfm.io.pytraction import PytractionResults
 
 NAME = "HDF5"
@@ -59,8 +69,13 @@ class Hdf5File(FieldFile):
         return has_signature(head)
 
     def open(self, resources: ExitStack) -> None:
-        """Open the file."""
+        """Open the file, after a second process has done so."""
+        look_first(self.path, HDF5, allow_links=self.allow_links)
         self._file = resources.enter_context(_opened(self.path))
+        self._datasets = datasets_of(
+            self.path, self._file, allow_links=self.allow_links
+        )
+        resources.callback(self._datasets.clear)
         self._n_done = _frames_done(self._file)
         self._pytraction = PytractionResults.found_in(self.path, self._file)
 
@@ -69,8 +84,7 @@ class Hdf5File(FieldFile):
         if self._pytraction is not None:
             return self._pytraction.entries()
         of_file = self._attributes(self._file)
-        datasets = datasets_of(self.path, self._file)
-        return tuple(self._entry(*one, of_file) for one in datasets.items())
+        return tuple(self._entry(*one, of_file) for one in self._datasets.items())
 
     def _entry(self, name: str, item: h5py.Dataset, of_file: Attributes) -> ArrayEntry:
         # A dataset with a null dataspace has no shape.
@@ -79,6 +93,8 @@ class Hdf5File(FieldFile):
         if self._n_done is not None and name not in NOT_OF_FRAMES:
             notes = (f"unfinished: {self._n_done} of {shape[0]} frames are there",)
             shape = (self._n_done, *shape[1:])
+        elif item.dtype.kind == "f" and len(shape) >= 2:
+            notes = _unwritten_notes(item)
         attributes = {**of_file, **self._attributes(item)}
         return ArrayEntry(
             name=name,
@@ -99,7 +115,13 @@ class Hdf5File(FieldFile):
             return self._pytraction.values(name, frames)
         if frames is None and self._n_done is not None and name not in NOT_OF_FRAMES:
             frames = slice(self._n_done)
-        return np.asarray(self._file[name][... if frames is None else frames])
+        dataset = self._datasets[name]
+        if dataset.dtype.kind not in "fiubc":
+            # Text has no length that is known before it is read.
+            raise FieldFileError(f"{self.path}: {name} has {dataset.dtype}, no numbers")
+        if not is_elsewhere(dataset):
+            check_size(self.path, name, dataset.nbytes, dataset.id.get_storage_size())
+        return np.asarray(dataset[... if frames is None else frames])
 
 
 class Hdf5Exporter(Exporter):
@@ -133,8 +155,25 @@ def _opened(path: Path) -> h5py.File:
     if path.name.endswith(PARTIAL_SUFFIX):
         # It fails if this process writes the file.
         with suppress(OSError):
-            return open_hdf5(path, locking=False)
-    return open_hdf5(path, rdcc_nbytes=CHUNK_CACHE_BYTES)
+            return h5py.File(path, "r", locking=False)
+    return h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+
+
+def _unwritten_notes(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """A note if a part of a dataset was never written, and is read as something."""
+    n_unwritten = unwritten_frames(dataset)
+    if n_unwritten == 0:
+        return ()
+    value = dataset.fillvalue
+    read_as = "holes" if np.isnan(value) else "zeros" if value == 0 else f"{value:g}"
+    name = plain_name(dataset.name.strip("/"))
+    what = f"parts of {name}"
+    if dataset.ndim == 4:
+        what = f"{n_unwritten} of {len(dataset)} frames of {name}"
+    return (
+        f"{what} were never written to the file, or not completely: what is missing is "
+        f"read as {read_as}",
+    )
 
 
 def _frames_done(file: h5py.File) -> int | None:
@@ -166,8 +205,8 @@ def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, np.ndarray) and value.size == 1:
             value = value.reshape(())[()]
-        if isinstance(value, bytes):
-            value = value.decode(errors="replace")
+        if isinstance(value, bytes | str):
+            value = plain_name(value)
         plain[name] = value.item() if isinstance(value, np.generic) else value
     return plain
 

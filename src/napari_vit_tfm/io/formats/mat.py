@@ -36,7 +36,8 @@ class MatFile(FieldFile):
     """Arrays are variables, or fields that a program stores in several variables.
 
     An array is always read as a whole, and kept until the file is closed. Files of
-    version 7.3 are HDF5 files and are read by h5py, all others by scipy.
+    version 7.3 are HDF5 files and are read by h5py, those of versions 5 to 7 by scipy.
+    Those of version 4 have no header, so they are not recognised.
     """
 
     name = NAME
@@ -55,7 +56,10 @@ class MatFile(FieldFile):
     def open(self, resources: ExitStack) -> None:
         """Open the file."""
         self._variables = open_variables(
-            self.path, is_hdf5=has_signature(self.head), resources=resources
+            self.path,
+            is_hdf5=has_signature(self.head),
+            allow_links=self.allow_links,
+            resources=resources,
         )
         self._values: dict[str, AnyArray] = {}
         resources.callback(self._values.clear)

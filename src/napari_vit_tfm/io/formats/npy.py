@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_vit_tfm.io.base import EXPECTED_ARRAY, AnyArray, ArrayEntry, field_layout
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.npy_header import read_header
 
 
 class NpyFile(FieldFile):
@@ -30,6 +31,8 @@ class NpyFile(FieldFile):
 
     def open(self, resources: ExitStack) -> None:
         """Map the array into memory; pickled objects are refused."""
+        with self.path.open("rb") as stream:
+            read_header(stream)
         self._array: AnyArray = np.load(self.path, mmap_mode="r", allow_pickle=False)
 
     def entries(self) -> tuple[ArrayEntry, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,13 +11,21 @@ from typing import IO, Any
 
 import numpy as np
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.npy_header import Header, read_header
 
 NAME = "NPZ"
 SUFFIXES = (".npz",)
 MEMBER_SUFFIX = ".npy"
+
+MOST_MEMBERS = 10_000
+"""Most arrays and attributes in an archive."""
+
+MOST_ATTRIBUTE_BYTES = 2**20
+"""Size of the largest attribute that is read."""
 
 
 class NpzFile(FieldFile):
@@ -37,40 +46,50 @@ class NpzFile(FieldFile):
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """All members except the attributes, which are read."""
-        headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        for member in self._archive.namelist():
-            if member.endswith(MEMBER_SUFFIX):
-                with self._archive.open(member) as stream:
-                    headers[member.removesuffix(MEMBER_SUFFIX)] = _header(stream)
-        scalars = {
-            name: self.values(name, None).item()
-            for name, (shape, dtype) in headers.items()
-            if shape == () and not dtype.hasobject
-        }
-        file_attributes = {
-            key: value for key, value in scalars.items() if "." not in key
-        }
+        members = [
+            member
+            for member in self._archive.infolist()
+            if member.filename.endswith(MEMBER_SUFFIX)
+        ]
+        if len(members) > MOST_MEMBERS:
+            raise FieldFileError(
+                f"{self.path}: there are {len(members)} arrays, expected at most "
+                f"{MOST_MEMBERS}"
+            )
+        headers: dict[str, Header] = {}
+        attributes: dict[str, dict[str, Any]] = {"": {}}
+        for member in members:
+            name = member.filename.removesuffix(MEMBER_SUFFIX)
+            with self._archive.open(member) as stream:
+                header = read_header(stream)
+                if not header.is_scalar:
+                    headers[name] = header
+                elif member.file_size <= MOST_ATTRIBUTE_BYTES:
+                    value = _array(stream).item()
+                    for array, key in _arrays_of(name):
+                        attributes.setdefault(array, {})[key] = value
         return tuple(
             ArrayEntry(
                 name=name,
-                shape=shape,
-                dtype=dtype.name,
-                layout=field_layout(shape, dtype),
-                attributes=file_attributes
-                | {
-                    key.removeprefix(f"{name}."): value
-                    for key, value in scalars.items()
-                    if key.startswith(f"{name}.")
-                },
+                shape=header.shape,
+                dtype=header.dtype.name,
+                layout=field_layout(header.shape, header.dtype),
+                attributes=attributes[""] | attributes.get(name, {}),
             )
-            for name, (shape, dtype) in headers.items()
-            if name not in scalars
+            for name, header in headers.items()
         )
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Values of a member of the archive; pickled objects are refused."""
-        with self._archive.open(name + MEMBER_SUFFIX) as stream:
-            array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        member = self._archive.getinfo(name + MEMBER_SUFFIX)
+        with self._archive.open(member) as stream:
+            header = read_header(stream)
+            if header.n_bytes > member.file_size:
+                raise FieldFileError(
+                    f"{self.path}: {name} has {header.n_bytes} bytes according to its "
+                    f"header, but {member.file_size} bytes are in the file"
+                )
+            array = _array(stream)
         return array if frames is None else array[frames]
 
 
@@ -107,10 +126,18 @@ class NpzExporter(Exporter):
                     )
 
 
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(member)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
-    else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(member)
-    return shape, dtype
+def _arrays_of(name: str) -> Iterator[tuple[str, str]]:
+    """Arrays whose attribute a scalar may be, and its name; "" is the whole file.
+
+    Names of arrays and of attributes may have dots, too.
+    """
+    if "." not in name:
+        yield "", name
+    for match in re.finditer(r"\.", name):
+        yield name[: match.start()], name[match.end() :]
+
+
+def _array(stream: IO[bytes]) -> AnyArray:
+    """The array of a member; pickled objects are refused."""
+    stream.seek(0)
+    return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))

@@ -28,6 +28,7 @@ from napari_vit_tfm.io.text.columns import davis_columns, names_in, pivlab_colum
 from napari_vit_tfm.io.text.lines import (
     COMMENT_SIGNS,
     NumberLines,
+    check_lines,
     decoded,
     is_mostly_numbers,
 )
@@ -62,7 +63,9 @@ class TextTableFile(FieldFile):
 
     def open(self, resources: ExitStack) -> None:
         """Read the lines of the file."""
-        text, self._own = own.split_attributes(decoded(self.path.read_bytes()))
+        content = self.path.read_bytes()
+        check_lines(self.path, content)
+        text, self._own = own.split_attributes(decoded(content))
         self._lines = NumberLines.of(self.path, text)
         table = self._lines.preamble, self._lines.n_columns
         self._columns = (

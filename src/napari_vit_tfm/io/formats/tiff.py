@@ -22,6 +22,7 @@ from napari_vit_tfm.io.base import (
     ArrayEntry,
     Attributes,
     Layout,
+    check_size,
     field_layout,
 )
 from napari_vit_tfm.io.exporter import Append, Exporter
@@ -87,6 +88,7 @@ class TiffFile(FieldFile):
             return array if frames is None else array[frames]
         names = [self._name(number) for number in range(len(self._tiff.series))]
         series = self._tiff.series[names.index(name)]
+        check_size(self.path, name, series.nbytes, self._tiff.filehandle.size)
         shape, axes = _kept(series)
         array = np.asarray(series.asarray()).reshape(shape)
         if _has_channels_first(axes):
@@ -129,6 +131,8 @@ class TiffFile(FieldFile):
     def _own_values(self, name: str) -> AnyArray:
         if name != TRACTION_NAME:
             return np.array(self._own[name][_VALUES])
+        series = self._tiff.series[0]
+        check_size(self.path, name, series.nbytes, self._tiff.filehandle.size)
         planes = np.asarray(self._tiff.series[0].asarray()).reshape(self._own_shape)
         return np.moveaxis(planes[:, :2], 1, -1)
 

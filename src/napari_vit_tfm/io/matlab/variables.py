@@ -14,10 +14,19 @@ import h5py
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.base import AnyArray
-from napari_vit_tfm.io.hdf5 import open_hdf5
-from napari_vit_tfm.io.matlab.tags import check_headers, check_variable
+from napari_vit_tfm.guard.child import HDF5, MATLAB
+from napari_vit_tfm.guard.hdf5 import datasets_of
+from napari_vit_tfm.guard.links import is_elsewhere
+from napari_vit_tfm.guard.matlab_tags import Variable, check_headers, check_variable
+from napari_vit_tfm.guard.process import look_first
+from napari_vit_tfm.io.base import AnyArray, check_size
 from napari_vit_tfm.io.matlab.values import Cell, Struct, Value
+
+_MOST_VALUES = 100_000
+"""Most values in a cell array or a struct, with those in them."""
+
+_MOST_TEXT_BYTES = 2**22
+"""Size of the longest text or list of references, of a file of version 7.3."""
 
 # MATLAB's names of number types. The header does not tell whether an array is
 # complex; this is found when the values are read.
@@ -98,8 +107,10 @@ class Variables(ABC):
         return value
 
 
-def open_variables(path: Path, *, is_hdf5: bool, resources: ExitStack) -> Variables:
-    """Open a MATLAB file.
+def open_variables(
+    path: Path, *, is_hdf5: bool, allow_links: bool = False, resources: ExitStack
+) -> Variables:
+    """Open a MATLAB file, after a second process has done so.
 
     Parameters
     ----------
@@ -107,12 +118,17 @@ def open_variables(path: Path, *, is_hdf5: bool, resources: ExitStack) -> Variab
         The file.
     is_hdf5 : bool, keyword-only
         Whether it is an HDF5 file, as those of version 7.3 are.
+    allow_links : bool, keyword-only
+        Whether parts of the data may be in other files.
     resources : ExitStack, keyword-only
         Closes the file.
     """
-    if is_hdf5:
-        return _Hdf5Variables(path, resources.enter_context(open_hdf5(path)))
-    return _ScipyVariables(path, resources.enter_context(path.open("rb")))
+    look_first(path, HDF5 if is_hdf5 else MATLAB, allow_links=allow_links)
+    if not is_hdf5:
+        return _ScipyVariables(path, resources.enter_context(path.open("rb")))
+    file = resources.enter_context(h5py.File(path, "r"))
+    datasets_of(path, file, allow_links=allow_links)
+    return _Hdf5Variables(path, file)
 
 
 class _ScipyVariables(Variables):
@@ -122,13 +138,13 @@ class _ScipyVariables(Variables):
         super().__init__(path)
         # scipy also accepts open files, which its type annotations lack.
         self._stream: Any = stream
-        self._positions: Mapping[str, int] = {}
+        self._checked: Mapping[str, Variable] = {}
 
     @cached_property
     def headers(self) -> Mapping[str, Header]:
         from scipy.io import whosmat
 
-        self._positions = check_headers(self._stream)
+        self._checked = check_headers(self._stream)
         return {
             name: Header(name, tuple(map(int, shape)), _DTYPES.get(kind, kind))
             for name, shape, kind in whosmat(self._stream)
@@ -141,7 +157,7 @@ class _ScipyVariables(Variables):
     def value(self, name: str) -> Value:
         from scipy.io import loadmat
 
-        check_variable(self._stream, self._positions[name])
+        check_variable(self._stream, self._checked[name])
         value = _from_scipy(loadmat(self._stream, variable_names=[name])[name])
         # MATLAB stores doubles that are whole numbers as integers, and scipy does not
         # convert them back: a field of zeros is read as uint8. Its option `mat_dtype`
@@ -190,13 +206,15 @@ class _Hdf5Variables(Variables):
     def __init__(self, path: Path, file: h5py.File) -> None:
         super().__init__(path)
         self._file = file
+        self._n_values = 0
 
     @cached_property
     def headers(self) -> Mapping[str, Header]:
         return {
             name: _header(name, item)
             for name, item in self._file.items()
-            if not name.startswith("#")
+            # MATLAB's names are plain text; h5py does not decode others.
+            if isinstance(name, str) and not name.startswith("#")
         }
 
     def struct_fields(self, name: str) -> set[str]:
@@ -204,13 +222,22 @@ class _Hdf5Variables(Variables):
         return set(item) if isinstance(item, h5py.Group) else set()
 
     def value(self, name: str) -> Value:
+        self._n_values = 0
         return self._value(self._file[name])
 
     def _value(self, item: h5py.Group | h5py.Dataset) -> Value:
+        # Cells refer to their contents, and may refer to each other.
+        self._n_values += 1
+        if self._n_values > _MOST_VALUES:
+            raise FieldFileError(
+                f"{self.path}: there are more than {_MOST_VALUES} values in one "
+                "variable, which no file of fields needs"
+            )
         if isinstance(item, h5py.Group):
             return self._struct(item)
         if item.shape is None or "MATLAB_empty" in item.attrs:
             return "" if _matlab_class(item) == "char" else np.empty((0, 0))
+        _check_values(self.path, item)
         if _has_references(item):
             return Cell(tuple(map(self._target, item[...].ravel())))
         if h5py.check_string_dtype(item.dtype) is not None:
@@ -230,6 +257,8 @@ class _Hdf5Variables(Variables):
         )
         if not is_array:
             return Struct(({name: self._value(item) for name, item in items.items()},))
+        for item in items.values():
+            _check_values(self.path, item)
         columns = (map(self._target, item[...].ravel()) for item in items.values())
         return Struct(
             tuple(
@@ -250,6 +279,18 @@ def _header(name: str, item: h5py.Group | h5py.Dataset) -> Header:
         return Header(name, shape, "cell")
     is_text = _matlab_class(item) == "char"
     return Header(name, shape, "char" if is_text else item.dtype.name)
+
+
+def _check_values(path: Path, item: h5py.Dataset) -> None:
+    """Raise an error if values are too large to be those of a field."""
+    is_number = item.dtype.kind in "fiubcV" and _matlab_class(item) != "char"
+    if not is_number and item.nbytes > _MOST_TEXT_BYTES:
+        raise FieldFileError(
+            f"{path}: {item.name} has {item.nbytes} bytes of text or references, "
+            f"expected at most {_MOST_TEXT_BYTES}"
+        )
+    if not is_elsewhere(item):
+        check_size(path, str(item.name), item.nbytes, item.id.get_storage_size())
 
 
 def _has_references(item: h5py.Dataset) -> bool:

@@ -26,6 +26,8 @@ _TECPLOT_HEADER = re.compile(
 )
 _ZONE = re.compile(r"\s*ZONE\b", re.IGNORECASE)
 _FEWEST_LINES = 2
+MOST_LINE_BYTES = 2**20
+"""Length from which a line is too long."""
 _LINES_COMPARED = 8
 
 
@@ -191,6 +193,33 @@ class NumberLines:
                         f"{fields[column].strip()[:30]!r}, expected a number"
                     )
         return f"{self.path}: the lines of numbers cannot be read"
+
+
+def check_lines(path: Path, content: bytes) -> None:
+    """Raise an error if a line is longer than any of a table.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    content : bytes
+        Its content.
+
+    Raises
+    ------
+    FieldFileError
+        If a line has a mebibyte or more.
+    """
+    half = MOST_LINE_BYTES // 2
+    for start in range(0, len(content) - half, half):
+        # Every longer line has a whole such block.
+        block = content[start : start + half]
+        if b"\n" not in block and b"\r" not in block:
+            number = content.count(b"\n", 0, start) + 1
+            raise FieldFileError(
+                f"{path}: line {number} is longer than {half} bytes, which no table "
+                "of vectors needs"
+            )
 
 
 def decoded(content: bytes) -> str:

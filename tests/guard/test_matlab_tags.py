@@ -13,7 +13,7 @@ import pytest
 from scipy.io import savemat
 from scipy.sparse import eye
 
-from napari_vit_tfm.io.matlab.tags import check_headers, check_variable
+from napari_vit_tfm.guard.matlab_tags import check_headers, check_variable
 
 
 def content(variables: dict[str, object], *, compressed: bool = False) -> bytes:

@@ -41,6 +41,14 @@ _MOST_VARIABLES = 10_000
 _MOST_AXES = 32
 _MOST_NAME_BYTES = 4096
 _MOST_FIELDS = 4096
+_MOST_ARRAYS = 100_000
+"""Most arrays in a cell array or a struct, with those in them."""
+_MOST_CHARACTERS = 2**20
+"""Length of the longest text. In memory, it has four bytes for each character."""
+_ANY_BYTES = 2**26
+_MOST_UNPACKED = 100
+"""A cell array, struct or text of more than `_ANY_BYTES` is unpacked only to so many
+times its size in the file. Arrays of numbers may be compressed further."""
 _CHUNK_BYTES = 2**16
 
 
@@ -60,6 +68,28 @@ class _Header:
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable in a file.
+
+    Parameters
+    ----------
+    position : int
+        Where it begins.
+    n_stored : int
+        Its length in the file.
+    n_bytes : int
+        Its length when it is unpacked.
+    order : str
+        Byte order, "<" or ">".
+    """
+
+    position: int
+    n_stored: int
+    n_bytes: int
+    order: str
 
 
 class _Part:
@@ -170,7 +200,7 @@ class _Inflated:
         return b"".join(found)
 
 
-def check_headers(stream: IO[bytes]) -> dict[str, int]:
+def check_headers(stream: IO[bytes]) -> dict[str, Variable]:
     """Check the header of every variable.
 
     Parameters
@@ -180,41 +210,52 @@ def check_headers(stream: IO[bytes]) -> dict[str, int]:
 
     Returns
     -------
-    dict of str to int
-        Position of every variable in the file, by name.
+    dict of str to Variable
+        The variables, by name.
 
     Raises
     ------
     ValueError
         Says what is wrong.
     """
-    found: dict[str, int] = {}
+    found: dict[str, Variable] = {}
     for position, part in _variables(stream):
+        n_stored = part.left
         array = _array_in(part)
-        found[_header(array).name] = position
+        variable = Variable(position, n_stored, array.left, part.order)
+        found[_header(array).name] = variable
         if len(found) > _MOST_VARIABLES:
             raise _Damaged(f"more than {_MOST_VARIABLES} variables")
     return found
 
 
-def check_variable(stream: IO[bytes], position: int) -> None:
+def check_variable(stream: IO[bytes], variable: Variable) -> None:
     """Check all tags of a variable.
 
     Parameters
     ----------
     stream : binary file
         The open file.
-    position : int
-        Where the variable begins.
+    variable : Variable
+        The variable.
 
     Raises
     ------
     ValueError
         Says what is wrong.
     """
-    for found, part in _variables(stream):
-        if found == position:
-            _check_array(_array_in(part), 0)
+    stream.seek(variable.position)
+    array = _array_in(_Part(stream, variable.n_stored, variable.order))
+    most = max(_MOST_UNPACKED * variable.n_stored, _ANY_BYTES)
+    _Check(most).check(array, 0)
+
+
+def file_of_one(stream: IO[bytes], variable: Variable) -> bytes:
+    """Content of a file that has only one of the variables of another file."""
+    stream.seek(0)
+    head = stream.read(_HEADER_BYTES)
+    stream.seek(variable.position)
+    return head + stream.read(variable.n_stored)
 
 
 def _variables(stream: IO[bytes]) -> Iterator[tuple[int, _Part]]:
@@ -264,22 +305,58 @@ def _header(array: _Part) -> _Header:
     return _Header(kind, is_complex, shape, array.name().decode("latin-1"))
 
 
-def _check_array(array: _Part, depth: int) -> None:
-    """Check all tags of an array and of those in it."""
-    if depth > _MOST_NESTED:
-        raise _Damaged(f"more than {_MOST_NESTED} arrays are nested in each other")
-    if array.left == 0:
-        return  # an empty array
-    header = _header(array)
-    if header.kind in _NUMBERS:
-        for _ in range(1 + header.is_complex):
-            _check_length(array, header.size, _BYTES_OF_NUMBER)
-    elif header.kind == _CHAR:
-        _check_characters(array, header.size)
-    elif header.kind == _SPARSE:
-        _check_sparse(array, header)
-    else:
-        _check_arrays(array, _n_arrays(array, header), depth)
+class _Check:
+    """Checks all tags of an array and of those in it.
+
+    Parameters
+    ----------
+    most_bytes : int
+        Size of the largest array that is not one of numbers.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._n_arrays = 0
+
+    def check(self, array: _Part, depth: int) -> None:
+        """Check an array."""
+        if depth > _MOST_NESTED:
+            raise _Damaged(f"more than {_MOST_NESTED} arrays are nested in each other")
+        if array.left == 0:
+            return  # an empty array
+        n_bytes = array.left
+        header = _header(array)
+        if header.kind in _NUMBERS:
+            for _ in range(1 + header.is_complex):
+                _check_length(array, header.size, _BYTES_OF_NUMBER)
+            return
+        if n_bytes > self._most_bytes:
+            raise _Damaged(
+                f"{header.name or 'an array'} is unpacked to {n_bytes} bytes, expected "
+                f"at most {self._most_bytes}"
+            )
+        if header.kind == _CHAR:
+            _check_characters(array, header.size)
+        elif header.kind == _SPARSE:
+            _check_sparse(array, header)
+        else:
+            self._check_arrays(array, _n_arrays(array, header), depth)
+
+    def _check_arrays(self, array: _Part, n: int, depth: int) -> None:
+        # Every array has a tag of eight bytes.
+        if 8 * n > array.left:
+            raise _Damaged(f"{n} arrays in {array.left} bytes")
+        self._n_arrays += n
+        if self._n_arrays > _MOST_ARRAYS:
+            raise _Damaged(f"more than {_MOST_ARRAYS} arrays in one variable")
+        for _ in range(n):
+            kind, n_bytes, is_short = array.tag()
+            if kind != _MATRIX or is_short or n_bytes > array.left:
+                raise _Damaged(f"an element of type {kind} with {n_bytes} bytes")
+            inner = _Part(array._stream, n_bytes, array.order)
+            self.check(inner, depth + 1)
+            inner.skip(inner.left)
+            array.left -= n_bytes
 
 
 def _n_arrays(array: _Part, header: _Header) -> int:
@@ -306,6 +383,8 @@ def _check_length(array: _Part, size: int, bytes_of: dict[int, int]) -> None:
 
 
 def _check_characters(array: _Part, size: int) -> None:
+    if size > _MOST_CHARACTERS:
+        raise _Damaged(f"a text of {size} characters")
     kind, n_bytes = array.skip_element()
     width = _BYTES_OF_CHARACTER.get(kind)
     # One character has up to four bytes in UTF-8.
@@ -345,17 +424,3 @@ def _n_fields(array: _Part) -> int:
     if len(names) % lengths[0]:
         raise _Damaged("the names of fields")
     return len(names) // lengths[0]
-
-
-def _check_arrays(array: _Part, n: int, depth: int) -> None:
-    # Every array has a tag of eight bytes.
-    if 8 * n > array.left:
-        raise _Damaged(f"{n} arrays in {array.left} bytes")
-    for _ in range(n):
-        kind, n_bytes, is_short = array.tag()
-        if kind != _MATRIX or is_short or n_bytes > array.left:
-            raise _Damaged(f"an element of type {kind} with {n_bytes} bytes")
-        inner = _Part(array._stream, n_bytes, array.order)
-        _check_array(inner, depth + 1)
-        inner.skip(inner.left)
-        array.left -= n_bytes

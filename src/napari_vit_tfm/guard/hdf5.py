@@ -1,0 +1,268 @@
+"""HDF5 files that are not trusted: opened, and looked through within limits.
+
+An HDF5 file may refer to other files, and a damaged one may lead in circles. The plugin
+sees every HDF5 file that is opened in napari, so none of them may block or crash it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.guard import links
+
+MOST_OBJECTS = 10_000
+"""Most groups and datasets in a file."""
+
+MOST_NESTED = 32
+"""Most groups that are nested in each other."""
+
+MOST_ATTRIBUTES = 1_000
+"""Most attributes of a group or a dataset."""
+
+MOST_ATTRIBUTE_BYTES = 2**20
+"""Size of the largest attribute that is read."""
+
+MOST_ATTRIBUTES_BYTES = 2**24
+"""Size of all attributes of a group or a dataset."""
+
+
+def datasets_of(
+    path: Path, file: h5py.File, *, allow_links: bool = False
+) -> dict[str, h5py.Dataset]:
+    """All datasets of a file, by name; those of nested groups have their path.
+
+    Each group is visited once, as by `h5py.Group.visititems`, and links to other
+    places of the file are not followed.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    file : h5py.File
+        The open file.
+    allow_links : bool, keyword-only
+        Whether parts of the data may be in other files.
+
+    Raises
+    ------
+    FieldFileError
+        If a part of the data is in another file, or missing there, or the file has too
+        many objects.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import h5py
+    >>> from napari_vit_tfm.guard.hdf5 import datasets_of
+    >>> with h5py.File("linked.h5", "w") as file:
+    ...     file["displacement"] = h5py.ExternalLink("other.h5", "/displacement")
+    ...     datasets_of(Path("linked.h5"), file)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    napari_vit_tfm.errors.FieldFileError: linked.h5: displacement is in another file...
+    """
+    search = Search(path, allow_links=allow_links)
+    search.visit(file, "", depth=0)
+    return search.datasets
+
+
+class Search:
+    """Visits the groups of a file, see `datasets_of`.
+
+    Parameters
+    ----------
+    path, allow_links
+        As for `datasets_of`.
+    go_on : callable, keyword-only
+        Called before every object.
+
+    Attributes
+    ----------
+    datasets : dict of str to h5py.Dataset
+        The datasets that were found.
+    groups : list of h5py.Group
+        The groups that were visited.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        allow_links: bool,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.datasets: dict[str, h5py.Dataset] = {}
+        self.groups: list[h5py.Group] = []
+        self._path = path
+        self._allow_links = allow_links
+        self._go_on = go_on
+        self._visited: set[tuple[int, int]] = set()
+        self._n_objects = 0
+
+    def visit(self, group: h5py.Group, prefix: str, *, depth: int) -> None:
+        """Find the datasets of a group, unless it was visited before."""
+        info = h5py.h5o.get_info(group.id)
+        if (info.fileno, info.addr) in self._visited:
+            return
+        self._visited.add((info.fileno, info.addr))
+        self.groups.append(group)
+        if depth > MOST_NESTED:
+            raise FieldFileError(
+                f"{self._path}: more than {MOST_NESTED} groups are nested in each "
+                "other, which no file of fields needs"
+            )
+        for raw in self._links(group):
+            link = group.id.links.get_info(raw).type
+            name = prefix + plain_name(raw)
+            if link == h5py.h5l.TYPE_EXTERNAL:
+                if not self._allow_links:
+                    raise links.elsewhere(self._path, name)
+                self._add(links.target(self._path, group, raw, name), name, depth)
+            elif link == h5py.h5l.TYPE_HARD:
+                self._add(group[raw], name, depth)
+
+    def _add(self, item: object, name: str, depth: int) -> None:
+        self._go_on()
+        if isinstance(item, h5py.Group):
+            self.visit(item, f"{name}/", depth=depth + 1)
+        elif isinstance(item, h5py.Dataset):
+            if links.is_elsewhere(item):
+                if not self._allow_links:
+                    raise links.elsewhere(self._path, name)
+                links.check_whole(self._path, name, item)
+            self.datasets[name] = item
+
+    def _links(self, group: h5py.Group) -> list[bytes]:
+        """Names of the links of a group. A damaged list may have no end."""
+        names: list[bytes] = []
+
+        def add(name: bytes) -> bool | None:
+            names.append(name)
+            # True ends the iteration.
+            return self._n_objects + len(names) > MOST_OBJECTS or None
+
+        group.id.links.iterate(add)
+        self._n_objects += len(names)
+        if self._n_objects > MOST_OBJECTS:
+            raise FieldFileError(
+                f"{self._path}: there are more than {MOST_OBJECTS} groups and "
+                "datasets, which no file of fields needs"
+            )
+        return names
+
+
+def plain_name(name: bytes | str) -> str:
+    r"""A name in a file, with escapes for bytes that are not UTF-8.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.guard.hdf5 import plain_name
+    >>> plain_name(b"u\xff"), plain_name("u\udcff")
+    ('u\\xff', 'u\\xff')
+    """
+    if isinstance(name, str):
+        name = name.encode(errors="surrogateescape")
+    return name.decode(errors="backslashreplace")
+
+
+def attributes_of(path: Path, item: h5py.Group | h5py.Dataset) -> Mapping[str, Any]:
+    """Attributes of a group or a dataset; those that are too large are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    item : h5py.Group or h5py.Dataset
+        The group or dataset.
+
+    Raises
+    ------
+    FieldFileError
+        If there are too many.
+    """
+    attributes = item.attrs
+    n = h5py.h5a.get_num_attrs(item.id)
+    if n == 0:
+        return {}
+    if n > MOST_ATTRIBUTES:
+        raise FieldFileError(
+            f"{path}: {item.name} has {n} attributes, expected at most "
+            f"{MOST_ATTRIBUTES}"
+        )
+    sizes = {name: _n_bytes(attributes.get_id(name)) for name in attributes}
+    names = [name for name, size in sizes.items() if size <= MOST_ATTRIBUTE_BYTES]
+    n_bytes = sum(sizes[name] for name in names)
+    if n_bytes > MOST_ATTRIBUTES_BYTES:
+        raise FieldFileError(
+            f"{path}: {item.name} has {n_bytes} bytes of attributes, expected at most "
+            f"{MOST_ATTRIBUTES_BYTES}"
+        )
+    values = {plain_name(name): attributes[name] for name in names}
+    # The size of a text is only known when it is read.
+    return {
+        name: value
+        for name, value in values.items()
+        if not (isinstance(value, str) and len(value) > MOST_ATTRIBUTE_BYTES)
+    }
+
+
+def _n_bytes(attribute: h5py.h5a.AttrID) -> int:
+    return math.prod(attribute.shape or ()) * int(attribute.get_type().get_size())
+
+
+def unwritten_frames(dataset: h5py.Dataset) -> int:
+    """Number of frames that were never written, or not completely.
+
+    HDF5 reads the fill value there, which is 0 unless the writer has set another.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset, whose first axis has the frames.
+
+    Examples
+    --------
+    >>> import h5py
+    >>> from napari_vit_tfm.guard.hdf5 import unwritten_frames
+    >>> with h5py.File("begun.h5", "w") as file:
+    ...     u = file.create_dataset("u", (5, 8, 9, 2), chunks=(2, 8, 9, 2))
+    ...     u[:2] = 1
+    ...     unwritten_frames(u)
+    3
+    """
+    n_frames = int(dataset.shape[0])
+    if dataset.chunks is None:
+        status = dataset.id.get_space_status()
+        is_there = status != h5py.h5d.SPACE_STATUS_NOT_ALLOCATED
+        return 0 if is_there or links.is_elsewhere(dataset) else n_frames
+    counts = [
+        -(-side // step)
+        for side, step in zip(dataset.shape, dataset.chunks, strict=True)
+    ]
+    if dataset.id.get_num_chunks() >= math.prod(counts):
+        return 0
+    per_row = math.prod(counts[1:])
+    step = dataset.chunks[0]
+    found = [0] * counts[0]
+    for row in _rows_of_chunks(dataset.id, step):
+        if row < len(found):
+            found[row] += 1
+    frames = [min(step, n_frames - row * step) for row in range(counts[0])]
+    return sum(n for n, n_found in zip(frames, found, strict=True) if n_found < per_row)
+
+
+def _rows_of_chunks(dataset: h5py.h5d.DatasetID, step: int) -> list[int]:
+    """Numbers along the first axis of all chunks that are in the file."""
+    rows: list[int] = []
+
+    def add(chunk: Any) -> None:
+        rows.append(chunk.chunk_offset[0] // step)
+
+    dataset.chunk_iter(add)
+    return rows
