@@ -38,7 +38,7 @@ from napari_vit_tfm.quantities.registry import QUANTITIES
 from napari_vit_tfm.quantities.units import Scale
 from napari_vit_tfm.trust.conditions import Conditions
 from napari_vit_tfm.trust.consistency import explained_share
-from napari_vit_tfm.trust.whitening import estimated_noise, noise_records
+from napari_vit_tfm.trust.noise import estimated_noise, noise_records
 from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 UNBALANCED = 0.05
