@@ -221,7 +221,7 @@ def estimated_noise(
 def noise_of_residual(
     noise: Noise, residual: npt.NDArray[np.floating], *, tells_noise: bool
 ) -> Noise:
-    """The noise with which residuals are compared.
+    """The noise relative to which the size of residuals is given as chi squared.
 
     Parameters
     ----------

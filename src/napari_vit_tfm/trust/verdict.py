@@ -10,15 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import NoiseConfig
 from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.provenance import KEY as PROVENANCE
-from napari_vit_tfm.provenance import Provenance
-from napari_vit_tfm.trust.gauge import judges
-from napari_vit_tfm.trust.noise import noise_of_field, noise_of_residual
+from napari_vit_tfm.trust.noise import noise_of_field
 from napari_vit_tfm.trust.points import PointOfDivergence
 from napari_vit_tfm.trust.remainder import (
     LongWaves,
@@ -27,6 +23,7 @@ from napari_vit_tfm.trust.remainder import (
     remainder_of,
     unexplained_map,
 )
+from napari_vit_tfm.trust.whitening import clear_noise
 from napari_vit_tfm.units import unit_label
 
 Float64Array = npt.NDArray[np.float64]
@@ -179,11 +176,7 @@ def _fields(traction: TractionStack, frame: int) -> _Fields | None:
     measured = filled.sum(axis=0)
     # The mean square of a component, and the length of vectors, about their mean.
     size = float(np.sqrt(measured.var(axis=(0, 1)).mean()))
-    noise = noise_of_residual(
-        noise_of_field(measured, records, frame),
-        filled[1:],
-        tells_noise=judges(traction.model_sha256) and not _noise_is_given(traction),
-    )
+    noise = clear_noise(noise_of_field(measured, records, frame), traction.grid_shape)
     return _Fields(
         filled[0],
         filled[1],
@@ -191,14 +184,6 @@ def _fields(traction: TractionStack, frame: int) -> _Fields | None:
         float(noise.variance[0]),
         float(noise.length[0]),
     )
-
-
-def _noise_is_given(traction: TractionStack) -> bool:
-    known: Provenance | None = traction.metadata.get(PROVENANCE)
-    if known is None:
-        return False
-    noise = known.parameters["reconstruction"].get("noise", {})
-    return NoiseConfig(**noise).is_given
 
 
 def verdicts_in_words(verdicts: Mapping[int, Verdict], traction: TractionStack) -> str:
