@@ -33,6 +33,7 @@ def follow(
     *,
     if_shown: bool = False,
     place_of: PlaceOf = _same_place,
+    is_current: Callable[[Layer], bool] | None = None,
 ) -> None:
     """Keep a layer where a layer of a field is, and remove it with that layer.
 
@@ -51,8 +52,13 @@ def follow(
     place_of : callable, keyword-only, optional
         Transform and units of the follower, from the leader. Not given, they are those
         of the leader, for a layer with the same data coordinates.
+    is_current : callable, keyword-only, optional
+        Whether the follower still says the truth about the leader, whose place or
+        description has changed. If not, it is removed.
     """
-    _FOLLOWINGS[follower] = _Following(layers, leader, follower, if_shown, place_of)
+    _FOLLOWINGS[follower] = _Following(
+        layers, leader, follower, if_shown, place_of, is_current
+    )
 
 
 @contextmanager
@@ -94,8 +100,10 @@ class _Following:
         follower: Layer,
         if_shown: bool,
         place_of: PlaceOf,
+        is_current: Callable[[Layer], bool] | None,
     ) -> None:
         self._place_of = place_of
+        self._is_current = is_current
         self._layers = weakref.ref(layers)
         self._leader = weakref.ref(leader)
         self._follower = weakref.ref(follower)
@@ -103,6 +111,9 @@ class _Following:
         self._connected.append((leader.events.data, self._on_replaced))
         if if_shown:
             self._connected.append((leader.events.visible, self._on_visible))
+        if is_current is not None:
+            names = ("metadata", *_PLACE)
+            self._connected += [(leader.events[n], self._on_described) for n in names]
         for emitter, callback in self._connected:
             emitter.connect(callback)
         layers.events.removed.connect(self._on_removed)
@@ -124,6 +135,15 @@ class _Following:
             for name in _PLACE:
                 if name in place:
                     setattr(follower, name, place[name])
+
+    def _on_described(self) -> None:
+        # Later, since scale and units change one after the other.
+        QTimer.singleShot(0, self._check)
+
+    def _check(self) -> None:
+        leader, is_current = self._leader(), self._is_current
+        if leader is not None and is_current is not None and not is_current(leader):
+            self._remove()
 
     def _on_visible(self) -> None:
         leader, follower = self._leader(), self._follower()
