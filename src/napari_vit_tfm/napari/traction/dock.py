@@ -39,7 +39,11 @@ from napari_vit_tfm.models.registry import min_side_of
 from napari_vit_tfm.napari.computing import COMPUTING_TO_LOOK_AT
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.companions import STYLES, show_companion
+from napari_vit_tfm.napari.layers.companions import (
+    STYLES,
+    can_show,
+    show_companion,
+)
 from napari_vit_tfm.napari.layers.metadata import Description
 from napari_vit_tfm.napari.layers.placing import WorldUnits, frame_at
 from napari_vit_tfm.napari.layers.reading import (
@@ -335,8 +339,8 @@ class TractionDock(ModelDock):
         """Offer what was computed with a result, and say how far to trust it."""
         companions = {} if result is None else result.companions
         for name, action in self.show_actions.items():
-            action.setVisible(name in companions)
-        self.show_button.setVisible(any(name in companions for name in STYLES))
+            action.setVisible(can_show(name, companions))
+        self.show_button.setVisible(any(can_show(one, companions) for one in STYLES))
         self.fade_uncertain.setVisible("halfwidth_68" in companions)
         warning = "" if result is None else unfamiliarity(result)
         self.warning_note.setText(f"Warning: {warning}")
