@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import BAYESIAN_FTTC, BUNDLED_MODEL, ReconstructionConfig
-from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.physics import surface_displacement
 from napari_vit_tfm.quantities import Measurement, cells_of, control_rows, occupied_by
@@ -54,7 +54,7 @@ def p_values(
     stack = DisplacementStack(steps[None].astype(np.float32), unit="grid")
     config = ReconstructionConfig(model=method.name, device="cpu")
 
-    def solve(fields):  # type: ignore[no-untyped-def]
+    def solve(fields: DisplacementStack) -> TractionStack:
         return reconstruct(fields, config=config, method=method)
 
     found = solve(stack)

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import LayerList
 from napari.layers import Layer
@@ -34,6 +34,7 @@ def follow(
     if_shown: bool = False,
     place_of: PlaceOf = _same_place,
     is_current: Callable[[Layer], bool] | None = None,
+    others: Sequence[Layer] = (),
 ) -> None:
     """Keep a layer where a layer of a field is, and remove it with that layer.
 
@@ -55,9 +56,12 @@ def follow(
     is_current : callable, keyword-only, optional
         Whether the follower still says the truth about the leader, whose place or
         description has changed. If not, it is removed.
+    others : sequence of Layer, keyword-only
+        Other layers of which it is a picture, too: it is also removed when one of them
+        is removed or gets other data.
     """
     _FOLLOWINGS[follower] = _Following(
-        layers, leader, follower, if_shown, place_of, is_current
+        layers, leader, follower, if_shown, place_of, is_current, others
     )
 
 
@@ -101,6 +105,7 @@ class _Following:
         if_shown: bool,
         place_of: PlaceOf,
         is_current: Callable[[Layer], bool] | None,
+        others: Sequence[Layer],
     ) -> None:
         self._place_of = place_of
         self._is_current = is_current
@@ -108,7 +113,10 @@ class _Following:
         self._leader = weakref.ref(leader)
         self._follower = weakref.ref(follower)
         self._connected = [(leader.events[name], self._on_moved) for name in _PLACE]
-        self._connected.append((leader.events.data, self._on_replaced))
+        self._shown = WeakSet((leader, *others))
+        self._connected += [
+            (layer.events.data, self._on_replaced) for layer in (leader, *others)
+        ]
         if if_shown:
             self._connected.append((leader.events.visible, self._on_visible))
         if is_current is not None:
@@ -151,11 +159,10 @@ class _Following:
             follower.visible = leader.visible
 
     def _on_removed(self, event: Event) -> None:
-        leader, follower = self._leader(), self._follower()
-        if event.value is follower:
+        if event.value is self._follower():
             self._disconnect()
             _FOLLOWINGS.pop(event.value, None)
-        elif event.value is leader:
+        elif event.value in self._shown:
             self._on_replaced()
 
     def _on_replaced(self) -> None:
