@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm import ReconstructionConfig, reconstruct
+from napari_vit_tfm.benchmark.held_out import simulate, with_noise
 from napari_vit_tfm.config import NoiseConfig
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.fields import DisplacementStack
@@ -16,6 +17,7 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import surface_displacement
 from napari_vit_tfm.quantities.control import force_free_fields
 from napari_vit_tfm.trust.force_free import region_as_text
+from napari_vit_tfm.trust.gauge import familiarity_in
 from napari_vit_tfm.trust.limits import detection_map
 from napari_vit_tfm.trust.noise import (
     NoiseSource,
@@ -259,3 +261,26 @@ def test_the_residual_tells_less_noise_than_a_field_with_sharp_details() -> None
     # It is never more than that of the field.
     more = noise_of_residual(estimated_noise(noise), steps, tells_noise=True)
     assert more.standard_deviation().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_the_gauge_has_the_given_noise() -> None:
+    size = float(np.sqrt(stack().data.var(axis=(1, 2)).mean()))
+    plain, noisy = (
+        reconstruct(stack(), config=replace(config("vit", sd=sd), residual=True))
+        for sd in (0.1 * size, 0.9 * size)
+    )
+    assert plain.records["unfamiliar"].item() == 0
+    assert noisy.records["unfamiliar"].item() == 1
+    assert familiarity_in(noisy.records)[0].reason == "noise"
+
+
+def test_chi_squared_of_small_fields_with_sharp_edges_is_about_one() -> None:
+    """The field alone has too large a noise there, and chi squared would be 0.5."""
+    clean, _ = simulate("discs", 3, seed=77, shape=(SIDE, SIDE))
+    noisy = with_noise(clean, "5%", seed=77)
+    found = reconstruct(
+        DisplacementStack(noisy, unit="field"),
+        config=replace(config("vit"), residual=True),
+    )
+    assert (found.records["chi_squared"] > 0.8).all()
+    assert np.median(found.records["chi_squared"]) < 1.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,18 @@ from napari_vit_tfm.napari.layers.metadata import is_overlay
 from napari_vit_tfm.napari.layers.placing import WorldUnits
 from napari_vit_tfm.napari.quantities.cells import cells_at_vectors
 from napari_vit_tfm.napari.widgets.forms import Form, form_layout, may_shrink
+from napari_vit_tfm.options import options_of
 
 _FIELD, _NUMBER = "field", "number"
 _WORDS = {_FIELD: "estimated from the field", _NUMBER: "as typed"}
+_OPTIONS = options_of(NoiseConfig)
+_TYPED = {
+    **_OPTIONS,
+    "sd": dataclasses.replace(
+        _OPTIONS["sd"],
+        about=dataclasses.replace(_OPTIONS["sd"].about, otherwise="type a number"),
+    ),
+}
 _TIP = (
     "Where the noise of the displacements is known from: the whole field, a number, or "
     "a Labels or Shapes layer in which nothing pulls. Chi squared, intervals, FTTC and "
@@ -48,7 +58,7 @@ class NoiseRows(QWidget):
         layout = form_layout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addRow("Noise", self.source)
-        self.form = Form(NoiseConfig, layout)
+        self.form = Form(_TYPED, layout)
         self.source.activated.connect(self._on_activated)
         self.refresh()
 
