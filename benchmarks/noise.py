@@ -57,7 +57,8 @@ def main() -> None:
                     noise_of_residual(estimated, residual, tells_noise=True),
                 )
             )
-            cells.append(f"{np.median(ratio):.2f}: {before:.2g}, {after:.2g}")
+            values = ", ".join(f"{float(f'{x:.2g}'):g}" for x in (before, after))
+            cells.append(f"{np.median(ratio):.2f}: {values}")
         lines.append(f"| {kind} | {' | '.join(cells)} |")
         print(kind, flush=True)
     given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
