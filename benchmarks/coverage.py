@@ -18,8 +18,9 @@ from pathlib import Path
 
 from napari_vit_tfm.benchmark.coverage import Cell, Coverage, coverage_of_kinds
 from napari_vit_tfm.benchmark.held_out import KINDS, MISFITS, NOISES
-from napari_vit_tfm.models import load
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.models.base import ReconstructionMethod
+from napari_vit_tfm.reconstruction import load_method
 
 Found = Mapping[Cell, Coverage]
 
@@ -107,9 +108,15 @@ def main() -> None:
     parser.add_argument(
         "--methods", nargs="+", default=["vit", "bayesian-fttc", "fttc"]
     )
+    parser.add_argument(
+        "--views", type=int, default=1, help="mirror images over which vit averages"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
-    methods = {name: load(name) for name in arguments.methods}
+    methods = {
+        name: load_method(ReconstructionConfig(model=name, n_views=arguments.views))
+        for name in arguments.methods
+    }
     measured = coverage_of_kinds(
         methods,
         n_fields=arguments.n,

@@ -46,7 +46,11 @@ from napari_vit_tfm.synthesis import KINDS as TRAINING
 from napari_vit_tfm.synthesis import correlated, synthesise
 
 METHODS = BUNDLED_MODEL, BAYESIAN_FTTC, "fttc"
-NAMES = tuple(name for name, one in QUANTITIES.items() if not one.is_geometric)
+NAMES = tuple(
+    name
+    for name, one in QUANTITIES.items()
+    if not one.is_geometric and one.error != "none"
+)
 SHAPES = (104, 104), (104, 104), (104, 104), (64, 64), (80, 112), (48, 48), (128, 128)
 STRENGTH = 0.008, 0.8
 CLEAN_SHARE = 0.17

@@ -11,7 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from napari_vit_tfm.cli.main import main
-from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.config import (
+    NoiseConfig,
+    PreparationConfig,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
@@ -299,3 +303,23 @@ def test_an_option_of_another_version(tmp_path: Path) -> None:
     for function in (as_command, as_python):
         with pytest.raises(ConfigError, match="no option smooth"):
             function(other)
+
+
+@pytest.mark.parametrize("noise", [{"sd": 0.1, "length": 0.5}, {"sd": 0.2}])
+def test_noise_that_is_given(tmp_path: Path, run_command: Again, noise: Any) -> None:
+    path = write(tmp_path / "cell.h5", units="grid")
+    config = replace(FTTC, noise=NoiseConfig(**noise))
+    traction = reconstruct(read_displacement(path), config=config)
+    known = provenance_of(traction)
+    again = run_command(known)
+    np.testing.assert_allclose(again.data, traction.data, rtol=1e-5, atol=1e-9)
+    assert f"noise={noise!r}" in as_python(known)
+
+
+def test_a_region_without_force_is_in_the_script_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "cell.h5", units="grid")
+    config = replace(FTTC, noise=NoiseConfig(region="24 x 32: 0+300"))
+    known = provenance_of(reconstruct(read_displacement(path), config=config))
+    assert "24 x 32: 0+300" in as_python(known)
+    with pytest.raises(ConfigError, match="region without force"):
+        as_command(known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
@@ -21,6 +21,7 @@ from napari_vit_tfm.constraints import (
     Whole,
     check,
 )
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.options import Choice, Number, Switch
 
 REFERENCE_POISSON = 0.49
@@ -96,6 +97,87 @@ MapDirection = Literal["from", "to"]
 
 
 @dataclass(frozen=True)
+class NoiseConfig:
+    """Where the noise of the displacements is known from: by default from the field.
+
+    At most one of `sd`, `region` and `per_vector` is given.
+
+    Parameters
+    ----------
+    sd : float, optional
+        Standard deviation of the noise, per component, in the unit of the
+        displacements that are reconstructed, that is after binning.
+    length : float, optional
+        Correlation length of a noise that is given, in grid steps: the standard
+        deviation of the Gaussian with which white noise would be smoothed. None is the
+        length that is estimated from the field.
+    region : str
+        Nodes that are free of force, from which the noise is estimated, as
+        `trust.force_free.region_as_text` writes them; empty if there is no region.
+    per_vector : str
+        Path of a file with the standard deviation of every vector; empty if there is
+        none.
+
+    Raises
+    ------
+    ConfigError
+        If a number is not possible, if more than one of them is given, or a length
+        without a noise.
+    """
+
+    sd: Annotated[
+        float | None,
+        Number(
+            label="Standard deviation",
+            help="Standard deviation of the noise of each component of the "
+            "displacements, in their unit, after --bin",
+            otherwise="estimated from the field",
+            flag="noise-sd",
+        ),
+    ] = None
+    length: Annotated[
+        float | None,
+        Number(
+            label="Correlation length",
+            help="Correlation length of the noise that is given with --noise-sd or "
+            "--noise-map, in grid steps; 0 is white noise",
+            unit="steps",
+            maximum=8.0,
+            excludes_minimum=False,
+            step=0.1,
+            otherwise="estimated from the field",
+            flag="noise-length",
+        ),
+    ] = None
+    region: Text = ""
+    per_vector: Text = ""
+
+    def __post_init__(self) -> None:
+        check(self)
+        given = [
+            words
+            for words, value in (
+                ("a standard deviation (--noise-sd)", self.sd),
+                ("a region without force (--noise-region)", self.region),
+                ("a noise of every vector (--noise-map)", self.per_vector),
+            )
+            if value not in (None, "")
+        ]
+        if len(given) > 1:
+            raise ConfigError(f"the noise is given twice: {' and '.join(given)}")
+        if self.length is not None and (not given or self.region):
+            raise ConfigError(
+                "a correlation length of the noise (--noise-length) belongs to a noise "
+                "that is given (--noise-sd or --noise-map)"
+            )
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the noise is known from something else than the whole field."""
+        return bool(self.sd is not None or self.region or self.per_vector)
+
+
+@dataclass(frozen=True)
 class ReconstructionConfig:
     """Configuration of a reconstruction.
 
@@ -123,6 +205,14 @@ class ReconstructionConfig:
         displacement that they cause, the residual, and its size relative to the noise.
     uncertainty : bool
         Whether to compute how sure the tractions are, too.
+    noise : NoiseConfig
+        Where the noise of the displacements is known from. A mapping of its values is
+        taken for it, as it is in a `Provenance`.
+
+    Raises
+    ------
+    ConfigError
+        If such a mapping has unknown names, or values that do not go together.
     """
 
     model: Text = BUNDLED_MODEL
@@ -197,14 +287,22 @@ class ReconstructionConfig:
             is_whole=True,
         ),
     ] = 8
+    noise: NoiseConfig = NoiseConfig()
 
     def __post_init__(self) -> None:
+        if isinstance(self.noise, Mapping):
+            unknown = self.noise.keys() - {one.name for one in fields(NoiseConfig)}
+            if unknown:
+                raise ConfigError(f"this version has no option {min(unknown)} of noise")
+            object.__setattr__(self, "noise", NoiseConfig(**self.noise))
         check(self)
 
     def of_tractions_alone(self) -> ReconstructionConfig:
         """The same tractions, without what `residual` and `uncertainty` add.
 
-        For reconstructions whose tractions alone are needed, such as controls.
+        For reconstructions whose tractions alone are needed, such as controls. Noise
+        that is given for every vector belongs to the measured displacements: that of
+        other fields is estimated.
 
         Examples
         --------
@@ -213,7 +311,8 @@ class ReconstructionConfig:
         >>> config.of_tractions_alone().residual
         False
         """
-        return replace(self, residual=False, uncertainty=False)
+        noise = NoiseConfig() if self.noise.per_vector else self.noise
+        return replace(self, residual=False, uncertainty=False, noise=noise)
 
 
 MOST_HOLES = 0.1

@@ -68,6 +68,8 @@ class FrameNotices:
         The displacements, before their preparation.
     preparation : PreparationConfig, optional
         The preparation; None is the default one.
+    noise_is_given : bool, keyword-only
+        Whether the method does not estimate the noise, since it is given.
     """
 
     def __init__(
@@ -75,8 +77,11 @@ class FrameNotices:
         method: ReconstructionMethod,
         displacement: Displacement,
         preparation: PreparationConfig | None = None,
+        *,
+        noise_is_given: bool = False,
     ) -> None:
         self._method = method
+        self._noise_is_given = noise_is_given
         self._known = Known.about(displacement)
         self._preparation = preparation or PreparationConfig()
         self._frames: dict[int, FrameDiagnosis] = {}
@@ -185,7 +190,7 @@ class FrameNotices:
         return unfamiliar_in_words(self._familiarity, self._method.name)
 
     def _about_noise(self) -> str:
-        if not self._method.estimates_noise:
+        if not self._method.estimates_noise or self._noise_is_given:
             return ""
         unknown = [
             number

@@ -43,8 +43,9 @@ class Provenance:
         All options: ``reading``, the options of `read_displacement` that were given;
         ``as_read``, unit, lengths and gel after reading, and the unit of the
         positions in the file; ``displacement``, the unit and the lengths that were
-        used; ``gel``; ``preparation``; ``reconstruction``; and ``device``, the one
-        that was used.
+        used; ``gel``; ``preparation``; ``reconstruction``; ``device``, the one that
+        was used; and ``noise_map_sha256``, the SHA-256 of the file with the noise of
+        every vector, empty if there is none.
     versions : mapping of str to str
         Versions of this package, Python and the libraries that compute.
 
@@ -103,6 +104,9 @@ class Provenance:
         reconstruction = asdict(config)
         if Path(config.model).suffix.lower() in MODEL_ENDINGS:
             reconstruction["model"] = str(Path(config.model).absolute())
+        noise_map = config.noise.per_vector
+        if noise_map:
+            reconstruction["noise"]["per_vector"] = str(Path(noise_map).absolute())
         return cls(
             files,
             files_sha256(files) if all(file.is_file() for file in files) else "",
@@ -118,6 +122,7 @@ class Provenance:
                 "preparation": asdict(preparation),
                 "reconstruction": reconstruction,
                 "device": device,
+                "noise_map_sha256": file_sha256(noise_map) if noise_map else "",
             },
             installed_versions(),
         )
@@ -140,6 +145,10 @@ class Provenance:
         reconstruction = dict(parameters["reconstruction"])
         if Path(reconstruction["model"]).is_absolute():
             reconstruction["model"] = _relative(reconstruction["model"], folder)
+        noise = dict(reconstruction.get("noise", {}))
+        if noise.get("per_vector"):
+            noise["per_vector"] = _relative(noise["per_vector"], folder)
+            reconstruction["noise"] = noise
         parameters["reconstruction"] = reconstruction
         return {
             "input": json.dumps([_relative(file, folder) for file in self.files]),
@@ -172,6 +181,11 @@ class Provenance:
             name: value
             for name, value in known["reconstruction"].items()
             if name not in ("model", "device", "batch_size")
+        }
+        # Its content counts, not its place.
+        options["noise"] = {
+            **options["noise"],
+            "per_vector": known["noise_map_sha256"],
         }
         found = {
             "input": self.input_sha256,
@@ -215,7 +229,10 @@ class Provenance:
             model = parameters["reconstruction"]["model"]
             if Path(model).suffix.lower() in MODEL_ENDINGS:
                 parameters["reconstruction"]["model"] = str(_beside(model, folder))
-        except (ValueError, TypeError, KeyError):
+            noise = parameters["reconstruction"].get("noise", {})
+            if noise.get("per_vector"):
+                noise["per_vector"] = str(_beside(noise["per_vector"], folder))
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
         return cls(paths, attributes["input_sha256"], parameters, versions)
 

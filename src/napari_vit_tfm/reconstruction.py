@@ -55,13 +55,15 @@ from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.resample import resample_nodes
-from napari_vit_tfm.trust.assessment import assess
+from napari_vit_tfm.trust.assessment import Assessment, assess
+from napari_vit_tfm.trust.noise import FrameNoise, NoiseSource
 from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_vit_tfm.models import ReconstructionMethod
+    from napari_vit_tfm.physics.spectrum import Noise
 
 FloatArray = npt.NDArray[np.float32]
 Notify = Callable[[str], None]
@@ -420,7 +422,12 @@ class _Run:
         self._preparation = preparation or PreparationConfig()
         self._is_cancelled = is_cancelled
         self._notify = on_notice or _ignore
-        self._notices = FrameNotices(self._method, displacement, self._preparation)
+        self._notices = FrameNotices(
+            self._method,
+            displacement,
+            self._preparation,
+            noise_is_given=self._config.noise.is_given,
+        )
         # What is found takes time, and is not needed if nobody reads about it.
         on_checks = None if on_notice is None else self._notices.add
         self._on_traction = (
@@ -437,6 +444,9 @@ class _Run:
             preparation=self._preparation,
             config=self._config,
             device=self._device,
+        )
+        self._noise = NoiseSource(
+            self._config.noise, self._prepared.grid_shape, self._prepared.n_frames
         )
         self._size = max(1, self._config.batch_size)
         self._in_windows = self._method.needs_windows(self._prepared.grid_shape)
@@ -497,7 +507,7 @@ class _Run:
             part = self._prepared.with_data(data)
             n_holes = np.count_nonzero(holes_of(part.data), axis=(1, 2))
             self._tell_about_frames(start, n_holes)
-            results = self._results(part, {"holes": n_holes, **records})
+            results = self._results(part, start, {"holes": n_holes, **records})
             if results is not None:
                 return part, results
             self._size = (self._size if self._in_windows else part.n_frames) // 2
@@ -508,7 +518,7 @@ class _Run:
             stop = start + 1 if self._in_windows else start + self._size
 
     def _results(
-        self, part: DisplacementStack, records: Records
+        self, part: DisplacementStack, start: int, records: Records
     ) -> FrameResults | None:
         """Results of some frames; None if the GPU memory is too small."""
         left_out = list(self._left_out(records["holes"]))
@@ -516,17 +526,21 @@ class _Run:
         # A frame without displacement costs less than its bridge, and has no traction.
         computed[left_out] = 0
         whole, holes = bridged(part.with_data(computed))
-        data = self._tractions(whole)
+        noise = self._noise_of(whole, holes, start)
+        data = self._tractions(whole, noise)
         if data is None:
             return None
-        assessment = assess(
-            whole,
-            data,
-            substrate=self._substrate,
-            method=self._method,
-            config=self._config,
-            reconstruct=self._tractions_of,
-        )
+        assessment = Assessment()
+        if noise is not None:
+            assessment = assess(
+                whole,
+                data,
+                noise=noise,
+                substrate=self._substrate,
+                method=self._method,
+                config=self._config,
+                reconstruct=partial(self._tractions_of, noise=noise),
+            )
         young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
         companions = {
             name: vectors * (1 if name in DISPLACEMENT_COMPANIONS else young_pa)
@@ -546,20 +560,42 @@ class _Run:
         }
         return FrameResults(traction, drift, {**records, **judged}, companions)
 
-    def _tractions_of(self, whole: DisplacementStack) -> FloatArray:
+    def _noise_of(
+        self, whole: DisplacementStack, holes: npt.NDArray[np.bool_], start: int
+    ) -> FrameNoise | None:
+        """The noise of frames, if something depends on it."""
+        config = self._config
+        if not (config.noise.is_given or config.residual or config.uncertainty):
+            return None
+        return self._noise.of_frames(whole, holes, first=start)
+
+    def _tractions_of(
+        self, whole: DisplacementStack, noise: FrameNoise | None
+    ) -> FloatArray:
         """Tractions ``t / E`` of frames, in halves if the GPU memory is too small."""
-        data = self._tractions(whole)
+        data = self._tractions(whole, noise)
         if data is not None:
             return data
         if whole.n_frames == 1:
             raise FieldError("a single frame does not fit into the GPU memory")
         middle = whole.n_frames // 2
-        halves = whole.part(0, middle), whole.part(middle, whole.n_frames)
-        return np.concatenate([self._tractions_of(half) for half in halves])
+        halves = slice(0, middle), slice(middle, whole.n_frames)
+        return np.concatenate(
+            [
+                self._tractions_of(
+                    whole.part(half.start, half.stop),
+                    None if noise is None else noise[half],
+                )
+                for half in halves
+            ]
+        )
 
-    def _tractions(self, whole: DisplacementStack) -> FloatArray | None:
+    def _tractions(
+        self, whole: DisplacementStack, noise: FrameNoise | None
+    ) -> FloatArray | None:
         return _tractions(
             whole,
+            noise=noise.noise if noise is not None and noise.is_given else None,
             substrate=self._substrate,
             method=self._method,
             device=self._device,
@@ -653,6 +689,7 @@ def load_method(config: ReconstructionConfig | None = None) -> ReconstructionMet
 def _tractions(
     part: DisplacementStack,
     *,
+    noise: Noise | None,
     substrate: Substrate,
     method: ReconstructionMethod,
     device: str,
@@ -667,10 +704,16 @@ def _tractions(
     from napari_vit_tfm.models.windows import traction_of
 
     inputs = reference_displacement(part, slice(None), substrate, method)
+    if noise is not None:
+        noise = noise.scaled(substrate.noise_in_reference(spacing_um=part.spacing_um))
     try:
         with torch.inference_mode(), full_float32():
             outputs = traction_of(
-                method, inputs.to(device), batch_size=batch_size, check=check
+                method,
+                inputs.to(device),
+                noise=noise,
+                batch_size=batch_size,
+                check=check,
             ).cpu()
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()

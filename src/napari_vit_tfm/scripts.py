@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from napari_vit_tfm.config import (
+    NoiseConfig,
     PreparationConfig,
     ReadingConfig,
     ReconstructionConfig,
@@ -73,6 +74,13 @@ def as_command(provenance: Provenance) -> str:
     dataset = reading.pop("dataset", None)
     method_options: Mapping[str, float] = config.pop("options", {})
     model = config.pop("model", None)
+    noise = config.pop("noise", {})
+    if "region" in noise:
+        raise ConfigError(
+            "the noise is that of a region without force, whose file is not known: "
+            "copy the Python script"
+        )
+    noise_map = noise.pop("per_vector", None)
     arguments = [
         *("vit-tfm", "predict", *map(str, provenance.files)),
         *("-o", output),
@@ -84,6 +92,8 @@ def as_command(provenance: Provenance) -> str:
         *(() if model is None else ("--model", model)),
         *_method_flags(method_options),
         *_flags(config, ReconstructionConfig),
+        *_flags(noise, NoiseConfig),
+        *(() if noise_map is None else ("--noise-map", noise_map)),
     ]
     return shlex.join(arguments)
 
@@ -239,6 +249,9 @@ def _preparation(provenance: Provenance) -> dict[str, Any]:
 def _config(provenance: Provenance) -> dict[str, Any]:
     known = provenance.parameters["reconstruction"]
     found = _different(known, ReconstructionConfig())
+    noise = _different(found.pop("noise", {}), NoiseConfig())
+    if noise:
+        found["noise"] = noise
     return {name: x for name, x in found.items() if name not in _NO_INFLUENCE}
 
 

@@ -91,3 +91,18 @@ def test_errors_say_what_to_do(
     assert "must have 1 to 12" in error_of(*run, "--size-um", "50")
     # The tractions alone matter.
     assert "--residual" in error_of(*run, "--residual")
+
+
+def test_noise_that_is_given(
+    vit_tfm: Command, displacement: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "limits.h5"
+    forces = []
+    for sd in (0.005, 0.05):
+        vit_tfm(
+            *("limits", displacement, "-o", target, *FTTC, "--step", "4"),
+            *("--noise-sd", sd),
+        )
+        with h5py.File(target) as file:
+            forces.append(float(np.median(file["smallest_force"])))
+    assert forces[1] > 3 * forces[0]

@@ -774,3 +774,89 @@ def test_companions_are_no_displacements(
     named = read_displacement(out, dataset="residual")
     residual = read_traction(out).companions["residual"]
     np.testing.assert_array_equal(named.data, residual)
+
+
+# Noise that is given
+
+
+def noise_of(path: Path) -> np.ndarray:
+    return read_traction(path).records["relative_noise"]
+
+
+def test_noise_as_a_number(
+    vit_tfm: Command, displacements: Path, tmp_path: Path
+) -> None:
+    plain, weak, strong = (tmp_path / f"{name}.h5" for name in ("plain", "1", "2"))
+    vit_tfm("predict", displacements, "-o", plain, *FTTC)
+    for path, sd in ((weak, 1e-4), (strong, 2e-3)):
+        vit_tfm(
+            *("predict", displacements, "-o", path, "--noise-sd", sd, *FTTC),
+            *("--noise-length", 0),
+        )
+    np.testing.assert_allclose(noise_of(strong), 20 * noise_of(weak), rtol=1e-5)
+    longest = [read_traction(path).longest() for path in (weak, strong)]
+    assert longest[1] < 0.9 * longest[0]
+    # The same command again, from the file alone.
+    assert CliRunner().invoke(main, ["rerun", str(strong)]).exit_code == 0
+
+
+def test_noise_of_a_region(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    mask, path = tmp_path / "quiet.npy", tmp_path / "out.h5"
+    quiet = np.zeros((32, 40), dtype=np.uint8)
+    quiet[:8] = quiet[:, :9] = 1
+    np.save(mask, quiet)
+    run = ("predict", displacements, "--noise-region", mask, *FTTC)
+    vit_tfm(*run, "-o", path)
+    assert np.isfinite(noise_of(path)).all()
+    # The region is in the file, which does not need the mask again.
+    mask.unlink()
+    assert CliRunner().invoke(main, ["rerun", str(path)]).exit_code == 0
+    np.save(mask, quiet[:-1])
+    assert "31 x 40 vectors" in error_of(*run, "-o", path)
+    np.save(mask, 0 * quiet)
+    assert "no vector" in error_of(*run, "-o", path)
+    np.save(mask, np.stack([quiet] * 3))
+    assert "(3, 32, 40)" in error_of(*run, "-o", path)
+    tiny = 0 * quiet
+    tiny[:4, :4] = 1
+    np.save(mask, tiny)
+    assert "too small" in error_of(*run, "-o", tmp_path / "other.h5")
+
+
+def test_noise_of_every_vector(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    noise, path = tmp_path / "noise.h5", tmp_path / "out.h5"
+    sd = np.full((3, 32, 40), 1e-3)
+    write_arrays(noise, {"displacement_sd": sd, "other": sd}, {})
+    run = ("predict", displacements, "--noise-map", noise, *FTTC)
+    vit_tfm(*run, "-o", path, "--uncertainty")
+    even = tmp_path / "even.h5"
+    vit_tfm("predict", displacements, "-o", even, "--noise-sd", 1e-3, *FTTC)
+    np.testing.assert_allclose(noise_of(path), noise_of(even), rtol=1e-4)
+    assert CliRunner().invoke(main, ["rerun", str(path)]).exit_code == 0
+    sd[:, :16] = 2e-3
+    write_arrays(noise, {"displacement_sd": sd}, {})
+    lines = CliRunner().invoke(main, ["rerun", str(path)]).stdout
+    assert "changed: noise of every vector" in lines
+    assert "input" in error_of(*run, "-o", noise)
+    for bad, words in (
+        (sd[:2], "expected (1, 32, 40)"),
+        (-sd, "no standard deviations"),
+        (sd[0, 0], "expected the standard deviation of every vector"),
+        (np.full_like(sd, np.nan), "without any standard deviation"),
+    ):
+        write_arrays(noise, {"displacement_sd": bad}, {})
+        assert words in error_of(*run, "-o", tmp_path / "other.h5")
+
+
+def test_noise_is_given_once(error_of: ErrorOf, displacements: Path) -> None:
+    run = ("predict", displacements, "-o", "out.h5", *FTTC)
+    mask = displacements.with_name("mask.npy")
+    np.save(mask, np.ones((32, 40), dtype=np.uint8))
+    assert "given twice" in error_of(*run, "--noise-sd", 1, "--noise-region", mask)
+    assert "--noise-sd" in error_of(*run, "--noise-length", 1)
+    for value in ("0", "-1", "nan", "inf"):
+        assert "sd" in error_of(*run, "--noise-sd", value)

@@ -112,3 +112,20 @@ def test_the_response_is_the_layer_s_in_grid_steps() -> None:
     )
     with pytest.raises(FieldError, match="vector spacing"):
         gel.response()
+
+
+@pytest.mark.parametrize(
+    "gel", [Gel(poisson=0.3), Gel(poisson=0.45), Gel(poisson=0.4, thickness_um=15.0)]
+)
+def test_noise_is_as_strong_as_after_the_conversion(gel: Gel) -> None:
+    substrate = Substrate(gel)
+    noise = np.random.default_rng(0).normal(size=(96, 96, 2))
+    converted = substrate.to_reference(noise, spacing_um=1.0)
+    factor = substrate.noise_in_reference(spacing_um=1.0)
+
+    def details(field: np.ndarray) -> float:
+        """Short waves, in which the noise is: a layer changes long waves more."""
+        return float(np.diff(np.diff(field, axis=0), axis=1).std())
+
+    assert factor == pytest.approx(details(converted) / details(noise), rel=0.03)
+    assert Substrate().noise_in_reference() == pytest.approx(1)

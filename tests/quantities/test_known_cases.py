@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.quantities import QUANTITIES, Measurement, measure, notes_of
+from napari_vit_tfm.trust.consistency import explained_share
 
 YOUNG_PA = 8000.0
 SIDE_UM = 40.0
@@ -292,3 +294,52 @@ def test_every_quantity_has_a_formula_and_a_known_unit() -> None:
     for quantity in QUANTITIES.values():
         assert quantity.formula
         assert quantity.words
+
+
+def test_share_explained_in_the_region_of_each_cell() -> None:
+    """A displacement that is right on the left, and half as large on the right."""
+    from napari_vit_tfm.physics import surface_displacement
+
+    n = 48
+    traction = np.zeros((n, n, 2))
+    traction[20:28, 6:12, 1], traction[20:28, 34:40, 1] = 0.1, 0.1
+    model = surface_displacement(traction)
+    measured = np.where(np.arange(n)[:, None] < n // 2, model, 0.5 * model) + 2.0
+    labels = np.zeros((n, n), dtype=int)
+    labels[18:30, 4:14], labels[18:30, 32:42] = 1, 2
+    stack = TractionStack(traction)
+    how = Measurement(
+        labels=labels,
+        dilation_steps=0,
+        measured=DisplacementStack(measured, unit="grid"),
+    )
+    found = {row.cell: row.values["explained"] for row in measure(stack, how)}
+    for cell, share in found.items():
+        about_mean = measured - measured.mean(axis=(0, 1))
+        left = measured - model - (measured - model).mean(axis=(0, 1))
+        inside = labels == cell
+        expected = (
+            1 - np.square(left[inside]).sum() / np.square(about_mean[inside]).sum()
+        )
+        assert share == pytest.approx(expected, abs=1e-4)
+    assert found[1] > 0.9 > found[2]
+    # Of the whole field, it is that of the reconstruction.
+    whole = Measurement(measured=DisplacementStack(measured, unit="grid"))
+    (row,) = measure(stack, whole)
+    assert row.values["explained"] == pytest.approx(
+        explained_share(measured[None], model[None])[0], abs=1e-4
+    )
+    assert np.isnan(next(measure(stack)).values["explained"])
+    # The companions of the tractions are enough.
+    known = replace(
+        stack,
+        companions={
+            "displacement_model": model[None].astype(np.float32),
+            "residual": (measured - model)[None].astype(np.float32),
+        },
+        displacement_unit="grid",
+    )
+    again = [
+        one.values["explained"] for one in measure(known, replace(how, measured=None))
+    ]
+    assert again == pytest.approx(list(found.values()), abs=1e-4)

@@ -200,6 +200,24 @@ def test_twins_lie_in_free_places_and_apart_from_each_other() -> None:
     assert taken.max() == 1
 
 
+def test_twins_have_no_holes_and_do_not_overlap_the_cell_itself() -> None:
+    cell = cell_at(labels_of_a_square())
+    everywhere = list(twins_of(cell, cell.region | cell.ring))
+    traction = cell.traction.copy()
+    # Holes in the place of the first twin.
+    rows, columns = np.nonzero(everywhere[0].region)
+    traction[rows[0] + 1, columns[0] + 1] = np.nan
+    broken = replace(cell, traction=traction)
+    twins = list(twins_of(broken, cell.region | cell.ring))
+    assert twins
+    for twin in twins:
+        assert twin.known[twin.region | twin.ring].all()
+    # Whatever is said to be occupied, the cell itself is.
+    pattern = cell.region | cell.ring
+    for twin in twins_of(cell, np.zeros_like(pattern)):
+        assert not (pattern & (twin.region | twin.ring)).any()
+
+
 def test_without_room_there_is_no_twin() -> None:
     cell = cell_at(labels_of_a_square())
     assert not list(twins_of(cell, np.ones((SIDE, SIDE), dtype=bool)))

@@ -5,7 +5,11 @@ import pytest
 
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
-from napari_vit_tfm.trust.consistency import explained_inside, forward_consistency
+from napari_vit_tfm.trust.consistency import (
+    explained_inside,
+    explained_map,
+    forward_consistency,
+)
 
 
 @pytest.fixture
@@ -77,3 +81,49 @@ def test_share_inside_a_region_with_holes(traction: np.ndarray) -> None:
     found = explained_inside(steps - residual, residual, region)
     np.testing.assert_allclose(found, known, atol=0.01)
     assert np.isnan(explained_inside(steps, residual, ~region)).all()
+
+
+def test_the_mean_is_that_of_the_whole_field(traction: np.ndarray) -> None:
+    steps = surface_displacement(traction)
+    residual = 0.1 * steps
+    region = np.zeros((32, 40), dtype=bool)
+    region[10:14, 4:10] = True
+    plain = explained_inside(steps - residual, residual, region)
+    # A drift counts neither in the displacement nor in the residual.
+    drift = np.array([3.0, -5.0])
+    drifted = explained_inside(steps - residual, residual + drift, region)
+    np.testing.assert_allclose(drifted, plain)
+    # What is the same everywhere in the region alone is no drift.
+    shift = np.where(region[..., None], 0.5 * np.abs(steps).max(), 0.0)
+    shifted = explained_inside(steps - residual, residual + shift, region)
+    assert (shifted < plain - 0.1).all()
+    # By hand, for the first frame.
+    left, all_of_it = (
+        np.square(part - part.mean(axis=(0, 1)))[region].sum()
+        for part in (residual[0] + shift, steps[0] + shift)
+    )
+    assert shifted[0] == pytest.approx(1 - left / all_of_it)
+
+
+def test_map_of_the_share_explained(traction: np.ndarray) -> None:
+    steps = surface_displacement(traction)
+    is_left = np.arange(40)[:, None] < 20
+    residual = np.where(is_left, 0.0, steps)
+    residual -= residual.mean(axis=(1, 2), keepdims=True)
+    found = explained_map(steps - residual, residual)
+    assert found.shape == steps.shape[:3]
+    known = np.isfinite(found)
+    assert known.any()
+    assert not known.all()
+    # Weak displacements tell nothing.
+    lengths = np.linalg.norm(steps - steps.mean(axis=(1, 2), keepdims=True), axis=-1)
+    assert lengths[known].mean() > 2 * lengths[~known].mean()
+    left, right = found[..., :12], found[..., 28:]
+    assert np.nanmedian(left) > 0.8
+    assert np.nanmedian(right) < 0.6
+    # Holes have no share, and do not spread.
+    broken = residual.copy()
+    broken[:, 14:16, 8:10] = np.nan
+    again = explained_map(steps - residual, broken)
+    assert np.isnan(again[:, 14:16, 8:10]).all()
+    assert np.isfinite(again[:, 20, 9][known[:, 20, 9]]).all()

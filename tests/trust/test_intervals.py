@@ -18,7 +18,7 @@ from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.synthesis import synthesise
 from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.intervals import traction_intervals
-from napari_vit_tfm.trust.whitening import estimated_noise
+from napari_vit_tfm.trust.noise import FrameNoise, estimated_noise
 
 CONFIG = ReconstructionConfig(device="cpu", uncertainty=True)
 
@@ -113,7 +113,7 @@ def test_known_noise_and_model_are_as_good_as_computed_ones(
         traction,
         substrate,
         method=method,
-        noise=estimated_noise(steps),
+        noise=FrameNoise(estimated_noise(steps)),
         model=forward_consistency(steps, traction, substrate).model,
     )
     np.testing.assert_allclose(given, computed, rtol=0.01)

@@ -18,7 +18,7 @@ def test_new_noise_is_as_strong_as_the_estimate(length: float) -> None:
     fine = gaussian_filter(rng.normal(size=(288, 288, 2)), (3 * length, 3 * length, 0))
     measured = white if length == 0 else 0.05 * (fine / fine.std())[::3, ::3]
     noise = estimate_noise(measured[..., 0], measured[..., 1])
-    made = new_noise(measured, 4, rng)
+    made = new_noise(noise, (96, 96), 4, rng)
     assert made.shape == (4, 96, 96, 2)
     assert made.std() == pytest.approx(float(noise.standard_deviation()), rel=0.02)
     assert made.std() == pytest.approx(0.05, rel=0.1)

@@ -136,3 +136,22 @@ def test_noise_seldom_has_a_place(side: int, length: float) -> None:
         found = remainder_of(model, field, variance=1.0, length=length)
         alarms += found.is_unexplained
     assert alarms <= 2
+
+
+def least_found(row: int, column: int) -> float:
+    """Size of a bump at a node from which on it is a place, without noise."""
+    y, x = np.indices(SHAPE)
+    away = np.square(y - row) + np.square(x - column)
+    bump = np.exp(-away / 18.0)[..., None] * [1.0, 1.0]
+    for size in np.geomspace(0.1, 10, 150):
+        if left(np.zeros((*SHAPE, 2)), size * NOISE * bump).places:
+            return float(size)
+    raise AssertionError("it is never found")
+
+
+def test_more_is_needed_where_the_window_is_cut_by_the_border() -> None:
+    """In a corner, a mean over fewer vectors varies more by chance."""
+    middle, side, corner = (least_found(*at) for at in ((32, 40), (0, 40), (0, 0)))
+    # A bump is mirrored at the border, so that its local mean square is the same.
+    assert 1.02 * middle < side
+    assert 1.02 * side < corner

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.trust.noise import estimated_noise, noise_records
 from napari_vit_tfm.trust.whitening import (
     chi_squared,
     clear_noise,
     cosine_modes,
-    estimated_noise,
     from_cosine_modes,
     noise_of_modes,
-    noise_records,
 )
 
 

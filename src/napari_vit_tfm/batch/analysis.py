@@ -268,6 +268,7 @@ def _check_lengths(displacement: Displacement) -> None:
 
 def _key(experiment: Experiment, settings: Settings) -> dict[str, Any]:
     """What the results depend on."""
+    noise_map = settings.config.noise.per_vector
     options = {
         "dataset": experiment.dataset,
         "unit": experiment.unit,
@@ -289,6 +290,7 @@ def _key(experiment: Experiment, settings: Settings) -> dict[str, Any]:
     return {
         "input_sha256": files_sha256(input_files(experiment.file)),
         "mask_sha256": _mask_sha256(experiment.mask),
+        "noise_map_sha256": _mask_sha256(Path(noise_map)) if noise_map else None,
         "model_sha256": method_of(settings.config).sha256,
         "version": __version__,
         "options": json.loads(json.dumps(options)),

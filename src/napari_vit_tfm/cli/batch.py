@@ -13,6 +13,7 @@ from napari_vit_tfm.cli.options import (
     FILE,
     batch_size_option,
     command_option,
+    noise_config,
     poisson_option,
     preparation_config,
     reconstruction_config,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @quantities_config
 @preparation_config
 @reconstruction_config
+@noise_config
 @batch_size_option
 def command(
     *,
@@ -70,6 +72,7 @@ def command(
     quantities: QuantitiesConfig,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
+    noise_files: tuple[Path, ...],
     batch_size: int,
 ) -> None:
     """Analyse all experiments in a table.
@@ -83,7 +86,7 @@ def command(
     """
     from napari_vit_tfm.batch import Settings, check_overview, read_experiments
 
-    check_overview(output, [table])
+    check_overview(output, [table, *noise_files])
     settings = Settings(
         gel=Gel(young_pa, poisson, thickness_um),
         config=replace(config, batch_size=batch_size),

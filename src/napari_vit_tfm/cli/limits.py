@@ -15,6 +15,7 @@ from napari_vit_tfm.cli.options import (
     count,
     displacement_source,
     method_config,
+    noise_config,
     output_file,
     poisson_option,
     preparation_config,
@@ -58,6 +59,7 @@ def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
 @thickness_option
 @preparation_config
 @method_config
+@noise_config
 def command(
     *,
     source: DisplacementSource,
@@ -69,6 +71,7 @@ def command(
     thickness_um: float | None,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
+    noise_files: tuple[Path, ...],
 ) -> None:
     """Compute the smallest forces that could have been found.
 
@@ -87,7 +90,7 @@ def command(
     from napari_vit_tfm.trust.limits import detection_map
     from napari_vit_tfm.trust.limits_file import write_detection_map
 
-    target = check_output(output, inputs=source.paths, any_array=True)
+    target = check_output(output, inputs=[*source.paths, *noise_files], any_array=True)
     measured = source.read(gel=Gel(young_pa, poisson, thickness_um))
     if frame is not None:
         measured = _only(measured, frame)
@@ -99,7 +102,9 @@ def command(
     found = detection_map(
         prepared.part(0, prepared.n_frames),
         traction,
-        reconstruct=lambda stack: reconstruct(stack, config=config, method=method),
+        reconstruct=lambda stack: reconstruct(
+            stack, config=config.of_tractions_alone(), method=method
+        ),
         config=limits,
         on_progress=step_counter("reconstructions"),
     )

@@ -15,6 +15,7 @@ import click
 from napari_vit_tfm.cli.reporting import note
 from napari_vit_tfm.config import (
     Device,
+    NoiseConfig,
     PreparationConfig,
     ReadingConfig,
     ReconstructionConfig,
@@ -148,6 +149,7 @@ def count(minimum: int = 1) -> click.ParamType[Any]:
 
 
 _RECONSTRUCTION = options_of(ReconstructionConfig)
+_NOISE = options_of(NoiseConfig)
 _PREPARATION = options_of(PreparationConfig)
 _DISPLACEMENT = options_of(Displacement)
 _GEL = options_of(Gel)
@@ -370,6 +372,67 @@ def reconstruction_config(command: Callable[..., Any]) -> Callable[..., Any]:
 
     options = tuple(command_option(_RECONSTRUCTION[name]) for name in _TRUST)
     return with_options(options, method_config(bundled))
+
+
+def noise_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the noise to those of a `config`.
+
+    The command also takes `noise_files`, the files that are read for them.
+    """
+
+    @wraps(command)
+    def bundled(
+        *,
+        config: ReconstructionConfig,
+        sd: float | None,
+        length: float | None,
+        noise_region: Path | None,
+        noise_map: Path | None,
+        **rest: Any,
+    ) -> Any:
+        noise = NoiseConfig(
+            sd=sd,
+            length=length,
+            region="" if noise_region is None else _region_in(noise_region),
+            per_vector="" if noise_map is None else str(noise_map.absolute()),
+        )
+        files = tuple(path for path in (noise_region, noise_map) if path is not None)
+        return command(config=replace(config, noise=noise), noise_files=files, **rest)
+
+    options = (
+        click.option(
+            "--noise-region",
+            type=FILE,
+            metavar="MASK",
+            help="TIFF, PNG, NPY or HDF5 file with a number for each vector, after "
+            "--bin, which is not 0 where there is no force: the noise is estimated "
+            "there. Default: from the whole field.",
+        ),
+        *map(command_option, _NOISE.values()),
+        click.option(
+            "--noise-map",
+            type=FILE,
+            metavar="FILE",
+            help="NPY, NPZ, HDF5 or TIFF file with the standard deviation of every "
+            "vector, after --bin, in the unit of the displacements, for all frames or "
+            "for each.",
+        ),
+    )
+    return with_options(options, bundled)
+
+
+def _region_in(path: Path) -> str:
+    """The region without force in a mask, as text."""
+    from napari_vit_tfm.io import read_labels
+    from napari_vit_tfm.trust.force_free import region_as_text
+
+    labels = read_labels(path)
+    if labels.ndim != 2:
+        raise ConfigError(
+            f"{path}: the region without force has the shape {labels.shape}, expected "
+            "one number for each vector, for all frames"
+        )
+    return region_as_text(labels != 0)
 
 
 def method_config(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from napari_vit_tfm.cli.options import (
     DisplacementSource,
     batch_size_option,
     displacement_source,
+    noise_config,
     poisson_option,
     preparation_config,
     reconstruction_config,
@@ -54,6 +56,7 @@ from napari_vit_tfm.io import exporters, format_in_words
 @thickness_option
 @preparation_config
 @reconstruction_config
+@noise_config
 @batch_size_option
 @click.option(
     "--quantities",
@@ -75,6 +78,7 @@ def command(
     thickness_um: float | None,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
+    noise_files: tuple[Path, ...],
     batch_size: int,
 ) -> None:
     """Reconstruct tractions from the displacements in INPUT.
@@ -97,10 +101,12 @@ def command(
         settings = (gel, config, preparation, tables.config)
         _predict_several(source, output, *settings)
         return
-    tables.check(table, inputs=source.paths, others=[output])
+    inputs = [*source.paths, *noise_files]
+    tables.check(table, inputs=inputs, others=[output])
     _predict(
         source,
         output,
+        inputs=inputs,
         table=table,
         tables=tables,
         gel=gel,
@@ -162,6 +168,7 @@ def _predict(
     source: DisplacementSource,
     output: Path,
     *,
+    inputs: Sequence[Path],
     table: Path | None,
     tables: TableOptions,
     gel: Gel,
@@ -180,7 +187,7 @@ def _predict(
 
     target = check_output(
         output,
-        inputs=[*source.paths, *tables.inputs],
+        inputs=[*inputs, *tables.inputs],
         with_companions=config.residual or config.uncertainty,
     )
     with source.open(gel=gel) as displacement:

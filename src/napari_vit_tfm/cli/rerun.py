@@ -17,7 +17,13 @@ from napari_vit_tfm.config import Device, PreparationConfig, ReconstructionConfi
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.provenance import KEY, Provenance, files_sha256, installed_versions
+from napari_vit_tfm.provenance import (
+    KEY,
+    Provenance,
+    file_sha256,
+    files_sha256,
+    installed_versions,
+)
 from napari_vit_tfm.units import unit_label
 
 if TYPE_CHECKING:
@@ -99,6 +105,7 @@ def command(
         *_input_changes(known, files_sha256(input_files(_source(files)))),
         *_changes("model", before.model, method.name),
         *_weights_changes(before.model_sha256, method.sha256),
+        *_noise_changes(known, config),
         *_version_changes(known.versions),
         *_changes("device", known.parameters["device"], resolve_device(device)),
     ):
@@ -247,6 +254,15 @@ def _input_changes(known: Provenance, sha256: str) -> Iterator[str]:
 def _weights_changes(before: str, after: str) -> Iterator[str]:
     if before != after:
         yield f"weights: {_short_change(before, after)}"
+
+
+def _noise_changes(known: Provenance, config: ReconstructionConfig) -> Iterator[str]:
+    path = Path(config.noise.per_vector)
+    before = known.parameters.get("noise_map_sha256", "")
+    if config.noise.per_vector and path.exists():
+        after = file_sha256(path)
+        if before != after:
+            yield f"noise of every vector: {_short_change(before, after)}"
 
 
 def _short_change(before: str, after: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_vit_tfm.models.layers import TokenisedField
     from napari_vit_tfm.models.solved import Solved
+    from napari_vit_tfm.physics.spectrum import Noise
 
 
 class ReconstructionMethod(ABC):
@@ -108,6 +109,25 @@ class ReconstructionMethod(ABC):
         -------
         tensor of shape (N, 2, H, W)
         """
+
+    def traction_at_noise(self, displacement: Tensor, noise: Noise) -> Tensor:
+        """Compute tractions from displacements whose noise is known.
+
+        Methods that do not estimate the noise ignore it, and so do networks: they were
+        trained with the noise that they estimate themselves.
+
+        Parameters
+        ----------
+        displacement : tensor of shape (N, 2, H, W)
+            Displacements ``u / L``.
+        noise : Noise
+            Their noise, in grid steps, with numpy arrays of shape (N,).
+
+        Returns
+        -------
+        tensor of shape (N, 2, H, W)
+        """
+        return self.traction(displacement)
 
     @property
     def calibration(self) -> str:

@@ -27,13 +27,17 @@ class Solved:
     residual : tensor of shape (N, 2, H, W)
         Displacement ``u / L`` that the tractions do not explain, without its mean.
     noise : Noise
-        Estimated noise of the displacements ``u / L``, of shape (N,).
+        Noise of the displacements ``u / L``, of shape (N,).
+    noise_is_given : bool
+        Whether the noise was known when the tractions were computed; else it is
+        estimated.
     """
 
     displacement: Tensor
     traction: Tensor
     residual: Tensor
     noise: Noise
+    noise_is_given: bool = False
 
     @classmethod
     def of(
@@ -42,6 +46,7 @@ class Solved:
         traction: Tensor,
         *,
         noise: Noise | None = None,
+        noise_is_given: bool = False,
         model: Tensor | None = None,
     ) -> Solved:
         """Compute what tractions leave unexplained.
@@ -54,6 +59,8 @@ class Solved:
             Tractions ``t / E``.
         noise : Noise, keyword-only, optional
             Noise of the displacements ``u / L``, of shape (N,); estimated by default.
+        noise_is_given : bool, keyword-only
+            As for the class.
         model : tensor of shape (N, 2, H, W), keyword-only, optional
             Displacements ``u / L`` that the tractions cause; computed by default.
 
@@ -68,7 +75,7 @@ class Solved:
             steps = torch.stack(raster_displacement(*traction.unbind(dim=1)), dim=1)
             model = steps / (displacement.shape[-1] - 1)
         residual = _without_mean(about_mean - model)
-        return cls(about_mean, traction, residual, noise)
+        return cls(about_mean, traction, residual, noise, noise_is_given)
 
     def relative_noise(self) -> Tensor:
         """Logarithm of the noise relative to the displacement, ``(N,)``.

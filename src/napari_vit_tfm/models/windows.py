@@ -23,6 +23,7 @@ from napari_vit_tfm.config import WindowConfig
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.physics.bayesian import bayesian_fttc
 from napari_vit_tfm.physics.raster import raster_displacement
+from napari_vit_tfm.physics.spectrum import Noise
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -139,6 +140,7 @@ def traction_of(
     method: ReconstructionMethod,
     displacement: Tensor,
     *,
+    noise: Noise | None = None,
     batch_size: int,
     check: Callable[[], None],
 ) -> Tensor:
@@ -150,6 +152,9 @@ def traction_of(
         The method.
     displacement : tensor of shape (N, 2, H, W)
         Displacements ``u / L``.
+    noise : Noise, keyword-only, optional
+        Their noise, in grid steps, if it is known; see
+        `ReconstructionMethod.traction_at_noise`.
     batch_size : int, keyword-only
         Number of windows that are reconstructed at once.
     check : callable, keyword-only
@@ -161,7 +166,9 @@ def traction_of(
     """
     shape = displacement.shape[-2], displacement.shape[-1]
     if not method.needs_windows(shape):
-        return method.traction(displacement)
+        if noise is None:
+            return method.traction(displacement)
+        return method.traction_at_noise(displacement, noise)
     found = [
         traction_in_windows(
             method.traction,

@@ -94,6 +94,7 @@ def bayesian_gains(
     *,
     response: Response = REFERENCE_RESPONSE,
     lengths: Sequence[float] = CORRELATION_LENGTHS,
+    noise: Noise | None = None,
 ) -> Gains:
     """Filter from displacement to traction that `bayesian_fttc` applies.
 
@@ -101,6 +102,8 @@ def bayesian_gains(
     ----------
     x, y, response, lengths
         As for `bayesian_fttc`.
+    noise : Noise, keyword-only, optional
+        The noise of the displacement, if it is known; estimated by default.
 
     Returns
     -------
@@ -109,7 +112,8 @@ def bayesian_gains(
         components of the fields.
     """
     field = spectrum(periodic_component(x), periodic_component(y))
-    noise = noise_for_inversion(x, y, field, response=response)
+    if noise is None:
+        noise = noise_for_inversion(x, y, field, response=response)
     prior = most_probable_prior(field, noise=noise, response=response, lengths=lengths)
     return posterior_gains(noise, prior, response=response)
 

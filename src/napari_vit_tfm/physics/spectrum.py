@@ -214,6 +214,10 @@ class Noise:
         """The noise of some of the fields."""
         return Noise(self.variance[place], self.length[place], self.is_known[place])
 
+    def scaled(self, factor: float) -> Noise:
+        """Noise that is this many times as strong."""
+        return Noise(self.variance * factor**2, self.length, self.is_known)
+
     def as_white(self) -> Noise:
         """White noise whose second differences are as large as those of this noise."""
         xp = array_namespace(self.variance)
@@ -226,13 +230,16 @@ class Noise:
         return Noise(self.variance * kept, zero, self.is_known)
 
 
-def estimate_noise(x: Array, y: Array) -> Noise:
+def estimate_noise(x: Array, y: Array, *, known: Array | None = None) -> Noise:
     """Estimate the noise of displacement fields from the fields alone.
 
     Parameters
     ----------
     x, y : arrays of shape (..., H, W)
         Displacement in grid steps; at least 4 nodes along each side.
+    known : array of bool, shape (..., H, W), keyword-only, optional
+        Vectors that are used; the others are finite, but were not measured. By
+        default all.
 
     Returns
     -------
@@ -287,6 +294,8 @@ def estimate_noise(x: Array, y: Array) -> Noise:
     xp = array_namespace(x, y)
     field = xp.stack([x, y], axis=-3)
     masked = _masked(field)
+    if known is not None:
+        masked = masked | ~known
     step = _rounding_step(field, masked)
     field = field + step[..., None, None, None] * _dither(field)
     near = _detail_variance(field, masked, 1)

@@ -14,7 +14,7 @@ from napari_vit_tfm.physics.halfspace import (
     Response,
     filter_modes,
 )
-from napari_vit_tfm.physics.spectrum import spectrum
+from napari_vit_tfm.physics.spectrum import Noise, spectrum
 
 
 def periodic_component(x: Array) -> Array:
@@ -160,7 +160,11 @@ def tikhonov_gains(
 
 
 def choose_regularisation(
-    x: FloatArray, y: FloatArray, *, response: Response = REFERENCE_RESPONSE
+    x: FloatArray,
+    y: FloatArray,
+    *,
+    response: Response = REFERENCE_RESPONSE,
+    noise: Noise | None = None,
 ) -> float:
     """Tikhonov parameter that minimises the expected error of the traction.
 
@@ -172,6 +176,8 @@ def choose_regularisation(
     response : callable, keyword-only
         The response of the gel, such as `Substrate.response`. The default is the
         reference gel.
+    noise : Noise, keyword-only, optional
+        The noise of the displacement, if it is known; estimated by default.
 
     Returns
     -------
@@ -218,7 +224,8 @@ def choose_regularisation(
     True
     """
     field = spectrum(periodic_component(x), periodic_component(y))
-    noise = noise_for_inversion(x, y, field, response=response)
+    if noise is None:
+        noise = noise_for_inversion(x, y, field, response=response)
     squared = np.square(np.stack(response(field.k)))
     of_noise = field.count * noise.power(field.k)
     # A single mode may be negative; only the sum is an unbiased estimate.

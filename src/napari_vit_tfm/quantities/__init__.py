@@ -10,6 +10,7 @@ from napari_vit_tfm.quantities import (  # isort: skip
     forces,  # noqa: F401
     moments,  # noqa: F401
     tractions,  # noqa: F401
+    explained,  # noqa: F401
 )
 from napari_vit_tfm.quantities.adhesions import (
     Adhesion,

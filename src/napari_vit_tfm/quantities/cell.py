@@ -44,6 +44,10 @@ class Cell:
         Young's modulus.
     measured : array of shape (H, W, 2), optional
         Measured displacement without drift, in the same unit.
+    squares : array of shape (2, H, W), optional
+        Squared lengths of the measured displacement and of what the tractions leave of
+        it, both about their means; see `trust.consistency.squared_lengths`. Their unit
+        does not matter.
     idle : array of shape (H, W), optional
         Mean magnitude of the tractions that are reconstructed where there is no force;
         see `control.force_free_magnitude`.
@@ -65,6 +69,7 @@ class Cell:
     is_balanced: bool = False
     displacement: FloatArray | None = None
     measured: FloatArray | None = None
+    squares: FloatArray | None = None
     idle: FloatArray | None = None
     conditions: Conditions | None = None
     method: str | None = None

@@ -17,6 +17,7 @@ from napari_vit_tfm.quantities.cell import FloatArray, Mask
 from napari_vit_tfm.quantities.regions import Labels, regions_of
 from napari_vit_tfm.reconstruction import load_method, reconstruct
 from napari_vit_tfm.trust.new_noise import new_noise
+from napari_vit_tfm.trust.noise import noise_of_field
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -122,8 +123,9 @@ def force_free_fields(
         rest / young, Substrate(traction.gel), spacing_um=traction.spacing_um
     )
     measured, _ = bridged(displacement.part(frame, frame + 1))
-    steps = measured.in_grid_steps()[0]
-    noisy = still + new_noise(steps, n, np.random.default_rng(seed))
+    noise = noise_of_field(measured.in_grid_steps()[0], traction.records, frame)
+    rng = np.random.default_rng(seed)
+    noisy = still + new_noise(noise, traction.grid_shape, n, rng)
     return displacement.with_data(noisy / displacement.grid_steps_per_unit())
 
 

@@ -37,8 +37,8 @@ from napari_vit_tfm.quantities.regions import (
 from napari_vit_tfm.quantities.registry import QUANTITIES
 from napari_vit_tfm.quantities.units import Scale
 from napari_vit_tfm.trust.conditions import Conditions
-from napari_vit_tfm.trust.consistency import explained_share
-from napari_vit_tfm.trust.whitening import estimated_noise, noise_records
+from napari_vit_tfm.trust.consistency import explained_share, squared_lengths
+from napari_vit_tfm.trust.noise import estimated_noise, noise_records
 from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 UNBALANCED = 0.05
@@ -310,10 +310,32 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         is_balanced=balances_forces(stack.model),
         displacement=None if displacement is None else displacement * spacing,
         measured=None if measured is None else measured * spacing,
+        squares=_squares(stack, frame, part, displacement),
         idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),
         conditions=conditions or _conditions(part, displacement),
         method=calibrated_method(stack),
     )
+
+
+def _squares(
+    stack: TractionStack,
+    frame: int,
+    measured: DisplacementStack | None,
+    model: FloatArray | None,
+) -> FloatArray | None:
+    """Squared displacement and residual; see `Cell.squares`.
+
+    They are those that were computed with the tractions, if they were.
+    """
+    if {"displacement_model", "residual"} <= stack.companions.keys():
+        model, residual = (
+            stack.companions[name][frame] for name in ("displacement_model", "residual")
+        )
+    elif measured is None or model is None:
+        return None
+    else:
+        residual = measured.in_grid_steps()[0] - model
+    return np.concatenate(squared_lengths(model[None], residual[None]))
 
 
 def _conditions(

@@ -13,13 +13,14 @@ from napari_vit_tfm.quantities.units import SCALES, Dimension, Scale
 
 Function = Callable[[Cell], float]
 
-ErrorKind = Literal["ratio", "force", "moment", "energy", "share", "angle"]
+ErrorKind = Literal["ratio", "force", "moment", "energy", "share", "angle", "none"]
 """How the error of a quantity is expressed.
 
 ``ratio``: as the logarithm of a ratio, for positive quantities. ``force``, ``moment``,
 ``energy``: as a share of the total force, of the total force times the radius of
 gyration, and of the strain energy, for quantities with a sign. ``share``: as a
-difference, between 0 and 1. ``angle``: as a difference of axes, in degrees.
+difference, between 0 and 1. ``angle``: as a difference of axes, in degrees. ``none``:
+it says how good the tractions are, and has no error itself.
 """
 
 

@@ -166,7 +166,7 @@ def control_rows(
     quantities = [
         quantity
         for quantity in QUANTITIES.values()
-        if not quantity.is_geometric and quantity.error != "angle"
+        if not quantity.is_geometric and quantity.error not in ("angle", "none")
     ]
     null: list[list[float]] = []
     parts = in_parts(fields, reconstruct)

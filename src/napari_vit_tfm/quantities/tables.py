@@ -127,7 +127,7 @@ def with_ends(column: str) -> tuple[str, ...]:
     >>> with_ends("area_um2"), with_ends("leak")[:3]
     (('area_um2',), ('leak', 'leak_low68', 'leak_high68'))
     """
-    ends = () if column in _geometric_columns() else ENDS
+    ends = () if column in _exact_columns() else ENDS
     return (column, *(f"{column}_{end}" for end in ends))
 
 
@@ -137,12 +137,12 @@ def is_end(column: str) -> bool:
 
 
 @cache
-def _geometric_columns() -> frozenset[str]:
+def _exact_columns() -> frozenset[str]:
     return frozenset(
         quantity.column(scale)
         for quantity in QUANTITIES.values()
         for scale in SCALES
-        if quantity.is_geometric
+        if quantity.is_geometric or quantity.error == "none"
     )
 
 

@@ -16,13 +16,9 @@ from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.gauge import familiarity, familiarity_records, judges
 from napari_vit_tfm.trust.intervals import reason_without, traction_intervals
+from napari_vit_tfm.trust.noise import FrameNoise, noise_of_residual, noise_records
 from napari_vit_tfm.trust.twins import allowance_of_twins
-from napari_vit_tfm.trust.whitening import (
-    chi_squared,
-    clear_noise,
-    estimated_noise,
-    noise_records,
-)
+from napari_vit_tfm.trust.whitening import chi_squared
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -53,6 +49,7 @@ def assess(
     displacement: DisplacementStack,
     traction: FloatArray,
     *,
+    noise: FrameNoise,
     substrate: Substrate,
     method: ReconstructionMethod,
     config: ReconstructionConfig,
@@ -66,6 +63,8 @@ def assess(
         The displacements from which the tractions were computed, without holes.
     traction : array of shape (T, H, W, 2)
         Tractions ``t / E``, without holes.
+    noise : FrameNoise, keyword-only
+        The noise of the displacements.
     substrate : Substrate, keyword-only
         The gel.
     method : ReconstructionMethod, keyword-only
@@ -79,30 +78,35 @@ def assess(
     -------
     Assessment
     """
-    if not (config.residual or config.uncertainty):
-        return Assessment()
     steps, spacing_um = displacement.in_grid_steps(), displacement.spacing_um
+    of_noise = noise_records(steps, noise.noise)
+    if not (config.residual or config.uncertainty):
+        # Estimated noise can be estimated again; what is given is nowhere else.
+        return Assessment(records=of_noise if noise.is_given else {})
     found = forward_consistency(steps, traction, substrate, spacing_um=spacing_um)
-    estimated = estimated_noise(steps)
     companions: dict[str, FloatArray] = {}
-    records = {"explained": found.explained, **noise_records(steps, estimated)}
+    records = {"explained": found.explained, **of_noise}
     if judges(method.sha256):
         records |= familiarity_records(
             [
-                familiarity(*frame, noise=estimated[number])
+                familiarity(*frame, noise=noise.noise[number])
                 for number, frame in enumerate(
                     zip(steps, traction, found.model, strict=True)
                 )
             ]
         )
     if config.residual:
-        noise = clear_noise(estimated, displacement.grid_shape)
-        records["chi_squared"] = chi_squared(found.residual, noise)
+        judged = noise_of_residual(
+            noise.noise,
+            found.residual,
+            tells_noise=method.leaves_known_residual and not noise.is_given,
+        )
+        records["chi_squared"] = chi_squared(found.residual, judged)
         records["allowance"] = (
             np.ones(len(steps))
             if method.leaves_known_residual
             else allowance_of_twins(
-                displacement, found.model, noise, substrate, reconstruct
+                displacement, found.model, noise.noise, substrate, reconstruct
             )
         )
         own_unit = np.float32(1 / displacement.grid_steps_per_unit())
@@ -115,7 +119,7 @@ def assess(
             substrate,
             spacing_um=spacing_um,
             method=method,
-            noise=estimated,
+            noise=noise,
             model=found.model,
         )
         companions |= {"halfwidth_68": narrow, "halfwidth_95": wide}

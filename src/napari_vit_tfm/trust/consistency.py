@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.fields import without_drift
 from napari_vit_tfm.physics import Substrate, surface_displacement
 
 FloatArray = npt.NDArray[np.float32]
+
+_NEAR = 3.0
+"""Standard deviation of the Gaussian around a vector, in grid steps, in maps of the
+share that is explained."""
+
+_LEAST_SQUARE = 0.05
+"""Squared displacement, relative to the mean of the frame, below which the share says
+nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +105,7 @@ def explained_share(
         (without_drift(vectors).astype(np.float64) ** 2).sum(axis=(1, 2, 3))
         for vectors in (measured, np.subtract(measured, model, dtype=np.float32))
     )
-    moved = squares > 0
-    return np.where(moved, 1 - left / np.where(moved, squares, 1), np.nan)
+    return _share(squares, left)
 
 
 def explained_inside(
@@ -137,13 +145,78 @@ def explained_inside(
     >>> bool(explained_inside(model, measured - model, ~region)[0] < 0.02)
     True
     """
-    known = np.isfinite(residual).all(axis=-1) & inside
     squares, left = (
-        np.where(known, np.square(_about_mean(vectors)).sum(axis=-1), 0.0).sum(
-            axis=(1, 2)
-        )
+        (part * inside).sum(axis=(1, 2)) for part in squared_lengths(model, residual)
+    )
+    return _share(squares, left)
+
+
+def explained_map(
+    model: npt.NDArray[np.floating], residual: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Share of the squared displacement that is explained around every vector.
+
+    Parameters
+    ----------
+    model, residual : arrays of shape (T, H, W, 2)
+        As for `explained_inside`.
+
+    Returns
+    -------
+    array of shape (T, H, W)
+        As `explained_inside`, with a Gaussian of three grid steps around the vector as
+        the region. It is negative where the tractions explain less than nothing, and
+        NaN in holes, and where the displacement is too small to tell: less than a
+        twentieth of the mean square of the frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_vit_tfm.trust.consistency import explained_map
+    >>> measured = np.random.default_rng(0).normal(size=(1, 32, 32, 2))
+    >>> model = np.where(np.arange(32)[:, None] < 16, measured, 0.0)
+    >>> found = explained_map(model, measured - model)
+    >>> bool(found[0, :, 4].min() > 0.9), bool(found[0, :, 28].max() < 0.1)
+    (True, True)
+    """
+    squares, left = squared_lengths(model, residual)
+    near = (0, _NEAR, _NEAR)
+    around, left_around = (
+        gaussian_filter(part, near, mode="constant") for part in (squares, left)
+    )
+    known = np.isfinite(residual).all(axis=-1)
+    weight = gaussian_filter(known.astype(np.float64), near, mode="constant")
+    n_known = np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
+    mean = squares.sum(axis=(1, 2), keepdims=True) / n_known
+    is_clear = known & (around > _LEAST_SQUARE * mean * weight)
+    return np.where(is_clear, _share(around, left_around), np.nan)
+
+
+def squared_lengths(
+    model: npt.NDArray[np.floating], residual: npt.NDArray[np.floating]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Squared lengths of measured displacement and residual, without their means.
+
+    Parameters
+    ----------
+    model, residual : arrays of shape (T, H, W, 2)
+        As for `explained_inside`.
+
+    Returns
+    -------
+    squares, left : arrays of shape (T, H, W)
+        Zero in holes.
+    """
+    squares, left = (
+        np.square(_about_mean(vectors)).sum(axis=-1)
         for vectors in (model + residual, residual)
     )
+    return squares, left
+
+
+def _share(
+    squares: npt.NDArray[np.float64], left: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     moved = squares > 0
     return np.where(moved, 1 - left / np.where(moved, squares, 1), np.nan)
 

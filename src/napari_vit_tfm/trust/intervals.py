@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.fields import without_drift
 from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.trust.noise import FrameNoise
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
 
 FloatArray = npt.NDArray[np.float32]
+
+_NEAR = 2.0
+"""Standard deviation of the Gaussian over which the noise around a node is averaged, in
+grid steps."""
 
 
 def traction_intervals(
@@ -24,7 +30,7 @@ def traction_intervals(
     *,
     spacing_um: float | None = None,
     method: ReconstructionMethod,
-    noise: Noise | None = None,
+    noise: FrameNoise | None = None,
     model: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Half-widths of the central 68% and 95% intervals of each component.
@@ -44,12 +50,12 @@ def traction_intervals(
         Distance between neighbouring vectors; required for a gel of finite thickness.
     method : ReconstructionMethod, keyword-only
         The method.
-    noise : Noise, keyword-only, optional
-        Noise of each frame, in grid steps, of shape (T,); estimated by default.
+    noise : FrameNoise, keyword-only, optional
+        Noise of the frames; estimated by default.
     model : array of shape (T, H, W, 2), keyword-only, optional
         Displacement that the tractions cause on this gel, in grid steps; computed by
-        default. On another gel than the reference gel, noise and model are computed
-        for the displacement on the reference gel instead.
+        default. On another gel than the reference gel, the model and an estimated noise
+        are computed for the displacement on the reference gel instead.
 
     Returns
     -------
@@ -86,7 +92,10 @@ def traction_intervals(
     per_side = np.float32(steps.shape[2] - 1)
     displacement = to_tensor(reference / per_side)
     if not substrate.is_reference:
-        noise = model = None
+        model = None
+        noise = noise if noise is not None and noise.is_given else None
+    is_given = noise is not None and noise.is_given
+    scale = substrate.noise_in_reference(spacing_um=spacing_um) / float(per_side)
     found = np.empty((2, *traction.shape), dtype=np.float32)
     with torch.inference_mode(), full_float32():
         # Frame by frame, so that large fields do not need much memory.
@@ -95,20 +104,34 @@ def traction_intervals(
             solved = Solved.of(
                 displacement[one],
                 frame[None],
-                noise=None if noise is None else _scaled(noise[one], per_side),
+                noise=None
+                if noise is None
+                else _as_tensors(noise.noise[one].scaled(scale)),
+                noise_is_given=is_given,
                 model=None if model is None else to_tensor(model[one] / per_side),
             )
-            own = halfwidths(method, solved)
-            found[:, number] = np.moveaxis(own[0].numpy(), 1, -1)
+            own = halfwidths(method, solved)[0].numpy()
+            if noise is not None and noise.local is not None:
+                own = own * _more_around(noise.local[number])
+            found[:, number] = np.moveaxis(own, 1, -1)
     return found[0], found[1]
 
 
-def _scaled(noise: Noise, per_side: np.float32) -> Noise:
-    """Noise in field widths, as tensors, from that in grid steps."""
+def _more_around(local: npt.NDArray[np.float64]) -> FloatArray:
+    """Factors ``(H, W)`` of half-widths where the noise around a node is above average.
+
+    A part of the error is that of the method, and does not become smaller where the
+    noise is below average: there the factor is 1.
+    """
+    around = np.sqrt(gaussian_filter(np.square(local), _NEAR, mode="nearest"))
+    return np.maximum(around, 1.0).astype(np.float32)
+
+
+def _as_tensors(noise: Noise) -> Noise:
     import torch
 
     return Noise(
-        torch.as_tensor(noise.variance / per_side**2, dtype=torch.float32),
+        torch.as_tensor(noise.variance, dtype=torch.float32),
         torch.as_tensor(noise.length, dtype=torch.float32),
         torch.as_tensor(noise.is_known),
     )

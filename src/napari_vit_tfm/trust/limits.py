@@ -22,7 +22,9 @@ from napari_vit_tfm.errors import Cancelled, ConfigError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
-from napari_vit_tfm.trust.new_noise import new_noise, noise_share
+from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.trust.new_noise import new_noise
+from napari_vit_tfm.trust.noise import estimated_noise, noise_of_field, size_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -346,18 +348,22 @@ def detection_map(
     for frame in range(traction.n_frames):
         holes = ~np.isfinite(traction.data[frame]).all(axis=-1)
         is_known = ~holes[places[:, 0], places[:, 1]]
-        noise[frame] = noise_share(whole.data[frame] * to_steps)
+        steps = whole.data[frame] * to_steps
+        of_frame = noise_of_field(steps, traction.records, frame)
+        size = size_of(steps)
+        noise[frame] = of_frame.standard_deviation().item() / size if size else 0.0
         # A frame without displacement has no noise that could hide a force.
         if not is_known.any() or noise[frame] == 0:
             continue
         limits = detection_limits(
-            whole.data[frame] * to_steps,
+            steps,
             np.nan_to_num(traction.data[frame]) / (young or 1.0),
             places[is_known],
             reconstruct=tractions_of,
             size_steps=size_steps,
             substrate=Substrate(traction.gel),
             spacing_um=spacing_um,
+            noise=of_frame,
             config=replace(config, seed=config.seed + frame),
             without=None if kept is None else kept.get(frame),
             on_progress=_of_frame(on_progress, frame, traction.n_frames),
@@ -462,6 +468,7 @@ def detection_limits(
     size_steps: float,
     substrate: Substrate | None = None,
     spacing_um: float | None = None,
+    noise: Noise | None = None,
     config: LimitsConfig | None = None,
     without: npt.NDArray[np.float32] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -485,13 +492,17 @@ def detection_limits(
         The gel; by default the reference gel.
     spacing_um : float, keyword-only, optional
         Distance between neighbouring vectors; required for a gel of finite thickness.
+    noise : Noise, keyword-only, optional
+        Noise of the displacement, in grid steps, with arrays of shape (1,); estimated
+        by default.
     config : LimitsConfig, keyword-only, optional
         Direction of the force, number of reconstructions without adhesion, seed.
     without : array of shape (n, H, W, 2), keyword-only, optional
         `DetectionLimits.without` for other places of the same field; it must be
         computed with the same `config`. The limits are the same as without it.
     on_progress : callable, keyword-only, optional
-        Called with the numbers of finished and of all reconstructions.
+        Called with the numbers of finished and of all steps, which are about as many
+        as reconstructions.
     is_cancelled : callable, keyword-only, optional
         Called before every batch. If it returns True, the computation stops.
 
@@ -533,19 +544,20 @@ def detection_limits(
     """
     config = config or LimitsConfig()
     experiment = _Experiment(
-        steps,
+        estimated_noise(steps[None]) if noise is None else noise,
         surface_displacement(traction, substrate, spacing_um=spacing_um),
         partial(surface_displacement, substrate=substrate, spacing_um=spacing_um),
         reconstruct,
         config,
     )
     groups = list(_far_apart(place, max(_APART, 3 * size_steps)))
-    n_rounds = sum(factors.size for factors in _ROUNDS)
-    experiment.total = len(groups) * n_rounds
-    experiment.on_progress, experiment.is_cancelled = on_progress, is_cancelled
+    n_first = len(groups) * sum(factors.size for factors in _ROUNDS)
+    n_first += config.n_without if without is None else 0
+    progress = _Progress(n_first + len(groups) * _WIDER.size, on_progress)
+    progress.expect(n_first, n_first)
+    experiment.on_done, experiment.is_cancelled = progress.add, is_cancelled
 
     if without is None:
-        experiment.total += config.n_without
         nothing = np.zeros((config.n_without, *traction.shape))
         # Noise of its own, so that the trials are the same if it is given.
         without = experiment.tractions(nothing, np.random.default_rng([config.seed, 0]))
@@ -572,9 +584,10 @@ def detection_limits(
         limit = trials.limit()
         unknown = np.isinf(trials.checked(limit))
         wider = [group[unknown[group]] for group in groups if unknown[group].any()]
-        experiment.total += len(wider) * _WIDER.size
+        progress.expect(len(wider) * _WIDER.size, (progress.total - progress.done) / 2)
         for group in wider:
             try_forces(_WIDER, group)
+    progress.finish()
     limit = trials.checked(trials.limit())
     share, width = trials.response(limit)
     return DetectionLimits(
@@ -590,13 +603,51 @@ def detection_limits(
 
 
 @dataclass(eq=False)
+class _Progress:
+    """Progress that never goes back, although more work may turn up.
+
+    Parameters
+    ----------
+    total : int
+        Number of steps in all.
+    on_progress : callable, optional
+        Called with the numbers of finished and of all steps.
+    """
+
+    total: int
+    on_progress: Callable[[int, int], None] | None
+    done: float = 0.0
+    _per_run: float = 1.0
+
+    def expect(self, n_runs: int, steps: float) -> None:
+        """The next reconstructions count for this many steps together."""
+        self._per_run = steps / max(n_runs, 1)
+
+    def add(self, n_runs: int) -> None:
+        """Some reconstructions are finished."""
+        self.done += n_runs * self._per_run
+        self._show()
+
+    def finish(self) -> None:
+        """Everything is finished."""
+        self.done = self.total
+        self._show()
+
+    def _show(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(min(int(self.done + 1e-6), self.total), self.total)
+
+
+@dataclass(eq=False)
 class _Experiment:
     """A simulated field, to which adhesions can be added.
 
     Parameters
     ----------
-    steps, still : arrays of shape (H, W, 2)
-        Measured displacement, and that of its tractions, in grid steps.
+    noise : Noise
+        Noise of the measured displacement, in grid steps.
+    still : array of shape (H, W, 2)
+        Displacement that its tractions cause, in grid steps.
     caused_by : callable
         Displacement of tractions.
     reconstruct : callable
@@ -605,14 +656,12 @@ class _Experiment:
         Reconstructions at once.
     """
 
-    steps: npt.NDArray[np.floating]
+    noise: Noise
     still: FloatArray
     caused_by: Callable[[FloatArray], FloatArray]
     reconstruct: Reconstruct
     config: LimitsConfig
-    total: int = 0
-    done: int = 0
-    on_progress: Callable[[int, int], None] | None = None
+    on_done: Callable[[int], None] | None = None
     is_cancelled: Callable[[], bool] | None = None
 
     def tractions(
@@ -624,13 +673,12 @@ class _Experiment:
             if self.is_cancelled is not None and self.is_cancelled():
                 raise Cancelled
             part = slice(start, start + self.config.batch_size)
-            noise = new_noise(self.steps, len(added[part]), rng)
+            noise = new_noise(self.noise, added.shape[1:3], len(added[part]), rng)
             found[part] = self.reconstruct(
                 self.still + self.caused_by(added[part]) + noise
             )
-            self.done += len(added[part])
-            if self.on_progress is not None:
-                self.on_progress(self.done, self.total)
+            if self.on_done is not None:
+                self.on_done(len(added[part]))
         return found
 
 

@@ -13,6 +13,7 @@ from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.new_noise import new_noise
 from napari_vit_tfm.trust.remainder import needed_allowance
+from napari_vit_tfm.trust.whitening import clear_noise
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -40,7 +41,7 @@ def allowance_of_twins(
     model : array of shape (T, H, W, 2)
         Displacement that their tractions cause, in grid steps.
     noise : Noise
-        Noise of each frame, from `whitening.clear_noise`.
+        Noise of each frame, in grid steps.
     substrate : Substrate
         The gel.
     reconstruct : callable
@@ -51,10 +52,13 @@ def allowance_of_twins(
     array of shape (T,)
         At least 1, see `remainder.needed_allowance`.
     """
-    steps = displacement.in_grid_steps()
+    shape = displacement.grid_shape
     # The twins of a field are the same in every run.
     twins = model + np.concatenate(
-        [new_noise(field, 1, np.random.default_rng(0)) for field in steps]
+        [
+            new_noise(noise[frame], shape, 1, np.random.default_rng(0))
+            for frame in range(len(model))
+        ]
     )
     per_unit = displacement.grid_steps_per_unit()
     traction = reconstruct(displacement.with_data(twins / per_unit))
@@ -64,12 +68,13 @@ def allowance_of_twins(
         substrate,
         spacing_um=displacement.spacing_um,
     )
+    clear = clear_noise(noise, shape)
     allowances = [
         needed_allowance(
             found.model[frame],
             found.residual[frame],
-            variance=float(noise.variance[frame]),
-            length=float(noise.length[frame]),
+            variance=float(clear.variance[frame]),
+            length=float(clear.length[frame]),
         )
         for frame in range(len(twins))
     ]

@@ -14,7 +14,7 @@ from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.trust.noise import noise_of_field
 from napari_vit_tfm.trust.points import PointOfDivergence
 from napari_vit_tfm.trust.remainder import (
     LongWaves,
@@ -23,7 +23,7 @@ from napari_vit_tfm.trust.remainder import (
     remainder_of,
     unexplained_map,
 )
-from napari_vit_tfm.trust.whitening import clear_noise, noise_of_modes
+from napari_vit_tfm.trust.whitening import clear_noise
 from napari_vit_tfm.units import unit_label
 
 Float64Array = npt.NDArray[np.float64]
@@ -176,13 +176,7 @@ def _fields(traction: TractionStack, frame: int) -> _Fields | None:
     measured = filled.sum(axis=0)
     # The mean square of a component, and the length of vectors, about their mean.
     size = float(np.sqrt(measured.var(axis=(0, 1)).mean()))
-    length = float(records["noise_length"][frame])
-    relative = float(np.nan_to_num(records["relative_noise"][frame]))
-    kept = float(noise_of_modes(1.0, length, traction.grid_shape).mean())
-    estimated = Noise(
-        np.array([(relative * size) ** 2 / kept]), np.array([length]), np.array([True])
-    )
-    noise = clear_noise(estimated, traction.grid_shape)
+    noise = clear_noise(noise_of_field(measured, records, frame), traction.grid_shape)
     return _Fields(
         filled[0],
         filled[1],

@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from napari_vit_tfm.fields import Records
-from napari_vit_tfm.physics import estimate_noise
 from napari_vit_tfm.physics.spectrum import Noise
 
 Float64Array = npt.NDArray[np.float64]
@@ -118,11 +116,8 @@ def chi_squared(
     Examples
     --------
     >>> import numpy as np
-    >>> from napari_vit_tfm.trust.whitening import (
-    ...     chi_squared,
-    ...     clear_noise,
-    ...     estimated_noise,
-    ... )
+    >>> from napari_vit_tfm.trust.noise import estimated_noise
+    >>> from napari_vit_tfm.trust.whitening import chi_squared, clear_noise
     >>> rng = np.random.default_rng(0)
     >>> noisy = rng.normal(0, 0.02, (1, 64, 64, 2))
     >>> noise = clear_noise(estimated_noise(noisy), (64, 64))
@@ -142,28 +137,6 @@ def chi_squared(
             squares = np.square(cosine_modes(field)[used])
             found[frame] = (squares / expected[used][:, None]).mean()
     return found
-
-
-def estimated_noise(steps: npt.NDArray[np.floating]) -> Noise:
-    """Estimate the noise of each frame of displacements.
-
-    Parameters
-    ----------
-    steps : array of shape (T, H, W, 2)
-        Displacements in grid steps, finite; at least 4 nodes along each side.
-
-    Returns
-    -------
-    Noise
-        As from `estimate_noise`, with arrays of shape (T,).
-    """
-    x, y = np.moveaxis(steps.astype(np.float64), -1, 0)
-    found = [estimate_noise(*components) for components in zip(x, y, strict=True)]
-    variance, length, is_known = (
-        np.array([getattr(noise, name) for noise in found])
-        for name in ("variance", "length", "is_known")
-    )
-    return Noise(variance, length, is_known)
 
 
 def clear_noise(noise: Noise, shape: tuple[int, int]) -> Noise:
@@ -189,28 +162,3 @@ def clear_noise(noise: Noise, shape: tuple[int, int]) -> Noise:
         np.where(correlated, noise.length, 0.0),
         noise.is_known,
     )
-
-
-def noise_records(steps: npt.NDArray[np.floating], noise: Noise) -> Records:
-    """The noise of displacements, as records of their tractions.
-
-    Parameters
-    ----------
-    steps : array of shape (T, H, W, 2)
-        Displacements in grid steps, finite.
-    noise : Noise
-        Their noise, from `estimated_noise`.
-
-    Returns
-    -------
-    mapping of str to array of shape (T,)
-        ``relative_noise`` and ``noise_length``, see `fields.RECORD_NAMES`. The noise of
-        a frame without displacement is NaN.
-    """
-    size = np.sqrt(steps.astype(np.float64).var(axis=(1, 2)).mean(axis=-1))
-    moved = (size > 0) & noise.is_known
-    relative = noise.standard_deviation() / np.where(moved, size, 1.0)
-    return {
-        "relative_noise": np.where(moved, relative, np.nan),
-        "noise_length": np.asarray(noise.length, dtype=np.float64),
-    }

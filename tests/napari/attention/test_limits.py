@@ -9,8 +9,9 @@ import pytest
 from qtpy.QtGui import QGuiApplication
 
 from canvas import choose, names
-from layers_of_fields import add, describe, remove_garbage
+from layers_of_fields import add, describe, field_at, remove_garbage
 from napari_vit_tfm.napari.layers.placing import nodes_to_world
+from napari_vit_tfm.napari.layers.results import set_field_spacing
 from napari_vit_tfm.trust.limits import detection_map
 from napari_vit_tfm.trust.limits_file import read_detection_map
 
@@ -234,4 +235,27 @@ def test_the_map_is_removed_with_its_field(
     finish(dock)
     assert maps(viewer)
     viewer.layers.remove(source)
+    qtbot.waitUntil(lambda: not maps(viewer))
+
+
+@pytest.mark.parametrize("change", ["spacing", "gel", "place"])
+def test_a_map_of_another_spacing_or_gel_is_removed(
+    viewer, dock, section, finish, source, qtbot, change
+):
+    describe(viewer.layers, source, young_pa=5_000.0)
+    finish(dock)
+    choose(dock, (1, 2))
+    section.map.click()
+    finish(dock)
+    (layer,) = maps(viewer)
+    if change == "spacing":
+        set_field_spacing(viewer.layers, field_at(viewer.layers, source), 1.4)
+    elif change == "gel":
+        describe(viewer.layers, source, thickness_um=20.0)
+    else:
+        source.translate = [0, 5, 7]
+    if change == "place":
+        qtbot.wait(20)
+        assert maps(viewer) == [layer]
+        return
     qtbot.waitUntil(lambda: not maps(viewer))

@@ -12,6 +12,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DISPLACEMENT_COMPANIONS, TractionStack
 from napari_vit_tfm.napari.layers.companions import (
     STYLES,
+    can_show,
     cone_lines,
     show_companion,
 )
@@ -147,3 +148,23 @@ def test_tractions_and_companion_can_be_removed_together(traction, shown, qtbot)
     viewer.layers.remove_selected()
     qtbot.wait(1)
     assert len(viewer.layers) == 1
+
+
+def test_share_explained_is_a_map_from_0_to_1(traction, shown):
+    viewer, field = shown
+    model = traction.companions["displacement_model"]
+    companions = {
+        "displacement_model": model,
+        "residual": np.where(np.arange(24)[:, None] < 12, 0.0, model).astype(
+            np.float32
+        ),
+    }
+    half = dataclasses.replace(traction, companions=companions)
+    (image,) = show_companion(viewer.layers, half, "explained", field)
+    assert image.name == "cell: share explained (vit)"
+    assert tuple(image.contrast_limits) == (0, 1)
+    assert image.data.shape == (2, 16, 24)
+    assert image.data[:, :, :3].min() > 0.95
+    assert image.data[:, :, -3:].max() < 0.8
+    assert can_show("explained", companions)
+    assert not can_show("explained", {"residual"})

@@ -573,6 +573,30 @@ def test_the_difference_follows_its_tractions(dock, viewer, run, two_results, qt
     qtbot.waitUntil(lambda: not set(new) & set(viewer.layers))
 
 
+def test_the_difference_goes_with_the_second_tractions_too(
+    dock, viewer, run, two_results, qtbot
+):
+    dock.other.choose(two_results[1])
+    n_layers = len(viewer.layers)
+    run()
+    new = viewer.layers[n_layers:]
+    viewer.layers.remove(two_results[1])
+    qtbot.waitUntil(lambda: not set(new) & set(viewer.layers))
+    assert two_results[0] in viewer.layers
+
+
+def test_the_regions_follow_their_tractions(dock, viewer, run, two_results, qtbot):
+    numbers = two_cells(two_results[0].data.shape[1:])
+    dock.region.choose(viewer.add_labels(numbers, scale=two_results[0].scale[1:]))
+    viewer.layers[-1].units = two_results[0].units[1:]
+    run()
+    dock.show_regions.setChecked(True)
+    regions = dock._overlays.regions
+    assert regions in viewer.layers
+    two_results[0].translate = (0, 3, 4)
+    np.testing.assert_allclose(regions.translate[-2:], (3, 4))
+
+
 def test_only_tractions_of_the_same_field_can_be_compared(
     dock, viewer, run, traction, two_results
 ):

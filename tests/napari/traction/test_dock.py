@@ -30,7 +30,11 @@ from layers_of_fields import (
 )
 from napari_vit_tfm import io
 from napari_vit_tfm.cli.main import main
-from napari_vit_tfm.config import REFERENCE_POISSON, ReconstructionConfig
+from napari_vit_tfm.config import (
+    REFERENCE_POISSON,
+    NoiseConfig,
+    ReconstructionConfig,
+)
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.models import load
@@ -44,6 +48,7 @@ from napari_vit_tfm.napari.traction import dock as dock_module
 from napari_vit_tfm.napari.traction.dock import TractionDock
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Gathered, reconstruct
+from napari_vit_tfm.trust.force_free import region_from_text
 from napari_vit_tfm.trust.gauge import Familiarity, familiarity_records
 
 
@@ -1515,3 +1520,57 @@ def test_text_of_the_user_stays_on_the_canvas(dock, viewer, traction, tmp_path):
     dock.unbind()
     assert (overlay.text, overlay.visible) == ("mine", True)
     dock.bind()
+
+
+# Noise
+
+
+def noise_of(viewer, source):
+    image, _ = tractions_of(viewer.layers, source)
+    return layer_stack(image).records["relative_noise"]
+
+
+def test_noise_as_typed(dock, viewer, finish, displacement):
+    source = add(viewer, displacement)
+    rows = dock.noise
+    assert rows.source.currentText() == "estimated from the field"
+    assert rows.form["sd"].native.isHidden()
+    rows.choose("number")
+    assert not rows.form["sd"].native.isHidden()
+    dock.run_button.click()
+    assert "no standard deviation is typed" in dock.message.text()
+    rows.form["sd"].value = 0.05
+    run(dock, finish)
+    config = dataclasses.replace(
+        ReconstructionConfig(model="fttc", device="cpu"),
+        noise=NoiseConfig(sd=0.05),
+    )
+    expected = reconstruct(displacement, config=config).records["relative_noise"]
+    np.testing.assert_allclose(noise_of(viewer, source), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bin_size", [1, 2])
+def test_noise_of_a_layer(dock, viewer, finish, displacement, bin_size):
+    source = add(viewer, displacement)
+    height, width = displacement.grid_shape
+    quiet = np.zeros((height, width), dtype=int)
+    quiet[: height // 2] = 3
+    layer = viewer.add_labels(quiet, name="quiet", scale=source.scale[1:])
+    layer.units = source.units[1:]
+    dock.noise.choose(layer)
+    assert dock.noise.source.currentText() == "from quiet"
+    dock.preparation["bin_size"].value = bin_size
+    run(dock, finish)
+    image, _ = tractions_of(viewer.layers, source)
+    known = layer_stack(image).metadata["provenance"].parameters["reconstruction"]
+    inside = region_from_text(known["noise"]["region"])
+    expected = quiet[::bin_size, ::bin_size][: height // bin_size, : width // bin_size]
+    rows = height // 2 // bin_size
+    assert inside.shape == expected.shape
+    assert inside[:rows].all()
+    assert not inside[rows + 1 :].any()
+    layer.data = 0 * quiet
+    dock.run_button.click()
+    assert "no cell at any vector" in dock.message.text()
+    viewer.layers.remove(layer)
+    assert dock.noise.source.currentText() == "estimated from the field"

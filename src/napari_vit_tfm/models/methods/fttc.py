@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_vit_tfm.models.solved import Solved
     from napari_vit_tfm.physics.halfspace import FloatArray, Gains
+    from napari_vit_tfm.physics.spectrum import Noise
 
 _NORMAL = (0.994458, 1.959964)
 """Half-widths of the central 68% and 95% intervals of a standard normal variable."""
@@ -56,15 +57,27 @@ class _FourierMethod(ReconstructionMethod):
         fields = (field.unsqueeze(0) for field in displacement)
         return torch.cat([self.differentiable_at(field)(field) for field in fields])
 
+    def traction_at_noise(self, displacement: Tensor, noise: Noise) -> Tensor:
+        """Compute tractions; the parameters are chosen for the given noise."""
+        import torch
+
+        fields = enumerate(displacement.unsqueeze(1))
+        return torch.cat([self._filter(field, noise[n])(field) for n, field in fields])
+
     def differentiable_at(self, displacement: Tensor) -> Callable[[Tensor], Tensor]:
         """The filter with the parameters chosen for one field, ``(1, 2, H, W)``."""
+        return self._filter(displacement, None)
+
+    def _filter(
+        self, displacement: Tensor, noise: Noise | None
+    ) -> Callable[[Tensor], Tensor]:
         import torch
 
         from napari_vit_tfm.physics.halfspace import filter_modes
         from napari_vit_tfm.physics.tikhonov import periodic_component
 
         x, y = _in_grid_steps(displacement.detach())[0].numpy()
-        gains = self._gains(x, y)
+        gains = self._gains(x, y, noise)
 
         def traction(displacement: Tensor) -> Tensor:
             components = _in_grid_steps(displacement).unbind(dim=1)
@@ -83,16 +96,17 @@ class _FourierMethod(ReconstructionMethod):
         """Half-widths of the posterior that the filter implies; equal at all nodes."""
         import torch
 
+        from napari_vit_tfm.physics.spectrum import Noise
+
         fields = _in_grid_steps(solved.displacement).numpy()
         in_steps = (fields.shape[-1] - 1) ** 2
         variances = solved.noise.variance.double().cpu().numpy() * in_steps
         lengths = solved.noise.length.double().cpu().numpy()
+        noise = Noise(variances, lengths, variances > 0)
         deviations = np.array(
             [
-                self._deviation(field, variance, length)
-                for field, variance, length in zip(
-                    fields, variances, lengths, strict=True
-                )
+                self._deviation(field, noise[n], is_given=solved.noise_is_given)
+                for n, field in enumerate(fields)
             ]
         )  # (N, 2)
         both = np.multiply.outer(_NORMAL, deviations).swapaxes(0, 1)  # (N, 2, 2)
@@ -100,7 +114,7 @@ class _FourierMethod(ReconstructionMethod):
         return maps.expand(-1, -1, -1, *solved.traction.shape[-2:])
 
     def _deviation(
-        self, field: FloatArray, variance: FloatArray, length: FloatArray
+        self, field: FloatArray, noise: Noise, *, is_given: bool
     ) -> FloatArray:
         """Posterior standard deviation of each component, ``(2,)``.
 
@@ -108,20 +122,26 @@ class _FourierMethod(ReconstructionMethod):
         ----------
         field : array of shape (2, H, W)
             Displacement in grid steps.
-        variance, length : arrays of shape ()
-            Variance of its noise, in squared grid steps, and correlation length.
+        noise : Noise
+            Its noise, in grid steps, with arrays of shape ().
+        is_given : bool
+            Whether the filter was chosen for this noise.
         """
         from napari_vit_tfm.physics.bayesian import posterior_variance
         from napari_vit_tfm.physics.spectrum import Noise
 
         least = (_LEAST_NOISE**2) * field.var(axis=(1, 2)).mean()
-        noise = Noise(np.maximum(variance, least), length, np.array(True))
+        more = Noise(np.maximum(noise.variance, least), noise.length, np.array(True))
+        gains = self._gains(field[0], field[1], noise if is_given else None)
         shape = (field.shape[1], field.shape[2])
-        return np.sqrt(posterior_variance(noise, self._gains(*field), shape))
+        return np.sqrt(posterior_variance(more, gains, shape))
 
     @abstractmethod
-    def _gains(self, x: FloatArray, y: FloatArray) -> Gains:
-        """The filter for one displacement in grid steps, components ``(H, W)``."""
+    def _gains(self, x: FloatArray, y: FloatArray, noise: Noise | None) -> Gains:
+        """The filter for one displacement in grid steps, components ``(H, W)``.
+
+        Its noise is estimated if it is not given.
+        """
 
 
 def _in_grid_steps(displacement: Tensor) -> Tensor:
@@ -176,7 +196,7 @@ class FTTCMethod(_FourierMethod):
         if self.regularisation is None:
             self.reliable_side = MIN_AUTOMATIC_SIDE
 
-    def _gains(self, x: FloatArray, y: FloatArray) -> Gains:
+    def _gains(self, x: FloatArray, y: FloatArray, noise: Noise | None) -> Gains:
         from napari_vit_tfm.physics.tikhonov import (
             choose_regularisation,
             tikhonov_gains,
@@ -184,7 +204,7 @@ class FTTCMethod(_FourierMethod):
 
         regularisation = self.regularisation
         if regularisation is None:
-            regularisation = choose_regularisation(x, y)
+            regularisation = choose_regularisation(x, y, noise=noise)
         return tikhonov_gains(regularisation)
 
 
@@ -195,7 +215,7 @@ class BayesianFTTCMethod(_FourierMethod):
     name = BAYESIAN_FTTC
     reliable_side = MIN_AUTOMATIC_SIDE
 
-    def _gains(self, x: FloatArray, y: FloatArray) -> Gains:
+    def _gains(self, x: FloatArray, y: FloatArray, noise: Noise | None) -> Gains:
         from napari_vit_tfm.physics.bayesian import bayesian_gains
 
-        return bayesian_gains(x, y)
+        return bayesian_gains(x, y, noise=noise)

@@ -27,7 +27,7 @@ from napari_vit_tfm.attention import captions
 from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import LimitsConfig
-from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.errors import FieldError, TFMError
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.attention.requests import (
     FrameRequest,
@@ -43,13 +43,18 @@ from napari_vit_tfm.napari.layers.following import (
     keeps_selection,
     replace_overlays,
 )
-from napari_vit_tfm.napari.layers.placing import plane_geometry_of
+from napari_vit_tfm.napari.layers.placing import (
+    grid_of,
+    plane_geometry_of,
+    spacing_of,
+)
 from napari_vit_tfm.napari.layers.reading import source_files
 from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import form_section
 from napari_vit_tfm.napari.widgets.inputs import text_label
+from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 if TYPE_CHECKING:
     from napari_vit_tfm.trust.limits import DetectionMap
@@ -301,7 +306,13 @@ class LimitsSection(QWidget):
         place_of = partial(
             plane_geometry_of, bin_size=request.prepared.preparation.bin_size
         )
-        follow(self._layers, source, image, place_of=place_of)
+        follow(
+            self._layers,
+            source,
+            image,
+            place_of=place_of,
+            is_current=partial(_has, _spacing_um_of(source), _gel_of(source)),
+        )
         # The right corners have the bars of the field and of the attention map.
         show_colorbar(image, corner="top_left")
 
@@ -376,6 +387,31 @@ def limits_layer(found: DetectionMap, field: Layer, prepared: PreparedFrame) -> 
         blending="translucent_no_depth",
         **plane_geometry_of(field, prepared.preparation.bin_size),
     )
+
+
+def _spacing_um_of(field: Layer) -> float | None:
+    """Distance between the vectors of a field; None if it is not known."""
+    try:
+        return spacing_of(field, grid_of(field))
+    except FieldError:
+        return None
+
+
+def _gel_of(field: Layer) -> tuple[float | None, ...]:
+    known = description_of(field)
+    if known is None:
+        return ()
+    return known.young_pa, known.poisson, known.thickness_um
+
+
+def _has(spacing_um: float | None, gel: tuple[float | None, ...], field: Layer) -> bool:
+    """Whether a field still has the spacing and the gel on which its limits depend."""
+    if _gel_of(field) != gel:
+        return False
+    now = _spacing_um_of(field)
+    if spacing_um is None or now is None:
+        return now is spacing_um
+    return abs(now - spacing_um) <= LENGTH_TOLERANCE * spacing_um
 
 
 def _nearest(places: npt.NDArray[np.int_], n: int) -> npt.NDArray[np.intp]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ from napari_vit_tfm.trust.certainty import (
     deviation_of_magnitude,
     possible_directions,
 )
+from napari_vit_tfm.trust.consistency import explained_map
 
 Draw = Callable[[TractionStack, str, dict[str, Any]], list[LayerData]]
 """Function from tractions, the name of a companion, and options of `field_layers`, to
@@ -48,11 +49,14 @@ class CompanionStyle:
         What it says, for tooltips.
     draw : callable
         Makes the layer tuples.
+    needs : tuple of str
+        The companions from which it is made.
     """
 
     words: str
     tip: str
     draw: Draw
+    needs: tuple[str, ...]
 
 
 def _displacement(
@@ -65,6 +69,27 @@ def _displacement(
         spacing_um=traction.spacing_um,
     )
     return field_layers(stack, **options)
+
+
+def _explained(
+    traction: TractionStack, _name: str, options: dict[str, Any]
+) -> list[LayerData]:
+    """The share that is explained around each vector."""
+    share = explained_map(
+        *(traction.companions[name] for name in ("displacement_model", "residual"))
+    )
+    data = np.stack([share, np.zeros_like(share)], axis=-1).astype(np.float32)
+    stack = dataclasses.replace(traction, data=data, companions={})
+    _, drawn, kind = field_layers(stack, **options)[0]
+    title = f"{options['title']}: " if options["title"] else ""
+    style = {
+        "name": f"{title}{options['quantity']}",
+        "colormap": DisplayConfig.displacement_colormap,
+        "contrast_limits": (0.0, 1.0),
+    }
+    # As a magnitude it would have no sign.
+    shown = share if options["has_frames"] else share[0]
+    return [(shown.astype(np.float32), {**drawn, **style}, kind)]
 
 
 def _deviation(
@@ -141,26 +166,43 @@ STYLES: Mapping[str, CompanionStyle] = MappingProxyType(
             "residual",
             "Measured displacement that the tractions do not explain.",
             _displacement,
+            ("residual",),
         ),
         "displacement_model": CompanionStyle(
             "displacement of the tractions",
             "Displacement that the tractions cause.",
             _displacement,
+            ("displacement_model",),
+        ),
+        "explained": CompanionStyle(
+            "share explained",
+            "Share of the squared displacement around each vector that the tractions "
+            "explain, 0 to 1. A large share alone is no merit. Empty where there is "
+            "hardly any displacement.",
+            _explained,
+            ("displacement_model", "residual"),
         ),
         "halfwidth_68": CompanionStyle(
             "standard deviation",
             "How sure the magnitude is: half-width of its 68% interval.",
             _deviation,
+            ("halfwidth_68",),
         ),
         "halfwidth_95": CompanionStyle(
             "direction cones",
             "Directions that the 95% intervals allow, for each arrow; none where all "
             "directions are possible.",
             _cones,
+            ("halfwidth_95",),
         ),
     }
 )
-"""The companions that can be shown, by their names in `TractionStack.companions`."""
+"""What can be shown of tractions, by name."""
+
+
+def can_show(name: str, companions: Container[str]) -> bool:
+    """Whether one of `STYLES` can be made from companions that are there."""
+    return all(needed in companions for needed in STYLES[name].needs)
 
 
 def show_companion(
@@ -179,7 +221,7 @@ def show_companion(
     traction : TractionStack
         The tractions.
     name : str
-        Name of the companion, one of `STYLES`.
+        What is shown, one of `STYLES`.
     field : Layer
         A layer of the tractions, above which they lie.
 

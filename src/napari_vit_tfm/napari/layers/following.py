@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import LayerList
 from napari.layers import Layer
@@ -33,6 +33,8 @@ def follow(
     *,
     if_shown: bool = False,
     place_of: PlaceOf = _same_place,
+    is_current: Callable[[Layer], bool] | None = None,
+    others: Sequence[Layer] = (),
 ) -> None:
     """Keep a layer where a layer of a field is, and remove it with that layer.
 
@@ -51,8 +53,16 @@ def follow(
     place_of : callable, keyword-only, optional
         Transform and units of the follower, from the leader. Not given, they are those
         of the leader, for a layer with the same data coordinates.
+    is_current : callable, keyword-only, optional
+        Whether the follower still says the truth about the leader, whose place or
+        description has changed. If not, it is removed.
+    others : sequence of Layer, keyword-only
+        Other layers of which it is a picture, too: it is also removed when one of them
+        is removed or gets other data.
     """
-    _FOLLOWINGS[follower] = _Following(layers, leader, follower, if_shown, place_of)
+    _FOLLOWINGS[follower] = _Following(
+        layers, leader, follower, if_shown, place_of, is_current, others
+    )
 
 
 @contextmanager
@@ -94,15 +104,24 @@ class _Following:
         follower: Layer,
         if_shown: bool,
         place_of: PlaceOf,
+        is_current: Callable[[Layer], bool] | None,
+        others: Sequence[Layer],
     ) -> None:
         self._place_of = place_of
+        self._is_current = is_current
         self._layers = weakref.ref(layers)
         self._leader = weakref.ref(leader)
         self._follower = weakref.ref(follower)
         self._connected = [(leader.events[name], self._on_moved) for name in _PLACE]
-        self._connected.append((leader.events.data, self._on_replaced))
+        self._shown = WeakSet((leader, *others))
+        self._connected += [
+            (layer.events.data, self._on_replaced) for layer in (leader, *others)
+        ]
         if if_shown:
             self._connected.append((leader.events.visible, self._on_visible))
+        if is_current is not None:
+            names = ("metadata", *_PLACE)
+            self._connected += [(leader.events[n], self._on_described) for n in names]
         for emitter, callback in self._connected:
             emitter.connect(callback)
         layers.events.removed.connect(self._on_removed)
@@ -125,17 +144,25 @@ class _Following:
                 if name in place:
                     setattr(follower, name, place[name])
 
+    def _on_described(self) -> None:
+        # Later, since scale and units change one after the other.
+        QTimer.singleShot(0, self._check)
+
+    def _check(self) -> None:
+        leader, is_current = self._leader(), self._is_current
+        if leader is not None and is_current is not None and not is_current(leader):
+            self._remove()
+
     def _on_visible(self) -> None:
         leader, follower = self._leader(), self._follower()
         if leader is not None and follower is not None:
             follower.visible = leader.visible
 
     def _on_removed(self, event: Event) -> None:
-        leader, follower = self._leader(), self._follower()
-        if event.value is follower:
+        if event.value is self._follower():
             self._disconnect()
             _FOLLOWINGS.pop(event.value, None)
-        elif event.value is leader:
+        elif event.value in self._shown:
             self._on_replaced()
 
     def _on_replaced(self) -> None:

@@ -26,8 +26,8 @@ from napari_vit_tfm.quantities import Adhesion
 class Overlays:
     """The regions of cells, the outline of an adhesion, and differences.
 
-    The selection of layers stays as it is. Outline and differences stay in the place
-    of their tractions, and are removed with them.
+    The selection of layers stays as it is. All of them stay in the place of their
+    tractions, and are removed with them, differences with each of both.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ class Overlays:
         self.erase_regions()
         self.regions = region_layer(measured, field.first)
         self._add([self.regions])
+        follow(self._layers, field.first, self.regions)
 
     def erase_regions(self) -> None:
         """Remove the layer of regions."""
@@ -96,7 +97,8 @@ class Overlays:
                 layer.visible = False
         self._add(new)
         for one in new:
-            follow(self._layers, fields[0].first, one)
+            others = [field.first for field in fields[1:]]
+            follow(self._layers, fields[0].first, one, others=others)
 
     def _add(self, new: Sequence[Layer]) -> None:
         self.is_adding = True

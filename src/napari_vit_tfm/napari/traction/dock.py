@@ -21,10 +21,12 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
 )
+from superqt import QCollapsible
 
 from napari_vit_tfm import io
 from napari_vit_tfm.config import (
     DisplayConfig,
+    NoiseConfig,
     PreparationConfig,
     ReadingConfig,
     ReconstructionConfig,
@@ -37,7 +39,11 @@ from napari_vit_tfm.models.registry import min_side_of
 from napari_vit_tfm.napari.computing import COMPUTING_TO_LOOK_AT
 from napari_vit_tfm.napari.errors import in_one_line, report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.companions import STYLES, show_companion
+from napari_vit_tfm.napari.layers.companions import (
+    STYLES,
+    can_show,
+    show_companion,
+)
 from napari_vit_tfm.napari.layers.metadata import Description
 from napari_vit_tfm.napari.layers.placing import WorldUnits, frame_at
 from napari_vit_tfm.napari.layers.reading import (
@@ -63,6 +69,7 @@ from napari_vit_tfm.napari.opening import ask_and_open
 from napari_vit_tfm.napari.traction.canvas_line import CanvasLine
 from napari_vit_tfm.napari.traction.examination import FieldNotes
 from napari_vit_tfm.napari.traction.fading import Fader
+from napari_vit_tfm.napari.traction.noise import NoiseRows
 from napari_vit_tfm.napari.traction.run import Loaded, Result, Run, reconstruct_run
 from napari_vit_tfm.napari.widgets.cancel_button_progress import (
     CancelButtonProgress,
@@ -205,8 +212,11 @@ class TractionDock(ModelDock):
         self.computing, computed = form_section(
             "Computing",
             COMPUTING_TO_LOOK_AT,
-            "Views, device and batch size of the computation.",
+            "Views, device, batch size and noise of the computation.",
         )
+        self.noise = NoiseRows(self._viewer.layers)
+        assert isinstance(computed, QCollapsible)
+        computed.addWidget(self.noise)
         self.rows.addLayout(self.form)
         self.rows.addWidget(self.notes)
         for row in (prepared, computed, self.update_last):
@@ -255,6 +265,7 @@ class TractionDock(ModelDock):
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self.refresh)
         self._viewer.dims.events.current_step.connect(self._warn_on_canvas)
+        self.noise.bind()
         self.status.bind()
         self._on_active_layer()
         self.refresh()
@@ -262,6 +273,7 @@ class TractionDock(ModelDock):
     def unbind(self) -> None:
         """Stop watching the viewer's layers. A run is not stopped."""
         self.status.unbind()
+        self.noise.unbind()
         self._fader.stop()
         self._canvas_line.show("")
         self.notes.show_field(None, Gel(), ())
@@ -327,8 +339,8 @@ class TractionDock(ModelDock):
         """Offer what was computed with a result, and say how far to trust it."""
         companions = {} if result is None else result.companions
         for name, action in self.show_actions.items():
-            action.setVisible(name in companions)
-        self.show_button.setVisible(any(name in companions for name in STYLES))
+            action.setVisible(can_show(name, companions))
+        self.show_button.setVisible(any(can_show(one, companions) for one in STYLES))
         self.fade_uncertain.setVisible("halfwidth_68" in companions)
         warning = "" if result is None else unfamiliarity(result)
         self.warning_note.setText(f"Warning: {warning}")
@@ -480,6 +492,14 @@ class TractionDock(ModelDock):
         if stack is None:
             self.refresh()
             return
+        assert field is not None
+        try:
+            noise = self._noise(field, stack)
+            config = dataclasses.replace(self._config(), noise=noise)
+        except TFMError as error:
+            self._outcome = report(error, activity="reading the noise")
+            self.refresh()
+            return
         self._source = field
         self._outcome = ""
         self.message.setText("Loading the model…")
@@ -488,7 +508,7 @@ class TractionDock(ModelDock):
             Run(
                 stack,
                 self._substrate(),
-                self._config(),
+                config,
                 self._preparation(),
                 self.computing["batch_size"].value,
             )
@@ -512,9 +532,18 @@ class TractionDock(ModelDock):
         return Substrate(Gel(**self.gel.values()))
 
     def _config(self) -> ReconstructionConfig:
+        """Method and options, without the noise."""
         computing = self.computing.values()
         del computing["batch_size"]
         return self.model_rows.config(**computing)
+
+    def _noise(self, field: FieldLayers, stack: DisplacementStack) -> NoiseConfig:
+        return self.noise.config(
+            field.first,
+            stack,
+            bin_size=self._preparation().bin_size,
+            world_units=self._viewer.dims.units,
+        )
 
     def _preparation(self) -> PreparationConfig:
         return PreparationConfig(**self.preparation.values())

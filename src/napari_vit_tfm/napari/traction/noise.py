@@ -1,0 +1,173 @@
+"""Where the noise of the displacements is known from, in the traction dock."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from napari.components import LayerList
+from napari.layers import Labels, Layer, Shapes
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QComboBox, QWidget
+
+from napari_vit_tfm.config import NoiseConfig
+from napari_vit_tfm.errors import ConfigError
+from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.napari.layers.metadata import is_overlay
+from napari_vit_tfm.napari.layers.placing import WorldUnits
+from napari_vit_tfm.napari.quantities.cells import cells_at_vectors
+from napari_vit_tfm.napari.widgets.forms import Form, form_layout, may_shrink
+from napari_vit_tfm.options import options_of
+
+_FIELD, _NUMBER = "field", "number"
+_WORDS = {_FIELD: "estimated from the field", _NUMBER: "as typed"}
+_OPTIONS = options_of(NoiseConfig)
+_TYPED = {
+    **_OPTIONS,
+    "sd": dataclasses.replace(
+        _OPTIONS["sd"],
+        about=dataclasses.replace(_OPTIONS["sd"].about, otherwise="type a number"),
+    ),
+}
+_TIP = (
+    "Where the noise of the displacements is known from: the whole field, a number, or "
+    "a Labels or Shapes layer in which nothing pulls. Chi squared, intervals, FTTC and "
+    "the controls depend on it."
+)
+
+
+class NoiseRows(QWidget):
+    """Choice of the noise: from the field, typed, or from a region without force.
+
+    Parameters
+    ----------
+    layers : LayerList
+        The viewer's layers, which are watched between `bind` and `unbind`.
+    """
+
+    def __init__(self, layers: LayerList) -> None:
+        super().__init__()
+        self._layers = layers
+        self._listed: list[str | Labels | Shapes] = []
+        # Not a layer: a hidden dock must not keep one that is removed.
+        self._chosen = _FIELD
+        self.source = QComboBox()
+        self.source.setToolTip(_TIP)
+        may_shrink(self.source)
+        layout = form_layout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addRow("Noise", self.source)
+        self.form = Form(_TYPED, layout)
+        self.source.activated.connect(self._on_activated)
+        self.refresh()
+
+    def _events(self) -> tuple[Any, ...]:
+        events = self._layers.events
+        return (events.inserted, events.removed, events.reordered, events.renamed)
+
+    def bind(self) -> None:
+        """Watch the layers."""
+        for event in self._events():
+            event.connect(self.refresh)
+        self.refresh()
+
+    def unbind(self) -> None:
+        """Stop watching the layers, and keep none."""
+        for event in self._events():
+            event.disconnect(self.refresh)
+        self._listed = [one for one in self._listed if isinstance(one, str)]
+
+    def choose(self, source: str | Labels | Shapes) -> None:
+        """Choose ``"field"``, ``"number"`` or a layer."""
+        self._chosen = _key(source)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Update the list; what is chosen is kept if it still exists."""
+        found: list[tuple[str, str | Labels | Shapes]] = [
+            (words, name) for name, words in _WORDS.items()
+        ]
+        found += [
+            (f"from {layer.name}", layer)
+            for layer in self._layers
+            if isinstance(layer, Labels | Shapes) and not is_overlay(layer)
+        ]
+        self._listed = [source for _, source in found]
+        keys = [_key(source) for source in self._listed]
+        if self._chosen not in keys:
+            self._chosen = _FIELD
+        with QSignalBlocker(self.source):
+            self.source.clear()
+            self.source.addItems([words for words, _ in found])
+            self.source.setCurrentIndex(keys.index(self._chosen))
+        for name in ("sd", "length"):
+            self.form.show_row(name, self._chosen == _NUMBER)
+
+    def _on_activated(self, index: int) -> None:
+        self._chosen = _key(self._listed[index])
+        self.refresh()
+
+    def config(
+        self,
+        field: Layer,
+        stack: DisplacementStack,
+        *,
+        bin_size: int,
+        world_units: WorldUnits,
+    ) -> NoiseConfig:
+        """What is chosen.
+
+        Parameters
+        ----------
+        field : Layer
+            A layer of the field.
+        stack : DisplacementStack
+            Its displacements.
+        bin_size : int, keyword-only
+            Side of the squares of vectors that will be averaged.
+        world_units : tuple of pint.Unit, keyword-only
+            Units of the viewer's world axes.
+
+        Raises
+        ------
+        FieldError
+            If the layer of the region has no shape or label at any vector.
+        ConfigError
+            If no number is typed, or the region is of no use.
+        """
+        from napari_vit_tfm.trust.force_free import region_as_text
+
+        source = self._listed[self.source.currentIndex()]
+        if source == _FIELD:
+            return NoiseConfig()
+        if isinstance(source, str):
+            typed = self.form.values()
+            if typed["sd"] is None:
+                raise ConfigError(
+                    "the noise is as typed, but no standard deviation is typed"
+                )
+            return NoiseConfig(**typed)
+        inside = (
+            cells_at_vectors(
+                source,
+                field,
+                n_frames=stack.n_frames,
+                grid_shape=stack.grid_shape,
+                world_units=world_units,
+            )
+            != 0
+        )
+        if inside.ndim == 3:
+            inside = inside.all(axis=0)
+        height, width = (n // bin_size for n in inside.shape)
+        blocks = inside[: height * bin_size, : width * bin_size]
+        return NoiseConfig(
+            region=region_as_text(
+                np.all(blocks.reshape(height, bin_size, width, bin_size), axis=(1, 3))
+            )
+        )
+
+
+def _key(source: str | Labels | Shapes) -> str:
+    return source if isinstance(source, str) else str(source.unique_id)
