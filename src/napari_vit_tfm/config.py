@@ -814,11 +814,16 @@ class DisplayConfig:
     Parameters
     ----------
     arrow_stride : int
-        Distance between drawn arrows, in vectors of the field.
+        Distance between drawn arrows, in vectors of the field, where it does not follow
+        the zoom.
+    arrow_distance_px : float
+        Distance between neighbouring arrows on the canvas, in pixels, where it follows
+        the zoom.
     longest_arrow : float
         Length of the longest arrow of a field, in strides.
     max_arrows : int
-        Largest number of arrows of all frames. More arrows slow the frame slider down.
+        Largest number of arrows of all frames, where all are drawn. More arrows slow
+        the frame slider down.
     magnitude_colormap, displacement_colormap, attention_colormap : str
         Names of napari colormaps.
     attention_opacity : float
@@ -837,6 +842,7 @@ class DisplayConfig:
     """
 
     arrow_stride: Count = 3
+    arrow_distance_px: Positive = 18.0
     longest_arrow: Positive = 3.5
     max_arrows: Count = 150_000
     magnitude_colormap: Text = "inferno"

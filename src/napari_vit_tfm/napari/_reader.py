@@ -12,6 +12,7 @@ from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldFileError, TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.errors import in_one_line
+from napari_vit_tfm.napari.layers.arrow_updates import follow_in_current_window
 from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, with_outline
 from napari_vit_tfm.plain_text import without_tags
 
@@ -61,8 +62,10 @@ def _own_suffixes() -> set[str]:
 def open_fields(path: str | Sequence[str]) -> list[Any]:
     """Read files as `read_fields` does, and show the reason if they cannot be read.
 
-    napari shortens the message of an exception that a reader raises.
+    napari shortens the message of an exception that a reader raises. The arrows in the
+    viewer, if there is a window, follow its frame and its zoom.
     """
+    follow_in_current_window()
     try:
         return read_fields(path)
     except TFMError as error:

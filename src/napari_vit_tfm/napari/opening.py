@@ -13,6 +13,7 @@ from napari_vit_tfm import io
 from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.napari._reader import read_fields
 from napari_vit_tfm.napari.errors import report
+from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
 
 _TITLE = "Open displacements or tractions"
 
@@ -68,6 +69,7 @@ def open_files(viewer: ViewerModel, paths: Sequence[str]) -> list[Layer]:
     """
     found = read_fields(paths[0] if len(paths) == 1 else paths)
     layers = [Layer.create(*data) for data in found]
+    follow_frame_and_zoom(viewer)
     viewer.layers.extend(layers)
     return layers
 

@@ -10,6 +10,7 @@ from napari.layers import Image, Layer, Vectors
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DISPLACEMENT_COMPANIONS, TractionStack
+from napari_vit_tfm.napari.layers.arrows import ArrowField
 from napari_vit_tfm.napari.layers.companions import (
     STYLES,
     can_show,
@@ -100,7 +101,8 @@ def test_cones_lie_at_the_ends_of_the_intervals():
     data = np.full((1, 3, 3, 2), [4.0, 0.0], np.float32)
     halfwidth = np.full_like(data, 1)
     traction = TractionStack(data, unit="Pa", companions={"halfwidth_95": halfwidth})
-    up, down = cone_lines(traction, "halfwidth_95", DisplayConfig(arrow_stride=3))
+    arrows = ArrowField(traction, DisplayConfig()).in_all_frames()
+    up, down = cone_lines(arrows, "halfwidth_95")
     # 3 to the right and 1 up or down, as long as the arrow; rows point downwards.
     longest = DisplayConfig().longest_arrow * 3
     for line, sign in ((up, -1), (down, 1)):

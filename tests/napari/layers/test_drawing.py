@@ -11,14 +11,15 @@ from napari.layers import Layer
 from layers_of_fields import create
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.napari.layers.drawing import (
-    arrow_stride,
-    arrows,
-    field_layers,
-    with_outline,
-)
+from napari_vit_tfm.napari.layers.arrows import ArrowField, Arrows
+from napari_vit_tfm.napari.layers.drawing import field_layers, with_outline
+from napari_vit_tfm.napari.layers.metadata import Stack
 
 EVERY = DisplayConfig(arrow_stride=1)
+
+
+def in_all_frames(stack: Stack, config: DisplayConfig | None = None) -> Arrows:
+    return ArrowField(stack, config or DisplayConfig()).in_all_frames()
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ EVERY = DisplayConfig(arrow_stride=1)
 )
 def test_x_points_along_columns_and_y_along_rows(one_vector, vector, direction):
     stack = DisplacementStack(one_vector(*vector, at=(3, 5)))
-    drawn = arrows(stack, EVERY)
+    drawn = in_all_frames(stack, EVERY)
     (longest,) = np.flatnonzero(drawn.magnitude)
     start, projection = drawn.data[longest]
     np.testing.assert_array_equal(start, (0, 3, 5))
@@ -45,7 +46,7 @@ def test_an_arrow_is_the_mean_of_its_block_at_its_centre():
     data = np.zeros((1, 16, 16, 2), dtype=np.float32)
     data[0, 0:3, 0:3, 0] = 1
     data[0, 15, 15, 1] = 5
-    drawn = arrows(DisplacementStack(data), DisplayConfig(arrow_stride=3))
+    drawn = in_all_frames(DisplacementStack(data))
     np.testing.assert_array_equal(drawn.data[0, 0], (0, 1, 1))
     assert drawn.magnitude[0] == pytest.approx(1)
     # The last block of 16 = 5 * 3 + 1 is a single vector.
@@ -57,7 +58,7 @@ def test_holes_have_no_arrows(viewer, displacement):
     data = displacement.data.copy()
     data[:, :7, :7] = np.nan
     holes = DisplacementStack(data, unit="um")
-    drawn = arrows(holes, DisplayConfig(arrow_stride=3))
+    drawn = in_all_frames(holes)
     assert np.isfinite(drawn.data).all()
     assert np.isfinite(drawn.magnitude).all()
     starts = {tuple(start) for start in drawn.data[:, 0]}
@@ -79,11 +80,11 @@ def test_holes_have_no_arrows(viewer, displacement):
 def test_an_adhesion_between_the_block_centres_has_an_arrow(one_vector):
     for at in ((3, 3), (4, 4), (5, 4)):
         stack = TractionStack(one_vector(9, 0, at=at))
-        assert arrows(stack, DisplayConfig(arrow_stride=3)).magnitude.max() > 0
+        assert in_all_frames(stack).magnitude.max() > 0
 
 
 def test_all_frames_have_the_same_arrow_scale(traction):
-    drawn = arrows(traction, DisplayConfig())
+    drawn = in_all_frames(traction)
     lengths = np.linalg.norm(drawn.data[:, 1], axis=1)
     np.testing.assert_allclose(
         lengths, drawn.magnitude * drawn.grid_steps_per_unit, rtol=1e-5, atol=1e-6
@@ -95,9 +96,9 @@ def test_long_time_lapses_have_fewer_arrows():
     short = TractionStack(np.zeros((2, 100, 100, 2)))
     long = TractionStack(np.zeros((200, 100, 100, 2)))
     config = DisplayConfig()
-    assert arrow_stride(short, config) == config.arrow_stride
-    assert len(arrows(long, config).data) <= config.max_arrows
-    assert arrow_stride(long, config) == 4
+    assert ArrowField(short, config).stride == config.arrow_stride
+    assert len(in_all_frames(long).data) <= config.max_arrows
+    assert ArrowField(long, config).stride == 4
 
 
 def test_zero_fields_can_be_shown(viewer):

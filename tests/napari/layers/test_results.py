@@ -24,7 +24,8 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.layers import results
-from napari_vit_tfm.napari.layers.drawing import arrows, field_layers, with_outline
+from napari_vit_tfm.napari.layers.arrows import ArrowField
+from napari_vit_tfm.napari.layers.drawing import field_layers, with_outline
 from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
 from napari_vit_tfm.napari.layers.results import differences, method_words
 
@@ -299,7 +300,7 @@ def test_the_last_result_is_updated_in_place(viewer, source, traction):
     assert image.contrast_limits[1] == pytest.approx(float(image.data.max()))
     assert image.name == "traction, ViT (t/E)"
     assert vectors.name == "mine"
-    drawn = arrows(again, DisplayConfig())
+    drawn = ArrowField(again, DisplayConfig()).in_all_frames()
     np.testing.assert_allclose(vectors.data, drawn.data)
     np.testing.assert_allclose(vectors.features["magnitude"], drawn.magnitude)
     assert vectors.edge_contrast_limits[1] == pytest.approx(drawn.magnitude.max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,14 +15,14 @@ from napari.layers import Image, Layer
 
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.fields import DisplacementStack, FloatArray, TractionStack
+from napari_vit_tfm.napari.layers.arrows import ArrowField, Arrows, ArrowSource
 from napari_vit_tfm.napari.layers.axes import swap_components
 from napari_vit_tfm.napari.layers.drawing import (
     LayerData,
-    arrow_stride,
-    arrows,
     field_layers,
     show_colorbar,
 )
+from napari_vit_tfm.napari.layers.drawn_arrows import register_arrows
 from napari_vit_tfm.napari.layers.following import follow, replace_overlays
 from napari_vit_tfm.napari.layers.metadata import overlay_metadata
 from napari_vit_tfm.napari.layers.placing import geometry_of
@@ -106,45 +107,42 @@ def _cones(
     traction: TractionStack, name: str, options: dict[str, Any]
 ) -> list[LayerData]:
     """Two lines for each arrow, between which its direction is."""
-    config = DisplayConfig()
-    lines = cone_lines(traction, name, config)
+    field = ArrowField(traction, DisplayConfig())
+    lines_of = partial(cone_lines, name=name)
+    source = ArrowSource(field, options["has_frames"], lines_of)
+    lines, _ = source.in_all_frames()
+    register_arrows(lines, source)
     (_, drawn, _) = field_layers(traction, **options)[1]
-    if not options["has_frames"]:
-        lines = np.ascontiguousarray(lines[..., 1:])
     place = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     title = f"{options['title']}: " if options["title"] else ""
     style = {
         **{key: drawn[key] for key in (*place, "blending")},
         "name": f"{title}{options['quantity']}",
         "edge_color": _CONES,
-        "edge_width": 0.04 * arrow_stride(traction, config),
+        "edge_width": 0.04 * field.stride,
         "vector_style": "line",
     }
     return [(lines, style, "vectors")]
 
 
-def cone_lines(traction: TractionStack, name: str, config: DisplayConfig) -> FloatArray:
+def cone_lines(arrows: Arrows, name: str) -> FloatArray:
     """Lines at both ends of the range of directions of every arrow.
 
     Parameters
     ----------
-    traction : TractionStack
-        The tractions.
+    arrows : Arrows
+        Arrows of tractions.
     name : str
-        Name of their companion with the half-widths.
-    config : DisplayConfig
-        Arrows.
+        Name of the companion of the tractions with the half-widths.
 
     Returns
     -------
-    array of shape (n, 2, 3)
+    array of shape (2 n, 2, 3)
         Start and projection ``(frame, row, column)``, as in napari, as long as the
-        arrow. An arrow has two of them, or none if all directions are possible.
+        arrow. If all directions of an arrow are possible, its lines have no length.
     """
-    drawn = arrows(traction, config)
-    angles = possible_directions(drawn.vectors, drawn.halfwidths[name])
-    is_known = np.isfinite(angles).all(axis=-1)
-    vectors, angles = drawn.vectors[is_known, None], angles[is_known]
+    angles = possible_directions(arrows.vectors, arrows.halfwidths[name])
+    vectors = arrows.vectors[:, None]
     turned = np.stack(
         [
             vectors[..., 0] * np.cos(angles) - vectors[..., 1] * np.sin(angles),
@@ -152,8 +150,9 @@ def cone_lines(traction: TractionStack, name: str, config: DisplayConfig) -> Flo
         ],
         axis=-1,
     )
-    lines = np.repeat(drawn.data[is_known], 2, axis=0)
-    lines[:, 1, 1:] = swap_components(turned.reshape(-1, 2)) * drawn.grid_steps_per_unit
+    lines = np.repeat(arrows.data, 2, axis=0)
+    projections = swap_components(turned.reshape(-1, 2)) * arrows.grid_steps_per_unit
+    lines[:, 1, 1:] = np.nan_to_num(projections)
     return lines
 
 

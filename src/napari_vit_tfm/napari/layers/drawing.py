@@ -2,14 +2,14 @@
 
 A field is shown in two layers: its magnitude as an Image ``(T, H, W)``, and its vectors
 as arrows. The arrows are a Vectors layer with three dimensions, so that napari shows
-those of the current frame, without code of the plugin.
+those of the current frame, without code of the plugin. In a viewer that the plugin
+knows, `arrow_updates` then draws only the arrows of the frame, in more detail.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,18 @@ from napari.utils import Colormap
 
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.fields import (
-    DISPLACEMENT_COMPANIONS,
-    Companions,
     DisplacementStack,
     FloatArray,
     TractionStack,
 )
+from napari_vit_tfm.napari.layers.arrows import ArrowField, ArrowSource
 from napari_vit_tfm.napari.layers.axes import swap_components
+from napari_vit_tfm.napari.layers.drawn_arrows import (
+    draw,
+    register_arrows,
+    source_of,
+    window_of,
+)
 from napari_vit_tfm.napari.layers.metadata import (
     PREFIX,
     Description,
@@ -40,7 +45,6 @@ from napari_vit_tfm.napari.layers.registry import (
     register_drawn,
     register_new_data,
 )
-from napari_vit_tfm.trust.certainty import deviation_of_magnitude
 from napari_vit_tfm.units import consistent_lengths
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
@@ -56,108 +60,6 @@ _DISPLACEMENT_ARROWS = Colormap(
 _TRACTION_ARROWS = Colormap(
     [[0.3, 0.9, 1, 0.2], [0.55, 1, 1, 1]], name="traction arrows"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Arrows:
-    """Arrows of a stack; each is the mean of a block of vectors.
-
-    Parameters
-    ----------
-    data : array of shape (n, 2, 3)
-        Start and projection ``(frame, row, column)``, as in napari, in frames and
-        grid steps.
-    vectors : array of shape (n, 2)
-        The mean vectors, components ``(x, y)``, in the unit of the stack.
-    grid_steps_per_unit : float
-        Length of the arrow of a vector of one unit.
-    halfwidths : mapping of str to array of shape (n, 2)
-        Mean half-widths of the intervals of tractions, by name. Errors of neighbouring
-        vectors are similar, so they are not smaller for a mean.
-    """
-
-    data: FloatArray
-    vectors: FloatArray
-    grid_steps_per_unit: float
-    halfwidths: Companions
-
-    @property
-    def magnitude(self) -> FloatArray:
-        """Lengths of the mean vectors, ``(n,)``, in the unit of the stack."""
-        return np.hypot(self.vectors[:, 0], self.vectors[:, 1])
-
-    @property
-    def features(self) -> dict[str, FloatArray]:
-        """Magnitude of every arrow, and its standard deviation if it is known."""
-        features = {"magnitude": self.magnitude}
-        if "halfwidth_68" in self.halfwidths:
-            features["standard deviation"] = deviation_of_magnitude(
-                self.vectors, self.halfwidths["halfwidth_68"]
-            )
-        return features
-
-
-def arrow_stride(stack: Stack, config: DisplayConfig) -> int:
-    """Side of the blocks with one arrow each, in vectors.
-
-    It is the configured stride, or larger if a long time-lapse would otherwise have
-    more arrows than the configured maximum.
-    """
-    vectors = stack.data.size / 2
-    return max(config.arrow_stride, int(np.ceil(np.sqrt(vectors / config.max_arrows))))
-
-
-def arrows(stack: Stack, config: DisplayConfig) -> Arrows:
-    """Compute the arrows of a stack.
-
-    Arrows are means over blocks and not every n-th vector, so that adhesions smaller
-    than a block also have an arrow. A block without a finite vector has none. All
-    frames have the same length factor, so that arrows can be compared over time.
-    """
-    stride = arrow_stride(stack, config)
-    means = _block_means(stack.data, stride).reshape(-1, 2)
-    lengths = np.hypot(means[:, 0], means[:, 1])
-    drawn = np.isfinite(lengths)
-    longest = float(lengths.max(where=drawn, initial=0.0))
-    factor = config.longest_arrow * stride / longest if longest > 0 else 1.0
-    height, width = stack.grid_shape
-    start = np.meshgrid(
-        np.arange(stack.n_frames),
-        _block_centres(height, stride),
-        _block_centres(width, stride),
-        indexing="ij",
-    )
-    data = np.zeros((lengths.size, 2, 3), dtype=np.float32)
-    data[:, 0] = np.stack(start, axis=-1).reshape(-1, 3)
-    data[:, 1, 1:] = swap_components(means) * factor
-    companions = stack.companions if isinstance(stack, TractionStack) else {}
-    halfwidths = {
-        name: _block_means(vectors, stride).reshape(-1, 2)[drawn]
-        for name, vectors in companions.items()
-        if name not in DISPLACEMENT_COMPANIONS
-    }
-    return Arrows(data[drawn], means[drawn], factor, halfwidths)
-
-
-def _block_means(data: FloatArray, stride: int) -> FloatArray:
-    """Means of the finite vectors of blocks; NaN for blocks without any.
-
-    Blocks at the lower and right border may be smaller.
-    """
-    finite = np.isfinite(data).all(axis=-1, keepdims=True)
-    sums, counts = np.where(finite, data, 0).astype(np.float64), finite.astype(float)
-    for axis in (1, 2):
-        starts = np.arange(0, data.shape[axis], stride)
-        sums = np.add.reduceat(sums, starts, axis=axis)
-        counts = np.add.reduceat(counts, starts, axis=axis)
-    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    return means.astype(np.float32)
-
-
-def _block_centres(n: int, stride: int) -> npt.NDArray[np.float64]:
-    starts = np.arange(0, n, stride)
-    centres: npt.NDArray[np.float64] = (starts + np.append(starts[1:], n) - 1) / 2
-    return centres
 
 
 def field_layers(
@@ -203,8 +105,10 @@ def field_layers(
     if quantity is not None:
         of_magnitude = dataclasses.replace(of_magnitude, quantity=quantity)
     of_arrows = dataclasses.replace(of_magnitude, part="arrows")
-    lengths, drawn = stack.magnitude(), arrows(stack, config)
-    arrow_data, grid = drawn.data, grid_of_bins(bin_size, has_frames=has_frames)
+    lengths, grid = stack.magnitude(), grid_of_bins(bin_size, has_frames=has_frames)
+    field = ArrowField(stack, config)
+    source = ArrowSource(field, has_frames)
+    arrow_data, features = source.in_all_frames()
     arrays = FieldArrays(stack.data, stack.outline, metadata=stack.metadata)
     if isinstance(stack, TractionStack):
         arrays.drift, arrays.records = stack.drift, stack.records
@@ -213,10 +117,10 @@ def field_layers(
     place = {**geometry(stack.spacing_um), **options}
     if not has_frames:
         (lengths,) = lengths
-        arrow_data = np.ascontiguousarray(arrow_data[..., 1:])
         place = without_frames(place)
     register_drawn(lengths, of_magnitude, arrays, grid)
     register_drawn(arrow_data, of_arrows, arrays, grid)
+    register_arrows(arrow_data, source)
     is_displacement = of_magnitude.kind == "displacement"
     common = {"blending": "translucent_no_depth", "opacity": 1.0, **place}
     image = {
@@ -234,11 +138,11 @@ def field_layers(
         **common,
         "name": of_arrows.layer_name,
         "metadata": of_arrows.as_metadata(),
-        "features": drawn.features,
+        "features": features,
         "edge_color": "magnitude",
         "edge_colormap": _DISPLACEMENT_ARROWS if is_displacement else _TRACTION_ARROWS,
-        "edge_contrast_limits": _limits(drawn.magnitude),
-        "edge_width": 0.15 * arrow_stride(stack, config),
+        "edge_contrast_limits": _limits(features["magnitude"]),
+        "edge_width": 0.15 * field.stride,
         "vector_style": "arrow",
     }
     return [(lengths, image, "image"), (arrow_data, vectors, "vectors")]
@@ -331,6 +235,7 @@ def redraw(layer: Layer, new: LayerData) -> None:
         The new magnitude or arrows.
     """
     data, options, _ = new
+    before, window = source_of(layer), window_of(layer)
     layer.data = data
     register_new_data(layer)
     if isinstance(layer, Vectors):
@@ -338,6 +243,9 @@ def redraw(layer: Layer, new: LayerData) -> None:
         layer.refresh_colors()
         # The new colours are not drawn otherwise.
         layer.refresh()
+        now = source_of(layer)
+        if window and before and now and before.field.shape == now.field.shape:
+            draw(layer, window)
 
 
 def show_colorbar(image: Image, *, corner: str = "top_right") -> None:

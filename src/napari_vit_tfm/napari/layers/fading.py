@@ -12,6 +12,7 @@ from napari.layers import Image, Layer, Vectors
 from napari.utils import Colormap
 
 from napari_vit_tfm.fields import FloatArray
+from napari_vit_tfm.napari.layers.drawn_arrows import fade_arrows, unfade_arrows
 from napari_vit_tfm.napari.layers.following import follow, keeps_selection
 from napari_vit_tfm.napari.layers.metadata import PREFIX, overlay_metadata
 from napari_vit_tfm.napari.layers.placing import grid_of
@@ -38,7 +39,7 @@ def fade(layers: LayerList, layer: Layer, arrays: FieldArrays) -> None:
         The tractions, with their half-widths.
     """
     if isinstance(layer, Vectors):
-        _fade_arrows(layer)
+        fade_arrows(layer)
     else:
         _remove_veil(layers, layer)
         _add_veil(layers, layer, arrays)
@@ -55,7 +56,7 @@ def unfade(layers: LayerList, layer: Layer) -> None:
         Magnitude or arrows of tractions.
     """
     if isinstance(layer, Vectors):
-        _colour_arrows(layer)
+        unfade_arrows(layer)
     else:
         _remove_veil(layers, layer)
 
@@ -131,23 +132,3 @@ def _remove_veil(layers: LayerList, image: Image) -> None:
     veil = veil_of(layers, image)
     if veil is not None:
         layers.remove(veil)
-
-
-def _fade_arrows(vectors: Vectors) -> None:
-    _colour_arrows(vectors)
-    features = vectors.features
-    if len(features) and "standard deviation" in features:
-        colours = np.array(vectors.edge_color)
-        colours[:, 3] *= visibility(
-            features["magnitude"].to_numpy(), features["standard deviation"].to_numpy()
-        )
-        vectors.edge_color = colours
-
-
-def _colour_arrows(vectors: Vectors) -> None:
-    """Colour arrows by their magnitude, as they were drawn."""
-    limits = vectors.edge_contrast_limits
-    if len(vectors.data):
-        vectors.edge_color = "magnitude"
-        vectors.edge_contrast_limits = limits
-        vectors.refresh_colors()

@@ -369,12 +369,12 @@ def data_to_data(layer: Layer, other: Layer, world_units: WorldUnits) -> Matrix:
         From ``(frame, row, column, 1)`` to ``(frame, row, column, 1)``.
     """
     to_world, to_other_world = (
-        _data_to_viewer(one, world_units) for one in (layer, other)
+        data_to_world(one, world_units) for one in (layer, other)
     )
     return np.asarray(np.linalg.solve(to_other_world, to_world))
 
 
-def _data_to_viewer(layer: Layer, world_units: WorldUnits) -> Matrix:
+def data_to_world(layer: Layer, world_units: WorldUnits) -> Matrix:
     """Matrix from data coordinates to the viewer's world coordinates."""
     n = layer.ndim
     grid = Grid((n - 3 if n > 2 else None, n - 2, n - 1))

@@ -44,6 +44,7 @@ from napari_vit_tfm.units import DisplacementUnit, TractionUnit
 
 Fingerprint = tuple[Any, ...]
 Value = TypeVar("Value")
+Item = TypeVar("Item")
 
 
 @dataclass(eq=False)
@@ -198,8 +199,8 @@ class LayerEntry:
     place: Mapping[str, Any] | None = None
 
 
-class _ArrayDict(Generic[Value]):
-    """Values by the identity of an array, which are removed with the array.
+class IdentityDict(Generic[Value]):
+    """Values by the identity of an object, which are removed with the object.
 
     Arrays are not hashable, so they cannot be keys of a WeakKeyDictionary.
     """
@@ -207,15 +208,15 @@ class _ArrayDict(Generic[Value]):
     def __init__(self) -> None:
         self._items: dict[int, tuple[weakref.ref[Any], Value]] = {}
 
-    def put(self, array: npt.NDArray[Any], value: Value) -> None:
-        """Add or replace the value of an array."""
-        key = id(array)
-        reference = weakref.ref(array, lambda _: self._items.pop(key, None))
-        self._items[key] = reference, value
+    def put(self, key: Any, value: Value) -> None:
+        """Add or replace the value of an object."""
+        number = id(key)
+        reference = weakref.ref(key, lambda _: self._items.pop(number, None))
+        self._items[number] = reference, value
 
-    def get(self, array: Any) -> Value | None:
-        """The value of an array; None if it has none."""
-        _, value = self._items.get(id(array), (None, None))
+    def get(self, key: Any) -> Value | None:
+        """The value of an object; None if it has none."""
+        _, value = self._items.get(id(key), (None, None))
         return value
 
     def values(self) -> list[Value]:
@@ -224,16 +225,16 @@ class _ArrayDict(Generic[Value]):
 
 
 _ENTRIES: WeakKeyDictionary[Layer, LayerEntry] = WeakKeyDictionary()
-_PENDING_ENTRIES = _ArrayDict[LayerEntry]()
+_PENDING_ENTRIES = IdentityDict[LayerEntry]()
 _COMPARED: WeakKeyDictionary[Layer, tuple[LayerEntry, Any, bool]] = WeakKeyDictionary()
 """The last comparison of a layer: entry, data, and whether the data were unchanged."""
 
-_VECTOR_CHECKSUMS = _ArrayDict[str]()
+_VECTOR_CHECKSUMS = IdentityDict[str]()
 
 
-def without_proxy(layer: Layer) -> Layer:
-    """The layer itself. Plugins get temporary proxies of layers."""
-    return getattr(layer, "__wrapped__", layer)
+def without_proxy(item: Item) -> Item:
+    """The layer or viewer itself. Plugins get temporary proxies of both."""
+    return cast("Item", getattr(item, "__wrapped__", item))
 
 
 def fingerprint(data: Any) -> Fingerprint:
@@ -296,6 +297,15 @@ def register_new_data(layer: Layer) -> None:
     entry = _PENDING_ENTRIES.get(layer.data)
     assert entry is not None
     register_layer(layer, entry)
+
+
+def register_redrawn(layer: Layer) -> None:
+    """Register data that the plugin has just drawn in a layer, of the same field."""
+    entry = _ENTRIES.get(layer)
+    if entry is not None:
+        entry = dataclasses.replace(entry, fingerprint=fingerprint(layer.data))
+        _PENDING_ENTRIES.put(layer.data, entry)
+        register_layer(layer, entry)
 
 
 def description_of(layer: Layer) -> Description | None:

@@ -14,6 +14,7 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
 from napari_vit_tfm.napari.layers.reading import FieldLayers, find_displacements
 from napari_vit_tfm.napari.widgets.forms import form_layout, need_focus_for_wheel
 from napari_vit_tfm.napari.widgets.inputs import (
@@ -47,6 +48,7 @@ class Dock(QWidget):
     def __init__(self, viewer: ViewerModel, *, message_lines: int) -> None:
         super().__init__()
         self._viewer = viewer
+        follow_frame_and_zoom(viewer)
         self.view = ViewFitter(viewer, self)
         self._root: weakref.ref[QWidget] = weakref.ref(self)
         body = QWidget()

@@ -1,0 +1,271 @@
+"""`ArrowUpdates`: layers of arrows that show the frame of a viewer, to suit its zoom.
+
+A layer with the arrows of all frames of a long time-lapse has few arrows in each frame,
+and napari takes long to step to another frame. `follow_frame_and_zoom` makes the layers
+of a viewer have the arrows of its frame only, at a nearly constant distance on the
+canvas, in the visible part of the field.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari import current_viewer
+from napari.components import ViewerModel
+from napari.layers import Layer, Vectors
+from napari.utils.events import Event
+from qtpy.QtCore import QTimer
+
+from napari_vit_tfm.config import DisplayConfig
+from napari_vit_tfm.napari.layers.arrows import STRIDES, ArrowSource, Window
+from napari_vit_tfm.napari.layers.drawn_arrows import draw, source_of, window_of
+from napari_vit_tfm.napari.layers.placing import data_to_world
+from napari_vit_tfm.napari.layers.registry import IdentityDict, without_proxy
+
+_MOST_ARROWS = 4000
+"""Most arrows of a window, for large canvases."""
+
+_REACH = 4
+"""Strides by which arrows outside the canvas may reach into it."""
+
+_SLACK = 0.25
+"""Part of the canvas by which a window is larger, so that the view can be moved."""
+
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""Events of a layer that change where its arrows are."""
+
+_THUMBNAIL_DELAY_MS = 400
+"""Time without a change after which thumbnails are drawn, which takes long."""
+
+
+class ArrowUpdates:
+    """Draws the arrows of a viewer's frame again when its frame or its zoom changes.
+
+    Where the frames are not stepped through, as in three dimensions, the layers have
+    the arrows of all frames. A frame that a field does not have has none.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer, to which the reference is weak.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._layers: weakref.WeakSet[Vectors] = weakref.WeakSet()
+        self._thumbnails = QTimer()
+        self._thumbnails.setSingleShot(True)
+        self._thumbnails.setInterval(_THUMBNAIL_DELAY_MS)
+        self._thumbnails.timeout.connect(self._draw_thumbnails)
+        viewer.layers.events.inserted.connect(self._on_inserted, position="last")
+        viewer.layers.events.removed.connect(self._on_removed)
+        for layer in viewer.layers:
+            self._add(layer)
+        self.update()
+
+    def _on_inserted(self, event: Event) -> None:
+        self._add(event.value)
+        self.update()
+
+    def _on_removed(self, event: Event) -> None:
+        if event.value in self._layers:
+            self._remove(event.value)
+
+    def _add(self, layer: Layer) -> None:
+        if not isinstance(layer, Vectors) or source_of(layer) is None:
+            return
+        if not self._layers:
+            for emitter in self._emitters():
+                # After napari has found no arrows in the new frame, so that it does
+                # not draw them one by one in the thumbnail.
+                emitter.connect(self.update, position="last")
+        self._layers.add(layer)
+        for name in (*_PLACE, "visible"):
+            layer.events[name].connect(self.update)
+
+    def _remove(self, layer: Vectors) -> None:
+        self._layers.remove(layer)
+        for name in (*_PLACE, "visible"):
+            layer.events[name].disconnect(self.update)
+        if not self._layers:
+            self._thumbnails.stop()
+            for emitter in self._emitters():
+                emitter.disconnect(self.update)
+
+    def _emitters(self) -> list[Any]:
+        """Events of the viewer after which other arrows may be visible."""
+        viewer = self._viewer()
+        if viewer is None:
+            return []
+        dims, camera = viewer.dims.events, viewer.scene.camera.events
+        return [
+            *(dims.point, dims.ndisplay, dims.order, dims.margin_left),
+            *(dims.margin_right, camera.zoom, camera.center, viewer.canvas.events.size),
+        ]
+
+    def update(self) -> None:
+        """Draw the arrows that have to be drawn again."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        for layer in list(self._layers):
+            source = source_of(layer) if layer.visible else None
+            if source is None:
+                continue
+            before = window_of(layer)
+            if not _shows_one_frame(viewer):
+                if before is not None:
+                    draw(layer, None)
+                continue
+            view = _View.of(viewer, layer, source)
+            if view.frame is None or (before is not None and view.has_in(before)):
+                continue
+            draw(layer, view.window(before))
+            self._thumbnails.start()
+
+    def _draw_thumbnails(self) -> None:
+        for layer in list(self._layers):
+            if layer.visible and window_of(layer) is not None:
+                layer.refresh(data_displayed=False, highlight=False, extent=False)
+
+
+def _shows_one_frame(viewer: ViewerModel) -> bool:
+    """Whether a viewer shows rows and columns of one frame, as fields are measured."""
+    dims = viewer.dims
+    rows_and_columns = {dims.ndim - 2, dims.ndim - 1}
+    if dims.ndisplay != 2 or set(dims.displayed) != rows_and_columns:
+        return False
+    thickness = np.add(dims.margin_left, dims.margin_right)
+    return dims.ndim == 2 or not thickness[dims.ndim - 3]
+
+
+class _View:
+    """What a viewer shows of the vectors of a layer.
+
+    Parameters
+    ----------
+    source : ArrowSource
+        Where the arrows of the layer come from.
+    frame : int, optional
+        The frame; None if the field does not have it.
+    stride : int
+        The stride that suits the zoom.
+    box : array of shape (2, 2)
+        First and last row and column on the canvas.
+    """
+
+    def __init__(
+        self,
+        source: ArrowSource,
+        frame: int | None,
+        stride: int,
+        box: npt.NDArray[np.float64],
+    ) -> None:
+        self._source = source
+        self.frame = frame
+        self._stride = stride
+        self._box = box
+
+    @classmethod
+    def of(cls, viewer: ViewerModel, layer: Vectors, source: ArrowSource) -> _View:
+        """What a viewer shows of a layer now."""
+        dims, camera = viewer.dims, viewer.scene.camera
+        to_world = data_to_world(layer, dims.units)
+        half = np.array(viewer.canvas.viewbox_size(viewer.layers)) / camera.zoom / 2
+        point = np.array([0.0, 0.0, *dims.point])
+        shown = [axis + 2 for axis in dims.displayed[-2:]]
+        corners = []
+        for signs in itertools.product((-1, 1), repeat=2):
+            point[shown] = np.array(camera.center[-2:]) + signs * half
+            corners.append(np.linalg.solve(to_world, [*point[-3:], 1.0])[:3])
+        places = np.array(corners)
+        frame = round(float(places[0, 0])) if source.has_frames else 0
+        n_frames, *_ = source.field.shape
+        # A step of one vector on the canvas, of rows and columns that may be turned.
+        px = camera.zoom * np.sqrt(abs(np.linalg.det(to_world[1:3, 1:3])))
+        wanted = DisplayConfig().arrow_distance_px / max(px, 1e-9)
+        box = np.stack([places[:, 1:].min(axis=0), places[:, 1:].max(axis=0)])
+        known = frame if 0 <= frame < n_frames else None
+        view = cls(source, known, _nearest_stride(wanted), box)
+        while view._n_arrows() > _MOST_ARROWS:
+            view = cls(source, known, 2 * view._stride, box)
+        return view
+
+    def _n_arrows(self) -> int:
+        rows, columns = self._spans(_SLACK)
+        return (rows[1] - rows[0]) * (columns[1] - columns[0]) // self._stride**2
+
+    def has_in(self, window: Window) -> bool:
+        """Whether all that is visible is in a window, at the right stride."""
+        if (window.frame, window.stride) != (self.frame, self._stride):
+            return False
+        return self._is_within(window)
+
+    def _is_within(self, window: Window) -> bool:
+        spans = self._spans(0.0)
+        return all(
+            has[0] <= wants[0] and wants[1] <= has[1]
+            for has, wants in zip((window.rows, window.columns), spans, strict=True)
+        )
+
+    def window(self, before: Window | None) -> Window:
+        """The window to draw: in the region of the one before, if that is enough."""
+        assert self.frame is not None
+        stride = self._stride
+        if before is not None and before.stride == stride and self._is_within(before):
+            return Window(self.frame, stride, before.rows, before.columns)
+        rows, columns = self._spans(_SLACK)
+        return Window(self.frame, stride, rows, columns)
+
+    def _spans(self, slack: float) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The visible rows and columns, in whole blocks, with a part of them more."""
+        size = self._box[1] - self._box[0]
+        low = self._box[0] - slack * size - _REACH * self._stride
+        high = self._box[1] + slack * size + _REACH * self._stride
+        _, *shape = self._source.field.shape
+        rows, columns = (
+            _whole_blocks(low[axis], high[axis], n, self._stride)
+            for axis, n in enumerate(shape)
+        )
+        return rows, columns
+
+
+def _nearest_stride(wanted: float) -> int:
+    """The stride with the smallest ratio to the one that is wanted."""
+    return min(STRIDES, key=lambda stride: abs(np.log(stride / wanted)))
+
+
+def _whole_blocks(low: float, high: float, n: int, stride: int) -> tuple[int, int]:
+    """First vector and the one after the last of the blocks in a span; at least one."""
+    last = (n - 1) // stride
+    first_block = int(np.clip(np.floor(low / stride), 0, last))
+    last_block = int(np.clip(np.floor(high / stride), 0, last))
+    return first_block * stride, min((last_block + 1) * stride, n)
+
+
+_UPDATES = IdentityDict[ArrowUpdates]()
+"""By viewer, with which they end."""
+
+
+def follow_frame_and_zoom(viewer: ViewerModel) -> None:
+    """Let the arrows in a viewer, now and later, follow its frame and its zoom.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer. Nothing happens if its arrows already do.
+    """
+    viewer = without_proxy(viewer)
+    if _UPDATES.get(viewer) is None:
+        _UPDATES.put(viewer, ArrowUpdates(viewer))
+
+
+def follow_in_current_window() -> None:
+    """Let arrows follow frame and zoom in the window to which a reader adds layers."""
+    viewer = current_viewer()
+    if viewer is not None:
+        follow_frame_and_zoom(viewer)
