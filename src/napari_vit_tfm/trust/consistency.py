@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.fields import without_drift
 from napari_vit_tfm.physics import Substrate, surface_displacement
@@ -179,6 +178,8 @@ def explained_map(
     >>> bool(found[0, :, 4].min() > 0.9), bool(found[0, :, 28].max() < 0.1)
     (True, True)
     """
+    from scipy.ndimage import gaussian_filter
+
     squares, left = squared_lengths(model, residual)
     near = (0, _NEAR, _NEAR)
     around, left_around = (

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm.fields import without_drift
 from napari_vit_tfm.physics import Substrate
@@ -123,6 +122,8 @@ def _more_around(local: npt.NDArray[np.float64]) -> FloatArray:
     A part of the error is that of the method, and does not become smaller where the
     noise is below average: there the factor is 1.
     """
+    from scipy.ndimage import gaussian_filter
+
     around = np.sqrt(gaussian_filter(np.square(local), _NEAR, mode="nearest"))
     return np.maximum(around, 1.0).astype(np.float32)
 
