@@ -202,3 +202,22 @@ def test_what_determines_the_tractions(tmp_path: Path, cell: Path) -> None:
     }.items():
         assert [key for key in known if changed[key] != known[key]] == [name]
     assert determining(sha256="cd")["model"] != known["model"]
+
+
+@pytest.mark.parametrize("part", ["reading", "gel", "preparation", "displacement"])
+@pytest.mark.parametrize("value", [None, 3, [1], "text"])
+def test_a_damaged_record_is_none(
+    tmp_path: Path, cell: Path, part: str, value: object
+) -> None:
+    known = Provenance.of(
+        read_displacement(cell),
+        gel=Gel(),
+        preparation=PreparationConfig(),
+        config=FTTC,
+        device="cpu",
+    )
+    attributes = known.attributes(tmp_path)
+    assert Provenance.in_attributes(attributes, tmp_path) is not None
+    parameters = json.loads(attributes["parameters"]) | {part: value}
+    attributes["parameters"] = json.dumps(parameters)
+    assert Provenance.in_attributes(attributes, tmp_path) is None

@@ -26,6 +26,9 @@ KEY = "provenance"
 """Key of the provenance in the metadata of a `TractionStack`."""
 
 _LIBRARIES = ("numpy", "scipy", "torch")
+_PARTS = ("reading", "displacement", "gel", "preparation", "reconstruction")
+"""Parts of the parameters of a run."""
+
 _NAMES = ("input", "input_sha256", "parameters", "versions")
 
 
@@ -225,6 +228,8 @@ class Provenance:
                 json.loads(attributes[name])
                 for name in ("input", "parameters", "versions")
             )
+            if not _are_tables(versions, *(parameters[part] for part in _PARTS)):
+                return None
             paths = tuple(_beside(name, folder) for name in files)
             model = parameters["reconstruction"]["model"]
             if Path(model).suffix.lower() in MODEL_ENDINGS:
@@ -235,6 +240,10 @@ class Provenance:
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
         return cls(paths, attributes["input_sha256"], parameters, versions)
+
+
+def _are_tables(*values: object) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def installed_versions() -> dict[str, str]:

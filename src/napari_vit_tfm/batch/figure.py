@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_vit_tfm.plain_text import for_figure
 from napari_vit_tfm.plotting import COLOURS, GREY
 from napari_vit_tfm.quantities import QUANTITIES, SCALES
 
@@ -103,6 +104,6 @@ def _draw(axes: Axes, cells: Cells) -> None:
                 at = place + _BESIDE * (number - middle)
                 colour = COLOURS[number % len(COLOURS)]
                 axes.plot(at, fmean(values), "D", ms=7, color=colour, mec="white")
-    axes.set_xticks(range(len(cells)), list(cells), rotation=20)
+    axes.set_xticks(range(len(cells)), list(map(for_figure, cells)), rotation=20)
     axes.set_xlim(-0.6, len(cells) - 0.4)
     axes.spines[["top", "right"]].set_visible(False)
