@@ -125,7 +125,7 @@ def install(name: str, environment: Environment, *, cuda: bool) -> Path:
     folder = BUILD / name
     subprocess.run([interpreter(environment.python), "-m", "venv", folder], check=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    pip = [python, "-m", "pip", "install", "--quiet"]
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--upgrade", "pip"], check=True)
     needs = requirements(environment.binding)
     torch = choose_torch(python, environment.versions, cuda=cuda)
