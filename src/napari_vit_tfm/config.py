@@ -679,7 +679,7 @@ class DisplayConfig:
     """
 
     arrow_stride: int = 3
-    arrow_distance_px: float = 18.0
+    arrow_distance_px: float = 20.0
     longest_arrow: float = 3.5
     max_arrows: int = 150_000
     magnitude_colormap: str = "inferno"

@@ -103,6 +103,8 @@ def _drawn_in(layer: Layer) -> _Drawn | None:
     else:
         return None
     _DRAWN[layer] = found
+    # A copy is registered as a field of its own before its data change.
+    description_of(layer)
     return found
 
 
@@ -119,8 +121,6 @@ def draw(layer: Vectors, window: Window | None) -> None:
     drawn = _drawn_in(layer)
     if drawn is None or drawn.fingerprint != fingerprint(layer.data):
         return
-    # A copy is registered as a field of its own before its data change.
-    description_of(layer)
     source = drawn.source
     if window is None:
         data, features = source.in_all_frames()
