@@ -18,7 +18,7 @@ from napari_vit_tfm.napari.layers import arrow_updates
 from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
 from napari_vit_tfm.napari.layers.companions import show_companion
 from napari_vit_tfm.napari.layers.drawing import field_layers, redraw
-from napari_vit_tfm.napari.layers.drawn_arrows import window_of
+from napari_vit_tfm.napari.layers.drawn_arrows import is_being_drawn, window_of
 from napari_vit_tfm.napari.layers.fading import fade, unfade
 from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.layers.registry import entry_of
@@ -164,6 +164,18 @@ def test_edited_data_are_left_alone(viewer, film):
     np.testing.assert_array_equal(arrows.data, edited)
     with pytest.raises(FieldError, match="were changed"):
         layer_stack(arrows)
+
+
+def test_who_listens_to_edits_can_tell_that_it_is_none(viewer, film):
+    _, arrows = show(viewer, film)
+    seen = []
+    arrows.events.set_data.connect(lambda _: seen.append(is_being_drawn(arrows)))
+    arrows.events.data.connect(lambda _: seen.append(False))
+    viewer.scene.camera.zoom = 60
+    assert seen
+    assert all(seen)
+    arrows.refresh()
+    assert not seen[-1]
 
 
 def test_replaced_data_are_left_alone(viewer, film):
