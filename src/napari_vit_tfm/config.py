@@ -842,7 +842,7 @@ class DisplayConfig:
     """
 
     arrow_stride: Count = 3
-    arrow_distance_px: Positive = 18.0
+    arrow_distance_px: Positive = 20.0
     longest_arrow: Positive = 3.5
     max_arrows: Count = 150_000
     magnitude_colormap: Text = "inferno"

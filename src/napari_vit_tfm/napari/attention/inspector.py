@@ -42,6 +42,7 @@ from napari_vit_tfm.napari.attention.requests import (
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, have_same_results
 from napari_vit_tfm.napari.errors import in_one_line, is_expected, report
 from napari_vit_tfm.napari.latest_job import LatestJob
+from napari_vit_tfm.napari.layers.drawn_arrows import is_being_drawn
 from napari_vit_tfm.napari.layers.placing import bin_of, frame_at, node_at
 from napari_vit_tfm.napari.layers.reading import (
     as_displacement,
@@ -260,8 +261,11 @@ class Inspector:
     def _on_drawn(self, event: Event) -> None:
         """Compare the data of a layer that is refreshed, as after an edit in place.
 
-        Layers are also drawn again at every step of the frame slider.
+        Layers are also drawn again at every step of the frame slider, and arrows also
+        when the view is zoomed.
         """
+        if is_being_drawn(event.source):
+            return
         steps = self._steps()
         if self._drawn_steps[event.source] == steps:
             self._on_data(event)

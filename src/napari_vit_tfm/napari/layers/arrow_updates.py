@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,11 @@ from napari import current_viewer
 from napari.components import ViewerModel
 from napari.layers import Layer, Vectors
 from napari.utils.events import Event
-from qtpy.QtCore import QTimer
 
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.napari.layers.arrows import STRIDES, ArrowSource, Window
 from napari_vit_tfm.napari.layers.drawn_arrows import draw, source_of, window_of
-from napari_vit_tfm.napari.layers.placing import data_to_world
+from napari_vit_tfm.napari.layers.placing import Matrix, WorldUnits, data_to_world
 from napari_vit_tfm.napari.layers.registry import IdentityDict, without_proxy
 
 _MOST_ARROWS = 4000
@@ -32,14 +32,11 @@ _MOST_ARROWS = 4000
 _REACH = 4
 """Strides by which arrows outside the canvas may reach into it."""
 
-_SLACK = 0.25
+_SLACK = 0.05
 """Part of the canvas by which a window is larger, so that the view can be moved."""
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 """Events of a layer that change where its arrows are."""
-
-_THUMBNAIL_DELAY_MS = 400
-"""Time without a change after which thumbnails are drawn, which takes long."""
 
 
 class ArrowUpdates:
@@ -57,10 +54,8 @@ class ArrowUpdates:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._layers: weakref.WeakSet[Vectors] = weakref.WeakSet()
-        self._thumbnails = QTimer()
-        self._thumbnails.setSingleShot(True)
-        self._thumbnails.setInterval(_THUMBNAIL_DELAY_MS)
-        self._thumbnails.timeout.connect(self._draw_thumbnails)
+        self._to_world: WeakKeyDictionary[Vectors, tuple[WorldUnits, Matrix]]
+        self._to_world = WeakKeyDictionary()
         viewer.layers.events.inserted.connect(self._on_inserted, position="last")
         viewer.layers.events.removed.connect(self._on_removed)
         for layer in viewer.layers:
@@ -80,19 +75,20 @@ class ArrowUpdates:
             return
         if not self._layers:
             for emitter in self._emitters():
-                # After napari has found no arrows in the new frame, so that it does
-                # not draw them one by one in the thumbnail.
+                # After napari has found no arrows in the new frame. It would draw them
+                # one by one in the thumbnail, which takes longer than all the rest.
                 emitter.connect(self.update, position="last")
         self._layers.add(layer)
-        for name in (*_PLACE, "visible"):
-            layer.events[name].connect(self.update)
+        layer.events.visible.connect(self.update)
+        for name in _PLACE:
+            layer.events[name].connect(self._on_moved)
 
     def _remove(self, layer: Vectors) -> None:
         self._layers.remove(layer)
-        for name in (*_PLACE, "visible"):
-            layer.events[name].disconnect(self.update)
+        layer.events.visible.disconnect(self.update)
+        for name in _PLACE:
+            layer.events[name].disconnect(self._on_moved)
         if not self._layers:
-            self._thumbnails.stop()
             for emitter in self._emitters():
                 emitter.disconnect(self.update)
 
@@ -106,6 +102,18 @@ class ArrowUpdates:
             *(dims.point, dims.ndisplay, dims.order, dims.margin_left),
             *(dims.margin_right, camera.zoom, camera.center, viewer.canvas.events.size),
         ]
+
+    def _on_moved(self) -> None:
+        self._to_world.clear()
+        self.update()
+
+    def _matrix(self, layer: Vectors, units: WorldUnits) -> Matrix:
+        """Matrix from data to world coordinates, which a step does not change."""
+        known, matrix = self._to_world.get(layer, (None, None))
+        if matrix is None or known != units:
+            matrix = data_to_world(layer, units)
+            self._to_world[layer] = units, matrix
+        return matrix
 
     def update(self) -> None:
         """Draw the arrows that have to be drawn again."""
@@ -121,16 +129,11 @@ class ArrowUpdates:
                 if before is not None:
                     draw(layer, None)
                 continue
-            view = _View.of(viewer, layer, source)
+            to_world = self._matrix(layer, viewer.dims.units)
+            view = _View.of(viewer, to_world, source)
             if view.frame is None or (before is not None and view.has_in(before)):
                 continue
             draw(layer, view.window(before))
-            self._thumbnails.start()
-
-    def _draw_thumbnails(self) -> None:
-        for layer in list(self._layers):
-            if layer.visible and window_of(layer) is not None:
-                layer.refresh(data_displayed=False, highlight=False, extent=False)
 
 
 def _shows_one_frame(viewer: ViewerModel) -> bool:
@@ -171,10 +174,9 @@ class _View:
         self._box = box
 
     @classmethod
-    def of(cls, viewer: ViewerModel, layer: Vectors, source: ArrowSource) -> _View:
-        """What a viewer shows of a layer now."""
+    def of(cls, viewer: ViewerModel, to_world: Matrix, source: ArrowSource) -> _View:
+        """What a viewer shows of a layer now; the matrix is that of `data_to_world`."""
         dims, camera = viewer.dims, viewer.scene.camera
-        to_world = data_to_world(layer, dims.units)
         half = np.array(viewer.canvas.viewbox_size(viewer.layers)) / camera.zoom / 2
         point = np.array([0.0, 0.0, *dims.point])
         shown = [axis + 2 for axis in dims.displayed[-2:]]
@@ -240,11 +242,16 @@ def _nearest_stride(wanted: float) -> int:
 
 
 def _whole_blocks(low: float, high: float, n: int, stride: int) -> tuple[int, int]:
-    """First vector and the one after the last of the blocks in a span; at least one."""
+    """First vector and the one after the last of the blocks in a span; at least one.
+
+    Their number does not depend on where the span begins, apart from the border: layers
+    whose number of arrows changes take longer to draw.
+    """
     last = (n - 1) // stride
-    first_block = int(np.clip(np.floor(low / stride), 0, last))
-    last_block = int(np.clip(np.floor(high / stride), 0, last))
-    return first_block * stride, min((last_block + 1) * stride, n)
+    first_block = int(np.floor(low / stride))
+    last_block = first_block + int(np.ceil((high - low) / stride)) + 1
+    first_block, last_block = np.clip((first_block, last_block), 0, last)
+    return int(first_block) * stride, min((int(last_block) + 1) * stride, n)
 
 
 _UPDATES = IdentityDict[ArrowUpdates]()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,7 @@ _REGISTERED = IdentityDict[ArrowSource]()
 """Sources by the arrows of all frames, for layers that are created from them."""
 
 _DRAWN: WeakKeyDictionary[Layer, _Drawn] = WeakKeyDictionary()
+_BEING_DRAWN: WeakSet[Layer] = WeakSet()
 
 
 def register_arrows(data: FloatArray, source: ArrowSource) -> None:
@@ -103,6 +104,8 @@ def _drawn_in(layer: Layer) -> _Drawn | None:
     else:
         return None
     _DRAWN[layer] = found
+    # A copy is registered as a field of its own before its data change.
+    description_of(layer)
     return found
 
 
@@ -116,11 +119,23 @@ def draw(layer: Vectors, window: Window | None) -> None:
     window : Window, optional
         None is all frames.
     """
+    layer = without_proxy(layer)
     drawn = _drawn_in(layer)
     if drawn is None or drawn.fingerprint != fingerprint(layer.data):
         return
-    # A copy is registered as a field of its own before its data change.
-    description_of(layer)
+    _BEING_DRAWN.add(layer)
+    try:
+        _draw(layer, drawn, window)
+    finally:
+        _BEING_DRAWN.discard(layer)
+
+
+def is_being_drawn(layer: Layer) -> bool:
+    """Whether `draw` is at work in a layer, so that its events are no edits."""
+    return layer in _BEING_DRAWN
+
+
+def _draw(layer: Vectors, drawn: _Drawn, window: Window | None) -> None:
     source = drawn.source
     if window is None:
         data, features = source.in_all_frames()
