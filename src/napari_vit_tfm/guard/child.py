@@ -134,11 +134,10 @@ def _read_some(dataset: h5py.Dataset, budget: int) -> int:
 
 def _look_at_matlab(path: Path, go_on: Callable[[], None]) -> None:
     """Read the variables of a MATLAB file of version 5 that are not too large."""
-    from scipy.io import loadmat, whosmat
+    from scipy.io import loadmat
 
     with path.open("rb") as stream:
         variables = matlab_tags.check_headers(stream)
-        whosmat(str(path))
         budget = _MOST_BYTES
         for variable in variables.values():
             go_on()

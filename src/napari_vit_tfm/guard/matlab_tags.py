@@ -34,7 +34,19 @@ _CELL, _STRUCT, _OBJECT, _CHAR, _SPARSE = 1, 2, 3, 4, 5
 _NUMBERS = range(6, 16)
 _FUNCTION, _OPAQUE = 16, 17
 
-_IS_COMPLEX = 0x800
+_CLASSES = dict(
+    enumerate(
+        (
+            *("cell", "struct", "object", "char", "sparse", "double", "single"),
+            *("int8", "uint8", "int16", "uint16", "int32", "uint32"),
+            *("int64", "uint64", "function", "opaque"),
+        ),
+        start=1,
+    )
+)
+"""MATLAB's names of the classes, by their numbers."""
+
+_IS_COMPLEX, _IS_LOGICAL = 0x800, 0x200
 
 _MOST_NESTED = 32
 _MOST_VARIABLES = 10_000
@@ -62,6 +74,7 @@ class _Header:
 
     kind: int
     is_complex: bool
+    is_logical: bool
     shape: tuple[int, ...]
     name: str
 
@@ -84,12 +97,18 @@ class Variable:
         Its length when it is unpacked.
     order : str
         Byte order, "<" or ">".
+    kind : str
+        MATLAB's name of its class, such as "double", or "logical".
+    shape : tuple of int
+        Its shape.
     """
 
     position: int
     n_stored: int
     n_bytes: int
     order: str
+    kind: str
+    shape: tuple[int, ...]
 
 
 class _Part:
@@ -222,8 +241,16 @@ def check_headers(stream: IO[bytes]) -> dict[str, Variable]:
     for position, part in _variables(stream):
         n_stored = part.left
         array = _array_in(part)
-        variable = Variable(position, n_stored, array.left, part.order)
-        found[_header(array).name] = variable
+        n_bytes = array.left
+        header = _header(array)
+        found[header.name] = Variable(
+            position,
+            n_stored,
+            n_bytes,
+            part.order,
+            "logical" if header.is_logical else _CLASSES[header.kind],
+            header.shape,
+        )
         if len(found) > _MOST_VARIABLES:
             raise _Damaged(f"more than {_MOST_VARIABLES} variables")
     return found
@@ -248,6 +275,10 @@ def check_variable(stream: IO[bytes], variable: Variable) -> None:
     array = _array_in(_Part(stream, variable.n_stored, variable.order))
     most = max(_MOST_UNPACKED * variable.n_stored, _ANY_BYTES)
     _Check(most).check(array, 0)
+    is_compressed = isinstance(array._stream, _Inflated)
+    if is_compressed and array.left == 0 and array._stream.read(1):
+        # scipy would unpack it, too.
+        raise _Damaged("there is more than is announced")
 
 
 def file_of_one(stream: IO[bytes], variable: Variable) -> bytes:
@@ -297,12 +328,22 @@ def _header(array: _Part) -> _Header:
     if len(flags) != 2:
         raise _Damaged(f"{len(flags)} flags")
     kind, is_complex = flags[0] & 0xFF, bool(flags[0] & _IS_COMPLEX)
+    if kind not in _CLASSES:
+        raise _Damaged(f"an array of class {kind}, which is not known")
+    is_logical = bool(flags[0] & _IS_LOGICAL)
     if kind == _OPAQUE:
-        return _Header(kind, False, (), array.name().decode("latin-1"))
+        return _Header(kind, False, False, (), _plain_name(array.name()))
     shape = array.numbers(_MOST_AXES)
     if len(shape) < 2 or min(shape) < 0:
         raise _Damaged(f"the shape {shape}")
-    return _Header(kind, is_complex, shape, array.name().decode("latin-1"))
+    return _Header(kind, is_complex, is_logical, shape, _plain_name(array.name()))
+
+
+def _plain_name(raw: bytes) -> str:
+    name = raw.decode("latin-1")
+    if not all(map(str.isprintable, name)):
+        raise _Damaged(f"the name {name[:20]!r}")
+    return name
 
 
 class _Check:

@@ -9,8 +9,11 @@ import numpy as np
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import FloatArray
-from napari_vit_tfm.io.base import ArrayEntry, to_stack
+from napari_vit_tfm.io.base import AnyArray, ArrayEntry, to_stack
 from napari_vit_tfm.io.field_file import FieldFile
+
+LARGEST, SMALLEST = 1e18, 1e-30
+"""Range of numbers in fields. The square of larger ones is not in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +71,9 @@ class FileFrames:
                 f"{self.file.path}: {self.entry.name} has {array.dtype} numbers, "
                 f"expected {self.file.expects}"
             )
+        self._check_range(array)
         # Numbers that exceed float32 become infinite, which is a hole.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             vectors = np.array(
                 to_stack(array, self.entry.layout, y=self.y),
                 dtype=np.float32,
@@ -78,4 +82,18 @@ class FileFrames:
             if self.factor != 1:
                 vectors = vectors * np.float32(self.factor)
         vectors[~np.isfinite(vectors).all(axis=-1)] = np.nan
+        # Rounding leaves such numbers, of which float32 has few digits.
+        vectors[np.abs(vectors) < SMALLEST] = 0
         return vectors
+
+    def _check_range(self, array: AnyArray) -> None:
+        """Raise an error if a number is larger than any displacement or traction."""
+        sizes = np.abs(array)
+        is_float32 = sizes <= np.finfo(np.float32).max
+        largest = float(sizes.max(initial=0, where=is_float32)) * abs(self.factor)
+        if largest > LARGEST:
+            raise FieldFileError(
+                f"{self.file.path}: {self.entry.name} has the number {largest:.3g}, "
+                "which no field has in any unit: the file is damaged, or the number "
+                "marks a missing vector and must be NaN"
+            )

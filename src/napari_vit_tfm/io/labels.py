@@ -70,7 +70,8 @@ def _only_mask(file: FieldFile) -> str:
     masks = [
         entry.name
         for entry in file.arrays
-        if np.dtype(entry.dtype).kind in "iub" and len(entry.shape) in (2, 3, 4)
+        if entry.dtype.startswith(("int", "uint", "bool"))
+        and len(entry.shape) in (2, 3, 4)
     ]
     for known in _NAMES:
         for name in masks:
@@ -96,6 +97,8 @@ def _whole_numbers(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.integ
         raise FieldFileError(
             f"{where} has numbers that are not whole, expected the numbers of the cells"
         )
+    if values.size == 0:
+        raise FieldFileError(f"{where} has no pixels")
     lowest, highest = values.min(), values.max()
     if lowest < 0 or highest > 2**31:
         raise FieldFileError(

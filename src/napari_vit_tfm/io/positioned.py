@@ -16,6 +16,7 @@ from napari_vit_tfm.gridding import FloatArray, NodeGrid, PositionedVectors
 from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
     FIRST_POSITION,
+    MIN_SIDE,
     POSITIONS_PX,
     POSITIONS_UM,
     SPACING_IN_UNIT,
@@ -28,6 +29,9 @@ from napari_vit_tfm.units import (
     consistent_lengths,
     displacement_unit,
 )
+
+_DISTANCES = 1e-9, 1e9
+"""Range of the distances of neighbouring vectors, in any unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +175,15 @@ def on_grid(entry: ArrayEntry, grid: NodeGrid, position_unit: object) -> ArrayEn
         tractions are then in pixels. If the displacements do not have a unit either,
         it is the same.
     """
+    if min(grid.shape) < MIN_SIDE:
+        raise FieldError(
+            f"the vectors are in {grid.shape[0]} rows and {grid.shape[1]} columns, "
+            f"expected at least {MIN_SIDE} of each"
+        )
+    if not _DISTANCES[0] <= grid.step <= _DISTANCES[1]:
+        raise FieldError(
+            f"the positions are {grid.step:.3g} apart, which they are in no unit"
+        )
     first = {FIRST_POSITION: grid.first_position}
     entry = replace(entry, attributes={**first, **entry.attributes})
     step = grid.step

@@ -639,6 +639,8 @@ def _read_companions(
         own_unit = entry.attributes.get("units")
         if entry.name not in COMPANION_NAMES or entry.shape[-3:] != shape[-3:]:
             continue
+        if entry.layout is None or not isinstance(own_unit, str):
+            continue
         if entry.name in DISPLACEMENT_COMPANIONS:
             if own_unit not in DISPLACEMENT_UNITS:
                 continue

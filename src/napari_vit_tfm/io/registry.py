@@ -103,9 +103,14 @@ def open_field_file(
     path = Path(path)
     file = _recognised(path)
     if file is None:
+        hint = (
+            "; MATLAB files of version 4 are not read: save it again with -v7"
+            if path.suffix.lower() == ".mat"
+            else ""
+        )
         raise FieldFileError(
             f"{path}: found {_description_of(_head(path))}, expected one of the "
-            f"formats {_names_of_readers()}"
+            f"formats {_names_of_readers()}{hint}"
         )
     file.allow_links = allow_links
     partners = map(_recognised, partner_paths(path)) if file.may_be_component else ()

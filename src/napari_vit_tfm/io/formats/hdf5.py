@@ -91,10 +91,13 @@ class Hdf5File(FieldFile):
         shape = tuple(item.shape or ())
         notes: tuple[str, ...] = ()
         if self._n_done is not None and name not in NOT_OF_FRAMES:
-            notes = (f"unfinished: {self._n_done} of {shape[0]} frames are there",)
+            n_frames = shape[0] if shape else 0
+            if self._n_done > n_frames:
+                raise ValueError(f"{self._n_done} of {n_frames} frames are finished")
+            notes = (f"unfinished: {self._n_done} of {n_frames} frames are there",)
             shape = (self._n_done, *shape[1:])
         elif item.dtype.kind == "f" and len(shape) >= 2:
-            notes = _unwritten_notes(item)
+            notes = _unwritten_notes(name, item)
         attributes = {**of_file, **self._attributes(item)}
         return ArrayEntry(
             name=name,
@@ -120,6 +123,11 @@ class Hdf5File(FieldFile):
             # Text has no length that is known before it is read.
             raise FieldFileError(f"{self.path}: {name} has {dataset.dtype}, no numbers")
         if not is_elsewhere(dataset):
+            if dataset.size and dataset.id.get_storage_size() == 0:
+                raise FieldFileError(
+                    f"{self.path}: nothing was ever written to the array {name}: the "
+                    "program that made the file did not finish it"
+                )
             check_size(self.path, name, dataset.nbytes, dataset.id.get_storage_size())
         return np.asarray(dataset[... if frames is None else frames])
 
@@ -159,14 +167,13 @@ def _opened(path: Path) -> h5py.File:
     return h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
 
 
-def _unwritten_notes(dataset: h5py.Dataset) -> tuple[str, ...]:
+def _unwritten_notes(name: str, dataset: h5py.Dataset) -> tuple[str, ...]:
     """A note if a part of a dataset was never written, and is read as something."""
     n_unwritten = unwritten_frames(dataset)
     if n_unwritten == 0:
         return ()
     value = dataset.fillvalue
     read_as = "holes" if np.isnan(value) else "zeros" if value == 0 else f"{value:g}"
-    name = plain_name(dataset.name.strip("/"))
     what = f"parts of {name}"
     if dataset.ndim == 4:
         what = f"{n_unwritten} of {len(dataset)} frames of {name}"
@@ -180,7 +187,10 @@ def _frames_done(file: h5py.File) -> int | None:
     """Number of finished frames in a partial file; None for other files."""
     if RUN not in file.attrs or FRAMES_DONE not in file:
         return None
-    return int(file[FRAMES_DONE][()])
+    n_done = int(file[FRAMES_DONE][()])
+    if n_done < 0:
+        raise ValueError(f"{n_done} finished frames")
+    return n_done
 
 
 def has_signature(head: bytes) -> bool:

@@ -56,7 +56,9 @@ class NpzFile(FieldFile):
                 f"{self.path}: there are {len(members)} arrays, expected at most "
                 f"{MOST_MEMBERS}"
             )
+        self._check_twice(members)
         headers: dict[str, Header] = {}
+        too_large: list[str] = []
         attributes: dict[str, dict[str, Any]] = {"": {}}
         for member in members:
             name = member.filename.removesuffix(MEMBER_SUFFIX)
@@ -68,6 +70,15 @@ class NpzFile(FieldFile):
                     value = _array(stream).item()
                     for array, key in _arrays_of(name):
                         attributes.setdefault(array, {})[key] = value
+                else:
+                    too_large.append(name)
+        for name in too_large:
+            # Another program may have stored anything; an attribute is used.
+            if any(array in headers for array, _ in _arrays_of(name)):
+                raise FieldFileError(
+                    f"{self.path}: {name} has more than {MOST_ATTRIBUTE_BYTES} bytes, "
+                    "which no attribute needs"
+                )
         return tuple(
             ArrayEntry(
                 name=name,
@@ -78,6 +89,17 @@ class NpzFile(FieldFile):
             )
             for name, header in headers.items()
         )
+
+    def _check_twice(self, members: list[zipfile.ZipInfo]) -> None:
+        """Raise an error if there are two different arrays of one name."""
+        known: dict[str, tuple[int, int]] = {}
+        for member in members:
+            content = member.CRC, member.file_size
+            if known.setdefault(member.filename, content) != content:
+                raise FieldFileError(
+                    f"{self.path}: there are two arrays of the name "
+                    f"{member.filename.removesuffix(MEMBER_SUFFIX)}"
+                )
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Values of a member of the archive; pickled objects are refused."""

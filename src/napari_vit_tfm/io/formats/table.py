@@ -17,7 +17,13 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray
-from napari_vit_tfm.io.base import TRACTION_NAME, AnyArray, ArrayEntry, Attributes
+from napari_vit_tfm.io.base import (
+    POSITIONS_UM,
+    TRACTION_NAME,
+    AnyArray,
+    ArrayEntry,
+    Attributes,
+)
 from napari_vit_tfm.io.components import component_of
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
@@ -40,6 +46,7 @@ from napari_vit_tfm.io.text.unnamed import (
     is_imagej_piv,
     unnamed_field,
 )
+from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 
 class TextTableFile(FieldFile):
@@ -94,6 +101,22 @@ class TextTableFile(FieldFile):
         if self._own is None:
             return entry
         attributes = self._own or entry.attributes
+        spacing, apart = (
+            one.get(name)
+            for one, name in (
+                (self._own, "spacing_um"),
+                (entry.attributes, POSITIONS_UM),
+            )
+        )
+        if (
+            isinstance(spacing, float)
+            and apart is not None
+            and abs(spacing - apart) > LENGTH_TOLERANCE * apart
+        ):
+            raise FieldFileError(
+                f"{self.path}: spacing_um is {spacing:g}, but the positions are "
+                f"{apart:g} um apart: correct one of them"
+            )
         return replace(entry, y="down", y_notes=(), attributes=attributes)
 
     @cached_property

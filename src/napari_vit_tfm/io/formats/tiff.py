@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import COMPANION_NAMES
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
@@ -63,8 +64,15 @@ class TiffFile(FieldFile):
         return head.startswith(_SIGNATURES)
 
     def open(self, resources: ExitStack) -> None:
-        """Open the file."""
-        self._tiff = resources.enter_context(tifffile.TiffFile(self.path))
+        """Open the file; other files that its description names are not opened."""
+        others: dict[str, Any] = {
+            f"is_{kind}": False
+            for kind in ("mmstack", "ndtiff")
+            if kind in tifffile.TIFF.FILE_FLAGS
+        }
+        self._tiff = resources.enter_context(
+            tifffile.TiffFile(self.path, _multifile=False, **others)
+        )
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """All image series, without axes of length 1, except that of the frames."""
@@ -88,12 +96,22 @@ class TiffFile(FieldFile):
             return array if frames is None else array[frames]
         names = [self._name(number) for number in range(len(self._tiff.series))]
         series = self._tiff.series[names.index(name)]
-        check_size(self.path, name, series.nbytes, self._tiff.filehandle.size)
+        self._check_size(name, series)
         shape, axes = _kept(series)
         array = np.asarray(series.asarray()).reshape(shape)
         if _has_channels_first(axes):
             array = array.swapaxes(0, 1)
         return array if frames is None else array[frames]
+
+    def _check_size(self, name: str, series: Any) -> None:
+        """Raise an error if the pixels cannot be in the file."""
+        check_size(self.path, name, series.nbytes, self._tiff.filehandle.size)
+        page = series.keyframe
+        if page.compression == 1 and sum(page.databytecounts) < page.nbytes:
+            raise FieldFileError(
+                f"{self.path}: {name} has {page.nbytes} bytes for each image according "
+                f"to its header, but {sum(page.databytecounts)} are in the file"
+            )
 
     def _name(self, number: int) -> str:
         series = len(self._tiff.series)
@@ -132,7 +150,7 @@ class TiffFile(FieldFile):
         if name != TRACTION_NAME:
             return np.array(self._own[name][_VALUES])
         series = self._tiff.series[0]
-        check_size(self.path, name, series.nbytes, self._tiff.filehandle.size)
+        self._check_size(name, series)
         planes = np.asarray(self._tiff.series[0].asarray()).reshape(self._own_shape)
         return np.moveaxis(planes[:, :2], 1, -1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,12 +18,17 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.child import HDF5, MATLAB
 from napari_vit_tfm.guard.hdf5 import datasets_of
 from napari_vit_tfm.guard.links import is_elsewhere
-from napari_vit_tfm.guard.matlab_tags import Variable, check_headers, check_variable
+from napari_vit_tfm.guard.matlab_tags import (
+    Variable,
+    check_headers,
+    check_variable,
+    file_of_one,
+)
 from napari_vit_tfm.guard.process import look_first
 from napari_vit_tfm.io.base import AnyArray, check_size
 from napari_vit_tfm.io.matlab.values import Cell, Struct, Value
 
-_MOST_VALUES = 100_000
+_MOST_VALUES = 10_000
 """Most values in a cell array or a struct, with those in them."""
 
 _MOST_TEXT_BYTES = 2**22
@@ -136,18 +142,15 @@ class _ScipyVariables(Variables):
 
     def __init__(self, path: Path, stream: IO[bytes]) -> None:
         super().__init__(path)
-        # scipy also accepts open files, which its type annotations lack.
-        self._stream: Any = stream
+        self._stream = stream
         self._checked: Mapping[str, Variable] = {}
 
     @cached_property
     def headers(self) -> Mapping[str, Header]:
-        from scipy.io import whosmat
-
         self._checked = check_headers(self._stream)
         return {
-            name: Header(name, tuple(map(int, shape)), _DTYPES.get(kind, kind))
-            for name, shape, kind in whosmat(self._stream)
+            name: Header(name, one.shape, _DTYPES.get(one.kind, one.kind))
+            for name, one in self._checked.items()
         }
 
     def struct_fields(self, name: str) -> set[str]:
@@ -158,7 +161,10 @@ class _ScipyVariables(Variables):
         from scipy.io import loadmat
 
         check_variable(self._stream, self._checked[name])
-        value = _from_scipy(loadmat(self._stream, variable_names=[name])[name])
+        # scipy unpacks a part of every variable that it passes over.
+        # It also accepts open files, which its type annotations lack.
+        one: Any = io.BytesIO(file_of_one(self._stream, self._checked[name]))
+        value = _from_scipy(loadmat(one, variable_names=[name])[name])
         # MATLAB stores doubles that are whole numbers as integers, and scipy does not
         # convert them back: a field of zeros is read as uint8. Its option `mat_dtype`
         # would discard the imaginary part of complex numbers.

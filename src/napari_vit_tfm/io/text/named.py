@@ -13,7 +13,7 @@ from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray, PositionedVectors
 from napari_vit_tfm.io.base import unless_given
-from napari_vit_tfm.io.components import PAIR_SEPARATOR
+from napari_vit_tfm.io.components import PAIR_SEPARATOR, component_of
 from napari_vit_tfm.io.positioned import PositionedField
 from napari_vit_tfm.io.text.columns import (
     Column,
@@ -98,6 +98,13 @@ class _NamedColumns:
                 f"line {lines.line_numbers[0]} has {lines.n_columns} columns; correct "
                 "the names"
             )
+        for column in columns:
+            is_used = column.role is not None or component_of(column.name) is not None
+            if is_used and columns.count(column) > 1:
+                raise FieldFileError(
+                    f"{lines.path}: there are several columns {column.name}, expected "
+                    "one: rename the others"
+                )
         roles: dict[str, int] = {}
         for number, column in enumerate(columns):
             if column.role is not None:
