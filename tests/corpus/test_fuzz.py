@@ -9,18 +9,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import corpus  # noqa: F401
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+import corpus  # noqa: F401
 from corpus.mutations import Damage
 from corpus.runner import Reader
 from corpus.targets import TARGETS
-from hypothesis import HealthCheck, given, seed, settings
-from hypothesis import strategies as st
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 """How long all targets are fuzzed together; 0 is the short run of every test."""
 
-EXAMPLES = 40
+EXAMPLES = 60
 """Damaged files of each format in the short run, and of a round of the long one."""
 
 DAMAGES = st.builds(

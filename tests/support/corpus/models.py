@@ -359,7 +359,9 @@ for _percent in (1, 50, 99):
 model("checkpoint: older form, cut off", REFUSES,
       lambda: _torch(_weights(), is_zip=False)()[:-500], PTH)  # fmt: skip
 model("checkpoint: only a signature", REFUSES, lambda: b"PK\x03\x04", PTH)
-model("checkpoint: only a signature of the older form", REFUSES, lambda: b"\x80\x02", PTH)
+model(
+    "checkpoint: only a signature of the older form", REFUSES, lambda: b"\x80\x02", PTH
+)
 model("checkpoint: empty archive", REFUSES, lambda: b"PK\x05\x06" + bytes(18), PTH)
 model("checkpoint: converted line ends", REFUSES, _zip(
     lambda b: b.replace(b"\n", b"\r\n")), PTH)  # fmt: skip
@@ -431,9 +433,7 @@ def _path(name: str) -> str:
     return f"model_weights/{layer}/{layer}/{kind}:0"
 
 
-def keras(
-    name: str, expected: Expected, change: Callable[[h5py.File], object]
-) -> None:
+def keras(name: str, expected: Expected, change: Callable[[h5py.File], object]) -> None:
     """Add a case of the published CNN, changed."""
 
     def make(folder: Path) -> Path:

@@ -118,7 +118,12 @@ def line_in_text(content: bytes, draw: random.Random) -> bytes:
     return b"\n".join(lines)
 
 
-TEXT: tuple[Mutation, ...] = (number_in_text, number_in_text, sign_in_text, line_in_text)
+TEXT: tuple[Mutation, ...] = (
+    number_in_text,
+    number_in_text,
+    sign_in_text,
+    line_in_text,
+)
 """Mutations of text."""
 
 
@@ -137,7 +142,7 @@ def member(content: bytes, draw: random.Random) -> bytes:
     if inner:
         members[name] = draw.choice((*BYTES, *TEXT[:1]))(inner, draw)
     if draw.random() < 0.1:
-        members[draw.choice(("", "../a.npy", "\x1b[31m.npy"))] = members.pop(name)
+        members[draw.choice((".npy", "../a.npy", "\x1b[31m.npy"))] = members.pop(name)
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for other, data in members.items():
@@ -177,14 +182,18 @@ def json_header(content: bytes, draw: random.Random) -> bytes:
     return struct.pack("<Q", len(raw)) + raw + content[8 + n :]
 
 
+WORDS_OF_NPY = (
+    (b"<f8", b">f8"), (b"<f8", b"|O8"), (b"<f8", b"<c8"), (b"<f8", b"<U9"),
+    (b"False", b"True "), (b"(2, ", b"(9, "), (b"(2, ", b"(-2,"), (b"{", b"["),
+    (b"10, ", b"1e1,"), (b"10, ", b"99, "), (b"12, ", b"0,  "), (b"shape", b"shap\0"),
+)  # fmt: skip
+"""Words in the header of an NPY file, and others of the same length."""
+
+
 def npy_header(content: bytes, draw: random.Random) -> bytes:
     """A word in the header of an NPY file is another one of the same length."""
     head, data = content[:128], content[128:]
-    old, new = draw.choice((
-        (b"<f8", b">f8"), (b"<f8", b"|O8"), (b"<f8", b"<c8"), (b"<f8", b"<U9"),
-        (b"False", b"True "), (b"(2, ", b"(9, "), (b"(2, ", b"(-2,"), (b"10, ", b"1e1,"),
-        (b"10, ", b"99, "), (b"shape", b"shap\0"), (b"12, ", b"0,  "), (b"{", b"["),
-    ))  # fmt: skip
+    old, new = draw.choice(WORDS_OF_NPY)
     return head.replace(old, new) + data
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,8 @@ class Reader:
             way = answer["way"]
 
     def _start(self) -> None:
-        self._errors = tempfile.TemporaryFile()
+        # It is closed in `_stop`.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -157,39 +158,58 @@ class Reader:
             self._errors = None
 
 
-def run_case(reader: Reader, case: Case, *, is_whole: bool) -> Result:
+def run_case(reader: Reader, case: Case, **how: bool) -> Result:
     """Write the file of a case, and read it.
 
     What takes too long is tried again: the machine may have been busy.
+
+    Parameters
+    ----------
+    reader : Reader
+        The child.
+    case : Case
+        The case.
+    **how
+        ``is_whole`` and ``is_first_only``, as for `Reader.read`.
     """
     folder = Path(tempfile.mkdtemp(prefix="corpus-")).resolve()
     try:
         path = case.make(folder)
-        result = reader.read(path, folder, case=case.name, is_whole=is_whole)
-        if any(" takes " in problem or "hangs" in problem for problem in result.problems):
-            result = reader.read(path, folder, case=case.name, is_whole=is_whole)
+        result = reader.read(path, folder, case=case.name, **how)
+        if any(
+            " takes " in problem or "hangs" in problem for problem in result.problems
+        ):
+            result = reader.read(path, folder, case=case.name, **how)
         return result
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_cases(
-    cases: Iterable[Case], *, n_children: int, is_whole: bool
+    cases: Iterable[tuple[Case, Mapping[str, bool]]], *, n_children: int
 ) -> dict[str, Result]:
-    """Run cases in several children; the results by the names of the cases."""
-    waiting: Queue[Case] = Queue()
-    for case in cases:
-        waiting.put(case)
+    """Run cases in several children; the results by the names of the cases.
+
+    Parameters
+    ----------
+    cases : iterable of Case and mapping
+        The cases, each with how it is read; see `run_case`.
+    n_children : int, keyword-only
+        Number of children that run at the same time.
+    """
+    waiting: Queue[tuple[Case, Mapping[str, bool]]] = Queue()
+    for one in cases:
+        waiting.put(one)
     results: dict[str, Result] = {}
 
     def work() -> None:
         with Reader() as reader:
             while True:
                 try:
-                    case = waiting.get_nowait()
+                    case, how = waiting.get_nowait()
                 except Empty:
                     return
-                results[case.name] = run_case(reader, case, is_whole=is_whole)
+                results[case.name] = run_case(reader, case, **how)
 
     with ThreadPoolExecutor(n_children) as pool:
         for one in [pool.submit(work) for _ in range(n_children)]:

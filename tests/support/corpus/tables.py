@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -179,11 +181,15 @@ text("100,000 empty lines", "\n" * 100_000 + table(), Either(READS))
 text("100,000 comments", "# a\n" * 100_000 + table(), Either(READS))
 text("a line of 20 MB", "x,y,u,v\n0,0," + "1" * 20_000_000 + ",1\n" * 4, REFUSES)
 text("a line of 20 MB without separators", "1" * 20_000_000, REFUSES)
-text("20 MB of minus signs", "x,y,u,v\n" + "-" * 20_000_000 + "\n1,2,3,4\n" * 4, REFUSES)
+text(
+    "20 MB of minus signs", "x,y,u,v\n" + "-" * 20_000_000 + "\n1,2,3,4\n" * 4, REFUSES
+)
 text("20 MB of separators", "x,y,u,v\n" + "," * 20_000_000 + "\n1,2,3,4\n" * 4, REFUSES)
 text("a million columns", ("1," * 999_999 + "1\n") * 4, REFUSES)
-text("a million names", ",".join(f"u{i}" for i in range(10**6)) + "\n1,2\n" * 5, REFUSES)
-text("quotes without end", 'x,y,u,v\n"' + '1,2,3,4\n' * 50_000, REFUSES)
+text(
+    "a million names", ",".join(f"u{i}" for i in range(10**6)) + "\n1,2\n" * 5, REFUSES
+)
+text("quotes without end", 'x,y,u,v\n"' + "1,2,3,4\n" * 50_000, REFUSES)
 text("a program", "import os\nos.mkdir('executed')\n" * 20, REFUSES)
 text("JSON", '{"displacement": [[1, 2], [3, 4]]}\n', REFUSES)
 text("HTML", "<html><body>404 not found</body></html>\n" * 20, REFUSES)
@@ -229,7 +235,8 @@ text("marked with -9999", table(
 # Programs
 
 _IMAGEJ = [
-    (*r[:2], *r[2:], f"{np.hypot(*map(float, r[2:])):.4f}", *[0] * 10, 0) for r in rows()
+    (*r[:2], *r[2:], f"{np.hypot(*map(float, r[2:])):.4f}", *[0] * 10, 0)
+    for r in rows()
 ]
 
 
@@ -352,14 +359,11 @@ _own("model with escape codes", _KNOWN % '"model": "\\u001b[31mvit"', _ALL)
 _own("unit with escape codes", '{"units": "\\u001b[31mPa", "spacing_um": 0.5}',
      REFUSES)  # fmt: skip
 for _one in NUMBERS:
-    if isinstance(_one.value, float) and _one.value != _one.value:
-        continue
-    if _one.name != "spacing_um":
-        import json
-
+    # JSON has neither NaN nor infinity.
+    is_finite = not isinstance(_one.value, float) or math.isfinite(_one.value)
+    if is_finite and _one.name != "spacing_um":
         _shown = json.dumps({_one.name: _one.value})[1:-1]
-        _own(f"{_one.words}", _KNOWN % _shown.replace("-Infinity", '"-Infinity"').replace(
-            " Infinity", ' "Infinity"'), _one.outcome(1000 * FIELD))  # fmt: skip
+        _own(_one.words, _KNOWN % _shown, _one.outcome(1000 * FIELD))
 
 
 # Series
