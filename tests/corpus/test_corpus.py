@@ -52,7 +52,7 @@ def _parameter(case: Case) -> object:
     return pytest.param(case.name, marks=marks)
 
 
-@pytest.mark.parametrize("name", map(_parameter, selected()))
+@pytest.mark.parametrize("name", [_parameter(case) for case in selected()])
 def test_a_file(name: str, results: dict[str, Result]) -> None:
     assert results[name].problems == ()
 
