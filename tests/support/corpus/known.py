@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _BY_REASON: dict[str, tuple[str, ...]] = {
     "nonsense is accepted": (
+        "TIFF: 64 bits",
         "HDF5: displacement with spacing_um = 1e-40",
         "HDF5: displacement with spacing_um = 1e+40",
         "HDF5: displacement with spacing_um = 9223372036854775807",

@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 from corpus.case import Case
 from corpus.known import KNOWN
 
-HANG_SECONDS = 20.0
+HANG_SECONDS = 40.0
 """Time without an answer after which a child is killed."""
 
 START_SECONDS = 120.0
