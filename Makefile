@@ -19,7 +19,7 @@ HEADLESS := yes
 endif
 endif
 
-.PHONY: demo docs pictures test test-versions system
+.PHONY: corpus demo docs fuzz pictures test test-versions system
 
 # Reconstructs a stack with the bundled network, saves the tractions and shows
 # them in napari; where there is no display, in a screenshot.
@@ -55,6 +55,16 @@ test: $(INSTALLED)
 #     make test-versions ONLY=oldest TESTS="tests/io tests/physics"
 test-versions: | system
 	$(PYTHON) .ci/versions.py $(ONLY) $(if $(TESTS),--tests "$(TESTS)")
+
+# All damaged and borderline files, each read in every way; `make test` leaves out the
+# slow ones.
+corpus: $(INSTALLED)
+	CORPUS=all $(BIN)/pytest -q tests/corpus/test_corpus.py
+
+# Fuzzing of all readers, for FUZZ_MINUTES together.
+FUZZ_MINUTES ?= 30
+fuzz: $(INSTALLED)
+	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/pytest -q tests/corpus/test_fuzz.py
 
 # torch goes first, on its own, so that no other requirement chooses its build.
 $(INSTALLED): pyproject.toml $(CONSTRAINTS) | system

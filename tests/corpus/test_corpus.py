@@ -1,0 +1,72 @@
+"""Damaged and borderline files are read or refused, as it is documented.
+
+Each case is a file that a script writes. It is read in a child process, in all public
+ways. Nothing but a documented error may come out: no crash, no hang, no file opened but
+the one given and its partners, no more than 5 s of computing, no more than twice the
+memory of what is in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from corpus import CASES, Case, Refuses
+from corpus.known import KNOWN
+from corpus.runner import Result, run_cases
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="many cases are special files of POSIX"
+)
+
+IS_WHOLE = os.environ.get("CORPUS") == "all"
+"""Whether the slow cases, too, are read, and all in every way: `make corpus`."""
+
+EVERY = 3
+"""Otherwise, only each third case is read in more ways than the first one."""
+
+
+def selected() -> list[Case]:
+    return [case for case in CASES.values() if IS_WHOLE or not case.is_slow]
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result]:
+    n_children = min(4, os.cpu_count() or 1)
+    return run_cases(
+        [(case, how(number, case)) for number, case in enumerate(selected())],
+        n_children=n_children,
+    )
+
+
+def how(number: int, case: Case) -> dict[str, bool]:
+    """How a case is read."""
+    is_first_only = not IS_WHOLE and number % EVERY > 0 and case.name not in KNOWN
+    return {"is_whole": IS_WHOLE, "is_first_only": is_first_only}
+
+
+def _parameter(case: Case) -> object:
+    marks = [pytest.mark.xfail(reason=KNOWN[case.name])] if case.name in KNOWN else []
+    return pytest.param(case.name, marks=marks)
+
+
+@pytest.mark.parametrize("name", [_parameter(case) for case in selected()])
+def test_a_file(name: str, results: dict[str, Result]) -> None:
+    assert results[name].problems == ()
+
+
+def test_what_is_known_to_fail_exists() -> None:
+    assert KNOWN.keys() <= CASES.keys()
+
+
+def test_there_are_cases_of_every_kind() -> None:
+    assert len(CASES) >= 300
+    kinds = {case.kind for case in CASES.values()}
+    assert len(kinds) == 6
+    for kind in kinds:
+        of_kind = [case for case in CASES.values() if case.kind == kind]
+        n_refused = sum(isinstance(case.expected, Refuses) for case in of_kind)
+        # A reader that refuses everything, or nothing, is noticed.
+        assert 0 < n_refused < len(of_kind), kind

@@ -1,0 +1,88 @@
+"""Fuzzing: damaged files of every format bring documented errors, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+import corpus  # noqa: F401
+from corpus.mutations import Damage
+from corpus.runner import Reader
+from corpus.targets import TARGETS
+
+MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
+"""How long all targets are fuzzed together; 0 is the short run of every test."""
+
+EXAMPLES = 60
+"""Damaged files of each format in the short run, and of a round of the long one."""
+
+DAMAGES = st.builds(
+    Damage,
+    source=st.integers(0, 10),
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(1, 3),
+)
+
+KNOWN: dict[str, str] = {
+    "checkpoints": "weights that are not finite are loaded",
+    "Keras": "an OverflowError comes out",
+}
+"""Targets that are known to fail, with the reason."""
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    with Reader() as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name]))
+        if name in KNOWN
+        else name
+        for name in TARGETS
+    ],
+)
+def test_damaged_files(name: str, reader: Reader) -> None:
+    target = TARGETS[name]
+    folder = Path(tempfile.mkdtemp(prefix="corpus-")).resolve()
+    path = folder / target.file_name
+
+    def check(damage: Damage) -> None:
+        content = damage.done_to(target.files, target.mutations)
+        path.write_bytes(content)
+        result = reader.read(path, folder, kind=target.kind, is_first_only=True)
+        if result.problems and (kept := os.environ.get("FUZZ_KEEP")):
+            shutil.copy(path, Path(kept) / f"{damage.seed}-{path.name}")
+        assert not result.problems, f"{damage}: {result.problems}"
+
+    def fuzz(number: int) -> None:
+        given(damage=DAMAGES)(
+            settings(
+                max_examples=EXAMPLES,
+                derandomize=not MINUTES,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            )(seed(number)(check) if MINUTES else check)
+        )()
+
+    ends = time.monotonic() + 60 * MINUTES / len(TARGETS)
+    number = time.time_ns() % 2**32
+    try:
+        fuzz(number)
+        while MINUTES and time.monotonic() < ends:
+            number += 1
+            fuzz(number)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
