@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -96,8 +97,18 @@ class NpzExporter(Exporter):
             name: found[0] if len(found) == 1 else np.concatenate(found)
             for name, found in parts.items()
         }
-        with path.open("xb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays, **scalars)
+        # An archive that cannot be written cannot be closed either. numpy.savez can be
+        # told not to pickle from numpy 2.2 on.
+        content = BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, values in {**arrays, **scalars}.items():
+                with archive.open(
+                    name + MEMBER_SUFFIX, "w", force_zip64=True
+                ) as member:
+                    np.lib.format.write_array(
+                        member, np.asanyarray(values), allow_pickle=False
+                    )
+        path.write_bytes(content.getbuffer())
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
