@@ -19,6 +19,7 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
     young_option,
 )
+from napari_vit_tfm.cli.outputs import overwrite_option
 from napari_vit_tfm.cli.quantities import quantities_config
 from napari_vit_tfm.cli.reporting import note
 from napari_vit_tfm.config import (
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 @preparation_config
 @reconstruction_config
 @batch_size_option
+@overwrite_option
 def command(
     *,
     table: Path,
@@ -71,6 +73,7 @@ def command(
     preparation: PreparationConfig,
     config: ReconstructionConfig,
     batch_size: int,
+    overwrite: bool,
 ) -> None:
     """Analyse all experiments in a table.
 
@@ -83,7 +86,7 @@ def command(
     """
     from napari_vit_tfm.batch import Settings, check_overview, read_experiments
 
-    check_overview(output, [table])
+    check_overview(output, [table], overwrite=overwrite)
     settings = Settings(
         gel=Gel(young_pa, poisson, thickness_um),
         config=replace(config, batch_size=batch_size),
@@ -96,6 +99,7 @@ def command(
         settings,
         n_workers=n_workers,
         scheduler=scheduler,
+        overwrite=overwrite,
     )
 
 
@@ -106,6 +110,7 @@ def analyse_all(
     *,
     n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
+    overwrite: bool,
 ) -> None:
     """Analyse experiments, print what became of them, and write the overview.
 
@@ -117,7 +122,7 @@ def analyse_all(
         Folder of the results.
     settings : Settings
         Method and options.
-    n_workers, scheduler
+    n_workers, scheduler, overwrite
         As for `run_batch`.
 
     Raises
@@ -127,14 +132,16 @@ def analyse_all(
     """
     from napari_vit_tfm.batch import check_overview, run_batch, write_overview
 
-    for one in experiments:
-        check_overview(folder, [one.file, *([one.mask] if one.mask else [])])
+    read = [one.file for one in experiments]
+    read += [one.mask for one in experiments if one.mask is not None]
+    check_overview(folder, [*read, settings.config.model], overwrite=overwrite)
     outcomes = run_batch(
         experiments,
         folder,
         settings=settings,
         n_workers=n_workers,
         scheduler=scheduler,
+        overwrite=overwrite,
         on_outcome=_report,
     )
     overview = write_overview(folder, outcomes)

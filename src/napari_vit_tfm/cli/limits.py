@@ -21,6 +21,7 @@ from napari_vit_tfm.cli.options import (
     with_options,
     young_option,
 )
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.config import LimitsConfig, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
@@ -56,6 +57,7 @@ def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
 @thickness_option
 @preparation_config
 @method_config
+@overwrite_option
 def command(
     *,
     source: DisplacementSource,
@@ -67,6 +69,7 @@ def command(
     thickness_um: float | None,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
+    overwrite: bool,
 ) -> None:
     """Compute the smallest forces that could have been found.
 
@@ -85,7 +88,11 @@ def command(
     from napari_vit_tfm.trust.limits import detection_map
     from napari_vit_tfm.trust.limits_file import write_detection_map
 
-    target = check_output(output, inputs=source.paths, any_array=True)
+    target = check_output(output, any_array=True)
+    outputs = Outputs.of(
+        "limits", overwrite=overwrite, inputs=source.paths, others=[config.model]
+    )
+    outputs.add(target)
     measured = source.read(gel=Gel(young_pa, poisson, thickness_um))
     if frame is not None:
         measured = _only(measured, frame)
@@ -101,7 +108,7 @@ def command(
         config=limits,
         on_progress=step_counter("reconstructions"),
     )
-    write_detection_map(target, found)
+    write_detection_map(target, found, maker=outputs.maker)
     click.echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")
     click.echo(f"gel: {gel_in_words(Substrate(measured.gel))}")
     click.echo(found.sentence())

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from napari_vit_tfm.config import BUNDLED_MODEL
 from napari_vit_tfm.errors import ModelError
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig
 from napari_vit_tfm.models.solved import Solved
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_vit_tfm.config import MAX_WHOLE_SIDE, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.intervals import calibration_name, scale_head_for
 from napari_vit_tfm.models.layers import TokenisedField
