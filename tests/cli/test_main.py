@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 from click.testing import CliRunner
 
 import napari_vit_tfm
@@ -61,6 +62,8 @@ def test_wrong_commands_and_options(error_of: Callable[..., str]) -> None:
         ),
         (OSError("as it is"), "as it is"),
         (MemoryError(), "not enough memory"),
+        (RuntimeError("[enforce fail] can't allocate memory"), "not enough memory"),
+        (torch.OutOfMemoryError(), "not enough memory on the GPU"),
         (KeyError("x"), "unexpected KeyError: 'x' (vit-tfm --traceback"),
     ],
 )

@@ -18,7 +18,7 @@ from napari_vit_tfm.config import (
     QuantitiesConfig,
     ReconstructionConfig,
 )
-from napari_vit_tfm.errors import Cancelled, ConfigError, TFMError
+from napari_vit_tfm.errors import Cancelled, ConfigError, TFMError, out_of_memory
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import Maker, input_files, open_displacement, read_labels
@@ -139,7 +139,7 @@ def analyse_experiment(
         reason = error.strerror or type(error).__name__
         return Outcome(experiment, {}, error=f"{path}: {reason}")
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = out_of_memory(error) or f"{type(error).__name__}: {error}"
         return Outcome(experiment, {}, error=f"{experiment.file}: {reason}")
 
 

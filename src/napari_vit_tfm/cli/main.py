@@ -17,7 +17,7 @@ from napari_vit_tfm.cli.process import (
     open_streams,
     terminated_by_signal,
 )
-from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.errors import TFMError, out_of_memory
 
 COMMANDS = (
     "predict",
@@ -119,10 +119,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
         about = "" if error.filename is None else f"{error.filename}: "
         return f"{about}{error.strerror}"
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return "not enough memory"
-    if type(error).__name__ == "OutOfMemoryError":
-        return "not enough memory on the GPU: close other programs, or use --device cpu"
+    if out_of_memory(error):
+        return out_of_memory(error)
     # An unexpected error is a bug, and a bug report needs the traceback.
     return (
         f"unexpected {type(error).__name__}: {error} "
