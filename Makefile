@@ -24,13 +24,13 @@ endif
 # Reconstructs a stack with the bundled network, saves the tractions and shows
 # them in napari; where there is no display, in a screenshot.
 demo: $(INSTALLED)
-	$(BIN)/vit-tfm demo -o $(DEMO)
+	$(BIN)/vit-tfm demo -o $(DEMO) --overwrite
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
 		$(DEMO) $(if $(HEADLESS),--screenshot $(DEMO)/demo.png)
 
 # The documentation's pictures.
 pictures: $(INSTALLED)
-	$(BIN)/vit-tfm demo -o $(DEMO)
+	$(BIN)/vit-tfm demo -o $(DEMO) --overwrite
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python -m napari_vit_tfm.napari.demo \
 		$(DEMO) --screenshot docs/pictures/demo.png
 	$(if $(HEADLESS),$(VIRTUAL_DISPLAY)) $(BIN)/python docs/pictures.py \

@@ -33,7 +33,7 @@ from napari_vit_tfm.attention.frame import PreparedFrame, prepare_frame
 from napari_vit_tfm.attention.patches import Patch
 from napari_vit_tfm.config import BUNDLED_MODEL
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
 from napari_vit_tfm.synthesis import disc_timelapse

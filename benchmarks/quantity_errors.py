@@ -29,7 +29,7 @@ from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
 from napari_vit_tfm.benchmark.held_out import simulate
 from napari_vit_tfm.config import BAYESIAN_FTTC, BUNDLED_MODEL, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.physics import surface_displacement
 from napari_vit_tfm.quantities import (

@@ -31,7 +31,7 @@ from quantity_errors import METHODS, NAMES
 
 from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
 from napari_vit_tfm.config import BUNDLED_MODEL, ReconstructionConfig
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.quantities import QUANTITIES
 from napari_vit_tfm.quantities.errors import error_of
 from napari_vit_tfm.quantities.intervals import (

@@ -31,7 +31,7 @@ from scipy import ndimage
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
 from napari_vit_tfm.napari.layers.drawing import field_layers
 

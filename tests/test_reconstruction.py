@@ -11,9 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_vit_tfm import reconstruction
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.displacement import checks, prepare
-from napari_vit_tfm.errors import Cancelled, ConfigError, FieldError, FieldFileError
+from napari_vit_tfm.errors import (
+    Cancelled,
+    ConfigError,
+    FieldError,
+    FieldFileError,
+    ModelError,
+)
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
 from napari_vit_tfm.io import read_traction
@@ -28,6 +35,7 @@ from napari_vit_tfm.reconstruction import (
     resolve_device,
 )
 from napari_vit_tfm.synthesis import synthesise
+from napari_vit_tfm.trust.assessment import Assessment
 
 CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
 
@@ -620,10 +628,105 @@ def test_noise_of_small_fields_is_estimated(shape: tuple[int, int]) -> None:
 def test_tractions_that_are_not_finite_are_refused() -> None:
     class Overflow(Echo):
         def traction(self, displacement: torch.Tensor) -> torch.Tensor:
-            return displacement / 0
+            return displacement * 1e30 * 1e30
 
-    with pytest.raises(FieldError, match=r"not finite: the displacements, up to \d"):
-        reconstruct(random_stack(), config=CPU, method=Overflow())
+    stack = random_stack(unit="um", spacing_um=0.5)
+    with pytest.raises(
+        FieldError,
+        match=r"not finite: .*, up to \d.*, or the spacing of 0\.5 um is too small",
+    ):
+        reconstruct(stack, config=CPU, method=Overflow())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_damaged_weights_are_told(value: float) -> None:
+    class Damaged(Echo):
+        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
+            return displacement + value
+
+    with pytest.raises(ModelError, match=r"echo .* its weights are damaged"):
+        reconstruct(random_stack(), config=CPU, method=Damaged())
+
+
+class Large(Echo):
+    """Tractions that are finite before they are multiplied by Young's modulus."""
+
+    def traction(self, displacement: torch.Tensor) -> torch.Tensor:
+        return displacement * 1e36
+
+
+def test_tractions_that_are_too_large_for_their_unit_are_refused(
+    tmp_path: Path,
+) -> None:
+    stack = random_stack(gel=Gel(young_pa=5_000.0))
+    for reconstruct_all in (
+        reconstruct,
+        lambda stack, **options: list(
+            reconstruct_to_file(stack, tmp_path / "out.h5", on_notice=print, **options)
+        ),
+    ):
+        with pytest.raises(
+            FieldError, match=r"tractions of echo .* Young's modulus \(5000 Pa\)"
+        ):
+            reconstruct_all(stack, config=CPU, method=Large())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_companions_that_are_not_finite_are_refused(
+    monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    def assess(stack: DisplacementStack, *_: object, **__: object) -> Assessment:
+        residual = np.zeros_like(stack.data)
+        residual[0, 5, 5] = value
+        return Assessment({"residual": residual})
+
+    monkeypatch.setattr(reconstruction, "assess", assess)
+    with pytest.raises(FieldError, match=r"residual of echo are too large"):
+        reconstruct(random_stack(), config=CPU, method=Echo())
+
+
+def test_too_little_gpu_memory_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+    class Full(Echo):
+        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError
+
+    notices: list[str] = []
+    batches = reconstruct_to_file(
+        random_stack(),
+        tmp_path / "out.h5",
+        config=CPU,
+        method=Full(),
+        on_notice=notices.append,
+    )
+    with pytest.raises(FieldError, match="does not fit into the GPU memory"):
+        list(batches)
+    assert "out of GPU memory: continuing with batches of 1" in notices
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gpu_memory_that_runs_out_later_keeps_the_frames(tmp_path: Path) -> None:
+    class FullLater(Echo):
+        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
+            if sum(self.batches) > 2:
+                raise torch.OutOfMemoryError
+            return super().traction(displacement)
+
+    def run(method: Echo) -> None:
+        config = dataclasses.replace(CPU, batch_size=1)
+        stack, path = random_stack(), tmp_path / "out.h5"
+        for _ in reconstruct_to_file(
+            stack, path, config=config, method=method, on_notice=notices.append
+        ):
+            pass
+
+    notices: list[str] = []
+    with pytest.raises(FieldError, match="does not fit into the GPU memory"):
+        run(FullLater())
+    assert [path.name for path in tmp_path.iterdir()] == ["out.partial.h5"]
+    assert "the same command continues it" in notices[-1]
+    run(Echo())
+    assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
 
 
 def film_with_findings() -> DisplacementStack:

@@ -39,3 +39,33 @@ class ConfigError(TFMError):
 
 class Cancelled(Exception):
     """A computation was cancelled by its callback, between two of its steps."""
+
+
+def out_of_memory(error: BaseException) -> str:
+    """What to tell about an error for which the memory was too small.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any error.
+
+    Returns
+    -------
+    str
+        Empty for other errors.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.errors import out_of_memory
+    >>> out_of_memory(MemoryError())
+    'not enough memory'
+    >>> out_of_memory(ValueError("no number"))
+    ''
+    """
+    # torch is not imported for its class.
+    if type(error).__name__ == "OutOfMemoryError":
+        return "not enough memory on the GPU: close other programs, or use the CPU"
+    # torch on the CPU raises a RuntimeError.
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "not enough memory"
+    return ""

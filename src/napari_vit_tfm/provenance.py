@@ -51,6 +51,8 @@ class Provenance:
         every vector, empty if there is none.
     versions : mapping of str to str
         Versions of this package, Python and the libraries that compute.
+    made_by : str
+        The command that computed the tractions; empty if it was a script or the plugin.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class Provenance:
     input_sha256: str
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
+    made_by: str = ""
 
     @classmethod
     def of(
@@ -85,6 +88,7 @@ class Provenance:
         preparation: PreparationConfig,
         config: ReconstructionConfig,
         device: str,
+        made_by: str = "",
     ) -> Provenance:
         """The provenance of tractions that are about to be computed.
 
@@ -100,6 +104,8 @@ class Provenance:
             Model and options.
         device : str, keyword-only
             The device that computes.
+        made_by : str, keyword-only
+            The command that computes.
         """
         files = tuple(
             Path(name).absolute() for name in displacement.metadata.get("files", ())
@@ -128,7 +134,15 @@ class Provenance:
                 "noise_map_sha256": file_sha256(noise_map) if noise_map else "",
             },
             installed_versions(),
+            made_by,
         )
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """All files that were read: the input, and that of the model."""
+        model = Path(self.parameters.get("reconstruction", {}).get("model", ""))
+        is_file = model.suffix.lower() in MODEL_ENDINGS
+        return (*self.files, model) if is_file else self.files
 
     def attributes(self, folder: Path) -> dict[str, str]:
         """Attributes of a file in a folder.
@@ -141,23 +155,25 @@ class Provenance:
         Returns
         -------
         dict of str to str
-            ``input``, a list of files, ``parameters`` and ``versions`` as JSON, and
-            ``input_sha256``. Paths are relative to the folder.
+            ``input``, a list of files, ``parameters`` and ``versions`` as JSON,
+            ``input_sha256``, and ``made_by`` if it was a command. Paths are relative to
+            the folder.
         """
         parameters = dict(self.parameters)
         reconstruction = dict(parameters["reconstruction"])
         if Path(reconstruction["model"]).is_absolute():
-            reconstruction["model"] = _relative(reconstruction["model"], folder)
+            reconstruction["model"] = relative_to(folder, reconstruction["model"])
         noise = dict(reconstruction.get("noise", {}))
         if noise.get("per_vector"):
-            noise["per_vector"] = _relative(noise["per_vector"], folder)
+            noise["per_vector"] = relative_to(folder, noise["per_vector"])
             reconstruction["noise"] = noise
         parameters["reconstruction"] = reconstruction
         return {
-            "input": json.dumps([_relative(file, folder) for file in self.files]),
+            "input": json.dumps([relative_to(folder, file) for file in self.files]),
             "input_sha256": self.input_sha256,
             "parameters": json.dumps(parameters),
             "versions": json.dumps(dict(self.versions)),
+            **({"made_by": self.made_by} if self.made_by else {}),
         }
 
     def determining(self, *, model: str, model_sha256: str) -> dict[str, Any]:
@@ -239,7 +255,8 @@ class Provenance:
                 noise["per_vector"] = str(_beside(noise["per_vector"], folder))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        return cls(paths, attributes["input_sha256"], parameters, versions)
+        made_by = str(attributes.get("made_by", ""))
+        return cls(paths, attributes["input_sha256"], parameters, versions, made_by)
 
 
 def _are_tables(*values: object) -> bool:
@@ -289,7 +306,7 @@ def _sha256(path: str, _size: int, _modified_ns: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _relative(path: str | Path, folder: Path) -> str:
+def relative_to(folder: Path, path: str | Path) -> str:
     """A path from a folder; absolute if they are on different drives."""
     try:
         return Path(os.path.relpath(path, folder)).as_posix()

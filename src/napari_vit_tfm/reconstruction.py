@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,13 @@ from napari_vit_tfm.displacement.preparation import (
     bridged,
     options_in_use,
 )
-from napari_vit_tfm.errors import Cancelled, ConfigError, FieldError
+from napari_vit_tfm.errors import (
+    Cancelled,
+    ConfigError,
+    FieldError,
+    ModelError,
+    TFMError,
+)
 from napari_vit_tfm.fields import (
     DISPLACEMENT_COMPANIONS,
     Checks,
@@ -286,6 +292,7 @@ def reconstruct_batches(
     finished: FinishedFrames | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify | None = None,
+    made_by: str = "",
 ) -> Iterator[Batch]:
     """Reconstruct tractions batch by batch.
 
@@ -302,6 +309,8 @@ def reconstruct_batches(
     finished : FinishedFrames, keyword-only, optional
         The first frames, if the same run computed them before it was interrupted.
         They are yielded, too, but neither checked nor computed again.
+    made_by : str, keyword-only
+        The command that computes, for the `Provenance`.
 
     Yields
     ------
@@ -317,6 +326,7 @@ def reconstruct_batches(
         *(displacement, substrate, config, method, preparation),
         is_cancelled=is_cancelled,
         on_notice=on_notice,
+        made_by=made_by,
     )
     yield from run.batches(finished)
 
@@ -331,6 +341,7 @@ def reconstruct_to_file(
     preparation: PreparationConfig | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     on_notice: Notify,
+    made_by: str = "",
 ) -> Generator[Batch, None, None]:
     """Reconstruct tractions batch by batch, and write them to a file.
 
@@ -345,6 +356,8 @@ def reconstruct_to_file(
         interruption.
     path : path
         The file to write, as for `io.write_traction`.
+    made_by : str, keyword-only
+        The command that computes, which is written into the file.
 
     Yields
     ------
@@ -383,6 +396,7 @@ def reconstruct_to_file(
         *(displacement, substrate, config, method, preparation),
         is_cancelled=is_cancelled,
         on_notice=on_notice,
+        made_by=made_by,
     )
     sink: ResumableSink | None = None
     try:
@@ -415,6 +429,7 @@ class _Run:
         *,
         is_cancelled: Callable[[], bool] | None,
         on_notice: Notify | None,
+        made_by: str,
     ) -> None:
         self._substrate = substrate or Substrate(displacement.gel)
         self._config = config or _config_of(method)
@@ -444,6 +459,7 @@ class _Run:
             preparation=self._preparation,
             config=self._config,
             device=self._device,
+            made_by=made_by,
         )
         self._noise = NoiseSource(
             self._config.noise, self._prepared.grid_shape, self._prepared.n_frames
@@ -541,12 +557,15 @@ class _Run:
                 config=self._config,
                 reconstruct=partial(self._tractions_of, noise=noise),
             )
-        young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
-        companions = {
-            name: vectors * (1 if name in DISPLACEMENT_COMPANIONS else young_pa)
-            for name, vectors in assessment.companions.items()
-        }
-        traction = np.ascontiguousarray(data * young_pa)
+        # What becomes infinite is an error below.
+        with np.errstate(over="ignore"):
+            young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
+            companions = {
+                name: vectors * (1 if name in DISPLACEMENT_COMPANIONS else young_pa)
+                for name, vectors in assessment.companions.items()
+            }
+            traction = np.ascontiguousarray(data * young_pa)
+        self._check_finite({"tractions": traction, **companions})
         for vectors in (traction, *companions.values()):
             if not self._preparation.fill_holes:
                 vectors[holes] = np.nan
@@ -568,6 +587,23 @@ class _Run:
         if not (config.noise.is_given or config.residual or config.uncertainty):
             return None
         return self._noise.of_frames(whole, holes, first=start)
+
+    def _check_finite(self, results: Mapping[str, FloatArray]) -> None:
+        """Raise an error for results that are infinite or not known.
+
+        They are those of displacements without holes, so all must be there.
+        """
+        for name, vectors in results.items():
+            if not np.isfinite(vectors).all():
+                young_pa = self._substrate.gel.young_pa
+                stiffness = (
+                    "" if young_pa is None else f"Young's modulus ({young_pa:g} Pa), "
+                )
+                raise FieldError(
+                    f"{name.replace('_', ' ')} of {self._method.name} are too large "
+                    f"for numbers of 32 bits: check {stiffness}the unit and the "
+                    "spacing of the displacements"
+                )
 
     def _tractions_of(
         self, whole: DisplacementStack, noise: FrameNoise | None
@@ -720,13 +756,32 @@ def _tractions(
         return None
     data = to_stack(outputs)
     if not np.isfinite(data).all():
-        raise FieldError(
-            f"{method.name} gives tractions that are not finite: the displacements, up "
-            f"to {part.longest():.3g} {unit_label(part.unit)}, are too large"
-        )
+        raise _not_finite(part, method, device)
     if is_resampled(part, method):
         data = np.stack([resample_nodes(field, part.grid_shape) for field in data])
     return np.array(data)
+
+
+def _not_finite(
+    part: DisplacementStack, method: ReconstructionMethod, device: str
+) -> TFMError:
+    """The error for tractions that are not finite, with the most probable cause."""
+    import torch
+
+    height, width = method.grid or (32, 32)
+    with torch.inference_mode():
+        of_zero = method.traction(torch.zeros(1, 2, height, width, device=device))
+    if not of_zero.isfinite().all():
+        return ModelError(
+            f"{method.name} gives tractions that are not finite for a field without "
+            "displacements: its weights are damaged"
+        )
+    spacing = "" if part.spacing_um is None else f" of {part.spacing_um:g} um"
+    return FieldError(
+        f"{method.name} gives tractions that are not finite: the displacements, up to "
+        f"{part.longest():.3g} {unit_label(part.unit)}, are too large, or the spacing"
+        f"{spacing} is too small"
+    )
 
 
 def reference_displacement(

@@ -143,7 +143,9 @@ def test_a_measured_cell_with_its_truth_in_another_file(
     )  # fmt: skip
     same = methods_in(tmp_path / "same")["fttc"]["noise"]["0"]
     assert measured == pytest.approx(same, rel=1e-3)
-    vit_tfm(*of_cell, "--units", "grid", "--young", 2000, "--poisson", 0.3)
+    changed = ("--units", "grid", "--young", 2000, "--poisson", 0.3)
+    assert "--overwrite" in error_of(*of_cell, *changed)
+    vit_tfm(*of_cell, *changed, "--overwrite")
     assert methods_in(tmp_path / "cell")["fttc"]["noise"]["0"] != measured
 
 
@@ -171,7 +173,7 @@ def test_the_gel_is_what_the_file_says(
     assert power == pytest.approx(np.square(made.traction).sum(), rel=1e-4)
     on_layer = (
         "benchmark", "--data", tmp_path / "cell.h5", "--thickness", 8, "--noise", 0,
-        "--methods", "fttc", "-o", out,
+        "--methods", "fttc", "-o", out, "--overwrite",
     )  # fmt: skip
     assert "--spacing" in error_of(*on_layer)
     vit_tfm(*on_layer, "--spacing", 2)

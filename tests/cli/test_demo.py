@@ -49,4 +49,4 @@ def test_it_needs_no_folder(
 def test_a_folder_that_is_a_file(error_of: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "demo"
     path.write_text("in the way")
-    assert f"{path}: File exists" in error_of("demo", "-o", path)
+    assert f"{path}: is a file, expected a folder" in error_of("demo", "-o", path)

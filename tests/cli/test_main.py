@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import napari_vit_tfm
@@ -62,6 +63,8 @@ def test_wrong_commands_and_options(error_of: Callable[..., str]) -> None:
         ),
         (OSError("as it is"), "as it is"),
         (MemoryError(), "not enough memory"),
+        (RuntimeError("[enforce fail] can't allocate memory"), "not enough memory"),
+        (torch.OutOfMemoryError(), "not enough memory on the GPU"),
         (KeyError("x"), "unexpected KeyError: 'x' (vit-tfm --traceback"),
     ],
 )

@@ -49,6 +49,7 @@ def test_tractions_in_pascal(
             for name in ("input", "input_sha256", "parameters", "versions")
         }
         assert attributes == {
+            "made_by": "vit-tfm predict",
             "units": "Pa",
             "spacing_um": 0.5,
             "young_pa": 9000.0,
@@ -391,7 +392,7 @@ def test_the_files_of_a_series_are_one_film(
     line = error_of("predict", "--series", *paths, "-o", out, "--units", "um", *FTTC)
     assert line.startswith(f"{paths[0]} and 1 more: displacements in um need")
     write_arrays(paths[1], {"u": data}, {"u": {"units": "grid"}})
-    line = error_of("predict", "--series", *paths, "-o", out, *FTTC)
+    line = error_of("predict", "--series", *paths, "-o", tmp_path / "o.h5", *FTTC)
     assert line.startswith(f"{paths[0]}: unit: found field, but grid in {paths[1]}")
 
 
@@ -660,7 +661,7 @@ def stopped(arguments: tuple[object, ...], partial: Path, by: signal.Signals) ->
         time.sleep(0.01)
     process.send_signal(by)
     _, messages = process.communicate()
-    assert process.returncode == (-by if by == signal.SIGKILL else 130)
+    assert process.returncode == (-by if by == signal.SIGKILL else 128 + by)
     assert before < n_frames() < FILM_FRAMES
     return messages
 
@@ -679,9 +680,10 @@ def test_a_killed_and_a_cancelled_run_go_on(
 
     tables = tmp_path / "expected.csv", tmp_path / "out.csv"
     notes = vit_tfm(*arguments(expected, tables[0])).stderr
-    one_by_one = arguments(out, tables[1], "--batch-size", 1)
+    one_by_one = arguments(out, tables[1], "--batch-size", 1, "--overwrite")
     out.write_bytes(b"old")
     stopped(one_by_one, partial, signal.SIGKILL)
+    stopped(one_by_one, partial, signal.SIGTERM)
     messages = stopped(one_by_one, partial, signal.SIGINT)
     n_kept = read_traction(partial).n_frames
     assert (
@@ -860,3 +862,18 @@ def test_noise_is_given_once(error_of: ErrorOf, displacements: Path) -> None:
     assert "--noise-sd" in error_of(*run, "--noise-length", 1)
     for value in ("0", "-1", "nan", "inf"):
         assert "sd" in error_of(*run, "--noise-sd", value)
+
+
+@pytest.mark.parametrize("size", [1e20, 1e30, 3e38])
+def test_numbers_that_are_too_large_leave_no_file(
+    error_of: ErrorOf, displacements: Path, tmp_path: Path, size: float
+) -> None:
+    data = read_displacement(displacements).data
+    path, out = tmp_path / "large.npz", tmp_path / "out.h5"
+    np.savez(path, displacement=data / np.abs(data).max() * np.float32(size))
+    line = error_of(
+        *("predict", path, "-o", out, "--units", "um", "--spacing", 1e-6),
+        *("--young", 1e9, "--model", "vit", "--device", "cpu"),
+    )
+    assert "not finite" in line or "too large" in line
+    assert not out.exists()

@@ -116,7 +116,7 @@ def test_forces_that_the_method_balances_are_told(
     )
     assert rows_of(table)[0]["flags"] == "balanced"
     assert "note: 1 of 1 rows have the flag balanced: the method" in result.stderr
-    vit_tfm("quantities", tmp_path / "out.h5", "-o", table)
+    vit_tfm("quantities", tmp_path / "out.h5", "-o", table, "--overwrite")
     assert rows_of(table)[0]["flags"] == "balanced"
 
 
@@ -131,7 +131,8 @@ def test_without_units_the_columns_say_so(vit_tfm: Command, tmp_path: Path) -> N
     assert float(row["total_force_E_steps2"]) == pytest.approx(2.4)
     assert float(row["area_steps2"]) == 256
     assert not any("nN" in name or "Pa" in name or "um" in name for name in row)
-    vit_tfm("quantities", bare, "-o", table, "--spacing", 2, "--young", 1000)
+    known = ("--spacing", 2, "--young", 1000)
+    vit_tfm("quantities", bare, "-o", table, *known, "--overwrite")
     (row,) = rows_of(table)
     assert float(row["total_force_nN"]) == pytest.approx(2.4 * 4 * 1000 * 1e-3)
 
@@ -148,12 +149,14 @@ def test_the_outline_in_the_file_is_the_cell_unless_told(
     table = tmp_path / "table.csv"
     areas = []
     for options in ((), ("--region", "outline"), ("--region", "field")):
-        vit_tfm("quantities", outlined, "-o", table, *options)
+        vit_tfm("quantities", outlined, "-o", table, *options, "--overwrite")
         areas.append(float(rows_of(table)[0]["area_um2"]))
     assert areas[0] == areas[1]
     assert 49 <= areas[0] <= 64
     assert areas[2] == 576
-    error = error_of("quantities", traction, "-o", table, "--region", "outline")
+    error = error_of(
+        *("quantities", traction, "-o", table, "--region", "outline", "--overwrite")
+    )
     assert "the file has no outline" in error
 
 
@@ -166,13 +169,16 @@ def test_the_dilation_is_in_micrometres(
     table, mask = tmp_path / "table.csv", ("--mask", tmp_path / "cell.npy")
     found = []
     for dilation in (0, 4, 8):
-        vit_tfm("quantities", traction, "-o", table, *mask, "--dilate", dilation)
+        options = ("--dilate", dilation, "--overwrite")
+        vit_tfm("quantities", traction, "-o", table, *mask, *options)
         found.append(float(rows_of(table)[0]["total_force_nN"]))
     assert found[0] == 0
     assert 0 <= found[1] < found[2]
     bare = tmp_path / "bare.h5"
     write_traction(bare, TractionStack(np.ones((24, 32, 2))))
-    error = error_of("quantities", bare, "-o", table, *mask, "--dilate", 4)
+    error = error_of(
+        *("quantities", bare, "-o", table, *mask, "--dilate", 4, "--overwrite")
+    )
     assert "needs the vector spacing" in error
 
 
@@ -274,7 +280,7 @@ def test_displacements_are_prepared_as_they_were_for_the_tractions(
     upside_down = displacement.data[:, ::-1] * np.float32([-1, 1])
     path, out = tmp_path / "field.npy", tmp_path / "out.h5"
     np.save(path, upside_down)
-    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one, two, three = (tmp_path / f"{name}.csv" for name in ("one", "two", "three"))
     known = ("--units", "um", "--spacing", 0.5, "--young", 5000)
     done = ("--y", "up", "--reverse", "--bin", 2, "--regularisation", 0.01)
     vit_tfm(
@@ -288,7 +294,7 @@ def test_displacements_are_prepared_as_they_were_for_the_tractions(
         assert float(a["strain_energy_measured_fJ"]) > 0
     short = tmp_path / "short.npy"
     np.save(short, upside_down[:1])
-    error = error_of("quantities", out, "--displacement", short, "-o", two)
+    error = error_of("quantities", out, "--displacement", short, "-o", three)
     assert "the displacements have 1 frames of 16 x 20" in error
 
 
@@ -374,13 +380,14 @@ def test_a_file_of_tractions_knows_its_intervals_if_it_was_asked_to(
     widths = []
     for options in ((), ("--residual",), ("--uncertainty",)):
         vit_tfm("predict", film, "-o", out, *FTTC, *options)
-        result = vit_tfm("quantities", out, "-o", table)
+        result = vit_tfm("quantities", out, "-o", table, "--overwrite")
         assert ("since the noise is not known" in result.stderr) == (not options)
         widths.append(rows_of(table)[0]["total_force_nN_high95"])
     assert widths[0] == ""
     assert widths[1] == widths[2] != ""
     result = vit_tfm(
-        *("quantities", out, "-o", table, "--control-table", tmp_path / "c.csv")
+        *("quantities", out, "-o", table, "--control-table", tmp_path / "c.csv"),
+        "--overwrite",
     )
     assert "there is no control without force" in result.stderr
 

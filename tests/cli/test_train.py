@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from napari_vit_tfm.errors import ConfigError, FieldFileError
+
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
 
@@ -43,8 +45,9 @@ def plain(options: dict[str, Any]) -> dict[str, Any]:
         "nodes": 1,
         "progress": False,
     }
-    assert options.keys() == {*usual, "output"}
-    return {k: v for k, v in options.items() if k not in usual or v != usual[k]}
+    others = {k: v for k, v in options.items() if k != "before_writing"}
+    assert others.keys() == {*usual, "output"}
+    return {k: v for k, v in others.items() if k not in usual or v != usual[k]}
 
 
 def test_a_configured_run(vit_tfm: Command, training: Recorder, tmp_path: Path) -> None:
@@ -157,3 +160,28 @@ def test_without_its_packages(
     monkeypatch.setitem(sys.modules, "lightning", None)
     line = error_of("train", "-o", tmp_path / "run")
     assert "pip install 'napari-vit-tfm[train]'" in line
+
+
+def test_files_of_others_are_not_replaced_by_a_run(
+    vit_tfm: Command, training: Recorder, tmp_path: Path
+) -> None:
+    config, weights = tmp_path / "config.toml", tmp_path / "vit.safetensors"
+
+    def begin(*options: object) -> None:
+        vit_tfm("train", "-o", tmp_path, "--device", "cpu", *options)
+        _, passed = training.calls[-1]
+        passed["before_writing"]()
+
+    begin()
+    weights.write_text("precious")
+    with pytest.raises(ConfigError, match=r"vit\.safetensors: already exists"):
+        begin()
+    begin("--overwrite")
+    begin("--resume")
+    run, _ = training.calls[-1]
+    config.write_text(run.to_toml())
+    begin()
+    config.write_text("steps = 7\n")
+    with pytest.raises(FieldFileError, match=r"config\.toml: .* is an input file"):
+        begin("--config", config, "--overwrite")
+    assert (config.read_text(), weights.read_text()) == ("steps = 7\n", "precious")

@@ -10,7 +10,8 @@ from napari.layers._layer_actions import _duplicate_layer
 
 from layers_of_fields import create, displacement_at
 from napari_vit_tfm import io
-from napari_vit_tfm.errors import FieldError
+from napari_vit_tfm.errors import FieldError, FieldFileError
+from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari import _writer
 from napari_vit_tfm.napari._reader import read_fields
@@ -188,3 +189,16 @@ def test_napari_shows_why_nothing_was_saved(tmp_path, viewer, traction, monkeypa
     (message,) = shown
     assert "changed" in message
     assert not path.exists()
+
+
+def test_displacements_do_not_replace_their_file(tmp_path, viewer):
+    stack = DisplacementStack(np.ones((1, 16, 16, 2)), unit="um", spacing_um=0.5)
+    path = tmp_path / "cell.h5"
+    io.write_displacement(path, stack)
+    before = path.read_bytes()
+    layers = viewer.open(str(path), plugin="napari-vit-tfm")
+    with pytest.raises(FieldFileError, match="output file is an input file"):
+        write_field(str(path), tuples(*layers))
+    assert path.read_bytes() == before
+    other = str(tmp_path / "other.h5")
+    assert write_field(other, tuples(*layers)) == [other]

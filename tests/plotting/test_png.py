@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
+from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.plotting import write_png
 
 
@@ -18,13 +21,14 @@ def test_a_figure_is_there_when_it_is_complete(
     written = path.read_bytes()
     assert written.startswith(b"\x89PNG")
 
-    def fail(file: Path, **_options: object) -> None:
-        file.write_bytes(b"half")
-        raise OSError("disk full")
+    write = Path.write_bytes
 
-    figure = Figure()
-    monkeypatch.setattr(figure, "savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_png(path, figure)
+    def fill_the_disk(file: Path, content: bytes) -> int:
+        write(file, content[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    with pytest.raises(FieldFileError, match=r"figure\.png: .*No space left"):
+        write_png(path, Figure())
     assert path.read_bytes() == written
     assert list(tmp_path.iterdir()) == [path]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -18,10 +19,15 @@ from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.overlay import overlay
 from napari_vit_tfm.attention.patch import CHOSEN, PatchFindings
 from napari_vit_tfm.displacement.preparation import options_in_use
-from napari_vit_tfm.io import write_arrays
+from napari_vit_tfm.io import Maker, write_arrays
 
 
-def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> None:
+def write_findings(
+    path: str | os.PathLike[str],
+    findings: PatchFindings,
+    *,
+    maker: Maker | None = None,
+) -> None:
     """Write everything that is needed to draw a patch's maps again.
 
     Parameters
@@ -30,6 +36,8 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
         The file, with extension .h5, .hdf5 or .npz; an existing file is replaced.
     findings : PatchFindings
         The results; `docs/files.md` lists the arrays and attributes.
+    maker : Maker, keyword-only, optional
+        The command that computed them, which is written into the file.
 
     Raises
     ------
@@ -38,7 +46,10 @@ def write_findings(path: str | os.PathLike[str], findings: PatchFindings) -> Non
     """
     arrays: dict[str, npt.ArrayLike] = {"displacement": findings.frame.displacement}
     attributes: dict[str, dict[str, Any]] = {
-        "": _file_attributes(findings),
+        "": {
+            **_file_attributes(findings),
+            **({} if maker is None else maker.attributes(Path(path).parent)),
+        },
         "displacement": {
             "units": findings.frame.field.unit,
             "longest": findings.frame.longest,

@@ -18,15 +18,11 @@ from napari_vit_tfm.config import (
     QuantitiesConfig,
     ReconstructionConfig,
 )
-from napari_vit_tfm.errors import Cancelled, ConfigError, TFMError
+from napari_vit_tfm.errors import Cancelled, ConfigError, TFMError, out_of_memory
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io import (
-    input_files,
-    open_displacement,
-    read_labels,
-)
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io import Maker, input_files, open_displacement, read_labels
+from napari_vit_tfm.io.replacing import create_folder, replacing
 from napari_vit_tfm.options import flag_of, options_of
 from napari_vit_tfm.provenance import files_sha256
 from napari_vit_tfm.quantities import Recorder
@@ -45,6 +41,9 @@ QUANTITIES = "quantities.csv"
 ADHESIONS = "adhesions.csv"
 RECORD = "record.json"
 """Files in the folder of an experiment. The record is written last."""
+
+MADE_BY = "vit-tfm batch"
+"""Who made the tractions, in their file."""
 
 _FLAGS = {name: flag_of(option) for name, option in options_of(Displacement).items()}
 """Names of options on the command line."""
@@ -77,6 +76,7 @@ def analyse_experiment(
     *,
     folder: Path,
     settings: Settings,
+    overwrite: bool = False,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Generator[Progress, None, Outcome]:
     """Analyse one experiment, unless its results are there already.
@@ -89,6 +89,9 @@ def analyse_experiment(
         Folder of all results.
     settings : Settings, keyword-only
         Method and options.
+    overwrite : bool, keyword-only
+        Whether files are replaced that a batch has not written from the same
+        displacements.
     is_cancelled : callable, keyword-only, optional
         As for `reconstruct`.
 
@@ -118,7 +121,9 @@ def analyse_experiment(
         if done is not None:
             return Outcome(experiment, done, was_done=True)
         _check_target(target, experiment)
-        target.mkdir(exist_ok=True)
+        if not overwrite:
+            _check_own(target, experiment, key)
+        create_folder(target)
         (target / RECORD).unlink(missing_ok=True)
         record = yield from _analyse(experiment, target, settings, is_cancelled)
         record |= key
@@ -130,31 +135,12 @@ def analyse_experiment(
     except TFMError as error:
         return Outcome(experiment, {}, error=str(error))
     except OSError as error:
-        path = Path(error.filename2 or error.filename or experiment.file)
-        reason = reason_of(error, path)
-        return Outcome(experiment, {}, error=reason)
+        path = error.filename2 or error.filename or experiment.file
+        reason = error.strerror or type(error).__name__
+        return Outcome(experiment, {}, error=f"{path}: {reason}")
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = out_of_memory(error) or f"{type(error).__name__}: {error}"
         return Outcome(experiment, {}, error=f"{experiment.file}: {reason}")
-
-
-def reason_of(error: OSError, path: Path) -> str:
-    """Why a file cannot be read or written, and what to do about it.
-
-    Parameters
-    ----------
-    error : OSError
-        The error.
-    path : Path
-        The file.
-    """
-    reason = f"{path}: {error.strerror or type(error).__name__}"
-    if not isinstance(error, PermissionError):
-        return reason
-    return (
-        f"{reason}; if the file is open in another program, such as Excel, close it, "
-        "and run the same again: what is done is not computed again"
-    )
 
 
 def _analyse(
@@ -201,6 +187,7 @@ def _analyse(
                 preparation=settings.preparation,
                 is_cancelled=is_cancelled,
                 on_notice=keep,
+                made_by=MADE_BY,
             )
         ) as batches:
             for batch in batches:
@@ -249,6 +236,33 @@ def _check_target(target: Path, experiment: Experiment) -> None:
                 f"{target}: the results would be beside their input {file.name}: "
                 "choose another folder for the results"
             )
+
+
+def _check_own(target: Path, experiment: Experiment, key: dict[str, Any]) -> None:
+    """Raise an error if there are files that may not be those of this experiment."""
+    record = _record(target)
+    is_own = (
+        record.get("file") == str(experiment.file)
+        or record.get("input_sha256") == key["input_sha256"]
+        # A batch that is interrupted has no record.
+        or Maker(MADE_BY, (experiment.file,)).has_made(target / TRACTIONS)
+    )
+    for name in (TRACTIONS, QUANTITIES, ADHESIONS, RECORD):
+        if (target / name).exists() and not is_own:
+            raise ConfigError(
+                f"{target / name}: already exists, and is not of a batch with the same "
+                "displacements: choose another folder for the results; on the command "
+                "line, --overwrite replaces it"
+            )
+
+
+def _record(target: Path) -> dict[str, Any]:
+    """The record of an experiment; empty if there is none."""
+    try:
+        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _check_lengths(displacement: Displacement) -> None:
@@ -310,11 +324,6 @@ def _finished(target: Path, key: dict[str, Any]) -> dict[str, Any] | None:
     names = (RECORD, TRACTIONS, QUANTITIES, ADHESIONS)
     if not all((target / name).is_file() for name in names):
         return None
-    try:
-        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-    if not isinstance(record, dict):
-        return None
+    record = _record(target)
     same = all(record.get(name) == value for name, value in key.items())
     return record if same else None

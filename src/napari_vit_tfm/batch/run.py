@@ -13,6 +13,7 @@ from napari_vit_tfm.batch.outcome import Outcome, Progress
 from napari_vit_tfm.batch.processes import Analyse, in_processes
 from napari_vit_tfm.config import BatchConfig
 from napari_vit_tfm.errors import Cancelled, ConfigError
+from napari_vit_tfm.io.replacing import create_folder
 from napari_vit_tfm.reconstruction import resolve_device
 
 
@@ -23,6 +24,7 @@ def run_batch(
     settings: Settings | None = None,
     n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
+    overwrite: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
@@ -44,6 +46,9 @@ def run_batch(
     scheduler : str, keyword-only, optional
         Address of the scheduler of a Dask cluster, whose workers analyse the
         experiments instead. They must see the same files under the same paths.
+    overwrite : bool, keyword-only
+        Whether files in the folder of an experiment are replaced that a batch has not
+        written from the same displacements.
     on_outcome : callable, keyword-only, optional
         Called with every outcome, in the order in which they come.
     on_progress : callable, keyword-only, optional
@@ -62,8 +67,10 @@ def run_batch(
     Raises
     ------
     ConfigError
-        If the method or the device is not there, the folder is a file, two experiments
-        have the same name, or there is no scheduler at the address.
+        If the method or the device is not there, two experiments have the same name,
+        or there is no scheduler at the address.
+    FieldFileError
+        If the folder is a file, or cannot be written.
     Cancelled
         If `is_cancelled` returned True.
 
@@ -93,6 +100,7 @@ def run_batch(
         settings=settings,
         n_workers=n_workers,
         scheduler=scheduler,
+        overwrite=overwrite,
         is_cancelled=is_cancelled,
     ):
         if isinstance(step, Outcome):
@@ -111,13 +119,14 @@ def iterate_batch(
     settings: Settings | None = None,
     n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
+    overwrite: bool = False,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Progress | Outcome]:
     """Analyse experiments as `run_batch` does, step by step.
 
     Parameters
     ----------
-    experiments, folder, settings, n_workers, scheduler, is_cancelled
+    experiments, folder, settings, n_workers, scheduler, overwrite, is_cancelled
         As for `run_batch`.
 
     Yields
@@ -133,14 +142,16 @@ def iterate_batch(
     settings = settings or Settings()
     folder = Path(folder).absolute()
     is_cancelled = is_cancelled or _never
-    _check(experiments, folder)
+    _check(experiments)
     # A missing model fails once, not for every experiment.
     resolve_device(settings.config.device)
     # The file of a model may have been replaced since the last batch.
     method_of.cache_clear()
     method_of(settings.config)
-    folder.mkdir(parents=True, exist_ok=True)
-    analyse = partial(analyse_experiment, folder=folder, settings=settings)
+    create_folder(folder)
+    analyse = partial(
+        analyse_experiment, folder=folder, settings=settings, overwrite=overwrite
+    )
     if scheduler is not None:
         yield from on_cluster(
             partial(_outcome, analyse), experiments, scheduler, is_cancelled
@@ -158,9 +169,7 @@ def _never() -> bool:
     return False
 
 
-def _check(experiments: Sequence[Experiment], folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file, expected a folder for the results")
+def _check(experiments: Sequence[Experiment]) -> None:
     names: set[str] = set()
     for one in experiments:
         if one.name.casefold() in names:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.batch.analysis import QUANTITIES, reason_of
+from napari_vit_tfm.batch.analysis import QUANTITIES
 from napari_vit_tfm.batch.figure import draw_summary
 from napari_vit_tfm.batch.outcome import Outcome
-from napari_vit_tfm.errors import ConfigError
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.errors import ConfigError, FieldFileError
+from napari_vit_tfm.io.replacing import check_place, errors_about, replacing
 from napari_vit_tfm.plain_text import for_spreadsheet
 from napari_vit_tfm.plotting import write_png
 
@@ -39,30 +39,55 @@ class Overview:
     problems: tuple[str, ...]
 
 
-def check_overview(folder: str | Path, inputs: Iterable[Path]) -> None:
-    """Raise an error if the overview would replace an input.
+def check_overview(
+    folder: str | Path, inputs: Iterable[str | Path], *, overwrite: bool = False
+) -> None:
+    """Raise an error if the overview would replace an input, or a file of others.
 
     Parameters
     ----------
     folder : path
         Folder of the batch.
-    inputs : iterable of Path
-        Table of experiments, displacements and masks.
+    inputs : iterable of path
+        Table of experiments, displacements, masks and models.
+    overwrite : bool, keyword-only
+        Whether files are replaced that no batch has written.
 
     Raises
     ------
     ConfigError
-        If one of them has the name of a file of the overview, in the same folder.
+        If an input has the name of a file of the overview, in the same folder, or the
+        folder has a file of such a name and is not that of a batch.
+    FieldFileError
+        If there is something of such a name that cannot be replaced.
     """
-    written = {
-        (Path(folder) / name).resolve() for name in (SUMMARY, PROVENANCE, FIGURE)
-    }
+    written = [Path(folder) / name for name in _WRITERS]
+    resolved = [path.resolve() for path in written]
     for path in inputs:
-        if path.resolve() in written:
+        if Path(path).resolve() in resolved:
             raise ConfigError(
                 f"{path}: the input would be replaced by the summary: choose another "
                 "folder for the results"
             )
+    is_own = overwrite or _is_of_batch(Path(folder))
+    for path in written:
+        if not path.exists():
+            continue
+        check_place(path)
+        if not is_own:
+            raise ConfigError(
+                f"{path}: already exists, and is not of a batch: choose another folder "
+                "for the results; on the command line, --overwrite replaces it"
+            )
+
+
+def _is_of_batch(folder: Path) -> bool:
+    """Whether the folder is that of a batch, which may have had another table."""
+    try:
+        known = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(known, dict) and known.keys() == {"version", "experiments"}
 
 
 def write_overview(folder: str | Path, outcomes: Sequence[Outcome]) -> Overview:
@@ -82,16 +107,19 @@ def write_overview(folder: str | Path, outcomes: Sequence[Outcome]) -> Overview:
     -------
     Overview
     """
-    written: list[Path] = []
+    written: dict[str, Path] = {}
     problems: list[str] = []
-    for name, write in _WRITERS.items():
+    # The provenance says that the folder is that of a batch, so it comes first.
+    for name in sorted(_WRITERS, key=PROVENANCE.__ne__):
         try:
-            path = write(Path(folder), outcomes)
-        except OSError as error:
-            problems.append(reason_of(error, Path(folder) / name))
+            with errors_about(Path(folder) / name):
+                path = _WRITERS[name](Path(folder), outcomes)
+        except FieldFileError as error:
+            problems.append(str(error))
         else:
-            written += [] if path is None else [path]
-    return Overview(tuple(written), tuple(problems))
+            written |= {} if path is None else {name: path}
+    files = tuple(written[name] for name in _WRITERS if name in written)
+    return Overview(files, tuple(problems))
 
 
 def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> Path:

@@ -19,7 +19,7 @@ from napari_vit_tfm.benchmark.evaluate import (
 )
 from napari_vit_tfm.benchmark.solvers import ZERO
 from napari_vit_tfm.config import ORACLE
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.plain_text import for_spreadsheet
 
 _HEADINGS: Mapping[str, str] = MappingProxyType(

@@ -25,6 +25,7 @@ from napari_vit_tfm.cli.options import (
     preparation_config,
     thickness_option,
 )
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import (
     InspectionConfig,
@@ -57,8 +58,6 @@ def _png(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path
         return None
     if value.suffix.lower() != ".png":
         raise click.BadParameter(f"{value} does not end with .png", ctx, param)
-    if not value.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {value.parent}", ctx, param)
     return value
 
 
@@ -134,6 +133,7 @@ _CHOICE = options_of(MapChoice)
 @thickness_option
 @preparation_config
 @method_config
+@overwrite_option
 def command(
     *,
     source: DisplacementSource,
@@ -154,6 +154,7 @@ def command(
     thickness_um: float | None,
     preparation: PreparationConfig,
     config: ReconstructionConfig,
+    overwrite: bool,
 ) -> None:
     """Compute what one patch of one frame attends to, block by block.
 
@@ -175,7 +176,11 @@ def command(
     from napari_vit_tfm.plotting import write_png
     from napari_vit_tfm.reconstruction import load_method
 
-    target = check_output(output, inputs=source.paths, any_array=True)
+    target = check_output(output, any_array=True)
+    outputs = Outputs.of(
+        "attention", overwrite=overwrite, inputs=source.paths, others=[config.model]
+    )
+    outputs.add(target, figure)
     stack = source.read(gel=Gel(poisson=poisson, thickness_um=thickness_um))
     # Nothing here depends on the stiffness, so it is not reported.
     substrate = Substrate(replace(stack.gel, young_pa=None))
@@ -209,7 +214,7 @@ def command(
         )
     except IndexError as error:
         raise FieldError(f"{source}: {error}") from error
-    write_findings(target, findings)
+    write_findings(target, findings, maker=outputs.maker)
     _report(target, findings)
     echo(f"gel: {gel_in_words(substrate)}")
     if figure is not None:

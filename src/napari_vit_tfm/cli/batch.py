@@ -20,6 +20,7 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
     young_option,
 )
+from napari_vit_tfm.cli.outputs import overwrite_option
 from napari_vit_tfm.cli.quantities import quantities_config
 from napari_vit_tfm.cli.reporting import echo, note
 from napari_vit_tfm.config import (
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 @reconstruction_config
 @noise_config
 @batch_size_option
+@overwrite_option
 def command(
     *,
     table: Path,
@@ -74,6 +76,7 @@ def command(
     config: ReconstructionConfig,
     noise_files: tuple[Path, ...],
     batch_size: int,
+    overwrite: bool,
 ) -> None:
     """Analyse all experiments in a table.
 
@@ -86,7 +89,7 @@ def command(
     """
     from napari_vit_tfm.batch import Settings, check_overview, read_experiments
 
-    check_overview(output, [table, *noise_files])
+    check_overview(output, [table, *noise_files], overwrite=overwrite)
     settings = Settings(
         gel=Gel(young_pa, poisson, thickness_um),
         config=replace(config, batch_size=batch_size),
@@ -99,6 +102,7 @@ def command(
         settings,
         n_workers=n_workers,
         scheduler=scheduler,
+        overwrite=overwrite,
     )
 
 
@@ -109,6 +113,7 @@ def analyse_all(
     *,
     n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
+    overwrite: bool,
 ) -> None:
     """Analyse experiments, print what became of them, and write the overview.
 
@@ -120,7 +125,7 @@ def analyse_all(
         Folder of the results.
     settings : Settings
         Method and options.
-    n_workers, scheduler
+    n_workers, scheduler, overwrite
         As for `run_batch`.
 
     Raises
@@ -130,14 +135,16 @@ def analyse_all(
     """
     from napari_vit_tfm.batch import check_overview, run_batch, write_overview
 
-    for one in experiments:
-        check_overview(folder, [one.file, *([one.mask] if one.mask else [])])
+    read = [one.file for one in experiments]
+    read += [one.mask for one in experiments if one.mask is not None]
+    check_overview(folder, [*read, settings.config.model], overwrite=overwrite)
     outcomes = run_batch(
         experiments,
         folder,
         settings=settings,
         n_workers=n_workers,
         scheduler=scheduler,
+        overwrite=overwrite,
         on_outcome=_report,
     )
     overview = write_overview(folder, outcomes)

@@ -23,6 +23,7 @@ from napari_vit_tfm.cli.options import (
     number,
     views_option,
 )
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo, note_once
 from napari_vit_tfm.config import (
     ALL_KINDS,
@@ -48,6 +49,16 @@ if TYPE_CHECKING:
 _GEL = numbers_of(Gel)
 _LENGTHS = numbers_of(Displacement)
 _LISTS = ("--cnn", "--methods", "--noise")
+_RESULTS = (
+    "benchmark.md",
+    "benchmark.json",
+    "summary.csv",
+    "samples.csv",
+    "error_against_noise.png",
+    "fields.png",
+)
+"""Files in the folder for the results."""
+
 _ARGUMENTS = "napari_vit_tfm.arguments"
 
 
@@ -206,6 +217,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     metavar="DIR",
     help="Folder for the results.",
 )
+@overwrite_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -221,6 +233,7 @@ def command(
     n_views: int,
     device: Device,
     output: Path,
+    overwrite: bool,
     **of_data: Any,
 ) -> None:
     """Compare methods on fields with known tractions.
@@ -231,10 +244,17 @@ def command(
     separated by spaces or commas, or the option is repeated.
     """
     config = ReconstructionConfig(device=device, n_views=n_views)
+    read = [data, of_data.get("truth"), *methods, *cnns]
+    outputs = Outputs.of("benchmark", overwrite=overwrite, others=read)
     if kind == ALL_KINDS:
-        from napari_vit_tfm.cli.benchmark_kinds import compare_kinds, fields_in_words
+        from napari_vit_tfm.cli.benchmark_kinds import (
+            RESULTS,
+            compare_kinds,
+            fields_in_words,
+        )
 
         _check_options_of_all_kinds(ctx, of_data)
+        outputs.add_in(output, RESULTS)
         n_fields = n_fields or KindsConfig.n_fields
         given = methods if _is_given(ctx, "methods") else tuple(registered_methods())
         names = _names(given, cnns)
@@ -243,13 +263,14 @@ def command(
         return
     if data is None:
         _check_no_data_options(ctx, of_data)
+    if not sigmas or not (methods or cnns):
+        raise click.UsageError("at least one noise level and one method are required")
+    outputs.add_in(output, _RESULTS)
+    if data is None:
         known = generate_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)
     else:
         known = _read(data, **of_data)
         known = known if n_fields is None else known.first(n_fields)
-    if not sigmas or not (methods or cnns):
-        raise click.UsageError("at least one noise level and one method are required")
-    output.mkdir(parents=True, exist_ok=True)
     names = _names(methods, cnns)
     origin = _origin(ctx, known.description, seed, device, names, cnns)
     results, notices = _evaluated(known, names, sigmas, seed, config)
@@ -368,15 +389,12 @@ def _write(
         median_field,
         with_noise,
     )
-    from napari_vit_tfm.io.writing import replacing
+    from napari_vit_tfm.io.replacing import write_bytes
     from napari_vit_tfm.plotting import write_png
 
-    for name, text in (
-        ("benchmark.md", tables.as_markdown(results, origin)),
-        ("benchmark.json", tables.as_json(results)),
-    ):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    markdown = tables.as_markdown(results, origin)
+    write_bytes(output / "benchmark.md", markdown.encode())
+    write_bytes(output / "benchmark.json", tables.as_json(results).encode())
     tables.write_summary(output / "summary.csv", results)
     tables.write_samples(output / "samples.csv", results)
     figure = figures.error_figure(results, n_fields=known.truth.n_frames)

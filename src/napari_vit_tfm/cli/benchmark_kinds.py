@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
 
 
+RESULTS = ("kinds.md", "kinds.json", "kinds.png")
+"""Files in the folder for the results."""
+
+
 def fields_in_words(n_fields: int) -> str:
     """Description of the fields, for a report."""
     from napari_vit_tfm.benchmark.held_out import KINDS, NOISES
@@ -46,10 +50,9 @@ def compare_kinds(
     from napari_vit_tfm.benchmark import figures, kinds_tables
     from napari_vit_tfm.benchmark.held_out import KINDS
     from napari_vit_tfm.benchmark.kinds import evaluate_kinds
-    from napari_vit_tfm.io.writing import replacing
+    from napari_vit_tfm.io.replacing import write_bytes
     from napari_vit_tfm.plotting import write_png
 
-    output.mkdir(parents=True, exist_ok=True)
     scores = evaluate_kinds(
         methods=list(names),
         names=names,
@@ -63,7 +66,6 @@ def compare_kinds(
         ("kinds.md", kinds_tables.kinds_as_markdown(scores, origin)),
         ("kinds.json", kinds_tables.kinds_as_json(scores)),
     ):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_bytes(output / name, text.encode())
     write_png(output / "kinds.png", figures.kinds_figure(scores))
     echo(kinds_tables.kinds_summary_as_markdown(scores, origin), lines=True)

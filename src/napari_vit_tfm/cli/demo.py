@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE, reconstruction_config
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import ExampleConfig, ReconstructionConfig
+
+if TYPE_CHECKING:
+    from napari_vit_tfm.io import Maker
 
 _EXAMPLE = ExampleConfig()
 
@@ -25,7 +31,8 @@ _EXAMPLE = ExampleConfig()
     help="Folder for the files.",
 )
 @reconstruction_config
-def command(*, output: Path, config: ReconstructionConfig) -> None:
+@overwrite_option
+def command(*, output: Path, config: ReconstructionConfig, overwrite: bool) -> None:
     """Reconstruct an example with known tractions.
 
     Generates a time-lapse and reconstructs it from its file. Writes
@@ -37,13 +44,15 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     from napari_vit_tfm.io import read_displacement, read_traction
     from napari_vit_tfm.reconstruction import reconstruct_to_file, resolve_device
 
-    output.mkdir(parents=True, exist_ok=True)
-    displacement, truth, traction = (
-        output / f"{name}.h5" for name in ("displacement", "truth", "traction")
-    )
-    _write_example(displacement, truth)
+    names = ("displacement.h5", "truth.h5", "traction.h5")
+    outputs = Outputs.of("demo", overwrite=overwrite, others=[config.model])
+    outputs.add_in(output, names)
+    displacement, truth, traction = (output / name for name in names)
+    _write_example(displacement, truth, outputs.maker)
     stack = read_displacement(displacement)
-    batches = reconstruct_to_file(stack, traction, config=config, on_notice=note)
+    batches = reconstruct_to_file(
+        stack, traction, config=config, on_notice=note, made_by=outputs.maker.name
+    )
     run = timed_run(batches, device=resolve_device(config.device))
 
     echo(f"displacements: {displacement} ({stack_in_words(stack)})")
@@ -61,8 +70,9 @@ def command(*, output: Path, config: ReconstructionConfig) -> None:
     )
 
 
-def _write_example(displacement: Path, truth: Path) -> None:
+def _write_example(displacement: Path, truth: Path, maker: Maker) -> None:
     from napari_vit_tfm.io import gel_attributes, write_arrays, write_traction
+    from napari_vit_tfm.io.outputs import MADE_BY
     from napari_vit_tfm.synthesis import disc_timelapse
 
     stack, known = disc_timelapse(
@@ -72,6 +82,9 @@ def _write_example(displacement: Path, truth: Path) -> None:
     write_arrays(
         displacement,
         {"displacement": stack.data},
-        {"displacement": {**attributes, **gel_attributes(stack.gel)}},
+        {
+            "": maker.attributes(displacement.parent),
+            "displacement": {**attributes, **gel_attributes(stack.gel)},
+        },
     )
-    write_traction(truth, known)
+    write_traction(truth, replace(known, metadata={MADE_BY: maker.name}))

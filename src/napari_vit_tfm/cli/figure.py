@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import FILE, command_option, count
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import FigureConfig
 from napari_vit_tfm.options import options_of
@@ -34,6 +35,7 @@ _FIGURE = options_of(FigureConfig)
 @command_option(_FIGURE["limit"])
 @command_option(_FIGURE["frames_per_second"])
 @command_option(_FIGURE["dpi"])
+@overwrite_option
 def command(
     *,
     path: Path,
@@ -42,16 +44,17 @@ def command(
     limit: float | None,
     frames_per_second: int,
     dpi: int,
+    overwrite: bool,
 ) -> None:
     """Draw tractions: magnitude, arrows and scales.
 
     TRACTION is a file of tractions. The colour scale is the same for all frames.
     """
     from napari_vit_tfm.cli.reporting import note
-    from napari_vit_tfm.io import check_no_input, read_traction
+    from napari_vit_tfm.io import read_traction
     from napari_vit_tfm.plotting.files import check_figure, write_traction_figure
 
-    check_no_input(output, inputs=[path])
+    Outputs.of("figure", overwrite=overwrite, inputs=[path]).add(output)
     check_figure(output, frame=frame)
     config = FigureConfig(limit=limit, frames_per_second=frames_per_second, dpi=dpi)
     traction = read_traction(path, on_notice=note)

@@ -23,6 +23,7 @@ from napari_vit_tfm.cli.options import (
     with_options,
     young_option,
 )
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import LimitsConfig, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
@@ -60,6 +61,7 @@ def limits_config(command: Callable[..., Any]) -> Callable[..., Any]:
 @preparation_config
 @method_config
 @noise_config
+@overwrite_option
 def command(
     *,
     source: DisplacementSource,
@@ -72,6 +74,7 @@ def command(
     preparation: PreparationConfig,
     config: ReconstructionConfig,
     noise_files: tuple[Path, ...],
+    overwrite: bool,
 ) -> None:
     """Compute the smallest forces that could have been found.
 
@@ -90,7 +93,14 @@ def command(
     from napari_vit_tfm.trust.limits import detection_map
     from napari_vit_tfm.trust.limits_file import write_detection_map
 
-    target = check_output(output, inputs=[*source.paths, *noise_files], any_array=True)
+    target = check_output(output, any_array=True)
+    outputs = Outputs.of(
+        "limits",
+        overwrite=overwrite,
+        inputs=source.paths,
+        others=[config.model, *noise_files],
+    )
+    outputs.add(target)
     measured = source.read(gel=Gel(young_pa, poisson, thickness_um))
     if frame is not None:
         measured = _only(measured, frame)
@@ -108,7 +118,7 @@ def command(
         config=limits,
         on_progress=step_counter("reconstructions"),
     )
-    write_detection_map(target, found)
+    write_detection_map(target, found, maker=outputs.maker)
     echo(f"limits: {target} ({len(found.row)} x {len(found.column)} places)")
     echo(f"gel: {gel_in_words(Substrate(measured.gel))}")
     echo(found.sentence())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -12,8 +13,13 @@ from typing import Any
 import click
 
 from napari_vit_tfm import __version__
+from napari_vit_tfm.cli.process import (
+    flush_streams,
+    open_streams,
+    terminated_by_signal,
+)
 from napari_vit_tfm.cli.reporting import echo
-from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.errors import TFMError, out_of_memory
 
 COMMANDS = (
     "predict",
@@ -78,19 +84,36 @@ class CommandLine(click.Group):
         )
         if not standalone_mode:
             return run()
+        open_streams()
         _escape_unknown_characters()
-        try:
-            status = run()
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            sys.exit(ERROR_STATUS)
-        except click.ClickException as error:
-            line = " ".join(error.format_message().split())
-            echo(f"Error: {line}", err=True)
-            sys.exit(ERROR_STATUS)
-        except click.Abort:
-            sys.exit(INTERRUPTED_STATUS)
-        sys.exit(status if isinstance(status, int) else 0)
+        with terminated_by_signal():
+            status = _status_of(run)
+        failed = flush_streams()
+        if failed is not None and status == 0:
+            _show_error(f"standard output: {failed.strerror}")
+            status = ERROR_STATUS
+        sys.exit(status)
+
+
+def _status_of(run: Callable[[], Any]) -> int:
+    """Run a command, and show its error; the exit status."""
+    try:
+        status = run()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return ERROR_STATUS
+    except click.ClickException as error:
+        _show_error(error.format_message())
+        return ERROR_STATUS
+    except click.Abort:
+        return INTERRUPTED_STATUS
+    return status if isinstance(status, int) else 0
+
+
+def _show_error(message: str) -> None:
+    # There may be no way to say it.
+    with suppress(OSError):
+        echo(f"Error: {' '.join(message.split())}", err=True)
 
 
 def _escape_unknown_characters() -> None:
@@ -109,8 +132,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
         about = "" if error.filename is None else f"{error.filename}: "
         return f"{about}{error.strerror}"
-    if isinstance(error, MemoryError):
-        return "not enough memory"
+    if out_of_memory(error):
+        return out_of_memory(error)
     # An unexpected error is a bug, and a bug report needs the traceback.
     return (
         f"unexpected {type(error).__name__}: {error} "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -23,6 +22,7 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
     young_option,
 )
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.quantities import (
     MeasuredRun,
     TableOptions,
@@ -67,6 +67,7 @@ from napari_vit_tfm.io import exporters, format_in_words
     "does. Of several experiments, they are always written.",
 )
 @table_options
+@overwrite_option
 def command(
     *,
     source: DisplacementSource,
@@ -80,6 +81,7 @@ def command(
     config: ReconstructionConfig,
     noise_files: tuple[Path, ...],
     batch_size: int,
+    overwrite: bool,
 ) -> None:
     """Reconstruct tractions from the displacements in INPUT.
 
@@ -99,14 +101,18 @@ def command(
     if source.n_experiments > 1:
         _check_options_of_several(output, table, tables)
         settings = (gel, config, preparation, tables.config)
-        _predict_several(source, output, *settings)
+        _predict_several(source, output, *settings, overwrite=overwrite)
         return
-    inputs = [*source.paths, *noise_files]
-    tables.check(table, inputs=inputs, others=[output])
+    outputs = Outputs.of(
+        "predict",
+        overwrite=overwrite,
+        inputs=source.paths,
+        others=[tables.mask, config.model, *noise_files],
+    )
     _predict(
         source,
         output,
-        inputs=inputs,
+        outputs,
         table=table,
         tables=tables,
         gel=gel,
@@ -144,6 +150,8 @@ def _predict_several(
     config: ReconstructionConfig,
     preparation: PreparationConfig,
     quantities: QuantitiesConfig,
+    *,
+    overwrite: bool,
 ) -> None:
     """Do what ``vit-tfm batch`` does, with the same options for all inputs."""
     from napari_vit_tfm.batch import Settings, experiments_of
@@ -161,14 +169,15 @@ def _predict_several(
         )
         for one in experiments_of(source.paths, folder)
     ]
-    analyse_all(experiments, folder, Settings(gel, config, preparation, quantities))
+    settings = Settings(gel, config, preparation, quantities)
+    analyse_all(experiments, folder, settings, overwrite=overwrite)
 
 
 def _predict(
     source: DisplacementSource,
     output: Path,
+    outputs: Outputs,
     *,
-    inputs: Sequence[Path],
     table: Path | None,
     tables: TableOptions,
     gel: Gel,
@@ -185,11 +194,9 @@ def _predict(
         resolve_device,
     )
 
-    target = check_output(
-        output,
-        inputs=[*inputs, *tables.inputs],
-        with_companions=config.residual or config.uncertainty,
-    )
+    target = check_output(output, with_companions=config.residual or config.uncertainty)
+    outputs.add(target)
+    tables.check(table, outputs)
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         device = resolve_device(config.device)
@@ -210,6 +217,7 @@ def _predict(
                 method=method,
                 preparation=preparation,
                 on_notice=note,
+                made_by=outputs.maker.name,
             )
         ) as batches:
             run = timed_run(

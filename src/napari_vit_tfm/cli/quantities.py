@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -19,6 +19,7 @@ from napari_vit_tfm.cli.options import (
     with_options,
     young_option,
 )
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo, note, step_counter
 from napari_vit_tfm.cli.rerun import restored
 from napari_vit_tfm.config import (
@@ -70,28 +71,19 @@ class TableOptions:
     control_config: ControlConfig
 
     @property
-    def inputs(self) -> tuple[Path, ...]:
-        """Files that are read for the tables."""
-        return () if self.mask is None else (self.mask,)
-
-    @property
     def further(self) -> tuple[Path | None, ...]:
         """Tables besides that of the quantities."""
         return self.adhesions, self.changes, self.control
 
-    def check(
-        self, table: Path | None, *, inputs: Sequence[Path], others: Sequence[Path] = ()
-    ) -> None:
+    def check(self, table: Path | None, outputs: Outputs) -> None:
         """Raise an error before the computation if a table cannot be written.
 
         Parameters
         ----------
         table : Path, optional
             The table of quantities.
-        inputs : sequence of Path, keyword-only
-            Files that must not be overwritten, besides the mask.
-        others : sequence of Path, keyword-only
-            Other files that will be written.
+        outputs : Outputs
+            The files that will be written, to which the tables are added.
         """
         if table is None:
             given = (self.mask, *self.further)
@@ -108,15 +100,9 @@ class TableOptions:
             return
         from napari_vit_tfm.quantities.tables import check_table
 
-        read = [*inputs, *self.inputs]
-        written = list(others)
         for path in (table, *self.further):
-            if path is None:
-                continue
-            check_table(path, inputs=read)
-            if path.absolute() in [one.absolute() for one in written]:
-                raise ConfigError(f"{path}: two outputs would have this file")
-            written.append(path)
+            if path is not None:
+                outputs.add(check_table(path))
 
     def recorder(self, n_frames: int) -> Recorder:
         """A recorder of the quantities of a stack, with the mask that was given."""
@@ -242,6 +228,7 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @poisson_option
 @thickness_option
 @device_option
+@overwrite_option
 def command(
     *,
     path: Path,
@@ -256,6 +243,7 @@ def command(
     poisson: float | None,
     thickness_um: float | None,
     device: Device,
+    overwrite: bool,
 ) -> None:
     """Measure energies, forces and moments of cells.
 
@@ -267,7 +255,10 @@ def command(
     from napari_vit_tfm.quantities.measure import in_pascal
 
     inputs = [path] if displacement_path is None else [path, displacement_path]
-    tables.check(output, inputs=inputs)
+    outputs = Outputs.of(
+        "quantities", overwrite=overwrite, inputs=inputs, others=[tables.mask]
+    )
+    tables.check(output, outputs)
     if displacement_path is None and (unit, pixel_size_um) != (None, None):
         raise ConfigError(
             "--units and --pixel-size are those of the displacements: add "

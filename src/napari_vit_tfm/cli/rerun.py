@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from napari_vit_tfm.cli.options import FILE, device_option
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import SHORT_SHA256, echo, note
 from napari_vit_tfm.config import Device, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError
@@ -64,6 +65,7 @@ Options = TypeVar("Options")
     help="Write the new tractions, too, as vit-tfm predict does.",
 )
 @device_option
+@overwrite_option
 def command(
     *,
     path: Path,
@@ -71,6 +73,7 @@ def command(
     model: Path | None,
     output: Path | None,
     device: Device,
+    overwrite: bool,
 ) -> int:
     """Compute tractions again, and compare the numbers.
 
@@ -93,12 +96,13 @@ def command(
     config = replace(config, device=device)
     if output is not None:
         output = check_output(
-            output,
-            inputs=[path, *files],
-            with_companions=config.residual or config.uncertainty,
+            output, with_companions=config.residual or config.uncertainty
         )
     if model is not None:
         config = replace(config, model=str(model))
+    Outputs.of(
+        "rerun", overwrite=overwrite, inputs=files, others=[path, config.model]
+    ).add(output)
     method = load_method(config)
     rerun = _Rerun(known, files, config, method)
     for change in (
@@ -147,6 +151,7 @@ class _Rerun:
                 config=self.config,
                 method=self.method,
                 preparation=restored(PreparationConfig, self.known, "preparation"),
+                made_by="vit-tfm rerun",
             ):
                 comparison.add(batch.start, batch.traction)
                 if sink is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.cli.options import count, number, output_file
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import FIELD_KINDS, MIN_SIDE
 from napari_vit_tfm.constraints import Range
@@ -55,6 +56,7 @@ from napari_vit_tfm.gel import REFERENCE_GEL
     "grid steps. Must be 0 for discs.",
 )
 @output_file
+@overwrite_option
 def command(
     *,
     n_fields: int,
@@ -63,6 +65,7 @@ def command(
     grid: tuple[int, int],
     window: float,
     output: Path,
+    overwrite: bool,
 ) -> None:
     """Generate displacement fields with known tractions.
 
@@ -75,6 +78,8 @@ def command(
     from napari_vit_tfm.synthesis import KINDS, synthesise
 
     target = check_output(output, any_array=True)
+    outputs = Outputs.of("synthesize", overwrite=overwrite)
+    outputs.add(target)
     fields = synthesise(
         n_fields, seed=seed, shape=grid, distribution=KINDS[kind](), window=window
     )
@@ -91,6 +96,7 @@ def command(
                 "seed": seed,
                 "window": window,
                 "version": __version__,
+                **outputs.maker.attributes(target.parent),
             },
             "displacement": {"units": "field"},
             "traction": {"units": "1", **gel_attributes(REFERENCE_GEL)},

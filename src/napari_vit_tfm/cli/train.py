@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from napari_vit_tfm.cli.options import FILE, count, device_option
+from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import PRECISIONS, Device, Precision
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from napari_vit_tfm.models.physics_vit import PhysicsViTConfig
     from napari_vit_tfm.training import TrainingConfig
     from napari_vit_tfm.training.measure import Throughput
+
+MEASURED_NAME = "throughput.json"
+"""Name of the file with the measured speed."""
 
 
 @click.command("train")
@@ -73,6 +78,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder for weights, checkpoint and logs.",
 )
+@overwrite_option
 def command(
     *,
     config: Path | None,
@@ -84,6 +90,7 @@ def command(
     nodes: int,
     measure: int | None,
     output: Path,
+    overwrite: bool,
 ) -> None:
     """Train a network on synthetic fields.
 
@@ -92,7 +99,13 @@ def command(
     DIR/vit.safetensors`.
     """
     try:
-        from napari_vit_tfm.training import CONFIG_NAME, starting_weights, train
+        from napari_vit_tfm.training import (
+            CONFIG_NAME,
+            WEIGHTS_NAME,
+            is_run_of,
+            starting_weights,
+            train,
+        )
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("napari_vit_tfm"):
             raise
@@ -106,6 +119,7 @@ def command(
             "--measure requires a new network on one device: leave out --resume, "
             "--weights, --devices and --nodes"
         )
+    others = [weights] if resume else [config, weights]
     if config is None and resume and (output / CONFIG_NAME).is_file():
         config = output / CONFIG_NAME
     start = None if weights is None else starting_weights(weights)
@@ -113,8 +127,13 @@ def command(
     if precision is not None:
         run = replace(run, precision=precision)
     if measure:
+        outputs = Outputs.of("train", overwrite=overwrite, others=others)
+        outputs.add_in(output, [MEASURED_NAME])
         _measure(run, steps=measure, device=device, output=output)
         return
+    # A run that is resumed, or begun again, goes on with the files in its folder.
+    is_own = resume or is_run_of(output, run)
+    outputs = Outputs.of("train", overwrite=overwrite or is_own, others=others)
     written = train(
         run,
         output=output,
@@ -124,6 +143,7 @@ def command(
         devices=devices,
         nodes=nodes,
         progress=is_terminal(),
+        before_writing=partial(outputs.add_in, output, [CONFIG_NAME, WEIGHTS_NAME]),
     )
     if written is not None:
         echo(f"weights: {written}")
@@ -144,14 +164,12 @@ def _read_config(
 
 
 def _measure(run: TrainingConfig, *, steps: int, device: Device, output: Path) -> None:
-    from napari_vit_tfm.io.writing import replacing
+    from napari_vit_tfm.io.replacing import write_bytes
     from napari_vit_tfm.training.measure import measure
 
     found = measure(run, steps=steps, device=device)
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / "throughput.json"
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(found.to_dict(), indent=2) + "\n", "utf-8")
+    path = output / MEASURED_NAME
+    write_bytes(path, f"{json.dumps(found.to_dict(), indent=2)}\n".encode())
     _report(found)
     echo(f"throughput: {path}")
 

@@ -4,6 +4,7 @@ from napari_vit_tfm.io.base import ArrayEntry, field_layout, format_in_words
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.labels import read_labels
+from napari_vit_tfm.io.outputs import Maker, check_no_input, check_output
 from napari_vit_tfm.io.partial import ResumableSink, open_resumable_traction
 from napari_vit_tfm.io.reading import (
     DisplacementOptions,
@@ -22,8 +23,6 @@ from napari_vit_tfm.io.series import (
 from napari_vit_tfm.io.summary import FileSummary, summarise
 from napari_vit_tfm.io.writing import (
     TractionSink,
-    check_no_input,
-    check_output,
     gel_attributes,
     open_traction,
     write_arrays,
@@ -38,6 +37,7 @@ __all__ = [
     "Exporter",
     "FieldFile",
     "FileSummary",
+    "Maker",
     "ResumableSink",
     "TractionSink",
     "check_no_input",

@@ -61,7 +61,7 @@ class Exporter(ABC):
         Parameters
         ----------
         path : Path
-            The file; it must not exist.
+            The file, which is empty.
         attributes : mapping of str to str or number
             Attributes of the whole file.
         """

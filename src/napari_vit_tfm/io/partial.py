@@ -17,7 +17,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,20 @@ from napari_vit_tfm.io.base import (
     AnyArray,
     Attributes,
 )
+from napari_vit_tfm.io.hdf5_output import Hdf5Output
+from napari_vit_tfm.io.interrupts import uninterrupted
+from napari_vit_tfm.io.outputs import check_output
+from napari_vit_tfm.io.replacing import (
+    check_place,
+    errors_about,
+    replacing,
+    unwritable,
+)
 from napari_vit_tfm.io.writing import (
-    check_output,
     check_same_field,
     companion_attributes,
     open_traction,
-    replacing,
     traction_attributes,
-    unwritable,
     write_traction,
 )
 
@@ -168,6 +174,8 @@ class ResumableSink:
         self._last: TractionStack | None = None
         self._file: PartialFile | None = None
         self.path = partial_path(target)
+        if n_frames > 1:
+            check_place(self.path)
         self.finished: FinishedFrames | None = None
         if self.path.exists():
             look_first(self.path, HDF5)
@@ -306,7 +314,7 @@ class PartialFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = h5py.File(path, "r+")
+            self._output = Hdf5Output(path, "r+")
         except BlockingIOError as error:
             raise FieldFileError(
                 f"{path}: another process uses it: wait until it has finished"
@@ -315,6 +323,7 @@ class PartialFile:
             raise unwritable(path, error) from error
         except OSError as error:
             raise self._damaged() from error
+        self._file = self._output.file
         try:
             self.n_done = int(self._file[FRAMES_DONE][()])
             self._names = self._file.keys() - {*NOT_OF_FRAMES, _CRC32}
@@ -355,26 +364,23 @@ class PartialFile:
         FieldFileError
             If the file cannot be written, or another run has created it.
         """
-        try:
-            with replacing(path) as temporary:
-                with h5py.File(temporary, "x") as file:
-                    file.attrs[RUN] = json.dumps(run, sort_keys=True)
-                    file.attrs[_RUN_SHA256] = _sha256(run)
-                    for name, values in arrays.items():
-                        dataset = _room(file, name, n_frames, values)
-                        dataset.attrs.update(attributes.get(name, {}))
-                    if outline is not None:
-                        file[OUTLINE_NAME] = outline
-                    file[_CRC32] = np.zeros(n_frames, np.uint32)
-                    _fill(file, 0, arrays)
-                    file[FRAMES_DONE] = np.int64(len(arrays[TRACTION_NAME]))
-                if path.exists():
-                    raise FieldFileError(
-                        f"{path}: another process has begun to write it: wait until "
-                        "it has finished"
-                    )
-        except OSError as error:
-            raise unwritable(path, error) from error
+        with replacing(path) as temporary:
+            with Hdf5Output(temporary, "w") as output, output.step() as file:
+                file.attrs[RUN] = json.dumps(run, sort_keys=True)
+                file.attrs[_RUN_SHA256] = _sha256(run)
+                for name, values in arrays.items():
+                    dataset = _room(file, name, n_frames, values)
+                    dataset.attrs.update(attributes.get(name, {}))
+                if outline is not None:
+                    file[OUTLINE_NAME] = outline
+                file[_CRC32] = np.zeros(n_frames, np.uint32)
+                _fill(file, 0, arrays)
+                file[FRAMES_DONE] = np.int64(len(arrays[TRACTION_NAME]))
+            if path.exists():
+                raise FieldFileError(
+                    f"{path}: another process has begun to write it: wait until it "
+                    "has finished"
+                )
 
     def check(self, n_frames: int, run: Mapping[str, Any]) -> None:
         """Raise an error if the file is not that of a run, or is damaged."""
@@ -409,14 +415,15 @@ class PartialFile:
                 f"expected {', '.join(sorted(self._names))} from frame {self.n_done} "
                 f"on, not {', '.join(sorted(arrays))} from frame {start} on"
             )
-        try:
-            _fill(self._file, start, arrays)
-            self._file.flush()
-            self.n_done += len(arrays[TRACTION_NAME])
-            self._file[FRAMES_DONE][()] = self.n_done
-            self._file.flush()
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+        n_done = self.n_done + len(arrays[TRACTION_NAME])
+        with errors_about(self.path):
+            with self._output.step() as file:
+                _fill(file, start, arrays)
+                file.flush()
+            with self._output.step() as file:
+                file[FRAMES_DONE][()] = n_done
+                file.flush()
+        self.n_done = n_done
 
     def read(self, start: int, stop: int) -> dict[str, AnyArray]:
         """Values of frames from `start` to before `stop`, by name of the array.
@@ -427,8 +434,9 @@ class PartialFile:
             If they are not what was written.
         """
         try:
-            arrays = {name: self._file[name][start:stop] for name in self._names}
-            expected = self._file[_CRC32][start:stop]
+            with uninterrupted():
+                arrays = {name: self._file[name][start:stop] for name in self._names}
+                expected = self._file[_CRC32][start:stop]
         except _DAMAGE as error:
             raise self._damaged() from error
         if not np.array_equal(_checksums(arrays), expected):
@@ -436,8 +444,9 @@ class PartialFile:
         return arrays
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. What was not written is not counted, so no error is lost."""
+        with suppress(OSError):
+            self._output.close()
 
     def _damaged(self) -> FieldFileError:
         # There is nothing in it that could be continued.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import re
-import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm import __version__
-from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.base import (
@@ -27,8 +24,9 @@ from napari_vit_tfm.io.base import (
     AnyArray,
     Attributes,
 )
-from napari_vit_tfm.io.exporter import Append, Exporter
-from napari_vit_tfm.io.registry import exporters
+from napari_vit_tfm.io.exporter import Append
+from napari_vit_tfm.io.outputs import MADE_BY, check_output, exporter_for
+from napari_vit_tfm.io.replacing import errors_about, replacing_quietly, unwritable
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
 
@@ -262,11 +260,11 @@ def write_arrays(
 @contextmanager
 def _open_output(target: Path, attributes: Attributes) -> Iterator[Append]:
     """Write a checked file in several steps; it appears when the block ends."""
-    exporter = _exporter_for(target)
+    exporter = exporter_for(target)
     errors_in_block: list[OSError] = []
     try:
         with (
-            replacing(target) as temporary,
+            replacing_quietly(target) as temporary,
             exporter.open(temporary, attributes) as append,
         ):
             try:
@@ -280,97 +278,6 @@ def _open_output(target: Path, attributes: Attributes) -> Iterator[Append]:
         raise unwritable(target, error) from error
 
 
-def check_output(
-    path: str | os.PathLike[str],
-    *,
-    inputs: Iterable[str | os.PathLike[str]] = (),
-    any_array: bool = False,
-    with_companions: bool = False,
-) -> Path:
-    """Return the path, or raise an error if no tractions can be written there.
-
-    Parameters
-    ----------
-    path : path
-        The file to write.
-    inputs : iterable of paths, keyword-only
-        Files that must not be overwritten, because the data were read from them.
-    any_array : bool, keyword-only
-        Whether arrays of any name and shape are to be written, for which there are
-        fewer formats.
-    with_companions : bool, keyword-only
-        Whether the tractions have companions, for which some formats have no place.
-
-    Raises
-    ------
-    FieldFileError
-        If the extension is unknown, the format has no place for what is to be written,
-        the folder does not exist, or the file is an input.
-    """
-    path = Path(path)
-    exporter = _exporter_for(path, any_array=any_array)
-    if with_companions and not exporter.has_companions:
-        others = [one for one in exporters() if one.has_companions]
-        raise FieldFileError(
-            f"{path}: {exporter.name} has no place for the residual or the uncertainty "
-            f"of tractions, expected one of {_suffixes_of(others)}"
-        )
-    if path.is_dir():
-        raise FieldFileError(f"{path}: is a folder, expected a file to write")
-    if not path.parent.is_dir():
-        raise FieldFileError(f"{path}: there is no folder {path.parent}")
-    check_no_input(path, inputs=inputs)
-    return path
-
-
-def check_no_input(
-    path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]]
-) -> None:
-    """Raise an error if a file to write is one of the files that were read.
-
-    Parameters
-    ----------
-    path : path
-        The file to write.
-    inputs : iterable of paths, keyword-only
-        Files that must not be overwritten; they need not exist.
-
-    Raises
-    ------
-    FieldFileError
-        If it is one of them, also under another name.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from napari_vit_tfm.io import check_no_input
-    >>> Path("cells.csv").touch()
-    >>> check_no_input("table.csv", inputs=["cells.csv", "gone.csv"])
-    >>> check_no_input("cells.csv", inputs=["cells.csv"])
-    Traceback (most recent call last):
-    napari_vit_tfm.errors.FieldFileError: cells.csv: the output file is an input file
-    """
-    path = Path(path)
-    existing = [source for source in map(Path, inputs) if source.exists()]
-    if path.exists() and any(map(path.samefile, existing)):
-        raise FieldFileError(f"{path}: the output file is an input file")
-
-
-def _exporter_for(path: Path, *, any_array: bool = False) -> type[Exporter]:
-    known = exporters(any_array=any_array)
-    for exporter in known:
-        if path.suffix.lower() in exporter.suffixes:
-            return exporter
-    raise FieldFileError(
-        f"{path}: found the extension {path.suffix!r}, "
-        f"expected one of {_suffixes_of(known)}"
-    )
-
-
-def _suffixes_of(formats: Iterable[type[Exporter]]) -> str:
-    return ", ".join(suffix for one in formats for suffix in one.suffixes)
-
-
 def _append(
     target: Path,
     append: Append,
@@ -378,24 +285,8 @@ def _append(
     frames: AnyArray,
     attributes: Attributes,
 ) -> None:
-    try:
+    with errors_about(target):
         append(name, frames, attributes)
-    except OSError as error:
-        raise unwritable(target, error) from error
-
-
-def unwritable(target: Path, error: OSError) -> FieldFileError:
-    """The error for a file that cannot be written, with its reason."""
-    return FieldFileError(f"{target}: cannot be written ({_reason(error)})")
-
-
-def _reason(error: OSError) -> str:
-    """Why a file cannot be written, without the name of the temporary file."""
-    # Messages of HDF5 have many details; one is the number of the error.
-    number = re.search(r"\berrno = (\d+)", str(error))
-    if number is not None:
-        return os.strerror(int(number[1]))
-    return error.strerror or type(error).__name__
 
 
 def check_same_field(traction: TractionStack, other: TractionStack) -> None:
@@ -442,6 +333,8 @@ def traction_attributes(traction: TractionStack, folder: Path) -> Attributes:
         **traction.metadata.get("preparation", {}),
         "version": __version__,
     }
+    if MADE_BY in traction.metadata:
+        attributes[MADE_BY] = traction.metadata[MADE_BY]
     provenance: Provenance | None = traction.metadata.get(PROVENANCE)
     if provenance is not None:
         attributes |= provenance.attributes(folder)
@@ -454,28 +347,3 @@ def companion_attributes(traction: TractionStack, name: str) -> Attributes:
     """Attributes of a companion of tractions, such as the residual."""
     unit = traction.companion_unit(name)
     return {} if unit is None else {"units": unit}
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a temporary file in the same folder, which replaces a file at the end.
-
-    Parameters
-    ----------
-    path : Path
-        The file to write or replace. It does not change if the block fails.
-
-    Yields
-    ------
-    Path
-        The temporary file.
-    """
-    # A symbolic link is kept; the file that it points to is replaced.
-    path = Path(os.path.realpath(path))
-    # Some libraries choose the format by the extension.
-    temporary = path.with_name(f".part.{secrets.token_hex(4)}.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

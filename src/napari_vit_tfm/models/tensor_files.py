@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from napari_vit_tfm.errors import ModelError
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import write_bytes
 
 _CHECKSUM = "checksum"
 _NONE = b"0" * 64
@@ -70,8 +70,7 @@ def write_tensors(
     content = save(whole, {**header, _CHECKSUM: _NONE.decode()})
     digest = hashlib.sha256(content).hexdigest().encode()
     content = _with_checksum(content, digest)
-    with replacing(Path(path)) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(Path(path), content)
 
 
 def read_tensors(path: str | Path, *, form: str, what: str) -> TensorFile:

@@ -15,6 +15,7 @@ from napari_vit_tfm.napari.errors import in_one_line
 from napari_vit_tfm.napari.layers.metadata import Stack
 from napari_vit_tfm.napari.layers.reading import (
     as_displacement,
+    files_behind,
     find_displacements,
     layer_stack,
 )
@@ -71,6 +72,7 @@ def _write(path: str, layer_data: Sequence[tuple[Any, dict[str, Any], str]]) -> 
             f"the selected layers show {amount}: select the layers of one field"
         )
     (stack,) = stacks
+    io.check_output(path, inputs=files_behind(layers))
     if isinstance(stack, DisplacementStack):
         io.write_displacement(path, stack)
     else:

@@ -6,7 +6,7 @@ import logging
 
 from napari.utils.notifications import show_error
 
-from napari_vit_tfm.errors import TFMError
+from napari_vit_tfm.errors import TFMError, out_of_memory
 from napari_vit_tfm.plain_text import without_tags
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,10 @@ def in_one_line(error: Exception) -> str:
     message = without_tags(" ".join(str(error).split()))
     if is_expected(error):
         return message
-    kind = type(error.__cause__ if isinstance(error, RunError) else error)
+    cause = (isinstance(error, RunError) and error.__cause__) or error
+    if out_of_memory(cause):
+        return out_of_memory(cause)
+    kind = type(cause)
     return f"unexpected error ({kind.__name__}): {message}"
 
 

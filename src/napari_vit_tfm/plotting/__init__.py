@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vit_tfm.io.writing import replacing
+from napari_vit_tfm.io.replacing import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,5 +19,6 @@ GREY = "#606060"
 
 def write_png(path: Path, figure: Figure, *, dpi: int = 150) -> None:
     """Write a figure as PNG; an incomplete file never appears at `path`."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi)
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    write_bytes(path, content.getbuffer())

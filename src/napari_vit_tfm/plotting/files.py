@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from napari_vit_tfm.config import FigureConfig
 from napari_vit_tfm.errors import ConfigError, FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.io.json_text import to_json
-from napari_vit_tfm.io.writing import replacing, traction_attributes
+from napari_vit_tfm.io.replacing import check_place, replacing, write_bytes
+from napari_vit_tfm.io.writing import traction_attributes
 from napari_vit_tfm.plotting.traction import TractionPlot
 
 if TYPE_CHECKING:
@@ -69,16 +71,12 @@ def write_traction_figure(
     config = config or FigureConfig()
     plot = TractionPlot(traction, limit=config.limit)
     said = to_json(dict(traction_attributes(traction, path.parent)))
-    try:
+    if path.suffix.lower() in ANIMATIONS:
         with replacing(path) as temporary:
-            if path.suffix.lower() in ANIMATIONS:
-                _write_frames(temporary, plot, traction.n_frames, config, said)
-            else:
-                plot.show(frame or 0)
-                _write_figure(temporary, plot, config, said)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise FieldFileError(f"{path}: cannot be written ({reason})") from error
+            _write_frames(temporary, plot, traction.n_frames, config, said)
+    else:
+        plot.show(frame or 0)
+        write_bytes(path, _figure(plot, path.suffix.lower(), config, said))
 
 
 def check_figure(path: Path, *, frame: int | None = None) -> Path:
@@ -92,8 +90,7 @@ def check_figure(path: Path, *, frame: int | None = None) -> Path:
             f"{path}: found the extension {path.suffix!r}, expected one of "
             f"{', '.join((*FIGURES, *ANIMATIONS))}"
         )
-    if not path.parent.is_dir():
-        raise FieldFileError(f"{path}: there is no folder {path.parent}")
+    check_place(path)
     if suffix in ANIMATIONS:
         if frame is not None:
             raise ConfigError(
@@ -106,17 +103,17 @@ def check_figure(path: Path, *, frame: int | None = None) -> Path:
     return path
 
 
-def _write_figure(
-    path: Path, plot: TractionPlot, config: FigureConfig, said: str
-) -> None:
-    file_format = path.suffix.lower().removeprefix(".")
-    creator = "Software" if file_format == "png" else "Creator"
+def _figure(plot: TractionPlot, suffix: str, config: FigureConfig, said: str) -> bytes:
+    """Content of a file with the figure."""
+    creator = "Software" if suffix == ".png" else "Creator"
+    content = BytesIO()
     plot.figure.savefig(
-        path,
-        format=file_format,
+        content,
+        format=suffix.removeprefix("."),
         dpi=config.dpi,
         metadata={creator: _CREATOR, "Description": said},
     )
+    return content.getvalue()
 
 
 def _write_frames(
@@ -136,8 +133,11 @@ def _write_frames(
             for frame in range(n_frames):
                 plot.show(frame)
                 writer.grab_frame()
-    except subprocess.CalledProcessError as error:
-        raise OSError(f"ffmpeg failed with status {error.returncode}") from error
+    except (subprocess.CalledProcessError, BrokenPipeError) as error:
+        # Ctrl-C in a terminal also ends ffmpeg, which must not hide it.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise OSError(0, "ffmpeg failed, perhaps since the disk is full") from error
 
 
 def _gif(config: FigureConfig, said: str) -> tuple[AbstractMovieWriter, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from napari_vit_tfm.config import Device
-from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.errors import ConfigError, ModelError, TFMError
+from napari_vit_tfm.io.replacing import create_folder, write_bytes
 from napari_vit_tfm.models.checkpoint import check_zip
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refinement
 from napari_vit_tfm.models.precision import full_float32
@@ -32,6 +34,9 @@ from napari_vit_tfm.training.module import TrainingModule
 CONFIG_NAME = "config.toml"
 """Name of the configuration file in the folder of a run."""
 
+WEIGHTS_NAME = "vit.safetensors"
+"""Name of the file with the weights."""
+
 
 def train(
     config: TrainingConfig,
@@ -43,6 +48,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     progress: bool = True,
+    before_writing: Callable[[], None] | None = None,
 ) -> Path | None:
     """Train a network and write its weights.
 
@@ -67,6 +73,8 @@ def train(
         again.
     progress : bool, keyword-only
         Whether to show a progress bar.
+    before_writing : callable, keyword-only, optional
+        Called in the first process before anything is written; it may raise an error.
 
     Returns
     -------
@@ -91,7 +99,7 @@ def train(
     first_step = _first_step(checkpoint, config, resume=resume)
     module = _module(config, start)
     with full_float32():
-        best = KeepBest(output / "vit.safetensors", resume=resume)
+        best = KeepBest(output / WEIGHTS_NAME, resume=resume)
         trainer = trainer_for(
             config,
             device=device,
@@ -116,8 +124,12 @@ def train(
             ],
         )
         if trainer.is_global_zero:
-            output.mkdir(parents=True, exist_ok=True)
-            (output / CONFIG_NAME).write_text(config.to_toml(), encoding="utf-8")
+            create_folder(output)
+            if before_writing is not None:
+                before_writing()
+            # The file may have comments.
+            if not is_run_of(output, config):
+                write_bytes(output / CONFIG_NAME, config.to_toml().encode())
         validation = _validation_loaders(config, module.validation_sets)
         trainer.fit(
             module,
@@ -130,6 +142,14 @@ def train(
             # The network has the averaged weights of the last step now.
             trainer.validate(module, validation, verbose=False, weights_only=True)
     return best.path if trainer.is_global_zero else None
+
+
+def is_run_of(folder: Path, config: TrainingConfig) -> bool:
+    """Whether the configuration of the run in a folder is this one."""
+    try:
+        return TrainingConfig.from_toml(folder / CONFIG_NAME) == config
+    except (TFMError, OSError):
+        return False
 
 
 def starting_weights(name_or_path: str | Path) -> PhysicsViTMethod:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ import numpy as np
 from napari_vit_tfm import __version__
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.io import FieldFile, gel_attributes, open_field_file, write_arrays
+from napari_vit_tfm.io import (
+    FieldFile,
+    Maker,
+    gel_attributes,
+    open_field_file,
+    write_arrays,
+)
 from napari_vit_tfm.io.base import Attributes
 from napari_vit_tfm.trust.limits import DetectionMap
 
@@ -23,7 +30,9 @@ _GEL = tuple(gel_attributes(Gel()))
 _NUMBERS = ("size_steps", "direction_deg", "spacing_um")
 
 
-def write_detection_map(path: str | os.PathLike[str], found: DetectionMap) -> None:
+def write_detection_map(
+    path: str | os.PathLike[str], found: DetectionMap, *, maker: Maker | None = None
+) -> None:
     """Write limits of detection to an HDF5 or NPZ file.
 
     Forces are ``smallest_force_nN``, or ``smallest_force`` in ``E`` times a squared
@@ -36,6 +45,8 @@ def write_detection_map(path: str | os.PathLike[str], found: DetectionMap) -> No
         The file; an existing file is replaced.
     found : DetectionMap
         The limits.
+    maker : Maker, keyword-only, optional
+        The command that computed them, which is written into the file.
 
     Raises
     ------
@@ -77,6 +88,7 @@ def write_detection_map(path: str | os.PathLike[str], found: DetectionMap) -> No
             "model": found.model,
             "model_sha256": found.model_sha256,
             "version": __version__,
+            **({} if maker is None else maker.attributes(Path(path).parent)),
         },
         force: {"units": _FORCES[force]},
         "surviving_share": {"units": "1"},

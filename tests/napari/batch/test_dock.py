@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from pathlib import Path
 
 import pytest
 from qtpy.QtCore import QThreadPool
@@ -354,12 +355,33 @@ def test_the_summary_does_not_replace_the_table(dock, table, tmp_path, monkeypat
     assert summary.read_text("utf-8") == before
 
 
-def test_a_summary_that_cannot_be_written_is_told(dock, run, table, tmp_path):
+def test_a_summary_that_cannot_be_written_is_told(
+    dock, run, table, tmp_path, monkeypatch
+):
+    replace_file = Path.replace
+
+    def open_in_excel(source, target):
+        if target.name == "summary.csv":
+            raise PermissionError(13, "Permission denied", str(source))
+        return replace_file(source, target)
+
+    monkeypatch.setattr(Path, "replace", open_in_excel)
     dock.open_table(table)
-    (tmp_path / "results" / "summary.csv").mkdir(parents=True)
     run()
-    assert "summary.csv: Is a directory" in dock.message.text()
+    told = "summary.csv: cannot be written (Permission denied); if the file is open"
+    assert told in dock.message.text()
     assert (tmp_path / "results" / "provenance.json").exists()
+
+
+def test_the_summary_of_others_is_found_before_the_run(dock, table, tmp_path):
+    summary = tmp_path / "results" / "summary.csv"
+    summary.parent.mkdir()
+    summary.write_text("precious")
+    dock.open_table(table)
+    dock.run_button.click()
+    assert "summary.csv: already exists, and is not of a batch" in dock.message.text()
+    assert not dock.is_busy
+    assert summary.read_text() == "precious"
 
 
 def test_a_model_that_cannot_be_loaded_is_told(dock, run, table, monkeypatch):

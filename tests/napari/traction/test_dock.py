@@ -961,6 +961,24 @@ def test_measured_files_are_not_overwritten(
     assert [path.read_bytes() for path in paths] == before
 
 
+def test_the_file_of_the_model_is_not_overwritten(
+    dock, viewer, finish, displacement, weights, tmp_path
+):
+    path = tmp_path / "model.h5"
+    shutil.copy(weights, path)
+    before = path.read_bytes()
+    add(viewer, displacement)
+    dock.model.choose(str(weights))
+    run(dock, finish)
+    link = tmp_path / "link.h5"
+    link.symlink_to(weights)
+    dock.save(str(link))
+    assert dock.message.text() == f"{link}: the output file is an input file"
+    # Any file that is no input is replaced, since the dialogue has asked.
+    dock.save(str(path))
+    assert path.read_bytes() != before
+
+
 def test_every_connect_has_its_disconnect(viewer, qtbot, displacement):
     add(viewer, displacement)
     emitters = [

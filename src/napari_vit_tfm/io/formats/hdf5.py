@@ -33,6 +33,8 @@ from napari_vit_tfm.io.base import (
 )
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
+from napari_vit_tfm.io.hdf5_output import Hdf5Output
+from napari_vit_tfm.io.interrupts import uninterrupted
 from napari_vit_tfm.io.pytraction import PytractionResults
 
 NAME = "HDF5"
@@ -129,7 +131,8 @@ class Hdf5File(FieldFile):
                     "program that made the file did not finish it"
                 )
             check_size(self.path, name, dataset.nbytes, dataset.id.get_storage_size())
-        return np.asarray(dataset[... if frames is None else frames])
+        with uninterrupted():
+            return np.asarray(dataset[... if frames is None else frames])
 
 
 class Hdf5Exporter(Exporter):
@@ -142,14 +145,16 @@ class Hdf5Exporter(Exporter):
     @contextmanager
     def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
         """Create a file; appended frames are written immediately."""
-        with h5py.File(path, "x") as file:
-            file.attrs.update(attributes)
+        with Hdf5Output(path, "w") as output:
+            with output.step() as file:
+                file.attrs.update(attributes)
 
             def append(name: str, frames: AnyArray, attributes: Attributes) -> None:
-                if name in file:
-                    _extend(file[name], frames)
-                else:
-                    _create(file, name, frames).attrs.update(attributes)
+                with output.step() as file:
+                    if name in file:
+                        _extend(file[name], frames)
+                    else:
+                        _create(file, name, frames).attrs.update(attributes)
 
             yield append
 

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,16 @@ class MatExporter(Exporter):
         for name, parts in frames.items():
             variables[name] = np.moveaxis(np.concatenate(parts), 0, -1)
         variables[own.ATTRIBUTES] = {**attributes, **about}
+        content = BytesIO()
         savemat(
-            path,
+            # The types of scipy have only paths.
+            content,  # type: ignore[arg-type]
             variables,
-            appendmat=False,
             do_compression=True,
             long_field_names=True,
             oned_as="column",
         )
+        path.write_bytes(content.getbuffer())
 
 
 def _check_size(frames: list[AnyArray]) -> None:

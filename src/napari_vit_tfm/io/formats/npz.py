@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -137,8 +138,10 @@ class NpzExporter(Exporter):
             name: found[0] if len(found) == 1 else np.concatenate(found)
             for name, found in parts.items()
         }
-        # numpy.savez can be told not to pickle from numpy 2.2 on.
-        with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
+        # An archive that cannot be written cannot be closed either. numpy.savez can be
+        # told not to pickle from numpy 2.2 on.
+        content = BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, values in {**arrays, **scalars}.items():
                 with archive.open(
                     name + MEMBER_SUFFIX, "w", force_zip64=True
@@ -146,6 +149,7 @@ class NpzExporter(Exporter):
                     np.lib.format.write_array(
                         member, np.asanyarray(values), allow_pickle=False
                     )
+        path.write_bytes(content.getbuffer())
 
 
 def _arrays_of(name: str) -> Iterator[tuple[str, str]]:

@@ -168,7 +168,7 @@ class CsvExporter(Exporter):
     @contextmanager
     def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
         """Create a table, to which lines are added."""
-        with path.open("x", newline="", encoding="utf-8") as stream:
+        with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             n_frames = 0
 

@@ -221,7 +221,7 @@ class OmeTiffExporter(Exporter):
                     described[_VALUES] = array
                     return
                 grid.append(array.shape[1:3])
-                _planes(array).tofile(spool)
+                spool.write(_planes(array).data)
 
             yield append
             about = {TRACTION_NAME: about.pop(TRACTION_NAME), **about}

@@ -28,7 +28,7 @@ from napari_vit_tfm.napari.attention.requests import EvidenceRequest
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, all_maps
 from napari_vit_tfm.napari.errors import report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.reading import source_files
+from napari_vit_tfm.napari.layers.reading import files_behind
 from napari_vit_tfm.napari.widgets.dock import ModelDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 
@@ -247,7 +247,8 @@ class AttentionDock(ModelDock):
         if self._shown.findings is None:
             return
         try:
-            inputs = source_files(self._viewer.layers)
+            model = self._shown.findings.frame.config.model
+            inputs = [*files_behind(self._viewer.layers), model]
             save(path, self._shown.findings, inputs=inputs)
         except (TFMError, OSError) as error:
             report(error, activity="saving")

@@ -48,7 +48,7 @@ from napari_vit_tfm.napari.layers.placing import (
     plane_geometry_of,
     spacing_of,
 )
-from napari_vit_tfm.napari.layers.reading import source_files
+from napari_vit_tfm.napari.layers.reading import files_behind
 from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
@@ -334,7 +334,9 @@ class LimitsSection(QWidget):
         if found is None:
             return
         try:
-            inputs = source_files(self._layers)
+            inputs = files_behind(self._layers)
+            if self._shown.frame is not None:
+                inputs.append(self._shown.frame.config.model)
             write_detection_map(
                 io.check_output(path, inputs=inputs, any_array=True), found
             )

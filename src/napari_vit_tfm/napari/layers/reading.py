@@ -39,6 +39,8 @@ from napari_vit_tfm.napari.layers.registry import (
     is_unchanged,
     register_layer,
 )
+from napari_vit_tfm.provenance import KEY as PROVENANCE
+from napari_vit_tfm.provenance import Provenance
 from napari_vit_tfm.units import unit_label
 
 
@@ -166,6 +168,22 @@ def source_files(layers: Iterable[Layer]) -> list[str]:
             # The field of a series has several files.
             source = entry.arrays.metadata.get("source", [])
             files += [source] if isinstance(source, str) else source
+    return files
+
+
+def files_behind(layers: Iterable[Layer]) -> list[str]:
+    """Files that fields in layers were read or computed from, which are never replaced.
+
+    They are the files of displacements, and for tractions those of their input and of
+    the model.
+    """
+    layers = list(layers)
+    files = source_files(layers)
+    for layer in layers:
+        entry = entry_of(layer)
+        if entry is not None and entry.arrays is not None:
+            known: Provenance | None = entry.arrays.metadata.get(PROVENANCE)
+            files += [] if known is None else map(str, known.read)
     return files
 
 

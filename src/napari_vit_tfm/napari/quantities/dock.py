@@ -30,6 +30,7 @@ from napari_vit_tfm.napari.layers.metadata import Description
 from napari_vit_tfm.napari.layers.placing import frame_at, world_at
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
+    files_behind,
     find_tractions,
     source_files,
 )
@@ -810,7 +811,7 @@ class QuantitiesDock(FieldDock):
         if self._shown is None:
             return
         try:
-            check_table(path, inputs=source_files(self._viewer.layers))
+            check_table(path, inputs=files_behind(self._viewer.layers))
             write_table(path, self.tabs.shown_table.table)
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")

@@ -49,6 +49,7 @@ from napari_vit_tfm.napari.layers.placing import WorldUnits, frame_at
 from napari_vit_tfm.napari.layers.reading import (
     FieldLayers,
     as_displacement,
+    files_behind,
     source_files,
 )
 from napari_vit_tfm.napari.layers.registry import description_of
@@ -675,7 +676,8 @@ class TractionDock(ModelDock):
         if result is None:
             return
         try:
-            io.check_output(path, inputs=source_files(self._viewer.layers))
+            read = [*files_behind(self._viewer.layers), self._config().model]
+            io.check_output(path, inputs=read)
             io.write_traction(path, result.stack())
         except (TFMError, OSError) as error:
             self._outcome = report(error, activity="saving")
