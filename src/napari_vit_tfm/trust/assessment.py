@@ -89,7 +89,9 @@ def assess(
     if judges(method.sha256):
         records |= familiarity_records(
             [
-                familiarity(*frame, noise=estimated[number])
+                familiarity(
+                    *frame, substrate, spacing_um=spacing_um, noise=estimated[number]
+                )
                 for number, frame in enumerate(
                     zip(steps, traction, found.model, strict=True)
                 )
