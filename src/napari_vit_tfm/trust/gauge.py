@@ -80,8 +80,8 @@ class Familiarity:
     score : float
         Above 0 the field is unfamiliar. NaN if it is not judged.
     reason : str
-        A name in `REASONS`: the most probable one, whatever the score; empty if the
-        field is not judged.
+        A name in `REASONS`: the most probable one, whatever the score, or "noise" if
+        there is too much of it; empty if the field is not judged.
     """
 
     score: float
@@ -294,7 +294,9 @@ def judged(
     }
     scores["linear"] = max(scores["linear"], _above(motion, MOST_MOTION))
     reason = max(scores, key=lambda name: scores[name])
-    return Familiarity(scores[reason], reason)
+    # What noise hides cannot be told apart.
+    named = "noise" if scores["noise"] > 0 else reason
+    return Familiarity(scores[reason], named)
 
 
 def judges(model_sha256: str) -> bool:
