@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -55,8 +55,23 @@ correlation lengths in grid steps."""
 FAULT_NOISES = ((0.0, 0.0), (0.02, 0.0), (0.05, 1.0), (0.2, 0.0))
 """Noise of the fields with other faults than noise."""
 
-LEVELS, FAULTS_OF_A_FIELD = 3, 8
-"""Number of noise levels, and of faults, that are drawn for each field."""
+MEASURED = 4
+"""Number of fields as measured that are drawn for each field."""
+
+LEVELS, LAYERS = 3, 2
+"""Number of noise levels, and of thicknesses of the gel, drawn for each field."""
+
+HARD_FAULTS = (
+    "half as thick",
+    "layer as half-space",
+    "normal force",
+    "points of divergence",
+    "correlation over 8 steps",
+)
+"""Faults that each field is drawn with: they are most like good fields."""
+
+OTHER_FAULTS = 4
+"""Number of other faults that are drawn for each field."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +90,9 @@ class Case:
         Relative standard deviation of the noise, and its correlation length.
     thickness_steps : float
         Thickness of the gel as it is stated.
+    without : array of shape (H, W, 2), optional
+        Displacement of the same tractions with the same noise, but without the fault;
+        None for noise, and for tractions that are unlike those of the training.
     """
 
     steps: FloatArray
@@ -82,6 +100,7 @@ class Case:
     fault: str
     noise: tuple[float, float]
     thickness_steps: float = np.inf
+    without: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +257,89 @@ def _spots_beyond(rng: Rng, shape: tuple[int, int]) -> Traction:
     return Traction(canvas, traction)
 
 
+def _adherent(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """A cell with adhesions along its outline, and others around it, some cut."""
+    canvas = Canvas(shape, round(0.6 * max(shape)))
+    traction = canvas.empty()
+    profile: Profile = rng.choice(["sharp", "cosine", "gaussian"])
+    smallest = log_between(rng, 0.4, 4)
+    far = (rng.uniform(0, 0.3), *rng.uniform(0.4, 0.8, rng.integers(0, 3)))
+    for distance in far:
+        middle = np.array(shape[::-1]) / 2 + distance * min(shape) * direction(
+            _angle(rng)
+        )
+        outline = Outline.draw(rng, shape, radius=(0.07, 0.35), middle=middle)
+        part, strength = canvas.empty(), rng.lognormal(0, 0.6)
+        spread = log_between(rng, 0.02, 0.5)
+        for turn in rng.uniform(-np.pi, np.pi, round(log_between(rng, 5, 120))):
+            inset = 1 - min(abs(rng.normal(0, spread)), 0.95)
+            force = -direction(turn + rng.normal(0, 0.35))
+            size = log_between(rng, smallest, 3 * smallest)
+            add_spot(
+                part,
+                canvas,
+                outline.middle + inset * float(outline.reach(turn)) * direction(turn),
+                strength * rng.lognormal(0, 0.5) * force,
+                semi_axes=(size * rng.uniform(1, 4), size),
+                along=force,
+                profile=profile,
+            )
+        traction += balanced(part, canvas) if rng.random() < 0.8 else part
+    return Traction(canvas, traction)
+
+
+def _sheet(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """Tractions everywhere and beyond the border, stronger on one side or in places."""
+    canvas = Canvas(shape, round(rng.uniform(0.3, 0.9) * max(shape)))
+    roughness = rng.uniform(1.3, 3) if rng.random() < 0.4 else 0.0
+    traction = random_field(rng, canvas, log_between(rng, 1.5, 16), roughness=roughness)
+    if rng.random() < 0.5:
+        traction += np.float32(rng.uniform(0, 1.5)) * vector(*direction(_angle(rng)))
+    which = rng.integers(3)
+    if which == 1:
+        x, y = direction(_angle(rng)) * rng.uniform(0, 3) / max(shape)
+        traction *= np.exp(np.clip(canvas.x * x + canvas.y * y, -4, 4))
+    elif which == 2:
+        places = random_field(rng, canvas, log_between(rng, 5, 40))[:1]
+        traction *= np.exp(np.float32(rng.uniform(0.3, 1)) * places)
+    return Traction(canvas, np.asarray(traction, dtype=np.float32))
+
+
+def _pairs(rng: Rng, shape: tuple[int, int]) -> Traction:
+    """Pairs and groups of spots that pull together: fibres, and small cells."""
+    canvas = Canvas(shape, round(0.3 * max(shape)))
+    traction = canvas.empty()
+    smallest, longest = log_between(rng, 0.4, 6), log_between(rng, 8, 60)
+    main, spread = rng.uniform(0, np.pi), rng.uniform(0.1, 2)
+    profile: Profile = rng.choice(["sharp", "cosine", "gaussian"])
+    out = rng.choice([0.0, 0.2], p=[0.6, 0.4]) * min(shape)
+    for _ in range(round(log_between(rng, 1, 40))):
+        middle = rng.uniform(4 - out, np.array(shape[::-1]) - 5 + out)
+        size = log_between(rng, smallest, 2 * smallest)
+        reach = max(rng.uniform(0.3, 1) * longest / 2, size)
+        n = rng.choice([2, 2, 2, 3, 4])
+        angles = rng.normal(main, spread) + 2 * np.pi * np.arange(n) / n
+        angles += rng.normal(0, 0.15, n)
+        forces = -direction(angles) * rng.lognormal(0, 0.4, (n, 1))
+        if rng.random() < 0.7:
+            forces -= forces.mean(axis=0)
+        forces *= rng.lognormal(0, 0.6)
+        for turn, force in zip(angles, forces, strict=True):
+            add_spot(
+                traction,
+                canvas,
+                middle + reach * direction(turn),
+                force,
+                semi_axes=(size * rng.uniform(1, 4), size),
+                along=direction(turn),
+                profile=profile,
+            )
+    return Traction(canvas, traction)
+
+
 def _sum_of_two(rng: Rng, shape: tuple[int, int]) -> Traction:
     """Two of the other kinds together."""
-    draws = (_random, _cells, _spots_beyond)
+    draws = (_random, _cells, _spots_beyond, _adherent, _sheet, _pairs)
     parts = [draws[chosen](rng, shape) for chosen in rng.choice(len(draws), 2)]
     canvas = max((part.canvas for part in parts), key=lambda c: c.margin)
     total = canvas.empty()
@@ -260,6 +359,9 @@ OTHERS: Mapping[str, Callable[[Rng, tuple[int, int]], Traction]] = {
     "random": _random,
     "cells": _cells,
     "spots": _spots_beyond,
+    "adherent": _adherent,
+    "sheet": _sheet,
+    "pairs": _pairs,
     "two": _sum_of_two,
 }
 """Kinds that are drawn for the gauge alone: wide families of regions, sizes and
@@ -308,28 +410,90 @@ def good(base: Base, *, seed: int) -> Iterator[Case]:
     rng = np.random.default_rng([seed, crc32(base.kind.encode()), 2])
     for chosen in rng.choice(len(GOOD_NOISES), LEVELS, replace=False):
         noise = GOOD_NOISES[chosen]
-        steps = with_noise(rng, _slightly_wrong(rng, base.steps), noise)
+        steps = with_noise(rng, _as_measured(rng, base.steps), noise)
         yield Case(steps, base.kind, "", noise)
-    if base.traction is not None:
+    for _ in range(LAYERS if base.traction is not None else 0):
         thickness, noise = _thickness(rng), _fault_noise(rng)
-        steps = with_noise(rng, base.on_layer(thickness), noise)
-        yield Case(steps, base.kind, "", noise, thickness)
+        steps = _as_measured(rng, base.on_layer(thickness), is_layer=True)
+        yield Case(with_noise(rng, steps, noise), base.kind, "", noise, thickness)
 
 
-def _slightly_wrong(rng: Rng, steps: FloatArray) -> FloatArray:
-    """Add a smooth error of at most 3% to a third of the fields, as measured ones."""
-    if rng.random() > 1 / 3:
+def _as_measured(rng: Rng, steps: FloatArray, *, is_layer: bool = False) -> FloatArray:
+    """Add to half of the fields what measured ones of good quality have.
+
+    That is a smooth error of at most 3%, or of at most 15% of the displacement at each
+    place; a rotation of at most 5%; or forces beyond the border, with at most 8% of the
+    squared displacement.
+    """
+    which = rng.integers(3 if is_layer else 4)
+    if rng.random() < 0.5:
         return steps
-    size = rng.uniform(0, 0.03) * rms(steps)
-    return steps + size * noise_like(rng, steps.shape, rng.uniform(2, 8))
+    if which == 2:
+        size = rng.uniform(0.02, 0.15)
+        error = noise_like(rng, steps.shape, rng.uniform(2, 8))
+        return steps * (1 + size * error)
+    if which == 0:
+        added = rng.uniform(0, 0.03) * noise_like(rng, steps.shape, rng.uniform(2, 8))
+    elif which == 1:
+        turn = _affine(rng, steps.shape, rotation=True)
+        size = min(rng.uniform(0, 0.05), 0.005 * rms(turn) / rms(steps))
+        added = size / rms(turn) * turn
+    else:
+        made = _from_beyond(rng, steps.shape)
+        added = rng.uniform(0.02, 0.28) / rms(made) * made
+    return steps + rms(steps) * added
 
 
-def faulty(base: Base, *, seed: int, faults: Sequence[str] = ()) -> Iterator[Case]:
-    """The field with some faults, or with those that are named."""
-    if not faults:
-        chooses = np.random.default_rng([seed, crc32(base.kind.encode()), 5])
-        faults = chooses.choice(list(FAULTS), FAULTS_OF_A_FIELD, replace=False).tolist()
-    for fault in faults:
+def measured(base: Base, *, seed: int) -> Iterator[Case]:
+    """The field with several errors at once that measured ones of good quality have.
+
+    The gel is thick, but not infinite; the errors grow with the displacement, and there
+    may be forces beyond the border. Together they are up to 8% of the squared
+    displacement.
+    """
+    rng = np.random.default_rng([seed, crc32(base.kind.encode()), 6])
+    shape, clean = base.steps.shape, base.steps
+    for _ in range(MEASURED):
+        steps = base.on_layer(log_between(rng, 30, 150))
+        error = noise_like(rng, shape, rng.uniform(2, 8))
+        steps = steps * (1 + rng.uniform(0.03, 0.2) * error)
+        if rng.random() < 0.5:
+            made = _from_beyond(rng, shape)
+            steps = steps + rng.uniform(0.02, 0.28) * rms(clean) / rms(made) * made
+        size = rms(steps - clean) / rms(clean)
+        steps = clean + min(1, 0.28 / size) * (steps - clean)
+        noise = (float(rng.uniform(0.01, 0.06)), float(rng.uniform(0, 2)))
+        yield Case(with_noise(rng, steps, noise), base.kind, "", noise)
+
+
+def _from_beyond(rng: Rng, shape: tuple[int, ...]) -> FloatArray:
+    """Displacement of one to four forces beyond the border, on a half-space."""
+    made = np.zeros(shape)
+    for _ in range(rng.integers(1, 4, endpoint=True)):
+        out = direction(_angle(rng))
+        edge = 0.5 / np.abs(out).max()
+        place = (0.5 + out * (edge + log_between(rng, 0.03, 0.6))) * shape[1::-1]
+        made += _of_force(shape, place, direction(_angle(rng)) * rng.lognormal(0, 0.5))
+    return made
+
+
+def _of_force(
+    shape: tuple[int, ...], place: FloatArray, force: FloatArray
+) -> FloatArray:
+    """Displacement of a force on a tenth of a grid step, ``(H, W, 2)``."""
+    y, x = np.indices(shape[:2])
+    away = np.stack([x, y], axis=-1) - place
+    r = np.maximum(np.hypot(away[..., 0], away[..., 1]), 0.1)[..., None]
+    along = (away @ force)[..., None] * away / r**2
+    return np.asarray((0.51 * force + 0.49 * along) / r)
+
+
+def faulty(base: Base, *, seed: int) -> Iterator[Case]:
+    """The field with the hard faults, and with some of the others."""
+    chooses = np.random.default_rng([seed, crc32(base.kind.encode()), 5])
+    others = [fault for fault in FAULTS if fault not in HARD_FAULTS]
+    chosen = chooses.choice(others, OTHER_FAULTS, replace=False)
+    for fault in (*HARD_FAULTS, *map(str, chosen)):
         make, name = FAULTS[fault], f"{base.kind} {fault}"
         if fault == "strain of 0.6" and base.kind == "held out: discs":
             continue  # Discs have such strains anyway.
@@ -353,16 +517,20 @@ def _with_fault(
 
     def case(rng: Rng, base: Base) -> Case:
         level = _fault_noise(rng) if noise is None else noise
-        steps = with_noise(rng, make(rng, base), level)
-        return Case(steps, base.kind, fault, level)
+        wrong = make(rng, base)
+        steps = with_noise(rng, wrong, level)
+        without = base.steps + (steps - wrong) if fault in ADDED else None
+        return Case(steps, base.kind, fault, level, without=without)
 
     return case
 
 
 def _half_as_thin(rng: Rng, base: Base) -> Case:
     thickness, noise = _thickness(rng), _fault_noise(rng)
-    steps = with_noise(rng, base.on_layer(thickness / 2), noise)
-    return Case(steps, base.kind, "half as thick", noise, thickness)
+    wrong = base.on_layer(thickness / 2)
+    steps = with_noise(rng, wrong, noise)
+    without = base.on_layer(thickness) + (steps - wrong)
+    return Case(steps, base.kind, "half as thick", noise, thickness, without)
 
 
 def _layer_as_half_space(rng: Rng, base: Base) -> FloatArray:
@@ -406,9 +574,9 @@ def _strain(rng: Rng, base: Base) -> FloatArray:
     return base.steps * 0.6 / strain_of(base.steps)
 
 
-def _affine(rng: Rng, base: Base, *, rotation: bool) -> FloatArray:
+def _affine(rng: Rng, shape: tuple[int, ...], *, rotation: bool) -> FloatArray:
     """Shear or rotation with gradients of 1, ``(H, W, 2)``."""
-    y, x = (part - part.mean() for part in np.indices(base.shape).astype(np.float64))
+    y, x = (part - part.mean() for part in np.indices(shape[:2]).astype(np.float64))
     if rotation:
         return float(rng.choice([-1, 1])) * np.stack([-y, x], axis=-1)
     zero = np.zeros_like(x)
@@ -417,15 +585,15 @@ def _affine(rng: Rng, base: Base, *, rotation: bool) -> FloatArray:
 
 
 def _shear(rng: Rng, base: Base) -> FloatArray:
-    return base.steps + 0.05 * _affine(rng, base, rotation=False)
+    return base.steps + 0.05 * _affine(rng, base.shape, rotation=False)
 
 
 def _rotation(rng: Rng, base: Base) -> FloatArray:
-    return base.steps + 0.05 * _affine(rng, base, rotation=True)
+    return base.steps + 0.05 * _affine(rng, base.shape, rotation=True)
 
 
 def _weak_rotation(rng: Rng, base: Base) -> FloatArray:
-    turn = _affine(rng, base, rotation=True)
+    turn = _affine(rng, base.shape, rotation=True)
     return base.steps + 0.05 * rms(base.steps) / rms(turn) * turn
 
 
@@ -443,15 +611,11 @@ def _noise_alone(length: float) -> Callable[[Rng, Base], FloatArray]:
 
 def _small(rng: Rng, base: Base) -> FloatArray:
     """Point-like forces of a tenth of a grid step."""
-    y, x = np.indices(base.shape)
     made = np.zeros_like(base.steps)
     for _ in range(round(np.exp(rng.uniform(np.log(30), np.log(300))))):
         place = rng.uniform(4, np.array(base.shape)[::-1] - 5)
-        away = np.stack([x, y], axis=-1) - place
-        r = np.maximum(np.hypot(away[..., 0], away[..., 1]), 0.1)[..., None]
         force = rng.lognormal(0, 0.5) * direction(rng.uniform(0, 2 * np.pi))
-        along = (away @ force)[..., None] * away / r**2
-        made += (0.51 * force + 0.49 * along) / r
+        made += _of_force(base.shape, place, force)
     return np.asarray(made * rms(base.steps) / rms(made))
 
 
@@ -475,6 +639,17 @@ def _turned(_rng: Rng, base: Base) -> FloatArray:
     """Rows upside down, without reversal of the y components."""
     return base.steps[::-1]
 
+
+ADDED = (
+    "layer as half-space",
+    "normal force",
+    "points of divergence",
+    "shear of 5%",
+    "rotation of 5%",
+    "rotation of 5% of the field",
+    "correlation over 8 steps",
+)
+"""Faults with the tractions, and the noise, of a good field. "Half as thick", too."""
 
 FAULTS: Mapping[str, Callable[[Rng, Base], Case]] = {
     "half as thick": _half_as_thin,
@@ -510,14 +685,7 @@ FAULTS: Mapping[str, Callable[[Rng, Base], Case]] = {
 """Functions that make a field with a fault, by name."""
 
 
-def all_cases(
-    n: int,
-    *,
-    seed: int,
-    side: int = 104,
-    kinds: Sequence[str] = (),
-    faults: Sequence[str] = (),
-) -> Iterator[Case]:
+def all_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
     """Good and faulty fields of every kind.
 
     Parameters
@@ -526,25 +694,23 @@ def all_cases(
         Number of fields of each kind.
     seed, side : int, keyword-only
         Seed, and vectors along a side.
-    kinds : sequence of str, keyword-only
-        Names of the kinds; all if empty.
-    faults : sequence of str, keyword-only
-        Names of the faults of each field; a random choice if empty.
     """
-    families = [
-        [kind for kind in family if not kinds or kind in kinds]
-        for family in (HELD_OUT, OTHERS, TRAINING)
-    ]
     for number in range(n):
-        for kind in families[0]:
-            base = held_out(kind, number, seed=seed, side=side)
-            yield from good(base, seed=seed + number)
-            yield from faulty(base, seed=seed + number, faults=faults)
-        for kind in families[1]:
-            base = other(kind, number, seed=seed, side=side)
-            yield from good(base, seed=seed + number)
-            yield from faulty(base, seed=seed + number, faults=faults)
-        for kind in families[2]:
+        for family, draw in ((HELD_OUT, held_out), (OTHERS, other)):
+            for kind in family:
+                base = draw(kind, number, seed=seed, side=side)
+                yield from good(base, seed=seed + number)
+                yield from faulty(base, seed=seed + number)
+        for kind in TRAINING:
             yield from good(
                 training(kind, number, seed=seed, side=side), seed=seed + number
             )
+
+
+def measured_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
+    """Good fields with the errors of measured ones, as `all_cases`."""
+    for number in range(n):
+        for family, draw in ((HELD_OUT, held_out), (OTHERS, other)):
+            for kind in family:
+                base = draw(kind, number, seed=seed, side=side)
+                yield from measured(base, seed=seed + number)

@@ -10,8 +10,9 @@ import pytest
 from napari_vit_tfm import ReconstructionConfig, load_method, reconstruct
 from napari_vit_tfm.benchmark.held_out import simulate, with_noise
 from napari_vit_tfm.fields import DisplacementStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.models import ReconstructionMethod
-from napari_vit_tfm.physics import estimate_noise, surface_displacement
+from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displacement
 from napari_vit_tfm.synthesis import KINDS, synthesise
 from napari_vit_tfm.trust.features import FEATURES, features_of
 from napari_vit_tfm.trust.gauge import (
@@ -35,11 +36,15 @@ def network() -> ReconstructionMethod:
     return load_method(CONFIG)
 
 
-def judgement(steps: np.ndarray) -> Familiarity:
+def judgement(steps: np.ndarray, gel: Gel | None = None) -> Familiarity:
     """What the gauge says about a displacement in grid steps."""
-    stack = DisplacementStack(steps[None].astype(np.float32), unit="grid")
+    gel = gel or Gel()
+    stack = DisplacementStack(
+        steps[None].astype(np.float32), unit="grid", spacing_um=1.0, gel=gel
+    )
     traction = reconstruct(stack, config=CONFIG, method=network()).data[0]
-    return familiarity(steps, traction, surface_displacement(traction))
+    model = surface_displacement(traction, Substrate(gel), spacing_um=1.0)
+    return familiarity(steps, traction, model, Substrate(gel), spacing_um=1.0)
 
 
 def field(kind: str, *, noise: float = 0.05, seed: int = 0) -> np.ndarray:
@@ -57,13 +62,16 @@ def test_fields_of_the_training_are_familiar() -> None:
     assert flagged == []
 
 
-@pytest.mark.parametrize("kind", ["neighbour", "layer", "ring", "mixture", "front"])
-def test_forces_beyond_the_border_are_familiar(kind: str) -> None:
-    displacement, _ = simulate(kind, 2, seed=3, shape=(SIDE, SIDE))
-    displacement /= displacement.std(axis=(1, 2, 3), keepdims=True)
-    noisy = with_noise(displacement, "5%", seed=3).astype(np.float64)
-    found = [judgement(0.05 * steps) for steps in noisy]
-    assert [one.reason for one in found if one.is_unfamiliar] == []
+def test_forces_beyond_the_border_are_familiar() -> None:
+    flagged = []
+    for kind in ("neighbour", "layer", "ring", "mixture", "front"):
+        displacement, _ = simulate(kind, 2, seed=3, shape=(SIDE, SIDE))
+        displacement /= displacement.std(axis=(1, 2, 3), keepdims=True)
+        noisy = with_noise(displacement, "5%", seed=3).astype(np.float64)
+        found = [judgement(0.05 * steps) for steps in noisy]
+        flagged += [(kind, one.reason) for one in found if one.is_unfamiliar]
+    # The gauge is set to err in a few percent of such fields.
+    assert len(flagged) <= 1, flagged
 
 
 @pytest.mark.parametrize("kind", ["discs", "adhesions"])
@@ -80,6 +88,22 @@ def test_discs_of_the_original_work_are_familiar(reference: Path) -> None:
         steps = arrays["displacement"][:4].astype(np.float64) * 103
     assert max(largest_gradient(one) for one in steps) > MOST_STRAIN
     assert not any(judgement(one).is_unfamiliar for one in steps)
+
+
+@pytest.mark.parametrize("kind", ["cells", "adhesions", "pads"])
+def test_gel_of_half_the_thickness_is_noticed(kind: str) -> None:
+    made = synthesise(2, seed=2, shape=(SIDE, SIDE), distribution=KINDS[kind]())
+    rng = np.random.default_rng(2)
+    for traction in made.traction:
+        steps = surface_displacement(
+            traction, Substrate(Gel(thickness_um=5.0)), spacing_um=1.0
+        )
+        steps *= 0.1 / largest_gradient(steps)
+        steps += 0.02 * steps.std() * rng.standard_normal(steps.shape)
+        assert not judgement(steps, Gel(thickness_um=5.0)).is_unfamiliar
+        wrong = judgement(steps, Gel(thickness_um=10.0))
+        assert wrong.is_unfamiliar
+        assert wrong.reason == "layer"
 
 
 def rotated(steps: np.ndarray) -> np.ndarray:

@@ -89,7 +89,9 @@ def assess(
     if judges(method.sha256):
         records |= familiarity_records(
             [
-                familiarity(*frame, noise=noise.noise[number])
+                familiarity(
+                    *frame, substrate, spacing_um=spacing_um, noise=noise.noise[number]
+                )
                 for number, frame in enumerate(
                     zip(steps, traction, found.model, strict=True)
                 )

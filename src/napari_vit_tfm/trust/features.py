@@ -11,21 +11,25 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from napari_vit_tfm.displacement.border import evidence_of_outside_forces
-from napari_vit_tfm.physics import estimate_noise, periodic_component
+from napari_vit_tfm.physics import (
+    Substrate,
+    estimate_noise,
+    periodic_component,
+    surface_displacement,
+)
 from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.trust.bands import FLOOR, N_BANDS, bands_of, log10
+from napari_vit_tfm.trust.strong import (
+    STRONG_FEATURES,
+    Waves,
+    strong_features,
+    strong_traction,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
-_EDGES = np.array([0.0, 0.09, 0.13, 0.18, 0.26, 0.37, 0.52, 0.74, 1.05, 1.5, 2.1, 9.0])
-"""Limits of the bands of wave numbers, in radians per grid step."""
-
-_N_BANDS = len(_EDGES) - 1
 _N_LONG = 6
 """Number of bands of long waves, which tell what is left unexplained."""
-
-_FLOOR = 1e-9
-"""Added to ratios before their logarithm is taken."""
 
 _LOCAL = 9
 """Side of the squares in which the residual is averaged, in grid steps."""
@@ -34,11 +38,10 @@ _SMOOTHING = 3.0
 """Standard deviation of the Gaussian before derivatives are taken, in grid steps."""
 
 FEATURES = (
-    *(f"displacement in band {b}" for b in range(_N_BANDS)),
-    *(f"displacement along in band {b}" for b in range(_N_BANDS)),
-    *(f"traction in band {b}" for b in range(_N_BANDS)),
-    *(f"traction along in band {b}" for b in range(_N_BANDS)),
-    *(f"residual over noise in band {b}" for b in range(_N_BANDS)),
+    *(f"displacement along in band {b}" for b in range(N_BANDS)),
+    *(f"traction in band {b}" for b in range(N_BANDS)),
+    *(f"traction along in band {b}" for b in range(N_BANDS)),
+    *(f"residual over noise in band {b}" for b in range(N_BANDS)),
     *(f"residual over displacement in band {b}" for b in range(_N_LONG)),
     *(f"residual along in band {b}" for b in range(_N_LONG)),
     *(f"missing along in band {b}" for b in range(_N_LONG)),
@@ -64,7 +67,13 @@ FEATURES = (
     "residual at border",
     "divergence of residual",
     "divergence",
-    "evidence of outside forces",
+    "divergence of residual over that of displacement",
+    "rotation of residual over divergence of displacement",
+    "divergence of model over that of displacement",
+    "smooth residual in the centre",
+    "smooth residual in the centre over border",
+    "divergence over rotation of residual in the centre",
+    *STRONG_FEATURES,
 )
 """Names of the features. Bands count from the longest waves; "along" is the power of
 waves along the wave vector relative to that across it; "missing" is the share of the
@@ -75,7 +84,9 @@ def features_of(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],
     model: npt.NDArray[np.floating],
+    substrate: Substrate | None = None,
     *,
+    spacing_um: float | None = None,
     noise: Noise | None = None,
 ) -> FloatArray:
     """Features of one frame.
@@ -88,6 +99,10 @@ def features_of(
         Reconstructed tractions ``t / E``, finite.
     model : array of shape (H, W, 2)
         Displacement that they cause, in grid steps.
+    substrate : Substrate, optional
+        The gel as it is stated; by default the reference gel.
+    spacing_um : float, keyword-only, optional
+        Distance between neighbouring vectors; required for a gel of finite thickness.
     noise : Noise, keyword-only, optional
         Noise of the displacement, from `estimate_noise`; estimated if it is not given.
 
@@ -101,27 +116,28 @@ def features_of(
     power = float(np.square(u).mean())
     if power == 0 or not t.any():
         return np.full(len(FEATURES), np.nan)
+    substrate = substrate or Substrate()
     # All features are ratios; so no number is too small or too large.
-    u, m, t = u / np.sqrt(power), m / np.sqrt(power), t / np.sqrt(np.square(t).mean())
+    u, m = u / np.sqrt(power), m / np.sqrt(power)
     r = u - m
+    size = np.sqrt(np.square(t).mean())
+    t = t / size
+    strong = strong_traction(t)
+    caused = surface_displacement(strong, substrate, spacing_um=spacing_um)
+    c = _without_mean(caused * size / np.sqrt(power))
     found = noise or estimate_noise(*np.moveaxis(np.asarray(steps, np.float64), -1, 0))
     relative = replace(found, variance=found.variance / power)
-    spectra = _of_spectra(u, m, t, r, relative)
+    spectra, waves = _of_spectra(u, m, t, r, c, relative)
     return np.concatenate(
         [
             spectra,
             motion_of(r),
             motion_of(u),
             _of_places(u, m, t, r),
-            [outside_forces(u, float(relative.standard_deviation()))],
+            _of_smooth(m, r),
+            strong_features(t, strong, u - c, waves, substrate, spacing_um=spacing_um),
         ]
     )
-
-
-def outside_forces(field: FloatArray, noise: float) -> float:
-    """Evidence for forces outside the field, as a logarithm with the sign."""
-    evidence = evidence_of_outside_forces(field, noise=noise)
-    return float(np.sign(evidence) * np.log1p(abs(evidence)))
 
 
 def _without_mean(field: npt.NDArray[np.floating]) -> FloatArray:
@@ -129,57 +145,60 @@ def _without_mean(field: npt.NDArray[np.floating]) -> FloatArray:
     return np.asarray(values - values.mean(axis=(0, 1)))
 
 
-def _log(values: npt.ArrayLike) -> FloatArray:
-    return np.asarray(np.log10(np.maximum(values, 0) + _FLOOR))
-
-
 def _of_spectra(
-    u: FloatArray, m: FloatArray, t: FloatArray, r: FloatArray, noise: Noise
-) -> FloatArray:
-    """Power of displacement, its model, traction and residual by wave number."""
-    x, y = np.moveaxis(np.stack([u, m, t]).astype(np.float32), -1, 0)
+    u: FloatArray,
+    m: FloatArray,
+    t: FloatArray,
+    r: FloatArray,
+    c: FloatArray,
+    noise: Noise,
+) -> tuple[FloatArray, Waves]:
+    """Power of displacement, its model, traction and residual by wave number.
+
+    With the waves of the displacement and of `c`, that which strong tractions cause.
+    """
+    x, y = np.moveaxis(np.stack([u, m, t, c]).astype(np.float32), -1, 0)
     parts = []
     for component in (x, y):
-        of_u, of_m, of_t = periodic_component(component)
-        parts.append(np.stack([of_u, of_m, of_t, of_u - of_m]))
+        of_u, of_m, of_t, of_c = periodic_component(component)
+        parts.append(np.stack([of_u, of_c, of_u - of_c, of_m, of_t, of_u - of_m]))
     found = spectrum(*parts)
-    place = np.digitize(found.k, _EDGES) - 1
-    in_band = place == np.arange(_N_BANDS)[:, None]
-    # Small fields have no longest waves, large steps no shortest ones.
-    filled = np.flatnonzero(in_band.any(axis=1))
-    in_band = in_band[filled[np.abs(filled - np.arange(_N_BANDS)[:, None]).argmin(1)]]
+    power = np.asarray(found.power, dtype=np.float64)
+    waves = Waves(found.k, found.count, *power[:3])
+    in_band = bands_of(found.k)
     count = in_band @ found.count
-    of_u, of_m, of_t, of_r = found.power @ in_band.T / count  # each (2, bands)
+    # Each (2, bands).
+    of_u, _, _, of_m, of_t, of_r = power @ in_band.T / count
     k = (in_band * found.k) @ found.count / count
     sd = float(noise.standard_deviation())
     unexplained = float(np.square(r).mean())
     of_noise = np.asarray(noise.power(k)) + 1e-6
     low = slice(_N_LONG)
-    missing = (of_r + of_m - of_u) / (2 * of_m + _FLOOR)
-    return np.concatenate(
+    missing = (of_r + of_m - of_u) / (2 * of_m + FLOOR)
+    features = np.concatenate(
         [
-            _log(of_u.mean(0)),
-            _log(of_u[0]) - _log(of_u[1]),
-            _log(of_t.mean(0)),
-            _log(of_t[0]) - _log(of_t[1]),
-            _log(of_r.mean(0) / of_noise),
-            _log(of_r.mean(0) / (of_u.mean(0) + _FLOOR))[low],
-            (_log(of_r[0]) - _log(of_r[1]))[low],
+            log10(of_u[0]) - log10(of_u[1]),
+            log10(of_t.mean(0)),
+            log10(of_t[0]) - log10(of_t[1]),
+            log10(of_r.mean(0) / of_noise),
+            log10(of_r.mean(0) / (of_u.mean(0) + FLOOR))[low],
+            (log10(of_r[0]) - log10(of_r[1]))[low],
             *np.clip(missing, -1, 1)[:, low],
             [
                 sd,
                 float(noise.length),
-                float(_log(unexplained)),
-                float(_log(unexplained / (sd**2 + 1e-6))),
+                float(log10(unexplained)),
+                float(log10(unexplained / (sd**2 + 1e-6))),
                 _correlation(-r, m),
             ],
         ]
     )
+    return features, waves
 
 
 def motion_of(field: FloatArray) -> FloatArray:
     """Shear, rotation and dilation of the best linear fit, over the field, as logs."""
-    return _log(np.array(linear_parts(field)) * np.sqrt(field[..., 0].size))
+    return log10(np.array(linear_parts(field)) * np.sqrt(field[..., 0].size))
 
 
 def linear_parts(field: npt.NDArray[np.floating]) -> tuple[float, float, float]:
@@ -211,19 +230,17 @@ def _of_places(
     edge = _border(size.shape)
     square = np.square(r).sum(axis=-1)
     local = scipy.ndimage.uniform_filter(square, _LOCAL, mode="nearest")
-    mean = square.mean() + _FLOOR
+    mean = square.mean() + FLOOR
     return np.array(
         [
             np.hypot(*t.sum(axis=(0, 1))) / size.sum(),
             size[edge].sum() / size.sum(),
-            float(_log(size.mean() ** 2 / square_of_t.mean())),
-            float(_log(np.square(square_of_t).mean() / square_of_t.mean() ** 2)),
+            float(log10(size.mean() ** 2 / square_of_t.mean())),
+            float(log10(np.square(square_of_t).mean() / square_of_t.mean() ** 2)),
             _correlation(t, m),
-            float(_log(local.max() / mean)),
-            float(_log((local.max() + _FLOOR) / (np.median(local) + _FLOOR))),
-            float(_log(square[edge].mean() / mean)),
-            _divergence(r),
-            _divergence(u),
+            float(log10(local.max() / mean)),
+            float(log10((local.max() + FLOOR) / (np.median(local) + FLOOR))),
+            float(log10(square[edge].mean() / mean)),
         ]
     )
 
@@ -236,17 +253,50 @@ def _border(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     return edge
 
 
+def _central(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Nodes that are a fifth of the shorter side or more from the border."""
+    inside = np.zeros(shape, dtype=np.bool_)
+    n = min(shape) // 5
+    inside[n:-n, n:-n] = True
+    return inside
+
+
 def _correlation(a: FloatArray, b: FloatArray) -> float:
     norm = np.sqrt(np.square(a).sum() * np.square(b).sum())
     return float((a * b).sum() / norm) if norm > 0 else 0.0
 
 
-def _divergence(field: FloatArray) -> float:
-    """Largest divergence relative to the largest rotation, as a logarithm."""
-    smooth = scipy.ndimage.gaussian_filter(field, (_SMOOTHING, _SMOOTHING, 0))
-    (x_down, x_right), (y_down, y_right) = (
-        np.gradient(smooth[..., component]) for component in (0, 1)
+def _of_smooth(m: FloatArray, r: FloatArray) -> FloatArray:
+    """Divergence and rotation of the smooth parts of model and residual."""
+    of_m, of_r = (
+        scipy.ndimage.gaussian_filter(part, (_SMOOTHING, _SMOOTHING, 0))
+        for part in (m, r)
     )
-    parts = (x_right + y_down, y_right - x_down)
-    divergence, rotation = (float(np.abs(part).max()) for part in parts)
-    return float(_log((divergence + _FLOOR) / (rotation + _FLOOR)))
+    model, left, measured = (_derivatives(part) for part in (of_m, of_r, of_m + of_r))
+    (of_model, _), of_left, of_measured = (
+        [float(np.abs(part).max()) for part in both] for both in (model, left, measured)
+    )
+    divergence = of_measured[0] + FLOOR
+    square = np.square(of_r).sum(axis=-1)
+    centre = _central(square.shape)
+    source, turn = (float(np.square(part[centre]).mean()) for part in left)
+    return np.asarray(
+        [
+            float(log10((of_left[0] + FLOOR) / (of_left[1] + FLOOR))),
+            float(log10(divergence / (of_measured[1] + FLOOR))),
+            float(log10(of_left[0] / divergence)),
+            float(log10(of_left[1] / divergence)),
+            float(log10(of_model / divergence)),
+            float(log10(square[centre].mean() / 2)),
+            float(log10(square[centre].mean()) - log10(square[~centre].mean())),
+            float(log10(source) - log10(turn)),
+        ]
+    )
+
+
+def _derivatives(field: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Divergence and rotation of a field ``(H, W, 2)``."""
+    (x_down, x_right), (y_down, y_right) = (
+        np.gradient(field[..., component]) for component in (0, 1)
+    )
+    return np.asarray(x_right + y_down), np.asarray(y_right - x_down)

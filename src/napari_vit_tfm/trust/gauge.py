@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.fields import Records
+from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.trust.features import FEATURES, features_of, linear_parts
 
@@ -39,12 +40,15 @@ MOST_MOTION = 0.035
 SMALLEST_SIDE = 32
 """Fewest vectors along a side of a field that is judged."""
 
-_PATCHES_IN_DOUBT = 3.0
+_PATCHES_IN_DOUBT = 2.0
 """Logarithm of the odds against patches up to which a field is taken for one of them: a
 warning about the strain of a good field is worse than none."""
 
 _PER_FACTOR = 10.0
 """Score per factor of e above the largest noise or strain."""
+
+_LARGEST = 4.0
+"""Largest input of the classifier: a feature that is 27 times its spread away."""
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -76,8 +80,8 @@ class Familiarity:
     score : float
         Above 0 the field is unfamiliar. NaN if it is not judged.
     reason : str
-        A name in `REASONS`: the most probable one, whatever the score; empty if the
-        field is not judged.
+        A name in `REASONS`: the most probable one, whatever the score, or "noise" if
+        there is too much of it; empty if the field is not judged.
     """
 
     score: float
@@ -198,7 +202,9 @@ def familiarity(
     steps: npt.NDArray[np.floating],
     traction: npt.NDArray[np.floating],
     model: npt.NDArray[np.floating],
+    substrate: Substrate | None = None,
     *,
+    spacing_um: float | None = None,
     noise: Noise | None = None,
 ) -> Familiarity:
     """Compare one frame with the fields that the bundled network was trained on.
@@ -211,6 +217,10 @@ def familiarity(
         Tractions ``t / E`` of the bundled network.
     model : array of shape (H, W, 2)
         Displacement that they cause, in grid steps.
+    substrate : Substrate, optional
+        The gel as it is stated; by default the reference gel.
+    spacing_um : float, keyword-only, optional
+        Distance between neighbouring vectors; required for a gel of finite thickness.
     noise : Noise, keyword-only, optional
         Noise of the displacement, from `estimate_noise`; estimated if it is not given.
 
@@ -222,8 +232,8 @@ def familiarity(
     -----
     A field is unfamiliar if its noise is above `MOST_NOISE`, if its largest gradient is
     above `MOST_STRAIN` (`MOST_STRAIN_OF_PATCHES` for sharp, separate patches such as
-    discs), if a shear or a rotation above `MOST_MOTION` is not explained, or if a small
-    network, which was trained with ``benchmarks/gauge.py``, takes it for one of the
+    discs), if a shear or a rotation above `MOST_MOTION` is not explained, or if a
+    classifier, which was trained with ``benchmarks/gauge.py``, takes it for one of the
     wrong fields of the training. It takes `features_of` the field.
 
     Examples
@@ -242,7 +252,9 @@ def familiarity(
     if min(steps.shape[:2]) < SMALLEST_SIDE:
         return NOT_JUDGED
     return judged(
-        features_of(steps, traction, model, noise=noise),
+        features_of(
+            steps, traction, model, substrate, spacing_um=spacing_um, noise=noise
+        ),
         strain=largest_gradient(model),
         motion=unexplained_motion(steps - model),
         classifier=bundled_classifier(),
@@ -282,7 +294,9 @@ def judged(
     }
     scores["linear"] = max(scores["linear"], _above(motion, MOST_MOTION))
     reason = max(scores, key=lambda name: scores[name])
-    return Familiarity(scores[reason], reason)
+    # What noise hides cannot be told apart.
+    named = "noise" if scores["noise"] > 0 else reason
+    return Familiarity(scores[reason], named)
 
 
 def judges(model_sha256: str) -> bool:
@@ -309,17 +323,14 @@ def unexplained_motion(residual: npt.NDArray[np.floating]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """Several small networks with one hidden layer, whose results are averaged.
+    """Logistic regression with several classes.
 
     Parameters
     ----------
     centre, scale : arrays of shape (F,)
         Median of each feature in good fields, and its spread.
-    hidden, hidden_bias : arrays of shapes (E, F, N) and (E, 1, N)
-        Weights of the hidden layer of each network.
-    output, output_bias : arrays of shapes (E, N, 2 + R) and (E, 1, 2 + R)
-        Weights of the output: a good field, a good field of separate patches, and the
-        reasons.
+    weights, bias : arrays of shapes (F, 2 + R) and (2 + R,)
+        For a good field, a good field of separate patches, and the reasons.
     threshold : array of shape ()
         Score of the last good field that is taken for one.
     model_sha256 : array of str, shape ()
@@ -328,10 +339,8 @@ class Classifier:
 
     centre: FloatArray
     scale: FloatArray
-    hidden: FloatArray
-    hidden_bias: FloatArray
-    output: FloatArray
-    output_bias: FloatArray
+    weights: FloatArray
+    bias: FloatArray
     threshold: FloatArray
     model_sha256: npt.NDArray[np.str_]
 
@@ -362,9 +371,8 @@ class Classifier:
 
     def _outputs(self, features: FloatArray) -> FloatArray:
         """Logarithms of the probabilities up to a constant, ``(n, 2 + R)``."""
-        inputs = np.arcsinh((features - self.centre) / self.scale)
-        inner = np.tanh(inputs @ self.hidden + self.hidden_bias)
-        return np.asarray((inner @ self.output + self.output_bias).mean(axis=0))
+        inputs = scaled(features, self.centre, self.scale)
+        return np.asarray(inputs @ self.weights + self.bias)
 
     def scores(self, features: FloatArray) -> dict[str, float]:
         """Score of each reason, for the features ``(F,)`` of one field.
@@ -375,6 +383,12 @@ class Classifier:
         together = np.logaddexp.reduce(odds) - float(self.threshold)
         scores = odds - odds.max() + together
         return dict(zip(LEARNT, scores.tolist(), strict=True))
+
+
+def scaled(features: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
+    """Features ``(n, F)`` relative to their spread, with a limit for large ones."""
+    relative = np.arcsinh((features - centre) / scale)
+    return np.asarray(np.clip(relative, -_LARGEST, _LARGEST))
 
 
 @cache
