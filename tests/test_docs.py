@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_vit_tfm"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 
-NOT_API = {"__main__", "cli", "napari", "notices", "plotting", "resample"}
+NOT_API = {"__main__", "cli", "guard", "napari", "notices", "plotting", "resample"}
 """What nobody imports from: the command, the plugin, what other modules share."""
 
 

@@ -231,7 +231,7 @@ def unwritten_frames(dataset: h5py.Dataset) -> int:
     >>> import h5py
     >>> from napari_vit_tfm.guard.hdf5 import unwritten_frames
     >>> with h5py.File("begun.h5", "w") as file:
-    ...     u = file.create_dataset("u", (5, 8, 9, 2), chunks=(2, 8, 9, 2))
+    ...     u = file.create_dataset("u", (5, 8, 9, 2), "f4", chunks=(2, 8, 9, 2))
     ...     u[:2] = 1
     ...     unwritten_frames(u)
     3

@@ -55,10 +55,10 @@ class PositionedField:
     --------
     >>> import numpy as np
     >>> from napari_vit_tfm.io.positioned import PositionedField
-    >>> positions = np.array([[x, y] for x in (4, 12, 20) for y in (4, 12)])
+    >>> positions = np.array([[x, y] for x in (4, 12, 20) for y in (4, 12, 20)])
     >>> field = PositionedField.of("u", [positions], [positions], unit="px")
     >>> field.entry.shape, field.values()[0, 1, 2]
-    ((1, 2, 3, 2), array([20., 12.]))
+    ((1, 3, 3, 2), array([20., 12.]))
     """
 
     name: str
