@@ -460,7 +460,7 @@ def test_a_table_does_not_overwrite_the_displacements(
     path = tmp_path / "displacements.csv"
     path.write_text("x,y,u,v\n")
     module = "napari_vit_tfm.napari.quantities.dock"
-    monkeypatch.setattr(f"{module}.source_files", lambda _layers: [str(path)])
+    monkeypatch.setattr(f"{module}.files_behind", lambda _layers: [str(path)])
     add(viewer, traction)
     run()
     dock.save(path)
