@@ -75,7 +75,7 @@ WRITERS = {"HDF5": write_hdf5, "TIFF series": write_tiffs}
 
 def peak_of(arguments: list[str]) -> tuple[float, float]:
     """Largest resident size of a command, in MB, and its time in s."""
-    if sys.platform == "win32":
+    if not hasattr(os, "wait4"):
         raise SystemExit("Windows does not tell the memory of a process that has ended")
     started = perf_counter()
     process = subprocess.Popen(
