@@ -285,6 +285,15 @@ def test_npy_that_is_cut_off_while_it_is_read(tmp_path: Path) -> None:
             stream.part(1, 2)
 
 
+def test_messages_about_damage_are_short(tmp_path: Path) -> None:
+    path = tmp_path / "cell.npy"
+    header = b"{" + b" " * 9000 + b"\n"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header)
+    with pytest.raises(FieldFileError, match="cannot be read as NPY") as caught:
+        summarise(path)
+    assert len(str(caught.value)) < 1000
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy_in_any_order(tmp_path: Path, order: Any) -> None:
     path = tmp_path / "cell.npy"

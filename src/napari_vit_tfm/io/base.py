@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -419,7 +420,8 @@ def convert_errors(path: Path, format_name: str) -> Iterator[None]:
     except Exception as error:
         # On truncated files, h5py, zipfile, zlib and scipy's MATLAB reader raise
         # exceptions of almost any type.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # numpy repeats the whole header of an array.
+        reason = shorten(str(error), 300, placeholder="…") or type(error).__name__
         raise FieldFileError(
             f"{path}: cannot be read as {format_name}, the file is probably damaged or "
             f"incomplete: copy it again, or save it again ({reason})"
