@@ -83,7 +83,6 @@ _BY_REASON: dict[str, tuple[str, ...]] = {
         "TOML: learning_rate = -1.0",
         "TOML: learning_rate = nan",
         "TOML: learning_rate = inf",
-        "TOML: learning_rate = 0",
         "TOML: weight_decay = -0.1",
         "TOML: gradient_clip = -1.0",
         "TOML: gradient_clip = nan",

@@ -25,12 +25,13 @@ def toml(name: str, content: str | bytes, expected: Expected) -> None:
 
 toml("good", "steps = 100\n[[kinds]]\nkind = 'discs'\n[network]\nheads = 8\n", READS)
 toml("empty", "", READS)
+toml("learning_rate = 0", "learning_rate = 0\n", Either(READS))
 for _line in (
     "steps = -5", "steps = 0", "steps = 1.5", "steps = true", "steps = 'a'",
     "steps = nan", "steps = 99999999999999999999", "steps = 1979-05-27",
     "batch_size = 0", "batch_size = -1", "batch_size = true",
     "learning_rate = -1.0", "learning_rate = nan", "learning_rate = inf",
-    "learning_rate = 'fast'", "learning_rate = 0",
+    "learning_rate = 'fast'",
     "weight_decay = -0.1", "gradient_clip = -1.0", "gradient_clip = nan",
     "warmup_steps = -1", "ema_decay = 2.0", "ema_decay = nan", "consistency = 1.5",
     "consistency = nan", "validate_every = 0", "validation_fields = 0",
