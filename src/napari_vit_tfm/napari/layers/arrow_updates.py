@@ -29,10 +29,7 @@ from napari_vit_tfm.napari.layers.registry import IdentityDict, without_proxy
 _MOST_ARROWS = 4000
 """Most arrows of a window, for large canvases."""
 
-_REACH = 4
-"""Strides by which arrows outside the canvas may reach into it."""
-
-_SLACK = 0.05
+_SLACK = 0.02
 """Part of the canvas by which a window is larger, so that the view can be moved."""
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -226,8 +223,9 @@ class _View:
     def _spans(self, slack: float) -> tuple[tuple[int, int], tuple[int, int]]:
         """The visible rows and columns, in whole blocks, with a part of them more."""
         size = self._box[1] - self._box[0]
-        low = self._box[0] - slack * size - _REACH * self._stride
-        high = self._box[1] + slack * size + _REACH * self._stride
+        # Arrows outside the canvas may reach into it.
+        beyond = slack * size + DisplayConfig().longest_arrow * self._stride
+        low, high = self._box[0] - beyond, self._box[1] + beyond
         _, *shape = self._source.field.shape
         rows, columns = (
             _whole_blocks(low[axis], high[axis], n, self._stride)
@@ -249,7 +247,7 @@ def _whole_blocks(low: float, high: float, n: int, stride: int) -> tuple[int, in
     """
     last = (n - 1) // stride
     first_block = int(np.floor(low / stride))
-    last_block = first_block + int(np.ceil((high - low) / stride)) + 1
+    last_block = first_block + int(np.ceil((high - low) / stride))
     first_block, last_block = np.clip((first_block, last_block), 0, last)
     return int(first_block) * stride, min((int(last_block) + 1) * stride, n)
 
