@@ -103,6 +103,21 @@ def test_density_follows_the_zoom(viewer, film):
     np.testing.assert_allclose(widths, 0.15)
 
 
+def test_small_places_have_visible_arrows_at_large_strides(viewer, film):
+    data = np.zeros_like(film.data)
+    data[:, 20:23, 20:23, 1] = 1
+    _, arrows = show(viewer, DisplacementStack(data, unit="um", spacing_um=0.5))
+    extents = []
+    for zoom, stride in ((40.0, 1), (14.0, 3), (7.0, 6), (3.0, 12)):
+        viewer.scene.camera.zoom = zoom
+        assert window_of(arrows).stride == stride
+        longest = np.linalg.norm(visible(arrows)[:, 1], axis=-1).max()
+        wanted = DisplayConfig().longest_arrow * min(stride, 3)
+        assert longest == pytest.approx(wanted, rel=1e-5)
+        extents.append(arrows.extent.world)
+    np.testing.assert_allclose(extents[1:], extents[:1] * 3, rtol=1e-5)
+
+
 def test_arrows_are_drawn_where_the_camera_looks(viewer, film):
     _, arrows = show(viewer, film)
     viewer.scene.camera.zoom = 200
