@@ -29,7 +29,10 @@ _LIBRARIES = ("numpy", "scipy", "torch")
 _PARTS = ("reading", "displacement", "gel", "preparation", "reconstruction")
 """Parts of the parameters of a run."""
 
-_NAMES = ("input", "input_sha256", "parameters", "versions")
+INPUT, INPUT_SHA256, MADE_BY = "input", "input_sha256", "made_by"
+"""Attributes that tell from what, and by which command, a file was made."""
+
+_NAMES = (INPUT, INPUT_SHA256, "parameters", "versions")
 
 
 @dataclass(frozen=True)
@@ -169,11 +172,11 @@ class Provenance:
             reconstruction["noise"] = noise
         parameters["reconstruction"] = reconstruction
         return {
-            "input": json.dumps([relative_to(folder, file) for file in self.files]),
-            "input_sha256": self.input_sha256,
+            INPUT: json.dumps([relative_to(folder, file) for file in self.files]),
+            INPUT_SHA256: self.input_sha256,
             "parameters": json.dumps(parameters),
             "versions": json.dumps(dict(self.versions)),
-            **({"made_by": self.made_by} if self.made_by else {}),
+            **({MADE_BY: self.made_by} if self.made_by else {}),
         }
 
     def determining(self, *, model: str, model_sha256: str) -> dict[str, Any]:
@@ -242,7 +245,7 @@ class Provenance:
         try:
             files, parameters, versions = (
                 json.loads(attributes[name])
-                for name in ("input", "parameters", "versions")
+                for name in (INPUT, "parameters", "versions")
             )
             if not _are_tables(versions, *(parameters[part] for part in _PARTS)):
                 return None
@@ -255,8 +258,8 @@ class Provenance:
                 noise["per_vector"] = str(_beside(noise["per_vector"], folder))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        made_by = str(attributes.get("made_by", ""))
-        return cls(paths, attributes["input_sha256"], parameters, versions, made_by)
+        made_by = str(attributes.get(MADE_BY, ""))
+        return cls(paths, attributes[INPUT_SHA256], parameters, versions, made_by)
 
 
 def _are_tables(*values: object) -> bool:

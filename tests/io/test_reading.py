@@ -91,6 +91,7 @@ def test_the_gel_is_read_unless_values_are_given(path: Path) -> None:
         ("young_pa", "10 kPa", "expected a number"),
         ("young_pa", 0.0, "must be above 0"),
         ("young_pa", np.inf, "must be above 0"),
+        ("thickness_um", "1e999", "expected a number"),
         ("poisson", 0.7, "at least 0 and at most 0.5"),
         ("thickness_um", -1.0, "must be above 0"),
     ],
