@@ -151,7 +151,7 @@ def test_impossible_lengths(path: Path, value: float | str) -> None:
 
 def test_a_spacing_of_zero_is_not_ignored(path: Path) -> None:
     write(path, "displacement", units="um", spacing_um=1.0)
-    with pytest.raises(FieldError, match="spacing must be a positive number, not 0"):
+    with pytest.raises(FieldError, match="spacing in um must be above"):
         read_displacement(path, spacing_um=0.0)
 
 
