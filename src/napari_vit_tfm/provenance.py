@@ -38,7 +38,7 @@ _PARTS = (
 )
 """Parts of the parameters of a run."""
 
-Options = TypeVar("Options")
+_T = TypeVar("_T")
 OnUnknown = Callable[[str, Any], None]
 """Called with name and value of an option that this version does not have."""
 
@@ -165,9 +165,7 @@ class Provenance:
         is_file = model.suffix.lower() in MODEL_ENDINGS
         return (*self.files, model) if is_file else self.files
 
-    def options(
-        self, part: str, kind: type[Options], on_unknown: OnUnknown = _refuse
-    ) -> Options:
+    def options(self, part: str, kind: type[_T], on_unknown: OnUnknown = _refuse) -> _T:
         """Options of a part of the run.
 
         Parameters
@@ -328,9 +326,7 @@ class Provenance:
         return cls(paths, attributes[INPUT_SHA256], parameters, versions, made_by)
 
 
-def _built(
-    kind: type[Options], values: Mapping[str, Any], on_unknown: OnUnknown
-) -> Options:
+def _built(kind: type[_T], values: Mapping[str, Any], on_unknown: OnUnknown) -> _T:
     """A dataclass from plain values, and the dataclasses in it."""
     # Every kind is a dataclass.
     defaults = {item.name: item.default for item in fields(kind)}  # type: ignore[arg-type]
