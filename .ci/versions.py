@@ -1,8 +1,8 @@
 """Tests the package with several Pythons, Qt bindings and versions of its requirements.
 
 Each environment is built in build/versions/NAME, tested, and written to the table of
-docs/versions.md: date, versions, and the line with which pytest closed. What cannot be
-had on this machine is written there as well.
+docs/versions.md: date, versions, and the closing line of pytest. An environment that
+is not available on this machine is named there, too.
 
     python .ci/versions.py [NAME ...] [--tests PATH ...] [--cuda]
 """
@@ -55,7 +55,7 @@ ENVIRONMENTS = {
 }
 
 
-class NotHadError(Exception):
+class UnavailableError(Exception):
     """An environment cannot be made on this machine; the message says why."""
 
 
@@ -67,7 +67,7 @@ def interpreter(version: str) -> str:
     for path in (sys.executable, shutil.which(f"python{version}"), *found):
         if path and output(path, "-c", ask) == version:
             return str(path)
-    raise NotHadError(f"no Python {version} on this machine")
+    raise UnavailableError(f"no Python {version} on this machine")
 
 
 def output(*command: object) -> str:
@@ -103,7 +103,7 @@ def brings_cuda(python: Path, torch: str) -> bool:
         *("--ignore-installed", "--report", "-", torch),
     )
     if not report:
-        raise NotHadError(f"pip finds no {torch}")
+        raise UnavailableError(f"pip finds no {torch}")
     needs = json.loads(report)["install"][0]["metadata"].get("requires_dist", [])
     return any(need.startswith(("nvidia-", "cuda-")) for need in needs)
 
@@ -221,7 +221,7 @@ def check(name: str, tests: list[str], *, cuda: bool) -> bool:
     }
     try:
         python = install(name, environment, cuda=cuda)
-    except NotHadError as error:
+    except UnavailableError as error:
         write_row({**row, "result": f"not tested: {error}"})
         return True
     row |= versions_of(python, environment.binding)

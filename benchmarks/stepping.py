@@ -163,7 +163,7 @@ def _step_around(
 
 
 def _settle() -> None:
-    """Wait until nothing is computed any more, in no thread."""
+    """Wait until no thread computes."""
     started = monotonic()
     while monotonic() - started < _PATIENCE_S:
         before = process_time()

@@ -4,11 +4,17 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.config import (
+    NoiseConfig,
+    PreparationConfig,
+    ReconstructionConfig,
+)
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
@@ -204,8 +210,10 @@ def test_what_determines_the_tractions(tmp_path: Path, cell: Path) -> None:
     assert determining(sha256="cd")["model"] != known["model"]
 
 
-@pytest.mark.parametrize("part", ["reading", "gel", "preparation", "displacement"])
-@pytest.mark.parametrize("value", [None, 3, [1], "text"])
+@pytest.mark.parametrize(
+    "part", ["reading", "as_read", "gel", "preparation", "displacement", "device"]
+)
+@pytest.mark.parametrize("value", [None, 3, [1]])
 def test_a_damaged_record_is_none(
     tmp_path: Path, cell: Path, part: str, value: object
 ) -> None:
@@ -221,3 +229,43 @@ def test_a_damaged_record_is_none(
     parameters = json.loads(attributes["parameters"]) | {part: value}
     attributes["parameters"] = json.dumps(parameters)
     assert Provenance.in_attributes(attributes, tmp_path) is None
+
+
+def of_parts(cell: Path, **parts: dict[str, Any]) -> Provenance:
+    """A provenance with other values in some of its parts."""
+    known = provenance_of(reconstruct(read_displacement(cell), config=FTTC))
+    changed = {name: {**known.parameters[name], **new} for name, new in parts.items()}
+    return replace(known, parameters={**known.parameters, **changed})
+
+
+def test_options_are_built_again(cell: Path) -> None:
+    known = of_parts(cell, reconstruction={"noise": {"sd": 0.5, "length": 1.0}})
+    found = known.options("reconstruction", ReconstructionConfig)
+    assert found == replace(FTTC, noise=NoiseConfig(sd=0.5, length=1.0))
+    other = of_parts(cell, reconstruction={"noise": {"sd": "much"}})
+    with pytest.raises(ConfigError, match="sd must be a number"):
+        other.options("reconstruction", ReconstructionConfig)
+
+
+def test_options_of_another_version(cell: Path) -> None:
+    new: dict[str, Any] = {"reconstruction": {"speed": 3, "noise": {"colour": "pink"}}}
+    known = of_parts(cell, **new, reading={"mirror": True})
+    told: list[tuple[str, Any]] = []
+
+    def tell(name: str, value: Any) -> None:
+        told.append((name, value))
+
+    found = known.options("reconstruction", ReconstructionConfig, tell)
+    assert found == FTTC
+    assert "mirror" not in known.reading(allow_links=False, on_unknown=tell)
+    assert told == [("colour", "pink"), ("speed", 3), ("mirror", True)]
+    with pytest.raises(ConfigError, match="no option"):
+        known.options("reconstruction", ReconstructionConfig)
+    with pytest.raises(ConfigError, match="no option mirror"):
+        known.reading(allow_links=False)
+
+
+def test_a_file_does_not_allow_links_itself(cell: Path) -> None:
+    known = of_parts(cell, reading={"allow_links": True})
+    assert known.reading(allow_links=False)["allow_links"] is False
+    assert known.reading(allow_links=True)["allow_links"] is True

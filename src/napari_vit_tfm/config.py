@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
@@ -206,13 +206,12 @@ class ReconstructionConfig:
     uncertainty : bool
         Whether to compute how sure the tractions are, too.
     noise : NoiseConfig
-        Where the noise of the displacements is known from. A mapping of its values is
-        taken for it, as it is in a `Provenance`.
+        Where the noise of the displacements is known from.
 
     Raises
     ------
     ConfigError
-        If such a mapping has unknown names, or values that do not go together.
+        If a value is not possible.
     """
 
     model: Text = BUNDLED_MODEL
@@ -290,11 +289,6 @@ class ReconstructionConfig:
     noise: NoiseConfig = NoiseConfig()
 
     def __post_init__(self) -> None:
-        if isinstance(self.noise, Mapping):
-            unknown = self.noise.keys() - {one.name for one in fields(NoiseConfig)}
-            if unknown:
-                raise ConfigError(f"this version has no option {min(unknown)} of noise")
-            object.__setattr__(self, "noise", NoiseConfig(**self.noise))
         check(self)
 
     def of_tractions_alone(self) -> ReconstructionConfig:
@@ -658,6 +652,19 @@ class BatchConfig:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+READING_OPTIONS = (
+    "dataset",
+    "unit",
+    "spacing_um",
+    "pixel_size_um",
+    "y",
+    "components_first",
+    "allow_links",
+)
+"""Options of `read_displacement` that determine how a file is read. Those that were
+given are in ``metadata["reading"]`` of the displacements."""
 
 
 @dataclass(frozen=True)

@@ -129,18 +129,13 @@ class Range(Constraint):
         ...
         ValueError: a number
         """
-        typed = text.strip()
-        pattern = _WHOLE if self.is_whole else _NUMBER
-        if typed.lower() in ("inf", "infinity"):
-            number = math.inf
-        elif len(typed) > _LONGEST or not pattern.fullmatch(typed):
-            raise ValueError("a whole number" if self.is_whole else "a number")
-        else:
-            number = int(typed) if self.is_whole else float(typed)
-            # A number that is too large for a float is not meant as infinity.
-            number = math.nan if math.isinf(number) else number
+        number = number_in(text)
+        if number is not None and self.is_whole and _WHOLE.fullmatch(text.strip()):
+            # A float has fewer digits.
+            number = int(text)
         if words := self.expected(number):
             raise ValueError(words)
+        assert number is not None
         return number
 
 
@@ -210,6 +205,35 @@ class PlainType(Constraint):
     def expected(self, value: Any) -> str:
         """What is expected instead of a value; empty if it has the type."""
         return "" if isinstance(value, self._kind) else self._words
+
+
+def number_in(text: str) -> float | None:
+    """The number that is written in a text.
+
+    Parameters
+    ----------
+    text : str
+        A plain number, such as ``12``, ``-0.5`` and ``2e3``; or ``inf`` or ``nan``.
+
+    Returns
+    -------
+    float or None
+        None for any other text, such as ``1_0``, which Python also reads, and for a
+        number that is too large for a float: it is not meant as infinity.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.constraints import number_in
+    >>> number_in(" 2e3"), number_in("inf"), number_in("1_0"), number_in("1e999")
+    (2000.0, inf, None, None)
+    """
+    typed = text.strip().lower()
+    if typed in ("inf", "infinity", "nan"):
+        return float(typed)
+    if len(typed) > _LONGEST or not _NUMBER.fullmatch(typed):
+        return None
+    number = float(typed)
+    return None if math.isinf(number) else number
 
 
 def _is_a(kind: type[Any], value: object) -> bool:

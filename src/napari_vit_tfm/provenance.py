@@ -6,19 +6,21 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.config import (
     MODEL_ENDINGS,
+    READING_OPTIONS,
     PreparationConfig,
     ReconstructionConfig,
 )
+from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
 
@@ -26,10 +28,29 @@ KEY = "provenance"
 """Key of the provenance in the metadata of a `TractionStack`."""
 
 _LIBRARIES = ("numpy", "scipy", "torch")
-_PARTS = ("reading", "displacement", "gel", "preparation", "reconstruction")
+_PARTS = (
+    "reading",
+    "as_read",
+    "displacement",
+    "gel",
+    "preparation",
+    "reconstruction",
+)
 """Parts of the parameters of a run."""
 
-_NAMES = ("input", "input_sha256", "parameters", "versions")
+_T = TypeVar("_T")
+OnUnknown = Callable[[str, Any], None]
+"""Called with name and value of an option that this version does not have."""
+
+INPUT, INPUT_SHA256, MADE_BY = "input", "input_sha256", "made_by"
+"""Attributes that tell from what, and by which command, a file was made."""
+
+_NAMES = (INPUT, INPUT_SHA256, "parameters", "versions")
+
+
+def _refuse(name: str, _value: Any) -> None:
+    """Raise an error for an option that this version does not have."""
+    raise ConfigError(f"this version has no option {name}")
 
 
 @dataclass(frozen=True)
@@ -144,6 +165,48 @@ class Provenance:
         is_file = model.suffix.lower() in MODEL_ENDINGS
         return (*self.files, model) if is_file else self.files
 
+    def options(self, part: str, kind: type[_T], on_unknown: OnUnknown = _refuse) -> _T:
+        """Options of a part of the run.
+
+        Parameters
+        ----------
+        part : str
+            Name of the part in `parameters`, such as ``preparation``.
+        kind : type
+            Its dataclass, such as `PreparationConfig`.
+        on_unknown : callable
+            Called with name and value of each option that this version does not have,
+            and that is left out; by default, it is an error.
+
+        Returns
+        -------
+        object of this type
+
+        Raises
+        ------
+        TFMError
+            If a value is not possible.
+        """
+        return _built(kind, self.parameters[part], on_unknown)
+
+    def reading(
+        self, *, allow_links: bool, on_unknown: OnUnknown = _refuse
+    ) -> dict[str, Any]:
+        """Options of `read_displacement` that were given.
+
+        Parameters
+        ----------
+        allow_links : bool, keyword-only
+            As for `read_displacement`: only the user may say so, and not a file.
+        on_unknown : callable, keyword-only
+            As for `options`.
+        """
+        values = self.parameters["reading"]
+        for name in values.keys() - set(READING_OPTIONS):
+            on_unknown(name, values[name])
+        known = {name: values[name] for name in READING_OPTIONS if name in values}
+        return {**known, "allow_links": allow_links}
+
     def attributes(self, folder: Path) -> dict[str, str]:
         """Attributes of a file in a folder.
 
@@ -169,11 +232,11 @@ class Provenance:
             reconstruction["noise"] = noise
         parameters["reconstruction"] = reconstruction
         return {
-            "input": json.dumps([relative_to(folder, file) for file in self.files]),
-            "input_sha256": self.input_sha256,
+            INPUT: json.dumps([relative_to(folder, file) for file in self.files]),
+            INPUT_SHA256: self.input_sha256,
             "parameters": json.dumps(parameters),
             "versions": json.dumps(dict(self.versions)),
-            **({"made_by": self.made_by} if self.made_by else {}),
+            **({MADE_BY: self.made_by} if self.made_by else {}),
         }
 
     def determining(self, *, model: str, model_sha256: str) -> dict[str, Any]:
@@ -242,9 +305,13 @@ class Provenance:
         try:
             files, parameters, versions = (
                 json.loads(attributes[name])
-                for name in ("input", "parameters", "versions")
+                for name in (INPUT, "parameters", "versions")
             )
-            if not _are_tables(versions, *(parameters[part] for part in _PARTS)):
+            parts = {name: parameters[name] for name in _PARTS}
+            of_method = parts["reconstruction"]["options"]
+            if not _are_tables(versions, of_method, *parts.values()):
+                return None
+            if not isinstance(parameters["device"], str):
                 return None
             paths = tuple(_beside(name, folder) for name in files)
             model = parameters["reconstruction"]["model"]
@@ -255,8 +322,24 @@ class Provenance:
                 noise["per_vector"] = str(_beside(noise["per_vector"], folder))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        made_by = str(attributes.get("made_by", ""))
-        return cls(paths, attributes["input_sha256"], parameters, versions, made_by)
+        made_by = str(attributes.get(MADE_BY, ""))
+        return cls(paths, attributes[INPUT_SHA256], parameters, versions, made_by)
+
+
+def _built(kind: type[_T], values: Mapping[str, Any], on_unknown: OnUnknown) -> _T:
+    """A dataclass from plain values, and the dataclasses in it."""
+    # Every kind is a dataclass.
+    defaults = {item.name: item.default for item in fields(kind)}  # type: ignore[arg-type]
+    found = {}
+    for name, value in values.items():
+        if name not in defaults:
+            on_unknown(name, value)
+            continue
+        default = defaults[name]
+        if is_dataclass(default) and isinstance(value, Mapping):
+            value = _built(type(default), value, on_unknown)
+        found[name] = value
+    return kind(**found)
 
 
 def _are_tables(*values: object) -> bool:

@@ -153,6 +153,7 @@ class _Script:
         self.changes = _changes(provenance) if reading is None else {}
         self.preparation = _preparation(provenance)
         self.config = _config(provenance)
+        self.noise: dict[str, Any] = self.config.pop("noise", {})
         self.gel = _gel(provenance)
         # What the gel does not have is taken from the file, unless it is given here.
         self.has_substrate = bool(_forgotten(provenance))
@@ -161,8 +162,10 @@ class _Script:
         if self.changes:
             yield "from dataclasses import replace\n"
         yield "import napari_vit_tfm as tfm"
-        if self.preparation:
-            yield "from napari_vit_tfm.config import PreparationConfig"
+        parts = {"NoiseConfig": self.noise, "PreparationConfig": self.preparation}
+        names = [name for name, values in parts.items() if values]
+        if names:
+            yield f"from napari_vit_tfm.config import {', '.join(names)}"
 
     def body(self) -> Iterator[str]:
         has_gel = bool(self.gel) or self.has_substrate
@@ -181,8 +184,11 @@ class _Script:
         yield "displacement"
         if self.has_substrate:
             yield "substrate=tfm.Substrate(gel)"
-        if self.config:
-            yield f"config={_call('tfm.ReconstructionConfig', self.config)}"
+        config = _keywords(self.config)
+        if self.noise:
+            config.append(f"noise={_call('NoiseConfig', self.noise)}")
+        if config:
+            yield f"config=tfm.ReconstructionConfig({', '.join(config)})"
         if self.preparation:
             yield f"preparation={_call('PreparationConfig', self.preparation)}"
 

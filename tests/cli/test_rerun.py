@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -138,6 +139,20 @@ def test_changed_weights_and_versions(tractions: Path) -> None:
     assert lines[1].startswith("changed: version of torch: 1.0 then, ")
     assert lines[2] == "changed: device: cuda then, cpu now"
     assert lines[3] == "changed: this version has no option smooth (3)"
+
+
+def test_links_are_opened_only_if_the_user_allows_it(
+    vit_tfm: Command, error_of: ErrorOf, displacements: Path, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "linked.h5", tmp_path / "out.h5"
+    with h5py.File(path, "w") as file:
+        file["displacement"] = h5py.ExternalLink(displacements, "displacement")
+    vit_tfm("predict", path, "-o", out, "--units", "field", "--allow-links", *FTTC)
+    assert "--allow-links" in error_of("rerun", out, *CPU)
+    assert rerun(out, "--allow-links", *CPU)[0] == 0
+    table = ("quantities", out, "-o", tmp_path / "table.csv", "--displacement", path)
+    assert "--allow-links" in error_of(*table, *CPU)
+    vit_tfm(*table, "--allow-links", *CPU)
 
 
 def test_a_unit_in_the_file_that_is_converted(

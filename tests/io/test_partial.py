@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from links import link_to
+from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.fields import TractionStack
+from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import (
     open_resumable_traction,
@@ -39,7 +40,13 @@ FILM = TractionStack(
     records={"holes": np.arange(N), "drift_removed": np.ones((N, 3))},
     metadata={
         "preparation": {"reverse": True},
-        KEY: Provenance((), "", {"reconstruction": {"model": "fttc"}}, {}),
+        KEY: Provenance.of(
+            DisplacementStack(np.ones((1, 8, 8, 2)), unit="grid"),
+            gel=Gel(young_pa=5_000),
+            preparation=PreparationConfig(),
+            config=ReconstructionConfig(model="fttc"),
+            device="cpu",
+        ),
     },
 )
 CHECKS = np.array([(n, n / 2) for n in range(N)], [("holes", "<i8"), ("noise", "<f8")])
@@ -195,6 +202,28 @@ def test_a_complete_partial_file_becomes_the_file(tmp_path: Path) -> None:
     assert not path.exists()
     assert write(path) == N
     assert read_traction(path).n_frames == N
+
+
+def test_a_partial_file_that_is_open_elsewhere_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "film.h5"
+    unlink = Path.unlink
+
+    def as_on_windows(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "film.partial.h5":
+            raise PermissionError(13, "used by another process", str(self))
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", as_on_windows)
+    batch = TractionStack(np.ones((2, 16, 24, 2)), unit="Pa")
+    for _ in range(2):
+        # The same run again takes its frames from it.
+        with open_resumable_traction(path, n_frames=4, run={}) as sink:
+            for _ in range(2):
+                sink.append(batch)
+        assert read_traction(path).n_frames == 4
+        assert sink.path.exists()
 
 
 def test_a_partial_file_for_another_number_of_frames_is_damaged(tmp_path: Path) -> None:

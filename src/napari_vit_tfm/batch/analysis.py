@@ -42,8 +42,8 @@ ADHESIONS = "adhesions.csv"
 RECORD = "record.json"
 """Files in the folder of an experiment. The record is written last."""
 
-MADE_BY = "vit-tfm batch"
-"""Who made the tractions, in their file."""
+_COMMAND = "vit-tfm batch"
+"""The command that made the tractions, in their file."""
 
 _FLAGS = {name: flag_of(option) for name, option in options_of(Displacement).items()}
 """Names of options on the command line."""
@@ -187,7 +187,7 @@ def _analyse(
                 preparation=settings.preparation,
                 is_cancelled=is_cancelled,
                 on_notice=keep,
-                made_by=MADE_BY,
+                made_by=_COMMAND,
             )
         ) as batches:
             for batch in batches:
@@ -245,7 +245,7 @@ def _check_own(target: Path, experiment: Experiment, key: dict[str, Any]) -> Non
         record.get("file") == str(experiment.file)
         or record.get("input_sha256") == key["input_sha256"]
         # A batch that is interrupted has no record.
-        or Maker(MADE_BY, (experiment.file,)).has_made(target / TRACTIONS)
+        or Maker(_COMMAND, (experiment.file,)).has_made(target / TRACTIONS)
     )
     for name in (TRACTIONS, QUANTITIES, ADHESIONS, RECORD):
         if (target / name).exists() and not is_own:

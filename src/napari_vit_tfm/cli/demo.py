@@ -72,7 +72,7 @@ def command(*, output: Path, config: ReconstructionConfig, overwrite: bool) -> N
 
 def _write_example(displacement: Path, truth: Path, maker: Maker) -> None:
     from napari_vit_tfm.io import gel_attributes, write_arrays, write_traction
-    from napari_vit_tfm.io.outputs import MADE_BY
+    from napari_vit_tfm.provenance import MADE_BY
     from napari_vit_tfm.synthesis import disc_timelapse
 
     stack, known = disc_timelapse(

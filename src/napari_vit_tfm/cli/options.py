@@ -168,6 +168,7 @@ output_file = click.option(
 _TRUST = ("residual", "uncertainty")
 """Options for how far the tractions can be trusted."""
 
+allow_links_option = command_option(_READING["allow_links"])
 device_option = command_option(_RECONSTRUCTION["device"])
 views_option = command_option(_RECONSTRUCTION["n_views"])
 batch_size_option = command_option(_RECONSTRUCTION["batch_size"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from napari_vit_tfm.errors import ConfigError
-from napari_vit_tfm.io import Maker, check_no_input
-from napari_vit_tfm.io.replacing import check_place, create_folder
+from napari_vit_tfm.io import Maker, check_writable
+from napari_vit_tfm.io.replacing import create_folder
 
 overwrite_option = click.option(
     "--overwrite",
@@ -83,8 +83,7 @@ class Outputs:
         for path in paths:
             if path is None:
                 continue
-            check_place(path)
-            check_no_input(path, inputs=[*self.maker.inputs, *self.others])
+            check_writable(path, inputs=[*self.maker.inputs, *self.others])
             if path.resolve() in self._paths:
                 raise ConfigError(f"{path}: two outputs would have this file")
             if path.exists() and not (self.overwrite or self.maker.has_made(path)):

@@ -12,6 +12,7 @@ import click
 
 from napari_vit_tfm.cli.options import (
     FILE,
+    allow_links_option,
     command_option,
     device_option,
     poisson_option,
@@ -21,7 +22,7 @@ from napari_vit_tfm.cli.options import (
 )
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo, note, step_counter
-from napari_vit_tfm.cli.rerun import restored
+from napari_vit_tfm.cli.rerun import tell_unknown
 from napari_vit_tfm.config import (
     ControlConfig,
     Device,
@@ -228,6 +229,7 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @poisson_option
 @thickness_option
 @device_option
+@allow_links_option
 @overwrite_option
 def command(
     *,
@@ -243,6 +245,7 @@ def command(
     poisson: float | None,
     thickness_um: float | None,
     device: Device,
+    allow_links: bool,
     overwrite: bool,
 ) -> None:
     """Measure energies, forces and moments of cells.
@@ -272,7 +275,9 @@ def command(
     displacement = None
     if displacement_path is not None:
         given = {"unit": unit, "spacing_um": spacing_um, "pixel_size_um": pixel_size_um}
-        displacement = _measured(displacement_path, given, gel, known)
+        displacement = _measured(
+            displacement_path, given, gel, known, allow_links=allow_links
+        )
         if known is None and displacement.spacing_um is None and spacing is not None:
             displacement = replace(displacement, spacing_um=spacing)
     recorder = tables.recorder(traction.n_frames)
@@ -313,18 +318,26 @@ def _same_gel(traction: TractionStack, given: Gel) -> Gel:
 
 
 def _measured(
-    path: Path, given: dict[str, Any], gel: Gel, known: Provenance | None
+    path: Path,
+    given: dict[str, Any],
+    gel: Gel,
+    known: Provenance | None,
+    *,
+    allow_links: bool,
 ) -> DisplacementStack:
     """The displacements, read and prepared as they were for the tractions."""
     from napari_vit_tfm.displacement import prepare
     from napari_vit_tfm.io import read_displacement
 
-    reading = {} if known is None else dict(known.parameters["reading"])
+    reading: dict[str, Any] = {"allow_links": allow_links}
+    if known is not None:
+        reading = known.reading(allow_links=allow_links, on_unknown=tell_unknown)
     reading |= {name: value for name, value in given.items() if value is not None}
     stack = read_displacement(path, **{**reading, "gel": gel, "on_notice": note})
     if known is None:
         return stack
-    prepared = prepare(stack, restored(PreparationConfig, known, "preparation"))
+    preparation = known.options("preparation", PreparationConfig, tell_unknown)
+    prepared = prepare(stack, preparation)
     return prepared.part(0, prepared.n_frames)
 
 
@@ -338,7 +351,7 @@ def _same_method(
     if known is None:
         note(f"the file does not say how its tractions were computed, {without}")
         return None
-    config = restored(ReconstructionConfig, known, "reconstruction")
+    config = known.options("reconstruction", ReconstructionConfig, tell_unknown)
     try:
         return reconstruction_of(traction, replace(config, device=device))
     except ModelError as error:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from napari_vit_tfm.cli.options import FILE, device_option
+from napari_vit_tfm.cli.options import FILE, allow_links_option, device_option
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import SHORT_SHA256, echo, note
 from napari_vit_tfm.config import Device, PreparationConfig, ReconstructionConfig
@@ -36,8 +36,6 @@ processor rounds in another way."""
 
 _UNCHANGED, _DIFFERENT = 0, 1
 """Exit status."""
-
-Options = TypeVar("Options")
 
 
 @click.command("rerun")
@@ -65,6 +63,7 @@ Options = TypeVar("Options")
     help="Write the new tractions, too, as vit-tfm predict does.",
 )
 @device_option
+@allow_links_option
 @overwrite_option
 def command(
     *,
@@ -73,6 +72,7 @@ def command(
     model: Path | None,
     output: Path | None,
     device: Device,
+    allow_links: bool,
     overwrite: bool,
 ) -> int:
     """Compute tractions again, and compare the numbers.
@@ -92,7 +92,7 @@ def command(
             "another program, or by an older version of napari-vit-tfm"
         )
     files = _existing(path, inputs or known.files)
-    config = restored(ReconstructionConfig, known, "reconstruction")
+    config = known.options("reconstruction", ReconstructionConfig, tell_unknown)
     config = replace(config, device=device)
     if output is not None:
         output = check_output(
@@ -104,7 +104,7 @@ def command(
         "rerun", overwrite=overwrite, inputs=files, others=[path, config.model]
     ).add(output)
     method = load_method(config)
-    rerun = _Rerun(known, files, config, method)
+    rerun = _Rerun(known, files, config, method, allow_links)
     for change in (
         *_input_changes(known, files_sha256(input_files(_source(files)))),
         *_changes("model", before.model, method.name),
@@ -125,6 +125,7 @@ class _Rerun:
     files: tuple[Path, ...]
     config: ReconstructionConfig
     method: ReconstructionMethod
+    allow_links: bool
 
     def compare(self, before: TractionStack, output: Path | None) -> int:
         """Compute, print how much the tractions differ, and give the exit status."""
@@ -132,10 +133,10 @@ class _Rerun:
         from napari_vit_tfm.physics.substrate import Substrate
         from napari_vit_tfm.reconstruction import reconstruct_batches
 
-        gel = restored(Gel, self.known, "gel")
+        gel = self.known.options("gel", Gel, tell_unknown)
         comparison = _Comparison(before)
         reading = {
-            **self.known.parameters["reading"],
+            **self.known.reading(allow_links=self.allow_links, on_unknown=tell_unknown),
             "gel": gel,
             # The gel of the file is not used.
             "ignore_gel_errors": True,
@@ -150,7 +151,9 @@ class _Rerun:
                 substrate=Substrate(gel),
                 config=self.config,
                 method=self.method,
-                preparation=restored(PreparationConfig, self.known, "preparation"),
+                preparation=self.known.options(
+                    "preparation", PreparationConfig, tell_unknown
+                ),
                 made_by="vit-tfm rerun",
             ):
                 comparison.add(batch.start, batch.traction)
@@ -239,14 +242,9 @@ def _source(files: tuple[Path, ...]) -> Path | tuple[Path, ...]:
     return files[0] if len(files) == 1 else files
 
 
-def restored(kind: type[Options], known: Provenance, part: str) -> Options:
-    """Options of a dataclass; those that this version does not know are named."""
-    options: Mapping[str, Any] = known.parameters[part]
-    # Every kind is a dataclass.
-    names = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    for name in options.keys() - names:
-        echo(f"changed: this version has no option {name} ({options[name]!r})")
-    return kind(**{name: options[name] for name in options.keys() & names})
+def tell_unknown(name: str, value: Any) -> None:
+    """Tell that an option of the run is left out."""
+    echo(f"changed: this version has no option {name} ({value!r})")
 
 
 def _input_changes(known: Provenance, sha256: str) -> Iterator[str]:

@@ -16,6 +16,9 @@ import h5py
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard import links
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+"""The first bytes of a file, or of what follows a user block."""
+
 MOST_OBJECTS = 10_000
 """Most groups and datasets in a file."""
 

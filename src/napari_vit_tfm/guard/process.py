@@ -25,7 +25,7 @@ from napari_vit_tfm.guard.child import LOOK_S, MATLAB
 _ANSWER_S = 80.0
 """Longest time until the second process answers, in seconds.
 
-It ends itself much earlier, but the modules that it loads may be slow to come.
+It ends itself much earlier, but it may take long to load its modules.
 """
 
 _MOST_ANSWERS = 10_000
@@ -156,7 +156,7 @@ class _Helper:
         """Close the pipes, at which the process ends."""
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
-            # What is left in it cannot be sent any more.
+            # Nobody reads what is left in it.
             with suppress(OSError):
                 pipe.close()
 

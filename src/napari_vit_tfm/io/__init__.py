@@ -4,7 +4,7 @@ from napari_vit_tfm.io.base import ArrayEntry, field_layout, format_in_words
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.labels import read_labels
-from napari_vit_tfm.io.outputs import Maker, check_no_input, check_output
+from napari_vit_tfm.io.outputs import Maker, check_output, check_writable
 from napari_vit_tfm.io.partial import ResumableSink, open_resumable_traction
 from napari_vit_tfm.io.reading import (
     DisplacementOptions,
@@ -40,8 +40,8 @@ __all__ = [
     "Maker",
     "ResumableSink",
     "TractionSink",
-    "check_no_input",
     "check_output",
+    "check_writable",
     "exporters",
     "field_layout",
     "format_in_words",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_vit_tfm.constraints import number_in
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import Displacement
 from napari_vit_tfm.gel import Gel
@@ -51,9 +52,6 @@ _IN_UM = {
 
 _LONGEST_UNIT = 100
 """Number of characters of the longest unit."""
-
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|inf", re.I)
-"""A number in an attribute that is text; Python also reads "1_0"."""
 
 
 def unit_name(entry: ArrayEntry) -> str | None:
@@ -335,9 +333,7 @@ def _as_float(value: Any) -> float | None:
     True and False are no numbers.
     """
     if isinstance(value, str):
-        text = value.strip()
-        is_number = len(text) <= _LONGEST_UNIT and _NUMBER.fullmatch(text)
-        return float(text) if is_number else None
+        return number_in(value)
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return None
     if isinstance(value, np.complexfloating):

@@ -1,6 +1,6 @@
 """Which files may be written: never one that was read, and no other's without asking.
 
-`check_output` and `check_no_input` protect what a result is computed from. `Maker`
+`check_writable` and `check_output` protect what a result is computed from. `Maker`
 writes into a file who made it, and tells from it whether it may be replaced.
 """
 
@@ -20,12 +20,13 @@ from napari_vit_tfm.io.exporter import Exporter
 from napari_vit_tfm.io.registry import exporters, open_field_file
 from napari_vit_tfm.io.replacing import check_place
 from napari_vit_tfm.io.series import input_files
-from napari_vit_tfm.provenance import files_sha256, relative_to
-
-MADE_BY = "made_by"
-_INPUT = "input"
-_INPUT_SHA256 = "input_sha256"
-"""Names of attributes."""
+from napari_vit_tfm.provenance import (
+    INPUT,
+    INPUT_SHA256,
+    MADE_BY,
+    files_sha256,
+    relative_to,
+)
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class Maker:
         """
         return {
             MADE_BY: self.name,
-            _INPUT: json.dumps([relative_to(folder, file) for file in self._files]),
-            _INPUT_SHA256: files_sha256(self._files),
+            INPUT: json.dumps([relative_to(folder, file) for file in self._files]),
+            INPUT_SHA256: files_sha256(self._files),
         }
 
     def has_made(self, path: Path) -> bool:
@@ -91,7 +92,7 @@ class Maker:
         if not self.inputs:
             return True
         own = self.attributes(path.parent)
-        return any(known.get(name) == own[name] for name in (_INPUT, _INPUT_SHA256))
+        return any(known.get(name) == own[name] for name in (INPUT, INPUT_SHA256))
 
 
 def _said_in(path: Path) -> Mapping[str, Any]:
@@ -120,7 +121,7 @@ def check_output(
     path : path
         The file to write.
     inputs : iterable of paths, keyword-only
-        Files that must not be overwritten, see `check_no_input`.
+        Files that must not be overwritten, see `check_writable`.
     any_array : bool, keyword-only
         Whether arrays of any name and shape are to be written, for which there are
         fewer formats.
@@ -141,15 +142,14 @@ def check_output(
             f"{path}: {exporter.name} has no place for the residual or the uncertainty "
             f"of tractions, expected one of {_suffixes_of(others)}"
         )
-    check_place(path)
-    check_no_input(path, inputs=inputs)
+    check_writable(path, inputs=inputs)
     return path
 
 
-def check_no_input(
+def check_writable(
     path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]]
 ) -> None:
-    """Raise an error if a file to write must never be overwritten.
+    """Raise an error if a file cannot be written, or must never be overwritten.
 
     Parameters
     ----------
@@ -162,21 +162,23 @@ def check_no_input(
     Raises
     ------
     FieldFileError
-        If it is one of them, also under another name, in one of the folders, or as the
-        second file of a field in two files. Also if it belongs to this package, as the
-        bundled models do.
+        If there can be no such file (see `replacing.check_place`), or if it is an
+        input, also under another name, in one of the folders, or as the second file of
+        a field in two files. Also if it belongs to this package, as the bundled models
+        do.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> from napari_vit_tfm.io import check_no_input
+    >>> from napari_vit_tfm.io import check_writable
     >>> Path("cells.csv").touch()
-    >>> check_no_input("table.csv", inputs=["cells.csv", "gone.csv"])
-    >>> check_no_input("cells.csv", inputs=["cells.csv"])
+    >>> check_writable("table.csv", inputs=["cells.csv", "gone.csv"])
+    >>> check_writable("cells.csv", inputs=["cells.csv"])
     Traceback (most recent call last):
     napari_vit_tfm.errors.FieldFileError: cells.csv: the output file is an input file
     """
     path = Path(path)
+    check_place(path)
     if not path.exists():
         return
     target = path.resolve()

@@ -250,7 +250,9 @@ class ResumableSink:
                     )
                 )
         self.close()
-        self.path.unlink()
+        # On Windows, it stays while another program reads it; the tractions are there.
+        with suppress(PermissionError):
+            self.path.unlink()
 
     def close(self) -> None:
         """Close the partial file, if there is one."""

@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack, cast
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.config import ReadingConfig, YDirection
+from napari_vit_tfm.config import READING_OPTIONS, ReadingConfig, YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import (
     COMPANION_NAMES,
@@ -76,19 +76,6 @@ class DisplacementOptions(TypedDict, total=False):
     allow_links: bool
     ignore_gel_errors: bool
     on_notice: Callable[[str], None] | None
-
-
-READING_OPTIONS = (
-    "dataset",
-    "unit",
-    "spacing_um",
-    "pixel_size_um",
-    "y",
-    "components_first",
-    "allow_links",
-)
-"""Options of `read_displacement` that determine how a file is read. Those that were
-given are in ``metadata["reading"]`` of the displacements."""
 
 
 def read_displacement(

@@ -25,10 +25,10 @@ from napari_vit_tfm.io.base import (
     Attributes,
 )
 from napari_vit_tfm.io.exporter import Append
-from napari_vit_tfm.io.outputs import MADE_BY, check_output, exporter_for
+from napari_vit_tfm.io.outputs import check_output, exporter_for
 from napari_vit_tfm.io.replacing import errors_about, replacing_quietly, unwritable
 from napari_vit_tfm.provenance import KEY as PROVENANCE
-from napari_vit_tfm.provenance import Provenance
+from napari_vit_tfm.provenance import MADE_BY, Provenance
 
 
 def write_traction(path: str | os.PathLike[str], traction: TractionStack) -> None:

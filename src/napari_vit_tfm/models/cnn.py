@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from napari_vit_tfm.errors import FieldFileError, ModelError
 from napari_vit_tfm.guard.child import HDF5
-from napari_vit_tfm.guard.hdf5 import datasets_of
+from napari_vit_tfm.guard.hdf5 import SIGNATURE, datasets_of
 from napari_vit_tfm.guard.process import look_first
 from napari_vit_tfm.models.base import NetworkMethod
 from napari_vit_tfm.models.tensors import with_weights
@@ -33,7 +33,6 @@ _LEAK = 0.3
 _NORM_EPS = 1e-3
 _GRID = (104, 104)
 _WEIGHT = re.compile(r"model_weights/([^/]+)/([^/]+)/([^/]+):0")
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 class Convolution(nn.Module):
@@ -113,7 +112,7 @@ def load_cnn(path: str | Path) -> CNNMethod:
     path = Path(path)
     try:
         with path.open("rb") as stream:
-            is_hdf5 = stream.read(len(_HDF5)) == _HDF5
+            is_hdf5 = stream.read(len(SIGNATURE)) == SIGNATURE
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     if not is_hdf5:

@@ -6,7 +6,6 @@ import takes seconds.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -54,9 +53,10 @@ def current_sha256(model: str) -> str | None:
 
     The file is read only if its time or size has changed.
     """
+    from napari_vit_tfm.provenance import file_sha256
+
     path = Path(model)
-    version = _version(path)
-    return None if version is None else _sha256(path, version)
+    return file_sha256(path) if path.is_file() else None
 
 
 def _version(path: Path) -> tuple[int, int] | None:
@@ -65,10 +65,3 @@ def _version(path: Path) -> tuple[int, int] | None:
         return None
     status = path.stat()
     return status.st_mtime_ns, status.st_size
-
-
-@lru_cache(maxsize=8)
-def _sha256(path: Path, _version: tuple[int, int]) -> str:
-    from napari_vit_tfm.provenance import file_sha256
-
-    return file_sha256(path)

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.outputs import check_no_input
-from napari_vit_tfm.io.replacing import check_place, replacing
+from napari_vit_tfm.io.outputs import check_writable
+from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.plain_text import for_spreadsheet
 from napari_vit_tfm.quantities.adhesions import Adhesion
 from napari_vit_tfm.quantities.changes import CellChanges
@@ -320,8 +320,7 @@ def check_table(path: str | Path, *, inputs: Iterable[str | Path] = ()) -> Path:
         raise FieldFileError(
             f"{path}: found the extension {path.suffix!r}, expected {SUFFIX}"
         )
-    check_place(path)
-    check_no_input(path, inputs=inputs)
+    check_writable(path, inputs=inputs)
     return path
 
 

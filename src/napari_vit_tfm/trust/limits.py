@@ -776,9 +776,8 @@ def _limit(force: FloatArray, found: npt.NDArray[np.bool_], start: float) -> flo
     fit = np.log(np.where(found, chance, 1 - chance)).sum(axis=-1)
     weight = np.exp(fit - fit.max())
     candidates = np.linspace(mean.min(), mean.max() + 1, 300)
-    is_found = scipy.special.ndtr(
-        (candidates - mean) / spread
-    )  # (means, spreads, candidates)
+    # Its axes are means, spreads and candidates.
+    is_found = scipy.special.ndtr((candidates - mean) / spread)
     probability = np.tensordot(weight, is_found, 2) / weight.sum()
     return float(np.exp(candidates[np.searchsorted(probability, _AIM)]))
 

@@ -1,6 +1,6 @@
 """The noise of displacements: estimated, given, or recorded with their tractions.
 
-It is worked out once for each frame, by `noise_of_frames`, and passed on to everything
+It is worked out once for each frame, by a `NoiseSource`, and passed on to everything
 that depends on it.
 """
 

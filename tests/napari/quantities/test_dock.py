@@ -23,6 +23,7 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.layers.reading import layer_stack
 from napari_vit_tfm.napari.quantities.dock import QuantitiesDock
 from napari_vit_tfm.physics import Substrate
+from napari_vit_tfm.provenance import KEY
 from napari_vit_tfm.quantities import (
     Measurement,
     Recorder,
@@ -887,6 +888,23 @@ def test_a_method_with_other_weights_does_not_correct(
     file.unlink()
     run()
     assert "the total force is not corrected for noise: no model" in dock.message.text()
+
+
+def test_options_of_another_version_do_not_correct(dock, viewer, run, displacement):
+    config = ReconstructionConfig(model="fttc", device="cpu")
+    stack = reconstruct(displacement, config=config)
+    known = stack.metadata[KEY]
+    method = {**known.parameters["reconstruction"], "speed": 3}
+    other = dataclasses.replace(
+        known, parameters={**known.parameters, "reconstruction": method}
+    )
+    metadata = {**stack.metadata, KEY: other}
+    changed = dataclasses.replace(stack, metadata=metadata)
+    image, _ = show_tractions(viewer.layers, changed, add(viewer, displacement))
+    dock.fields.choose(image)
+    dock.is_corrected.setChecked(True)
+    run()
+    assert "this version has no option speed" in dock.message.text()
 
 
 def test_a_correction_can_be_cancelled(dock, qtbot, finish, computed):

@@ -13,6 +13,7 @@ import numpy as np
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.child import HDF5
 from napari_vit_tfm.guard.hdf5 import (
+    SIGNATURE,
     attributes_of,
     datasets_of,
     plain_name,
@@ -42,8 +43,6 @@ SUFFIXES = (".h5", ".hdf5")
 
 ORIGINAL_NAME = "data"
 """Name of the array in the files of the original work, for both kinds of field."""
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 CHUNK_CACHE_BYTES = 32 * 2**20
 """Size of the cache of decompressed chunks.

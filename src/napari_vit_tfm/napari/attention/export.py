@@ -11,8 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_vit_tfm.attention.export import write_findings
 from napari_vit_tfm.attention.patch import PatchFindings
-from napari_vit_tfm.io import check_no_input, check_output
-from napari_vit_tfm.io.replacing import check_place
+from napari_vit_tfm.io import check_output, check_writable
 
 _DPI = 150
 
@@ -41,8 +40,7 @@ def save(path: Path, findings: PatchFindings, *, inputs: Iterable[str]) -> None:
         from napari_vit_tfm.attention.figures import findings_figure
         from napari_vit_tfm.plotting import write_png
 
-        check_place(path)
-        check_no_input(path, inputs=inputs)
+        check_writable(path, inputs=inputs)
         write_png(path, findings_figure(findings))
     else:
         target = check_output(path, inputs=inputs, any_array=True)

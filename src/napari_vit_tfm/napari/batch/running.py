@@ -107,11 +107,14 @@ class Loading:
         The file with the tractions.
     modified_ns : int
         The time when it was written.
+    allow_links : bool
+        As for `read_displacement`.
     """
 
     name: str
     tractions: Path
     modified_ns: int
+    allow_links: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,8 @@ def loading_of(experiment: Experiment, folder: Path) -> Loading | None:
     path = folder / experiment.name / TRACTIONS
     if not path.is_file():
         return None
-    return Loading(experiment.name, path, path.stat().st_mtime_ns)
+    modified_ns = path.stat().st_mtime_ns
+    return Loading(experiment.name, path, modified_ns, experiment.allow_links)
 
 
 def load_results(loading: Loading, _is_cancelled: Callable[[], bool]) -> LoadedResults:
@@ -171,9 +175,9 @@ def load_results(loading: Loading, _is_cancelled: Callable[[], bool]) -> LoadedR
     return LoadedResults(
         io.read_displacement(
             known.files[0] if len(known.files) == 1 else known.files,
-            gel=Gel(**known.parameters["gel"]),
-            **known.parameters["reading"],
+            gel=known.options("gel", Gel),
+            **known.reading(allow_links=loading.allow_links),
         ),
         traction,
-        ReconstructionConfig(**known.parameters["reconstruction"]),
+        known.options("reconstruction", ReconstructionConfig),
     )

@@ -386,8 +386,8 @@ def _method_of(
         return None, f"{why}: it is not known how the tractions were computed"
     if source.displacement is None:
         return None, f"{why}: the displacements are not open, or changed since the run"
-    config = ReconstructionConfig(**known.parameters["reconstruction"])
     try:
+        config = known.options("reconstruction", ReconstructionConfig)
         if resolve_device(config.device) == "cpu":
             # Small batches, so that it can be cancelled soon.
             config = replace(config, batch_size=DisplayConfig.cpu_batch_size)
