@@ -27,6 +27,14 @@ from napari_vit_tfm.io import (
 from napari_vit_tfm.provenance import KEY, Provenance
 
 N = 5
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "reading": {},
+    "as_read": {},
+    "displacement": {},
+    "gel": {},
+    "preparation": {},
+    "reconstruction": {"model": "fttc"},
+}
 FILM = TractionStack(
     np.random.default_rng(0).normal(size=(N, 16, 20, 2)).astype(np.float32),
     unit="Pa",
@@ -39,7 +47,7 @@ FILM = TractionStack(
     records={"holes": np.arange(N), "drift_removed": np.ones((N, 3))},
     metadata={
         "preparation": {"reverse": True},
-        KEY: Provenance((), "", {"reconstruction": {"model": "fttc"}}, {}),
+        KEY: Provenance((), "", PARAMETERS, {}),
     },
 )
 CHECKS = np.array([(n, n / 2) for n in range(N)], [("holes", "<i8"), ("noise", "<f8")])
