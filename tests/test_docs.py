@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from pkgutil import iter_modules
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 import napari_vit_tfm
+from corpus import CASES
+from corpus.targets import TARGETS
 from napari_vit_tfm.io import readers
 from napari_vit_tfm.quantities import QUANTITIES, Scale, adhesion_columns
 from napari_vit_tfm.quantities.measure import FLAGS
@@ -41,6 +44,48 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+TESTS = sorted(
+    {
+        name
+        for page in PAGES
+        for name in re.findall(r"`(tests/[\w/]+\.py::\w+)`", page.read_text("utf-8"))
+    }
+)
+
+
+def test_failures_name_their_tests() -> None:
+    page = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!what goes|---)(.+) \|$", page, re.MULTILINE)
+    assert len(rows) >= 40
+    for row in rows:
+        *_, tests = row.split(" | ")
+        assert all(test[1:-1] in TESTS for test in tests.split(", ")), row
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_named_tests_exist(name: str) -> None:
+    path, function = name.split("::")
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    assert function in {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+    }
+
+
+def test_there_are_as_many_damaged_files_as_said() -> None:
+    for page in PAGES:
+        for said in re.findall(
+            r"more than ([\d,]+)(?= damaged| files of all formats)",
+            page.read_text(encoding="utf-8"),
+        ):
+            assert len(CASES) > int(said.replace(",", "")), page.name
+    formats = re.search(
+        r"files of (\d+) formats are damaged",
+        (ROOT / "docs" / "failures.md").read_text(encoding="utf-8").replace("\n", " "),
+    )
+    assert formats is not None
+    assert int(formats[1]) == len(TARGETS)
 
 
 def public_modules() -> list[str]:
