@@ -514,6 +514,8 @@ class _Run:
             start = stop
         _tell(self._notify, self._notices.totals())
 
+    # What becomes infinite is an error of `_check_finite` and `_tractions`.
+    @np.errstate(over="ignore", invalid="ignore")
     def _computed(
         self, start: int, stop: int
     ) -> tuple[DisplacementStack, FrameResults]:
@@ -557,14 +559,12 @@ class _Run:
                 config=self._config,
                 reconstruct=partial(self._tractions_of, noise=noise),
             )
-        # What becomes infinite is an error below.
-        with np.errstate(over="ignore"):
-            young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
-            companions = {
-                name: vectors * (1 if name in DISPLACEMENT_COMPANIONS else young_pa)
-                for name, vectors in assessment.companions.items()
-            }
-            traction = np.ascontiguousarray(data * young_pa)
+        young_pa = np.float32(self._substrate.gel.young_pa or 1.0)
+        companions = {
+            name: vectors * (1 if name in DISPLACEMENT_COMPANIONS else young_pa)
+            for name, vectors in assessment.companions.items()
+        }
+        traction = np.ascontiguousarray(data * young_pa)
         self._check_finite({"tractions": traction, **companions})
         for vectors in (traction, *companions.values()):
             if not self._preparation.fill_holes:

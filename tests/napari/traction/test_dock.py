@@ -254,7 +254,9 @@ def test_duplicates_of_a_result_are_not_changed(dock, viewer, finish, displaceme
     dock.gel["young_pa"].value = 3000.0
     run(dock, finish)
     for layer, data in zip(copies, before, strict=True):
-        np.testing.assert_array_equal(layer.data, data)
+        # Arrows are drawn again at another zoom.
+        if isinstance(layer, Image):
+            np.testing.assert_array_equal(layer.data, data)
         assert layer.visible
         assert layer_stack(layer) is kept
     assert kept.unit == "1"
@@ -1265,9 +1267,10 @@ def test_nothing_is_compared_where_no_data_changed(
     dock.calibration["spacing_um"].native.setValue(0.75)
     dock.refresh()
     assert "spacing of 0.5 µm, now a spacing of 0.75 µm" in dock.save_note.text()
-    # Other arrows are drawn at another zoom.
-    drawn = {one.data.nbytes for one in viewer.layers if isinstance(one, Vectors)}
-    assert set(checksums) <= drawn
+    # Other arrows are drawn at another zoom; their checksums are of other sizes.
+    magnitudes = {one.data.nbytes for one in viewer.layers if isinstance(one, Image)}
+    vectors = {displacement.data.nbytes, traction.data.nbytes}
+    assert not (magnitudes | vectors) & set(checksums)
 
 
 def test_data_are_compared_when_they_are_reported_to_have_changed(

@@ -146,12 +146,15 @@ def _draw(layer: Vectors, drawn: _Drawn, window: Window | None) -> None:
     is_in_place = window is not None and data.shape == layer.data.shape
     if is_in_place and drawn.window is not None:
         layer.data[...] = data
+        for name, values in features.items():
+            layer.features[name] = values
+        layer.events.features()
     else:
         # It is the same field for all who listen.
         with layer.events.data.blocker():
             layer.data = data
-    if features:
-        layer.features = features
+        if features:
+            layer.features = features
     _colour(layer, drawn, colours)
     stride = source.field.stride if window is None else window.stride
     if stride != drawn.stride:
