@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from pkgutil import iter_modules
 
+import click
 import pytest
 import yaml
 
 import napari_vit_tfm
 from corpus import CASES
 from corpus.targets import TARGETS
+from napari_vit_tfm.cli.main import COMMANDS, main
 from napari_vit_tfm.io import readers
 from napari_vit_tfm.quantities import QUANTITIES, Scale, adhesion_columns
 from napari_vit_tfm.quantities.measure import FLAGS
@@ -112,6 +114,18 @@ def test_the_api_page_has_every_public_module_and_name() -> None:
     assert sorted(shown) == sorted(["napari_vit_tfm", *public_modules()])
     listed = re.findall(r"^   ~napari_vit_tfm\.\S+\.(\w+)$", text, re.MULTILINE)
     assert sorted(listed) == sorted({*napari_vit_tfm.__all__} - {"__version__"})
+
+
+def test_every_option_is_explained() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--"):
+                    is_there = re.search(rf"`[^`]*{option}(?![\w-])", text)
+                    assert is_there, f"vit-tfm {name} {option}"
 
 
 def test_the_table_of_files_has_every_format() -> None:

@@ -57,8 +57,11 @@ def test_damaged_files(name: str, reader: Reader) -> None:
     target = TARGETS[name]
     folder = Path(tempfile.mkdtemp(prefix="corpus-")).resolve()
     path = folder / target.file_name
+    n_files = 0
 
     def check(damage: Damage) -> None:
+        nonlocal n_files
+        n_files += 1
         content = damage.done_to(target.files, target.mutations)
         path.write_bytes(content)
         result = reader.read(path, folder, kind=target.kind, is_first_only=True)
@@ -86,3 +89,4 @@ def test_damaged_files(name: str, reader: Reader) -> None:
             fuzz(number)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        print(f"{name}: {n_files:,} damaged files")
