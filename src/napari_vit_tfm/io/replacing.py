@@ -271,8 +271,8 @@ def _create(temporary: Path, target: Path) -> None:
 def _bring_to_disk(temporary: Path) -> None:
     """Wait until the content is on the disk.
 
-    A file that is renamed earlier may be empty after a power failure. Some network disks
-    say only here that they are full.
+    A file that is renamed earlier may be empty after a power failure. Some network
+    disks say only here that they are full.
     """
     descriptor = os.open(temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
