@@ -31,7 +31,6 @@ class Case(NamedTuple):
     arguments: tuple[object, ...]
     outputs: tuple[str, ...]
     inputs: tuple[str, ...] = ()
-    knows_its_own: bool = True
 
 
 PREDICT = ("predict", "cells.h5", *FTTC, "-o", "out.h5")
@@ -41,7 +40,6 @@ CASES = {
         (*PREDICT, "--quantities", "q.csv", "--adhesions", "a.csv", "--controls", 0),
         ("out.h5", "q.csv", "a.csv"),
         ("cells.h5",),
-        knows_its_own=False,
     ),
     "predict, several": Case(
         ("predict", "cells.h5", "more.h5", *FTTC, "-o", "all", "--controls", 0),
@@ -54,13 +52,11 @@ CASES = {
         ("figure", "traction.h5", "-o", "a.png"),
         ("a.png",),
         ("traction.h5",),
-        knows_its_own=False,
     ),
     "quantities": Case(
         ("quantities", "traction.h5", "-o", "q.csv", "--adhesions", "a.csv"),
         ("q.csv", "a.csv"),
         ("traction.h5",),
-        knows_its_own=False,
     ),
     "limits": Case(
         ("limits", "cells.h5", *FTTC, "-o", "l.npz", "--frame", 0, "--step", 4),
@@ -83,7 +79,6 @@ CASES = {
         ),
         ("a.h5", "a.png"),
         ("cells.h5",),
-        knows_its_own=False,
     ),
     "demo": Case(
         ("demo", *FTTC, "-o", "demo"),
@@ -105,7 +100,6 @@ CASES = {
                 *("error_against_noise.png", "fields.png"),
             )
         ),
-        knows_its_own=False,
     ),
 }
 
@@ -165,12 +159,9 @@ def test_the_same_command_again(
     written = {output: Path(output).stat().st_mtime_ns for output in case.outputs}
     for output in case.outputs:
         assert Path(output).read_bytes() != b"of others"
-    if case.knows_its_own:
-        vit_tfm(*given)
-        for output, time in written.items():
-            assert Path(output).stat().st_mtime_ns > time
-    else:
-        assert "does not say that" in error_of(*given)
+    vit_tfm(*given)
+    for output, time in written.items():
+        assert Path(output).stat().st_mtime_ns > time
 
 
 @pytest.mark.parametrize(
@@ -271,6 +262,72 @@ def test_tractions_of_all_formats_know_what_made_them(
         "third.h5", type(doubled)(3 * doubled.data, unit="um", spacing_um=0.5)
     )
     assert "--overwrite" in error_of("predict", "third.h5", "-o", out, *FTTC)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.svg", "a.gif", "a.mp4"])
+def test_a_figure_knows_what_made_it(
+    vit_tfm: Command, error_of: ErrorOf, folder: Path, name: str
+) -> None:
+    if name.endswith("mp4"):
+        pytest.importorskip("imageio_ffmpeg")
+    for _ in range(2):
+        vit_tfm("figure", "traction.h5", "-o", name, "--dpi", 50)
+    # In another place, with the same content.
+    (folder / "moved").mkdir()
+    other = folder / "moved" / "other.h5"
+    other.write_bytes((folder / "traction.h5").read_bytes())
+    vit_tfm("figure", other, "-o", name, "--dpi", 50)
+    write_traction(other, TractionStack(np.ones((1, 24, 24, 2)), unit="Pa"))
+    vit_tfm("figure", "traction.h5", "-o", name, "--dpi", 50)
+    before = (folder / name).read_bytes()
+    assert "does not say that vit-tfm figure" in error_of(
+        "figure", other, "-o", name, "--dpi", 50
+    )
+    assert (folder / name).read_bytes() == before
+
+
+def test_a_table_is_replaced_by_one_of_its_kind(
+    vit_tfm: Command, error_of: ErrorOf, folder: Path
+) -> None:
+    given = ("quantities", "traction.h5", "-o", "q.csv", "--adhesions", "a.csv")
+    vit_tfm(*given)
+    # With other columns.
+    vit_tfm(*given, "--young-error", 0.1)
+    vit_tfm(*given)
+    line = error_of("quantities", "traction.h5", "-o", "a.csv")
+    assert line.startswith("a.csv: already exists, and is not such a table")
+    # Somebody has added a column.
+    table = folder / "q.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(f"{line},mine" for line in lines))
+    assert "--overwrite" in error_of(*given)
+    assert "mine" in table.read_text()
+
+
+def test_tables_are_replaced_together_with_the_tractions(
+    vit_tfm: Command, error_of: ErrorOf, folder: Path
+) -> None:
+    tables = ("--controls", 0, "--quantities", "q.csv")
+    vit_tfm("predict", "cells.h5", *FTTC, "-o", "out.h5", *tables)
+    before = (folder / "q.csv").read_bytes()
+    line = error_of("predict", "more.h5", *FTTC, "-o", "other.h5", *tables)
+    assert "q.csv: already exists, and is not such a table, or not of the same" in line
+    assert (folder / "q.csv").read_bytes() == before
+    assert not (folder / "other.h5").exists()
+
+
+def test_a_benchmark_replaces_that_of_the_same_fields(
+    vit_tfm: Command, error_of: ErrorOf, folder: Path, network: Path
+) -> None:
+    given = arguments("benchmark", network)
+    vit_tfm(*given)
+    fields = synthesise(1, seed=2, shape=(24, 24))
+    np.savez("known.npz", displacement=fields.displacement, traction=fields.traction)
+    vit_tfm(*given)
+    (folder / "known.npz").rename("other.npz")
+    np.savez("other.npz", displacement=fields.displacement, traction=-fields.traction)
+    changed = ["other.npz" if one == "known.npz" else one for one in given]
+    assert "compared/benchmark.md: already exists" in error_of(*changed)
 
 
 def test_experiments_of_a_batch_are_kept_and_go_on(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.quantities import (
     Adhesion,
     Origin,
@@ -20,7 +23,8 @@ from napari_vit_tfm.quantities import (
     table_of_rows,
     write_table,
 )
-from napari_vit_tfm.quantities.tables import check_table
+from napari_vit_tfm.quantities.measure import columns_of
+from napari_vit_tfm.quantities.tables import check_table, has_header_of
 
 COLUMNS = ["total_force_nN", "leak"]
 
@@ -65,6 +69,27 @@ def test_tables_with_other_columns_do_not_fit() -> None:
     ]
     with pytest.raises(ValueError, match="same columns"):
         side_by_side(tables)
+
+
+def test_a_table_of_a_kind_is_known_by_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    assert not has_header_of(path, "quantities")
+    whole = TractionStack(np.ones((1, 8, 8, 2)), unit="Pa")
+    for stack in (whole, replace(whole, spacing_um=0.5)):
+        columns = columns_of(stack)
+        write_table(path, table_of_rows(columns, [], with_intervals=True))
+        assert has_header_of(path, "quantities")
+        assert not has_header_of(path, "adhesions")
+        write_table(path, table_of_rows(columns[1:], [], with_intervals=True))
+        assert not has_header_of(path, "quantities")
+    path.write_bytes(b"frame,cell,\xff\n")
+    assert not has_header_of(path, "quantities")
+    path.write_text("")
+    assert not has_header_of(path, "changes")
+    path.unlink()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+        assert not has_header_of(path, "changes")
 
 
 def test_a_table_overwrites_no_input(tmp_path: Path) -> None:

@@ -218,7 +218,8 @@ def command(
     _report(target, findings)
     echo(f"gel: {gel_in_words(substrate)}")
     if figure is not None:
-        write_png(figure, findings_figure(findings))
+        signature = outputs.maker.signature(figure.parent)
+        write_png(figure, findings_figure(findings), signature=signature)
         echo(f"figure: {figure}")
 
 

@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 _GEL = numbers_of(Gel)
 _LENGTHS = numbers_of(Displacement)
 _LISTS = ("--cnn", "--methods", "--noise")
+_REPORT = "benchmark.md"
 _RESULTS = (
-    "benchmark.md",
+    _REPORT,
     "benchmark.json",
     "summary.csv",
     "samples.csv",
@@ -244,28 +245,35 @@ def command(
     separated by spaces or commas, or the option is repeated.
     """
     config = ReconstructionConfig(device=device, n_views=n_views)
-    read = [data, of_data.get("truth"), *methods, *cnns]
-    outputs = Outputs.of("benchmark", overwrite=overwrite, others=read)
+    known_fields = [path for path in (data, of_data.get("truth")) if path is not None]
+    outputs = Outputs.of(
+        "benchmark",
+        overwrite=overwrite,
+        inputs=known_fields,
+        others=[*methods, *cnns],
+    )
+    signature = outputs.maker.signature(output)
     if kind == ALL_KINDS:
         from napari_vit_tfm.cli.benchmark_kinds import (
+            REPORT,
             RESULTS,
             compare_kinds,
             fields_in_words,
         )
 
         _check_options_of_all_kinds(ctx, of_data)
-        outputs.add_in(output, RESULTS)
+        outputs.add_in(output, RESULTS, report=REPORT)
         n_fields = n_fields or KindsConfig.n_fields
         given = methods if _is_given(ctx, "methods") else tuple(registered_methods())
         names = _names(given, cnns)
         origin = _origin(ctx, fields_in_words(n_fields), seed, device, names, cnns)
-        compare_kinds(names, n_fields, config, origin, output)
+        compare_kinds(names, n_fields, config, origin, output, signature=signature)
         return
     if data is None:
         _check_no_data_options(ctx, of_data)
     if not sigmas or not (methods or cnns):
         raise click.UsageError("at least one noise level and one method are required")
-    outputs.add_in(output, _RESULTS)
+    outputs.add_in(output, _RESULTS, report=_REPORT)
     if data is None:
         known = generate_fields(kind, n_fields or BenchmarkConfig.n_fields, seed)
     else:
@@ -274,7 +282,8 @@ def command(
     names = _names(methods, cnns)
     origin = _origin(ctx, known.description, seed, device, names, cnns)
     results, notices = _evaluated(known, names, sigmas, seed, config)
-    _write(output, known, results, replace(origin, notices=notices), seed)
+    origin = replace(origin, notices=notices)
+    _write(output, known, results, origin, seed, signature=signature)
 
 
 def _check_options_of_all_kinds(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
@@ -382,6 +391,8 @@ def _write(
     results: Sequence[MethodScores],
     origin: Origin,
     seed: int,
+    *,
+    signature: str,
 ) -> None:
     from napari_vit_tfm.benchmark import figures, tables
     from napari_vit_tfm.benchmark.evaluate import (
@@ -392,8 +403,8 @@ def _write(
     from napari_vit_tfm.io.replacing import write_bytes
     from napari_vit_tfm.plotting import write_png
 
-    markdown = tables.as_markdown(results, origin)
-    write_bytes(output / "benchmark.md", markdown.encode())
+    markdown = f"{tables.as_markdown(results, origin)}\n<!-- {signature} -->\n"
+    write_bytes(output / _REPORT, markdown.encode())
     write_bytes(output / "benchmark.json", tables.as_json(results).encode())
     tables.write_summary(output / "summary.csv", results)
     tables.write_samples(output / "samples.csv", results)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from napari_vit_tfm.config import ReconstructionConfig
 
 
-RESULTS = ("kinds.md", "kinds.json", "kinds.png")
+REPORT = "kinds.md"
+RESULTS = (REPORT, "kinds.json", "kinds.png")
 """Files in the folder for the results."""
 
 
@@ -31,6 +32,8 @@ def compare_kinds(
     config: ReconstructionConfig,
     origin: Origin,
     output: Path,
+    *,
+    signature: str,
 ) -> None:
     """Compare methods, and write ``kinds.md``, ``kinds.json`` and ``kinds.png``.
 
@@ -46,6 +49,8 @@ def compare_kinds(
         Origin of the results, including the seed of the fields.
     output : Path
         Folder for the files.
+    signature : str, keyword-only
+        Who made the files, as a comment of the report.
     """
     from napari_vit_tfm.benchmark import figures, kinds_tables
     from napari_vit_tfm.benchmark.held_out import KINDS
@@ -62,8 +67,9 @@ def compare_kinds(
         config=config,
         on_result=lambda kind, noise: echo(f"{kind}, noise {noise}", err=True),
     )
+    markdown = kinds_tables.kinds_as_markdown(scores, origin)
     for name, text in (
-        ("kinds.md", kinds_tables.kinds_as_markdown(scores, origin)),
+        (REPORT, f"{markdown}\n<!-- {signature} -->\n"),
         ("kinds.json", kinds_tables.kinds_as_json(scores)),
     ):
         write_bytes(output / name, text.encode())

@@ -54,9 +54,16 @@ def command(
     from napari_vit_tfm.io import read_traction
     from napari_vit_tfm.plotting.files import check_figure, write_traction_figure
 
-    Outputs.of("figure", overwrite=overwrite, inputs=[path]).add(output)
+    outputs = Outputs.of("figure", overwrite=overwrite, inputs=[path])
+    outputs.add(output)
     check_figure(output, frame=frame)
     config = FigureConfig(limit=limit, frames_per_second=frames_per_second, dpi=dpi)
     traction = read_traction(path, on_notice=note)
-    write_traction_figure(output, traction, frame=frame, config=config)
+    write_traction_figure(
+        output,
+        traction,
+        frame=frame,
+        config=config,
+        signature=outputs.maker.signature(output.parent),
+    )
     echo(f"figure: {output}")

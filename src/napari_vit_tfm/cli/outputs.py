@@ -15,9 +15,8 @@ from napari_vit_tfm.io.replacing import create_folder
 overwrite_option = click.option(
     "--overwrite",
     is_flag=True,
-    help="Also replace existing files that this command has not written from the same "
-    "input, or that do not say so, such as tables and figures. Files that the command "
-    "reads are never replaced.",
+    help="Also replace existing files that do not say that this command has written "
+    "them from the same input. Files that the command reads are never replaced.",
 )
 
 
@@ -65,13 +64,20 @@ class Outputs:
         read = tuple(Path(path) for path in others if path is not None)
         return cls(Maker(f"vit-tfm {command}", tuple(inputs)), overwrite, read)
 
-    def add(self, *paths: Path | None) -> None:
+    def add(
+        self,
+        *paths: Path | None,
+        is_own: bool | None = None,
+    ) -> None:
         """Check files, and remember that they will be written.
 
         Parameters
         ----------
         *paths : Path or None
             The files; None is left out.
+        is_own : bool, keyword-only, optional
+            Whether existing files may be replaced. By default, those that say that this
+            command has made them from the same input.
 
         Raises
         ------
@@ -86,15 +92,28 @@ class Outputs:
             check_writable(path, inputs=[*self.maker.inputs, *self.others])
             if path.resolve() in self._paths:
                 raise ConfigError(f"{path}: two outputs would have this file")
-            if path.exists() and not (self.overwrite or self.maker.has_made(path)):
-                raise ConfigError(
-                    f"{path}: already exists, and does not say that {self.maker.name} "
-                    "has written it from the same input: choose another name, or add "
-                    "--overwrite"
-                )
+            if path.exists() and not (
+                self.overwrite
+                or (self.maker.has_made(path) if is_own is None else is_own)
+            ):
+                raise ConfigError(self._why_not(path, is_table=is_own is not None))
             self._paths.append(path.resolve())
 
-    def add_in(self, folder: Path, names: Iterable[str]) -> None:
+    def _why_not(self, path: Path, *, is_table: bool) -> str:
+        name = self.maker.name
+        expected = (
+            f"is not such a table, or not of the same run of {name}"
+            if is_table
+            else f"does not say that {name} has written it from the same input"
+        )
+        return (
+            f"{path}: already exists, and {expected}: choose another name, or add "
+            "--overwrite"
+        )
+
+    def add_in(
+        self, folder: Path, names: Iterable[str], *, report: str | None = None
+    ) -> None:
         """Create a folder, and check files in it, as `add` does.
 
         Parameters
@@ -103,6 +122,11 @@ class Outputs:
             The folder.
         names : iterable of str
             Names of the files.
+        report : str, keyword-only, optional
+            Name of the file that says for all who made them.
         """
         create_folder(folder)
-        self.add(*(folder / name for name in names))
+        is_own = None
+        if report is not None and self.maker.has_made(folder / report):
+            is_own = True
+        self.add(*(folder / name for name in names), is_own=is_own)

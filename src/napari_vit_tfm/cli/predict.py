@@ -130,7 +130,7 @@ def _check_options_of_several(
             f"{folder}: several inputs are several experiments, expected a folder for "
             "their results; if they are the frames of one film, add --series"
         )
-    if any(path is not None for path in (table, *tables.further)):
+    if any(path is not None for path in (table, *tables.further.values())):
         raise ConfigError(
             "--quantities, --adhesions, --changes and --control-table are tables of "
             "one experiment: leave them out; the folder of several has quantities and "
@@ -196,7 +196,7 @@ def _predict(
 
     target = check_output(output, with_companions=config.residual or config.uncertainty)
     outputs.add(target)
-    tables.check(table, outputs)
+    tables.check(table, outputs, beside=target)
     with source.open(gel=gel) as displacement:
         substrate = Substrate(displacement.gel)
         device = resolve_device(config.device)

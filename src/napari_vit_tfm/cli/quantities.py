@@ -40,6 +40,7 @@ from napari_vit_tfm.units import LENGTH_TOLERANCE, DisplacementUnit
 if TYPE_CHECKING:
     from napari_vit_tfm.quantities import Recorder
     from napari_vit_tfm.quantities.control import Reconstruct
+    from napari_vit_tfm.quantities.tables import TableKind
     from napari_vit_tfm.reconstruction import Batch
 
 _QUANTITIES = options_of(QuantitiesConfig)
@@ -72,11 +73,17 @@ class TableOptions:
     control_config: ControlConfig
 
     @property
-    def further(self) -> tuple[Path | None, ...]:
+    def further(self) -> dict[TableKind, Path | None]:
         """Tables besides that of the quantities."""
-        return self.adhesions, self.changes, self.control
+        return {
+            "adhesions": self.adhesions,
+            "changes": self.changes,
+            "control": self.control,
+        }
 
-    def check(self, table: Path | None, outputs: Outputs) -> None:
+    def check(
+        self, table: Path | None, outputs: Outputs, *, beside: Path | None = None
+    ) -> None:
         """Raise an error before the computation if a table cannot be written.
 
         Parameters
@@ -85,9 +92,12 @@ class TableOptions:
             The table of quantities.
         outputs : Outputs
             The files that will be written, to which the tables are added.
+        beside : Path, keyword-only, optional
+            Tractions that the command writes, too. Existing tables are only replaced
+            together with them.
         """
         if table is None:
-            given = (self.mask, *self.further)
+            given = (self.mask, *self.further.values())
             configured = (self.config, self.control_config)
             if any(value is not None for value in given) or configured != (
                 QuantitiesConfig(),
@@ -99,11 +109,15 @@ class TableOptions:
                     "belong to the table of quantities: add --quantities TABLE.csv"
                 )
             return
-        from napari_vit_tfm.quantities.tables import check_table
+        from napari_vit_tfm.quantities.tables import check_table, has_header_of
 
-        for path in (table, *self.further):
+        # A comment or a column with the origin would be in the way of spreadsheets.
+        is_same_run = beside is None or outputs.maker.has_made(beside)
+        tables: dict[TableKind, Path | None] = {"quantities": table, **self.further}
+        for kind, path in tables.items():
             if path is not None:
-                outputs.add(check_table(path))
+                is_own = is_same_run and has_header_of(path, kind)
+                outputs.add(check_table(path), is_own=is_own)
 
     def recorder(self, n_frames: int) -> Recorder:
         """A recorder of the quantities of a stack, with the mask that was given."""

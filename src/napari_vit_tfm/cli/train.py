@@ -129,7 +129,7 @@ def command(
     if measure:
         outputs = Outputs.of("train", overwrite=overwrite, others=others)
         outputs.add_in(output, [MEASURED_NAME])
-        _measure(run, steps=measure, device=device, output=output)
+        _measure(run, steps=measure, device=device, outputs=outputs, folder=output)
         return
     # A run that is resumed, or begun again, goes on with the files in its folder.
     is_own = resume or is_run_of(output, run)
@@ -163,13 +163,16 @@ def _read_config(
     return run if network is None else replace(run, network=network)
 
 
-def _measure(run: TrainingConfig, *, steps: int, device: Device, output: Path) -> None:
+def _measure(
+    run: TrainingConfig, *, steps: int, device: Device, outputs: Outputs, folder: Path
+) -> None:
     from napari_vit_tfm.io.replacing import write_bytes
     from napari_vit_tfm.training.measure import measure
 
     found = measure(run, steps=steps, device=device)
-    path = output / MEASURED_NAME
-    write_bytes(path, f"{json.dumps(found.to_dict(), indent=2)}\n".encode())
+    path = folder / MEASURED_NAME
+    known = {**found.to_dict(), "made": outputs.maker.attributes(folder)}
+    write_bytes(path, f"{json.dumps(known, indent=2)}\n".encode())
     _report(found)
     echo(f"throughput: {path}")
 

@@ -20,6 +20,7 @@ from napari_vit_tfm.io.exporter import Exporter
 from napari_vit_tfm.io.registry import exporters, open_field_file
 from napari_vit_tfm.io.replacing import check_place
 from napari_vit_tfm.io.series import input_files
+from napari_vit_tfm.io.signature import signature_in
 from napari_vit_tfm.provenance import (
     INPUT,
     INPUT_SHA256,
@@ -27,6 +28,9 @@ from napari_vit_tfm.provenance import (
     files_sha256,
     relative_to,
 )
+
+_SIGNED = (".png", ".svg", ".gif", ".mp4", ".md", ".json")
+"""Extensions of files that have a signature rather than attributes."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,16 @@ class Maker:
             INPUT_SHA256: files_sha256(self._files),
         }
 
+    def signature(self, folder: Path) -> str:
+        """The attributes as one line of text, for figures and reports in a folder."""
+        return json.dumps(self.attributes(folder))
+
     def has_made(self, path: Path) -> bool:
         """Whether a file says that this command made it from the same input.
 
         The input is the same if it is in the same places, or has the same content; a
         command without input generates its data itself.
-        Tables and figures do not say who made them.
+        Tables of quantities do not say who made them.
         """
         known = _said_in(path)
         if known.get(MADE_BY) != self.name:
@@ -97,6 +105,8 @@ class Maker:
 
 def _said_in(path: Path) -> Mapping[str, Any]:
     """Attributes of a file that say who made it; empty if there are none."""
+    if path.suffix.lower() in _SIGNED:
+        return signature_in(path, first=MADE_BY)
     try:
         with open_field_file(path) as file:
             for entry in file.arrays:

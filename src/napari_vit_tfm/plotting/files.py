@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
@@ -16,6 +17,7 @@ from napari_vit_tfm.errors import ConfigError, FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.io.json_text import to_json
 from napari_vit_tfm.io.replacing import check_place, replacing, write_bytes
+from napari_vit_tfm.io.signature import sign_gif
 from napari_vit_tfm.io.writing import traction_attributes
 from napari_vit_tfm.plotting.traction import TractionPlot
 
@@ -31,6 +33,7 @@ def write_traction_figure(
     *,
     frame: int | None = None,
     config: FigureConfig | None = None,
+    signature: str | None = None,
 ) -> None:
     """Write tractions as a figure or an animation, as the extension says.
 
@@ -46,6 +49,8 @@ def write_traction_figure(
         Number of the frame of a figure; None is the first.
     config : FigureConfig, keyword-only, optional
         Colour scale, resolution and speed.
+    signature : str, keyword-only, optional
+        Who made the file, see `napari_vit_tfm.io.Maker`.
 
     Raises
     ------
@@ -70,10 +75,13 @@ def write_traction_figure(
     path = check_figure(path, frame=frame)
     config = config or FigureConfig()
     plot = TractionPlot(traction, limit=config.limit)
-    said = to_json(dict(traction_attributes(traction, path.parent)))
+    attributes = to_json(dict(traction_attributes(traction, path.parent)))
+    said = _Said(attributes, signature)
     if path.suffix.lower() in ANIMATIONS:
         with replacing(path) as temporary:
             _write_frames(temporary, plot, traction.n_frames, config, said)
+            if path.suffix.lower() == ".gif" and signature is not None:
+                sign_gif(temporary, signature)
     else:
         plot.show(frame or 0)
         write_bytes(path, _figure(plot, path.suffix.lower(), config, said))
@@ -103,7 +111,17 @@ def check_figure(path: Path, *, frame: int | None = None) -> Path:
     return path
 
 
-def _figure(plot: TractionPlot, suffix: str, config: FigureConfig, said: str) -> bytes:
+@dataclass(frozen=True)
+class _Said:
+    """What a file says about the tractions, and about who made it."""
+
+    attributes: str
+    signature: str | None
+
+
+def _figure(
+    plot: TractionPlot, suffix: str, config: FigureConfig, said: _Said
+) -> bytes:
     """Content of a file with the figure."""
     creator = "Software" if suffix == ".png" else "Creator"
     content = BytesIO()
@@ -111,13 +129,17 @@ def _figure(plot: TractionPlot, suffix: str, config: FigureConfig, said: str) ->
         content,
         format=suffix.removeprefix("."),
         dpi=config.dpi,
-        metadata={creator: _CREATOR, "Description": said},
+        metadata={
+            creator: _CREATOR,
+            "Description": said.attributes,
+            "Source": said.signature,
+        },
     )
     return content.getvalue()
 
 
 def _write_frames(
-    path: Path, plot: TractionPlot, n_frames: int, config: FigureConfig, said: str
+    path: Path, plot: TractionPlot, n_frames: int, config: FigureConfig, said: _Said
 ) -> None:
     from matplotlib import rc_context
 
@@ -140,20 +162,24 @@ def _write_frames(
         raise OSError(0, "ffmpeg failed, perhaps since the disk is full") from error
 
 
-def _gif(config: FigureConfig, said: str) -> tuple[AbstractMovieWriter, str]:
+def _gif(config: FigureConfig, said: _Said) -> tuple[AbstractMovieWriter, str]:
     from matplotlib.animation import PillowWriter
 
     return PillowWriter(fps=config.frames_per_second), ""
 
 
-def _mp4(config: FigureConfig, said: str) -> tuple[AbstractMovieWriter, str]:
+def _mp4(config: FigureConfig, said: _Said) -> tuple[AbstractMovieWriter, str]:
     from matplotlib.animation import FFMpegWriter
 
     program = import_module("imageio_ffmpeg").get_ffmpeg_exe()
     writer = FFMpegWriter(
         fps=config.frames_per_second,
         codec="h264",
-        metadata={"encoded_by": _CREATOR, "comment": said},
+        metadata={
+            "encoded_by": _CREATOR,
+            "comment": said.attributes,
+            "description": said.signature or "",
+        },
     )
     return writer, program
 
@@ -163,7 +189,7 @@ FIGURES = (".png", ".svg")
 
 ANIMATIONS: dict[
     str,
-    Callable[[FigureConfig, str], tuple[AbstractMovieWriter, str]],
+    Callable[[FigureConfig, _Said], tuple[AbstractMovieWriter, str]],
 ] = {".gif": _gif, ".mp4": _mp4}
 """Extensions of animations, with their writers and the path of ffmpeg."""
 

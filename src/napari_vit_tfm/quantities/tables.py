@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.outputs import check_writable
 from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.plain_text import for_spreadsheet
-from napari_vit_tfm.quantities.adhesions import Adhesion
+from napari_vit_tfm.quantities.adhesions import Adhesion, adhesion_columns
 from napari_vit_tfm.quantities.changes import CellChanges
 from napari_vit_tfm.quantities.intervals import ENDS, Interval
 from napari_vit_tfm.quantities.measure import Row
@@ -24,6 +25,8 @@ from napari_vit_tfm.quantities.units import SCALES
 SUFFIX = ".csv"
 
 Value = int | float | str
+
+TableKind = Literal["quantities", "adhesions", "changes", "control"]
 
 
 @dataclass(frozen=True)
@@ -297,6 +300,61 @@ def _origin(origin: Origin | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if origin is None:
         return (), ()
     return ("field", "method"), (origin.field, origin.method)
+
+
+def has_header_of(path: Path, kind: TableKind) -> bool:
+    """Whether a file is a table of a kind, with any units, by its header.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : {"quantities", "adhesions", "changes", "control"}
+        What the table has.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_vit_tfm.quantities import table_of_controls
+    >>> from napari_vit_tfm.quantities.tables import has_header_of, write_table
+    >>> write_table("control.csv", table_of_controls([]))
+    >>> has_header_of(Path("control.csv"), "control")
+    True
+    >>> has_header_of(Path("control.csv"), "changes")
+    False
+    """
+    if not path.is_file():
+        # To open a named pipe may block for ever.
+        return False
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            header = tuple(next(csv.reader(stream), ()))
+    except (OSError, ValueError, csv.Error):
+        return False
+    return header in _headers(kind)
+
+
+@cache
+def _headers(kind: TableKind) -> frozenset[tuple[str, ...]]:
+    if kind == "changes":
+        return frozenset({table_of_changes([]).header})
+    if kind == "control":
+        return frozenset({table_of_controls([]).header})
+    if kind == "adhesions":
+        return frozenset(
+            table_of_adhesions([*adhesion_columns(scale)], []).header
+            for scale in SCALES
+        )
+    return frozenset(
+        table_of_rows(
+            [quantity.column(scale) for quantity in QUANTITIES.values()],
+            [],
+            with_intervals=True,
+            gel=gel,
+        ).header
+        for scale in SCALES
+        for gel in (None, Interval(1.0, 1.0, 1.0, 1.0))
+    )
 
 
 def check_table(path: str | Path, *, inputs: Iterable[str | Path] = ()) -> Path:
