@@ -91,6 +91,19 @@ if came := [name for name in unwanted.split(",") if name in sys.modules]:
     sys.exit(f"the command imports {', '.join(came)}")
 """
 
+LOAD = """
+import sys
+import torch
+
+# Some releases of torch import it themselves.
+with_torch = "sympy" in sys.modules
+from napari_vit_tfm.reconstruction import load_method
+
+load_method()
+if "sympy" in sys.modules and not with_torch:
+    sys.exit("loading the network imports sympy")
+"""
+
 
 def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a fresh process."""
@@ -130,6 +143,12 @@ def test_predict_needs_no_slow_module_but_torch(tmp_path: Path) -> None:
     answer = python(
         RUN_COMMAND, ",".join(["matplotlib", "lightning", *STATISTICS, *GUI]), *command
     )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_network_is_loaded_without_symbolic_mathematics() -> None:
+    pytest.importorskip("torch")
+    answer = python(LOAD)
     assert answer.returncode == 0, answer.stderr
 
 
