@@ -71,6 +71,15 @@ field is unlike those that the network has learnt, 0 or 1, by how much, and the 
 of the most probable reason, see `trust.gauge.REASONS`.
 """
 
+SIZE_RECORDS = (
+    "holes",
+    "outliers_replaced",
+    "relative_noise",
+    "noise_length",
+    "chi_squared",
+)
+"""Records that are numbers of vectors, shares or lengths, which are not negative."""
+
 COMPANION_NAMES = ("displacement_model", "residual", "halfwidth_68", "halfwidth_95")
 """Names of the companions of tractions.
 

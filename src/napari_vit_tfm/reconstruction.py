@@ -462,7 +462,10 @@ class _Run:
             made_by=made_by,
         )
         self._noise = NoiseSource(
-            self._config.noise, self._prepared.grid_shape, self._prepared.n_frames
+            self._config.noise,
+            self._prepared.grid_shape,
+            self._prepared.n_frames,
+            unit=self._prepared.unit,
         )
         self._size = max(1, self._config.batch_size)
         self._in_windows = self._method.needs_windows(self._prepared.grid_shape)

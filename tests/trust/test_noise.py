@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_vit_tfm import ReconstructionConfig, reconstruct
+from napari_vit_tfm import ReconstructionConfig, io, reconstruct
 from napari_vit_tfm.benchmark.held_out import simulate, with_noise
 from napari_vit_tfm.config import NoiseConfig
-from napari_vit_tfm.errors import ConfigError, FieldError
+from napari_vit_tfm.errors import ConfigError, FieldError, FieldFileError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
+from napari_vit_tfm.io.vector_noise import read_vector_noise
 from napari_vit_tfm.physics import surface_displacement
 from napari_vit_tfm.quantities.control import force_free_fields
 from napari_vit_tfm.trust.force_free import region_as_text
@@ -138,6 +140,37 @@ def test_other_grids_and_frames_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "sd.npy", np.ones((3, SIDE, SIDE)))
     with pytest.raises(FieldError, match="expected"):
         reconstruct(stack(n_frames=2), config=config(per_vector=path))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.array([0.01, -0.01]), "positive"),
+        (np.array([0.01, 0.0]), "positive"),
+        (np.array([0.01, np.inf]), "positive"),
+        (np.array([0.01, 1e28]), "no measurement"),
+        (np.array([0.01, 1e-40]), "no measurement"),
+    ],
+)
+def test_numbers_that_are_no_standard_deviations(
+    tmp_path: Path, values: Any, words: str
+) -> None:
+    path = saved(tmp_path / "sd.npy", np.broadcast_to(values, (SIDE, SIDE, 2)))
+    with pytest.raises(FieldFileError, match=words):
+        read_vector_noise(path)
+
+
+def test_the_unit_of_the_noise_is_that_of_the_displacements(tmp_path: Path) -> None:
+    path = str(tmp_path / "sd.h5")
+    for unit in ("nm", "px"):
+        values = {"sd": np.full((SIDE, SIDE), 20.0)}
+        io.write_arrays(path, values, {"sd": {"units": unit}})
+        if unit == "nm":
+            found = read_vector_noise(path, unit="um")
+            assert found[0, 0, 0] == pytest.approx(0.02)
+            continue
+        with pytest.raises(FieldFileError, match="in 'px'"):
+            reconstruct(stack(), config=config(per_vector=path))
 
 
 # Where it is used

@@ -196,7 +196,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
         table = [
             (number, [value.strip() for value in values])
             for number, values in enumerate(
-                csv.reader(lines, delimiter=separator), start=first
+                csv.reader(lines, delimiter=separator, strict=True), start=first
             )
             if any(value.strip() for value in values)
         ]

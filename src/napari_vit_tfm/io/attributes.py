@@ -43,6 +43,12 @@ _SYNONYMS = {
 """Names of attributes in files, the first of which is our own."""
 
 
+SYNONYMS = frozenset(name for names in _SYNONYMS.values() for name in names)
+"""Names of attributes of which there are several."""
+
+NUMBERS_OF_FIELDS = ("units", *LENGTHS, *options_of(Gel))
+"""Names of attributes that stand for nothing else in any file."""
+
 _IN_UM = {
     name: option.about
     for name, option in options_of(Displacement).items()
@@ -114,6 +120,32 @@ def text_attribute(entry: ArrayEntry, name: str) -> str:
     """An attribute that is text; empty if there is none, or if it is something else."""
     value = entry.attributes.get(name)
     return value if isinstance(value, str) else ""
+
+
+def is_true(entry: ArrayEntry, name: str) -> bool:
+    """Whether an attribute is there and true; arrays and text are not."""
+    value = entry.attributes.get(name)
+    return isinstance(value, bool | np.bool_ | int | np.integer) and bool(value)
+
+
+def apart_by_positions(entry: ArrayEntry, name: str) -> float | None:
+    """Distance of the vectors that follows from their positions, or None.
+
+    Raises
+    ------
+    FieldError
+        If it is not a positive number: a file may have an attribute of this name.
+    """
+    value = entry.attributes.get(name)
+    if value is None:
+        return None
+    number = _as_float(value)
+    if number is None or not 0 < number < math.inf:
+        raise FieldError(
+            f"the positions of {entry.name} are {_shortened(value)} apart, expected a "
+            "positive number"
+        )
+    return number
 
 
 def unit_of_displacement(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from textwrap import shorten
 
 import numpy as np
 
 from napari_vit_tfm.errors import FieldError
-from napari_vit_tfm.io.attributes import unit_name
+from napari_vit_tfm.io.attributes import NUMBERS_OF_FIELDS, unit_name
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     AnyArray,
@@ -156,8 +157,16 @@ def with_common_unit(one: ArrayEntry, other: ArrayEntry) -> ArrayEntry:
     Raises
     ------
     FieldError
-        If they have different units.
+        If they have different units, lengths or gels.
     """
+    for name in NUMBERS_OF_FIELDS[1:]:
+        values = [repr(entry.attributes.get(name)) for entry in (one, other)]
+        if values[0] != values[1] and repr(None) not in values:
+            raise FieldError(
+                f"{one.name} and {other.name} are the components of a field, but have "
+                f"{name} = {shorten(values[0], 40)} and {shorten(values[1], 40)}, "
+                "expected the same"
+            )
     units = unit_name(one), unit_name(other)
     if units[1] is None:
         return one

@@ -13,7 +13,7 @@ import numpy as np
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import FloatArray, NodeGrid, PositionedVectors
-from napari_vit_tfm.io.attributes import unit_name
+from napari_vit_tfm.io.attributes import apart_by_positions, unit_name
 from napari_vit_tfm.io.base import (
     FIRST_POSITION,
     MIN_SIDE,
@@ -236,7 +236,7 @@ def lengths_by_positions(
     """
     spacing, pixel_size = lengths["spacing_um"], lengths["pixel_size_um"]
     in_unit = lengths[SPACING_IN_UNIT]
-    px, um = (entry.attributes.get(name) for name in (POSITIONS_PX, POSITIONS_UM))
+    px, um = (apart_by_positions(entry, name) for name in (POSITIONS_PX, POSITIONS_UM))
     if px is None and unit == "px":
         px = in_unit
     if px is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import h5py
@@ -14,6 +15,7 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.base import (
+    MIN_SIDE,
     POSITIONS_PX,
     AnyArray,
     ArrayEntry,
@@ -29,7 +31,12 @@ _DOWN_NOTE = (
     f"is assumed ({unless_given('up')})"
 )
 
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(
+    r"[(\[]?\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*,?\s*[)\]]?"
+)
+"""A number as text, also as Python writes a list of one number: ``(8000,)``."""
+
+_UNKNOWN = ("", "none", "nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +107,15 @@ class PytractionResults:
         names = _frames(group)
         shapes = {group[name].shape for name in names}
         shape = shapes.pop()
-        if shapes or len(shape) != 3 or shape[2] != 2:
+        is_field = len(shape) == 3 and shape[2] == 2 and min(shape[:2]) >= MIN_SIDE
+        has_numbers = all(group[name].dtype.kind == "f" for name in names)
+        if shapes or not is_field or not has_numbers:
             return ArrayEntry(
                 _TRACTIONS, (len(names),), "group", kind="traction", layout=None
             )
         is_up = self._is_up(self.values(_TRACTIONS, slice(0, 1))[0])
         grid = self._displacement.grid
-        step = _number(self._attributes, "meshsize")
+        step = self._number("meshsize")
         if step is None and shape[1::-1] == grid.shape:
             step = grid.step
         return ArrayEntry(
@@ -148,13 +157,53 @@ class PytractionResults:
     @cached_property
     def _metadata(self) -> dict[str, float]:
         """Gel and pixel size according to the attributes of `metadata`."""
-        per_um = _number(self._attributes, "pix_per_mu")
+        per_um = self._number("pix_per_mu")
+        if per_um == 0:
+            raise FieldFileError(
+                f"{self.path}: {_METADATA} has pix_per_mu = 0, expected the number of "
+                "pixels in a micrometre"
+            )
         values = {
-            "young_pa": _number(self._attributes, "E"),
-            "poisson": _number(self._attributes, "s"),
-            "pixel_size_um": 1 / per_um if per_um else None,
+            "young_pa": self._number("E"),
+            "poisson": self._number("s"),
+            "pixel_size_um": None if per_um is None else 1 / per_um,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def _number(self, name: str) -> float | None:
+        """A number of `metadata`, which may be text such as ``(8000,)``.
+
+        None if it is not there, NaN or ``None``. What is not one number is an error: a
+        part of it, such as the 8 of "8,000" or "8 kPa", would be a wrong number.
+        """
+        value = self._attributes.get(name)
+        if isinstance(value, h5py.Empty):
+            return None
+        if isinstance(value, np.void):
+            value = value.tobytes()
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.item()
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        if isinstance(value, int | float | np.integer | np.floating):
+            if isinstance(value, bool):
+                raise self._no_number(name, value)
+            return None if np.isnan(value) else float(value)
+        if value is None:
+            return None
+        text = value.strip("\0 \n") if isinstance(value, str) else repr(value)
+        if text.lower() in _UNKNOWN:
+            return None
+        found = _NUMBER.fullmatch(text)
+        if found is None:
+            raise self._no_number(name, text)
+        return float(found[1])
+
+    def _no_number(self, name: str, value: object) -> FieldFileError:
+        return FieldFileError(
+            f"{self.path}: {_METADATA} has {name} = {shorten(str(value), 40)}, "
+            "expected one number"
+        )
 
 
 def _has_columns(group: Any) -> bool:
@@ -176,14 +225,5 @@ def _frames(group: h5py.Group) -> list[str]:
         for name, item in group.items()
         if name.isdecimal() and isinstance(item, h5py.Dataset)
     ]
-    return sorted(names, key=int)
-
-
-def _number(attributes: Mapping[str, Any], name: str) -> float | None:
-    """A number that is stored as such, or as text such as ``(8000,)``."""
-    value = attributes.get(name)
-    if isinstance(value, np.void):
-        value = value.tobytes()
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    found = _NUMBER.search(text)
-    return float(found[0]) if found else None
+    # Python refuses to convert thousands of digits.
+    return sorted(names, key=lambda name: (len(name.lstrip("0")), name))

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import READING_OPTIONS, ReadingConfig, YDirection
-from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import (
     COMPANION_NAMES,
     DISPLACEMENT_COMPANIONS,
     RECORD_NAMES,
+    SIZE_RECORDS,
     Displacement,
     DisplacementStack,
     DisplacementStream,
@@ -26,7 +27,9 @@ from napari_vit_tfm.fields import (
 )
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
+    apart_by_positions,
     gel_of,
+    is_true,
     lengths_of,
     text_attribute,
     unit_name,
@@ -552,7 +555,11 @@ def _traction_spacing(
     """Vector spacing of tractions, in um: given, or from positions."""
     lengths, notes = lengths_of(file.path, entry, {}, nan_is_unknown=True)
     spacing, pixel_size = lengths["spacing_um"], lengths["pixel_size_um"]
-    px, um = (entry.attributes.get(name) for name in (POSITIONS_PX, POSITIONS_UM))
+    try:
+        px = apart_by_positions(entry, POSITIONS_PX)
+        um = apart_by_positions(entry, POSITIONS_UM)
+    except FieldError as error:
+        raise FieldFileError(f"{file.path}: {error}") from error
     if px is None:
         px = lengths[SPACING_IN_UNIT]
     if spacing is None and pixel_size is not None and px is not None:
@@ -583,7 +590,7 @@ def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | 
     entries = [
         entry
         for entry in file.arrays
-        if entry.name == DRIFT_NAME and entry.attributes.get("units") == "grid"
+        if entry.name == DRIFT_NAME and text_attribute(entry, "units") == "grid"
     ]
     if not entries:
         return None
@@ -607,10 +614,23 @@ def _read_records(file: FieldFile, *, n_frames: int) -> dict[str, npt.NDArray[An
         entry.name
         for entry in file.arrays
         if entry.name in RECORD_NAMES
-        and entry.attributes.get("is_record")
+        and is_true(entry, "is_record")
         and entry.shape[:1] == (n_frames,)
     ]
-    return {name: file.read(name) for name in names}
+    records = {name: file.read(name) for name in names}
+    for name, values in records.items():
+        if name in SIZE_RECORDS and not _are_sizes(values):
+            raise FieldFileError(
+                f"{file.path}: {name} has numbers that are negative or infinite, or no "
+                "real numbers: the file is damaged"
+            )
+    return records
+
+
+def _are_sizes(values: npt.NDArray[Any]) -> bool:
+    """Whether they are numbers of vectors, shares or lengths; NaN is not known."""
+    is_real = values.dtype.kind in "fiu"
+    return is_real and not ((values < 0) | np.isinf(values)).any()
 
 
 def _read_companions(
@@ -638,6 +658,12 @@ def _read_companions(
         if vectors.shape == shape:
             # Half-widths have no direction, so they keep their sign.
             is_size = entry.name not in DISPLACEMENT_COMPANIONS
+            down = vectors if y == "down" else vectors * (1, -1)
+            if is_size and (down < 0).any():
+                raise FieldFileError(
+                    f"{file.path}: {entry.name} has negative numbers, which no "
+                    "half-widths of intervals are: the file is damaged"
+                )
             found[entry.name] = np.abs(vectors) if is_size else vectors
     return found, unit
 

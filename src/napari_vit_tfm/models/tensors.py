@@ -22,6 +22,10 @@ _LARGEST = 1e9
 Network = TypeVar("Network", bound=nn.Module)
 
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types of weights; torch would convert others, such as complex ones, in silence."""
+
+
 def to_tensor(stack: npt.NDArray[np.floating]) -> Tensor:
     """Stack ``(N, H, W, 2)`` to tensor ``(N, 2, H, W)``, components ``(x, y)``."""
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(stack, -1, 1)))
@@ -87,6 +91,11 @@ def _check_weights(
         shape = tuple(found[key].shape)
         if shape != tuple(tensor.shape):
             problems.append(f"{key} has the shape {shape}, not {tuple(tensor.shape)}")
+        elif found[key].dtype not in _FLOATS:
+            kind = str(found[key].dtype).removeprefix("torch.")
+            problems.append(
+                f"{key} has {kind} numbers, expected floating-point numbers"
+            )
         elif not bool(torch.isfinite(found[key]).all()):
             problems.append(f"{key} has values that are not finite")
         elif bool((found[key].abs() > _LARGEST).any()):

@@ -19,6 +19,7 @@ from napari_vit_tfm.physics import estimate_noise
 from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.trust.force_free import noise_in_region, region_from_text
 from napari_vit_tfm.trust.whitening import clear_noise, noise_of_modes
+from napari_vit_tfm.units import DisplacementUnit
 
 Float64Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -61,6 +62,8 @@ class NoiseSource:
         Rows and columns of the displacements that are reconstructed.
     n_frames : int
         Their number of frames.
+    unit : str, optional, keyword-only
+        Their unit, which that of the noise of every vector must be.
 
     Raises
     ------
@@ -86,7 +89,12 @@ class NoiseSource:
     """
 
     def __init__(
-        self, config: NoiseConfig, shape: tuple[int, int], n_frames: int
+        self,
+        config: NoiseConfig,
+        shape: tuple[int, int],
+        n_frames: int,
+        *,
+        unit: DisplacementUnit | None = None,
     ) -> None:
         self._config = config
         self._inside = None
@@ -100,7 +108,7 @@ class NoiseSource:
                     f"tractions have {shape[0]} x {shape[1]}"
                 )
         if config.per_vector:
-            self._per_vector = read_vector_noise(config.per_vector)
+            self._per_vector = read_vector_noise(config.per_vector, unit=unit)
             if self._per_vector.shape not in ((1, *shape), (n_frames, *shape)):
                 raise FieldError(
                     f"{config.per_vector}: the noise of every vector has the shape "

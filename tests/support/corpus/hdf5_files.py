@@ -618,6 +618,23 @@ def _(file: h5py.File) -> None:
     file["data"] = FIELD
 
 
+@hdf5("positions at a distance that is a list", REFUSES)
+def _(file: h5py.File) -> None:
+    put(file, spacing_of_positions_px=[1.0, 2.0])
+
+
+for _key, _values in [
+    ("spacing_um", (0.5, 0.6)),
+    ("pixel_size_um", (0.1, 0.2)),
+    ("young_pa", (8e3, 9e3)),
+]:
+
+    @hdf5(f"components of which each has another {_key}", REFUSES)
+    def _(file: h5py.File, key: str = _key, values: Any = _values) -> None:
+        for axis, name in enumerate("uv"):
+            put(file, FIELD[..., axis], name, **{key: values[axis]})
+
+
 @hdf5("data of whole numbers", REFUSES)
 def _(file: h5py.File) -> None:
     file["data"] = (FIELD * 1000).astype(int)
@@ -670,7 +687,20 @@ _changed("E in brackets", Reads(_UP, {"young_pa": 8000.0}), _set(E="(8000,)"))
 _changed("E = 1e39", REFUSES, _set(E=1e39))
 _changed("E = -3", REFUSES, _set(E=-3))
 _changed("Poisson ratio of 3", REFUSES, _set(s=3.0))
-_changed("no pixels in a micrometre", Either(Reads(_UP)), _set(pix_per_mu=0))
+for _text in ("8_000", "8,000", "8 kPa", "(8000, 9000)", "8.000.000", "E=8000"):
+    _changed(f"E = {_text}", REFUSES, _set(E=_text))
+for _words, _stored in [("a list", [8e3, 9e3]), ("True", True), ("complex", 8e3 + 1j)]:  # type: ignore[assignment]
+    _changed(f"E is {_words}", REFUSES, _set(E=_stored))
+_changed("E is nothing", Reads(_UP, {"young_pa": None}), _set(E=h5py.Empty("f4")))
+_changed("Poisson ratio of 0,49", REFUSES, _set(s="(0,49,)"))
+_changed(
+    "frame of 5,000 digits",
+    Reads(_UP),
+    lambda file: [
+        file.move(f"{group}/1", f"{group}/" + "9" * 5000) for group in ("pos", "vec")
+    ],
+)
+_changed("no pixels in a micrometre", REFUSES, _set(pix_per_mu=0))
 _changed("-4 pixels in a micrometre", REFUSES, _set(pix_per_mu=-4))
 _changed("infinite pixels in a micrometre", Either(Reads(_UP)), _set(pix_per_mu=np.inf))
 _changed("1e-320 pixels in a micrometre", REFUSES, _set(pix_per_mu=1e-320))
@@ -772,6 +802,17 @@ for _words, _outcome, _build in [
      _beside("residual", FIELD + 1j, units="um")),
     ("residual of text", Either(_GOOD),
      _beside("residual", np.full(FIELD.shape, b"a"), units="um")),
+    ("drift whose unit is a list", _GOOD,
+     _beside("drift", np.ones((2, 2)), units=[1, 2])),
+    ("holes that say in a list that they are a record", _GOOD,
+     _beside("holes", np.ones(2, int), is_record=[1, 2])),
+    ("-5 holes", REFUSES, _beside("holes", np.array([-5, 2]), is_record=True)),
+    ("infinite noise", REFUSES,
+     _beside("relative_noise", np.array([np.inf, 1]), is_record=True)),
+    ("negative half-widths", REFUSES,
+     _beside("halfwidth_68", -np.abs(TRACTION) - 1, units="Pa")),
+    ("positions at a distance that is text", REFUSES, lambda file: file["traction"]
+     .attrs.update({"spacing_of_positions_px": "ab", "pixel_size_um": 0.1})),
     ("provenance that is not JSON", Either(_GOOD), lambda file: file["traction"].attrs
      .update({"input": "[", "parameters": "{", "versions": "nul"})),
     ("provenance that is a list", Either(_GOOD), lambda file: file["traction"].attrs

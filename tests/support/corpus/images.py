@@ -85,6 +85,19 @@ for _words, _make, _outcome in [
         s, "TIFF", compression="jpeg"), REFUSES),
 ]:  # fmt: skip
     tiff(_words, _outcome, _make)
+
+
+def _pages_that_break_off(stream: Any) -> bytes:
+    """Two frames, of which the list of images has only the first."""
+    tifffile.imwrite(
+        stream, FIELD, photometric="minisblack", planarconfig="contig", metadata=None
+    )
+    content: bytes = stream.getvalue()
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        return content[: file.pages[1].offset]
+
+
+tiff("pages that break off", REFUSES, _pages_that_break_off)
 tiff("unit in the OME metadata is not read", Reads(), _image(**OME))
 tiff("unit is not given", Reads(about={"unit": None}), _image(**OME), options={})
 for _other in ("cell.h5", "cell.csv", "cell"):

@@ -320,6 +320,11 @@ def _class(item: Any, name: Any) -> None:
     item.attrs["MATLAB_class"] = name
 
 
+@hdf5("dspl that was never written", REFUSES)
+def _(file: h5py.File) -> None:
+    _class(file.create_dataset("dspl", DL_TFM.T.shape, "f8"), np.bytes_(b"double"))
+
+
 @hdf5("class that is not UTF-8", Either(GRID))
 def _(file: h5py.File) -> None:
     file["dspl"] = DL_TFM.T

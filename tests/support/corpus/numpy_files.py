@@ -171,8 +171,7 @@ for _one in (*NUMBERS, *ONLY_DISPLACEMENT, *UNITS):
         lambda key=_key, one=_one: archive(  # type: ignore[misc]
             {"displacement": FIELD, **ABOUT, f"displacement.{key}": one.value}
         ),
-        # An array of several numbers is not an attribute.
-        Either(Reads(FIELD)) if isinstance(_one.value, list) else _one.outcome(),
+        _one.outcome(),
     )
 for _words, _content, _outcome in (*HEADERS, *ARRAYS):
     npz(
@@ -183,6 +182,23 @@ for _words, _content, _outcome in (*HEADERS, *ARRAYS):
 
 npz("good", lambda: GOOD, IN_UM)
 npz("empty", archive, REFUSES)
+npz(
+    "member that is longer than its array",
+    lambda: archive({**ABOUT, "displacement": npy(FIELD) + bytes(40)}),
+    REFUSES,
+)
+npz(
+    "lengths in arrays of one number",
+    lambda: archive(
+        {"displacement": FIELD, **ABOUT, "spacing_um": [0.5], "young_pa": [[8e3]]}
+    ),
+    Reads(about={"unit": "um", "spacing_um": 0.5, "young_pa": 8e3}),
+)
+npz(
+    "two Poisson ratios",
+    lambda: archive({"displacement": FIELD, **ABOUT, "poisson": [0.3, 0.4]}),
+    REFUSES,
+)
 npz(
     "3,000 numbers",
     lambda: archive(

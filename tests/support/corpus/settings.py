@@ -120,6 +120,7 @@ for _words, _content in [
     ("modulus of 1e39", "file,young_pa\na.h5,1e39\n"),
     ("modulus of 0", "file,young_pa\na.h5,0\n"),
     ("modulus of 1_0", "file,young_pa\na.h5,1_0\n"),
+    ("quotation mark that does not end", 'file,dish\na.h5,"1\nb.h5,2\n'),
     ("modulus in other digits", "file,young_pa\na.h5,\u0663\u0663\n"),
     ("modulus of NaN", "file,young_pa\na.h5,nan\n"),
     ("modulus is a word", "file,young_pa\na.h5,soft\n"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.io.attributes import NUMBERS_OF_FIELDS, SYNONYMS
 from napari_vit_tfm.io.base import AnyArray, ArrayEntry, Attributes, field_layout
 from napari_vit_tfm.io.exporter import Append, Exporter
 from napari_vit_tfm.io.field_file import FieldFile
@@ -66,10 +68,10 @@ class NpzFile(FieldFile):
             name = member.filename.removesuffix(MEMBER_SUFFIX)
             with self._archive.open(member) as stream:
                 header = read_header(stream)
-                if not header.is_scalar:
+                if not header.is_scalar and not _is_attribute(name, header):
                     headers[name] = header
                 elif member.file_size <= MOST_ATTRIBUTE_BYTES:
-                    value = self._value(name, _array(stream))
+                    value = self._attribute(name, header, _array(stream))
                     for array, key in _arrays_of(name):
                         attributes.setdefault(array, {})[key] = value
                 else:
@@ -92,13 +94,17 @@ class NpzFile(FieldFile):
             for name, header in headers.items()
         )
 
-    def _value(self, name: str, scalar: AnyArray) -> Any:
-        """An attribute. numpy makes texts of numbers that are no letters."""
-        if scalar.dtype.kind == "U":
-            letters = scalar.reshape(1).view(f"{scalar.dtype.byteorder}u4")
+    def _attribute(self, name: str, header: Header, array: AnyArray) -> Any:
+        """The value of an attribute. numpy makes texts of numbers that are no letters."""
+        if array.size != 1:
+            raise FieldFileError(
+                f"{self.path}: {name} has the shape {header.shape}, expected one value"
+            )
+        if array.dtype.kind == "U":
+            letters = array.reshape(1).view(f"{array.dtype.byteorder}u4")
             if (letters > sys.maxunicode).any():
                 raise FieldFileError(f"{self.path}: {name} is damaged: it is no text")
-        return scalar.item()
+        return array.item()
 
     def _check_twice(self, members: list[zipfile.ZipInfo]) -> None:
         """Raise an error if there are two different arrays of one name."""
@@ -120,6 +126,12 @@ class NpzFile(FieldFile):
                 raise FieldFileError(
                     f"{self.path}: {name} has {header.n_bytes} bytes according to its "
                     f"header, but {member.file_size} bytes are in the file"
+                )
+            if stream.tell() + header.n_bytes != member.file_size:
+                raise FieldFileError(
+                    f"{self.path}: {name} has {member.file_size - stream.tell()} bytes "
+                    f"after its header, which says {header.n_bytes}: the file is "
+                    "damaged or incomplete"
                 )
             array = _array(stream)
         return array if frames is None else array[frames]
@@ -159,6 +171,18 @@ class NpzExporter(Exporter):
                         member, np.asanyarray(values), allow_pickle=False
                     )
         path.write_bytes(content.getbuffer())
+
+
+def _is_attribute(name: str, header: Header) -> bool:
+    """Whether an array that is no scalar stands for an attribute, by its name.
+
+    An array of one number is the number, as in HDF5. Other arrays are errors when they
+    are read, since the default would be used instead.
+    """
+    key = name.rpartition(".")[2]
+    if key in NUMBERS_OF_FIELDS:
+        return len(header.shape) < 2 or math.prod(header.shape) == 1
+    return key in SYNONYMS and math.prod(header.shape) == 1
 
 
 def _arrays_of(name: str) -> Iterator[tuple[str, str]]:

@@ -76,6 +76,7 @@ class TiffFile(FieldFile):
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """All image series, without axes of length 1, except that of the frames."""
+        self._check_pages()
         if self._own:
             return tuple(map(self._own_entry, self._own))
         return tuple(
@@ -102,6 +103,18 @@ class TiffFile(FieldFile):
         if _has_channels_first(axes):
             array = array.swapaxes(0, 1)
         return array if frames is None else array[frames]
+
+    def _check_pages(self) -> None:
+        """Raise an error if the list of images breaks off, as in a file that is cut."""
+        pages, n_bytes = self._tiff.pages, self._tiff.tiff.offsetsize
+        n_pages = len(pages)
+        stream = self._tiff.filehandle
+        stream.seek(pages.next_page_offset)
+        if any(stream.read(n_bytes)):
+            raise FieldFileError(
+                f"{self.path}: the list of images breaks off after {n_pages}: the file "
+                "is damaged or incomplete"
+            )
 
     def _check_size(self, name: str, series: Any) -> None:
         """Raise an error if the pixels cannot be in the file."""

@@ -37,14 +37,17 @@ def outline(variables: Variables) -> tuple[str, AnyArray] | None:
     names = variables.headers.keys()
     if not names >= set(_OUTLINE_NAMES) or names.isdisjoint(_UNITS):
         return None
-    # They may be stored as uint8, so convert them before the subtraction.
-    x, y = (
-        np.asarray(variables.array(name), dtype=np.float64).ravel()
-        for name in _OUTLINE_NAMES
-    )
+    x, y = (variables.array(name).ravel() for name in _OUTLINE_NAMES)
+    if any(array.dtype.kind not in "fiu" for array in (x, y)):
+        raise FieldFileError(
+            f"{variables.path}: {' and '.join(_OUTLINE_NAMES)} are not a cell outline: "
+            f"found {x.dtype} and {y.dtype}, expected real numbers"
+        )
     if x.size != y.size:
         raise FieldFileError(
             f"{variables.path}: {' and '.join(_OUTLINE_NAMES)} are not a cell outline: "
             f"found {x.size} and {y.size} numbers, expected equal lengths"
         )
-    return ", ".join(_OUTLINE_NAMES), np.stack([x, y], axis=1) - 1
+    # They may be stored as uint8, so convert them before the subtraction.
+    points = np.stack([x, y], axis=1).astype(np.float64) - 1
+    return ", ".join(_OUTLINE_NAMES), points

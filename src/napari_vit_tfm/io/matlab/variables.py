@@ -296,6 +296,11 @@ def _check_values(path: Path, item: h5py.Dataset) -> None:
             f"expected at most {_MOST_TEXT_BYTES}"
         )
     if not is_elsewhere(item):
+        if item.size and item.id.get_storage_size() == 0:
+            raise FieldFileError(
+                f"{path}: nothing was ever written to the variable {item.name}: the "
+                "program that made the file did not finish it"
+            )
         check_size(path, str(item.name), item.nbytes, item.id.get_storage_size())
 
 
