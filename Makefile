@@ -61,10 +61,10 @@ test-versions: | system
 corpus: $(INSTALLED)
 	CORPUS=all $(BIN)/pytest -q tests/corpus/test_corpus.py
 
-# Fuzzing of all readers, for FUZZ_MINUTES together.
+# Fuzzing of all readers, for FUZZ_MINUTES together; says how many files were read.
 FUZZ_MINUTES ?= 30
 fuzz: $(INSTALLED)
-	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/pytest -q tests/corpus/test_fuzz.py
+	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/pytest -q -s tests/corpus/test_fuzz.py
 
 # torch goes first, on its own, so that no other requirement chooses its build.
 $(INSTALLED): pyproject.toml $(CONSTRAINTS) | system

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from pkgutil import iter_modules
 
+import click
 import pytest
 import yaml
 
 import napari_vit_tfm
+from corpus import CASES
+from corpus.targets import TARGETS
+from napari_vit_tfm.cli.main import COMMANDS, main
 from napari_vit_tfm.io import readers
 from napari_vit_tfm.quantities import QUANTITIES, Scale, adhesion_columns
 from napari_vit_tfm.quantities.measure import FLAGS
@@ -43,6 +48,52 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
+TESTS = sorted(
+    {
+        name
+        for page in PAGES
+        for name in re.findall(r"`(tests/[\w/]+\.py::\w+)`", page.read_text("utf-8"))
+    }
+)
+
+
+def test_failures_name_their_tests() -> None:
+    page = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!what goes wrong)(.+) \|$", page, re.MULTILINE)
+    assert len(rows) >= 40
+    labels = [re.fullmatch(r".+ \| \[\^([\w-]+)\]", row) for row in rows]
+    assert all(labels)
+    notes = dict(re.findall(r"^\[\^([\w-]+)\]: ((?:.+\n)+)", page, re.MULTILINE))
+    assert [label[1] for label in labels if label] == list(notes)
+    for note in notes.values():
+        tests = re.split(r",\s+", note.strip())
+        assert all(test[1:-1] in TESTS for test in tests), note
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_named_tests_exist(name: str) -> None:
+    path, function = name.split("::")
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    assert function in {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+    }
+
+
+def test_there_are_as_many_damaged_files_as_said() -> None:
+    for page in PAGES:
+        for said in re.findall(
+            r"more than ([\d,]+)(?= damaged| files of all formats)",
+            page.read_text(encoding="utf-8"),
+        ):
+            assert len(CASES) > int(said.replace(",", "")), page.name
+    formats = re.search(
+        r"files of (\d+) formats are damaged",
+        (ROOT / "docs" / "failures.md").read_text(encoding="utf-8").replace("\n", " "),
+    )
+    assert formats is not None
+    assert int(formats[1]) == len(TARGETS)
+
+
 def public_modules() -> list[str]:
     """Modules that the API page shows.
 
@@ -67,6 +118,18 @@ def test_the_api_page_has_every_public_module_and_name() -> None:
     assert sorted(shown) == sorted(["napari_vit_tfm", *public_modules()])
     listed = re.findall(r"^   ~napari_vit_tfm\.\S+\.(\w+)$", text, re.MULTILINE)
     assert sorted(listed) == sorted({*napari_vit_tfm.__all__} - {"__version__"})
+
+
+def test_every_option_is_explained() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--"):
+                    is_there = re.search(rf"`[^`]*{option}(?![\w-])", text)
+                    assert is_there, f"vit-tfm {name} {option}"
 
 
 def test_the_table_of_files_has_every_format() -> None:

@@ -57,8 +57,11 @@ def test_damaged_files(name: str, reader: Reader) -> None:
     target = TARGETS[name]
     folder = Path(tempfile.mkdtemp(prefix="corpus-")).resolve()
     path = folder / target.file_name
+    n_files = 0
 
     def check(damage: Damage) -> None:
+        nonlocal n_files
+        n_files += 1
         content = damage.done_to(target.files, target.mutations)
         path.write_bytes(content)
         result = reader.read(path, folder, kind=target.kind, is_first_only=True)
@@ -67,6 +70,10 @@ def test_damaged_files(name: str, reader: Reader) -> None:
         assert not result.problems, f"{damage}: {result.problems}"
 
     def fuzz(number: int) -> None:
+        def check_one(damage: Damage) -> None:
+            # Its settings may be given only once.
+            check(damage)
+
         given(damage=DAMAGES)(
             settings(
                 max_examples=EXAMPLES,
@@ -74,7 +81,7 @@ def test_damaged_files(name: str, reader: Reader) -> None:
                 deadline=None,
                 database=None,
                 suppress_health_check=list(HealthCheck),
-            )(seed(number)(check) if MINUTES else check)
+            )(seed(number)(check_one) if MINUTES else check_one)
         )()
 
     ends = time.monotonic() + 60 * MINUTES / len(TARGETS)
@@ -86,3 +93,4 @@ def test_damaged_files(name: str, reader: Reader) -> None:
             fuzz(number)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        print(f"{name}: {n_files:,} damaged files")

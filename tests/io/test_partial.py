@@ -28,6 +28,14 @@ from napari_vit_tfm.io import (
 from napari_vit_tfm.provenance import KEY, Provenance
 
 N = 5
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "reading": {},
+    "as_read": {},
+    "displacement": {},
+    "gel": {},
+    "preparation": {},
+    "reconstruction": {"model": "fttc"},
+}
 FILM = TractionStack(
     np.random.default_rng(0).normal(size=(N, 16, 20, 2)).astype(np.float32),
     unit="Pa",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -57,6 +58,38 @@ def test_an_old_file_stays_whole_if_the_block_fails(tmp_path: Path) -> None:
         write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+def test_a_file_is_on_the_disk_before_it_replaces_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    seen: list[tuple[bytes, str]] = []
+
+    def fsync(descriptor: int) -> None:
+        seen.append((os.pread(descriptor, 10, 0), path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_bytes(path, b"new")
+    assert seen == [(b"new", "old")]
+    assert path.read_text() == "new"
+
+
+def test_a_network_disk_that_is_full_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(FieldFileError, match="No space left on device"):
+        write_bytes(path, b"new")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
 
 
 @posix

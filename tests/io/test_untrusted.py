@@ -285,6 +285,15 @@ def test_npy_that_is_cut_off_while_it_is_read(tmp_path: Path) -> None:
             stream.part(1, 2)
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_text_of_numbers_that_are_no_letters(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "field.npz"
+    units = np.array([ord("u"), 0x110000], f"{order}u4").view(f"{order}U2").reshape(())
+    np.savez(path, displacement=FIELD, **{"displacement.units": units})
+    with pytest.raises(FieldFileError, match=r"displacement\.units is damaged"):
+        read_displacement(path)
+
+
 def test_messages_about_damage_are_short(tmp_path: Path) -> None:
     path = tmp_path / "cell.npy"
     header = b"{" + b" " * 9000 + b"\n"

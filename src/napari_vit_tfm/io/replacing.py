@@ -95,6 +95,7 @@ def replacing_quietly(path: Path) -> Iterator[Path]:
     try:
         _create(temporary, target)
         yield temporary
+        _bring_to_disk(temporary)
         _copy_permissions(temporary, target)
         _move(temporary, target)
     finally:
@@ -265,6 +266,23 @@ def _create(temporary: Path, target: Path) -> None:
         mode = stat.S_IMODE(target.stat().st_mode) & 0o666 | stat.S_IRUSR | stat.S_IWUSR
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
     os.close(os.open(temporary, flags, mode))
+
+
+def _bring_to_disk(temporary: Path) -> None:
+    """Wait until the content is on the disk.
+
+    A file that is renamed earlier may be empty after a power failure. Some network
+    disks say only here that they are full.
+    """
+    descriptor = os.open(temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do it.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _copy_permissions(temporary: Path, target: Path) -> None:

@@ -56,6 +56,14 @@ def visible(arrows: Vectors) -> np.ndarray:
     return shown[shown[:, 1].any(axis=-1)]
 
 
+def duplicate(viewer: ViewerModel, layer: Layer) -> Layer:
+    """A copy, as by napari's *Duplicate Layer*."""
+    data, options, kind = layer.as_layer_data_tuple()
+    copy = Layer.create(data.copy(), {**options, "name": "copy"}, kind)
+    viewer.layers.append(copy)
+    return copy
+
+
 def test_only_the_arrows_of_the_frame_are_there(viewer, film):
     _, arrows = show(viewer, film)
     n_arrows = len(arrows.data)
@@ -93,6 +101,21 @@ def test_density_follows_the_zoom(viewer, film):
         starts = np.unique(visible(arrows)[:, 0, 1])
         np.testing.assert_allclose(np.diff(starts), stride)
     np.testing.assert_allclose(widths, 0.15)
+
+
+def test_small_places_have_visible_arrows_at_large_strides(viewer, film):
+    data = np.zeros_like(film.data)
+    data[:, 20:23, 20:23, 1] = 1
+    _, arrows = show(viewer, DisplacementStack(data, unit="um", spacing_um=0.5))
+    extents = []
+    for zoom, stride in ((40.0, 1), (14.0, 3), (7.0, 6), (3.0, 12)):
+        viewer.scene.camera.zoom = zoom
+        assert window_of(arrows).stride == stride
+        longest = np.linalg.norm(visible(arrows)[:, 1], axis=-1).max()
+        wanted = DisplayConfig().longest_arrow * min(stride, 3)
+        assert longest == pytest.approx(wanted, rel=1e-5)
+        extents.append(arrows.extent.world)
+    np.testing.assert_allclose(extents[1:], extents[:1] * 3, rtol=1e-5)
 
 
 def test_arrows_are_drawn_where_the_camera_looks(viewer, film):
@@ -236,14 +259,47 @@ def test_hidden_arrows_are_drawn_when_they_are_shown(viewer, film):
 def test_a_copy_follows_the_frame(viewer, film):
     _, arrows = show(viewer, film)
     viewer.dims.set_current_step(0, 2)
-    data, options, kind = arrows.as_layer_data_tuple()
-    copy = Layer.create(data.copy(), {**options, "name": "copy"}, kind)
-    viewer.layers.append(copy)
+    copy = duplicate(viewer, arrows)
     viewer.dims.set_current_step(0, 3)
     for layer in (arrows, copy):
         assert set(visible(layer)[:, 0, 0]) == {3}
     assert layer_stack(copy).data is film.data
     assert entry_of(copy).description.copied_from is not None
+
+
+def test_a_copy_has_the_colours_of_its_frame(viewer, film):
+    _, arrows = show(viewer, film)
+    copy = duplicate(viewer, arrows)
+    viewer.layers.remove(arrows)
+    viewer.dims.set_current_step(0, 3)
+    for zoom in (viewer.scene.camera.zoom, 60.0):
+        viewer.scene.camera.zoom = zoom
+        whole = copy.edge_colormap.map(
+            np.interp(copy.features["magnitude"], copy.edge_contrast_limits, (0, 1))
+        )
+        np.testing.assert_allclose(copy.edge_color[2:], whole[2:], atol=1e-6)
+        assert copy.edge_color[2:, 3].min() > 0.9
+
+
+def test_a_copy_is_that_of_its_own_field(viewer, film):
+    twice = DisplacementStack(2 * film.data, unit="um", spacing_um=0.5)
+    (_, arrows), (_, longer) = show(viewer, film), show(viewer, twice)
+    np.testing.assert_array_equal(arrows.data, longer.data)
+    copies = [duplicate(viewer, layer) for layer in (longer, arrows)]
+    viewer.dims.set_current_step(0, 3)
+    for copy, layer in zip(copies, (longer, arrows), strict=True):
+        magnitudes = (one.features["magnitude"] for one in (copy, layer))
+        np.testing.assert_array_equal(*magnitudes)
+
+
+def test_a_copy_of_faded_arrows_fades(viewer, traction):
+    _, arrows = show(viewer, traction)
+    fade(viewer.layers, arrows, entry_of(arrows).arrays)
+    copy = duplicate(viewer, arrows)
+    for frame in (3, 0):
+        viewer.dims.set_current_step(0, frame)
+        np.testing.assert_array_equal(copy.edge_color, arrows.edge_color)
+    assert copy.edge_color[2:, 3].max() == 0
 
 
 def test_a_single_frame_without_an_axis(viewer, film):

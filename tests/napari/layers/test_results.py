@@ -320,7 +320,7 @@ def turned(degrees: float) -> np.ndarray:
         {"scale": (2, 0.3, 0.3)},
         {"rotate": turned(30)},
         {"affine": np.diag([1.0, 2.0, 2.0, 1.0])},
-        {"units": ("pixel", "nm", "nm")},
+        {"units": ("pixel", "mm", "mm")},
     ],
 )
 def test_a_result_that_is_updated_lies_where_its_field_lies_now(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -68,7 +69,7 @@ class NpzFile(FieldFile):
                 if not header.is_scalar:
                     headers[name] = header
                 elif member.file_size <= MOST_ATTRIBUTE_BYTES:
-                    value = _array(stream).item()
+                    value = self._value(name, _array(stream))
                     for array, key in _arrays_of(name):
                         attributes.setdefault(array, {})[key] = value
                 else:
@@ -90,6 +91,14 @@ class NpzFile(FieldFile):
             )
             for name, header in headers.items()
         )
+
+    def _value(self, name: str, scalar: AnyArray) -> Any:
+        """An attribute. numpy makes texts of numbers that are no letters."""
+        if scalar.dtype.kind == "U":
+            letters = scalar.reshape(1).view(f"{scalar.dtype.byteorder}u4")
+            if (letters > sys.maxunicode).any():
+                raise FieldFileError(f"{self.path}: {name} is damaged: it is no text")
+        return scalar.item()
 
     def _check_twice(self, members: list[zipfile.ZipInfo]) -> None:
         """Raise an error if there are two different arrays of one name."""

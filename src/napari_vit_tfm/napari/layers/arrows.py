@@ -172,7 +172,7 @@ class ArrowField:
             _block_centres(columns, stride),
             indexing="ij",
         )
-        factor = self._grid_steps_per_unit(stride)
+        factor = self._scale(stride).grid_steps_per_unit
         data = np.zeros((len(means), 2, 3), dtype=np.float32)
         data[:, 0] = np.stack(start, axis=-1).reshape(-1, 3)
         data[:, 1, 1:] = np.nan_to_num(swap_components(means) * factor)
@@ -189,8 +189,7 @@ class ArrowField:
         Those of some frames of a long time-lapse.
         """
         n_frames, *_ = self.shape
-        strides = [one for one in STRIDES if one < self.stride] + [self.stride]
-        ends = np.stack([self._scale(one).ends for one in strides])
+        ends = np.stack([self._scale(one).ends for one in {*STRIDES, self.stride}])
         return np.array(
             [
                 (0, *ends[:, 0].min(axis=0)),
@@ -199,15 +198,12 @@ class ArrowField:
             dtype=np.float32,
         )
 
-    def _grid_steps_per_unit(self, stride: int) -> float:
-        """The length factor that all frames have at a stride.
-
-        Arrows at larger strides than those of all frames are not longer than these, so
-        that they do not reach far beyond the field.
-        """
-        return self._scale(min(stride, self.stride)).grid_steps_per_unit
-
     def _scale(self, stride: int) -> _Scale:
+        """The scale that all frames have at a stride.
+
+        The longest arrow is no longer at larger strides than where all frames are
+        drawn, so that none reaches far beyond the field.
+        """
         if stride not in self._scales:
             n_frames, n_rows, n_columns = self.shape
             n_looked_at = max(1, _VECTORS_TO_SCALE_BY // (n_rows * n_columns))
@@ -220,7 +216,7 @@ class ArrowField:
             self._scales[stride] = _Scale.of(
                 _block_means(some, stride),
                 np.stack(centres, axis=-1),
-                self._config.longest_arrow * stride,
+                self._config.longest_arrow * min(stride, self.stride),
             )
         return self._scales[stride]
 

@@ -19,7 +19,7 @@ from napari.layers import Layer, Vectors
 
 from napari_vit_tfm.fields import FloatArray
 from napari_vit_tfm.napari.layers.arrows import ArrowSource, Window
-from napari_vit_tfm.napari.layers.metadata import has_plugin_metadata
+from napari_vit_tfm.napari.layers.metadata import has_plugin_metadata, may_be_copy
 from napari_vit_tfm.napari.layers.registry import (
     Fingerprint,
     IdentityDict,
@@ -97,10 +97,18 @@ def _drawn_in(layer: Layer) -> _Drawn | None:
         stride = source.field.stride if known is None else known.stride
         found = _Drawn(source, layer.data, now, stride=stride)
     elif known is None:
-        original = next((x for x in _DRAWN.values() if x.fingerprint == now), None)
+        # Fields that differ by a factor have the same arrows.
+        original = next(
+            (
+                drawn
+                for other, drawn in _DRAWN.items()
+                if drawn.fingerprint == now and may_be_copy(layer, other)
+            ),
+            None,
+        )
         if original is None:
             return None
-        found = dataclasses.replace(original, data=layer.data, faded=None)
+        found = dataclasses.replace(original, data=layer.data)
     else:
         return None
     _DRAWN[layer] = found
@@ -183,9 +191,16 @@ def _colour(layer: Vectors, drawn: _Drawn, before: npt.NDArray[Any]) -> None:
         layer.refresh_colors()
     elif drawn.faded is not None and np.array_equal(before, drawn.faded):
         _fade(layer, drawn)
-    elif len(before) not in (0, len(layer.data)):
+    elif len(before) and ("magnitude" not in layer.features or _is_one(before)):
         # All arrows have the colour that the user has chosen.
-        _set_colours(layer, np.repeat(before[:1], len(layer.data), axis=0))
+        _set_colours(layer, np.repeat(before[-1:], len(layer.data), axis=0))
+    else:
+        # napari's copies have the colours of single arrows, which are gone.
+        _colour_by_magnitude(layer)
+
+
+def _is_one(colours: npt.NDArray[Any]) -> bool:
+    return bool((colours == colours[0]).all())
 
 
 def fade_arrows(layer: Vectors) -> None:
@@ -199,11 +214,16 @@ def fade_arrows(layer: Vectors) -> None:
 
 def unfade_arrows(layer: Vectors) -> None:
     """Colour arrows by their magnitude, as they were drawn."""
-    limits = layer.edge_contrast_limits
     if len(layer.data):
-        layer.edge_color = "magnitude"
-        layer.edge_contrast_limits = limits
-        layer.refresh_colors()
+        _colour_by_magnitude(layer)
+        layer.events.edge_color()
+
+
+def _colour_by_magnitude(layer: Vectors) -> None:
+    limits = layer.edge_contrast_limits
+    _set_colours(layer, "magnitude")
+    layer.edge_contrast_limits = limits
+    layer.refresh_colors()
 
 
 def _fade(layer: Vectors, drawn: _Drawn | None) -> None:
@@ -219,7 +239,7 @@ def _fade(layer: Vectors, drawn: _Drawn | None) -> None:
         drawn.faded = layer.edge_color
 
 
-def _set_colours(layer: Vectors, colours: npt.NDArray[Any]) -> None:
-    """Colour every arrow, without an event that would draw all of them once more."""
+def _set_colours(layer: Vectors, colours: npt.NDArray[Any] | str) -> None:
+    """Colour all arrows, without an event that would draw all of them once more."""
     with layer.events.edge_color.blocker():
         layer.edge_color = colours

@@ -293,3 +293,11 @@ def is_same_overlay(layer: Layer, new: Layer) -> bool:
 def has_plugin_metadata(layer: Layer) -> bool:
     """Whether a layer was created or adopted by this plugin."""
     return PREFIX + "part" in layer.metadata
+
+
+def may_be_copy(layer: Layer, other: Layer) -> bool:
+    """Whether the metadata of a layer say that it may be a copy of another one."""
+    part, field = PREFIX + "part", PREFIX + "field_id"
+    origins = {layer.metadata.get(key) for key in (field, PREFIX + "copied_from")}
+    is_same_part = layer.metadata.get(part) == other.metadata.get(part)
+    return is_same_part and other.metadata.get(field) in origins

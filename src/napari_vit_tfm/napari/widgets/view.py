@@ -10,6 +10,8 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
+from napari_vit_tfm.napari.layers.registry import IdentityDict, without_proxy
+
 _DELAY_MS = 100
 """Time after which a dock that is shown has its size."""
 
@@ -21,6 +23,9 @@ them, for example with its arrows."""
 _OFF_CENTRE = 0.02
 """Part of the size of the layers by which the centre of a fitted view may be off: the
 arrows of another frame or zoom reach elsewhere."""
+
+_FITTED = IdentityDict[tuple[float, ...]]()
+"""Centres of the last fitted views, by viewer."""
 
 
 class ViewFitter(QTimer):
@@ -45,16 +50,20 @@ class ViewFitter(QTimer):
 
     def fit(self) -> None:
         """Fit the view now, unless the user has moved it."""
-        if self._is_centred():
-            self._viewer.fit_to_view()
+        if self._is_unmoved():
+            self._fit()
+
+    def _fit(self) -> None:
+        self._viewer.fit_to_view()
+        _FITTED.put(without_proxy(self._viewer), self._viewer.scene.camera.center)
 
     @contextmanager
     def keeps_fit(self) -> Iterator[None]:
         """Fit the view again at the end of a block that changes the layers' scale."""
-        is_centred = self._is_centred()
+        is_unmoved = self._is_unmoved()
         yield
-        if is_centred:
-            self._viewer.fit_to_view()
+        if is_unmoved:
+            self._fit()
 
     @contextmanager
     def fits_larger_fields(self) -> Iterator[None]:
@@ -71,17 +80,20 @@ class ViewFitter(QTimer):
         after = layers.extent.world[:, -2:]
         beyond = np.abs(after - before) > _MARGIN * np.ptp(before, axis=0)
         if beyond.any():
-            self._viewer.fit_to_view()
+            self._fit()
 
-    def _is_centred(self) -> bool:
-        """Whether the view has the centre that napari has given it.
+    def _is_unmoved(self) -> bool:
+        """Whether the view has the centre that napari, or a fit, has given it.
 
-        Unlike the zoom, it does not depend on the size of the canvas.
+        Unlike the zoom, it does not depend on the size of the canvas. Layers that were
+        added since the last fit, such as arrows at a border, may reach further.
         """
         viewer, camera = self._viewer, self._viewer.scene.camera
         if not viewer.layers or viewer.dims.ndisplay != 2:
             return False
         center, zoom = camera.center, camera.zoom
+        if center == _FITTED.get(without_proxy(viewer)):
+            return True
         with camera.events.blocker_all():
             viewer.fit_to_view()
             fitted = camera.center
