@@ -648,16 +648,18 @@ def test_damaged_weights_are_told(value: float) -> None:
         reconstruct(random_stack(), config=CPU, method=Damaged())
 
 
-class Large(Echo):
-    """Tractions that are finite before they are multiplied by Young's modulus."""
-
-    def traction(self, displacement: torch.Tensor) -> torch.Tensor:
-        return displacement * 1e36
-
-
+@pytest.mark.parametrize("factor", [1e36, 1e17])
 def test_tractions_that_are_too_large_for_their_unit_are_refused(
-    tmp_path: Path,
+    tmp_path: Path, factor: float
 ) -> None:
+    """Also those that `read_traction` would refuse."""
+
+    class Large(Echo):
+        """Tractions that are all right before the multiplication."""
+
+        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
+            return displacement * factor
+
     stack = random_stack(gel=Gel(young_pa=5_000.0))
     for reconstruct_all in (
         reconstruct,

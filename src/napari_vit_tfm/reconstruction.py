@@ -51,6 +51,7 @@ from napari_vit_tfm.fields import (
     without_drift,
 )
 from napari_vit_tfm.io import ResumableSink, open_resumable_traction
+from napari_vit_tfm.io.frames import LARGEST
 from napari_vit_tfm.notices import (
     FrameNotices,
     grid_notices,
@@ -592,20 +593,20 @@ class _Run:
         return self._noise.of_frames(whole, holes, first=start)
 
     def _check_finite(self, results: Mapping[str, FloatArray]) -> None:
-        """Raise an error for results that are infinite or not known.
+        """Raise an error for results that are not known, or that no file may have.
 
         They are those of displacements without holes, so all must be there.
         """
         for name, vectors in results.items():
-            if not np.isfinite(vectors).all():
+            if not (np.abs(vectors) <= LARGEST).all():
                 young_pa = self._substrate.gel.young_pa
                 stiffness = (
                     "" if young_pa is None else f"Young's modulus ({young_pa:g} Pa), "
                 )
                 raise FieldError(
                     f"{name.replace('_', ' ')} of {self._method.name} are too large "
-                    f"for numbers of 32 bits: check {stiffness}the unit and the "
-                    "spacing of the displacements"
+                    f"for any field: check {stiffness}the unit and the spacing of the "
+                    "displacements"
                 )
 
     def _tractions_of(

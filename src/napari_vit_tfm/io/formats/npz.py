@@ -95,11 +95,12 @@ class NpzFile(FieldFile):
         )
 
     def _attribute(self, name: str, header: Header, array: AnyArray) -> Any:
-        """The value of an attribute. numpy makes texts of numbers that are no letters."""
+        """The value of an attribute."""
         if array.size != 1:
             raise FieldFileError(
                 f"{self.path}: {name} has the shape {header.shape}, expected one value"
             )
+        # numpy makes texts of numbers that are no letters.
         if array.dtype.kind == "U":
             letters = array.reshape(1).view(f"{array.dtype.byteorder}u4")
             if (letters > sys.maxunicode).any():
