@@ -1,0 +1,107 @@
+"""Intervals of quantities if displacements are averages over interrogation windows.
+
+    python benchmarks/interrogation_windows.py -n 4 --side 64 -o windows.md
+
+The intervals of quantities were fitted to displacements at the vectors themselves. The
+table has the share of the true numbers in the 68% and 95% intervals of the bundled
+network, and the median of the reconstructed over the true number, for the same held-out
+fields with and without an average over windows that overlap by half.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from napari_vit_tfm import DisplacementStack, Gel, ReconstructionConfig, TractionStack
+from napari_vit_tfm.benchmark.held_out import KINDS, simulate, with_noise
+from napari_vit_tfm.models import ReconstructionMethod
+from napari_vit_tfm.quantities import Measurement, Row, measure
+from napari_vit_tfm.reconstruction import load_method, reconstruct
+
+WINDOWS = {"at the vectors": "", "2 x 2 vectors": "windows of 2 x 2 vectors"}
+NOISES = "1%", "5%", "20%"
+COLUMNS = {
+    "total force": "total_force_nN",
+    "strain energy": "strain_energy_fJ",
+    "net moment": "net_moment_nN_um",
+}
+CUT_BY_THE_BORDER = "layer", "front", "neighbour"
+"""Kinds whose energy and moment depend on forces outside."""
+
+GEL = Gel(young_pa=5000.0)
+SPACING_UM = 1.0
+
+
+def rows_of(
+    kind: str, misfit: str, given: argparse.Namespace, method: ReconstructionMethod
+) -> Iterator[tuple[Row, Row]]:
+    """True and reconstructed quantities of fields of one kind, at each noise."""
+    shape = (given.side, given.side)
+    clean, truth = simulate(kind, given.n, seed=given.seed, shape=shape, misfit=misfit)
+    true = TractionStack(truth, gel=GEL, spacing_um=SPACING_UM)
+    for noise in NOISES:
+        stack = DisplacementStack(
+            with_noise(clean, noise, seed=given.seed),
+            unit="field",
+            spacing_um=SPACING_UM,
+            gel=GEL,
+        )
+        found = reconstruct(
+            stack,
+            config=ReconstructionConfig(device="cpu", residual=True),
+            method=method,
+        )
+        yield from zip(
+            measure(true), measure(found, Measurement(measured=stack)), strict=True
+        )
+
+
+def words(pairs: list[tuple[Row, Row]], column: str) -> str:
+    """Shares in the intervals, in percent, and the median ratio."""
+    inside, ratio = [], []
+    for true, found in pairs:
+        value, one = true.values[column], found.intervals[column]
+        inside.append(
+            [one.low68 <= value <= one.high68, one.low95 <= value <= one.high95]
+        )
+        ratio.append(found.values[column] / value)
+    narrow, wide = 100 * np.mean(inside, axis=0)
+    return f"{narrow:.0f} / {wide:.0f} ({np.median(ratio):.2f})"
+
+
+def main() -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("-n", type=int, default=4, help="fields of each kind")
+    parser.add_argument("--seed", type=int, default=2027)
+    parser.add_argument("--side", type=int, default=64, help="vectors along a side")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    given = parser.parse_args()
+    method = load_method(ReconstructionConfig(device="cpu"))
+    names = [f"{name}, {window}" for name in COLUMNS for window in WINDOWS]
+    lines = [f"| kind | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    together: dict[str, list[tuple[Row, Row]]] = {window: [] for window in WINDOWS}
+    for kind in sorted(set(KINDS) - set(CUT_BY_THE_BORDER)):
+        print(f"\r{kind}".ljust(30), end="", flush=True)
+        pairs = {
+            window: list(rows_of(kind, misfit, given, method))
+            for window, misfit in WINDOWS.items()
+        }
+        for window, some in pairs.items():
+            together[window] += some
+        cells = [
+            words(pairs[w], column) for column in COLUMNS.values() for w in WINDOWS
+        ]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    cells = [words(together[w], column) for column in COLUMNS.values() for w in WINDOWS]
+    lines.append(f"| **all** | {' | '.join(cells)} |")
+    print()
+    given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
