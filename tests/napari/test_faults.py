@@ -113,10 +113,7 @@ def test_layers_that_are_moved_during_a_run(
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(
-            MemoryError(),
-            marks=pytest.mark.xfail(reason="MemoryError is called unexpected"),
-        ),
+        MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory"),
     ],
 )
