@@ -56,8 +56,8 @@ test: $(INSTALLED)
 test-versions: | system
 	$(PYTHON) .ci/versions.py $(ONLY) $(if $(TESTS),--tests "$(TESTS)")
 
-# All damaged and borderline files, each read in every way; `make test` leaves out the
-# slow ones.
+# All damaged and borderline files, each read in every way; `make test` reads a third of
+# them, most in one way.
 corpus: $(INSTALLED)
 	CORPUS=all $(BIN)/pytest -q tests/corpus/test_corpus.py
 

@@ -883,3 +883,16 @@ def test_damaged_attributes(tmp_path: Path) -> None:
     path.write_text(path.read_text("utf-8").replace('"{""', '"{"'))
     with pytest.raises(FieldFileError, match="the column attributes is damaged"):
         read_traction(path)
+
+
+@pytest.mark.parametrize("spacing", ["3", "0.6"])
+def test_a_spacing_that_the_positions_contradict_is_refused(
+    tmp_path: Path, spacing: str
+) -> None:
+    path = tmp_path / "traction.csv"
+    write_traction(path, TRACTION)
+    text = path.read_text("utf-8")
+    assert '""spacing_um"": 0.3' in text
+    path.write_text(text.replace('um"": 0.3', f'um"": {spacing}'), "utf-8")
+    with pytest.raises(FieldFileError, match=f"is {spacing}, but .* are 0.3 um apart"):
+        read_traction(path)

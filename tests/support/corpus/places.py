@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,17 @@ def _link_to(target: str) -> Callable[[Path], object]:
 def _link_to_good(path: Path) -> None:
     path.with_name("real.npz").write_bytes(GOOD)
     path.symlink_to("real.npz")
+
+
+def _link_to_device(major: int, minor: int) -> Callable[[Path], object]:
+    """A link to a device of the case's own: no test may harm those of the system."""
+
+    def make(path: Path) -> None:
+        device = elsewhere(path.parent) / "device"
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(major, minor))
+        path.symlink_to(device)
+
+    return make
 
 
 def _unreadable(path: Path) -> None:
@@ -74,9 +86,9 @@ for _words, _outcome, _make, _name in [
     ("a link", IN_UM, _link_to_good, "cell.npz"),
     ("a link to nothing", REFUSES, _link_to("none"), "cell.npz"),
     ("a link to itself", REFUSES, _circle, "cell.npz"),
-    ("a link to /dev/zero", REFUSES, _link_to("/dev/zero"), "cell.csv"),
-    ("a link to /dev/random", REFUSES, _link_to("/dev/random"), "cell.npy"),
-    ("a link to /dev/tty", REFUSES, _link_to("/dev/tty"), "cell.h5"),
+    ("a link to a device of zeros", REFUSES, _link_to_device(1, 5), "cell.csv"),
+    ("a link to a device of random bytes", REFUSES, _link_to_device(1, 8), "cell.npy"),
+    ("a link to a terminal", REFUSES, _link_to_device(5, 0), "cell.h5"),
     ("a link to /proc/self/mem", REFUSES, _link_to("/proc/self/mem"), "cell.h5"),
     ("a link to a FIFO", REFUSES, _fifo_elsewhere, "cell.h5"),
     ("no permission", Either(IN_UM), _unreadable, "cell.npz"),

@@ -109,7 +109,8 @@ class TextTableFile(FieldFile):
             )
         )
         if (
-            isinstance(spacing, float)
+            # JSON has whole numbers; what is no number is refused later.
+            isinstance(spacing, int | float)
             and apart is not None
             and abs(spacing - apart) > LENGTH_TOLERANCE * apart
         ):
