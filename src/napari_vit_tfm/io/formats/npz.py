@@ -27,6 +27,9 @@ MEMBER_SUFFIX = ".npy"
 MOST_MEMBERS = 10_000
 """Most arrays and attributes in an archive."""
 
+_PICKLED = "a pickled object, which is never loaded"
+"""What stands for the value of such an attribute: it is no unit, and no number."""
+
 MOST_ATTRIBUTE_BYTES = 2**20
 """Size of the largest attribute that is read."""
 
@@ -70,7 +73,7 @@ class NpzFile(FieldFile):
                 if not header.is_scalar and not _is_attribute(name, header):
                     headers[name] = header
                 elif member.file_size <= MOST_ATTRIBUTE_BYTES:
-                    value = self._attribute(name, header, _array(stream))
+                    value = _PICKLED if header.dtype.hasobject else _value(stream)
                     for array, key in _arrays_of(name):
                         attributes.setdefault(array, {})[key] = value
                 else:
@@ -92,14 +95,6 @@ class NpzFile(FieldFile):
             )
             for name, header in headers.items()
         )
-
-    def _attribute(self, name: str, header: Header, array: AnyArray) -> Any:
-        """The value of an attribute."""
-        if array.size != 1:
-            raise FieldFileError(
-                f"{self.path}: {name} has the shape {header.shape}, expected one value"
-            )
-        return array.item()
 
     def _check_twice(self, members: list[zipfile.ZipInfo]) -> None:
         """Raise an error if there are two different arrays of one name."""
@@ -171,8 +166,8 @@ class NpzExporter(Exporter):
 def _is_attribute(name: str, header: Header) -> bool:
     """Whether an array that is no scalar stands for an attribute, by its name.
 
-    An array of one number is the number, as in HDF5. Other arrays are errors when they
-    are read, since the default would be used instead.
+    An array of one number is the number, as in HDF5. Other arrays are errors when the
+    attribute is used, as the default would be used otherwise.
     """
     key = name.rpartition(".")[2]
     if key in NUMBERS_OF_FIELDS:
@@ -189,6 +184,12 @@ def _arrays_of(name: str) -> Iterator[tuple[str, str]]:
         yield "", name
     for match in re.finditer(r"\.", name):
         yield name[: match.start()], name[match.end() :]
+
+
+def _value(stream: IO[bytes]) -> Any:
+    """The value of an attribute; a list if there are several."""
+    array = _array(stream)
+    return array.item() if array.size == 1 else array.tolist()
 
 
 def _array(stream: IO[bytes]) -> AnyArray:
