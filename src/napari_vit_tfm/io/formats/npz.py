@@ -28,6 +28,9 @@ MEMBER_SUFFIX = ".npy"
 MOST_MEMBERS = 10_000
 """Most arrays and attributes in an archive."""
 
+_PICKLED = "a pickled object, which is never loaded"
+"""What stands for the value of such an attribute: it is no unit, and no number."""
+
 MOST_ATTRIBUTE_BYTES = 2**20
 """Size of the largest attribute that is read."""
 
@@ -71,7 +74,9 @@ class NpzFile(FieldFile):
                 if not header.is_scalar and not _is_attribute(name, header):
                     headers[name] = header
                 elif member.file_size <= MOST_ATTRIBUTE_BYTES:
-                    value = self._attribute(name, header, _array(stream))
+                    value: Any = _PICKLED
+                    if not header.dtype.hasobject:
+                        value = self._attribute(name, _array(stream))
                     for array, key in _arrays_of(name):
                         attributes.setdefault(array, {})[key] = value
                 else:
@@ -94,18 +99,14 @@ class NpzFile(FieldFile):
             for name, header in headers.items()
         )
 
-    def _attribute(self, name: str, header: Header, array: AnyArray) -> Any:
-        """The value of an attribute."""
-        if array.size != 1:
-            raise FieldFileError(
-                f"{self.path}: {name} has the shape {header.shape}, expected one value"
-            )
+    def _attribute(self, name: str, array: AnyArray) -> Any:
+        """The value of an attribute; a list if there are several."""
         # numpy makes texts of numbers that are no letters.
-        if array.dtype.kind == "U":
-            letters = array.reshape(1).view(f"{array.dtype.byteorder}u4")
+        if array.dtype.kind == "U" and array.size:
+            letters = array.reshape(-1).view(f"{array.dtype.byteorder}u4")
             if (letters > sys.maxunicode).any():
                 raise FieldFileError(f"{self.path}: {name} is damaged: it is no text")
-        return array.item()
+        return array.item() if array.size == 1 else array.tolist()
 
     def _check_twice(self, members: list[zipfile.ZipInfo]) -> None:
         """Raise an error if there are two different arrays of one name."""
@@ -177,8 +178,8 @@ class NpzExporter(Exporter):
 def _is_attribute(name: str, header: Header) -> bool:
     """Whether an array that is no scalar stands for an attribute, by its name.
 
-    An array of one number is the number, as in HDF5. Other arrays are errors when they
-    are read, since the default would be used instead.
+    An array of one number is the number, as in HDF5. Other arrays are errors when the
+    attribute is used, as the default would be used otherwise.
     """
     key = name.rpartition(".")[2]
     if key in NUMBERS_OF_FIELDS:

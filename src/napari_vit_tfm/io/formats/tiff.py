@@ -108,10 +108,10 @@ class TiffFile(FieldFile):
         """Raise an error if the list of images breaks off, as in a file that is cut."""
         pages, n_bytes = self._tiff.pages, self._tiff.tiff.offsetsize
         n_pages = len(pages)
-        stream, end = self._tiff.filehandle, pages.next_page_offset
-        if end is None:
+        stream, at = self._tiff.filehandle, pages.next_page_offset
+        if at is None:
             return
-        stream.seek(end)
+        stream.seek(at)
         if any(stream.read(n_bytes)):
             raise FieldFileError(
                 f"{self.path}: the list of images breaks off after {n_pages}: the file "
