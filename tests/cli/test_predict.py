@@ -243,7 +243,8 @@ def test_not_a_number(
     line = error_of(
         "predict", displacements, "-o", tmp_path / "o.h5", option, "nan", *FTTC
     )
-    assert f"Invalid value for '{option}': must be a number, not 'nan'" in line
+    assert f"Invalid value for '{option}': must be " in line
+    assert line.endswith("not 'nan'")
 
 
 @pytest.mark.parametrize(

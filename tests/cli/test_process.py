@@ -39,12 +39,13 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_closed_streams_are_no_error(tractions: Path, tmp_path: Path) -> None:
-    table = tmp_path / "q.csv"
+    table, other = tmp_path / "q.csv", tmp_path / "other.csv"
+    other.write_text("a table of others")
     found = shell(
         f"{{vit_tfm}} quantities {tractions} -o {table} >&- 2>&- && "
-        f"{{vit_tfm}} quantities {tractions} -o {table} >&- 2>&-"
+        f"{{vit_tfm}} quantities {tractions} -o {other} >&- 2>&-"
     )
-    # The second time, the table exists.
+    # The second one would replace a file of others.
     assert (found.returncode, found.stdout, found.stderr) == (2, "", "")
     # No message has gone into the file.
     assert table.read_text().startswith("frame,")
