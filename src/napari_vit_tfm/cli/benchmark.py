@@ -245,6 +245,10 @@ def command(
     separated by spaces or commas, or the option is repeated.
     """
     config = ReconstructionConfig(device=device, n_views=n_views)
+    if kind == ALL_KINDS:
+        _check_options_of_all_kinds(ctx, of_data)
+    elif data is None:
+        _check_no_data_options(ctx, of_data)
     known_fields = [path for path in (data, of_data.get("truth")) if path is not None]
     outputs = Outputs.of(
         "benchmark",
@@ -261,7 +265,6 @@ def command(
             fields_in_words,
         )
 
-        _check_options_of_all_kinds(ctx, of_data)
         outputs.add_in(output, RESULTS, report=REPORT)
         n_fields = n_fields or KindsConfig.n_fields
         given = methods if _is_given(ctx, "methods") else tuple(registered_methods())
@@ -269,8 +272,6 @@ def command(
         origin = _origin(ctx, fields_in_words(n_fields), seed, device, names, cnns)
         compare_kinds(names, n_fields, config, origin, output, signature=signature)
         return
-    if data is None:
-        _check_no_data_options(ctx, of_data)
     if not sigmas or not (methods or cnns):
         raise click.UsageError("at least one noise level and one method are required")
     outputs.add_in(output, _RESULTS, report=_REPORT)
