@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from corpus import CASES, Case, Refuses
-from corpus.runner import NOT_MADE, Result, run_cases
+from corpus.runner import NOT_MADE, Reader, Result, run_case, run_cases
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="many cases are special files of POSIX"
@@ -37,13 +37,11 @@ def selected() -> list[Case]:
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, Result]:
-    # The start of a child takes as much computing as a hundred cases.
-    n_children = min(4, os.cpu_count() or 1) if IS_WHOLE else 1
-    return run_cases(
-        [(case, how(number)) for number, case in enumerate(selected())],
-        n_children=n_children,
-    )
+def results(reader: Reader) -> dict[str, Result]:
+    cases = [(case, how(number)) for number, case in enumerate(selected())]
+    if IS_WHOLE:
+        return run_cases(cases, n_children=min(4, os.cpu_count() or 1))
+    return {case.name: run_case(reader, case, **how) for case, how in cases}
 
 
 def how(number: int) -> dict[str, bool]:

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +29,6 @@ DAMAGES = st.builds(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 3),
 )
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Reader() as one:
-        yield one
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -91,6 +91,20 @@ def test_a_file_without_end_is_refused(
     assert read_displacement(tmp_path / "good.h5").n_frames == 2
 
 
+def test_progress_without_end_is_ended() -> None:
+    slow = """
+import os, time
+from napari_vit_tfm.guard import child
+child.LONGEST_S = 0.3
+with open(os.devnull, "w") as nothing, child._Clock(nothing) as clock:
+    for _ in range(200):
+        clock.go_on()
+        time.sleep(0.01)
+"""
+    ended = subprocess.run([sys.executable, "-c", slow], check=False, timeout=60)
+    assert ended.returncode == 1
+
+
 def test_a_crash_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_HELPER", NO_ANSWER)
     with pytest.raises(FieldFileError, match="reading it crashed the library"):

@@ -241,6 +241,24 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
 
 
 @posix
+def test_what_the_process_of_another_user_writes_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.h5"
+
+    def kill(number: int, signal: int) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    with replacing(path) as temporary:
+        other = temporary.with_name(temporary.name.replace(str(os.getpid()), "1"))
+        other.write_text("half")
+        monkeypatch.setattr(os, "kill", kill)
+        write_bytes(path, b"a")
+        assert other.exists()
+        monkeypatch.undo()
+
+
+@posix
 def test_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
     path, other = tmp_path / "a.ome.tif", tmp_path / "b.h5"
     left: list[Path] = []

@@ -85,3 +85,15 @@ def test_a_file_of_another_program_is_told_apart(path: Path) -> None:
         read(path)
     with pytest.raises(ModelError, match="cannot be read"):
         read(path.parent)
+
+
+def test_a_checksum_among_the_tensors_is_none(tmp_path: Path) -> None:
+    entry = '"checksum":"{}"'
+    tensor = torch.tensor(list(entry.format("0" * 64).encode()), dtype=torch.uint8)
+    path = tmp_path / "some.safetensors"
+    save_file({"a": tensor}, path, {"format": "tensors 1"})
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    path.write_bytes(content.replace(b"0" * 64, digest.encode()))
+    with pytest.raises(ModelError, match="has no checksum"):
+        read(path)

@@ -20,6 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import IO, Any
@@ -419,6 +420,8 @@ class Child:
         if case is None:
             kind = request["kind"]
             case = Case("fuzz", lambda folder: folder, Either(Reads(None)), kind)
+        if case.kind == "config":
+            _load_training()
         problems: list[str] = []
         honest = max(_size_mb(path), case.honest_mb)
         name, first = _first_way(case)
@@ -529,8 +532,6 @@ def _warm_up() -> None:
     import napari_vit_tfm.napari._reader
 
     _ = matplotlib.colors, scipy.io, tifffile, napari_vit_tfm
-    with suppress(ImportError):
-        import napari_vit_tfm.training.config
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         for name in ("cell.npy", "cell.h5", "cell.mat", "cell.npz", "cell.csv"):
@@ -540,6 +541,20 @@ def _warm_up() -> None:
                 command("info", "--units", "um", path)
                 command("predict", "--model", "fttc", "--units", "um", "--spacing",
                         "0.5", "-o", Path(folder) / "out.h5", path)  # fmt: skip
+
+
+@cache
+def _load_training() -> None:
+    """Import what takes longer than all others, when it is needed."""
+    import napari_vit_tfm.training.config  # noqa: F401
+
+    _keep_objects()
+
+
+def _keep_objects() -> None:
+    """Objects of libraries stay, and need not be looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _write_small(path: Path) -> None:
@@ -565,9 +580,7 @@ def main() -> None:
     os.dup2(2, 1)
     child = Child(answers)
     _warm_up()
-    # The objects of the libraries stay, and need not be looked through again.
-    gc.collect()
-    gc.freeze()
+    _keep_objects()
     _limit_addresses()
     answers.write('{"ready": true}\n')
     answers.flush()
