@@ -91,7 +91,7 @@ def _check_weights(
         shape = tuple(found[key].shape)
         if shape != tuple(tensor.shape):
             problems.append(f"{key} has the shape {shape}, not {tuple(tensor.shape)}")
-        elif found[key].dtype not in _FLOATS:
+        elif tensor.is_floating_point() and found[key].dtype not in _FLOATS:
             kind = str(found[key].dtype).removeprefix("torch.")
             problems.append(
                 f"{key} has {kind} numbers, expected floating-point numbers"

@@ -113,8 +113,10 @@ def test_velocities_are_refused(tmp_path: Path, write: Writer) -> None:
 
 def test_metres_per_frame(tmp_path: Path) -> None:
     variables = session(units="[m] respectively [m/frame]")
+    for axis in ("x", "y"):
+        variables[axis] = Cells([1e-6 * array for array in variables[axis]])
     stack = read_displacement(write_5(tmp_path / "piv.mat", **variables))
-    assert (stack.unit, stack.spacing_um) == ("um", pytest.approx(8e6))
+    assert (stack.unit, stack.spacing_um) == ("um", pytest.approx(8))
     expected = 1e6 * field(variables, 0, "original")
     np.testing.assert_allclose(stack.data[0], expected, rtol=1e-6)
 

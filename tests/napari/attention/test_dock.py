@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt, QTimer
 from canvas import COLUMNS, ROWS, beside, choose, hover, names, pick, press, world
 from layers_of_fields import add, describe, remove_garbage, show_tractions
 from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
 from napari_vit_tfm.napari.layers.drawing import field_layers
 
 
@@ -77,6 +78,8 @@ def test_opening_and_closing_ten_times_leaves_no_callback(
     viewer, source, weights, qtbot, finish, traction
 ):
     show_tractions(viewer.layers, traction, source)
+    # Any dock starts it once, and it stays with the viewer.
+    follow_frame_and_zoom(viewer)
     before, layers = callbacks(viewer), names(viewer)
     dock = AttentionDock(viewer)
     qtbot.addWidget(dock)
