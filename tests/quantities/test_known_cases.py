@@ -80,7 +80,7 @@ def test_contractility_is_found_as_exactly_in_any_unit_of_length() -> None:
     traction, spacing = dipole(40)
     one, other = (
         found["contractility_nN"] / found["total_force_nN"]
-        for found in (of(traction, spacing), of(traction, spacing * 1e-4))
+        for found in (of(traction, spacing), of(traction, spacing * 0.01))
     )
     assert one == pytest.approx(other, rel=1e-9)
 
