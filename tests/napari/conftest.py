@@ -35,6 +35,17 @@ def quick_garbage_collection() -> None:
     gc.set_threshold(50_000, 10, 10)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests with napari's own fixture first.
+
+    After it, napari initialises its plugins again, which fails if a window was opened
+    before without the fixture.
+    """
+    items.sort(
+        key=lambda item: "make_napari_viewer" not in getattr(item, "fixturenames", ())
+    )
+
+
 @pytest.fixture(autouse=True)
 def needs_qt(qapp: object) -> None:
     """Docks and the colour bars of layers need a QApplication."""
