@@ -20,7 +20,7 @@ _MARGIN = 0.1
 """Part of the width of the layers by which a field of the same size may extend beyond
 them, for example with its arrows."""
 
-_OFF_CENTRE = 0.02
+_OFF_CENTRE = 0.05
 """Part of the size of the layers by which the centre of a fitted view may be off: the
 arrows of another frame or zoom reach elsewhere."""
 
