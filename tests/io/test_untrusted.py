@@ -412,14 +412,17 @@ def test_matlab_variable_that_is_unpacked_to_much(tmp_path: Path) -> None:
     assert peak < 10 * MEGABYTE
 
 
+@pytest.mark.parametrize(
+    ("n_nested", "words"), [(10, "values in one variable"), (40, "are nested")]
+)
 def test_matlab_cells_that_refer_to_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_nested: int, words: str
 ) -> None:
     monkeypatch.setattr("napari_vit_tfm.io.matlab.variables._MOST_VALUES", 500)
     path = tmp_path / "cell.mat"
     with h5py.File(path, "w", userblock_size=512) as file:
         before = file.create_dataset("#refs#/0", data=FIELD[0, ..., 0])
-        for number in range(1, 40):
+        for number in range(1, n_nested):
             cell = file.create_dataset(f"#refs#/{number}", (2,), h5py.ref_dtype)
             cell[:] = before.ref
             before = cell
@@ -428,7 +431,7 @@ def test_matlab_cells_that_refer_to_each_other(
     content = bytearray(path.read_bytes())
     content[:128] = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
     path.write_bytes(content)
-    with pytest.raises(FieldFileError, match="values in one variable"):
+    with pytest.raises(FieldFileError, match=words):
         read_displacement(path)
 
 

@@ -31,6 +31,9 @@ from napari_vit_tfm.io.matlab.values import Cell, Struct, Value
 _MOST_VALUES = 10_000
 """Most values in a cell array or a struct, with those in them."""
 
+_MOST_NESTED = 12
+"""Most cell arrays and structs that are nested in each other, in version 7.3."""
+
 _MOST_TEXT_BYTES = 2**22
 """Size of the longest text or list of references, of a file of version 7.3."""
 
@@ -212,7 +215,7 @@ class _Hdf5Variables(Variables):
     def __init__(self, path: Path, file: h5py.File) -> None:
         super().__init__(path)
         self._file = file
-        self._n_values = 0
+        self._n_values = self._depth = 0
 
     @cached_property
     def headers(self) -> Mapping[str, Header]:
@@ -228,16 +231,27 @@ class _Hdf5Variables(Variables):
         return set(item) if isinstance(item, h5py.Group) else set()
 
     def value(self, name: str) -> Value:
-        self._n_values = 0
+        self._n_values = self._depth = 0
         return self._value(self._file[name])
 
     def _value(self, item: h5py.Group | h5py.Dataset) -> Value:
+        self._depth += 1
+        value = self._value_of(item)
+        self._depth -= 1
+        return value
+
+    def _value_of(self, item: h5py.Group | h5py.Dataset) -> Value:
         # Cells refer to their contents, and may refer to each other.
         self._n_values += 1
         if self._n_values > _MOST_VALUES:
             raise FieldFileError(
                 f"{self.path}: there are more than {_MOST_VALUES} values in one "
                 "variable, which no file of fields needs"
+            )
+        if self._depth > _MOST_NESTED:
+            raise FieldFileError(
+                f"{self.path}: more than {_MOST_NESTED} cell arrays and structs are "
+                "nested in each other, which no file of fields needs"
             )
         if isinstance(item, h5py.Group):
             return self._struct(item)
