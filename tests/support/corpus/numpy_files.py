@@ -291,17 +291,17 @@ npz(
     IN_UM,
 )
 npz(
-    "field of zeros that unpacks to 20 MB",
+    "field of zeros that unpacks to 5 MB",
     lambda: archive(
         {
             "displacement": npy_with_header(
-                header_of("<f4", (100, 160, 160, 2)), bytes(20_480_000)
+                header_of("<f4", (25, 160, 160, 2)), bytes(5_120_000)
             ),
             **ABOUT,
         }
     ),
     Either(Reads(None)),
-    honest_mb=20,
+    honest_mb=5,
 )
 npz(
     "bzip2",
