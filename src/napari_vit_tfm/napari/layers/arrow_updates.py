@@ -21,7 +21,7 @@ from napari.layers import Layer, Vectors
 from napari.utils.events import Event
 
 from napari_vit_tfm.config import DisplayConfig
-from napari_vit_tfm.napari.layers.arrows import STRIDES, ArrowSource, Window
+from napari_vit_tfm.napari.layers.arrows import ArrowSource, Window
 from napari_vit_tfm.napari.layers.drawn_arrows import draw, source_of, window_of
 from napari_vit_tfm.napari.layers.placing import Matrix, WorldUnits, data_to_world
 from napari_vit_tfm.napari.layers.registry import IdentityDict, without_proxy
@@ -189,7 +189,8 @@ class _View:
         wanted = DisplayConfig().arrow_distance_px / max(px, 1e-9)
         box = np.stack([places[:, 1:].min(axis=0), places[:, 1:].max(axis=0)])
         known = frame if 0 <= frame < n_frames else None
-        view = cls(source, known, _nearest_stride(wanted), box)
+        stride = _nearest(source.field.strides, wanted)
+        view = cls(source, known, stride, box)
         while view._n_arrows() > _MOST_ARROWS:
             view = cls(source, known, 2 * view._stride, box)
         return view
@@ -234,9 +235,9 @@ class _View:
         return rows, columns
 
 
-def _nearest_stride(wanted: float) -> int:
+def _nearest(strides: tuple[int, ...], wanted: float) -> int:
     """The stride with the smallest ratio to the one that is wanted."""
-    return min(STRIDES, key=lambda stride: abs(np.log(stride / wanted)))
+    return min(strides, key=lambda stride: abs(np.log(stride / wanted)))
 
 
 def _whole_blocks(low: float, high: float, n: int, stride: int) -> tuple[int, int]:

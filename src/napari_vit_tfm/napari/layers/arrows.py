@@ -25,8 +25,11 @@ from napari_vit_tfm.napari.layers.axes import swap_components
 from napari_vit_tfm.napari.layers.metadata import Stack
 from napari_vit_tfm.trust.certainty import deviation_of_magnitude
 
-STRIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+_STRIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 """Strides that suit a zoom: few, so that arrows do not change at every small zoom."""
+
+_FEWEST_BLOCKS = 4
+"""Fewest arrows along a side, unless there are fewer where all frames are drawn."""
 
 _VECTORS_TO_SCALE_BY = 300_000
 """Vectors by which arrows are scaled; all of a long time-lapse would take too long."""
@@ -133,6 +136,13 @@ class ArrowField:
         least = int(np.ceil(np.sqrt(n_vectors / config.max_arrows)))
         return max(config.arrow_stride, least)
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """All strides at which the field may be drawn."""
+        _, n_rows, n_columns = self.shape
+        largest = max(self.stride, min(n_rows, n_columns) // _FEWEST_BLOCKS)
+        return tuple(stride for stride in _STRIDES if stride <= largest)
+
     def in_all_frames(self) -> Arrows:
         """The arrows of all frames. A block without a finite vector has none."""
         n_frames, n_rows, n_columns = self.shape
@@ -189,7 +199,7 @@ class ArrowField:
         Those of some frames of a long time-lapse.
         """
         n_frames, *_ = self.shape
-        ends = np.stack([self._scale(one).ends for one in {*STRIDES, self.stride}])
+        ends = np.stack([self._scale(one).ends for one in {*self.strides, self.stride}])
         return np.array(
             [
                 (0, *ends[:, 0].min(axis=0)),
