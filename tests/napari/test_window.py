@@ -79,8 +79,7 @@ def test_both_docks_fit_a_laptop_and_the_view_is_fitted(window, qtbot):
     def is_fitted() -> bool:
         zoom = window.scene.camera.zoom
         window.fit_to_view()
-        # Arrows that are drawn at the new zoom may reach a little further.
-        return abs(window.scene.camera.zoom / zoom - 1) < 0.1
+        return abs(window.scene.camera.zoom / zoom - 1) < 0.02
 
     qtbot.wait(300)
     assert is_fitted()

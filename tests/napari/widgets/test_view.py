@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from napari.layers import Image
@@ -11,13 +13,15 @@ from napari_vit_tfm.napari.widgets.view import ViewFitter
 
 
 @pytest.fixture
-def fitter(viewer, qtbot) -> ViewFitter:
+def fitter(viewer, qtbot) -> Iterator[ViewFitter]:
     viewer.add_image(np.zeros((40, 40)))
     parent = QWidget()
     qtbot.addWidget(parent)
     fitter = ViewFitter(viewer, parent)
     fitter.fit()
-    return fitter
+    yield fitter
+    # It has lived as long as the test.
+    parent.deleteLater()
 
 
 def rescale(viewer, fitter: ViewFitter, factor: float) -> None:
@@ -46,3 +50,13 @@ def test_a_view_that_the_user_has_moved_is_kept(viewer, fitter):
     rescale(viewer, fitter, 2.0)
     fitter.fit()
     assert viewer.scene.camera.center == moved
+
+
+def test_the_view_fits_a_canvas_that_is_still_changing(viewer, fitter, qtbot):
+    fitter.fit_soon()
+    qtbot.waitSignal(fitter.timeout).wait()
+    before = shown(viewer)
+    # Another dock takes half of the canvas after the first look.
+    viewer.canvas.size = tuple(side // 2 for side in viewer.canvas.size)
+    qtbot.waitUntil(lambda: not fitter.isActive())
+    np.testing.assert_allclose(shown(viewer), before)

@@ -62,7 +62,7 @@ class AttentionPanel(QWidget):
         )
         # Not a child of this widget, whose parent changes.
         self._view_fitter = ViewFitter(viewer, self._owner)
-        self._view_fitter.start()
+        self._view_fitter.fit_soon()
 
     def close_dock(self) -> None:
         """Remove the panel from the window."""

@@ -66,7 +66,7 @@ class Dock(QWidget):
         super().showEvent(event)
         self._root = weakref.ref(_root_of(self))
         self.bind()
-        self.view.start()
+        self.view.fit_soon()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Stop watching the viewer while the dock is hidden.

@@ -12,15 +12,15 @@ from qtpy.QtWidgets import QWidget
 
 from napari_vit_tfm.napari.layers.registry import IdentityDict, without_proxy
 
-_DELAY_MS = 100
-"""Time after which a dock that is shown has its size."""
-
+_INTERVAL_MS = 100
+_N_LOOKS = 5
+"""Looks at the canvas after a dock was shown, until the docks have their sizes."""
 
 _MARGIN = 0.1
 """Part of the width of the layers by which a field of the same size may extend beyond
 them, for example with its arrows."""
 
-_OFF_CENTRE = 0.05
+_OFF_CENTRE = 0.02
 """Part of the size of the layers by which the centre of a fitted view may be off: the
 arrows of another frame or zoom reach elsewhere."""
 
@@ -29,7 +29,7 @@ _FITTED = IdentityDict[tuple[float, ...]]()
 
 
 class ViewFitter(QTimer):
-    """Fits the view to the canvas soon after `start`.
+    """Fits the view to the canvas soon after `fit_soon`.
 
     A view that the user has moved is kept.
 
@@ -44,9 +44,24 @@ class ViewFitter(QTimer):
     def __init__(self, viewer: ViewerModel, parent: QWidget) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self.setSingleShot(True)
-        self.setInterval(_DELAY_MS)
-        self.timeout.connect(self.fit)
+        self._n_looks = 0
+        self._size: tuple[int, ...] = ()
+        self.setInterval(_INTERVAL_MS)
+        self.timeout.connect(self._look)
+
+    def fit_soon(self) -> None:
+        """Fit the view when the docks have their sizes."""
+        self._n_looks, self._size = _N_LOOKS, ()
+        self.start()
+
+    def _look(self) -> None:
+        """Fit the view if the canvas has another size than at the last look."""
+        self._n_looks -= 1
+        if self._n_looks == 0:
+            self.stop()
+        if self._viewer.canvas.size != self._size:
+            self._size = self._viewer.canvas.size
+            self.fit()
 
     def fit(self) -> None:
         """Fit the view now, unless the user has moved it."""
