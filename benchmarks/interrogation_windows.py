@@ -22,7 +22,8 @@ from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.quantities import Measurement, Row, measure
 from napari_vit_tfm.reconstruction import load_method, reconstruct
 
-WINDOWS = {"at the vectors": "", "2 x 2 vectors": "windows of 2 x 2 vectors"}
+WINDOWS = {"at the vectors": 0.0, "2 x 2 vectors": 2.0}
+"""Side of the windows in grid steps, by title."""
 NOISES = "1%", "5%", "20%"
 COLUMNS = {
     "total force": "total_force_nN",
@@ -37,11 +38,16 @@ SPACING_UM = 1.0
 
 
 def rows_of(
-    kind: str, misfit: str, given: argparse.Namespace, method: ReconstructionMethod
+    kind: str,
+    steps: float,
+    given: argparse.Namespace,
+    method: ReconstructionMethod,
 ) -> Iterator[tuple[Row, Row]]:
     """True and reconstructed quantities of fields of one kind, at each noise."""
     shape = (given.side, given.side)
-    clean, truth = simulate(kind, given.n, seed=given.seed, shape=shape, misfit=misfit)
+    clean, truth = simulate(
+        kind, given.n, seed=given.seed, shape=shape, window_steps=steps
+    )
     true = TractionStack(truth, gel=GEL, spacing_um=SPACING_UM)
     for noise in NOISES:
         stack = DisplacementStack(
@@ -88,8 +94,8 @@ def main() -> None:
     for kind in sorted(set(KINDS) - set(CUT_BY_THE_BORDER)):
         print(f"\r{kind}".ljust(30), end="", flush=True)
         pairs = {
-            window: list(rows_of(kind, misfit, given, method))
-            for window, misfit in WINDOWS.items()
+            window: list(rows_of(kind, steps, given, method))
+            for window, steps in WINDOWS.items()
         }
         for window, some in pairs.items():
             together[window] += some

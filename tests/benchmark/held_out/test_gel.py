@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vit_tfm.benchmark.held_out.gel import Canvas, Traction, half_space
+from napari_vit_tfm.benchmark.held_out.gel import FINER, Canvas, Traction, half_space
 from napari_vit_tfm.benchmark.held_out.shapes import add_spot
 from napari_vit_tfm.physics.disc import disc_displacement
 
@@ -75,3 +75,32 @@ def test_a_node_is_in_the_middle_of_its_square() -> None:
     np.testing.assert_allclose(
         y, np.arange(8.0)[:, None] + np.zeros((1, 10)), atol=1e-6
     )
+
+
+def test_windows_of_two_vectors_are_centred_on_the_vectors() -> None:
+    drawn = discs_on(Canvas((40, 48), 4))
+    expected = np.zeros_like(drawn.displacement())
+    for down in range(-FINER, FINER + 1):
+        for right in range(-FINER, FINER + 1):
+            moved = np.roll(drawn.fine, (down, right), axis=(1, 2))
+            weight = 0.5 ** ((abs(down) == FINER) + (abs(right) == FINER))
+            expected += weight * Traction(drawn.canvas, moved).displacement()
+    expected /= (2 * FINER) ** 2
+    made = drawn.averaged(2.0).displacement()
+    np.testing.assert_allclose(made, expected, atol=1e-5 * abs(expected).max())
+
+
+@pytest.mark.parametrize("window_steps", [0.5, 1.3, 3.0])
+def test_windows_keep_forces_and_the_truth(window_steps: float) -> None:
+    drawn = discs_on(Canvas((40, 48), 4))
+    averaged = drawn.averaged(window_steps)
+    np.testing.assert_allclose(
+        averaged.fine.sum(axis=(1, 2)), drawn.fine.sum(axis=(1, 2)), rtol=1e-4
+    )
+    np.testing.assert_array_equal(averaged.at_nodes(), drawn.at_nodes())
+    assert abs(averaged.fine).max() <= abs(drawn.fine).max() * (1 + 1e-6)
+
+
+def test_windows_that_are_a_point_average_nothing() -> None:
+    drawn = discs_on(Canvas((40, 48), 4))
+    assert drawn.averaged(0.0) is drawn

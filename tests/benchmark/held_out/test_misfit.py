@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vit_tfm.benchmark.held_out import MISFITS, simulate
-from napari_vit_tfm.benchmark.held_out.gel import (
-    FINER,
-    Canvas,
-    Traction,
-    half_space,
-    layer,
-)
+from napari_vit_tfm.benchmark.held_out.gel import Canvas, Traction, half_space, layer
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
 
@@ -55,15 +49,3 @@ def test_a_short_response_is_exact_near_the_tractions(drawn: Traction) -> None:
         short[:, 17:20, 13:16], whole[:, 17:20, 13:16], atol=0.02 * abs(whole).max()
     )
     assert abs(short[:, :, 36:]).max() < 0.05 * abs(whole[:, :, 36:]).max()
-
-
-def test_windows_of_two_vectors_are_centred_on_the_vectors(drawn: Traction) -> None:
-    made = MISFITS["windows of 2 x 2 vectors"](drawn, np.random.default_rng(0))
-    expected = np.zeros_like(made)
-    for down in range(-FINER, FINER + 1):
-        for right in range(-FINER, FINER + 1):
-            moved = np.roll(drawn.fine, (down, right), axis=(1, 2))
-            weight = 0.5 ** ((abs(down) == FINER) + (abs(right) == FINER))
-            expected += weight * Traction(drawn.canvas, moved).displacement()
-    expected /= (2 * FINER) ** 2
-    np.testing.assert_allclose(made, expected, atol=1e-5 * abs(expected).max())

@@ -105,6 +105,31 @@ class Traction:
         squares = cells.reshape(2, height, FINER, width, FINER)
         return np.asarray(squares.mean(axis=(2, 4)))
 
+    def averaged(self, window_steps: float) -> Traction:
+        """Tractions whose displacement is that of these, averaged over windows.
+
+        The average of a displacement is the displacement of the averaged tractions.
+        The true tractions at the nodes stay what they are.
+
+        Parameters
+        ----------
+        window_steps : float
+            Side of the square windows, in grid steps. Those of up to a canvas point,
+            `1 / FINER`, average nothing.
+        """
+        half = (FINER * window_steps - 1) / 2
+        if half <= 0:
+            return self
+        points = np.arange(-ceil(half), ceil(half) + 1)
+        # The outermost points are only partly in the window.
+        weights = np.clip(half + 1 - abs(points), 0, 1)
+        fine = self.fine
+        for axis in (1, 2):
+            fine = scipy.ndimage.correlate1d(
+                fine, weights / weights.sum(), axis=axis, mode="nearest"
+            )
+        return Traction(self.canvas, fine, self.at_nodes())
+
     def displacement(self, response: Response | None = None) -> FloatArray:
         """Displacement at the nodes in grid steps, ``(2, H, W)``.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from napari_vit_tfm.benchmark.held_out.gel import FINER, Traction, half_space, layer
+from napari_vit_tfm.benchmark.held_out.gel import Traction, half_space, layer
 
 FloatArray = npt.NDArray[np.floating]
 Rng = np.random.Generator
@@ -20,10 +19,8 @@ _REACH = 0.25
 _THICKNESS = 10.0
 """Thickness of a layer that is thought to be infinitely thick, in grid steps."""
 
-_USUAL_WINDOW = 2
 _WINDOW = 7
-"""Side of an interrogation window that overlaps by half, and of a wide one, in grid
-steps."""
+"""Side of a wide interrogation window, in grid steps."""
 
 _SMOOTH = 12.0
 _SWOLLEN = 0.25
@@ -45,23 +42,8 @@ def _thin_layer(drawn: Traction, _rng: Rng) -> FloatArray:
     return drawn.displacement(layer(drawn.canvas, _THICKNESS))
 
 
-def _usual_windows(drawn: Traction, _rng: Rng) -> FloatArray:
-    # The average of a displacement is the displacement of the averaged tractions.
-    weights = np.ones(FINER * _USUAL_WINDOW + 1)
-    weights[[0, -1]] = 0.5
-    fine: npt.NDArray[np.float32] = drawn.fine
-    for axis in (1, 2):
-        fine = scipy.ndimage.correlate1d(
-            fine, weights / weights.sum(), axis=axis, mode="nearest"
-        )
-    return replace(drawn, fine=fine).displacement()
-
-
 def _wide_windows(drawn: Traction, _rng: Rng) -> FloatArray:
-    windows = (0, _WINDOW, _WINDOW)
-    return np.asarray(
-        scipy.ndimage.uniform_filter(drawn.displacement(), windows, mode="nearest")
-    )
+    return drawn.averaged(_WINDOW).displacement()
 
 
 def _smooth_errors(drawn: Traction, rng: Rng) -> FloatArray:
@@ -90,7 +72,6 @@ def _size(vectors: FloatArray) -> float:
 MISFITS: Mapping[str, Callable[[Traction, Rng], FloatArray]] = {
     "response cut off at a quarter of the field": _short_response,
     "layer of 10 grid steps": _thin_layer,
-    "windows of 2 x 2 vectors": _usual_windows,
     "windows of 7 x 7 vectors": _wide_windows,
     "smooth errors of 25%": _smooth_errors,
     "5 shifted places": _shifted_places,

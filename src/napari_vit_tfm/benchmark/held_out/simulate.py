@@ -20,6 +20,7 @@ def simulate(
     seed: int,
     shape: tuple[int, int] = (104, 104),
     misfit: str = "",
+    window_steps: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Draw held-out fields of one kind.
 
@@ -35,6 +36,9 @@ def simulate(
         Rows and columns.
     misfit : str, keyword-only
         Name in `MISFITS`, for displacements that do not fit the model of the gel.
+    window_steps : float, keyword-only
+        Side of the windows over which the displacement is averaged, in grid steps, as
+        in image correlation. Windows that overlap by half have a side of 2.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def simulate(
     traction = np.empty_like(displacement)
     for i in range(n):
         rng = np.random.default_rng([seed, crc32(kind.encode()), i])
-        drawn = KINDS[kind](rng, shape)
+        drawn = KINDS[kind](rng, shape).averaged(window_steps)
         made = MISFITS[misfit](drawn, rng) if misfit else drawn.displacement()
         steps = np.moveaxis(made, 0, -1)
         displacement[i] = steps / np.float32(shape[1] - 1)
