@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ WHOLE = Range(minimum=1, excludes_minimum=False, is_whole=True)
 CONFIGURATIONS = [
     kind
     for _, kind in inspect.getmembers(config, inspect.isclass)
-    if kind.__module__ == config.__name__
+    if is_dataclass(kind)
 ]
 NONSENSE: list[Any] = [
     math.nan,

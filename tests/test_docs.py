@@ -97,8 +97,9 @@ def test_there_are_as_many_damaged_files_as_said() -> None:
 def public_modules() -> list[str]:
     """Modules that the API page shows.
 
-    A package that lists its names shows these, whichever module they come from; any
-    other shows all its modules.
+    A package that lists its names shows these, whichever module they come from, except
+    that Sphinx finds the texts about `constants` only in their module; any other shows
+    all its modules.
     """
     shown = []
     for part in iter_modules([str(PACKAGE)]):
@@ -107,8 +108,14 @@ def public_modules() -> list[str]:
         home = f"napari_vit_tfm.{part.name}"
         shown.append(home)
         folder = PACKAGE / part.name
-        if part.ispkg and "__all__" not in (folder / "__init__.py").read_text("utf-8"):
-            shown += [f"{home}.{inner.name}" for inner in iter_modules([str(folder)])]
+        if not part.ispkg:
+            continue
+        lists_names = "__all__" in (folder / "__init__.py").read_text("utf-8")
+        shown += [
+            f"{home}.{inner.name}"
+            for inner in iter_modules([str(folder)])
+            if inner.name == "constants" or not lists_names
+        ]
     return shown
 
 
