@@ -15,12 +15,11 @@ from napari_vit_tfm.physics import fttc, surface_displacement
 from napari_vit_tfm.physics.spectrum import Noise
 from napari_vit_tfm.trust.limits import (
     DetectionMap,
-    _limit,
-    _threshold,
     detection_limits,
     detection_map,
     grid_of_places,
 )
+from napari_vit_tfm.trust.limits.trials import _limit, threshold_of
 from napari_vit_tfm.trust.noise import estimated_noise, size_of
 
 SIDE = 40
@@ -73,7 +72,7 @@ def test_forces_at_the_limit_are_found() -> None:
 def test_threshold_and_limit_of_known_distributions() -> None:
     drawn = np.random.default_rng(0).normal(size=(20_000, 1, 2))
     # The 95% point of a normal distribution.
-    assert _threshold(drawn, None) == pytest.approx(1.645, rel=0.03)
+    assert threshold_of(drawn, None) == pytest.approx(1.645, rel=0.03)
     force = np.geomspace(0.3, 3, 400)
     found = force > np.exp(np.random.default_rng(0).normal(0, 0.2, 400))
     assert 1.25 < _limit(force, found, 1.0) < 1.45
@@ -170,7 +169,7 @@ def test_noise_is_estimated_once_for_all_batches(monkeypatch) -> None:
         calls.append(len(fields))
         return estimated_noise(fields)
 
-    monkeypatch.setattr("napari_vit_tfm.trust.limits.estimated_noise", spy)
+    monkeypatch.setattr("napari_vit_tfm.trust.limits.one_frame.estimated_noise", spy)
     detection_limits(
         *(steps, traction, PLACE[:1]), reconstruct=inverted, size_steps=SIZE, config=FEW
     )
