@@ -23,13 +23,8 @@ import numpy.typing as npt
 from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
 from napari_vit_tfm.benchmark.held_out import simulate
 from napari_vit_tfm.displacement import bridge, find_outliers
-from napari_vit_tfm.displacement.doctor import (
-    LARGE_STRAIN,
-    Diagnosis,
-    contraction,
-    examine,
-    findings,
-)
+from napari_vit_tfm.displacement.doctor import Diagnosis, contraction, examine
+from napari_vit_tfm.displacement.findings import LARGE_STRAIN, findings
 from napari_vit_tfm.displacement.outliers import noise_of
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.physics.bayesian import bayesian_fttc

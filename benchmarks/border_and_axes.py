@@ -30,7 +30,7 @@ from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
 from napari_vit_tfm.benchmark.held_out.gel import FINER, Traction
 from napari_vit_tfm.displacement import examine
 from napari_vit_tfm.displacement.axes import TURNS, Turn
-from napari_vit_tfm.displacement.doctor import findings
+from napari_vit_tfm.displacement.findings import findings
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import bayesian_fttc
 from napari_vit_tfm.synthesis import KINDS

@@ -40,7 +40,8 @@ Companions = Mapping[str, FloatArray]
 """Vectors that belong to tractions: arrays ``(T, H, W, 2)`` on their grid, by name."""
 
 Checks = npt.NDArray[np.void]
-"""What checks found in each frame, ``(T,)``; see `displacement.doctor.as_checks`."""
+"""What checks found in each frame, ``(T,)``; see
+`displacement.frame_diagnosis.as_checks`."""
 
 
 RECORD_NAMES = (

@@ -17,15 +17,13 @@ from napari_vit_tfm.config import (
     WindowConfig,
 )
 from napari_vit_tfm.displacement.checks import FrameChecks
-from napari_vit_tfm.displacement.doctor import (
+from napari_vit_tfm.displacement.doctor import contraction
+from napari_vit_tfm.displacement.findings import Known, drift_in_words, findings
+from napari_vit_tfm.displacement.frame_diagnosis import (
     NOTABLE_DRIFT,
     FrameDiagnosis,
-    Known,
     as_checks,
-    contraction,
     diagnose,
-    drift_in_words,
-    findings,
     from_checks,
 )
 from napari_vit_tfm.fields import (
@@ -56,7 +54,7 @@ _OF_THE_WHOLE_FILM = {"border", "contraction", "residual"}
 class FrameNotices:
     """Notices about the frames of a field, collected batch by batch.
 
-    They are the findings of `displacement.doctor`, with what they mean for a method,
+    They are those of `displacement.findings`, with what they mean for a method,
     frames that are left out, noise that cannot be estimated if the method uses such an
     estimate, and what the tractions leave unexplained, if it was computed.
 

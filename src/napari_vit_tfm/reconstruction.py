@@ -93,7 +93,7 @@ class Batch:
         Returns the prepared displacements of these frames, see `displacement`.
     checks : structured array of shape (stop - start,), optional
         What the checks of the displacements found, see
-        `displacement.doctor.as_checks`; None if there were no checks.
+        `displacement.frame_diagnosis.as_checks`; None if there were no checks.
     was_finished : bool
         Whether an earlier run computed them, which was interrupted.
     """

@@ -5,7 +5,7 @@ import pytest
 
 from napari_vit_tfm.displacement import examine
 from napari_vit_tfm.displacement.checks import check_frame
-from napari_vit_tfm.displacement.doctor import as_checks, diagnose, from_checks
+from napari_vit_tfm.displacement.frame_diagnosis import as_checks, diagnose, from_checks
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.synthesis import PadDistribution, synthesise
 

@@ -5,7 +5,8 @@ neighbours (`median_test`), cause impossible tractions (`spikes`, `clusters`) or
 marks for missing vectors (`marks`), `zeros` regions that are exactly zero, and `drift`
 the motion of the whole field. `border` finds forces outside the field of view, and
 `axes` tractions with turned axes. `preparation` applies what the user has asked for,
-and `doctor` tells what is unusual about a field.
+and `doctor` examines a field: `frame_diagnosis` has the numbers of a frame, and
+`findings` tells what is unusual about them.
 """
 
 from napari_vit_tfm.displacement.doctor import Diagnosis, examine

@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
-from napari_vit_tfm.displacement.doctor import (
-    Diagnosis,
-    FrameDiagnosis,
-    Known,
-    examine,
-)
+from napari_vit_tfm.displacement.doctor import Diagnosis, examine
+from napari_vit_tfm.displacement.findings import Known
+from napari_vit_tfm.displacement.frame_diagnosis import FrameDiagnosis
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.napari.latest_job import LatestJob
