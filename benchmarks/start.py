@@ -95,6 +95,7 @@ with part("other imports"):
     from napari_vit_tfm.displacement.preparation import PreparedFrames
     from napari_vit_tfm.models import cnn, original, weights
     from napari_vit_tfm.notices import FrameNotices
+    from napari_vit_tfm.reconstruction import run
 
 load = reconstruction.load_method
 
@@ -106,12 +107,12 @@ def load_method(config):
     return method
 
 
-reconstruction.load_method = load_method
+reconstruction.load_method = run.load_method = load_method
 watch(PreparedFrames, "__init__", "preparation")
 watch(PreparedFrames, "with_records", "preparation")
 watch(FrameNotices, "add", "notices")
-watch(reconstruction, "assess", "residual")
-watch(reconstruction.Provenance, "of", "SHA-256 and versions")
+watch(run, "assess", "residual")
+watch(run.Provenance, "of", "SHA-256 and versions")
 for step in ("__init__", "append", "finish"):
     watch(partial.ResumableSink, step, "writing")
 opened = predict.DisplacementSource.open

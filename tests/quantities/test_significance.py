@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from napari_vit_tfm.config import ControlConfig, QuantitiesConfig, ReconstructionConfig
+from napari_vit_tfm.errors import Cancelled
 from napari_vit_tfm.fields import DisplacementStack, TractionStack, without_drift
 from napari_vit_tfm.quantities import (
     QUANTITIES,
@@ -24,7 +25,7 @@ from napari_vit_tfm.quantities import (
 )
 from napari_vit_tfm.quantities.control import force_free_fields
 from napari_vit_tfm.quantities.significance import p_value, twins_of
-from napari_vit_tfm.reconstruction import Cancelled, reconstruct
+from napari_vit_tfm.reconstruction import reconstruct
 from napari_vit_tfm.synthesis import KINDS, synthesise
 
 SIDE = 32

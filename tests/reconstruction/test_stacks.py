@@ -3,68 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from napari_vit_tfm import reconstruction
+from echo import CPU, Echo, random_stack
 from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.displacement import checks, prepare
-from napari_vit_tfm.errors import (
-    Cancelled,
-    ConfigError,
-    FieldError,
-    FieldFileError,
-    ModelError,
-)
+from napari_vit_tfm.errors import Cancelled, FieldError
 from napari_vit_tfm.fields import DisplacementStack, DisplacementStream
 from napari_vit_tfm.gel import REFERENCE_GEL, Gel
-from napari_vit_tfm.io import read_traction
-from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.models.registry import registered_methods
-from napari_vit_tfm.physics import Substrate, displacement_of
+from napari_vit_tfm.physics import Substrate
 from napari_vit_tfm.reconstruction import (
-    load_method,
     reconstruct,
     reconstruct_batches,
     reconstruct_to_file,
-    resolve_device,
+    run,
 )
 from napari_vit_tfm.synthesis import synthesise
 from napari_vit_tfm.trust.assessment import Assessment
-
-CPU = ReconstructionConfig(model="fttc", device="cpu", batch_size=2)
-
-
-class Echo(ReconstructionMethod):
-    """Gives back what it is given, so that a test sees what a model sees."""
-
-    name = "echo"
-
-    def __init__(self, grid: tuple[int, int] | None = None) -> None:
-        self.grid = grid
-        self.batches: list[int] = []
-        self.fits = 100
-
-    def to(self, device: str | torch.device) -> Echo:
-        return self
-
-    def traction(self, displacement: Tensor) -> Tensor:
-        if len(displacement) > self.fits:
-            raise torch.OutOfMemoryError
-        self.batches.append(len(displacement))
-        return displacement
-
-
-def random_stack(
-    n: int = 5, shape: tuple[int, int] = (20, 31), **values: object
-) -> DisplacementStack:
-    data = np.random.default_rng(0).normal(size=(n, *shape, 2))
-    return DisplacementStack(data, **{"unit": "field", **values})
 
 
 def test_known_traction_comes_back_in_pascal_whatever_the_unit() -> None:
@@ -114,13 +74,6 @@ def test_without_a_substrate_it_is_the_gel_that_is_known() -> None:
     assert found.unit == "Pa"
     assert found.gel == expected.gel
     np.testing.assert_array_equal(found.data, expected.data)
-
-
-def test_components_and_axes_reach_the_model_in_their_order() -> None:
-    data = np.zeros((1, 16, 24, 2), dtype=np.float32)
-    data[0, 3, 20] = [1.0, -2.0]
-    seen = reconstruct(DisplacementStack(data, unit="field"), config=CPU, method=Echo())
-    np.testing.assert_array_equal(seen.data, data)
 
 
 def rounded_discs(n: int = 2) -> np.ndarray:
@@ -331,6 +284,12 @@ def test_a_stream_is_read_batch_by_batch_with_the_same_result(model: str) -> Non
         assert getattr(streamed, name) == getattr(whole, name)
 
 
+def with_nan(stack: DisplacementStack) -> DisplacementStack:
+    data = stack.data.copy()
+    data[3, 2, 1, 0] = np.nan
+    return DisplacementStack(data, unit="field")
+
+
 def test_a_hole_stops_no_film_and_is_nan_in_the_result() -> None:
     stack, notices = with_nan(random_stack()), []
     whole = reconstruct(random_stack(), config=CPU, method=Echo())
@@ -397,20 +356,6 @@ def test_cancelling_between_batches() -> None:
     assert method.batches == [2]
 
 
-def test_the_gpu_s_short_cut_in_precision_is_off_during_a_run_only() -> None:
-    seen: list[bool] = []
-
-    class Watch(Echo):
-        def traction(self, displacement: Tensor) -> Tensor:
-            seen.append(torch.backends.cudnn.allow_tf32)
-            return displacement
-
-    before = torch.backends.cudnn.allow_tf32
-    reconstruct(random_stack(1), config=CPU, method=Watch())
-    assert seen == [False]
-    assert torch.backends.cudnn.allow_tf32 == before
-
-
 def test_too_large_a_batch_is_halved_and_said() -> None:
     method, notices = Echo(), []
     method.fits = 1
@@ -428,170 +373,6 @@ def test_too_large_a_batch_is_halved_and_said() -> None:
     method.fits = 0
     with pytest.raises(FieldError, match="a single frame"):
         reconstruct(stack, config=config, method=method)
-
-
-def test_a_model_tied_to_a_grid_gets_a_resampled_field_and_says_so() -> None:
-    notices: list[str] = []
-    y, x = np.mgrid[0:40, 0:40] / 39
-    stack = DisplacementStack(np.stack([x, y], axis=-1), unit="field")
-    traction = reconstruct(
-        stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append
-    )
-    assert "resampled" in notices[0]
-    np.testing.assert_allclose(traction.data[0], stack.data[0], atol=1e-5)
-    with pytest.raises(FieldError, match="square"):
-        reconstruct(random_stack(), config=CPU, method=Echo((104, 104)))
-
-
-def test_a_model_on_its_own_grid_is_left_alone() -> None:
-    notices: list[str] = []
-    stack = random_stack(1, (104, 104))
-    reconstruct(stack, config=CPU, method=Echo((104, 104)), on_notice=notices.append)
-    assert notices == []
-
-
-def test_another_poisson_ratio_reaches_the_model_corrected() -> None:
-    stack = random_stack(2)
-    seen = reconstruct(
-        stack, substrate=Substrate(Gel(poisson=0.3)), config=CPU, method=Echo()
-    )
-    expected = Substrate(Gel(poisson=0.3)).to_reference(stack.data)
-    np.testing.assert_allclose(seen.data, expected, rtol=1e-5, atol=1e-6)
-    assert not np.allclose(seen.data, stack.data, rtol=0.01)
-
-
-def with_nan(stack: DisplacementStack) -> DisplacementStack:
-    data = stack.data.copy()
-    data[3, 2, 1, 0] = np.nan
-    return DisplacementStack(data, unit="field")
-
-
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        (lambda: random_stack(1, (3, 40)), "3 x 40 vectors; fttc needs at least 4 x 4"),
-        (lambda: random_stack(unit=None), "unit is not known"),
-        (lambda: random_stack(unit="um"), "spacing"),
-    ],
-)
-def test_fields_that_cannot_be_used(
-    make: Callable[[], DisplacementStack], reason: str
-) -> None:
-    with pytest.raises(FieldError, match=reason):
-        reconstruct(make(), config=CPU)
-
-
-@pytest.mark.parametrize(
-    ("model", "least"), [("fttc", 4), ("bayesian-fttc", 4), ("vit", 8)]
-)
-def test_the_smallest_grid_of_each_method(model: str, least: int) -> None:
-    config = dataclasses.replace(CPU, model=model)
-    for shape in ((least, least), (least, 20), (20, least)):
-        found = reconstruct(random_stack(2, shape), config=config)
-        assert found.data.shape == (2, *shape, 2)
-        assert found.data.any()
-    for shape in ((least - 1, 20), (20, least - 1)):
-        with pytest.raises(FieldError, match=f"{model} needs at least {least} x"):
-            reconstruct(random_stack(2, shape), config=config)
-
-
-class EchoOfParts(Echo):
-    """Processes fields of more than 130 vectors along a side in windows."""
-
-    max_whole_side = 130
-
-
-def test_large_fields_go_through_in_windows_frame_by_frame() -> None:
-    method, calls, notices = EchoOfParts(), [], []
-    reconstruct(
-        random_stack(2, (200, 40)),
-        config=CPU,
-        method=method,
-        on_progress=lambda done, total: calls.append((done, total)),
-        on_notice=notices.append,
-    )
-    # Two windows of 128 x 40 in each frame.
-    assert method.batches == [2, 2]
-    assert calls == [(1, 2), (2, 2)]
-    assert notices == [
-        "the field of 200 x 40 vectors is reconstructed in overlapping windows of up "
-        "to 128 x 128"
-    ]
-
-
-def test_fields_up_to_the_largest_whole_side_are_not_cut() -> None:
-    method, notices = EchoOfParts(), []
-    stack = random_stack(1, (130, 40))
-    found = reconstruct(stack, config=CPU, method=method, on_notice=notices.append)
-    np.testing.assert_allclose(found.data, stack.data, rtol=1e-5)
-    assert notices == []
-
-
-def test_cancelling_between_windows() -> None:
-    method = EchoOfParts()
-    with pytest.raises(Cancelled):
-        reconstruct(
-            random_stack(1, (200, 40)),
-            config=dataclasses.replace(CPU, batch_size=1),
-            method=method,
-            is_cancelled=lambda: bool(method.batches),
-        )
-    assert method.batches == [1]
-
-
-def test_too_many_windows_at_once_are_halved() -> None:
-    method, notices = EchoOfParts(), []
-    method.fits = 1
-    config = dataclasses.replace(CPU, batch_size=4)
-    reconstruct(
-        random_stack(1, (200, 40)),
-        config=config,
-        method=method,
-        on_notice=notices.append,
-    )
-    assert method.batches == [1, 1]
-    assert notices[1:] == [
-        "out of GPU memory: continuing with batches of 2",
-        "out of GPU memory: continuing with batches of 1",
-    ]
-    method.fits = 0
-    with pytest.raises(FieldError, match="does not fit"):
-        reconstruct(random_stack(1, (200, 40)), config=config, method=method)
-
-
-def test_devices() -> None:
-    assert resolve_device("cpu") == "cpu"
-    assert resolve_device("auto") in ("cpu", "cuda", "mps")
-    if not torch.cuda.is_available():
-        with pytest.raises(ConfigError, match="no cuda device"):
-            resolve_device("cuda")
-
-
-@pytest.mark.parametrize("model", registered_methods())
-def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -> None:
-    truth = synthesise(2, seed=1).traction.astype(float)
-    # 2 um of gel at 0.5 um spacing.
-    gel = Substrate(Gel(poisson=0.45, thickness_um=2.0))
-    parts = displacement_of(
-        truth[..., 0], truth[..., 1], response=gel.response(spacing_um=0.5)
-    )
-    stack = DisplacementStack(np.stack(parts, axis=-1), unit="grid", spacing_um=0.5)
-    config = ReconstructionConfig(model=model, device="cpu")
-
-    def error(substrate: Substrate) -> float:
-        found = reconstruct(stack, substrate=substrate, config=config)
-        assert found.gel == substrate.gel
-        return float(np.square(found.data - truth).sum() / np.square(truth).sum())
-
-    assert error(gel) < 0.015
-    assert error(Substrate(Gel(poisson=0.45))) > 2 * error(gel)
-
-
-def test_a_thickness_needs_the_spacing() -> None:
-    with pytest.raises(FieldError, match="vector spacing"):
-        reconstruct(
-            random_stack(), substrate=Substrate(Gel(thickness_um=20.0)), config=CPU
-        )
 
 
 @pytest.mark.parametrize("model", ["vit", "fttc", "bayesian-fttc"])
@@ -623,29 +404,6 @@ def test_noise_of_small_fields_is_estimated(shape: tuple[int, int]) -> None:
         on_notice=notices.append,
     )
     assert about("no noise", notices) == []
-
-
-def test_tractions_that_are_not_finite_are_refused() -> None:
-    class Overflow(Echo):
-        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
-            return displacement * 1e30 * 1e30
-
-    stack = random_stack(unit="um", spacing_um=0.5)
-    with pytest.raises(
-        FieldError,
-        match=r"not finite: .*, up to \d.*, or the spacing of 0\.5 um is too small",
-    ):
-        reconstruct(stack, config=CPU, method=Overflow())
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_damaged_weights_are_told(value: float) -> None:
-    class Damaged(Echo):
-        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
-            return displacement + value
-
-    with pytest.raises(ModelError, match=r"echo .* its weights are damaged"):
-        reconstruct(random_stack(), config=CPU, method=Damaged())
 
 
 @pytest.mark.parametrize("factor", [1e36, 1e17])
@@ -683,171 +441,10 @@ def test_companions_that_are_not_finite_are_refused(
         residual[0, 5, 5] = value
         return Assessment({"residual": residual})
 
-    monkeypatch.setattr(reconstruction, "assess", assess)
+    monkeypatch.setattr(run, "assess", assess)
     config = dataclasses.replace(CPU, residual=True)
     with pytest.raises(FieldError, match=r"residual of echo are too large"):
         reconstruct(random_stack(), config=config, method=Echo())
-
-
-def test_too_little_gpu_memory_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
-    class Full(Echo):
-        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
-            raise torch.OutOfMemoryError
-
-    notices: list[str] = []
-    batches = reconstruct_to_file(
-        random_stack(),
-        tmp_path / "out.h5",
-        config=CPU,
-        method=Full(),
-        on_notice=notices.append,
-    )
-    with pytest.raises(FieldError, match="does not fit into the GPU memory"):
-        list(batches)
-    assert "out of GPU memory: continuing with batches of 1" in notices
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_gpu_memory_that_runs_out_later_keeps_the_frames(tmp_path: Path) -> None:
-    class FullLater(Echo):
-        def traction(self, displacement: torch.Tensor) -> torch.Tensor:
-            if sum(self.batches) > 2:
-                raise torch.OutOfMemoryError
-            return super().traction(displacement)
-
-    def run(method: Echo) -> None:
-        config = dataclasses.replace(CPU, batch_size=1)
-        stack, path = random_stack(), tmp_path / "out.h5"
-        for _ in reconstruct_to_file(
-            stack, path, config=config, method=method, on_notice=notices.append
-        ):
-            pass
-
-    notices: list[str] = []
-    with pytest.raises(FieldError, match="does not fit into the GPU memory"):
-        run(FullLater())
-    assert [path.name for path in tmp_path.iterdir()] == ["out.partial.h5"]
-    assert "the same command continues it" in notices[-1]
-    run(Echo())
-    assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
-
-
-def film_with_findings() -> DisplacementStack:
-    """Nine frames; in the first ones are the most holes, outliers and drift."""
-    data = 0.1 * synthesise(9, seed=1, shape=(32, 32)).displacement
-    data[0, :3] = np.nan
-    data[1, 10:30, 10:30] = np.nan
-    data[2, 5, 6] *= -200
-    data[3] += 10
-    data[8, 20, 20] = np.nan
-    return DisplacementStack(data, unit="grid")
-
-
-@pytest.mark.parametrize("stops", [[2], [4, 6], [8]])
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, stops: list[int]
-) -> None:
-    film = film_with_findings()
-    expected: list[str] = []
-    whole = reconstruct_to_file(
-        film, tmp_path / "whole.h5", config=CPU, on_notice=expected.append
-    )
-    assert [batch.was_finished for batch in whole] == 5 * [False]
-    assert len(expected) > 5
-    path, last = tmp_path / "film.h5", 0
-    for stop in stops:
-        for_stop: list[str] = []
-        run = reconstruct_to_file(film, path, config=CPU, on_notice=for_stop.append)
-        for batch in run:
-            assert batch.was_finished == (batch.start < last)
-            if batch.stop == stop:
-                break
-        run.close()
-        last = stop
-        kept = f"film.partial.h5 has {stop} of 9 frames: the same command continues it"
-        assert for_stop[-1].endswith(kept)
-    notices: list[str] = []
-    method = Counting()
-    config = dataclasses.replace(CPU, batch_size=2)
-    run = reconstruct_to_file(
-        film, path, config=config, method=method, on_notice=notices.append
-    )
-    assert [batch.was_finished for batch in run].count(True) == last / 2
-    assert method.n_frames == 9 - last
-    assert notices[0].endswith(f"film.partial.h5, which has {last} of 9 frames")
-    assert notices[1:] == expected
-    one, other = read_traction(tmp_path / "whole.h5"), read_traction(path)
-    np.testing.assert_array_equal(one.data, other.data)
-    np.testing.assert_array_equal(one.drift, other.drift)
-    np.testing.assert_array_equal(one.records["holes"], other.records["holes"])
-    assert str(one.metadata["attributes"]) == str(other.metadata["attributes"])
-
-
-def test_a_run_with_residual_and_uncertainty_goes_on(tmp_path: Path) -> None:
-    film = film_with_findings()
-    config = dataclasses.replace(CPU, residual=True, uncertainty=True)
-    whole, path = tmp_path / "whole.h5", tmp_path / "film.h5"
-    for _ in reconstruct_to_file(film, whole, config=config, on_notice=print):
-        pass
-    run = reconstruct_to_file(film, path, config=config, on_notice=print)
-    next(run)
-    run.close()
-    for _ in reconstruct_to_file(film, path, config=config, on_notice=print):
-        pass
-    one, other = read_traction(whole), read_traction(path)
-    assert len(one.companions) == 4
-    assert one.displacement_unit == other.displacement_unit == "grid"
-    for arrays, others in (
-        (one.companions, other.companions),
-        (one.records, other.records),
-    ):
-        assert arrays.keys() == others.keys()
-        for name, values in arrays.items():
-            np.testing.assert_array_equal(values, others[name])
-    # Nothing is known about a frame that was left out.
-    assert np.isnan([one.records[name][1] for name in ("explained", "allowance")]).all()
-
-
-class Counting(ReconstructionMethod):
-    """FTTC that counts its frames."""
-
-    name = "fttc"
-    ignores_drift = True
-    estimates_noise = True
-    min_side = 4
-
-    def __init__(self) -> None:
-        self._fttc = load_method(CPU)
-        self.n_frames = 0
-
-    def to(self, device: str | torch.device) -> Counting:
-        return self
-
-    def traction(self, displacement: Tensor) -> Tensor:
-        self.n_frames += len(displacement)
-        return self._fttc.traction(displacement)
-
-
-def test_other_vectors_in_memory_do_not_continue_a_run(tmp_path: Path) -> None:
-    film, path = random_stack(5), tmp_path / "film.h5"
-    run = reconstruct_to_file(film, path, config=CPU, on_notice=print)
-    next(run)
-    run.close()
-    changed = film.with_data(film.data * 2)
-    for displacement, config in [
-        (changed, CPU),
-        (film, dataclasses.replace(CPU, model="bayesian-fttc")),
-    ]:
-        with pytest.raises(FieldFileError, match="is of an interrupted run"):
-            list(
-                reconstruct_to_file(displacement, path, config=config, on_notice=print)
-            )
-    larger = dataclasses.replace(CPU, batch_size=3)
-    stops = [
-        batch.stop
-        for batch in reconstruct_to_file(film, path, config=larger, on_notice=print)
-    ]
-    assert stops == [2, 5]
 
 
 def test_unfamiliar_frames_are_recorded_and_told_before_the_tractions() -> None:
