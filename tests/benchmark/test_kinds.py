@@ -67,6 +67,14 @@ def test_the_time_is_that_of_one_field(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scores.ms_per_field == pytest.approx({"bayesian-fttc": 250, "fttc": 250})
 
 
+def test_unseen_fields_are_another_set() -> None:
+    arguments = {"methods": ("bayesian-fttc", "fttc"), "n_fields": 1}
+    scores = measured(**arguments, field_set="unseen", kinds=("ring", "cell"))
+    assert scores.kinds == ["ring", "cell"]
+    held_out = measured(**arguments, kinds=("ring",))
+    assert scores.errors["ring", "5%"] != held_out.errors["ring", "5%"]
+
+
 def test_the_seed_draws_the_fields() -> None:
     arguments = {"methods": ("bayesian-fttc", "fttc"), "kinds": ["pads"], "n_fields": 1}
     first, again, other = (measured(**arguments, seed=seed) for seed in (1, 1, 2))

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from skimage.io import imread
 
-from napari_vit_tfm.benchmark import held_out
+from napari_vit_tfm.benchmark.field_sets import FIELD_SETS
+from napari_vit_tfm.benchmark.held_out import NOISES
 from napari_vit_tfm.errors import FieldError
 
 Command = Callable[..., Result]
@@ -19,8 +21,8 @@ ALL = ("benchmark", "--kind", "all", "--device", "cpu")
 
 @pytest.fixture
 def two_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = {name: held_out.KINDS[name] for name in ("pads", "ring")}
-    monkeypatch.setattr(held_out, "KINDS", kinds)
+    of_all = replace(FIELD_SETS["all"], kinds=("pads", "ring"))
+    monkeypatch.setitem(FIELD_SETS, "all", of_all)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("two_kinds")
@@ -38,7 +40,7 @@ def test_everything_is_written(vit_tfm: Command, network: Path, tmp_path: Path) 
     facts = json.loads((out / "kinds.json").read_text("utf-8"))
     assert list(facts["kinds"]) == ["pads", "ring"]
     for levels in facts["kinds"].values():
-        assert list(levels) == list(held_out.NOISES)
+        assert list(levels) == list(NOISES)
         for errors in levels.values():
             assert list(errors) == ["small.safetensors", "cnn other", "fttc"]
             # The same weights under two names.
@@ -51,8 +53,12 @@ def test_everything_is_written(vit_tfm: Command, network: Path, tmp_path: Path) 
     assert min(imread(out / "kinds.png").shape[:2]) > 300
 
 
+@pytest.mark.parametrize("field_set", ["all", "unseen"])
 def test_what_is_compared_without_further_options(
-    error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    error_of: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    field_set: str,
 ) -> None:
     asked: dict[str, object] = {}
 
@@ -61,9 +67,10 @@ def test_what_is_compared_without_further_options(
         raise FieldError("stopped")
 
     monkeypatch.setattr("napari_vit_tfm.benchmark.kinds.evaluate_kinds", stop)
-    assert error_of(*ALL, "-o", tmp_path / "out") == "stopped"
+    options = ("benchmark", "--kind", field_set, "--device", "cpu")
+    assert error_of(*options, "-o", tmp_path / "out") == "stopped"
     assert asked["methods"] == ["vit", "fttc", "bayesian-fttc"]
-    assert asked["kinds"] == list(held_out.KINDS)
+    assert asked["field_set"] == field_set
     assert (asked["n_fields"], asked["seed"]) == (8, 0)
 
 

@@ -1,4 +1,4 @@
-"""Comparison of methods on held-out fields of all kinds and noise levels."""
+"""Comparison of methods on fields of many kinds and noise levels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vit_tfm.benchmark.held_out import KINDS, NOISES, simulate, with_noise
+from napari_vit_tfm.benchmark.field_sets import FIELD_SETS
+from napari_vit_tfm.benchmark.held_out import NOISES, with_noise
 from napari_vit_tfm.benchmark.metrics import relative_squared_error
 from napari_vit_tfm.benchmark.solvers import load_solvers, timed, warm_up
-from napari_vit_tfm.config import KindsConfig, ReconstructionConfig
+from napari_vit_tfm.config import HELD_OUT, KindsConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.models.registry import classical_names, registered_methods
@@ -112,14 +113,15 @@ def evaluate_kinds(
     *,
     methods: Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
-    kinds: Sequence[str] = tuple(KINDS),
+    field_set: str = HELD_OUT,
+    kinds: Sequence[str] | None = None,
     n_fields: int = KindsConfig.n_fields,
     seed: int = KindsConfig.seed,
     shape: tuple[int, int] = KindsConfig.shape,
     config: ReconstructionConfig | None = None,
     on_result: Callable[[str, str], None] | None = None,
 ) -> KindScores:
-    """Compare a method with classical methods on held-out fields.
+    """Compare a method with classical methods on fields of many kinds.
 
     Parameters
     ----------
@@ -128,8 +130,10 @@ def evaluate_kinds(
         others, of which at least one is classical. None uses all registered methods.
     names : mapping of str to str, keyword-only, optional
         Names for the report, for methods that are not to have the names in `methods`.
-    kinds : sequence of str, keyword-only
-        Names of kinds in `held_out.KINDS`.
+    field_set : str, keyword-only
+        Name in `FIELD_SETS`.
+    kinds : sequence of str, keyword-only, optional
+        Names of kinds of this set. None takes all of them.
     n_fields, seed : int, keyword-only
         Number of fields of each kind, seed of the fields and of the noise.
     shape : tuple of int, keyword-only
@@ -171,8 +175,9 @@ def evaluate_kinds(
     )
     errors: dict[Cell, dict[str, float]] = {}
     seconds = dict.fromkeys(shown.values(), 0.0)
-    for kind in kinds:
-        clean, truth = simulate(kind, n_fields, seed=seed, shape=shape)
+    fields = FIELD_SETS[field_set]
+    for kind in fields.kinds if kinds is None else kinds:
+        clean, truth = fields.simulate(kind, n_fields, seed=seed, shape=shape)
         for noise in NOISES:
             if on_result is not None:
                 on_result(kind, noise)

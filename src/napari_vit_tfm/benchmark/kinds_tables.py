@@ -1,4 +1,4 @@
-"""Results of a comparison on held-out fields, as Markdown and JSON."""
+"""Results of a comparison on fields of many kinds, as Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def kinds_summary_as_markdown(scores: KindScores, origin: Origin) -> str:
         classical=" and ".join(f"`{name}`" for name in scores.classical),
     )
     parts = [
-        "# Methods on held-out fields of all kinds",
+        "# Methods on fields of many kinds",
         f"`{origin.command}`",
         f"napari-vit-tfm {origin.version}. Fields: {origin.fields}, with seed "
         f"{origin.seed}. No network is trained on such fields.",

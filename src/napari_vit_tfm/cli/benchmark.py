@@ -26,8 +26,8 @@ from napari_vit_tfm.cli.options import (
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
 from napari_vit_tfm.cli.reporting import echo, note_once
 from napari_vit_tfm.config import (
-    ALL_KINDS,
     FIELD_KINDS,
+    FIELD_SETS,
     ORACLE,
     REFERENCE_POISSON,
     BenchmarkConfig,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _GEL = numbers_of(Gel)
 _LENGTHS = numbers_of(Displacement)
+_SETS = " or ".join(FIELD_SETS)
 _LISTS = ("--cnn", "--methods", "--noise")
 _REPORT = "benchmark.md"
 _RESULTS = (
@@ -154,12 +155,13 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option(
     "--kind",
-    type=click.Choice([*FIELD_KINDS, ALL_KINDS]),
+    type=click.Choice([*FIELD_KINDS, *FIELD_SETS]),
     default=BenchmarkConfig.kind,
     show_default=True,
-    help=f"Kind of the generated fields, as in vit-tfm synthesize. {ALL_KINDS} uses "
-    "held-out fields of many kinds at several noise levels; networks are not trained "
-    "on such fields.",
+    help="Kind of the generated fields, as in vit-tfm synthesize, or a set of fields "
+    "of many kinds, at several noise levels: "
+    + "; ".join(f"{name}: {words}" for name, words in FIELD_SETS.items())
+    + ".",
 )
 @click.option(
     "-n",
@@ -167,7 +169,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     type=count(),
     metavar="N",
     help=f"Number of fields to generate (default: {BenchmarkConfig.n_fields}, or "
-    f"{KindsConfig.n_fields} of each kind with --kind {ALL_KINDS}), or to use from "
+    f"{KindsConfig.n_fields} of each kind with --kind {_SETS}), or to use from "
     "the beginning of --data (default: all).",
 )
 @click.option(
@@ -197,7 +199,7 @@ def _each(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...]]:
     metavar="FILE|NAME...",
     help=f"Names of methods, and model files. {ORACLE} is FTTC with the best "
     "regularisation for each field, chosen with the known tractions. With --kind "
-    f"{ALL_KINDS} the first method is compared with {' and '.join(classical_names())}, "
+    f"{_SETS} the first method is compared with {' and '.join(classical_names())}, "
     f"and the default does not include {ORACLE}.",
 )
 @click.option(
@@ -240,13 +242,13 @@ def command(
     """Compare methods on fields with known tractions.
 
     Writes tables (benchmark.md, summary.csv, samples.csv, benchmark.json) and
-    figures (error_against_noise.png, fields.png) to a folder; with --kind all it
-    writes kinds.md, kinds.json and kinds.png. Several values of an option are
+    figures (error_against_noise.png, fields.png) to a folder; with --kind all or
+    unseen it writes kinds.md, kinds.json and kinds.png. Several values of an option are
     separated by spaces or commas, or the option is repeated.
     """
     config = ReconstructionConfig(device=device, n_views=n_views)
-    if kind == ALL_KINDS:
-        _check_options_of_all_kinds(ctx, of_data)
+    if kind in FIELD_SETS:
+        _check_options_of_sets(ctx, kind, of_data)
     elif data is None:
         _check_no_data_options(ctx, of_data)
     known_fields = [path for path in (data, of_data.get("truth")) if path is not None]
@@ -257,7 +259,7 @@ def command(
         others=[*methods, *cnns],
     )
     signature = outputs.maker.signature(output)
-    if kind == ALL_KINDS:
+    if kind in FIELD_SETS:
         from napari_vit_tfm.cli.benchmark_kinds import (
             REPORT,
             RESULTS,
@@ -269,8 +271,11 @@ def command(
         n_fields = n_fields or KindsConfig.n_fields
         given = methods if _is_given(ctx, "methods") else tuple(registered_methods())
         names = _names(given, cnns)
-        origin = _origin(ctx, fields_in_words(n_fields), seed, device, names, cnns)
-        compare_kinds(names, n_fields, config, origin, output, signature=signature)
+        words = fields_in_words(kind, n_fields)
+        origin = _origin(ctx, words, seed, device, names, cnns)
+        compare_kinds(
+            kind, names, n_fields, config, origin, output, signature=signature
+        )
         return
     if not sigmas or not (methods or cnns):
         raise click.UsageError("at least one noise level and one method are required")
@@ -287,13 +292,15 @@ def command(
     _write(output, known, results, origin, seed, signature=signature)
 
 
-def _check_options_of_all_kinds(ctx: click.Context, of_data: Mapping[str, Any]) -> None:
+def _check_options_of_sets(
+    ctx: click.Context, kind: str, of_data: Mapping[str, Any]
+) -> None:
     for name, option, why in (
         ("data", "--data", "generates its fields"),
         ("sigmas", "--noise", "has fixed noise levels"),
     ):
         if _is_given(ctx, name):
-            raise click.UsageError(f"--kind {ALL_KINDS} {why}; leave out {option}")
+            raise click.UsageError(f"--kind {kind} {why}; leave out {option}")
     _check_no_data_options(ctx, of_data)
 
 

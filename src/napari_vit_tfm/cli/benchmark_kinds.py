@@ -1,4 +1,4 @@
-"""``vit-tfm benchmark --kind all``: comparison on held-out fields of all kinds."""
+"""``vit-tfm benchmark --kind all`` or ``unseen``: fields of many kinds."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ RESULTS = (REPORT, "kinds.json", "kinds.png")
 """Files in the folder for the results."""
 
 
-def fields_in_words(n_fields: int) -> str:
+def fields_in_words(field_set: str, n_fields: int) -> str:
     """Description of the fields, for a report."""
-    from napari_vit_tfm.benchmark.held_out import KINDS, NOISES
+    from napari_vit_tfm.benchmark.field_sets import FIELD_SETS
+    from napari_vit_tfm.benchmark.held_out import NOISES
 
     each = "1 field" if n_fields == 1 else f"{n_fields} fields"
-    return f"{each} of each of {len(KINDS)} kinds, at {len(NOISES)} noise levels"
+    n_kinds = len(FIELD_SETS[field_set].kinds)
+    return f"{each} of each of {n_kinds} kinds, at {len(NOISES)} noise levels"
 
 
 def compare_kinds(
+    field_set: str,
     names: Mapping[str, str],
     n_fields: int,
     config: ReconstructionConfig,
@@ -39,6 +42,8 @@ def compare_kinds(
 
     Parameters
     ----------
+    field_set : str
+        Name in `FIELD_SETS`.
     names : mapping of str to str
         Name of each method in the report.
     n_fields : int
@@ -53,7 +58,6 @@ def compare_kinds(
         Who made the files, as a comment of the report.
     """
     from napari_vit_tfm.benchmark import figures, kinds_tables
-    from napari_vit_tfm.benchmark.held_out import KINDS
     from napari_vit_tfm.benchmark.kinds import evaluate_kinds
     from napari_vit_tfm.io.replacing import write_bytes
     from napari_vit_tfm.plotting import write_png
@@ -61,7 +65,7 @@ def compare_kinds(
     scores = evaluate_kinds(
         methods=list(names),
         names=names,
-        kinds=list(KINDS),
+        field_set=field_set,
         n_fields=n_fields,
         seed=origin.seed,
         config=config,

@@ -11,10 +11,11 @@ from napari_vit_tfm.config.analysis import (
     QuantitiesConfig,
 )
 from napari_vit_tfm.config.constants import (
-    ALL_KINDS,
     BAYESIAN_FTTC,
     BUNDLED_MODEL,
     FIELD_KINDS,
+    FIELD_SETS,
+    HELD_OUT,
     MAX_WHOLE_SIDE,
     MIN_AUTOMATIC_SIDE,
     MIN_FOURIER_SIDE,
@@ -28,6 +29,7 @@ from napari_vit_tfm.config.constants import (
     PRECISIONS,
     READING_OPTIONS,
     REFERENCE_POISSON,
+    UNSEEN,
     CellRegion,
     Device,
     MapDirection,
@@ -49,10 +51,11 @@ from napari_vit_tfm.config.reconstruction import (
 )
 
 __all__ = [
-    "ALL_KINDS",
     "BAYESIAN_FTTC",
     "BUNDLED_MODEL",
     "FIELD_KINDS",
+    "FIELD_SETS",
+    "HELD_OUT",
     "MAX_WHOLE_SIDE",
     "MIN_AUTOMATIC_SIDE",
     "MIN_FOURIER_SIDE",
@@ -66,6 +69,7 @@ __all__ = [
     "PRECISIONS",
     "READING_OPTIONS",
     "REFERENCE_POISSON",
+    "UNSEEN",
     "BatchConfig",
     "BenchmarkConfig",
     "CellRegion",

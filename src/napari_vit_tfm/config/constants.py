@@ -54,8 +54,16 @@ FIELD_KINDS: Mapping[str, str] = MappingProxyType(
 )
 """Kinds of synthetic fields, with descriptions."""
 
-ALL_KINDS = "all"
-"""Name that selects all kinds of held-out fields in a benchmark."""
+HELD_OUT = "all"
+UNSEEN = "unseen"
+FIELD_SETS: Mapping[str, str] = MappingProxyType(
+    {
+        HELD_OUT: "held-out fields of many kinds, which networks are not trained on",
+        UNSEEN: "fields that nothing was fitted to, with displacements that are "
+        "averages over interrogation windows",
+    }
+)
+"""Sets of fields of many kinds, for a benchmark."""
 
 ORACLE = "fttc-oracle"
 """Name of FTTC with the regularisation and border chosen with the known tractions."""

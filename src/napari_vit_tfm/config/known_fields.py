@@ -45,7 +45,7 @@ class BenchmarkConfig:
 
 @dataclass(frozen=True)
 class KindsConfig:
-    """Configuration of a benchmark on held-out fields of all kinds.
+    """Configuration of a benchmark on fields of many kinds.
 
     Parameters
     ----------
