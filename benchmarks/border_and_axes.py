@@ -34,7 +34,7 @@ from napari_vit_tfm.displacement.findings import findings
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.physics import bayesian_fttc
 from napari_vit_tfm.synthesis import KINDS
-from napari_vit_tfm.synthesis.continuous import FineTractions
+from napari_vit_tfm.synthesis.canvas import FineTractions
 from napari_vit_tfm.synthesis.fields import render
 from napari_vit_tfm.synthesis.squares import OVERSAMPLING
 

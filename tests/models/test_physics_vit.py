@@ -16,8 +16,9 @@ from napari_vit_tfm.models.rollout import rollout
 from napari_vit_tfm.physics.bayesian import posterior_gains
 from napari_vit_tfm.physics.evidence import most_probable_prior
 from napari_vit_tfm.physics.halfspace import filter_modes
+from napari_vit_tfm.physics.noise import estimate_noise
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum
+from napari_vit_tfm.physics.spectrum import spectrum
 from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 
 SMALL = PhysicsViTConfig(

@@ -16,7 +16,7 @@ from napari_vit_tfm.physics.bayesian import (
 )
 from napari_vit_tfm.physics.evidence import Prior
 from napari_vit_tfm.physics.halfspace import Gains, displacement_of, filter_modes
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.tikhonov import fttc, periodic_component
 from napari_vit_tfm.synthesis import synthesise

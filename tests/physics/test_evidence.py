@@ -18,7 +18,8 @@ from napari_vit_tfm.physics.evidence import (
     noise_for_inversion,
 )
 from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, displacement_of
-from napari_vit_tfm.physics.spectrum import Noise, estimate_noise, spectrum
+from napari_vit_tfm.physics.noise import Noise, estimate_noise
+from napari_vit_tfm.physics.spectrum import spectrum
 from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,

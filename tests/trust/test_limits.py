@@ -12,7 +12,7 @@ from napari_vit_tfm.errors import Cancelled, ConfigError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import fttc, surface_displacement
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.limits import (
     DetectionMap,
     detection_limits,

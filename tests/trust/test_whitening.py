@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.noise import estimated_noise, noise_records
 from napari_vit_tfm.trust.whitening import (
     chi_squared,

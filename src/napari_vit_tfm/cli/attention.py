@@ -14,11 +14,6 @@ from napari_vit_tfm.attention.frame import MapChoice
 from napari_vit_tfm.attention.overlay import OverlayKind
 from napari_vit_tfm.attention.patch import MapView
 from napari_vit_tfm.cli.options import (
-    FILE,
-    DisplacementSource,
-    command_option,
-    count,
-    displacement_source,
     method_config,
     output_file,
     poisson_option,
@@ -26,7 +21,9 @@ from napari_vit_tfm.cli.options import (
     thickness_option,
 )
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE, command_option, count
 from napari_vit_tfm.cli.reporting import echo
+from napari_vit_tfm.cli.source import DisplacementSource, displacement_source
 from napari_vit_tfm.config import (
     InspectionConfig,
     MapDirection,

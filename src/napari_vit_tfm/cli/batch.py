@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from napari_vit_tfm.cli.options import (
-    FILE,
     batch_size_option,
-    command_option,
     noise_config,
     poisson_option,
     preparation_config,
@@ -21,6 +19,7 @@ from napari_vit_tfm.cli.options import (
     young_option,
 )
 from napari_vit_tfm.cli.outputs import overwrite_option
+from napari_vit_tfm.cli.parameters import FILE, command_option
 from napari_vit_tfm.cli.quantities import quantities_config
 from napari_vit_tfm.cli.reporting import echo, note
 from napari_vit_tfm.config import (

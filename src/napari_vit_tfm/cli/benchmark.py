@@ -15,16 +15,11 @@ from click.core import ParameterSource
 
 from napari_vit_tfm import __version__
 from napari_vit_tfm.cli.ground_truth import KnownFields, generate_fields, read_fields
-from napari_vit_tfm.cli.options import (
-    FILE,
-    DisplacementSource,
-    count,
-    device_option,
-    number,
-    views_option,
-)
+from napari_vit_tfm.cli.options import device_option, views_option
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE, count, number
 from napari_vit_tfm.cli.reporting import echo, note_once
+from napari_vit_tfm.cli.source import DisplacementSource
 from napari_vit_tfm.config import (
     FIELD_KINDS,
     FIELD_SETS,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from napari_vit_tfm.cli.options import FILE, reconstruction_config
+from napari_vit_tfm.cli.options import reconstruction_config
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import ExampleConfig, ReconstructionConfig
 

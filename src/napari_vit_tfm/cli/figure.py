@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from napari_vit_tfm.cli.options import FILE, command_option, count
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE, command_option, count
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import FigureConfig
 from napari_vit_tfm.options import options_of

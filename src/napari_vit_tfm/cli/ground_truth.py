@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.cli.options import DisplacementSource
 from napari_vit_tfm.cli.reporting import gel_in_words
+from napari_vit_tfm.cli.source import DisplacementSource
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.gel import Gel
 

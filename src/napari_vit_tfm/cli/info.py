@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from napari_vit_tfm.cli.options import FILE, DisplacementSource, displacement_source
+from napari_vit_tfm.cli.parameters import FILE
 from napari_vit_tfm.cli.reporting import echo
+from napari_vit_tfm.cli.source import DisplacementSource, displacement_source
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.units import DISPLACEMENT_UNITS, unit_words

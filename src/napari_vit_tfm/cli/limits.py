@@ -10,21 +10,18 @@ from typing import Any
 import click
 
 from napari_vit_tfm.cli.options import (
-    DisplacementSource,
-    command_option,
-    count,
-    displacement_source,
     method_config,
     noise_config,
     output_file,
     poisson_option,
     preparation_config,
     thickness_option,
-    with_options,
     young_option,
 )
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import command_option, count, with_options
 from napari_vit_tfm.cli.reporting import echo
+from napari_vit_tfm.cli.source import DisplacementSource, displacement_source
 from napari_vit_tfm.config import LimitsConfig, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack

@@ -11,10 +11,7 @@ import click
 
 from napari_vit_tfm.cli.batch import analyse_all
 from napari_vit_tfm.cli.options import (
-    FILE,
-    DisplacementSource,
     batch_size_option,
-    displacement_source,
     noise_config,
     poisson_option,
     preparation_config,
@@ -23,12 +20,10 @@ from napari_vit_tfm.cli.options import (
     young_option,
 )
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
-from napari_vit_tfm.cli.quantities import (
-    MeasuredRun,
-    TableOptions,
-    table_options,
-)
+from napari_vit_tfm.cli.parameters import FILE
+from napari_vit_tfm.cli.quantities import MeasuredRun, TableOptions, table_options
 from napari_vit_tfm.cli.reporting import echo
+from napari_vit_tfm.cli.source import DisplacementSource, displacement_source
 from napari_vit_tfm.config import (
     PreparationConfig,
     QuantitiesConfig,

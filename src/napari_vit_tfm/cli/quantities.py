@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_vit_tfm.cli.options import (
-    FILE,
-    allow_links_option,
-    command_option,
     device_option,
     poisson_option,
     thickness_option,
-    with_options,
     young_option,
 )
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE, command_option, with_options
 from napari_vit_tfm.cli.reporting import echo, note, step_counter
 from napari_vit_tfm.cli.rerun import tell_unknown
+from napari_vit_tfm.cli.source import allow_links_option
 from napari_vit_tfm.config import (
     ControlConfig,
     Device,

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from napari_vit_tfm.cli.options import FILE, allow_links_option, device_option
+from napari_vit_tfm.cli.options import device_option
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE
 from napari_vit_tfm.cli.reporting import SHORT_SHA256, echo, note
+from napari_vit_tfm.cli.source import allow_links_option
 from napari_vit_tfm.config import Device, PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import Displacement, TractionStack

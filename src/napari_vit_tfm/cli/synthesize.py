@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from napari_vit_tfm.cli.options import count, number, output_file
+from napari_vit_tfm.cli.options import output_file
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import count, number
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import FIELD_KINDS, MIN_SIDE
 from napari_vit_tfm.constraints import Range

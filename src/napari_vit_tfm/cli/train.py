@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from napari_vit_tfm.cli.options import FILE, count, device_option
+from napari_vit_tfm.cli.options import device_option
 from napari_vit_tfm.cli.outputs import Outputs, overwrite_option
+from napari_vit_tfm.cli.parameters import FILE, count
 from napari_vit_tfm.cli.reporting import echo
 from napari_vit_tfm.config import PRECISIONS, Device, Precision
 

@@ -14,7 +14,8 @@ from napari_vit_tfm.displacement.holes import Mask, bridge, holes_of
 from napari_vit_tfm.displacement.marks import Marks, find_marks
 from napari_vit_tfm.displacement.median_test import deviations
 from napari_vit_tfm.displacement.spikes import find_spikes, shortest_spike
-from napari_vit_tfm.physics.spectrum import estimate_noise, rounding_step
+from napari_vit_tfm.physics.noise import estimate_noise
+from napari_vit_tfm.physics.rounding import rounding_step
 
 FloatArray = npt.NDArray[np.float64]
 

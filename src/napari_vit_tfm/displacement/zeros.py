@@ -7,7 +7,7 @@ import numpy.typing as npt
 import scipy
 
 from napari_vit_tfm.displacement.holes import Mask
-from napari_vit_tfm.physics.spectrum import rounding_step
+from napari_vit_tfm.physics.rounding import rounding_step
 
 _SMALLEST_REGION = 9
 """Fewest connected zeros that are a region."""

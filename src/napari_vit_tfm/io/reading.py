@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,55 +15,47 @@ import numpy.typing as npt
 from napari_vit_tfm.config import READING_OPTIONS, ReadingConfig, YDirection
 from napari_vit_tfm.errors import FieldError, FieldFileError
 from napari_vit_tfm.fields import (
-    COMPANION_NAMES,
-    DISPLACEMENT_COMPANIONS,
-    RECORD_NAMES,
-    SIZE_RECORDS,
     Displacement,
     DisplacementStack,
     DisplacementStream,
-    FloatArray,
     TractionStack,
 )
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io.attributes import (
     apart_by_positions,
     gel_of,
-    is_true,
     lengths_of,
     text_attribute,
-    unit_name,
     unit_of_displacement,
     unit_of_traction,
 )
 from napari_vit_tfm.io.base import (
-    DRIFT_NAME,
     POSITIONS_PX,
     POSITIONS_UM,
     SEGMENTATION_NAME,
     SPACING_IN_UNIT,
     ArrayEntry,
-    Kind,
-    unless_given,
 )
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.frames import FileFrames
 from napari_vit_tfm.io.positioned import lengths_by_positions
+from napari_vit_tfm.io.reading_notes import (
+    notes_on_array,
+    notes_on_overruled,
+    notes_on_unit,
+    tell,
+)
 from napari_vit_tfm.io.registry import PathLike, open_field_file, opened
 from napari_vit_tfm.io.series import Series, SeriesFrames, series_in
 from napari_vit_tfm.io.summary import choose
-from napari_vit_tfm.options import Number, options_of
+from napari_vit_tfm.io.traction_companions import (
+    read_companions,
+    read_drift,
+    read_records,
+)
 from napari_vit_tfm.provenance import KEY as PROVENANCE
 from napari_vit_tfm.provenance import Provenance
-from napari_vit_tfm.units import (
-    DISPLACEMENT_UNITS,
-    LENGTH_TOLERANCE,
-    LENGTHS,
-    TRACTION_UNITS,
-    DisplacementUnit,
-    TractionUnit,
-    displacement_unit,
-)
+from napari_vit_tfm.units import LENGTHS, DisplacementUnit, TractionUnit
 
 
 class DisplacementOptions(TypedDict, total=False):
@@ -302,11 +294,11 @@ def read_traction(
         )
         direction = y or entry.y or "down"
         spacing_um, length_notes = _traction_spacing(file, entry)
-        notes = [*_notes(file, entry, "traction", y), *length_notes]
+        notes = [*notes_on_array(file, entry, "traction", y), *length_notes]
         data = FileFrames(file, entry, y=direction).all()
-        _tell(file, notes, on_notice)
+        tell(file, notes, on_notice)
         known = Provenance.in_attributes(entry.attributes, file.path.parent)
-        companions, displacement_unit = _read_companions(file, data.shape, direction)
+        companions, displacement_unit = read_companions(file, data.shape, direction)
         return TractionStack(
             data=data,
             unit=unit_of_traction(file.path, entry) if unit is None else unit,
@@ -315,8 +307,8 @@ def read_traction(
             model=text_attribute(entry, "model"),
             model_sha256=text_attribute(entry, "model_sha256"),
             outline=_outline(file, entry, direction),
-            drift=_read_drift(file, n_frames=len(data)),
-            records=_read_records(file, n_frames=len(data)),
+            drift=read_drift(file, n_frames=len(data)),
+            records=read_records(file, n_frames=len(data)),
             companions=companions,
             displacement_unit=displacement_unit,
             metadata={
@@ -413,13 +405,13 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
     direction = y or entry.y or "down"
     given: dict[str, float | None] = {name: options.get(name) for name in LENGTHS}
     lengths, length_notes = lengths_of(file.path, entry, given)
-    notes = [*_notes(file, entry, "displacement", y), *length_notes]
-    notes += _overruled(file, entry, given, options.get("gel") or Gel())
+    notes = [*notes_on_array(file, entry, "displacement", y), *length_notes]
+    notes += notes_on_overruled(file, entry, given, options.get("gel") or Gel())
     unit, factor = options.get("unit"), 1.0
     if unit is None:
         unit, factor = unit_of_displacement(file.path, entry)
     else:
-        notes += _unit_notes(entry, unit)
+        notes += notes_on_unit(entry, unit)
     gel, gel_notes = gel_of(
         file.path,
         entry,
@@ -427,7 +419,7 @@ def _stream(file: FieldFile, options: DisplacementOptions) -> DisplacementStream
         ignore_errors=options.get("ignore_gel_errors", False),
     )
     notes += gel_notes
-    _tell(file, notes, options.get("on_notice"))
+    tell(file, notes, options.get("on_notice"))
 
     apart = lengths[SPACING_IN_UNIT]
     lengths[SPACING_IN_UNIT] = None if apart is None else apart * factor
@@ -463,79 +455,6 @@ def _as_read(stream: DisplacementStream, entry: ArrayEntry) -> dict[str, Any]:
         ),
         "gel": asdict(stream.gel),
     }
-
-
-def _notes(
-    file: FieldFile, entry: ArrayEntry, kind: Kind, y: YDirection | None
-) -> list[str]:
-    """What a user must know about how an array is read, one sentence each."""
-    notes = list(entry.notes)
-    if entry.kind not in (kind, None):
-        is_called = entry.what or f"a {entry.kind}"
-        notes.append(f"{entry.name}, which is {is_called}, is read as {kind}")
-    if entry.has_third_component:
-        notes.append("the third component is left out")
-    if entry.layout == "(T, 2, H, W)" and entry.shape[0] == 2:
-        notes.append(
-            "the first axis of (2, 2, H, W) is taken as two frames, and the second as "
-            "the components"
-        )
-    if y is None:
-        notes += entry.y_notes
-    if entry.y is None and y is None:
-        notes.append(
-            "the file does not say whether y points down or up: down is assumed "
-            f"({unless_given('up')})"
-        )
-    return notes
-
-
-def _overruled(
-    file: FieldFile, entry: ArrayEntry, given: Mapping[str, float | None], gel: Gel
-) -> list[str]:
-    """A note for every value in the file that differs from the given one."""
-    try:
-        in_file, _ = lengths_of(file.path, entry, {})
-        gel_in_file, _ = gel_of(file.path, entry, Gel(), ignore_errors=True)
-    except FieldFileError:
-        # What is wrong in the file is replaced by what is given.
-        return []
-    values = [(LENGTHS[name], " um", given[name], in_file[name]) for name in LENGTHS]
-    values += [
-        (
-            option.about.label,
-            f" {option.about.unit}" if isinstance(option.about, Number) else "",
-            getattr(gel, name),
-            getattr(gel_in_file, name),
-        )
-        for name, option in options_of(Gel).items()
-    ]
-    return [
-        f"{words} in the file is {known:g}{unit.rstrip()}, but {value:g} is used as "
-        "you have set it"
-        for words, unit, value, known in values
-        if value is not None and known is not None and not _is_close(value, known)
-    ]
-
-
-def _is_close(value: float, known: float) -> bool:
-    return value == known or abs(value - known) <= LENGTH_TOLERANCE * abs(known)
-
-
-def _unit_notes(entry: ArrayEntry, unit: DisplacementUnit) -> list[str]:
-    """A note if the unit in the file is different from the given one."""
-    name = unit_name(entry)
-    if name is None or displacement_unit(name) in ((unit, 1.0), None):
-        return []
-    return [f"the unit in the file is {name}, but {unit} is used as you have set it"]
-
-
-def _tell(
-    file: FieldFile, notes: Iterable[str], on_notice: Callable[[str], None] | None
-) -> None:
-    if on_notice is not None:
-        for note in notes:
-            on_notice(f"{file.path.name}: {note}")
 
 
 def _outline(
@@ -580,92 +499,6 @@ def _whole(stream: DisplacementStream) -> DisplacementStack:
 def _size(stream: DisplacementStream) -> int:
     """Size of all frames in float32, in bytes."""
     return stream.n_frames * math.prod(stream.grid_shape) * 2 * 4
-
-
-def _read_drift(file: FieldFile, *, n_frames: int) -> npt.NDArray[np.float64] | None:
-    """The mean displacements that were subtracted; None if the file has none.
-
-    An array of this name that is not in grid steps is from another program.
-    """
-    entries = [
-        entry
-        for entry in file.arrays
-        if entry.name == DRIFT_NAME and text_attribute(entry, "units") == "grid"
-    ]
-    if not entries:
-        return None
-    drift = file.read(DRIFT_NAME)
-    expected = (n_frames, 2)
-    if (
-        drift.shape != expected
-        or drift.dtype.kind != "f"
-        or not np.isfinite(drift).all()
-    ):
-        raise FieldFileError(
-            f"{file.path}: {DRIFT_NAME} is not a subtracted drift: found {drift.dtype} "
-            f"of shape {drift.shape}, expected finite numbers in the shape {expected}"
-        )
-    return drift
-
-
-def _read_records(file: FieldFile, *, n_frames: int) -> dict[str, npt.NDArray[Any]]:
-    """What was done to the frames; arrays of other programs are left out."""
-    names = [
-        entry.name
-        for entry in file.arrays
-        if entry.name in RECORD_NAMES
-        and is_true(entry, "is_record")
-        and entry.shape[:1] == (n_frames,)
-    ]
-    records = {name: file.read(name) for name in names}
-    for name, values in records.items():
-        if name in SIZE_RECORDS and not _are_sizes(values):
-            raise FieldFileError(
-                f"{file.path}: {name} has numbers that are negative or infinite, or no "
-                "real numbers: the file is damaged"
-            )
-    return records
-
-
-def _are_sizes(values: npt.NDArray[Any]) -> bool:
-    """Whether they are numbers of vectors, shares or lengths; NaN is not known."""
-    is_real = values.dtype.kind in "fiu"
-    return is_real and not ((values < 0) | np.isinf(values)).any()
-
-
-def _read_companions(
-    file: FieldFile, shape: tuple[int, ...], y: YDirection
-) -> tuple[dict[str, FloatArray], DisplacementUnit | None]:
-    """Vectors that belong to tractions, and the unit of those that are displacements.
-
-    Arrays without a unit, such as those of other programs, are left out.
-    """
-    found: dict[str, FloatArray] = {}
-    unit = None
-    for entry in file.arrays:
-        own_unit = entry.attributes.get("units")
-        if entry.name not in COMPANION_NAMES or entry.shape[-3:] != shape[-3:]:
-            continue
-        if entry.layout is None or not isinstance(own_unit, str):
-            continue
-        if entry.name in DISPLACEMENT_COMPANIONS:
-            if own_unit not in DISPLACEMENT_UNITS:
-                continue
-            unit = cast("DisplacementUnit", own_unit)
-        elif own_unit not in TRACTION_UNITS:
-            continue
-        vectors = FileFrames(file, entry, y=y).all()
-        if vectors.shape == shape:
-            # Half-widths have no direction, so they keep their sign.
-            is_size = entry.name not in DISPLACEMENT_COMPANIONS
-            down = vectors if y == "down" else vectors * (1, -1)
-            if is_size and (down < 0).any():
-                raise FieldFileError(
-                    f"{file.path}: {entry.name} has negative numbers, which no "
-                    "half-widths of intervals are: the file is damaged"
-                )
-            found[entry.name] = np.abs(vectors) if is_size else vectors
-    return found, unit
 
 
 def _metadata(

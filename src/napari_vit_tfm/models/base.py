@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_vit_tfm.models.layers import TokenisedField
     from napari_vit_tfm.models.solved import Solved
-    from napari_vit_tfm.physics.spectrum import Noise
+    from napari_vit_tfm.physics.noise import Noise
 
 
 class ReconstructionMethod(ABC):

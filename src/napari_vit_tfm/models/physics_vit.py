@@ -40,8 +40,9 @@ from napari_vit_tfm.models.precision import without_autocast
 from napari_vit_tfm.physics.bayesian import posterior_gains
 from napari_vit_tfm.physics.evidence import most_probable_prior
 from napari_vit_tfm.physics.halfspace import Gains, scaled_modes
+from napari_vit_tfm.physics.noise import estimate_noise
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.spectrum import estimate_noise, spectrum
+from napari_vit_tfm.physics.spectrum import spectrum
 from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
 
 _HALF = 2

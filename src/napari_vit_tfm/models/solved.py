@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from napari_vit_tfm.physics.noise import Noise, estimate_noise
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.spectrum import Noise, estimate_noise
 
 _LEAST_NOISE = 1e-4
 _LEAST_MISFIT = 1e-3

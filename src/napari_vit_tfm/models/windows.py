@@ -22,8 +22,8 @@ from torch import Tensor
 from napari_vit_tfm.config import WindowConfig
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.physics.bayesian import bayesian_fttc
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.spectrum import Noise
 
 FloatArray = npt.NDArray[np.float64]
 

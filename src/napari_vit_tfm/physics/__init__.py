@@ -7,8 +7,8 @@ from napari_vit_tfm.physics.halfspace import (
     half_space_response,
     layer_response,
 )
+from napari_vit_tfm.physics.noise import estimate_noise
 from napari_vit_tfm.physics.raster import raster_displacement
-from napari_vit_tfm.physics.spectrum import estimate_noise
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.physics.surface import surface_displacement
 from napari_vit_tfm.physics.tikhonov import (

@@ -24,7 +24,8 @@ from napari_vit_tfm.physics.halfspace import (
     filter_modes,
     mean_squares,
 )
-from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.physics.noise import Noise
+from napari_vit_tfm.physics.spectrum import spectrum
 from napari_vit_tfm.physics.tikhonov import periodic_component
 
 
@@ -199,7 +200,7 @@ def posterior_variance(
 
     >>> import numpy as np
     >>> from napari_vit_tfm.physics.bayesian import posterior_variance
-    >>> from napari_vit_tfm.physics.spectrum import Noise
+    >>> from napari_vit_tfm.physics.noise import Noise
     >>> from napari_vit_tfm.physics.tikhonov import tikhonov_gains
     >>> gains = tikhonov_gains(1.0)
     >>> weak, strong = (

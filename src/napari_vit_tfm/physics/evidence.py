@@ -15,7 +15,8 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from napari_vit_tfm.physics.halfspace import REFERENCE_RESPONSE, Array, Response
-from napari_vit_tfm.physics.spectrum import Noise, Spectrum, estimate_noise
+from napari_vit_tfm.physics.noise import Noise, estimate_noise
+from napari_vit_tfm.physics.spectrum import Spectrum
 
 CORRELATION_LENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Candidate correlation lengths of the tractions, in grid steps."""

@@ -14,7 +14,8 @@ from napari_vit_tfm.physics.halfspace import (
     Response,
     filter_modes,
 )
-from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.physics.noise import Noise
+from napari_vit_tfm.physics.spectrum import spectrum
 
 
 def periodic_component(x: Array) -> Array:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_vit_tfm.models import ReconstructionMethod
-    from napari_vit_tfm.physics.spectrum import Noise
+    from napari_vit_tfm.physics.noise import Noise
 
 FloatArray = npt.NDArray[np.float32]
 

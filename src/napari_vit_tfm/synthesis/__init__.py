@@ -1,11 +1,11 @@
 """Synthetic traction fields and their displacements."""
 
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
+from napari_vit_tfm.synthesis.canvas import FineTractions
 from napari_vit_tfm.synthesis.cells import CellDistribution
 from napari_vit_tfm.synthesis.continuous import (
     BandDistribution,
     ColonyDistribution,
-    FineTractions,
     FrontDistribution,
     LayerDistribution,
     MixtureDistribution,

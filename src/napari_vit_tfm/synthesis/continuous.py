@@ -1,18 +1,17 @@
 """Continuous tractions: colonies, bands along an edge, layers, fronts, mixtures.
 
 Spread cells, colonies and monolayers have tractions that vary continuously and may
-extend beyond the field of view. They are drawn on squares of a third of a grid step.
+extend beyond the field of view. They are drawn on a `Canvas`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from napari_vit_tfm.constraints import (
     FewRange,
@@ -26,217 +25,18 @@ from napari_vit_tfm.constraints import (
     check,
 )
 from napari_vit_tfm.synthesis.adhesions import AdhesionDistribution
+from napari_vit_tfm.synthesis.canvas import (
+    Canvas,
+    FineTractions,
+    balanced,
+    draw_outline,
+    soft_mask,
+)
 from napari_vit_tfm.synthesis.cells import CellDistribution
 from napari_vit_tfm.synthesis.fibres import FibreDistribution
-from napari_vit_tfm.synthesis.fields import Array
 from napari_vit_tfm.synthesis.noise import log_uniform
-from napari_vit_tfm.synthesis.squares import OVERSAMPLING, measured
 
 FloatArray = npt.NDArray[np.float32]
-
-_REGION_THRESHOLD = 0.1
-"""Smallest magnitude of a region of traction, relative to the largest of the field."""
-
-
-@dataclass(frozen=True)
-class FineTractions:
-    """Tractions on squares of a third of a grid step.
-
-    Parameters
-    ----------
-    x, y : arrays of shape (N, 3 (H + 2 margin), 3 (W + 2 margin))
-        Traction ``t / E`` in each square.
-    margin : int
-        Width of the border around the field that also has traction, in nodes.
-    """
-
-    x: Array
-    y: Array
-    margin: int = 0
-
-    def on_grid(
-        self, shape: tuple[int, int], *, window: float = 0.0
-    ) -> tuple[Array, Array]:
-        """Displacement and traction at the nodes, ``(N, H, W, 2)``.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Rows and columns of the grid that the tractions were drawn for.
-        window : float, keyword-only
-            Side of the square over which the displacement is averaged, in grid
-            steps.
-        """
-        return measured(self.x, self.y, shape, margin=self.margin, window=window)
-
-    def fine_traction(self, _shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Traction on squares of a third of a grid step, as in `ForcePatches`."""
-        return self.x, self.y
-
-    def segmentation(self, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
-        """Number of the region of traction at each node, ``(N, H, W)``.
-
-        A region consists of connected nodes with more than a tenth of the largest
-        traction. 0 is background.
-        """
-        _, traction = self.on_grid(shape)
-        numbers = np.zeros(traction.shape[:-1], dtype=np.uint16)
-        for one, regions in zip(traction, numbers, strict=True):
-            magnitude = np.hypot(one[..., 0], one[..., 1])
-            is_region = magnitude > _REGION_THRESHOLD * magnitude.max()
-            scipy.ndimage.label(is_region, output=regions)
-        return numbers
-
-    @classmethod
-    def join(cls, patterns: Sequence[Self]) -> Self:
-        """Concatenate the fields of several patterns."""
-        x, y = (np.concatenate([getattr(p, name) for p in patterns]) for name in "xy")
-        return cls(x, y, patterns[0].margin)
-
-
-class _Canvas:
-    """The squares of a field and its margin, with their positions in grid steps."""
-
-    def __init__(self, shape: tuple[int, int], margin: int) -> None:
-        self.view = shape
-        self.margin = margin
-        y, x = (
-            (np.arange(OVERSAMPLING * (n + 2 * margin)) - 1) / OVERSAMPLING - margin
-            for n in shape
-        )
-        self.x = x.astype(np.float32)[None, :]
-        self.y = y.astype(np.float32)[:, None]
-        self.shape = (y.size, x.size)
-        k_y = 2 * np.pi * OVERSAMPLING * np.fft.fftfreq(y.size)[:, None]
-        k_x = 2 * np.pi * OVERSAMPLING * np.fft.rfftfreq(x.size)[None, :]
-        self.k_squared = (k_x**2 + k_y**2).astype(np.float32)
-
-    def random(
-        self, rng: np.random.Generator, n: int, length: float, tail: float
-    ) -> FloatArray:
-        """Random fields of mean square one, ``(n, *shape)``.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-        n : int
-            Number of fields.
-        length : float
-            Correlation length in grid steps.
-        tail : float
-            Exponent of the power spectrum ``(1 + k^2 length^2 / tail)^-tail``. With
-            infinity the spectrum is Gaussian; small exponents give rough fields.
-        """
-        scaled = self.k_squared * np.float32(length**2)
-        if np.isinf(tail):
-            amplitude = np.exp(-scaled / 2)
-        else:
-            amplitude = (1 + scaled / tail) ** (-tail / 2)
-        shape = (n, *amplitude.shape)
-        white = rng.standard_normal((2, *shape), dtype=np.float32)
-        made = scipy.fft.irfft2((white[0] + 1j * white[1]) * amplitude, s=self.shape)
-        scale = np.sqrt(np.square(made).mean(axis=(-2, -1), keepdims=True))
-        return np.asarray(made / scale, dtype=np.float32)
-
-    def position(self, rng: np.random.Generator, spread: float) -> tuple[float, float]:
-        """Random position ``(x, y)`` in a rectangle around the centre of the field.
-
-        The rectangle has `spread` times the size of the field.
-        """
-        height, width = self.view
-        return (
-            width * (0.5 + spread * rng.uniform(-0.5, 0.5)),
-            height * (0.5 + spread * rng.uniform(-0.5, 0.5)),
-        )
-
-    def pattern(self, x: FloatArray, y: FloatArray, strength: float) -> FineTractions:
-        """Tractions whose root mean square is `strength` where they are not zero."""
-        square = x * x + y * y
-        largest = float(square.max())
-        has_traction = square > 1e-4 * largest
-        mean_square = float(square[has_traction].mean()) if largest else 1.0
-        scale = strength / np.sqrt(mean_square)
-        x, y = (np.asarray(part * scale, dtype=np.float32)[None] for part in (x, y))
-        return FineTractions(x, y, self.margin)
-
-
-@dataclass(frozen=True)
-class _Outline:
-    """Closed outline of a cell, as maps on the squares of a canvas.
-
-    Parameters
-    ----------
-    depth : array of shape (h, w)
-        Distance to the rim along the radius, in grid steps; negative outside.
-    inward_x, inward_y : arrays of shape (h, w)
-        Unit vector that points to the centre.
-    angle : array of shape (h, w)
-        Polar angle around the centre, in radians.
-    radius : float
-        Mean radius, in grid steps.
-    """
-
-    depth: FloatArray
-    inward_x: FloatArray
-    inward_y: FloatArray
-    angle: FloatArray
-    radius: float
-
-
-def _draw_outline(
-    rng: np.random.Generator,
-    canvas: _Canvas,
-    extent: tuple[float, float],
-    spread: float,
-) -> _Outline:
-    radius = float(log_uniform(rng, extent, 1)[0]) * min(canvas.view)
-    x0, y0 = canvas.position(rng, spread)
-    stretch = np.exp(rng.uniform(0, 0.6))
-    tilt = rng.uniform(0, np.pi)
-    dx, dy = canvas.x - np.float32(x0), canvas.y - np.float32(y0)
-    along = np.cos(tilt) * dx + np.sin(tilt) * dy
-    across = np.cos(tilt) * dy - np.sin(tilt) * dx
-    distance = np.hypot(along / np.float32(stretch), across * np.float32(stretch))
-    angle = np.arctan2(across, along).astype(np.float32)
-    rim = np.ones(canvas.shape, dtype=np.float32)
-    roughness = rng.uniform(0, 0.5)
-    for order in range(2, 8):
-        share = roughness * rng.normal() / order
-        rim += np.float32(share) * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
-    rim = np.maximum(rim, 0.2)
-    far = np.maximum(np.hypot(dx, dy), 1e-3)
-    return _Outline(
-        np.float32(radius) * rim - distance, -dx / far, -dy / far, angle, radius
-    )
-
-
-def _soft_mask(depth: FloatArray, softness: float) -> FloatArray:
-    """Smooth step from 0 outside to 1 inside; `softness` is its width in grid steps."""
-    inside = np.clip(depth / max(softness, 1e-3) + 0.5, 0.0, 1.0)
-    return np.asarray(inside * inside * (3 - 2 * inside), dtype=np.float32)
-
-
-def _balanced(
-    x: FloatArray, y: FloatArray, weight: FloatArray, canvas: _Canvas
-) -> tuple[FloatArray, FloatArray]:
-    """Make net force and torque zero.
-
-    The tractions of a rigid translation and rotation, times `weight`, are subtracted.
-    """
-    total = float(weight.sum())
-    if total <= 0:
-        return x, y
-    px = canvas.x - float((weight * canvas.x).sum()) / total
-    py = canvas.y - float((weight * canvas.y).sum()) / total
-    x = x - weight * (float(x.sum()) / total)
-    y = y - weight * (float(y.sum()) / total)
-    lever = float((weight * (px * px + py * py)).sum())
-    if lever <= 0:
-        # All the weight is in one node, which has no torque.
-        return x, y
-    turn = float((px * y - py * x).sum()) / lever
-    return x + weight * turn * py, y - weight * turn * px
 
 
 def _strength(rng: np.random.Generator) -> float:
@@ -244,7 +44,9 @@ def _strength(rng: np.random.Generator) -> float:
 
 
 _Uneven = Annotated[float, Range(maximum=10.0, excludes_minimum=False)]
+
 _Beyond = Annotated[float, Range(maximum=4.0, excludes_minimum=False)]
+
 _Parts = Annotated[
     int, Range(minimum=1, maximum=7, excludes_minimum=False, is_whole=True)
 ]
@@ -289,12 +91,12 @@ class ColonyDistribution:
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
-        canvas = _Canvas(shape, self.margin)
+        canvas = Canvas(shape, self.margin)
         total = np.zeros((2, *canvas.shape), dtype=np.float32)
         for _ in range(rng.integers(*self.cells, endpoint=True)):
-            outline = _draw_outline(rng, canvas, self.extent, self.spread)
+            outline = draw_outline(rng, canvas, self.extent, self.spread)
             softness = float(log_uniform(rng, self.softness, 1)[0])
-            mask = _soft_mask(outline.depth, min(softness, outline.radius))
+            mask = soft_mask(outline.depth, min(softness, outline.radius))
             length = float(log_uniform(rng, self.length, 1)[0])
             x, y = canvas.random(rng, 2, length, rng.choice([2.0, 4.0, np.inf]))
             pull = np.float32(rng.uniform(0, self.pull) * (rng.random() < 0.5))
@@ -303,7 +105,7 @@ class ColonyDistribution:
                 (y + pull * outline.inward_y) * mask,
             )
             if rng.random() < self.balanced_share:
-                x, y = _balanced(x, y, mask, canvas)
+                x, y = balanced(x, y, mask, canvas)
             total += np.float32(np.exp(rng.normal(0, 0.5))) * np.stack([x, y])
         return canvas.pattern(total[0], total[1], _strength(rng))
 
@@ -338,8 +140,8 @@ class BandDistribution:
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
-        canvas = _Canvas(shape, self.margin)
-        outline = _draw_outline(rng, canvas, self.extent, self.spread)
+        canvas = Canvas(shape, self.margin)
+        outline = draw_outline(rng, canvas, self.extent, self.spread)
         width = float(log_uniform(rng, self.width, 1)[0])
         inset = rng.uniform(0.5, 2.0) * width
         away = (outline.depth - np.float32(inset)) / np.float32(width)
@@ -360,7 +162,7 @@ class BandDistribution:
         x = pull * (cos * outline.inward_x - sin * outline.inward_y)
         y = pull * (sin * outline.inward_x + cos * outline.inward_y)
         if rng.random() < self.balanced_share:
-            x, y = _balanced(x, y, pull, canvas)
+            x, y = balanced(x, y, pull, canvas)
         return canvas.pattern(x, y, _strength(rng))
 
 
@@ -389,7 +191,7 @@ class LayerDistribution:
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
-        canvas = _Canvas(shape, round(self.margin * max(shape)))
+        canvas = Canvas(shape, round(self.margin * max(shape)))
         length = float(log_uniform(rng, self.length, 1)[0])
         x, y = canvas.random(rng, 2, length, rng.choice([2.0, 4.0, np.inf]))
         slow = canvas.random(rng, 1, rng.uniform(8, 25), np.inf)[0]
@@ -421,7 +223,7 @@ class FrontDistribution:
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> FineTractions:
         """Draw the tractions of one field of `shape` rows and columns."""
-        canvas = _Canvas(shape, round(self.margin * max(shape)))
+        canvas = Canvas(shape, round(self.margin * max(shape)))
         angle = rng.uniform(0, 2 * np.pi)
         normal = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         x0, y0 = canvas.position(rng, 0.8)
@@ -430,7 +232,7 @@ class FrontDistribution:
         )
         wave = canvas.random(rng, 1, rng.uniform(6, 20), np.inf)[0]
         behind = behind + np.float32(rng.uniform(0, 5)) * wave
-        mask = _soft_mask(behind, float(log_uniform(rng, (0.3, 5.0), 1)[0]))
+        mask = soft_mask(behind, float(log_uniform(rng, (0.3, 5.0), 1)[0]))
         decay = float(log_uniform(rng, self.decay, 1)[0])
         length = float(log_uniform(rng, self.length, 1)[0])
         x, y, rough = canvas.random(rng, 3, length, rng.choice([4.0, np.inf]))
@@ -531,5 +333,5 @@ def _sum_of(
         share = float(log_uniform(rng, weight, 1)[0]) / max(float(scale), 1e-12)
         total = parts * share if total is None else total + parts * share
     assert total is not None
-    canvas = _Canvas(shape, margin)
+    canvas = Canvas(shape, margin)
     return canvas.pattern(total[0], total[1], _strength(rng))

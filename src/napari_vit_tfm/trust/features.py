@@ -17,7 +17,8 @@ from napari_vit_tfm.physics import (
     periodic_component,
     surface_displacement,
 )
-from napari_vit_tfm.physics.spectrum import Noise, spectrum
+from napari_vit_tfm.physics.noise import Noise
+from napari_vit_tfm.physics.spectrum import spectrum
 from napari_vit_tfm.trust.bands import FLOOR, N_BANDS, bands_of, log10
 from napari_vit_tfm.trust.strong import (
     STRONG_FEATURES,

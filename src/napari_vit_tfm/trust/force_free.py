@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.errors import ConfigError, FieldError
 from napari_vit_tfm.physics import estimate_noise
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 
 Mask = npt.NDArray[np.bool_]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.fields import Records
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.features import FEATURES, features_of, linear_parts
 
 FloatArray = npt.NDArray[np.float64]

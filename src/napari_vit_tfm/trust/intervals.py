@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.fields import without_drift
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.noise import FrameNoise
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack, Records
 from napari_vit_tfm.io.vector_noise import read_vector_noise
 from napari_vit_tfm.physics import estimate_noise
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.force_free import noise_in_region, region_from_text
 from napari_vit_tfm.trust.whitening import clear_noise, noise_of_modes
 from napari_vit_tfm.units import DisplacementUnit

@@ -168,7 +168,7 @@ def remainder_of(
     model, residual : arrays of shape (H, W, 2)
         The displacement that the tractions cause, and the residual, in grid steps.
     variance, length : float, keyword-only
-        Noise of the displacement, as for `physics.spectrum.Noise`.
+        Noise of the displacement, as for `physics.noise.Noise`.
     allowance : float, keyword-only
         Error of the method, relative to that of the bundled network.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.consistency import forward_consistency
 from napari_vit_tfm.trust.new_noise import new_noise
 from napari_vit_tfm.trust.remainder import needed_allowance

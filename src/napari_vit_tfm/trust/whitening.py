@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def noise_of_modes(
     Parameters
     ----------
     variance, length : float
-        As for `physics.spectrum.Noise`, of one field.
+        As for `physics.noise.Noise`, of one field.
     shape : tuple of int
         Rows and columns, ``(H, W)``.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_vit_tfm.models.solved import Solved
     from napari_vit_tfm.physics.halfspace import FloatArray, Gains
-    from napari_vit_tfm.physics.spectrum import Noise
+    from napari_vit_tfm.physics.noise import Noise
 
 _NORMAL = (0.994458, 1.959964)
 """Half-widths of the central 68% and 95% intervals of a standard normal variable."""
@@ -96,7 +96,7 @@ class _FourierMethod(ReconstructionMethod):
         """Half-widths of the posterior that the filter implies; equal at all nodes."""
         import torch
 
-        from napari_vit_tfm.physics.spectrum import Noise
+        from napari_vit_tfm.physics.noise import Noise
 
         fields = _in_grid_steps(solved.displacement).numpy()
         in_steps = (fields.shape[-1] - 1) ** 2
@@ -128,7 +128,7 @@ class _FourierMethod(ReconstructionMethod):
             Whether the filter was chosen for this noise.
         """
         from napari_vit_tfm.physics.bayesian import posterior_variance
-        from napari_vit_tfm.physics.spectrum import Noise
+        from napari_vit_tfm.physics.noise import Noise
 
         least = (_LEAST_NOISE**2) * field.var(axis=(1, 2)).mean()
         more = Noise(np.maximum(noise.variance, least), noise.length, np.array(True))

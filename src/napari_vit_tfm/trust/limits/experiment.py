@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.config import LimitsConfig
 from napari_vit_tfm.errors import Cancelled
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.new_noise import new_noise
 
 FloatArray = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_vit_tfm.config import LimitsConfig
 from napari_vit_tfm.physics import Substrate, surface_displacement
-from napari_vit_tfm.physics.spectrum import Noise
+from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.trust.limits.adhesions import (
     adhesion_tractions,
     directions,
