@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -351,8 +351,14 @@ def installed_versions() -> dict[str, str]:
     return {
         "napari-vit-tfm": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **{name: _version_of(name) for name in _LIBRARIES},
     }
+
+
+@cache
+def _version_of(library: str) -> str:
+    """Version of an installed library, which does not change while it is in use."""
+    return version(library)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig, inputs_of
 from napari_vit_tfm.models.solved import Solved
+from napari_vit_tfm.models.tensors import with_weights
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def test_any_grid(head: ScaleHead, shape: tuple[int, int]) -> None:
     assert narrow.shape == (2, 2, *shape)
     assert (narrow > 0).all()
     assert (wide > narrow).all()
+
+
+def test_the_order_of_axes_is_kept_when_weights_are_loaded() -> None:
+    made = ScaleHead()
+    read = with_weights(ScaleHead, made.state_dict())
+    assert read.embed[1].weight.stride() == made.embed[1].weight.stride()
+    assert not read.embed[1].weight.is_contiguous()
+    torch.testing.assert_close(read.state_dict(), made.state_dict(), rtol=0, atol=0)
 
 
 def test_half_widths_are_proportional_to_the_displacement(head: ScaleHead) -> None:

@@ -8,8 +8,10 @@ from scipy.linalg import expm
 
 from napari_vit_tfm.physics.halfspace import (
     displacement_of,
+    field_of,
     half_space_response,
     layer_response,
+    modes_of,
 )
 from napari_vit_tfm.synthesis import synthesise
 
@@ -24,6 +26,17 @@ def test_the_forward_solution_is_that_of_the_closed_form() -> None:
     error = np.square(found - expected).sum() / np.square(expected).sum()
     # Rasterised discs have another area than true ones; that is what is left.
     assert error < 0.01
+
+
+@pytest.mark.parametrize("shape", [(12, 15), (13, 16)])
+def test_rows_and_columns_of_zeros_need_no_transform(shape: tuple[int, int]) -> None:
+    field = np.random.default_rng(0).normal(size=(2, *shape))
+    full = (2 * shape[0] + 1, 2 * shape[1])
+    modes = modes_of(field, full)
+    np.testing.assert_allclose(
+        modes, np.fft.rfftn(field, s=full, axes=(1, 2)), atol=1e-12
+    )
+    np.testing.assert_allclose(field_of(modes, full, shape), field, atol=1e-12)
 
 
 def test_a_thick_layer_is_a_half_space_and_a_thin_one_shears() -> None:

@@ -18,6 +18,7 @@ from napari_vit_tfm.physics.tikhonov import (
     choose_regularisation,
     fttc,
     periodic_component,
+    smooth_modes,
 )
 from napari_vit_tfm.synthesis import synthesise
 
@@ -81,6 +82,28 @@ def test_torch_gives_numpy_s_numbers() -> None:
     np.testing.assert_allclose(
         periodic_component(tensors[0]).numpy(), periodic_component(x), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("shape", [(18, 21), (17, 24)])
+def test_the_laplacian_of_the_smooth_component_is_that_of_the_jumps(
+    shape: tuple[int, int],
+) -> None:
+    x = np.random.default_rng(0).normal(size=(3, *shape))
+    smooth = x - periodic_component(x)
+    # Around a node, also beyond the border, where the field goes on periodically.
+    around = sum(np.roll(smooth, n, axis) for n in (1, -1) for axis in (1, 2))
+    jumps = np.zeros_like(x)
+    for axis in (1, 2):
+        first, last = np.take(x, [0], axis), np.take(x, [-1], axis)
+        n = shape[axis - 1]
+        jumps += np.concatenate(
+            [last - first, np.zeros_like(np.take(x, range(n - 2), axis)), first - last],
+            axis,
+        )
+    np.testing.assert_allclose(around - 4 * smooth, jumps, atol=1e-12)
+    np.testing.assert_allclose(smooth.mean(axis=(1, 2)), 0, atol=1e-14)
+    modes = np.fft.rfft2(x) - smooth_modes(x)
+    np.testing.assert_allclose(modes, np.fft.rfft2(x - smooth), atol=1e-12)
 
 
 def test_what_is_periodic_stays() -> None:

@@ -71,7 +71,7 @@ def test_weak_tractions_around_strong_ones() -> None:
 def test_strong_tractions_are_a_quarter_of_the_typical_one_or_more() -> None:
     traction = pads()
     traction[5, 5], traction[50, 50] = (0.02, 0.0), (0.03, 0.0)
-    strong = strong_traction(traction)
+    strong = np.moveaxis(strong_traction(np.moveaxis(traction, -1, 0)), 0, -1)
     assert not strong[5, 5].any()
     assert strong[50, 50].tolist() == [0.03, 0.0]
     np.testing.assert_array_equal(strong[10:48], traction[10:48])

@@ -25,7 +25,7 @@ from napari_vit_tfm.constraints import Few, check
 from napari_vit_tfm.models.physics_vit import Head, ResidualConvolution
 from napari_vit_tfm.models.solved import Solved, rms
 from napari_vit_tfm.physics.halfspace import FloatArray, scaled_modes
-from napari_vit_tfm.physics.tikhonov import periodic_component, tikhonov_gains
+from napari_vit_tfm.physics.tikhonov import smooth_modes, tikhonov_gains
 
 _HALF = 2
 
@@ -166,10 +166,10 @@ def inputs_of(solved: Solved) -> tuple[Tensor, Tensor]:
     )
     maps = torch.cat(
         [
-            scaled.asinh(),
-            spread.asinh(),
-            (residual / left).asinh(),
-            (of_residual / _rms(of_residual).clamp_min(_LEAST)).asinh(),
+            _asinh(scaled),
+            _asinh(spread),
+            _asinh(residual / left),
+            _asinh(of_residual / _rms(of_residual).clamp_min(_LEAST)),
             *(
                 part.abs().add(_LEAST).log() / 4
                 for part in (scaled, spread, of_residual)
@@ -181,6 +181,11 @@ def inputs_of(solved: Solved) -> tuple[Tensor, Tensor]:
     )
     height, width = steps.shape[-2:]
     return amplitude, functional.pad(maps, (0, width % _HALF, 0, height % _HALF))
+
+
+def _asinh(values: Tensor) -> Tensor:
+    """As `torch.asinh`, which takes ten times as long on CPUs."""
+    return torch.copysign((values.abs() + (values.square() + 1).sqrt()).log(), values)
 
 
 def _rms(vectors: Tensor) -> Tensor:
@@ -202,7 +207,8 @@ def _tikhonov(both: Tensor) -> Tensor:
         With the two `_REGULARISATIONS`.
     """
     shape = (both.shape[-2], both.shape[-1])
-    hat_x, hat_y = torch.fft.rfft2(periodic_component(both)).unbind(dim=2)
+    periodic = torch.fft.rfft2(both) - smooth_modes(both)
+    hat_x, hat_y = periodic.unbind(dim=2)
     hats = scaled_modes(hat_x, hat_y, shape, lambda _: _gains(shape))
     solutions: Tensor = torch.fft.irfft2(torch.stack(hats, dim=2), s=shape)
     return solutions

@@ -71,13 +71,18 @@ def with_weights(
     _check_weights(expected, weights)
     # `to_empty` would import sympy, which takes a third of a second.
     network.load_state_dict(
-        {
-            name: weights[name].to(tensor.dtype).contiguous()
-            for name, tensor in expected.items()
-        },
+        {name: _as(tensor, weights[name]) for name, tensor in expected.items()},
         assign=True,
     )
     return network
+
+
+def _as(expected: Tensor, weights: Tensor) -> Tensor:
+    """Weights in the precision and the order of axes of those that are expected."""
+    found = weights.to(expected.dtype).contiguous()
+    if found.stride() == expected.stride():
+        return found
+    return torch.empty_like(expected, device=found.device).copy_(found)
 
 
 def _check_weights(

@@ -53,19 +53,49 @@ def filter_modes(x: Array, y: Array, gains: Gains, *, pad: bool) -> tuple[Array,
     x, y : arrays of shape (..., H, W)
         The filtered components.
     """
-    xp = array_namespace(x, y)
     height, width = x.shape[-2:]
     full = (2 * height, 2 * width) if pad else (height, width)
-    axes = (-2, -1)
-    hat_x, hat_y = (
-        xp.fft.rfftn(x, s=full, axes=axes),
-        xp.fft.rfftn(y, s=full, axes=axes),
-    )
-    hats = scaled_modes(hat_x, hat_y, full, gains)
-    out_x, out_y = (
-        xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width] for hat in hats
-    )
+    hats = scaled_modes(modes_of(x, full), modes_of(y, full), full, gains)
+    out_x, out_y = (field_of(hat, full, (height, width)) for hat in hats)
     return out_x, out_y
+
+
+def modes_of(field: Array, full: tuple[int, int]) -> Array:
+    """Real Fourier transform of a field that is surrounded with zeros.
+
+    Parameters
+    ----------
+    field : array of shape (..., H, W)
+        The field; numpy or torch, real.
+    full : tuple of int
+        Rows and columns with the zeros, which follow the field.
+
+    Returns
+    -------
+    array of shape (..., full[0], full[1] // 2 + 1)
+        As from `rfftn`, but the rows of zeros are not transformed.
+    """
+    fft = array_namespace(field).fft
+    return fft.fft(fft.rfft(field, n=full[1], axis=-1), n=full[0], axis=-2)
+
+
+def field_of(hat: Array, full: tuple[int, int], shape: tuple[int, int]) -> Array:
+    """The first rows and columns of a field, from its `modes_of`.
+
+    Parameters
+    ----------
+    hat : array of shape (..., full[0], full[1] // 2 + 1)
+        Real Fourier transform.
+    full, shape : tuple of int
+        Rows and columns of the whole field, and those that are needed.
+
+    Returns
+    -------
+    array of shape (..., *shape)
+    """
+    fft, (height, width) = array_namespace(hat).fft, shape
+    rows = fft.ifft(hat, axis=-2)[..., :height, :]
+    return fft.irfft(rows, n=full[1], axis=-1)[..., :width]
 
 
 def scaled_modes(

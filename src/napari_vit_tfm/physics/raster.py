@@ -18,6 +18,7 @@ import scipy
 from array_api_compat import array_namespace, device
 
 from napari_vit_tfm.config import REFERENCE_POISSON
+from napari_vit_tfm.physics.halfspace import field_of, modes_of
 
 Array = Any
 """A numpy array or a torch tensor."""
@@ -186,21 +187,16 @@ def raster_displacement(
     xp = array_namespace(x, y)
     s = oversampling
     height, width = x.shape[-2] // s, x.shape[-1] // s
-    full, axes = (2 * height, 2 * width), (-2, -1)
+    full = 2 * height, 2 * width
     is_single = x.dtype == xp.float32
     kernels = _kernels((height, width), poisson, s, window, is_single)
     out_x, out_y = None, None
     for number, kernel in enumerate(kernels):
         a, b = divmod(number, s)
-        hat_x, hat_y = (
-            xp.fft.rfftn(part[..., a::s, b::s], s=full, axes=axes) for part in (x, y)
-        )
+        hat_x, hat_y = (modes_of(part[..., a::s, b::s], full) for part in (x, y))
         xx, yy, xy = xp.asarray(kernel, device=device(x))
         made_x, made_y = xx * hat_x + xy * hat_y, xy * hat_x + yy * hat_y
         out_x = made_x if out_x is None else out_x + made_x
         out_y = made_y if out_y is None else out_y + made_y
-    out_x, out_y = (
-        xp.fft.irfftn(hat, s=full, axes=axes)[..., :height, :width]
-        for hat in (out_x, out_y)
-    )
+    out_x, out_y = (field_of(hat, full, (height, width)) for hat in (out_x, out_y))
     return out_x, out_y

@@ -55,13 +55,32 @@ def spectrum(x: Array, y: Array) -> Spectrum:
         Power in squared grid steps.
     """
     xp = array_namespace(x, y)
-    height, width = x.shape[-2:]
-    modes = _modes(height, width)
+    hat_x, hat_y = (xp.fft.rfftn(part, axes=(-2, -1)) for part in (x, y))
+    return spectrum_of_modes(hat_x, hat_y, (x.shape[-2], x.shape[-1]))
+
+
+def spectrum_of_modes(hat_x: Array, hat_y: Array, shape: tuple[int, int]) -> Spectrum:
+    """Power spectrum of vector fields, from their Fourier transforms.
+
+    Parameters
+    ----------
+    hat_x, hat_y : arrays of shape (..., H, W // 2 + 1)
+        Real Fourier transforms of the components.
+    shape : tuple of int
+        Rows and columns of the fields, ``(H, W)``.
+
+    Returns
+    -------
+    Spectrum
+        As from `spectrum`.
+    """
+    xp = array_namespace(hat_x, hat_y)
+    modes = _modes(*shape)
+    real, place = xp.real(hat_x).dtype, device(hat_x)
     n_x, n_y, weight = (
-        xp.asarray(part, dtype=x.dtype, device=device(x))
+        xp.asarray(part, dtype=real, device=place)
         for part in (modes.n_x, modes.n_y, modes.weight)
     )
-    hat_x, hat_y = (xp.fft.rfftn(part, axes=(-2, -1)) for part in (x, y))
     squares = (
         xp.abs(n_x * hat_x + n_y * hat_y) ** 2 * weight,
         xp.abs(n_x * hat_y - n_y * hat_x) ** 2 * weight,
@@ -71,14 +90,14 @@ def spectrum(x: Array, y: Array) -> Spectrum:
     # One call of bincount for all rows: the bins of each row follow those of the
     # row before it.
     size = modes.k.size + 1
-    offset = xp.arange(rows.shape[0], device=device(x))[:, None] * size
-    place = xp.asarray(modes.bin, device=device(x)) + offset
+    offset = xp.arange(rows.shape[0], device=place)[:, None] * size
+    bins = xp.asarray(modes.bin, device=place) + offset
     sums = xp.bincount(
-        xp.reshape(place, (-1,)),
+        xp.reshape(bins, (-1,)),
         xp.reshape(rows, (-1,)),
         minlength=rows.shape[0] * size,
     )
-    power = xp.astype(xp.reshape(sums, (*both.shape[:-2], size)), x.dtype)
+    power = xp.astype(xp.reshape(sums, (*both.shape[:-2], size)), real)
     return Spectrum(modes.k, modes.count, power[..., 1:])
 
 

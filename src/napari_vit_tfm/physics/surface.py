@@ -75,7 +75,7 @@ def surface_displacement(
     substrate = substrate or Substrate()
     gel = substrate.gel
     assert gel.poisson is not None
-    x, y = np.moveaxis(np.asarray(traction, dtype=np.float64), -1, 0)
+    x, y = np.ascontiguousarray(np.moveaxis(traction, -1, 0), dtype=np.float64)
     response = substrate.response(spacing_um=spacing_um)
     side = max(x.shape[-2:])
     if not gel.is_layer:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
 from napari_vit_tfm.physics.evidence import noise_for_inversion
@@ -12,6 +15,7 @@ from napari_vit_tfm.physics.halfspace import (
     FloatArray,
     Gains,
     Response,
+    field_of,
     filter_modes,
 )
 from napari_vit_tfm.physics.noise import Noise
@@ -56,22 +60,43 @@ def periodic_component(x: Array) -> Array:
     >>> bool(np.isclose(periodic.mean(), field.mean()))
     True
     """
+    shape = (x.shape[-2], x.shape[-1])
+    return x - field_of(smooth_modes(x), shape, shape)
+
+
+def smooth_modes(x: Array) -> Array:
+    """Fourier transform of the smooth component of `periodic_component`.
+
+    Parameters
+    ----------
+    x : array of shape (..., H, W)
+        As for `periodic_component`.
+
+    Returns
+    -------
+    array of shape (..., H, W // 2 + 1)
+        That of `x` minus it is the transform of the periodic component.
+    """
     xp = array_namespace(x)
-    height, width = x.shape[-2:]
-    jumps = xp.zeros_like(x)
-    jumps[..., 0, :] += x[..., -1, :] - x[..., 0, :]
-    jumps[..., -1, :] += x[..., 0, :] - x[..., -1, :]
-    jumps[..., :, 0] += x[..., :, -1] - x[..., :, 0]
-    jumps[..., :, -1] += x[..., :, 0] - x[..., :, -1]
+    # The jumps are in the first row and, with the other sign, in the last one; so are
+    # those between columns. The sum of all is zero, and so is that of the component.
+    of_rows = xp.fft.rfft(x[..., -1, :] - x[..., 0, :], axis=-1)
+    of_columns = xp.fft.fft(x[..., :, -1] - x[..., :, 0], axis=-1)
+    rows, columns = (
+        xp.asarray(part, dtype=of_rows.dtype, device=device(x))
+        for part in _of_jumps(x.shape[-2], x.shape[-1])
+    )
+    return rows * of_rows[..., None, :] + columns * of_columns[..., None]
+
+
+@lru_cache(maxsize=16)
+def _of_jumps(height: int, width: int) -> tuple[npt.NDArray[np.complex128], ...]:
+    """Smooth components of jumps of 1 between rows and columns, in Fourier space."""
     k_x = 2 * np.pi * np.fft.rfftfreq(width)[None, :]
     k_y = 2 * np.pi * np.fft.fftfreq(height)[:, None]
     laplacian = 2 * np.cos(k_x) + 2 * np.cos(k_y) - 4
-    # The jumps add up to zero, and so does the smooth component.
-    laplacian[0, 0] = 1.0
-    axes = (-2, -1)
-    hat = xp.fft.rfftn(jumps, axes=axes)
-    hat = hat / xp.asarray(laplacian, dtype=x.dtype, device=device(x))
-    return x - xp.fft.irfftn(hat, s=(height, width), axes=axes)
+    laplacian[0, 0] = np.inf
+    return (1 - np.exp(1j * k_y)) / laplacian, (1 - np.exp(1j * k_x)) / laplacian
 
 
 def fttc(

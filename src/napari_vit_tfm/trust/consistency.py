@@ -101,7 +101,7 @@ def explained_share(
         As `Consistency.explained`.
     """
     squares, left = (
-        (without_drift(vectors).astype(np.float64) ** 2).sum(axis=(1, 2, 3))
+        np.square(without_drift(vectors)).sum(axis=(1, 2, 3), dtype=np.float64)
         for vectors in (measured, np.subtract(measured, model, dtype=np.float32))
     )
     return _share(squares, left)

@@ -11,14 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from napari_vit_tfm.physics import (
-    Substrate,
-    estimate_noise,
-    periodic_component,
-    surface_displacement,
-)
+from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displacement
 from napari_vit_tfm.physics.noise import Noise
-from napari_vit_tfm.physics.spectrum import spectrum
+from napari_vit_tfm.physics.spectrum import spectrum_of_modes
+from napari_vit_tfm.physics.tikhonov import smooth_modes
 from napari_vit_tfm.trust.bands import FLOOR, N_BANDS, bands_of, log10
 from napari_vit_tfm.trust.strong import (
     STRONG_FEATURES,
@@ -112,8 +108,8 @@ def features_of(
     array of shape (F,)
         The features in the order of `FEATURES`.
     """
-    u, m = (_without_mean(field) for field in (steps, model))
-    t = np.asarray(traction, dtype=np.float64)
+    u, m = (_without_mean(_components(field)) for field in (steps, model))
+    t = _components(traction)
     power = float(np.square(u).mean())
     if power == 0 or not t.any():
         return np.full(len(FEATURES), np.nan)
@@ -124,11 +120,13 @@ def features_of(
     size = np.sqrt(np.square(t).mean())
     t = t / size
     strong = strong_traction(t)
-    caused = surface_displacement(strong, substrate, spacing_um=spacing_um)
-    c = _without_mean(caused * size / np.sqrt(power))
-    found = noise or estimate_noise(*np.moveaxis(np.asarray(steps, np.float64), -1, 0))
+    caused = surface_displacement(
+        np.moveaxis(strong, 0, -1), substrate, spacing_um=spacing_um
+    )
+    c = _without_mean(_components(caused) * size / np.sqrt(power))
+    found = noise or estimate_noise(*_components(steps))
     relative = replace(found, variance=found.variance / power)
-    spectra, waves = _of_spectra(u, m, t, r, c, relative)
+    spectra, waves = _of_spectra(u, m, t, r, c, t - strong, relative)
     return np.concatenate(
         [
             spectra,
@@ -141,9 +139,13 @@ def features_of(
     )
 
 
-def _without_mean(field: npt.NDArray[np.floating]) -> FloatArray:
-    values = np.asarray(field, dtype=np.float64)
-    return np.asarray(values - values.mean(axis=(0, 1)))
+def _components(field: npt.NDArray[np.floating]) -> FloatArray:
+    """Components ``(2, H, W)`` of vectors ``(H, W, 2)``, each in one piece."""
+    return np.ascontiguousarray(np.moveaxis(field, -1, 0), dtype=np.float64)
+
+
+def _without_mean(field: FloatArray) -> FloatArray:
+    return np.asarray(field - field.mean(axis=(1, 2), keepdims=True))
 
 
 def _of_spectra(
@@ -152,20 +154,24 @@ def _of_spectra(
     t: FloatArray,
     r: FloatArray,
     c: FloatArray,
+    weak: FloatArray,
     noise: Noise,
 ) -> tuple[FloatArray, Waves]:
     """Power of displacement, its model, traction and residual by wave number.
 
-    With the waves of the displacement and of `c`, that which strong tractions cause.
+    With the waves of the displacement, of `c`, that which strong tractions cause, and
+    of the weak tractions.
     """
-    x, y = np.moveaxis(np.stack([u, m, t, c]).astype(np.float32), -1, 0)
-    parts = []
-    for component in (x, y):
-        of_u, of_m, of_t, of_c = periodic_component(component)
-        parts.append(np.stack([of_u, of_c, of_u - of_c, of_m, of_t, of_u - of_m]))
-    found = spectrum(*parts)
+    # Single precision is sufficient for powers.
+    fields = np.stack([weak, u, m, t, c], axis=1).astype(np.float32)
+    modes = scipy.fft.rfft2(fields)
+    modes[:, 1:] -= smooth_modes(fields[:, 1:])
+    of_weak, of_u, of_m, of_t, of_c = np.moveaxis(modes, 1, 0)
+    parts = [of_weak, of_u, of_c, of_u - of_c, of_m, of_t, of_u - of_m]
+    x, y = np.stack(parts, axis=1)
+    found = spectrum_of_modes(x, y, (u.shape[1], u.shape[2]))
     power = np.asarray(found.power, dtype=np.float64)
-    waves = Waves(found.k, found.count, *power[:3])
+    waves, power = Waves(found.k, found.count, *power[:4]), power[1:]
     in_band = bands_of(found.k)
     count = in_band @ found.count
     # Each (2, bands).
@@ -198,8 +204,11 @@ def _of_spectra(
 
 
 def motion_of(field: FloatArray) -> FloatArray:
-    """Shear, rotation and dilation of the best linear fit, over the field, as logs."""
-    return log10(np.array(linear_parts(field)) * np.sqrt(field[..., 0].size))
+    """Shear, rotation and dilation of a field ``(2, H, W)``, as logs.
+
+    Those of the best linear fit, over the field.
+    """
+    return log10(np.array(linear_parts(field)) * np.sqrt(field[0].size))
 
 
 def linear_parts(field: npt.NDArray[np.floating]) -> tuple[float, float, float]:
@@ -207,8 +216,8 @@ def linear_parts(field: npt.NDArray[np.floating]) -> tuple[float, float, float]:
 
     Parameters
     ----------
-    field : array of shape (H, W, 2)
-        Displacement in grid steps.
+    field : array of shape (2, H, W)
+        Components ``(x, y)`` of the displacement, in grid steps.
 
     Returns
     -------
@@ -216,9 +225,11 @@ def linear_parts(field: npt.NDArray[np.floating]) -> tuple[float, float, float]:
         For a field with the gradients ``a_ij``: ``|(a_xx - a_yy, a_xy + a_yx)|``,
         ``|a_xy - a_yx|`` and ``|a_xx + a_yy|``.
     """
-    y, x = (part - part.mean() for part in np.indices(field.shape[:2]).astype(float))
-    xx, xy = (float((field[..., 0] * part).sum() / (part**2).sum()) for part in (x, y))
-    yx, yy = (float((field[..., 1] * part).sum() / (part**2).sum()) for part in (x, y))
+    height, width = field.shape[1:]
+    y, x = (np.arange(n) - (n - 1) / 2 for n in (height, width))
+    along, down = height * np.square(x).sum(), width * np.square(y).sum()
+    xx, yx = (float(part) for part in field.sum(axis=1) @ x / along)
+    xy, yy = (float(part) for part in field.sum(axis=2) @ y / down)
     return float(np.hypot(xx - yy, xy + yx)), abs(xy - yx), abs(xx + yy)
 
 
@@ -226,15 +237,15 @@ def _of_places(
     u: FloatArray, m: FloatArray, t: FloatArray, r: FloatArray
 ) -> FloatArray:
     """Where tractions and residual are."""
-    square_of_t = np.square(t).sum(axis=-1)
+    square_of_t = np.square(t).sum(axis=0)
     size = np.sqrt(square_of_t)
     edge = _border(size.shape)
-    square = np.square(r).sum(axis=-1)
+    square = np.square(r).sum(axis=0)
     local = scipy.ndimage.uniform_filter(square, _LOCAL, mode="nearest")
     mean = square.mean() + FLOOR
     return np.array(
         [
-            np.hypot(*t.sum(axis=(0, 1))) / size.sum(),
+            np.hypot(*t.sum(axis=(1, 2))) / size.sum(),
             size[edge].sum() / size.sum(),
             float(log10(size.mean() ** 2 / square_of_t.mean())),
             float(log10(np.square(square_of_t).mean() / square_of_t.mean() ** 2)),
@@ -270,15 +281,16 @@ def _correlation(a: FloatArray, b: FloatArray) -> float:
 def _of_smooth(m: FloatArray, r: FloatArray) -> FloatArray:
     """Divergence and rotation of the smooth parts of model and residual."""
     of_m, of_r = (
-        scipy.ndimage.gaussian_filter(part, (_SMOOTHING, _SMOOTHING, 0))
+        scipy.ndimage.gaussian_filter(part, (0, _SMOOTHING, _SMOOTHING))
         for part in (m, r)
     )
-    model, left, measured = (_derivatives(part) for part in (of_m, of_r, of_m + of_r))
+    model, left = (_derivatives(part) for part in (of_m, of_r))
+    measured = [a + b for a, b in zip(model, left, strict=True)]
     (of_model, _), of_left, of_measured = (
         [float(np.abs(part).max()) for part in both] for both in (model, left, measured)
     )
     divergence = of_measured[0] + FLOOR
-    square = np.square(of_r).sum(axis=-1)
+    square = np.square(of_r).sum(axis=0)
     centre = _central(square.shape)
     source, turn = (float(np.square(part[centre]).mean()) for part in left)
     return np.asarray(
@@ -296,8 +308,6 @@ def _of_smooth(m: FloatArray, r: FloatArray) -> FloatArray:
 
 
 def _derivatives(field: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Divergence and rotation of a field ``(H, W, 2)``."""
-    (x_down, x_right), (y_down, y_right) = (
-        np.gradient(field[..., component]) for component in (0, 1)
-    )
+    """Divergence and rotation of a field ``(2, H, W)``."""
+    (x_down, x_right), (y_down, y_right) = (np.gradient(part) for part in field)
     return np.asarray(x_right + y_down), np.asarray(y_right - x_down)

@@ -317,7 +317,8 @@ def largest_gradient(model: npt.NDArray[np.floating]) -> float:
 
 def unexplained_motion(residual: npt.NDArray[np.floating]) -> float:
     """Norm of shear and rotation of a residual ``(H, W, 2)`` in grid steps."""
-    shear, rotation, _ = linear_parts(residual)
+    components = np.stack([residual[..., i] for i in (0, 1)]).astype(np.float64)
+    shear, rotation, _ = linear_parts(components)
     return float(np.hypot(shear, rotation))
 
 

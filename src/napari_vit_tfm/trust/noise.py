@@ -323,4 +323,5 @@ def noise_of_field(
 
 def size_of(steps: npt.NDArray[np.floating]) -> float:
     """Root mean square of the components ``(H, W, 2)`` of a frame about their mean."""
-    return float(np.sqrt(steps.astype(np.float64).var(axis=(0, 1)).mean()))
+    squares = [steps[..., i].var(dtype=np.float64) for i in (0, 1)]
+    return float(np.sqrt(np.mean(squares)))

@@ -9,13 +9,14 @@ the displacement of the strong tractions tells which thickness explains the fiel
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate
-from napari_vit_tfm.physics.spectrum import spectrum
 from napari_vit_tfm.trust.bands import FLOOR, bands_of, log10
 
 FloatArray = npt.NDArray[np.float64]
@@ -61,27 +62,29 @@ likelihoods against the stated gel; the other words are those of `features.FEATU
 
 
 def strong_traction(t: FloatArray) -> FloatArray:
-    """Tractions ``(H, W, 2)`` where they are strong, and zero elsewhere."""
-    square = np.square(t).sum(axis=-1)
+    """Tractions ``(2, H, W)`` where they are strong, and zero elsewhere."""
+    square = np.square(t).sum(axis=0)
     typical = np.square(square).sum() / square.sum()
-    return np.where((square > _STRONG**2 * typical)[..., None], t, 0)
+    return np.where(square > _STRONG**2 * typical, t, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Waves:
-    """Power of a displacement and of that which the strong tractions cause.
+    """Power of weak tractions, of a displacement, and of that which strong ones cause.
 
     Parameters
     ----------
     k, count : arrays of shape (K,)
         As `Spectrum`.
-    measured, caused, left : arrays of shape (2, K)
-        Sums of the squared amplitudes, longitudinal and transverse, of the
-        displacement, of the one that is caused, and of their difference.
+    weak, measured, caused, left : arrays of shape (2, K)
+        Sums of the squared amplitudes, longitudinal and transverse, of the weak
+        tractions, of the displacement, of the one that is caused, and of the
+        difference between these two.
     """
 
     k: FloatArray
     count: FloatArray
+    weak: FloatArray
     measured: FloatArray
     caused: FloatArray
     left: FloatArray
@@ -100,11 +103,11 @@ def strong_features(
 
     Parameters
     ----------
-    t : array of shape (H, W, 2)
+    t : array of shape (2, H, W)
         Reconstructed tractions.
-    strong : array of shape (H, W, 2)
+    strong : array of shape (2, H, W)
         `strong_traction` of them.
-    left : array of shape (H, W, 2)
+    left : array of shape (2, H, W)
         Displacement, relative to its root mean square, that the strong tractions do not
         cause.
     waves : Waves
@@ -119,65 +122,85 @@ def strong_features(
     array of shape (F,)
         In the order of `STRONG_FEATURES`.
     """
-    weak = t - strong
     return np.concatenate(
         [
-            _evidence(waves, substrate, spacing_um),
-            [_around(strong, weak), float(log10(np.square(left).mean()))],
-            _of_weak(t, weak),
+            _evidence(waves, substrate.gel, spacing_um or 1.0),
+            [_around(strong, t - strong), float(log10(np.square(left).mean()))],
+            _of_weak(t, waves),
         ]
     )
 
 
-def _evidence(
-    waves: Waves, substrate: Substrate, spacing_um: float | None
-) -> FloatArray:
+def _evidence(waves: Waves, gel: Gel, spacing_um: float) -> FloatArray:
     """Evidence of other thicknesses, ``(3,)``."""
     is_long = waves.k < _LONG
-    k, n = waves.k[is_long], waves.count[is_long]
+    n = waves.count[is_long]
     measured, caused, left = (
         part[:, is_long] / n for part in (waves.measured, waves.caused, waves.left)
     )
     common = (measured + caused - left) / 2
-    stated = np.stack(substrate.response(spacing_um=spacing_um)(k))
-
-    def likelihood(thickness_um: float) -> float:
-        gel = replace(substrate.gel, thickness_um=thickness_um)
-        other = np.stack(Substrate(gel).response(spacing_um=spacing_um or 1.0)(k))
-        ratio = _AMPLITUDES[:, None, None] * other / stated
-        unexplained = measured - 2 * ratio * common + ratio**2 * caused
-        of_waves = np.maximum(unexplained, _SMALLEST_POWER * measured) + FLOOR
-        return float((-0.5 * n * np.log(of_waves)).sum(axis=(1, 2)).max())
-
-    thickness, spacing = substrate.gel.thickness_um, spacing_um or 1.0
-    assert thickness is not None
-    if substrate.gel.is_layer:
-        thinner = [likelihood(thickness * share) for share in _THINNER]
-        thicker = [likelihood(thickness * share) for share in _THICKER]
-        best = np.array([thinner[1], max(thinner), max(thicker)])
-        change = best - likelihood(thickness)
+    ratio = _ratios(tuple(waves.k[is_long].tolist()), gel, spacing_um)
+    ratio = _AMPLITUDES[:, None, None, None] * ratio
+    unexplained = measured - 2 * ratio * common + ratio**2 * caused
+    of_waves = np.maximum(unexplained, _SMALLEST_POWER * measured) + FLOOR
+    likelihood = (-0.5 * n * np.log(of_waves)).sum(axis=(2, 3)).max(axis=0)
+    of_stated, thinner = likelihood[0], likelihood[1:]
+    if gel.is_layer:
+        thinner, thicker = np.split(thinner, [len(_THINNER)])
+        best = np.array([thinner[1], thinner.max(), thicker.max()])
     else:
-        thinner = [likelihood(steps * spacing) for steps in _LAYERS]
-        of_thin = max(thinner[: len(_THIN_LAYERS)])
-        change = np.append(
-            np.array([of_thin, max(thinner)]) - likelihood(thickness), 0.0
-        )
+        of_thin = thinner[: len(_THIN_LAYERS)].max()
+        best = np.array([of_thin, thinner.max(), of_stated])
+    change = best - of_stated
     return np.asarray(np.sign(change) * np.log1p(np.abs(change)))
+
+
+@lru_cache(maxsize=16)
+def _ratios(k: tuple[float, ...], gel: Gel, spacing_um: float) -> FloatArray:
+    """Responses of gels of other thicknesses, relative to that of the stated one.
+
+    Parameters
+    ----------
+    k : tuple of float
+        Wave numbers, in radians per grid step.
+    gel : Gel
+        The gel as it is stated.
+    spacing_um : float
+        Distance between neighbouring vectors.
+
+    Returns
+    -------
+    array of shape (1 + G, 2, K)
+        The stated gel; then a layer with the thicknesses `_THINNER` and `_THICKER`, or
+        another gel with those of `_LAYERS`.
+    """
+    stated = gel.thickness_um
+    assert stated is not None
+    others = [steps * spacing_um for steps in _LAYERS]
+    if gel.is_layer:
+        others = [share * stated for share in (*_THINNER, *_THICKER)]
+    responses = np.array(
+        [
+            Substrate(replace(gel, thickness_um=thickness)).response(
+                spacing_um=spacing_um
+            )(np.array(k))
+            for thickness in (stated, *others)
+        ]
+    )
+    return np.asarray(responses / responses[0])
 
 
 def _around(strong: FloatArray, weak: FloatArray) -> float:
     """Correlation of the weak tractions with the strong ones near them."""
-    near = scipy.ndimage.gaussian_filter(strong.astype(np.float32), (_REACH, _REACH, 0))
-    near = np.where(strong.any(axis=-1, keepdims=True), 0, near)
+    near = scipy.ndimage.gaussian_filter(strong.astype(np.float32), (0, _REACH, _REACH))
+    near = np.where(strong.any(axis=0), 0, near)
     norm = np.square(near).sum() * np.square(weak).sum()
     return float((near * weak).sum() / np.sqrt(norm)) if norm > 0 else 0.0
 
 
-def _of_weak(t: FloatArray, weak: FloatArray) -> FloatArray:
+def _of_weak(t: FloatArray, waves: Waves) -> FloatArray:
     """Long waves of the weak tractions."""
-    found = spectrum(*np.moveaxis(weak.astype(np.float32), -1, 0))
-    in_band = bands_of(found.k, _N_LONG).T
-    power = np.asarray(found.power, dtype=np.float64) @ in_band
-    power /= found.count @ in_band
+    in_band = bands_of(waves.k, _N_LONG).T
+    power = waves.weak @ in_band / (waves.count @ in_band)
     along, across = log10(power)
     return np.append(along - across, log10(power.mean(0) / np.square(t).mean()))

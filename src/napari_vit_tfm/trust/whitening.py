@@ -134,8 +134,9 @@ def chi_squared(
         used = expected >= _LEAST_NOISE * expected.max()
         used[0, 0] = False
         if used.any():
-            squares = np.square(cosine_modes(field)[used])
-            found[frame] = (squares / expected[used][:, None]).mean()
+            x, y = np.moveaxis(cosine_modes(field), -1, 0)
+            squares = (np.square(x) + np.square(y))[used] / 2
+            found[frame] = (squares / expected[used]).mean()
     return found
 
 
