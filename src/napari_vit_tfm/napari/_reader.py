@@ -12,7 +12,7 @@ from napari_vit_tfm import io
 from napari_vit_tfm.errors import FieldFileError, TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.errors import in_one_line
-from napari_vit_tfm.napari.layers.arrow_updates import follow_in_current_window
+from napari_vit_tfm.napari.layers.arrow_updates import follow_where_layers_arrive
 from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers, with_outline
 from napari_vit_tfm.plain_text import without_tags
 
@@ -65,12 +65,13 @@ def open_fields(path: str | Sequence[str]) -> list[Any]:
     napari shortens the message of an exception that a reader raises. The arrows in the
     viewer, if there is a window, follow its frame and its zoom.
     """
-    follow_in_current_window()
     try:
-        return read_fields(path)
+        layers = read_fields(path)
     except TFMError as error:
         show_error(in_one_line(error))
         return [NOTHING]
+    follow_where_layers_arrive()
+    return layers
 
 
 def read_fields(path: str | Sequence[str]) -> list[LayerData]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_vit_tfm import synthesis
 from napari_vit_tfm.config import ExampleConfig
-from napari_vit_tfm.napari.layers.arrow_updates import follow_in_current_window
+from napari_vit_tfm.napari.layers.arrow_updates import follow_where_layers_arrive
 from napari_vit_tfm.napari.layers.drawing import LayerData, field_layers
 
 KNOWN = "known traction"
@@ -41,7 +41,7 @@ def sample_layers(field: synthesis.SyntheticStack, *, title: str) -> list[LayerD
     title : str, keyword-only
         Title of the field, with which the layers' names begin.
     """
-    follow_in_current_window()
+    follow_where_layers_arrive()
     displacement, traction = field.on_gel(
         young_pa=_EXAMPLE.young_pa, spacing_um=_EXAMPLE.spacing_um
     )

@@ -409,8 +409,45 @@ def test_without_a_known_viewer_all_frames_have_arrows(film):
     assert window_of(arrows) is None
 
 
-def test_layers_of_a_reader_follow_the_window_that_reads_them(monkeypatch, plugin):
-    viewer = ViewerModel()
-    monkeypatch.setattr(arrow_updates, "current_viewer", lambda: viewer)
-    viewer.layers.extend([Layer.create(*one) for one in _samples.discs()])
+@pytest.fixture
+def two_viewers(plugin, monkeypatch) -> tuple[ViewerModel, ViewerModel]:
+    """Two viewers, as if they had windows."""
+    both = ViewerModel(), ViewerModel()
+    monkeypatch.setattr(arrow_updates, "_open_viewers", lambda: list(both))
+    return both
+
+
+def follows(viewer: ViewerModel, film) -> bool:
+    """Whether new arrows in a viewer are those of its frame."""
+    image, arrows = show(viewer, film)
+    viewer.dims.set_current_step(0, 0)
+    is_window = window_of(arrows) is not None
+    viewer.layers.remove(image)
+    viewer.layers.remove(arrows)
+    return is_window
+
+
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_layers_of_a_reader_follow_the_viewer_to_which_they_are_added(
+    two_viewers, film, chosen
+):
+    viewer, other = two_viewers[chosen], two_viewers[1 - chosen]
+    layers = [Layer.create(*one) for one in _samples.discs()]
+    # Other layers may come in between.
+    other.add_image(np.zeros((4, 4)))
+    viewer.layers.extend(layers)
     assert window_of(viewer.layers[-1]) is not None
+    assert follows(viewer, film)
+    assert not follows(other, film)
+
+
+def test_the_viewer_on_which_open_is_called_follows(
+    make_napari_viewer, plugin, tmp_path, film
+):
+    path = tmp_path / "film.h5"
+    io.write_displacement(path, film)
+    first, second = make_napari_viewer(), make_napari_viewer()
+    _, arrows = first.open(str(path), plugin="napari-vit-tfm")
+    assert window_of(arrows) is not None
+    assert not second.layers
+    assert not follows(second, film)

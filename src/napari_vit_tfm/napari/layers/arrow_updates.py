@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-from napari import current_viewer
 from napari.components import ViewerModel
 from napari.layers import Layer, Vectors
 from napari.utils.events import Event
+from napari.viewer import Viewer
 
 from napari_vit_tfm.config import DisplayConfig
 from napari_vit_tfm.napari.layers.arrows import ArrowSource, Window
@@ -270,8 +271,44 @@ def follow_frame_and_zoom(viewer: ViewerModel) -> None:
         _UPDATES.put(viewer, ArrowUpdates(viewer))
 
 
-def follow_in_current_window() -> None:
-    """Let arrows follow frame and zoom in the window to which a reader adds layers."""
-    viewer = current_viewer()
-    if viewer is not None:
-        follow_frame_and_zoom(viewer)
+def follow_where_layers_arrive() -> None:
+    """Let arrows follow frame and zoom in the viewer to which a reader's layers go.
+
+    Readers and sample data are not told the viewer for which they are called, and it
+    need not be that of the current window. So all viewers with a window are watched
+    until arrows are added to one of them.
+    """
+    _ARRIVALS.watch(viewer for viewer in _open_viewers() if not _UPDATES.get(viewer))
+
+
+def _open_viewers() -> list[ViewerModel]:
+    """All viewers that have a window; napari has no public list of them."""
+    return list(Viewer._instances)
+
+
+class _Arrivals:
+    """Waits for the arrows that a reader has made."""
+
+    def __init__(self) -> None:
+        self._viewers: weakref.WeakSet[ViewerModel] = weakref.WeakSet()
+
+    def watch(self, viewers: Iterable[ViewerModel]) -> None:
+        """Wait until arrows are added to one of some viewers."""
+        for viewer in viewers:
+            if viewer not in self._viewers:
+                self._viewers.add(viewer)
+                inserted = viewer.layers.events.inserted
+                # After napari has made the new dimensions.
+                inserted.connect(self._on_inserted, position="last")
+
+    def _on_inserted(self, event: Event) -> None:
+        if not isinstance(event.value, Vectors) or source_of(event.value) is None:
+            return
+        for viewer in list(self._viewers):
+            viewer.layers.events.inserted.disconnect(self._on_inserted)
+            if event.value in viewer.layers:
+                follow_frame_and_zoom(viewer)
+        self._viewers.clear()
+
+
+_ARRIVALS = _Arrivals()
