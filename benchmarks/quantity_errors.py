@@ -3,11 +3,12 @@
     python benchmarks/quantity_errors.py -n 38 -o errors.npz
 
 Training and held-out fields of all kinds are reconstructed with noise of many strengths
-and lengths. What is measured and what is true is written for the whole field, for a
-cell, and for a part of the cell, as if another cell were beside it. Every second field
-is also reconstructed by the classical methods, and has a later frame whose forces have
-changed; the others only have the bundled network, and there are no others among the
-training fields. `quantity_intervals.py` fits the intervals.
+and lengths, from displacements at the vectors or averages over windows of many widths.
+What is measured and what is true is written for the whole field, for a cell, and for a
+part of the cell, as if another cell were beside it. Every second field is also
+reconstructed by the classical methods, and has a later frame whose forces have changed;
+the others only have the bundled network, and there are no others among the training
+fields. `quantity_intervals.py` fits the intervals.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -26,12 +27,12 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from napari_vit_tfm.benchmark.held_out import KINDS as HELD_OUT
-from napari_vit_tfm.benchmark.held_out import simulate
+from napari_vit_tfm.benchmark.held_out import draw_window_steps, simulate
 from napari_vit_tfm.config import BAYESIAN_FTTC, BUNDLED_MODEL, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.models import ReconstructionMethod
-from napari_vit_tfm.physics import surface_displacement
+from napari_vit_tfm.physics import raster_displacement
 from napari_vit_tfm.quantities import (
     QUANTITIES,
     Cell,
@@ -59,19 +60,54 @@ CORRELATED_SHARE = 0.35
 FloatArray = npt.NDArray[np.float64]
 
 
-def draw(
-    source: str, kind: str, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Displacement in grid steps and traction of one field, ``(H, W, 2)``."""
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A field without noise.
+
+    Parameters
+    ----------
+    steps, at_vectors : arrays of shape (H, W, 2)
+        Displacement in grid steps, averaged over the windows and at the vectors.
+    traction : array of shape (H, W, 2)
+        True ``t / E``.
+    window : float
+        Side of the windows in grid steps.
+    """
+
+    steps: FloatArray
+    at_vectors: FloatArray
+    traction: FloatArray
+    window: float
+
+    @property
+    def strength(self) -> float:
+        """Root mean square of the displacement about its mean, in grid steps."""
+        about_mean = self.steps - self.steps.mean(axis=(0, 1))
+        return float(np.sqrt(np.square(about_mean).mean()))
+
+
+def draw(source: str, kind: str, rng: np.random.Generator) -> Field:
+    """One field; discs of the training have no windows."""
     shape = SHAPES[rng.integers(len(SHAPES))]
     seed = int(rng.integers(2**31))
-    if source == "held-out":
-        displacement, traction = simulate(kind, 1, seed=seed, shape=shape)
-    else:
-        fields = synthesise(1, seed=seed, shape=shape, distribution=TRAINING[kind]())
-        displacement, traction = fields.displacement, fields.traction
-    steps = displacement[0].astype(np.float64) * (shape[1] - 1)
-    return steps, traction[0].astype(np.float64)
+    has_windows = source == "held-out" or kind != "discs"
+    window = draw_window_steps(rng) if has_windows else 0.0
+
+    def drawn(window: float) -> tuple[FloatArray, FloatArray]:
+        if source == "held-out":
+            both = simulate(kind, 1, seed=seed, shape=shape, window_steps=window)
+        else:
+            distribution = TRAINING[kind]()
+            fields = synthesise(
+                1, seed=seed, shape=shape, distribution=distribution, window=window
+            )
+            both = fields.displacement, fields.traction
+        displacement, traction = (part[0].astype(np.float64) for part in both)
+        return displacement * (shape[1] - 1), traction
+
+    at_vectors, traction = drawn(0.0)
+    steps = drawn(window)[0] if window else at_vectors
+    return Field(steps, at_vectors, traction, window)
 
 
 def mask_of(traction: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -101,26 +137,32 @@ def part_of(
     return part
 
 
-def changed(
-    steps: FloatArray, traction: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+def changed(field: Field, rng: np.random.Generator) -> Field:
     """The same cell later: stronger or weaker, and in places by different factors."""
-    white = rng.normal(size=(1, *traction.shape[:2]))
+    white = rng.normal(size=(1, *field.traction.shape[:2]))
     length = np.array([np.exp(rng.uniform(np.log(2), np.log(20)))])
     uneven = np.exp(rng.uniform(0, 0.4) * correlated(white, length)[0])[..., None]
-    extra = surface_displacement((uneven - 1) * traction)
+    extra = np.moveaxis((uneven - 1) * field.traction, -1, 0)
+    averaged, at_vectors = (
+        np.stack(raster_displacement(*extra, window=window), axis=-1)
+        for window in (field.window, 0.0)
+    )
     factor = np.exp(rng.uniform(-0.7, 0.7))
-    return factor * (steps + extra), factor * uneven * traction
+    return Field(
+        factor * (field.steps + averaged),
+        factor * (field.at_vectors + at_vectors),
+        factor * uneven * field.traction,
+        field.window,
+    )
 
 
-def noise_of(steps: FloatArray, rng: np.random.Generator) -> tuple[float, float]:
+def noise_of(field: Field, rng: np.random.Generator) -> tuple[float, float]:
     """Standard deviation and correlation length of the noise, both in grid steps."""
     if rng.random() < CLEAN_SHARE:
         return 0.0, 0.0
     strength = np.exp(rng.uniform(*np.log(STRENGTH)))
-    about_mean = steps - steps.mean(axis=(0, 1))
     length = rng.uniform(0.4, 1.4) if rng.random() < CORRELATED_SHARE else 0.0
-    return float(strength * np.sqrt(np.square(about_mean).mean())), float(length)
+    return float(strength * field.strength), float(length)
 
 
 def noisy(
@@ -167,23 +209,20 @@ def rows_of(
     The later frame and all but the first of the methods are those of even numbers.
     """
     rng = np.random.default_rng([seed, crc32(f"{source}:{kind}".encode()), number])
-    steps, traction = draw(source, kind, rng)
-    labels = mask_of(traction, rng)
+    field = draw(source, kind, rng)
+    labels = mask_of(field.traction, rng)
     masks = [labels, part_of(labels, rng)]
-    noise, other_noise = noise_of(steps, rng), noise_of(steps, rng)
-    later_steps, later_traction = changed(steps, traction, rng)
-    frames = [
-        (steps, traction, noise),
-        (steps, traction, other_noise),
-        (later_steps, later_traction, noise),
-    ]
+    noise, other_noise = noise_of(field, rng), noise_of(field, rng)
+    frames = [(field, noise), (field, other_noise), (changed(field, rng), noise)]
     if number % 2:
         frames, methods = frames[:2], methods[:1]
-    truth = [values_of(cell) for cell in cells(traction, steps, masks)]
-    truths = [truth, truth]
-    for u, t, _ in frames[2:]:
-        truths.append([values_of(cell) for cell in cells(t, u, masks)])
-    fields = np.array([noisy(u, level, rng) for u, _, level in frames])
+    # The true numbers are those of the displacement at the vectors.
+    truth, *later = [
+        [values_of(cell) for cell in cells(one.traction, one.at_vectors, masks)]
+        for one, _ in (frames[0], *frames[2:])
+    ]
+    truths = [truth, truth, *later]
+    fields = np.array([noisy(one.steps, level, rng) for one, level in frames])
     for method in methods:
         found = reconstruct(
             DisplacementStack(fields, unit="grid"),
@@ -191,7 +230,7 @@ def rows_of(
             method=method,
         ).data.astype(np.float64)
         measured = [cells(t, u, masks) for t, u in zip(found, fields, strict=True)]
-        for frame, (_, _, level) in enumerate(frames):
+        for frame, (one, level) in enumerate(frames):
             for region, cell in enumerate(measured[frame]):
                 features = features_of(cell)
                 if features is None:
@@ -203,14 +242,10 @@ def rows_of(
                     "method": method.name,
                     "frame": frame,
                     "region": ("field", "cell", "part")[region],
-                    "noise": level[0]
-                    / np.sqrt(
-                        np.square(
-                            frames[frame][0] - frames[frame][0].mean(axis=(0, 1))
-                        ).mean()
-                    ),
+                    "noise": level[0] / one.strength,
                     "length": level[1],
-                    "side": steps.shape[0],
+                    "window": one.window,
+                    "side": one.steps.shape[0],
                     "features": features,
                     "distance": difference_of(measured[0][region], cell),
                     "truth": truths[frame][region],
