@@ -85,6 +85,18 @@ def test_both_docks_fit_a_laptop_and_the_view_is_fitted(window, qtbot):
     assert is_fitted()
 
 
+def test_the_texts_of_a_result_fit_with_two_docks_in_a_column(window, qtbot, finish):
+    window.window.resize(1280, 800)
+    dock = open_dock(window, "Traction", "fttc", qtbot)
+    open_dock(window, "Attention", "fttc", qtbot)
+    dock.run_button.click()
+    finish(dock)
+    qtbot.wait(100)
+    for label in (dock.message, dock.save_note, dock.residual_note):
+        assert label.text()
+        assert not label.is_cut, label.text()
+
+
 def test_all_docks_as_tabs_fit_a_laptop(window, qtbot):
     window.window.resize(1280, 800)
     for name in ("Traction", "Attention", "Quantities"):

@@ -296,18 +296,16 @@ class Gallery(QWidget):
         painter.drawText(QPointF(x, bar.top() + caption * 0.7), high)
         painter.drawText(QPointF(x, bar.bottom()), low)
         painter.save()
-        # The title is beside the labels and not longer than the bar.
-        metrics = self.fontMetrics()
+        # The title is beside the labels and hardly longer than the bar.
+        metrics, room = self.fontMetrics(), bar.height() + caption
         label_width = max(metrics.horizontalAdvance(end) for end in self._ends)
         painter.translate(x + label_width + caption, (bar.top() + bar.bottom()) / 2)
         painter.rotate(-90)
         title = self._title
-        if metrics.horizontalAdvance(title) > bar.height():
+        if metrics.horizontalAdvance(title) > room:
             # Omit the last word, "attention".
             title = title.rpartition(" ")[0]
-        title = metrics.elidedText(
-            title, Qt.TextElideMode.ElideRight, int(bar.height())
-        )
+        title = metrics.elidedText(title, Qt.TextElideMode.ElideRight, int(room))
         painter.drawText(QPointF(-metrics.horizontalAdvance(title) / 2, 0), title)
         painter.restore()
 

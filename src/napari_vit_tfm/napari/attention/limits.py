@@ -53,7 +53,7 @@ from napari_vit_tfm.napari.layers.registry import description_of
 from napari_vit_tfm.napari.lru_cache import LRUCache
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import form_section
-from napari_vit_tfm.napari.widgets.inputs import text_label
+from napari_vit_tfm.napari.widgets.text_label import TextLabel
 from napari_vit_tfm.units import LENGTH_TOLERANCE
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class LimitsSection(QWidget):
         self.form, section = form_section(_TITLE, LimitsConfig, _TIP)
         assert isinstance(section, QCollapsible)
         self.section = section
-        self.text = text_label(_LINES)
+        self.text = TextLabel(_LINES)
         self.text.hide()
         self.progress = QProgressBar()
         self.here, self.map = QPushButton(_HERE), QPushButton(_MAP)

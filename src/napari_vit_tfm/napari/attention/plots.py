@@ -62,11 +62,12 @@ class EvidencePlots(QWidget):
         if findings is not None and findings.influence is None:
             findings = None
         previous, self._shown = self._shown, findings
-        self.setVisible(findings is not None)
         if findings is not None and not (
             previous and _have_same_plots(previous, findings)
         ):
+            # First, since the panel makes room for what it is when it is shown.
             self._label.setPixmap(self._render(findings))
+        self.setVisible(findings is not None)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Redraw with the new text colour when the theme changes."""

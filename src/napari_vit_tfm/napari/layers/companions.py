@@ -246,5 +246,6 @@ def show_companion(
     for layer in new:
         follow(layers, field, layer)
         if isinstance(layer, Image):
-            show_colorbar(layer)
+            # At the top is that of the tractions: there is no room for both names.
+            show_colorbar(layer, corner="bottom_left")
     return new

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_vit_tfm.napari.quantities.measured import Measured, factors
 from napari_vit_tfm.napari.quantities.table import ResultTable
-from napari_vit_tfm.napari.widgets.inputs import text_label
+from napari_vit_tfm.napari.widgets.text_label import TextLabel
 from napari_vit_tfm.quantities import (
     QUANTITIES,
     Interval,
@@ -57,7 +57,7 @@ class ResultTabs(QTabWidget):
         self.cells, self.adhesions = ResultTable(), ResultTable()
         self.changes, self.control = ResultTable(), ResultTable()
         self.adhesions.setToolTip("Click to outline the adhesion on the canvas.")
-        self._sentences = text_label(1)
+        self._sentences = TextLabel(1)
         with_sentences = QWidget()
         layout = QVBoxLayout(with_sentences)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -78,9 +78,7 @@ from napari_vit_tfm.napari.widgets.cancel_button_progress import (
 from napari_vit_tfm.napari.widgets.dock import ModelDock
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
 from napari_vit_tfm.napari.widgets.forms import Form, form_section
-from napari_vit_tfm.napari.widgets.inputs import (
-    text_label,
-)
+from napari_vit_tfm.napari.widgets.text_label import TextLabel
 from napari_vit_tfm.options import options_of, words_of
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import Batch, check_size
@@ -165,14 +163,14 @@ class TractionDock(ModelDock):
         menu = QMenu(self.copy_button)
         self.copy_python, self.copy_command = map(menu.addAction, _WAYS)
         self.copy_button.setMenu(menu)
-        self.save_note = text_label(1)
-        self.warning_note = text_label(1)
+        self.save_note = TextLabel(1)
+        self.warning_note = TextLabel(1)
         self.warning_note.setStyleSheet(_WARNING_STYLE)
         self.warning_note.setToolTip(
             "The error of the network is known only for fields like those of its "
             "training. Compare with bayesian-fttc."
         )
-        self.residual_note = text_label(2)
+        self.residual_note = TextLabel(3)
         self.residual_note.setToolTip(
             "A large share alone is no merit: a method that puts tractions into the "
             "noise explains more of it."
@@ -604,6 +602,8 @@ class TractionDock(ModelDock):
             config=run.config,
             update_last=self.update_last.isChecked(),
         )
+        # Longer names make the list of layers wider, and the canvas narrower.
+        self.view.fit_soon()
         if chosen is not None and chosen not in self._source.layers:
             # The user looks at another field now.
             self._viewer.layers.selection = selected
@@ -705,6 +705,7 @@ class TractionDock(ModelDock):
         else:
             show_companion(self._viewer.layers, stack, name, result.layers[0])
             self._viewer.layers.selection.active = result.layers[0]
+            self.view.fit_soon()
         self.refresh()
 
     # Copying

@@ -20,12 +20,12 @@ from napari_vit_tfm.napari.widgets.forms import form_layout, need_focus_for_whee
 from napari_vit_tfm.napari.widgets.inputs import (
     FieldChooser,
     ModelRows,
-    text_label,
 )
 from napari_vit_tfm.napari.widgets.status import StatusLine
+from napari_vit_tfm.napari.widgets.text_label import TextLabel
 from napari_vit_tfm.napari.widgets.view import ViewFitter
 
-_LEAST_HEIGHT = 150
+_LEAST_HEIGHT = 100
 """Height of the rows below which they are not squeezed."""
 
 
@@ -59,7 +59,7 @@ class Dock(QWidget):
         layout.addWidget(_Rows(body), 1)
         layout.addLayout(self.footer)
         self.form = form_layout()
-        self.message = text_label(message_lines)
+        self.message = TextLabel(message_lines)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Watch the viewer while the dock is visible."""

@@ -35,6 +35,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_vit_tfm.napari.widgets.text_label import ChoiceTip
 from napari_vit_tfm.options import Choice, Number, Option, Switch, options_of
 
 _LARGEST = 1e9
@@ -445,6 +446,7 @@ def may_shrink(combo: QComboBox) -> None:
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     combo.setMinimumContentsLength(16)
+    combo.installEventFilter(ChoiceTip(combo))
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 

@@ -14,12 +14,11 @@ from napari.layers import Layer
 from napari.utils.events import Event
 
 # PyQt calls it pyqtSignal, and qtpy renames it without exporting the name.
-from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QLabel,
     QWidget,
 )
 
@@ -333,20 +332,3 @@ def _options_for(model: str) -> Mapping[str, Option]:
         return {_HEADS: options_of(ReconstructionConfig)[_HEADS]}
     method = registered_methods().get(model)
     return {} if method is None else method.options
-
-
-def text_label(lines: int) -> QLabel:
-    """A label for longer texts.
-
-    Parameters
-    ----------
-    lines : int
-        Number of lines that are reserved, since a dock does not grow with its text.
-    """
-    label = QLabel()
-    label.setWordWrap(True)
-    # Names of files and layers may look like HTML.
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
-    return label
