@@ -1561,7 +1561,7 @@ def test_noise_as_typed(dock, viewer, finish, displacement):
     rows = dock.noise
     assert rows.source.currentText() == "estimated from the field"
     assert rows.form["sd"].native.isHidden()
-    rows.choose("number")
+    rows.source.choose("number")
     assert not rows.form["sd"].native.isHidden()
     dock.run_button.click()
     assert "no standard deviation is typed" in dock.message.text()
@@ -1583,7 +1583,7 @@ def test_noise_of_a_layer(dock, viewer, finish, displacement, bin_size):
     quiet[: height // 2] = 3
     layer = viewer.add_labels(quiet, name="quiet", scale=source.scale[1:])
     layer.units = source.units[1:]
-    dock.noise.choose(layer)
+    dock.noise.source.choose(layer)
     assert dock.noise.source.currentText() == "from quiet"
     dock.preparation["bin_size"].value = bin_size
     run(dock, finish)

@@ -2,127 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from napari.components import LayerList
 from napari.layers import Labels, Shapes
 
-# PyQt calls it pyqtSignal, and qtpy renames it without exporting the name.
-from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QWidget
-
 from napari_vit_tfm.config import CellRegion, QuantitiesConfig
-from napari_vit_tfm.napari.layers.metadata import is_overlay
-from napari_vit_tfm.napari.widgets.forms import may_shrink
 from napari_vit_tfm.napari.widgets.inputs import transform_events
+from napari_vit_tfm.napari.widgets.region_choice import RegionChoice
 from napari_vit_tfm.options import words_of
 
 Region: TypeAlias = CellRegion | Labels | Shapes
 """The whole field, the outline in its file, or a layer with cells."""
 
 
-class RegionChooser(QComboBox):
+class RegionChooser(RegionChoice):
     """Choice among the whole field, its outline, and layers of labels and shapes.
 
     Until the user chooses, it is the outline if the field has one, else the field, as
-    on the command line.
+    on the command line. `changed` is also emitted when the layer of the chosen region
+    changes.
 
     Parameters
     ----------
     layers : LayerList
         The viewer's layers, which are watched between `bind` and `unbind`.
-    parent : QWidget, optional
-        Parent widget.
     """
 
-    changed = Signal()
-    """Emitted when another region is chosen, or the layer of the chosen one changes."""
-
-    def __init__(self, layers: LayerList, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._layers = layers
-        self._has_outline = False
-        self._listed: list[Region] = []
-        # Not a layer: a hidden dock must not keep one that is removed.
-        self._typed = ""
+    def __init__(self, layers: LayerList) -> None:
         self._watched: Labels | Shapes | None = None
         self.version = 0
-        may_shrink(self)
-        self.currentIndexChanged.connect(self._on_index)
-        self.activated.connect(self._on_activated)
-        self._fill()
-
-    def _events(self) -> tuple[Any, ...]:
-        events = self._layers.events
-        return (events.inserted, events.removed, events.reordered, events.renamed)
-
-    def bind(self) -> None:
-        """Watch the layers."""
-        for event in self._events():
-            event.connect(self.refresh)
-        self.refresh()
+        super().__init__(layers, _words(), usual="field")
 
     def unbind(self) -> None:
         """Stop watching the layers, and keep none."""
-        for event in self._events():
-            event.disconnect(self.refresh)
+        super().unbind()
         self._watch(None)
-        self._listed = [one for one in self._listed if isinstance(one, str)]
 
     def show_for(self, *, has_outline: bool) -> None:
         """Offer the outline of the file, if the chosen field has one."""
-        self._has_outline = has_outline
-        self.refresh()
+        usual: CellRegion = "outline" if has_outline else "field"
+        self.offer(_words(usual), usual=usual)
 
     def value(self) -> Region:
         """The chosen region."""
-        index = self.currentIndex()
-        return self._listed[index] if 0 <= index < len(self._listed) else "field"
+        return cast("Region", super().value())
 
     def key(self) -> str:
         """An identifier of the chosen region; another one after its layer changed."""
-        value = self.value()
-        version = "" if isinstance(value, str) else f" {self.version}"
-        return _key(value) + version
-
-    def choose(self, region: Region) -> None:
-        """Choose a region that is listed."""
-        self._typed = _key(region)
-        self.setCurrentIndex(self._listed.index(region))
-
-    def refresh(self) -> None:
-        """Update the list; the chosen region is kept if it still exists."""
-        before = self.key()
-        self._fill()
-        if self.key() != before:
-            self.changed.emit()
+        version = "" if isinstance(self.value(), str) else f" {self.version}"
+        return super().key() + version
 
     def _fill(self) -> None:
-        words = words_of(QuantitiesConfig, "region")
-        found: list[tuple[str, Region]] = [(words["field"], "field")]
-        if self._has_outline:
-            found.append((words["outline"], "outline"))
-        found += [
-            (str(layer.name), layer)
-            for layer in self._layers
-            if isinstance(layer, Labels | Shapes) and not is_overlay(layer)
-        ]
-        with QSignalBlocker(self):
-            self.clear()
-            self.addItems([text for text, _ in found])
-            self._listed = [region for _, region in found]
-            keys = [_key(region) for region in self._listed]
-            usual = "outline" if self._has_outline else "field"
-            known = self._typed if self._typed in keys else usual
-            self.setCurrentIndex(keys.index(known))
+        super()._fill()
         self._watch_chosen()
-
-    def _on_activated(self) -> None:
-        self._typed = _key(self.value())
 
     def _on_index(self) -> None:
         self._watch_chosen()
-        self.changed.emit()
+        super()._on_index()
 
     def _watch_chosen(self) -> None:
         value = self.value()
@@ -145,8 +82,10 @@ class RegionChooser(QComboBox):
         self.changed.emit()
 
 
-def _key(region: Region) -> str:
-    return region if isinstance(region, str) else str(region.unique_id)
+def _words(*more: CellRegion) -> dict[str, str]:
+    """The regions without a layer: the field, and others."""
+    words = words_of(QuantitiesConfig, "region")
+    return {name: words[name] for name in ("field", *more)}
 
 
 def _changes_of(layer: Labels | Shapes) -> tuple[Any, ...]:

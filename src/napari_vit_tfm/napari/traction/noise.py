@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from napari.components import LayerList
-from napari.layers import Labels, Layer, Shapes
-from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QComboBox, QWidget
+from napari.layers import Layer
+from qtpy.QtWidgets import QWidget
 
 from napari_vit_tfm.config import NoiseConfig
 from napari_vit_tfm.errors import ConfigError
 from napari_vit_tfm.fields import DisplacementStack
-from napari_vit_tfm.napari.layers.metadata import is_overlay
 from napari_vit_tfm.napari.layers.placing import WorldUnits
 from napari_vit_tfm.napari.quantities.cells import cells_at_vectors
-from napari_vit_tfm.napari.widgets.forms import Form, form_layout, may_shrink
+from napari_vit_tfm.napari.widgets.forms import Form, form_layout
+from napari_vit_tfm.napari.widgets.region_choice import RegionChoice
 from napari_vit_tfm.options import options_of
 
 _FIELD, _NUMBER = "field", "number"
@@ -48,65 +46,27 @@ class NoiseRows(QWidget):
 
     def __init__(self, layers: LayerList) -> None:
         super().__init__()
-        self._layers = layers
-        self._listed: list[str | Labels | Shapes] = []
-        # Not a layer: a hidden dock must not keep one that is removed.
-        self._chosen = _FIELD
-        self.source = QComboBox()
+        self.source = RegionChoice(layers, _WORDS, usual=_FIELD, preposition="from ")
         self.source.setToolTip(_TIP)
-        may_shrink(self.source)
         layout = form_layout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addRow("Noise", self.source)
         self.form = Form(_TYPED, layout)
-        self.source.activated.connect(self._on_activated)
-        self.refresh()
-
-    def _events(self) -> tuple[Any, ...]:
-        events = self._layers.events
-        return (events.inserted, events.removed, events.reordered, events.renamed)
+        self.source.changed.connect(self._show_rows)
+        self._show_rows()
 
     def bind(self) -> None:
         """Watch the layers."""
-        for event in self._events():
-            event.connect(self.refresh)
-        self.refresh()
+        self.source.bind()
 
     def unbind(self) -> None:
         """Stop watching the layers, and keep none."""
-        for event in self._events():
-            event.disconnect(self.refresh)
-        self._listed = [one for one in self._listed if isinstance(one, str)]
+        self.source.unbind()
 
-    def choose(self, source: str | Labels | Shapes) -> None:
-        """Choose ``"field"``, ``"number"`` or a layer."""
-        self._chosen = _key(source)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Update the list; what is chosen is kept if it still exists."""
-        found: list[tuple[str, str | Labels | Shapes]] = [
-            (words, name) for name, words in _WORDS.items()
-        ]
-        found += [
-            (f"from {layer.name}", layer)
-            for layer in self._layers
-            if isinstance(layer, Labels | Shapes) and not is_overlay(layer)
-        ]
-        self._listed = [source for _, source in found]
-        keys = [_key(source) for source in self._listed]
-        if self._chosen not in keys:
-            self._chosen = _FIELD
-        with QSignalBlocker(self.source):
-            self.source.clear()
-            self.source.addItems([words for words, _ in found])
-            self.source.setCurrentIndex(keys.index(self._chosen))
+    def _show_rows(self) -> None:
+        """Show the numbers only where they count."""
         for name in ("sd", "length"):
-            self.form.show_row(name, self._chosen == _NUMBER)
-
-    def _on_activated(self, index: int) -> None:
-        self._chosen = _key(self._listed[index])
-        self.refresh()
+            self.form.show_row(name, self.source.value() == _NUMBER)
 
     def config(
         self,
@@ -138,7 +98,7 @@ class NoiseRows(QWidget):
         """
         from napari_vit_tfm.trust.force_free import region_as_text
 
-        source = self._listed[self.source.currentIndex()]
+        source = self.source.value()
         if source == _FIELD:
             return NoiseConfig()
         if isinstance(source, str):
@@ -167,7 +127,3 @@ class NoiseRows(QWidget):
                 np.all(blocks.reshape(height, bin_size, width, bin_size), axis=(1, 3))
             )
         )
-
-
-def _key(source: str | Labels | Shapes) -> str:
-    return source if isinstance(source, str) else str(source.unique_id)
