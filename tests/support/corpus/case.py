@@ -137,6 +137,27 @@ IN_UM = Reads(about={"unit": "um", "spacing_um": SPACING_UM})
 """`FIELD` in micrometres with its spacing."""
 
 
+ARRAYS: tuple[tuple[str, Array, Expected], ...] = (
+    ("float16", FIELD.astype("f2"), Reads(FIELD.astype("f2"))),
+    ("big-endian float64", FIELD.astype(">f8"), Reads()),
+    ("Fortran order", np.asfortranarray(FIELD), Reads()),
+    ("complex", FIELD + 0j, Refuses()),
+    ("int64 extremes", np.full(FIELD.shape, -(2**63)), Refuses()),
+    ("bool", FIELD > 0, Refuses()),
+    ("text", np.full((10, 12, 2), b"1.5"), Refuses()),
+    ("compound type", np.zeros((10, 12), "f4,f4"), Refuses()),
+    ("no frames", FIELD[:0], Refuses()),
+    ("one row", FIELD[:, :1], Refuses()),
+    ("one column", FIELD[:, :, :1], Refuses()),
+    ("one vector", FIELD[:1, :1, :1], Refuses()),
+    ("all NaN", np.full(FIELD.shape, np.nan), Refuses()),
+    ("a number", np.array(3.0), Refuses()),
+    ("(2, H, W) without being told", np.moveaxis(FIELD[0], -1, 0), Refuses()),
+    ("three components", np.concatenate([FIELD, FIELD[..., :1]], -1), Reads()),
+)
+"""Borderline arrays, in all formats that hold any array."""
+
+
 class Infinite:
     """Marker of a value that has to be read as infinite or not known."""
 

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from corpus.case import (
+    ARRAYS,
     FIELD,
     IN_UM,
     NUMBERS,
@@ -149,33 +150,18 @@ _HOLE = FIELD.copy()
 _HOLE[0, 3, 4] = np.nan
 
 for _words, _values, _outcome in [
-    ("float16", FIELD.astype("f2"), Reads(FIELD.astype("f2"))),
+    *ARRAYS,
     ("big-endian float32", FIELD.astype(">f4"), IN_UM),
-    ("big-endian float64", FIELD.astype(">f8"), IN_UM),
     ("long double", FIELD.astype(np.longdouble), IN_UM),
-    ("Fortran order", np.asfortranarray(FIELD), IN_UM),
-    ("complex", FIELD + 0j, REFUSES),
     ("int16", (FIELD * 100).astype("i2"), REFUSES),
-    ("int64 extremes", np.full(FIELD.shape, 2**63 - 1), REFUSES),
-    ("bool", FIELD > 0, REFUSES),
-    ("text", np.full((10, 12, 2), b"1.5"), REFUSES),
-    ("compound type", np.zeros((10, 12), "f4,f4"), REFUSES),
     ("one frame", FIELD[0], Reads(FIELD[:1])),
     ("components on the second axis", np.moveaxis(FIELD, -1, 1), IN_UM),
-    ("no frames", FIELD[:0], REFUSES),
     ("no rows", FIELD[:, :0], REFUSES),
-    ("one row", FIELD[:, :1], REFUSES),
-    ("one column", FIELD[:, :, :1], REFUSES),
-    ("one vector", FIELD[:, :1, :1], REFUSES),
     ("two rows", FIELD[:, :2], REFUSES),
     ("three rows", FIELD[:, :3], Reads(FIELD[:, :3])),
     ("(T, 2, H, 2), which is ambiguous", np.zeros((3, 2, 9, 2)), REFUSES),
-    ("(2, H, W) without being told", np.moveaxis(FIELD[0], -1, 0), REFUSES),
-    ("three components", np.concatenate([FIELD, FIELD[..., :1]], -1), IN_UM),
     ("four components", np.concatenate([FIELD, FIELD], -1), REFUSES),
     ("five axes", FIELD[None], REFUSES),
-    ("a number", np.float64(3), REFUSES),
-    ("all NaN", np.full(FIELD.shape, np.nan), REFUSES),
     ("all infinite", np.full(FIELD.shape, np.inf), REFUSES),
     ("one hole", _HOLE, Reads(_HOLE)),
     ("one infinite component", np.where(np.isnan(_HOLE), -np.inf, _HOLE), Reads(_HOLE)),
