@@ -36,7 +36,8 @@ from napari_vit_tfm.config import (
 from napari_vit_tfm.displacement import prepare
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
-from napari_vit_tfm.napari.attention.inspector import CACHED_FRAMES, Inspector
+from napari_vit_tfm.napari.attention.inspector import Inspector
+from napari_vit_tfm.napari.attention.results_cache import CACHED_FRAMES
 from napari_vit_tfm.napari.layers import registry
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import reconstruct

@@ -17,7 +17,7 @@ from napari_vit_tfm.napari.layers.companions import (
     cone_lines,
     show_companion,
 )
-from napari_vit_tfm.napari.layers.drawing import field_layers
+from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
 from napari_vit_tfm.napari.layers.reading import find_displacements, layer_stack
 from napari_vit_tfm.trust.certainty import deviation_of_magnitude
 
@@ -67,6 +67,22 @@ def test_companion_lies_over_its_tractions(name, traction, shown):
         assert layer.units == field.units
     assert image.name == f"cell: {STYLES[name].words} (vit) (µm)"
     assert image.colorbar.visible
+
+
+def test_colour_bars_of_tractions_and_of_one_companion_have_their_own_corners(
+    traction, shown
+):
+    viewer, field = shown
+    show_colorbar(field)
+    residual, _ = show_companion(viewer.layers, traction, "residual", field)
+    assert residual.colorbar.position != field.colorbar.position
+    assert residual.name_overlay.position == residual.colorbar.position
+    show_companion(viewer.layers, traction, "halfwidth_95", field)
+    assert residual.colorbar.visible
+    (deviation,) = show_companion(viewer.layers, traction, "halfwidth_68", field)
+    bars = [one for one in (field, residual, deviation) if one.colorbar.visible]
+    assert bars == [field, deviation]
+    assert not residual.name_overlay.visible
 
 
 def test_companion_is_no_displacement(traction, shown):

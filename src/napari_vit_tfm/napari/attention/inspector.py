@@ -12,18 +12,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer
 
-from napari_vit_tfm.attention.faithfulness import Faithfulness
-from napari_vit_tfm.attention.frame import ROLLOUT, MapChoice, PreparedFrame
+from napari_vit_tfm.attention.frame import PreparedFrame
 from napari_vit_tfm.attention.patch import MapView, PatchFindings
 from napari_vit_tfm.attention.patches import Patch
-from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
+from napari_vit_tfm.config import ReconstructionConfig
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
@@ -39,24 +37,20 @@ from napari_vit_tfm.napari.attention.requests import (
     compute_evidence,
     compute_frame,
 )
+from napari_vit_tfm.napari.attention.results_cache import ResultsCache
+from napari_vit_tfm.napari.attention.run_layers import RunLayers
 from napari_vit_tfm.napari.attention.shown import NOTHING, Shown, have_same_results
 from napari_vit_tfm.napari.errors import in_one_line, is_expected, report
 from napari_vit_tfm.napari.latest_job import LatestJob
-from napari_vit_tfm.napari.layers.drawn_arrows import is_being_drawn
-from napari_vit_tfm.napari.layers.placing import bin_of, frame_at, node_at
+from napari_vit_tfm.napari.layers.placing import frame_at
 from napari_vit_tfm.napari.layers.reading import (
     as_displacement,
     field_of,
     show_same_field,
 )
-from napari_vit_tfm.napari.layers.registry import forget_comparison, without_proxy
-from napari_vit_tfm.napari.layers.results import last_result, layers_of_run
-from napari_vit_tfm.napari.lru_cache import LRUCache
+from napari_vit_tfm.napari.layers.registry import without_proxy
+from napari_vit_tfm.napari.layers.results import layers_of_run
 from napari_vit_tfm.napari.method_cache import MethodCache
-from napari_vit_tfm.physics.substrate import Substrate
-
-CACHED_FRAMES = 4
-CACHED_EVIDENCE = 32
 
 _ACTIVITY = "the inspection"
 _NO_SUCH_FRAME = "This field does not have the frame that the viewer shows."
@@ -65,9 +59,6 @@ _CALIBRATION_HINT = (
     "Set unit, pixel size and vector spacing in the Traction dock "
     "(Plugins > napari-vit-tfm > Traction)."
 )
-
-CurveKey = tuple[FrameRequest, Patch, int, MapChoice]
-"""Frame, patch, block and map of a faithfulness curve in the cache."""
 
 
 class Inspector:
@@ -111,17 +102,12 @@ class Inspector:
             on_error=self._on_test_error,
             on_finished=self._update_view,
         )
-        self._frames = LRUCache[FrameRequest, PreparedFrame](CACHED_FRAMES)
-        self._evidence = LRUCache[tuple[FrameRequest, Patch], PatchFindings](
-            CACHED_EVIDENCE
+        self._results = ResultsCache()
+        self._run = RunLayers(
+            viewer, on_field=self._on_field_changed, on_transform=self._on_transform
         )
-        self._curves = LRUCache[CurveKey, Faithfulness](CACHED_EVIDENCE)
         self._config = ReconstructionConfig()
         self._source: Layer | None = None
-        self._run: list[Layer] = []
-        self._drawn_steps: WeakKeyDictionary[Layer, tuple[int, ...]] = (
-            WeakKeyDictionary()
-        )
         self._overlay: AttentionLayers | None = None
         self._problem = ""
         self._failure: tuple[FrameRequest, str] | None = None
@@ -207,7 +193,7 @@ class Inspector:
         self._pointer.unbind()
         for event, callback in self._events():
             event.disconnect(callback)
-        self._unwatch_run()
+        self._run.unwatch()
         overlay, self._overlay = self._overlay, None
         self._source = self._failure = self._clicked = self._hovered = None
         return overlay
@@ -227,54 +213,7 @@ class Inspector:
     def _watch_run(self) -> None:
         """Watch the layers of the run that are in the viewer now."""
         assert self._source is not None
-        layers = self._viewer.layers
-        run = layers_of_run(layers, self._source)
-        if not run:
-            # A field that could not be read yet has no description.
-            field = field_of(layers, self._source)
-            run = [] if field is None else list(field.layers)
-        if run == self._run:
-            return
-        self._unwatch_run()
-        self._run = run
-        for layer in self._run:
-            self._drawn_steps[without_proxy(layer)] = self._steps()
-            layer.events.data.connect(self._on_data)
-            layer.events.set_data.connect(self._on_drawn)
-            layer.events.metadata.connect(self._on_field_changed)
-            for event in _transform_events(layer):
-                event.connect(self._on_transform)
-
-    def _unwatch_run(self) -> None:
-        for layer in self._run:
-            layer.events.data.disconnect(self._on_data)
-            layer.events.set_data.disconnect(self._on_drawn)
-            layer.events.metadata.disconnect(self._on_field_changed)
-            for event in _transform_events(layer):
-                event.disconnect(self._on_transform)
-        self._run = []
-
-    def _on_data(self, event: Event) -> None:
-        forget_comparison(event.source)
-        self._on_field_changed()
-
-    def _on_drawn(self, event: Event) -> None:
-        """Compare the data of a layer that is refreshed, as after an edit in place.
-
-        Layers are also drawn again at every step of the frame slider, and arrows also
-        when the view is zoomed.
-        """
-        if is_being_drawn(event.source):
-            return
-        steps = self._steps()
-        if self._drawn_steps[event.source] == steps:
-            self._on_data(event)
-        self._drawn_steps[event.source] = steps
-
-    def _steps(self) -> tuple[int, ...]:
-        """Positions of the viewer's sliders."""
-        dims = self._viewer.dims
-        return tuple(dims.current_step[axis] for axis in dims.not_displayed)
+        self._run.watch(self._source)
 
     def _on_field_changed(self) -> None:
         assert self._overlay is not None
@@ -300,8 +239,8 @@ class Inspector:
                 "A layer of the inspector was removed; inspecting has stopped."
             )
             return
-        if event.value in self._run:
-            self._unwatch_run()
+        if event.value in self._run.layers:
+            self._run.unwatch()
             remaining = [
                 layer
                 for layer in layers_of_run(self._viewer.layers, event.value)
@@ -378,7 +317,7 @@ class Inspector:
         shown = self.shown
         if shown.request is None or shown.findings is None or not shown.can_test:
             return
-        known = self._evidence.get((shown.request, shown.findings.patch))
+        known = self._results.evidence(shown.request, shown.findings.patch)
         curves = None if known is None else known.faithfulness
         random = None if curves is None else curves.random
         self._test_step = "starting"
@@ -393,9 +332,7 @@ class Inspector:
     # Results
 
     def _on_frame(self, request: FrameRequest, frame: PreparedFrame) -> None:
-        source = request.source()
-        if source is not None:
-            self._frames.put(request, frame, owner=source)
+        self._results.put_frame(request, frame)
         self._update_view()
 
     def _on_frame_error(self, request: FrameRequest, error: Exception) -> None:
@@ -413,13 +350,7 @@ class Inspector:
         self._update_view()
 
     def _on_evidence(self, request: EvidenceRequest, found: PatchFindings) -> None:
-        assert found.faithfulness is not None
-        frame = request.frame
-        source = frame.source()
-        if source is not None:
-            curve = found.faithfulness
-            self._evidence.put((frame, found.patch), found, owner=source)
-            self._curves.put(_curve_key(frame, found), curve, owner=source)
+        self._results.put_evidence(request.frame, found)
         self._update_view()
 
     def _on_test_error(self, _request: EvidenceRequest, error: Exception) -> None:
@@ -428,9 +359,7 @@ class Inspector:
 
     def clear_caches(self) -> None:
         """Clear the caches; nothing is computed until the next event."""
-        self._frames.clear()
-        self._evidence.clear()
-        self._curves.clear()
+        self._results.clear()
         self._show(self._resolve(self.shown.request, None, self.shown.failure))
 
     # What is shown
@@ -445,7 +374,7 @@ class Inspector:
         request, problem = self._current
         if self._failure is not None and self._failure[0] != request:
             self._failure = None
-        frame = None if request is None else self._frames.get(request)
+        frame = None if request is None else self._results.frame(request)
         self._resolve_click(frame)
         shown = self._resolve(request, frame, problem)
         if not shown.is_drawn:
@@ -464,7 +393,7 @@ class Inspector:
         if index is None:
             return None, _NO_SUCH_FRAME
         source = weakref.ref(without_proxy(self._source))
-        substrate, preparation = self._as_computed()
+        substrate, preparation = self._run.as_computed(self._source)
         return (
             FrameRequest(stack, index, substrate, preparation, self._config, source),
             "",
@@ -484,24 +413,6 @@ class Inspector:
         except FieldError as error:
             return None, _as_sentences(error)
 
-    def _as_computed(self) -> tuple[Substrate, PreparationConfig]:
-        """Gel and preparation of the field's last result, or the default ones."""
-        assert self._source is not None
-        result = last_result(self._run, self._source)
-        if result is None:
-            return Substrate(), PreparationConfig()
-        computed = result.description
-        # The maps do not depend on Young's modulus.
-        gel = replace(computed.gel, young_pa=None)
-        return Substrate(gel), computed.preparation
-
-    def _gel(self, stack: DisplacementStack) -> Gel:
-        """Gel of the field's last result; what it does not say is that of the field."""
-        assert self._source is not None
-        result = last_result(self._run, self._source)
-        computed = Gel() if result is None else result.description.gel
-        return computed.filled_from(stack.gel)
-
     def _resolve_click(self, frame: PreparedFrame | None) -> None:
         """Choose the patch that was clicked, when its frame is available."""
         if frame is None or self._clicked is None or self._overlay is None:
@@ -518,24 +429,9 @@ class Inspector:
     def _layer_and_patch_at(
         self, position: Position, frame: PreparedFrame
     ) -> tuple[Layer, Patch] | None:
-        """The layer of the run and the patch at a position.
-
-        If layers overlap, the active layer has priority, then the layer below the map,
-        then the uppermost visible layer.
-        """
+        """The layer of the run and the patch at a position."""
         assert self._overlay is not None
-        active = self._viewer.layers.selection.active
-        base = self._overlay.base
-        candidates = [layer for layer in (active, base) if layer in self._run]
-        candidates += [layer for layer in reversed(self._run) if layer.visible]
-        for layer in candidates:
-            _, *measured = node_at(layer, position, self._viewer.dims.units)
-            n = frame.preparation.bin_size
-            row, column = (bin_of(node, n) for node in measured)
-            patch = frame.grid.patch_at(x=column, y=row)
-            if patch is not None:
-                return layer, patch
-        return None
+        return self._run.layer_and_patch_at(position, frame, base=self._overlay.base)
 
     def _resolve(
         self, request: FrameRequest | None, frame: PreparedFrame | None, problem: str
@@ -554,7 +450,8 @@ class Inspector:
                 patch = None
         findings = None
         if request is not None and frame is not None and patch is not None:
-            findings = self._findings(request, PatchFindings(frame, patch, view))
+            found = PatchFindings(frame, patch, view)
+            findings = self._results.with_evidence(request, found)
         if have_same_results(findings, before.findings):
             findings = before.findings
         if findings is before.findings:
@@ -578,22 +475,6 @@ class Inspector:
             test_step=self._test_step,
         )
 
-    def _findings(
-        self, request: FrameRequest, findings: PatchFindings
-    ) -> PatchFindings:
-        """The results of a patch, with the evidence in the cache."""
-        evidence = self._evidence.get((request, findings.patch))
-        if evidence is None:
-            return findings
-        return replace(
-            findings,
-            influence=evidence.influence,
-            reference=evidence.reference,
-            knockout=evidence.knockout,
-            effects=evidence.effects,
-            faithfulness=self._curves.get(_curve_key(request, findings)),
-        )
-
     def _failure_of(self, request: FrameRequest) -> str:
         if self._failure is not None:
             return self._failure[1]
@@ -606,20 +487,14 @@ class Inspector:
 
     def _other_model(self, frame: PreparedFrame | None) -> str:
         """Model of the field's last result, if it differs from the inspected model."""
-        result = None
-        if self._source is not None:
-            result = last_result(self._run, self._source)
-        if result is None or frame is None or not result.description.model:
+        if self._source is None or frame is None:
             return ""
-        computed = result.description
-        has_same_name = computed.model == frame.model
-        has_same_weights = computed.model_sha256 == frame.method.sha256
-        # Classical methods have no weights and are compared by name.
-        if has_same_weights and (has_same_name or computed.model_sha256):
-            return ""
-        if has_same_name:
-            return "a model of the same name with other weights"
-        return computed.model
+        return self._run.other_model(self._source, frame)
+
+    def _gel(self, stack: DisplacementStack) -> Gel:
+        """Gel of the field's last result; what it does not say is that of the field."""
+        assert self._source is not None
+        return self._run.gel(self._source, stack.gel)
 
     def _show(self, shown: Shown) -> None:
         self.shown = shown
@@ -628,20 +503,7 @@ class Inspector:
         self._on_change(shown)
 
 
-def _curve_key(request: FrameRequest, findings: PatchFindings) -> CurveKey:
-    """Cache key of a faithfulness curve; without attention, that of the influence."""
-    has_attention = findings.frame.method.has_attention
-    choice = findings.view.choice if has_attention else ROLLOUT
-    return request, findings.patch, findings.view.block, choice
-
-
 def _as_sentences(error: Exception, hint: str = "") -> str:
     """An error's message as a sentence, followed by a hint for the user."""
     message = in_one_line(error)
     return f"{message[:1].upper()}{message[1:]}. {hint}".rstrip()
-
-
-def _transform_events(layer: Layer) -> tuple[Any, ...]:
-    events = layer.events
-    moves = (events.scale, events.translate, events.rotate, events.shear)
-    return (*moves, events.affine, events.units)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.components import LayerList
@@ -20,6 +21,7 @@ from napari_vit_tfm.napari.layers.axes import swap_components
 from napari_vit_tfm.napari.layers.drawing import (
     LayerData,
     field_layers,
+    hide_colorbar,
     show_colorbar,
 )
 from napari_vit_tfm.napari.layers.drawn_arrows import register_arrows
@@ -199,6 +201,10 @@ STYLES: Mapping[str, CompanionStyle] = MappingProxyType(
 """What can be shown of tractions, by name."""
 
 
+_IMAGES: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
+"""Images of companions, with the field of their tractions."""
+
+
 def can_show(name: str, companions: Container[str]) -> bool:
     """Whether one of `STYLES` can be made from companions that are there."""
     return all(needed in companions for needed in STYLES[name].needs)
@@ -243,9 +249,15 @@ def show_companion(
         drawn["metadata"] = overlay_metadata(description.field_id, "overlay")
         new.append(Layer.create(data, drawn, kind))
     replace_overlays(layers, new)
+    images = [layer for layer in new if isinstance(layer, Image)]
+    for layer in layers if images else ():
+        if _IMAGES.get(layer) == description.field_id:
+            # It is covered by the new one.
+            hide_colorbar(layer)
+    for image in images:
+        _IMAGES[image] = description.field_id
+        # At the top is that of the tractions: there is no room for both names.
+        show_colorbar(image, corner="bottom_right")
     for layer in new:
         follow(layers, field, layer)
-        if isinstance(layer, Image):
-            # At the top is that of the tractions: there is no room for both names.
-            show_colorbar(layer, corner="bottom_left")
     return new
