@@ -83,11 +83,34 @@ def test_deep_nesting_is_refused(path: Path) -> None:
 
 def test_many_objects_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_vit_tfm.guard.hdf5.MOST_OBJECTS", 5)
+    monkeypatch.setattr("napari_vit_tfm.guard.hdf5.BYTES_PER_OBJECT", 10_000)
     with h5py.File(path, "w") as file:
         for number in range(6):
             file.create_group(f"{number % 2}/{number}")
     with pytest.raises(FieldFileError, match="more than 5 groups and datasets"):
         read_displacement(path)
+    # A large file may have more.
+    with h5py.File(path, "a") as file:
+        file["displacement"] = np.ones((100, 8, 9, 2))
+    assert read_displacement(path).n_frames == 100
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_chunks_that_are_shorter_than_they_should_be(
+    path: Path, is_whole: bool
+) -> None:
+    data = np.ones((2, 8, 9, 2))
+    with h5py.File(path, "w") as file:
+        chunks = (1, *data.shape[1:])
+        dataset = file.create_dataset("u", data.shape, "f8", chunks=chunks)
+        for number, frame in enumerate(data):
+            content = frame.tobytes()[: None if is_whole else 100]
+            dataset.id.write_direct_chunk((number, 0, 0, 0), content)
+    if is_whole:
+        np.testing.assert_array_equal(read_displacement(path, unit="um").data, data)
+        return
+    with pytest.raises(FieldFileError, match="do not have the size"):
+        read_displacement(path, unit="um")
 
 
 def test_attributes_within_limits(path: Path) -> None:
