@@ -125,3 +125,23 @@ def test_attributes_within_limits(path: Path) -> None:
             attributes[str(number)] = number
         with pytest.raises(FieldFileError, match=f"expected at most {MOST_ATTRIBUTES}"):
             attributes_of(path, file["a"])
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_wrong_bit_in_the_type_of_the_numbers(path: Path, bit: int) -> None:
+    data = np.random.default_rng(0).normal(size=(2, 8, 9, 2))
+    with h5py.File(path, "w") as file:
+        file["u"] = data
+    content = bytearray(path.read_bytes())
+    # The exponent is read with another bias.
+    content[content.index(bytes.fromhex("340b0034ff030000")) + 4] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(FieldFileError, match="of an unusual form"):
+        read_displacement(path, unit="um")
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g"])
+def test_types_of_numbers_that_are_usual(path: Path, dtype: str) -> None:
+    with h5py.File(path, "w") as file:
+        file["u"] = np.ones((2, 8, 9, 2), dtype)
+    assert (read_displacement(path, unit="um").data == 1).all()

@@ -43,6 +43,13 @@ MOST_ATTRIBUTES_BYTES = 2**24
 """Size of all attributes of a group or a dataset."""
 
 
+_FLOATS = tuple(
+    h5py.h5t.py_create(np.dtype(name))
+    for name in ("<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "longdouble")
+)
+"""Types of floating-point numbers."""
+
+
 def datasets_of(
     path: Path, file: h5py.File, *, allow_links: bool = False
 ) -> dict[str, h5py.Dataset]:
@@ -261,6 +268,26 @@ def check_written(path: Path, name: str, dataset: h5py.Dataset) -> None:
         raise FieldFileError(
             f"{path}: nothing was ever written to the array {name}: the program that "
             "made the file did not finish it"
+        )
+
+
+def check_numbers(path: Path, name: str, dataset: h5py.Dataset) -> None:
+    """Raise an error if a dataset has floating-point numbers that no program has.
+
+    A wrong bit in the type of the numbers makes other numbers of all of them.
+
+    Parameters
+    ----------
+    path, name, dataset
+        As for `check_written`.
+    """
+    found = dataset.id.get_type()
+    if isinstance(found, h5py.h5t.TypeFloatID) and not any(
+        found == known for known in _FLOATS
+    ):
+        raise FieldFileError(
+            f"{path}: {name} has floating-point numbers of an unusual form: the file "
+            "is damaged, or the numbers must be saved as float32 or float64"
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.hdf5 import (
     check_chunks,
+    check_numbers,
     check_written,
     unwritten_frames,
 )
@@ -119,6 +120,7 @@ class PytractionResults:
                     f"{self.path}: {group}/{name} was not completely written: the "
                     "program that made the file did not finish it"
                 )
+        check_numbers(self.path, f"{group}/{name}", dataset)
         return np.asarray(dataset[...])
 
     @cached_property

@@ -16,6 +16,7 @@ from napari_vit_tfm.guard.hdf5 import (
     SIGNATURE,
     attributes_of,
     check_chunks,
+    check_numbers,
     check_written,
     datasets_of,
     plain_name,
@@ -131,6 +132,7 @@ class Hdf5File(FieldFile):
             check_written(self.path, name, dataset)
             check_size(self.path, name, dataset.nbytes, dataset.id.get_storage_size())
             check_chunks(self.path, name, dataset)
+        check_numbers(self.path, name, dataset)
         with uninterrupted():
             return np.asarray(dataset[... if frames is None else frames])
 

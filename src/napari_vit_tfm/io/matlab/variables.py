@@ -19,6 +19,7 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.child import HDF5, MATLAB
 from napari_vit_tfm.guard.hdf5 import (
     check_chunks,
+    check_numbers,
     check_written,
     datasets_of,
     unwritten_frames,
@@ -354,6 +355,7 @@ def _check_values(path: Path, item: h5py.Dataset) -> None:
         check_written(path, str(item.name), item)
         check_size(path, str(item.name), item.nbytes, item.id.get_storage_size())
         check_chunks(path, str(item.name), item)
+    check_numbers(path, str(item.name), item)
 
 
 def _unwritten_notes(datasets: Mapping[str, h5py.Dataset]) -> tuple[str, ...]:
