@@ -156,3 +156,11 @@ def test_a_file_that_is_there_very_often(tmp_path: Path) -> None:
     names = [one.name for one in read_experiments(path)]
     assert names[:3] == ["a", "a_2", "a_3"]
     assert len(set(names)) == 20_000
+
+
+@pytest.mark.parametrize("row", ["\0,", "a\0.h5,", "a.h5,m\0.png"])
+def test_names_that_no_file_can_have(tmp_path: Path, row: str) -> None:
+    (one,) = read_experiments(table(tmp_path, f"file,mask\n{row}\n"))
+    assert "no file can have the name" in one.error
+    assert "\0" not in str(one.file)
+    assert one.mask is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -35,6 +36,7 @@ from napari_vit_tfm.batch import (
     write_summary,
 )
 from napari_vit_tfm.batch.outcome import outcome_of
+from napari_vit_tfm.batch.summary import _WRITERS
 from napari_vit_tfm.config import QuantitiesConfig, ReconstructionConfig
 from napari_vit_tfm.errors import Cancelled, ConfigError, FieldFileError, ModelError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
@@ -447,6 +449,25 @@ def test_a_file_that_cannot_be_written_is_named_and_the_rest_kept(
     assert "such as Excel, close it, and run the same again" in problem
     assert (folder / "summary.csv").read_bytes() == old
     assert (folder / "provenance.json").exists()
+
+
+def test_without_provenance_nothing_is_in_the_way_of_the_same_batch(
+    tmp_path: Path, experiments: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    outcomes = run_batch(experiments[:1], folder, settings=SETTINGS)
+
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(_WRITERS, "provenance.json", full)
+        overview = write_overview(folder, outcomes)
+    assert overview.files == ()
+    assert "No space left on device" in overview.problems[0]
+    # The same batch again.
+    check_overview(folder, [], overwrite=False)
+    assert write_overview(folder, outcomes).problems == ()
 
 
 def test_a_table_that_is_open_fails_its_experiment_alone(

@@ -296,6 +296,15 @@ def test_a_table_is_replaced_by_one_of_its_kind(
     vit_tfm(*given)
     line = error_of("quantities", "traction.h5", "-o", "a.csv")
     assert line.startswith("a.csv: already exists, and is not such a table")
+    # Of another input.
+    before = (folder / "q.csv").read_bytes()
+    vit_tfm("predict", "more.h5", "-o", "more_traction.h5", *FTTC)
+    line = error_of("quantities", "more_traction.h5", "-o", "q.csv")
+    assert line.startswith("q.csv: already exists, and is not such a table")
+    assert (folder / "q.csv").read_bytes() == before
+    vit_tfm("quantities", "more_traction.h5", "-o", "q.csv", "--overwrite")
+    assert "--overwrite" in error_of(*given)
+    vit_tfm(*given, "--overwrite")
     # Somebody has added a column.
     table = folder / "q.csv"
     lines = table.read_text().splitlines()

@@ -162,4 +162,19 @@ def test_a_position_that_is_nan_fills_no_node() -> None:
     assert PositionedVectors([positions], [vectors]).notes == ()
     positions[20] = np.nan
     placed = PositionedVectors([positions], [vectors])
-    assert placed.notes == ("nodes of the grid without a vector: 1",)
+    assert placed.notes == (
+        "nodes of the grid without a vector: 1",
+        "vectors without a position, which are left out: 1",
+    )
+
+
+def test_columns_without_positions_are_said() -> None:
+    points = lattice()
+    vectors = linear(points)
+    is_last = points[:, 0] == points[:, 0].max()
+    points[is_last] = np.nan
+    (note,) = PositionedVectors([points], [vectors]).notes
+    assert note == f"vectors without a position, which are left out: {is_last.sum()}"
+    # Neither is there.
+    vectors[is_last] = np.nan
+    assert PositionedVectors([points], [vectors]).notes == ()

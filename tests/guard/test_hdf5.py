@@ -83,11 +83,34 @@ def test_deep_nesting_is_refused(path: Path) -> None:
 
 def test_many_objects_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_vit_tfm.guard.hdf5.MOST_OBJECTS", 5)
+    monkeypatch.setattr("napari_vit_tfm.guard.hdf5.BYTES_PER_OBJECT", 10_000)
     with h5py.File(path, "w") as file:
         for number in range(6):
             file.create_group(f"{number % 2}/{number}")
     with pytest.raises(FieldFileError, match="more than 5 groups and datasets"):
         read_displacement(path)
+    # A large file may have more.
+    with h5py.File(path, "a") as file:
+        file["displacement"] = np.ones((100, 8, 9, 2))
+    assert read_displacement(path).n_frames == 100
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_chunks_that_are_shorter_than_they_should_be(
+    path: Path, is_whole: bool
+) -> None:
+    data = np.ones((2, 8, 9, 2))
+    with h5py.File(path, "w") as file:
+        chunks = (1, *data.shape[1:])
+        dataset = file.create_dataset("u", data.shape, "f8", chunks=chunks)
+        for number, frame in enumerate(data):
+            content = frame.tobytes()[: None if is_whole else 100]
+            dataset.id.write_direct_chunk((number, 0, 0, 0), content)
+    if is_whole:
+        np.testing.assert_array_equal(read_displacement(path, unit="um").data, data)
+        return
+    with pytest.raises(FieldFileError, match="do not have the size"):
+        read_displacement(path, unit="um")
 
 
 def test_attributes_within_limits(path: Path) -> None:
@@ -102,3 +125,23 @@ def test_attributes_within_limits(path: Path) -> None:
             attributes[str(number)] = number
         with pytest.raises(FieldFileError, match=f"expected at most {MOST_ATTRIBUTES}"):
             attributes_of(path, file["a"])
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_wrong_bit_in_the_type_of_the_numbers(path: Path, bit: int) -> None:
+    data = np.random.default_rng(0).normal(size=(2, 8, 9, 2))
+    with h5py.File(path, "w") as file:
+        file["u"] = data
+    content = bytearray(path.read_bytes())
+    # The exponent is read with another bias.
+    content[content.index(bytes.fromhex("340b0034ff030000")) + 4] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(FieldFileError, match="of an unusual form"):
+        read_displacement(path, unit="um")
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g"])
+def test_types_of_numbers_that_are_usual(path: Path, dtype: str) -> None:
+    with h5py.File(path, "w") as file:
+        file["u"] = np.ones((2, 8, 9, 2), dtype)
+    assert (read_displacement(path, unit="um").data == 1).all()

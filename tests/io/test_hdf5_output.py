@@ -163,3 +163,32 @@ def test_what_is_no_hdf5_file_is_an_error(tmp_path: Path, content: bytes) -> Non
         Hdf5Output(path, "r+")
     gc.collect()
     assert path.read_bytes() == content
+
+
+def test_a_file_that_is_only_opened_does_not_change(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["a"] = DATA
+    before = path.read_bytes()
+    output = Hdf5Output(path, "r+")
+    # As HDF5 does with some damaged files.
+    output.file["a"][0] = 0
+    output.file.flush()
+    assert not output.file["a"][0].any()
+    assert path.read_bytes() == before
+    with output.step():
+        pass
+    output.close()
+    with h5py.File(path) as file:
+        assert not file["a"][0].any()
+        np.testing.assert_array_equal(file["a"][1:], DATA[1:])
+
+
+def test_what_was_never_allowed_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = DATA
+    before = path.read_bytes()
+    with Hdf5Output(path, "r+") as output:
+        output.file["b"] = DATA
+    assert path.read_bytes() == before

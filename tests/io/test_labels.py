@@ -6,6 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -97,3 +98,33 @@ def test_a_damaged_image_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:45])
     with pytest.raises(FieldFileError, match="cannot be read as PNG"):
         read_labels(path)
+
+
+@pytest.mark.parametrize("name", ["mask.h5", "mask.mat"])
+def test_parts_that_were_never_written_are_said(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with h5py.File(path, "w", userblock_size=512) as file:
+        mask = file.create_dataset("mask", (9, 8), "u1", chunks=(3, 8))
+        mask[:6] = 1
+    if name.endswith(".mat"):
+        with path.open("r+b") as stream:
+            stream.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
+    notes: list[str] = []
+    assert read_labels(path, on_notice=notes.append).sum() == 48
+    (note,) = notes
+    assert note.startswith(f"{name}: parts of mask were never written to the file")
+    with h5py.File(path, "a") as file:
+        file["mask"][6:] = 1
+    notes.clear()
+    read_labels(path, on_notice=notes.append)
+    assert notes == []
+
+
+def test_a_mask_is_found_by_its_name_before_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "cell.npz"
+    mask, picture = np.eye(8, 9), np.full((8, 9), 200, np.uint8)
+    np.savez(path, picture=picture, mask=mask)
+    np.testing.assert_array_equal(read_labels(path), mask)
+    # Whole numbers come first.
+    np.savez(path, cells=picture, mask=mask)
+    np.testing.assert_array_equal(read_labels(path), picture)

@@ -292,7 +292,24 @@ def with_more_frames(content: bytes) -> bytes:
     return content.replace((4).to_bytes(8, "little"), (5).to_bytes(8, "little"))
 
 
-@pytest.mark.parametrize("damage", [cut, turned_over, replaced, with_more_frames])
+def with_another_type(content: bytes) -> bytes:
+    """The numbers have more bits than bytes: HDF5 crashes when it writes them."""
+    of_float64 = bytes.fromhex("11203f0008000000") + (64 << 16).to_bytes(4, "little")
+    assert of_float64 in content
+    return content.replace(of_float64, of_float64[:-1] + b"\x04")
+
+
+def with_another_name(content: bytes) -> bytes:
+    return content.replace(b"holes\0", b"hales\0")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(cut, turned_over, replaced, with_more_frames),
+        *(with_another_type, with_another_name),
+    ],
+)
 def test_a_damaged_file_is_not_continued(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "film.h5"
     partial = interrupt(path)
@@ -302,6 +319,18 @@ def test_a_damaged_file_is_not_continued(tmp_path: Path, damage: Any) -> None:
         write(path)
     assert partial.read_bytes() == content
     assert not path.exists()
+
+
+def test_a_partial_file_that_names_another_file(tmp_path: Path) -> None:
+    partial, other = interrupt(tmp_path / "film.h5"), tmp_path / "other.h5"
+    with h5py.File(partial, "a") as file, h5py.File(other, "w") as target:
+        file.copy("traction", target)
+        del file["traction"]
+        file["traction"] = h5py.ExternalLink("other.h5", "traction")
+    before = other.read_bytes()
+    with pytest.raises(FieldFileError, match="is no partial file"):
+        write(tmp_path / "film.h5")
+    assert other.read_bytes() == before
 
 
 def test_a_file_of_another_program_is_not_overwritten(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_missing_frames_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "cell.h5", n_frames=2)
     with h5py.File(path, "a") as file:
         del file["vec/1"]
-    with pytest.raises(FieldFileError, match="have different frames: 0, 1 and 0"):
+    with pytest.raises(FieldFileError, match="one of them lacks 1"):
         read_displacement(path)
 
 
@@ -144,3 +144,28 @@ def test_groups_of_other_programs(tmp_path: Path) -> None:
         file["pos/0"], file["vec/0"] = np.zeros((9, 8, 2)), field
     stack = read_displacement(path, dataset="vec/0")
     np.testing.assert_allclose(stack.data[0], field, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pos/1", "vec/1", "force_field/1"])
+@pytest.mark.parametrize("n_written", [0, 1])
+def test_frames_that_were_not_written(
+    tmp_path: Path, name: str, n_written: int
+) -> None:
+    path = write(tmp_path / "cell.h5", 2)
+    with h5py.File(path, "a") as file:
+        values = file[name][...]
+        del file[name]
+        chunks = (1, *values.shape[1:])
+        dataset = file.create_dataset(name, values.shape, "f8", chunks=chunks)
+        dataset[:n_written] = values[:n_written]
+    with pytest.raises(FieldFileError, match=rf"{name}.*did not finish it"):
+        (read_traction if "force" in name else read_displacement)(path)
+
+
+def test_a_long_film_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "film.h5", 4)
+    monkeypatch.setattr("napari_vit_tfm.guard.hdf5.MOST_OBJECTS", 4)
+    assert read_displacement(path).n_frames == 4
+    monkeypatch.setattr("napari_vit_tfm.guard.hdf5.BYTES_PER_OBJECT", 10**5)
+    with pytest.raises(FieldFileError, match="which no file of fields of this size"):
+        read_displacement(path)

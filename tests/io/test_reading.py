@@ -333,3 +333,31 @@ def test_companions_of_tractions_with_y_up(path: Path) -> None:
     # A half-width has no direction.
     sizes = down.companions["halfwidth_95"][:, ::-1]
     np.testing.assert_array_equal(up.companions["halfwidth_95"], sizes)
+
+
+UNITS = [("um", "px"), ("px", "um"), ("um", "nm"), ("Pa", "um"), ("um", 3), ("1", "Pa")]
+
+
+@pytest.mark.parametrize(("units", "unit"), UNITS)
+def test_two_units_are_refused(path: Path, units: str, unit: str | float) -> None:
+    write(path, "u", units=units, unit=unit)
+    for read in (read_displacement, read_traction):
+        with pytest.raises(FieldFileError, match=r"units = .* and unit = .*contradict"):
+            read(path, dataset="u")
+    assert read_displacement(path, dataset="u", unit="grid").unit == "grid"
+
+
+@pytest.mark.parametrize(
+    ("units", "unit"), [("um", "µm"), ("um", "micron"), ("", "um"), ("-", "um")]
+)
+def test_two_spellings_of_a_unit(path: Path, units: str, unit: str) -> None:
+    write(path, "u", units=units, unit=unit)
+    assert read_displacement(path).unit == "um"
+
+
+def test_the_number_1_is_no_unit(path: Path) -> None:
+    write(path, "traction", units=1)
+    with pytest.raises(FieldFileError, match="the unknown unit 'int 1'"):
+        read_traction(path)
+    write(path, "traction", units="1")
+    assert read_traction(path).unit == "1"

@@ -24,7 +24,7 @@ from napari_vit_tfm.quantities import (
     write_table,
 )
 from napari_vit_tfm.quantities.measure import columns_of
-from napari_vit_tfm.quantities.tables import check_table, has_header_of
+from napari_vit_tfm.quantities.tables import TableKind, check_table, is_table_of
 
 COLUMNS = ["total_force_nN", "leak"]
 
@@ -71,25 +71,45 @@ def test_tables_with_other_columns_do_not_fit() -> None:
         side_by_side(tables)
 
 
-def test_a_table_of_a_kind_is_known_by_its_header(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    assert not has_header_of(path, "quantities")
+def test_a_table_is_known_by_its_header_and_its_source(tmp_path: Path) -> None:
+    path, source = tmp_path / "table.csv", tmp_path / "data" / "cell.h5"
+
+    def is_own(kind: TableKind = "quantities", of: Path = source) -> bool:
+        return is_table_of(path, kind, of)
+
+    assert not is_own()
     whole = TractionStack(np.ones((1, 8, 8, 2)), unit="Pa")
+    row = Row(0, 1, {}, ())
     for stack in (whole, replace(whole, spacing_um=0.5)):
         columns = columns_of(stack)
-        write_table(path, table_of_rows(columns, [], with_intervals=True))
-        assert has_header_of(path, "quantities")
-        assert not has_header_of(path, "adhesions")
-        write_table(path, table_of_rows(columns[1:], [], with_intervals=True))
-        assert not has_header_of(path, "quantities")
-    path.write_bytes(b"frame,cell,\xff\n")
-    assert not has_header_of(path, "quantities")
-    path.write_text("")
-    assert not has_header_of(path, "changes")
+        table = table_of_rows(columns, [row, row], with_intervals=True)
+        write_table(path, table, source=source)
+        assert path.read_text().splitlines()[1].endswith(",data/cell.h5")
+        assert is_own()
+        assert not is_own("adhesions")
+        assert not is_own(of=tmp_path / "cell.h5")
+        with path.open("a") as stream:
+            stream.write("0,1,other.h5\n")
+        assert not is_own()
+        write_table(path, table)
+        assert not is_own()
+        table = table_of_rows(columns[1:], [row], with_intervals=True)
+        write_table(path, table, source=source)
+        assert not is_own()
+    # Nothing is lost.
+    write_table(path, table_of_rows(columns, [], with_intervals=True), source=source)
+    assert is_own(of=tmp_path / "cell.h5")
+
+
+def test_other_files_are_no_tables(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    for content in (b"frame,cell,\xff\n", b"", b"source\n", b'"a\n'):
+        path.write_bytes(content)
+        assert not is_table_of(path, "changes", path)
     path.unlink()
     if hasattr(os, "mkfifo"):
         os.mkfifo(path)
-        assert not has_header_of(path, "changes")
+        assert not is_table_of(path, "changes", path)
 
 
 def test_a_table_overwrites_no_input(tmp_path: Path) -> None:

@@ -92,9 +92,9 @@ def _store_array(group: h5py.Group, name: str, array: npt.NDArray[Any]) -> None:
         group[name] = np.array(array.shape, dtype=np.uint64)
         group[name].attrs["MATLAB_empty"] = np.uint8(1)
     else:
-        group[name] = array.T
-    is_double = array.dtype == np.float64
-    kind = "double" if is_double else array.dtype.name
+        group[name] = array.T.astype(np.uint8 if array.dtype == bool else array.dtype)
+    known = {"float64": "double", "bool": "logical"}
+    kind = known.get(array.dtype.name, array.dtype.name)
     group[name].attrs["MATLAB_class"] = np.bytes_(kind)
 
 

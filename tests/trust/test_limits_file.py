@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -49,4 +50,82 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     write_arrays(path, {"row": np.arange(3)}, {})
     with pytest.raises(FieldFileError, match="no limits of detection"):
+        read_detection_map(path)
+
+
+BELOW_ZERO = -np.ones((3, 3, 2))
+LACKS = "lack their noise, surviving share or resolution"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("smallest_force_nN", np.ones((3, 2, 3)), "in the shape"),
+        ("smallest_force_nN", BELOW_ZERO, "negative"),
+        ("smallest_force_nN", 1j * BELOW_ZERO, "complex128 numbers"),
+        ("smallest_force_nN", BELOW_ZERO > 0, "bool numbers"),
+        ("surviving_share", np.full((3, 3, 2), np.inf), LACKS),
+        ("resolution_um", BELOW_ZERO, "negative"),
+        ("resolution_um", np.nan * BELOW_ZERO, LACKS),
+        ("noise_share", np.full(3, np.nan), LACKS),
+        ("noise_share", np.array([0.1, np.inf, 0.1]), "infinite"),
+        ("noise_share", np.zeros(0), "in the shape"),
+        ("row", np.array([3.0, 3.5, 4.0]), "increasing whole numbers"),
+        ("row", np.array([3, 35, 19]), "increasing whole numbers"),
+        ("column", np.array([-3, 8]), "negative"),
+    ],
+)
+def test_arrays_that_are_no_limits(
+    tmp_path: Path, name: str, values: np.ndarray, message: str
+) -> None:
+    path = tmp_path / "limits.h5"
+    write_detection_map(path, PHYSICAL)
+    with h5py.File(path, "a") as file:
+        about = dict(file[name].attrs)
+        del file[name]
+        file[name] = values
+        file[name].attrs.update(about)
+    with pytest.raises(FieldFileError, match=message):
+        read_detection_map(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("size_steps", None, "no size"),
+        ("size_steps", "4.0", "size_steps = '4.0'"),
+        ("size_steps", np.inf, "size_steps = inf"),
+        ("direction_deg", True, "direction_deg = True"),
+        ("spacing_um", None, "not in the units that follow"),
+        ("spacing_um", -0.5, "spacing_um = -0.5"),
+        ("spacing_um", True, "spacing_um = True"),
+        ("young_pa", None, "not in the units that follow"),
+        ("young_pa", 1e39, "young_pa"),
+        ("poisson", 3.0, "poisson"),
+    ],
+)
+def test_attributes_that_are_no_numbers_of_limits(
+    tmp_path: Path, name: str, value: object, message: str
+) -> None:
+    path = tmp_path / "limits.h5"
+    write_detection_map(path, PHYSICAL)
+    with h5py.File(path, "a") as file:
+        del file.attrs[name]
+        if value is not None:
+            file.attrs[name] = value
+    with pytest.raises(FieldFileError, match=message):
+        read_detection_map(path)
+
+
+def test_limits_in_two_units(tmp_path: Path) -> None:
+    path = tmp_path / "limits.h5"
+    write_detection_map(path, PHYSICAL)
+    with h5py.File(path, "a") as file:
+        file["smallest_force"] = FORCE
+    with pytest.raises(FieldFileError, match="has both"):
+        read_detection_map(path)
+    with h5py.File(path, "a") as file:
+        del file["smallest_force"]
+        file["smallest_force_nN"].attrs["units"] = "kN"
+    with pytest.raises(FieldFileError, match="the unit 'kN', expected nN"):
         read_detection_map(path)

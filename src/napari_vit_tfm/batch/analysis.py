@@ -157,7 +157,9 @@ def _analyse(
             notes.append(sentence)
 
     method = method_of(settings.config)
-    labels = None if experiment.mask is None else read_labels(experiment.mask)
+    labels = None
+    if experiment.mask is not None:
+        labels = read_labels(experiment.mask, on_notice=keep)
     with open_displacement(
         experiment.file,
         dataset=experiment.dataset,
@@ -260,7 +262,7 @@ def _record(target: Path) -> dict[str, Any]:
     """The record of an experiment; empty if there is none."""
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -135,7 +135,7 @@ def read_experiments(path: str | Path) -> list[Experiment]:
             name = _given_name(row, given)
             experiment = _experiment(row, folder, has_commas=has_commas)
         except TFMError as error:
-            file = folder / (row.get(FILE_COLUMN) or f"line {number}")
+            file = folder / (_possible(row.get(FILE_COLUMN)) or f"line {number}")
             reason = f"{path}, line {number}: {error}"
             name, labels = "", _labels(row)
             experiment = Experiment("", file, labels=labels, error=reason)
@@ -249,8 +249,9 @@ def _experiment(
 ) -> Experiment:
     if not row[FILE_COLUMN]:
         raise ConfigError("the file is missing")
-    if "\0" in row[FILE_COLUMN]:
-        raise ConfigError(f"no file can have the name {row[FILE_COLUMN]!r}")
+    for name in (FILE_COLUMN, MASK_COLUMN):
+        if _possible(row.get(name)) is None:
+            raise ConfigError(f"no file can have the name {row[name]!r}")
     numbers = {
         name: _number(name, row.get(name, ""), has_commas=has_commas)
         for name in _NUMBERS
@@ -276,6 +277,11 @@ def _experiment(
         y=cast(YDirection | None, y),
         labels=_labels(row),
     )
+
+
+def _possible(name: str | None) -> str | None:
+    """A name that a file can have, or an empty one; None for others."""
+    return None if "\0" in (name or "") else name or ""
 
 
 def _labels(row: Mapping[str, str]) -> dict[str, str]:

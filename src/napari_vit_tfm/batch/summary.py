@@ -85,7 +85,7 @@ def _is_of_batch(folder: Path) -> bool:
     """Whether the folder is that of a batch, which may have had another table."""
     try:
         known = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(known, dict) and known.keys() == {"version", "experiments"}
 
@@ -94,7 +94,8 @@ def write_overview(folder: str | Path, outcomes: Sequence[Outcome]) -> Overview:
     """Write summary, provenance and figure of a batch.
 
     A file that cannot be written, for example because it is open in Excel, does not
-    keep the others from being written.
+    keep the others from being written. Without a provenance, the others would not be
+    known as those of a batch, so they are not written.
 
     Parameters
     ----------
@@ -116,6 +117,8 @@ def write_overview(folder: str | Path, outcomes: Sequence[Outcome]) -> Overview:
                 path = _WRITERS[name](Path(folder), outcomes)
         except FieldFileError as error:
             problems.append(str(error))
+            if name == PROVENANCE and not _is_of_batch(Path(folder)):
+                break
         else:
             written |= {} if path is None else {name: path}
     files = tuple(written[name] for name in _WRITERS if name in written)

@@ -192,10 +192,11 @@ def noise_config(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _region_in(path: Path) -> str:
     """The region without force in a mask, as text."""
+    from napari_vit_tfm.cli.reporting import note
     from napari_vit_tfm.io import read_labels
     from napari_vit_tfm.trust.force_free import region_as_text
 
-    labels = read_labels(path)
+    labels = read_labels(path, on_notice=note)
     if labels.ndim != 2:
         raise ConfigError(
             f"{path}: the region without force has the shape {labels.shape}, expected "

@@ -201,6 +201,7 @@ def _predict(
             measured = MeasuredRun(
                 tables,
                 displacement.n_frames,
+                outputs.maker.inputs[0],
                 partial(reconstruct, config=config.of_tractions_alone(), method=method),
             )
         with closing(

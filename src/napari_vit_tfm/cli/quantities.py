@@ -107,28 +107,31 @@ class TableOptions:
                     "belong to the table of quantities: add --quantities TABLE.csv"
                 )
             return
-        from napari_vit_tfm.quantities.tables import check_table, has_header_of
+        from napari_vit_tfm.quantities.tables import check_table, is_table_of
 
-        # A comment or a column with the origin would be in the way of spreadsheets.
         is_same_run = beside is None or outputs.maker.has_made(beside)
         tables: dict[TableKind, Path | None] = {"quantities": table, **self.further}
         for kind, path in tables.items():
             if path is not None:
-                is_own = is_same_run and has_header_of(path, kind)
+                source = outputs.maker.inputs[0]
+                is_own = is_same_run and is_table_of(path, kind, source)
                 outputs.add(check_table(path), is_own=is_own)
 
-    def recorder(self, n_frames: int) -> Recorder:
-        """A recorder of the quantities of a stack, with the mask that was given."""
+    def recorder(self, n_frames: int, source: Path) -> Recorder:
+        """A recorder of the quantities of a stack in a file, with the mask."""
         from napari_vit_tfm.io import read_labels
         from napari_vit_tfm.quantities import Recorder
 
         return Recorder(
             self.config,
             n_frames=n_frames,
-            labels=None if self.mask is None else read_labels(self.mask),
+            labels=None
+            if self.mask is None
+            else read_labels(self.mask, on_notice=note),
             with_adhesions=self.adhesions is not None,
             with_changes=self.changes is not None,
             control=None if self.control is None else self.control_config,
+            source=source,
         )
 
     def write(self, recorder: Recorder, path: Path) -> None:
@@ -292,7 +295,7 @@ def command(
         )
         if known is None and displacement.spacing_um is None and spacing is not None:
             displacement = replace(displacement, spacing_um=spacing)
-    recorder = tables.recorder(traction.n_frames)
+    recorder = tables.recorder(traction.n_frames, path)
     recorder.add(
         traction,
         displacement=displacement,
@@ -380,6 +383,8 @@ class MeasuredRun:
         Masks, regions and tables.
     n_frames : int
         Number of frames of the run.
+    source : Path
+        The displacements.
     reconstruct : callable
         Computes tractions as the run does.
     """
@@ -388,11 +393,12 @@ class MeasuredRun:
         self,
         tables: TableOptions,
         n_frames: int,
+        source: Path,
         reconstruct: Reconstruct,
     ) -> None:
         self._tables = tables
         self._reconstruct = reconstruct
-        self._recorder = tables.recorder(n_frames)
+        self._recorder = tables.recorder(n_frames, source)
 
     def add(self, batch: Batch) -> None:
         """Measure the tractions of the next frames."""

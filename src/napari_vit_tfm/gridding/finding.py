@@ -59,11 +59,11 @@ def node_grid(
     >>> grid.place(positions, np.ones((5, 2)))[1, :, 0]
     array([ 1., nan,  1.])
     """
-    every = _Positions([points[_are_finite(points)] for points in positions])
+    every = _Positions([points[are_finite(points)] for points in positions])
     tried = [every]
     if vectors is not None:
         known = [
-            points[_are_finite(points) & _are_finite(values)]
+            points[are_finite(points) & are_finite(values)]
             for points, values in zip(positions, vectors, strict=True)
         ]
         if sum(map(len, known)) < every.number:
@@ -75,7 +75,8 @@ def node_grid(
     return tried[-1].scattered_grid()
 
 
-def _are_finite(rows: FloatArray) -> Mask:
+def are_finite(rows: FloatArray) -> Mask:
+    """Which rows have only finite numbers."""
     return np.asarray(np.isfinite(rows).all(axis=1))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import frames_in_words
-from napari_vit_tfm.gridding.finding import node_grid
+from napari_vit_tfm.gridding.finding import are_finite, node_grid
 from napari_vit_tfm.gridding.grid import NodeGrid
 from napari_vit_tfm.gridding.interpolation import (
     FEWEST_BEADS,
@@ -60,8 +60,12 @@ class PositionedVectors:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a user must know about the grid and its empty nodes."""
+        return (*self.grid.notes(), *self._notes_of_nodes(), *self._notes_of_lost())
+
+    def _notes_of_nodes(self) -> Iterator[str]:
         if self.grid.is_scattered:
-            return (*self.grid.notes(), *self._notes_of_scattered())
+            yield from self._notes_of_scattered()
+            return
         n_nodes = self.grid.shape[0] * self.grid.shape[1] * len(self.positions)
         # A vector that is NaN has a node; a position that is NaN has none.
         placed = (
@@ -69,9 +73,16 @@ class PositionedVectors:
             for points in self.positions
         )
         empty = n_nodes - sum(map(len, placed))
-        if empty <= 0:
-            return self.grid.notes()
-        return (*self.grid.notes(), f"nodes of the grid without a vector: {empty}")
+        if empty > 0:
+            yield f"nodes of the grid without a vector: {empty}"
+
+    def _notes_of_lost(self) -> Iterator[str]:
+        lost = sum(
+            np.count_nonzero(are_finite(vectors) & ~are_finite(points))
+            for points, vectors in zip(self.positions, self.vectors, strict=True)
+        )
+        if lost:
+            yield f"vectors without a position, which are left out: {lost}"
 
     def _notes_of_scattered(self) -> Iterator[str]:
         """Notes on frames with few vectors, gaps, and repeated positions."""

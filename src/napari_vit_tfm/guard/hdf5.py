@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard import links
@@ -20,7 +21,14 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """The first bytes of a file, or of what follows a user block."""
 
 MOST_OBJECTS = 10_000
-"""Most groups and datasets in a file."""
+"""Most groups and datasets in a small file."""
+
+BYTES_PER_OBJECT = 1024
+"""A large file may have more of them: films of pytraction have three for each frame,
+each of which has hundreds of vectors."""
+
+MOST_OBJECTS_OF_LARGE = 100_000
+"""Most groups and datasets in a large file."""
 
 MOST_NESTED = 32
 """Most groups that are nested in each other."""
@@ -33,6 +41,13 @@ MOST_ATTRIBUTE_BYTES = 2**20
 
 MOST_ATTRIBUTES_BYTES = 2**24
 """Size of all attributes of a group or a dataset."""
+
+
+_FLOATS = tuple(
+    h5py.h5t.py_create(np.dtype(name))
+    for name in ("<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "longdouble")
+)
+"""Types of floating-point numbers."""
 
 
 def datasets_of(
@@ -106,6 +121,7 @@ class Search:
         self._allow_links = allow_links
         self._go_on = go_on
         self._visited: set[tuple[int, int]] = set()
+        self._most_objects = most_objects(path)
         self._n_objects = 0
 
     def visit(self, group: h5py.Group, prefix: str, *, depth: int) -> None:
@@ -128,7 +144,7 @@ class Search:
                     raise links.elsewhere(self._path, name)
                 self._add(links.target(self._path, group, raw, name), name, depth)
             elif link == h5py.h5l.TYPE_HARD:
-                self._add(group[raw], name, depth)
+                self._add(_opened(group, raw), name, depth)
 
     def _add(self, item: object, name: str, depth: int) -> None:
         self._go_on()
@@ -148,16 +164,33 @@ class Search:
         def add(name: bytes) -> bool | None:
             names.append(name)
             # True ends the iteration.
-            return self._n_objects + len(names) > MOST_OBJECTS or None
+            return self._n_objects + len(names) > self._most_objects or None
 
         group.id.links.iterate(add)
         self._n_objects += len(names)
-        if self._n_objects > MOST_OBJECTS:
+        if self._n_objects > self._most_objects:
             raise FieldFileError(
-                f"{self._path}: there are more than {MOST_OBJECTS} groups and "
-                "datasets, which no file of fields needs"
+                f"{self._path}: there are more than {self._most_objects} groups and "
+                "datasets, which no file of fields of this size needs"
             )
         return names
+
+
+def most_objects(path: Path) -> int:
+    """Most groups and datasets in a file of this size."""
+    try:
+        n_bytes = path.stat().st_size
+    except OSError:
+        n_bytes = 0
+    return max(MOST_OBJECTS, min(n_bytes // BYTES_PER_OBJECT, MOST_OBJECTS_OF_LARGE))
+
+
+def _opened(group: h5py.Group, name: bytes) -> h5py.Group | h5py.Dataset | None:
+    """An object in a group; h5py's own way takes twice as long. None for a type."""
+    found = h5py.h5o.open(group.id, name)
+    if isinstance(found, h5py.h5d.DatasetID):
+        return h5py.Dataset(found)
+    return h5py.Group(found) if isinstance(found, h5py.h5g.GroupID) else None
 
 
 def plain_name(name: bytes | str) -> str:
@@ -217,6 +250,96 @@ def attributes_of(path: Path, item: h5py.Group | h5py.Dataset) -> Mapping[str, A
 
 def _n_bytes(attribute: h5py.h5a.AttrID) -> int:
     return math.prod(attribute.shape or ()) * int(attribute.get_type().get_size())
+
+
+def check_written(path: Path, name: str, dataset: h5py.Dataset) -> None:
+    """Raise an error if nothing was written to a dataset, which HDF5 reads as zeros.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    name : str
+        Name of the dataset, for messages.
+    dataset : h5py.Dataset
+        A dataset whose values are in this file.
+    """
+    if dataset.size and dataset.id.get_storage_size() == 0:
+        raise FieldFileError(
+            f"{path}: nothing was ever written to the array {name}: the program that "
+            "made the file did not finish it"
+        )
+
+
+def check_numbers(path: Path, name: str, dataset: h5py.Dataset) -> None:
+    """Raise an error if a dataset has floating-point numbers that no program has.
+
+    A wrong bit in the type of the numbers makes other numbers of all of them.
+
+    Parameters
+    ----------
+    path, name, dataset
+        As for `check_written`.
+    """
+    found = dataset.id.get_type()
+    if isinstance(found, h5py.h5t.TypeFloatID) and not any(
+        found == known for known in _FLOATS
+    ):
+        raise FieldFileError(
+            f"{path}: {name} has floating-point numbers of an unusual form: the file "
+            "is damaged, or the numbers must be saved as float32 or float64"
+        )
+
+
+def check_chunks(path: Path, name: str, dataset: h5py.Dataset) -> None:
+    """Raise an error if chunks are shorter than they should be.
+
+    HDF5 reads whatever is in memory behind the end of a chunk. Compressed chunks have
+    no length that is known before they are read.
+
+    Parameters
+    ----------
+    path, name, dataset
+        As for `check_written`.
+    """
+    if dataset.chunks is None or dataset.id.get_create_plist().get_nfilters():
+        return
+    n_chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    n_chunks = dataset.id.get_num_chunks()
+    if dataset.id.get_storage_size() != n_chunks * n_chunk_bytes:
+        raise FieldFileError(
+            f"{path}: the chunks of {name} do not have the size that its header says: "
+            "the file is damaged"
+        )
+
+
+def unwritten_note(name: str, dataset: h5py.Dataset) -> str:
+    """A note if a part of a dataset was never written, and is read as something.
+
+    Parameters
+    ----------
+    name : str
+        Name of the array, for the note.
+    dataset : h5py.Dataset
+        The dataset. Of four axes, the first has the frames.
+
+    Returns
+    -------
+    str
+        One sentence; empty if all was written.
+    """
+    n_unwritten = unwritten_frames(dataset)
+    if n_unwritten == 0:
+        return ""
+    value = dataset.fillvalue
+    read_as = "holes" if np.isnan(value) else "zeros" if value == 0 else f"{value:g}"
+    what = f"parts of {name}"
+    if dataset.ndim == 4:
+        what = f"{n_unwritten} of {len(dataset)} frames of {name}"
+    return (
+        f"{what} were never written to the file, or not completely: what is missing is "
+        f"read as {read_as}"
+    )
 
 
 def unwritten_frames(dataset: h5py.Dataset) -> int:

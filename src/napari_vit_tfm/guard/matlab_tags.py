@@ -256,7 +256,7 @@ def check_headers(stream: IO[bytes]) -> dict[str, Variable]:
     return found
 
 
-def check_variable(stream: IO[bytes], variable: Variable) -> None:
+def check_variable(stream: IO[bytes], variable: Variable) -> bool:
     """Check all tags of a variable.
 
     Parameters
@@ -266,6 +266,11 @@ def check_variable(stream: IO[bytes], variable: Variable) -> None:
     variable : Variable
         The variable.
 
+    Returns
+    -------
+    bool
+        Whether it is, or has, an array of true and false. scipy reads 1 and 0.
+
     Raises
     ------
     ValueError
@@ -274,11 +279,13 @@ def check_variable(stream: IO[bytes], variable: Variable) -> None:
     stream.seek(variable.position)
     array = _array_in(_Part(stream, variable.n_stored, variable.order))
     most = max(_MOST_UNPACKED * variable.n_stored, _ANY_BYTES)
-    _Check(most).check(array, 0)
+    check = _Check(most)
+    check.check(array, 0)
     is_compressed = isinstance(array._stream, _Inflated)
     if is_compressed and array.left == 0 and array._stream.read(1):
         # scipy would unpack it, too.
         raise _Damaged("there is more than is announced")
+    return check.has_logicals
 
 
 def file_of_one(stream: IO[bytes], variable: Variable) -> bytes:
@@ -353,9 +360,15 @@ class _Check:
     ----------
     most_bytes : int
         Size of the largest array that is not one of numbers.
+
+    Attributes
+    ----------
+    has_logicals : bool
+        Whether one of the arrays has true and false.
     """
 
     def __init__(self, most_bytes: int) -> None:
+        self.has_logicals = False
         self._most_bytes = most_bytes
         self._n_arrays = 0
 
@@ -367,6 +380,7 @@ class _Check:
             return  # an empty array
         n_bytes = array.left
         header = _header(array)
+        self.has_logicals |= header.is_logical
         if header.kind in _NUMBERS:
             for _ in range(1 + header.is_complex):
                 _check_length(array, header.size, _BYTES_OF_NUMBER)

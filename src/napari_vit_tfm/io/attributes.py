@@ -63,18 +63,16 @@ _LONGEST_UNIT = 100
 def unit_name(entry: ArrayEntry) -> str | None:
     """The unit as it is written in the file, without "per frame".
 
-    None if the file does not have one, or an empty one. What is not text, and a long
-    text, is shortened: it is the name of no unit.
+    None if the file does not have one, or an empty one. What is not text, such as the
+    number 1, and a long text are described: this is the name of no unit.
     """
-    name = _attribute(entry, "units")[1]
+    name = next(iter(_units(entry).values()), None)
     if not isinstance(name, str):
-        return None if name is None else _shortened(name)
+        return None if name is None else f"{type(name).__name__} {_shortened(name)}"
     if len(name) > _LONGEST_UNIT:
         return _shortened(name)
     length, per_time = without_time(name.strip())
-    if per_time is not None:
-        return name.strip()
-    return None if length in ("", "-") else length
+    return length if per_time is None else name.strip()
 
 
 def with_kind(entry: ArrayEntry, path: Path) -> ArrayEntry:
@@ -108,12 +106,41 @@ def _per_time(unit: object) -> str | None:
     return without_time(unit)[1] if isinstance(unit, str) else None
 
 
-def _attribute(entry: ArrayEntry, name: str) -> tuple[str, Any]:
-    """Name in the file and value of an attribute, which is None if missing."""
-    for synonym in _SYNONYMS.get(name, (name,)):
-        if entry.attributes.get(synonym) is not None:
-            return synonym, entry.attributes[synonym]
-    return name, None
+def check_units(path: Path, entry: ArrayEntry) -> None:
+    """Raise an error if the file has two units that are not the same.
+
+    They may be in ``units`` and ``unit``, or in the attributes of the array and of the
+    file. If the user sets the unit, neither is used.
+    """
+    found = _units(entry)
+    if _contradict(found):
+        both = " and ".join(f"{name} = {_shortened(x)}" for name, x in found.items())
+        raise FieldFileError(
+            f"{path}: {entry.name} has {both}, which contradict each other: correct "
+            "one of them, or set the unit (unit=, --units)"
+        )
+
+
+def _units(entry: ArrayEntry) -> dict[str, Any]:
+    """The units that a file has, by the name of the attribute."""
+    found = {name: entry.attributes.get(name) for name in _SYNONYMS["units"]}
+    return {name: unit for name, unit in found.items() if not _is_no_unit(unit)}
+
+
+def _is_no_unit(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in ("", "-"))
+
+
+def _contradict(units: Mapping[str, Any]) -> bool:
+    return len({_meaning(unit) for unit in units.values()}) > 1
+
+
+def _meaning(unit: Any) -> object:
+    """What a unit in a file stands for; two spellings of one unit are equal."""
+    if not isinstance(unit, str) or len(unit) > _LONGEST_UNIT:
+        return _shortened(unit)
+    length, per_time = without_time(unit.strip())
+    return displacement_unit(length) or traction_unit(length) or length, per_time
 
 
 def text_attribute(entry: ArrayEntry, name: str) -> str:
@@ -155,6 +182,7 @@ def unit_of_displacement(
 
     The unit is None if the file does not have one.
     """
+    check_units(path, entry)
     name = unit_name(entry)
     if name is None:
         return ("field" if entry.is_original else None), 1.0
@@ -176,6 +204,7 @@ def unit_of_displacement(
 
 def unit_of_traction(path: Path, entry: ArrayEntry) -> TractionUnit:
     """Unit of the tractions."""
+    check_units(path, entry)
     name = unit_name(entry) or ("1" if entry.is_original else None)
     unit = traction_unit(name)
     if unit is None:
@@ -255,7 +284,7 @@ def _with_unit(
     entry: ArrayEntry, name: str, found: str, number: float
 ) -> tuple[str | None, float, str]:
     """Name, value and note of a length whose name has no unit; no name: not used."""
-    of_vectors = unit_name(entry)
+    of_vectors = None if _contradict(_units(entry)) else unit_name(entry)
     own = entry.attributes.get(f"{found}_units", entry.attributes.get(f"{found}_unit"))
     unit = of_vectors if own is None else str(own).partition("/")[0].strip()
     known = displacement_unit(unit)

@@ -25,7 +25,7 @@ _LOCKED_BYTE = 2**62
 
 
 class Hdf5Output:
-    """An HDF5 file that is written step by step.
+    """An HDF5 file that is written step by step, from the first step on.
 
     Parameters
     ----------
@@ -56,7 +56,8 @@ class Hdf5Output:
 
     def __init__(self, path: Path, mode: Literal["w", "r+"]) -> None:
         stream = path.open("w+b" if mode == "w" else "r+b", buffering=0)
-        self._stream = _Stream(stream)
+        # To open a damaged file may already change it.
+        self._stream = _Stream(stream, is_held=mode == "r+")
         try:
             _lock(stream)
             if mode == "r+" and not self._stream.seek(0, io.SEEK_END):
@@ -79,6 +80,7 @@ class Hdf5Output:
             At the end of the block, if something could not be written.
         """
         with uninterrupted():
+            self._stream.release()
             self._stream.check()
             yield self.file
             self._stream.check()
@@ -123,11 +125,21 @@ class _Stream:
     has written until it has closed the file. It is at most what one step writes.
     """
 
-    def __init__(self, stream: io.FileIO) -> None:
+    def __init__(self, stream: io.FileIO, *, is_held: bool) -> None:
         self._stream = stream
+        self._is_held = is_held
         self._at = 0
         self._unwritten: list[tuple[int, bytes]] = []
         self._error: OSError | None = None
+
+    def release(self) -> None:
+        """Write what was held back, and from now on at once."""
+        if self._is_held:
+            self._is_held = False
+            held, self._unwritten = self._unwritten, []
+            for at, content in held:
+                self.seek(at)
+                self.write(memoryview(content))
 
     def check(self) -> None:
         """Raise the first error."""
@@ -156,12 +168,12 @@ class _Stream:
 
     def write(self, data: memoryview) -> int:
         """Write bytes, or keep them."""
-        if self._error is None:
+        if self._error is None and not self._is_held:
             try:
                 _write_at(self._stream, self._at, data)
             except (OSError, ValueError) as error:
                 self._fail(error)
-        if self._error is not None:
+        if self._error is not None or self._is_held:
             self._unwritten.append((self._at, bytes(data)))
         self._at += len(data)
         return len(data)
@@ -188,7 +200,7 @@ class _Stream:
 
     def truncate(self, size: int) -> int:
         """Set the size of the file."""
-        if self._error is None:
+        if self._error is None and not self._is_held:
             try:
                 self._stream.truncate(size)
             except (OSError, ValueError) as error:

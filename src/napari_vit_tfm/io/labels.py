@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ _NAMES = ("labels", "mask", "masks", "cells", "segmentation")
 
 
 def read_labels(
-    source: PathLike | FieldFile, *, dataset: str | None = None
+    source: PathLike | FieldFile,
+    *,
+    dataset: str | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> npt.NDArray[np.integer]:
     """Read the numbers of the cells from a file such as TIFF, PNG, NPY or HDF5.
 
@@ -30,6 +34,9 @@ def read_labels(
     dataset : str, keyword-only, optional
         Name of the array. By default it is called ``labels``, ``mask``, ``masks``,
         ``cells`` or ``segmentation``, or it is the only one of whole numbers.
+    on_notice : callable, optional, keyword-only
+        Called with a message for everything that the user should know, such as parts
+        of the array that were never written.
 
     Returns
     -------
@@ -55,6 +62,9 @@ def read_labels(
         return _whole_numbers(read_png(Path(source)), str(source))
     with opened(source) as file:
         name = dataset or _only_mask(file)
+        if on_notice is not None:
+            for note in _notes(file, name):
+                on_notice(f"{file.path.name}: {note}")
         values = np.squeeze(file.read(name))
         if file.frames_last and values.ndim == 3:
             values = np.moveaxis(values, -1, 0)
@@ -66,17 +76,24 @@ def read_labels(
     return _whole_numbers(values, where)
 
 
+def _notes(file: FieldFile, name: str) -> tuple[str, ...]:
+    return next((entry.notes for entry in file.arrays if entry.name == name), ())
+
+
 def _only_mask(file: FieldFile) -> str:
+    arrays = [entry for entry in file.arrays if len(entry.shape) in (2, 3, 4)]
     masks = [
         entry.name
-        for entry in file.arrays
+        for entry in arrays
         if entry.dtype.startswith(("int", "uint", "bool"))
-        and len(entry.shape) in (2, 3, 4)
     ]
-    for known in _NAMES:
-        for name in masks:
-            if name.rsplit("/", 1)[-1].lower() == known:
-                return name
+    # MATLAB's numbers are floating-point numbers unless they are converted.
+    others = [entry.name for entry in arrays if entry.dtype.startswith("float")]
+    for names in (masks, others):
+        for known in _NAMES:
+            for name in names:
+                if name.rsplit("/", 1)[-1].lower() == known:
+                    return name
     if len(masks) == 1:
         return masks[0]
     if len(file.arrays) == 1:

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.guard.hdf5 import datasets_of
 from napari_vit_tfm.io.base import (
     FRAMES_DONE,
     NOT_OF_FRAMES,
@@ -72,9 +73,11 @@ class PartialFile:
             raise self._damaged() from error
         self._file = self._output.file
         try:
+            # An external link would be opened for writing, too.
+            datasets_of(path, self._file)
             self.n_done = int(self._file[FRAMES_DONE][()])
             self._names = self._file.keys() - {*NOT_OF_FRAMES, _CRC32}
-        except _DAMAGE as error:
+        except (FieldFileError, *_DAMAGE) as error:
             self.close()
             raise self._damaged() from error
 
@@ -155,13 +158,14 @@ class PartialFile:
         ValueError
             If they are not the next frames, or other arrays than before.
         FieldFileError
-            If they cannot be written.
+            If they cannot be written, or the arrays in the file have no place for them.
         """
         if start != self.n_done or arrays.keys() != self._names:
             raise ValueError(
                 f"expected {', '.join(sorted(self._names))} from frame {self.n_done} "
                 f"on, not {', '.join(sorted(arrays))} from frame {start} on"
             )
+        self._check_types(arrays)
         n_done = self.n_done + len(arrays[TRACTION_NAME])
         with errors_about(self.path):
             with self._output.step() as file:
@@ -189,6 +193,25 @@ class PartialFile:
         if not np.array_equal(_checksums(arrays), expected):
             raise self._damaged()
         return arrays
+
+    def _check_types(self, arrays: Mapping[str, AnyArray]) -> None:
+        """Raise an error if arrays are not of the type that they were created with.
+
+        HDF5 crashes when it writes numbers of a type that is damaged.
+        """
+        expected = {name: values.dtype for name, values in arrays.items()}
+        expected |= {_CRC32: np.dtype(np.uint32), FRAMES_DONE: np.dtype(np.int64)}
+        try:
+            with uninterrupted():
+                is_same = all(
+                    self._file[name].id.get_type()
+                    == h5py.h5t.py_create(dtype, logical=True)
+                    for name, dtype in expected.items()
+                )
+        except _DAMAGE as error:
+            raise self._damaged() from error
+        if not is_same:
+            raise self._damaged()
 
     def close(self) -> None:
         """Close the file. What was not written is not counted, so no error is lost."""
@@ -245,8 +268,9 @@ def _fill(file: h5py.File, start: int, arrays: Mapping[str, AnyArray]) -> None:
 
 
 def _checksums(arrays: Mapping[str, AnyArray]) -> AnyArray:
-    """A checksum of each frame."""
-    found = np.zeros(len(arrays[TRACTION_NAME]), np.uint32)
+    """A checksum of each frame, with the names of the arrays."""
+    names = zlib.crc32(" ".join(sorted(arrays)).encode())
+    found = np.full(len(arrays[TRACTION_NAME]), names, np.uint32)
     for name in sorted(arrays):
         for number, values in enumerate(arrays[name]):
             found[number] = zlib.crc32(values.tobytes(), int(found[number]))

@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 import h5py
 import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
+from napari_vit_tfm.guard.hdf5 import (
+    check_chunks,
+    check_numbers,
+    check_written,
+    unwritten_frames,
+)
+from napari_vit_tfm.guard.links import is_elsewhere
 from napari_vit_tfm.io.base import (
     MIN_SIDE,
     POSITIONS_PX,
     AnyArray,
     ArrayEntry,
+    Attributes,
     unless_given,
 )
 from napari_vit_tfm.io.positioned import PositionedField
@@ -52,49 +59,86 @@ class PytractionResults:
     ----------
     path : Path
         The file, for messages.
-    file : h5py.File
-        The open file.
+    frames : mapping of str to mapping
+        The datasets of the frames in each group, by the name of the frame, in the
+        order of their numbers.
+    attributes : mapping
+        Attributes of ``metadata``.
     """
 
     path: Path
-    file: h5py.File
+    frames: Mapping[str, Mapping[str, h5py.Dataset]]
+    attributes: Attributes
 
     @classmethod
-    def found_in(cls, path: Path, file: h5py.File) -> PytractionResults | None:
-        """The results; None if the file is of another program."""
-        groups = (file.get(_POSITIONS), file.get(_VECTORS))
-        return cls(path, file) if all(map(_has_columns, groups)) else None
+    def found_in(
+        cls, path: Path, file: h5py.File, datasets: Mapping[str, h5py.Dataset]
+    ) -> PytractionResults | None:
+        """The results; None if the file is of another program.
+
+        Parameters
+        ----------
+        path : Path
+            The file, for messages.
+        file : h5py.File
+            The open file.
+        datasets : mapping of str to h5py.Dataset
+            All its datasets, by name.
+        """
+        frames = {
+            name: _frames(name, datasets) for name in (_POSITIONS, _VECTORS, _TRACTIONS)
+        }
+        if not all(_has_columns(frames[name]) for name in (_POSITIONS, _VECTORS)):
+            return None
+        metadata = file.get(_METADATA)
+        return cls(path, frames, {} if metadata is None else metadata.attrs)
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """Headers of the displacements, and of the tractions if there are any."""
         displacement = self._displacement.entry
-        group = self.file.get(_TRACTIONS)
-        if not isinstance(group, h5py.Group) or not _frames(group):
+        if not self.frames[_TRACTIONS]:
             return (displacement,)
-        return displacement, self._traction_entry(group)
+        return displacement, self._traction_entry()
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Frames ``(T, H, W, 2)`` of one of the two, the smallest y first."""
         if name == _VECTORS:
             return self._displacement.values(frames)
-        group = self.file[_TRACTIONS]
-        names = _frames(group)[frames or slice(None)]
-        return np.stack([group[name][...].transpose(1, 0, 2) for name in names])
+        names = list(self.frames[_TRACTIONS])[frames or slice(None)]
+        return np.stack(
+            [self._values(_TRACTIONS, name).transpose(1, 0, 2) for name in names]
+        )
+
+    def _values(self, group: str, name: str) -> AnyArray:
+        """Values of a frame, all of which must have been written."""
+        dataset = self.frames[group][name]
+        if not is_elsewhere(dataset):
+            check_written(self.path, f"{group}/{name}", dataset)
+            check_chunks(self.path, f"{group}/{name}", dataset)
+            if unwritten_frames(dataset):
+                raise FieldFileError(
+                    f"{self.path}: {group}/{name} was not completely written: the "
+                    "program that made the file did not finish it"
+                )
+        check_numbers(self.path, f"{group}/{name}", dataset)
+        return np.asarray(dataset[...])
 
     @cached_property
     def _displacement(self) -> PositionedField:
-        positions, vectors = self.file[_POSITIONS], self.file[_VECTORS]
-        if set(_frames(positions)) != set(_frames(vectors)):
+        positions, vectors = self.frames[_POSITIONS], self.frames[_VECTORS]
+        if positions.keys() != vectors.keys():
+            lacking = sorted(positions.keys() ^ vectors.keys())
             raise FieldFileError(
                 f"{self.path}: the groups {_POSITIONS} and {_VECTORS} have different "
-                f"frames: {', '.join(_frames(positions))} and "
-                f"{', '.join(_frames(vectors))}; expected both of every frame"
+                f"frames: one of them lacks {', '.join(lacking[:3])}"
+                f"{' and others' if len(lacking) > 3 else ''}; expected both of every "
+                "frame"
             )
         return PositionedField.of(
             _VECTORS,
             *(
-                [group[name][...].T for name in _frames(group)]
-                for group in (positions, vectors)
+                [self._values(group, name).T for name in positions]
+                for group in (_POSITIONS, _VECTORS)
             ),
             kind="displacement",
             unit="px",
@@ -103,15 +147,16 @@ class PytractionResults:
             attributes=self._metadata,
         )
 
-    def _traction_entry(self, group: h5py.Group) -> ArrayEntry:
-        names = _frames(group)
-        shapes = {group[name].shape for name in names}
+    def _traction_entry(self) -> ArrayEntry:
+        datasets = self.frames[_TRACTIONS].values()
+        shapes = {dataset.shape for dataset in datasets}
+        types = {dataset.dtype for dataset in datasets}
         shape = shapes.pop()
         is_field = len(shape) == 3 and shape[2] == 2 and min(shape[:2]) >= MIN_SIDE
-        has_numbers = all(group[name].dtype.kind == "f" for name in names)
+        has_numbers = all(dtype.kind == "f" for dtype in types)
         if shapes or not is_field or not has_numbers:
             return ArrayEntry(
-                _TRACTIONS, (len(names),), "group", kind="traction", layout=None
+                _TRACTIONS, (len(datasets),), "group", kind="traction", layout=None
             )
         is_up = self._is_up(self.values(_TRACTIONS, slice(0, 1))[0])
         grid = self._displacement.grid
@@ -120,8 +165,8 @@ class PytractionResults:
             step = grid.step
         return ArrayEntry(
             _TRACTIONS,
-            (len(names), shape[1], shape[0], 2),
-            group[names[0]].dtype.name,
+            (len(datasets), shape[1], shape[0], 2),
+            next(iter(datasets)).dtype.name,
             layout="(T, H, W, 2)",
             kind="traction",
             y="up" if is_up else "down",
@@ -149,11 +194,6 @@ class PytractionResults:
         mirrored = traction[::-1] * (1, -1)
         return bool(np.nansum(traction * at_nodes) >= np.nansum(mirrored * at_nodes))
 
-    @property
-    def _attributes(self) -> Mapping[str, Any]:
-        item = self.file.get(_METADATA)
-        return {} if item is None else item.attrs
-
     @cached_property
     def _metadata(self) -> dict[str, float]:
         """Gel and pixel size according to the attributes of `metadata`."""
@@ -176,7 +216,7 @@ class PytractionResults:
         None if it is not there, NaN or ``None``. What is not one number is an error: a
         part of it, such as the 8 of "8,000" or "8 kPa", would be a wrong number.
         """
-        value = self._attributes.get(name)
+        value = self.attributes.get(name)
         if isinstance(value, h5py.Empty):
             return None
         if isinstance(value, np.void):
@@ -206,24 +246,25 @@ class PytractionResults:
         )
 
 
-def _has_columns(group: Any) -> bool:
+def _has_columns(frames: Mapping[str, h5py.Dataset]) -> bool:
     """Whether the datasets of all frames have two rows, one for each component."""
-    return (
-        isinstance(group, h5py.Group)
-        and bool(_frames(group))
-        and all(
-            group[name].ndim == 2 and group[name].shape[0] == 2
-            for name in _frames(group)
-        )
+    return bool(frames) and all(
+        dataset.ndim == 2 and dataset.shape[0] == 2 for dataset in frames.values()
     )
 
 
-def _frames(group: h5py.Group) -> list[str]:
-    """Names of the datasets of frames, in the order of their numbers."""
-    names = [
-        name
-        for name, item in group.items()
-        if name.isdecimal() and isinstance(item, h5py.Dataset)
-    ]
+def _frames(
+    group: str, datasets: Mapping[str, h5py.Dataset]
+) -> dict[str, h5py.Dataset]:
+    """The datasets of the frames in a group, in the order of their numbers."""
+    found = {
+        name: dataset
+        for (before, _, name), dataset in (
+            (path.rpartition("/"), dataset) for path, dataset in datasets.items()
+        )
+        if before == group and name.isdecimal()
+    }
     # Python refuses to convert thousands of digits.
-    return sorted(names, key=lambda name: (len(name.lstrip("0")), name))
+    return dict(
+        sorted(found.items(), key=lambda item: (len(item[0].lstrip("0")), item[0]))
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.errors import FieldFileError
-from napari_vit_tfm.io.attributes import unit_name
+from napari_vit_tfm.io.attributes import check_units, unit_name
 from napari_vit_tfm.io.base import ArrayEntry
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.registry import PathLike, opened
@@ -91,6 +91,7 @@ def read_vector_noise(
 
 def _factor(file: FieldFile, entry: ArrayEntry, unit: DisplacementUnit | None) -> float:
     """From the unit in the file to that of the displacements."""
+    check_units(file.path, entry)
     name = unit_name(entry)
     if name is None or unit is None:
         return 1.0

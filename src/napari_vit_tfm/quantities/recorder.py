@@ -65,6 +65,8 @@ class Recorder:
         Whether the adhesions are listed, too, and the changes from frame to frame.
     control : ControlConfig, keyword-only, optional
         How the control without force is computed. None computes none.
+    source : Path, keyword-only, optional
+        The file that is measured, for the last column of the tables.
 
     Attributes
     ----------
@@ -96,6 +98,7 @@ class Recorder:
         with_adhesions: bool = False,
         with_changes: bool = False,
         control: ControlConfig | None = None,
+        source: Path | None = None,
     ) -> None:
         if labels is not None and labels.ndim == 3 and len(labels) != n_frames:
             raise FieldError(
@@ -108,6 +111,7 @@ class Recorder:
         self._with_adhesions = with_adhesions
         self._with_changes = with_changes
         self._control = control
+        self._source = source
         self._n_done = 0
         self.rows: list[Row] = []
         self.columns: list[str] = []
@@ -220,19 +224,20 @@ class Recorder:
             with_intervals=True,
             gel=None if error is None else gel_factors(error),
         )
-        write_table(path, table)
+        write_table(path, table, source=self._source)
 
     def write_adhesions(self, path: Path) -> None:
         """Write the table of adhesions as CSV."""
-        write_table(path, table_of_adhesions(self.adhesion_columns, self.adhesions))
+        table = table_of_adhesions(self.adhesion_columns, self.adhesions)
+        write_table(path, table, source=self._source)
 
     def write_changes(self, path: Path) -> None:
         """Write the table of changes as CSV."""
-        write_table(path, table_of_changes(self.changes))
+        write_table(path, table_of_changes(self.changes), source=self._source)
 
     def write_controls(self, path: Path) -> None:
         """Write the table of the control without force as CSV."""
-        write_table(path, table_of_controls(self.controls))
+        write_table(path, table_of_controls(self.controls), source=self._source)
 
     def _run_control(
         self,

@@ -14,6 +14,7 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.io.outputs import check_writable
 from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.plain_text import for_spreadsheet
+from napari_vit_tfm.provenance import relative_to
 from napari_vit_tfm.quantities.adhesions import Adhesion, adhesion_columns
 from napari_vit_tfm.quantities.changes import CellChanges
 from napari_vit_tfm.quantities.intervals import ENDS, Interval
@@ -23,6 +24,9 @@ from napari_vit_tfm.quantities.significance import ControlRow
 from napari_vit_tfm.quantities.units import SCALES
 
 SUFFIX = ".csv"
+
+SOURCE = "source"
+"""Name of the column with the file that was measured."""
 
 Value = int | float | str
 
@@ -302,8 +306,8 @@ def _origin(origin: Origin | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ("field", "method"), (origin.field, origin.method)
 
 
-def has_header_of(path: Path, kind: TableKind) -> bool:
-    """Whether a file is a table of a kind, with any units, by its header.
+def is_table_of(path: Path, kind: TableKind, source: Path) -> bool:
+    """Whether a file is a table of a kind, with any units, of one source.
 
     Parameters
     ----------
@@ -311,27 +315,40 @@ def has_header_of(path: Path, kind: TableKind) -> bool:
         The file.
     kind : {"quantities", "adhesions", "changes", "control"}
         What the table has.
+    source : Path
+        The file that was measured. A table without lines is one of any source.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from napari_vit_tfm.quantities import table_of_controls
-    >>> from napari_vit_tfm.quantities.tables import has_header_of, write_table
-    >>> write_table("control.csv", table_of_controls([]))
-    >>> has_header_of(Path("control.csv"), "control")
+    >>> from napari_vit_tfm.quantities.tables import is_table_of, write_table
+    >>> write_table("control.csv", table_of_controls([]), source=Path("cell.h5"))
+    >>> is_table_of(Path("control.csv"), "control", Path("cell.h5"))
     True
-    >>> has_header_of(Path("control.csv"), "changes")
+    >>> is_table_of(Path("control.csv"), "changes", Path("cell.h5"))
     False
     """
     if not path.is_file():
         # To open a named pipe may block for ever.
         return False
+    expected = exact(_name_of(source, path))
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            header = tuple(next(csv.reader(stream), ()))
+            lines = csv.reader(stream)
+            *header, last = next(lines, ("", ""))
+            return (
+                (tuple(header) in _headers(kind))
+                and last == SOURCE
+                and all(line[-1:] == [expected] for line in lines)
+            )
     except (OSError, ValueError, csv.Error):
         return False
-    return header in _headers(kind)
+
+
+def _name_of(source: Path, table: Path) -> str:
+    """The path of a source from the folder of a table."""
+    return relative_to(table.absolute().parent, source.absolute())
 
 
 @cache
@@ -382,7 +399,7 @@ def check_table(path: str | Path, *, inputs: Iterable[str | Path] = ()) -> Path:
     return path
 
 
-def write_table(path: str | Path, table: Table) -> None:
+def write_table(path: str | Path, table: Table, *, source: Path | None = None) -> None:
     """Write a table as CSV.
 
     Parameters
@@ -391,6 +408,9 @@ def write_table(path: str | Path, table: Table) -> None:
         The file.
     table : Table
         The table. An unknown number is an empty field.
+    source : Path, keyword-only, optional
+        The file that was measured. Its path from the folder of the table is in the
+        last column, ``source``.
 
     Raises
     ------
@@ -402,9 +422,10 @@ def write_table(path: str | Path, table: Table) -> None:
         replacing(target) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
+        last = {} if source is None else {SOURCE: _name_of(source, target)}
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(table.header)
-        writer.writerows([exact(value) for value in line] for line in table.lines)
+        writer.writerow((*table.header, *last))
+        writer.writerows(map(exact, (*line, *last.values())) for line in table.lines)
 
 
 def exact(value: Value) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ from napari_vit_tfm.io import (
     open_field_file,
     open_traction,
     read_displacement,
+    read_labels,
     read_traction,
     summarise,
     write_traction,
@@ -182,3 +184,36 @@ def test_structs_without_fields(tmp_path: Path) -> None:
     path = tmp_path / "cell.mat"
     savemat(path, {"displacement": np.ones((8, 9, 2)), "options": {}})
     assert read_displacement(path).n_frames == 1
+
+
+@both_versions
+@pytest.mark.parametrize("name", ["spacing_um", "young_pa", "poisson"])
+def test_true_and_false_are_no_numbers(
+    tmp_path: Path, write: Writer, name: str
+) -> None:
+    path = tmp_path / "traction.mat"
+    about: dict[str, Any] = {"units": "Pa", "spacing_um": 0.5, "young_pa": 5e3}
+    traction = np.ones((8, 9, 2, 3))
+    write(path, traction=traction, attributes={"traction": about})
+    assert read_traction(path).spacing_um == 0.5
+    about[name] = np.array([[name != "poisson"]])
+    write(path, traction=traction, attributes={"traction": about})
+    with pytest.raises(FieldFileError, match=rf"has {name} = (True|False), expected"):
+        read_traction(path)
+
+
+@both_versions
+def test_logical_masks(tmp_path: Path, write: Writer) -> None:
+    mask = np.eye(8, 9) > 0
+    path = write(tmp_path / "mask.mat", mask=mask)
+    np.testing.assert_array_equal(read_labels(path), mask.astype(int))
+
+
+def test_parts_that_were_never_written_are_said(tmp_path: Path) -> None:
+    path = write_73(tmp_path / "cell.mat", u=np.ones((8, 9)), v=np.ones((8, 9)))
+    assert read_displacement(path, unit="px").metadata["notes"] == ()
+    with h5py.File(path, "a") as file:
+        del file["u"]
+        file.create_dataset("u", (9, 8), "f8", chunks=(3, 8))[:6] = 1
+    (note,) = read_displacement(path, unit="px").metadata["notes"]
+    assert note.startswith("parts of u were never written to the file")

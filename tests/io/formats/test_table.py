@@ -896,3 +896,22 @@ def test_a_spacing_that_the_positions_contradict_is_refused(
     path.write_text(text.replace('um"": 0.3', f'um"": {spacing}'), "utf-8")
     with pytest.raises(FieldFileError, match=f"is {spacing}, but .* are 0.3 um apart"):
         read_traction(path)
+
+
+def test_a_table_that_lacks_lines_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "traction.csv"
+    write_traction(path, TRACTION)
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    n_frame = TRACTION.data[0].size // 2
+    for part in (
+        lines[: 1 + n_frame],  # cut off between two frames
+        lines[:-1],
+        [*lines[:5], *lines[6:]],
+        [*lines, lines[-1]],
+    ):
+        path.write_text("".join(part), "utf-8")
+        with pytest.raises(FieldFileError, match=f"expected {len(lines) - 1}: the tab"):
+            read_traction(path)
+    path.write_text("".join([lines[0], *lines[1 + n_frame :]]), "utf-8")
+    with pytest.raises(FieldFileError, match="attributes is empty in the first line"):
+        read_traction(path)

@@ -146,3 +146,20 @@ def test_components_of_another_shape(tmp_path: Path) -> None:
     variables = session(v_original=Cells([np.ones((4, 5)), np.ones((4, 5))]))
     with pytest.raises(FieldFileError, match=r"frame 0 of PIVlab.*\(4, 5\)"):
         read_displacement(write_5(tmp_path / "piv.mat", **variables))
+
+
+def test_a_frame_with_one_component_is_left_out(tmp_path: Path) -> None:
+    for part in "uv":
+        variables = session()
+        variables[f"{part}_original"].pop()
+        stack = read_displacement(write_5(tmp_path / "piv.mat", **variables))
+        assert stack.n_frames == 1
+        assert "without vectors, and left out: frame 1" in stack.metadata["notes"]
+
+
+def test_types_of_other_vectors_are_said(tmp_path: Path) -> None:
+    variables = session(typevector_original=Cells([np.zeros((3, 3)), np.ones(SHAPE)]))
+    stack = read_displacement(write_5(tmp_path / "piv.mat", **variables))
+    assert np.isfinite(stack.data).all()
+    (note,) = (one for one in stack.metadata["notes"] if "types of vectors" in one)
+    assert "those of the vectors: 1; masked vectors are read there" in note

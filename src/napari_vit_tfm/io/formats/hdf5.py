@@ -15,9 +15,12 @@ from napari_vit_tfm.guard.child import HDF5
 from napari_vit_tfm.guard.hdf5 import (
     SIGNATURE,
     attributes_of,
+    check_chunks,
+    check_numbers,
+    check_written,
     datasets_of,
     plain_name,
-    unwritten_frames,
+    unwritten_note,
 )
 from napari_vit_tfm.guard.links import is_elsewhere
 from napari_vit_tfm.guard.process import look_first
@@ -78,7 +81,9 @@ class Hdf5File(FieldFile):
         )
         resources.callback(self._datasets.clear)
         self._n_done = _frames_done(self._file)
-        self._pytraction = PytractionResults.found_in(self.path, self._file)
+        self._pytraction = PytractionResults.found_in(
+            self.path, self._file, self._datasets
+        )
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """All datasets, including those in groups, or the fields of pytraction."""
@@ -97,8 +102,8 @@ class Hdf5File(FieldFile):
                 raise ValueError(f"{self._n_done} of {n_frames} frames are finished")
             notes = (f"unfinished: {self._n_done} of {n_frames} frames are there",)
             shape = (self._n_done, *shape[1:])
-        elif item.dtype.kind == "f" and len(shape) >= 2:
-            notes = _unwritten_notes(name, item)
+        elif item.dtype.kind in "fiub" and len(shape) >= 2:
+            notes = tuple(filter(None, [unwritten_note(name, item)]))
         attributes = {**of_file, **self._attributes(item)}
         return ArrayEntry(
             name=name,
@@ -124,12 +129,10 @@ class Hdf5File(FieldFile):
             # Text has no length that is known before it is read.
             raise FieldFileError(f"{self.path}: {name} has {dataset.dtype}, no numbers")
         if not is_elsewhere(dataset):
-            if dataset.size and dataset.id.get_storage_size() == 0:
-                raise FieldFileError(
-                    f"{self.path}: nothing was ever written to the array {name}: the "
-                    "program that made the file did not finish it"
-                )
+            check_written(self.path, name, dataset)
             check_size(self.path, name, dataset.nbytes, dataset.id.get_storage_size())
+            check_chunks(self.path, name, dataset)
+        check_numbers(self.path, name, dataset)
         with uninterrupted():
             return np.asarray(dataset[... if frames is None else frames])
 
@@ -169,22 +172,6 @@ def _opened(path: Path) -> h5py.File:
         with suppress(OSError):
             return h5py.File(path, "r", locking=False)
     return h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
-
-
-def _unwritten_notes(name: str, dataset: h5py.Dataset) -> tuple[str, ...]:
-    """A note if a part of a dataset was never written, and is read as something."""
-    n_unwritten = unwritten_frames(dataset)
-    if n_unwritten == 0:
-        return ()
-    value = dataset.fillvalue
-    read_as = "holes" if np.isnan(value) else "zeros" if value == 0 else f"{value:g}"
-    what = f"parts of {name}"
-    if dataset.ndim == 4:
-        what = f"{n_unwritten} of {len(dataset)} frames of {name}"
-    return (
-        f"{what} were never written to the file, or not completely: what is missing is "
-        f"read as {read_as}",
-    )
 
 
 def _frames_done(file: h5py.File) -> int | None:

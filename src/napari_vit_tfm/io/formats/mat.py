@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -71,7 +72,11 @@ class MatFile(FieldFile):
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """All variables, and the fields of programs."""
-        return tuple(field.entry for field in self._fields.values())
+        notes = self._variables.notes
+        return tuple(
+            replace(field.entry, notes=(*notes, *field.entry.notes))
+            for field in self._fields.values()
+        )
 
     def values(self, name: str, frames: slice | None) -> AnyArray:
         """Values of a variable, indexed as in MATLAB, or of a field of a program."""

@@ -74,6 +74,7 @@ class TextTableFile(FieldFile):
         check_lines(self.path, content)
         text, self._own = own.split_attributes(decoded(content))
         self._lines = NumberLines.of(self.path, text)
+        self._check_number()
         table = self._lines.preamble, self._lines.n_columns
         self._columns = (
             davis_columns(self.path, *table, len(self._lines.lines))
@@ -82,6 +83,17 @@ class TextTableFile(FieldFile):
         )
         if self._columns is None:
             _refuse_other_names(self._lines)
+
+    def _check_number(self) -> None:
+        """Raise an error if a table of this package does not have all its lines."""
+        expected = (self._own or {}).pop(own.N_LINES, None)
+        found = len(self._lines.lines)
+        if expected not in (None, found):
+            raise FieldFileError(
+                f"{self.path}: found {found} lines of numbers, expected {expected}: "
+                "the table is cut off, or lines were removed or added. Write it again, "
+                f"or delete the column {own.ATTRIBUTES}, with unit and gel"
+            )
 
     def entries(self) -> tuple[ArrayEntry, ...]:
         """The fields of the table, or the matrix, named after the file."""
@@ -153,6 +165,10 @@ def _refuse_other_names(lines: NumberLines) -> None:
         )
 
 
+_HEADER_BYTES = 4096
+"""Length of the beginning of a table, which has the first attribute."""
+
+
 class CsvExporter(Exporter):
     """One line for each vector and frame; frames are written immediately.
 
@@ -169,25 +185,30 @@ class CsvExporter(Exporter):
     @contextmanager
     def open(cls, path: Path, attributes: Attributes) -> Iterator[Append]:
         """Create a table, to which lines are added."""
+        n_frames = n_lines = 0
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            n_frames = 0
 
             def append(name: str, array: AnyArray, attributes: Attributes) -> None:
-                nonlocal n_frames
+                nonlocal n_frames, n_lines
                 if name != TRACTION_NAME:
                     return
                 described = ""
                 if n_frames == 0:
                     writer.writerow(_columns(attributes))
-                    described = to_json(attributes)
+                    described = to_json({own.N_LINES: own.LATER, **attributes})
                 for number, frame in enumerate(array, n_frames):
                     for line in _lines(number, frame, attributes["spacing_um"]):
                         writer.writerow((*line, described))
                         described = ""
                 n_frames += len(array)
+                n_lines += array.size // 2
 
             yield append
+        with path.open("r+b") as content:
+            beginning = content.read(_HEADER_BYTES)
+            content.seek(0)
+            content.write(own.with_number_of_lines(beginning, n_lines))
 
 
 def _columns(attributes: Attributes) -> tuple[str, ...]:

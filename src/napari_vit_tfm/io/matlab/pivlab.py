@@ -59,10 +59,12 @@ class _Reading:
             for name in names
             if name in variables.headers
         }
-        self.n_frames = max(len(self._values[f"u_{stage}"]) for stage in stages)
+        self.n_frames = max(
+            len(self._values[f"{part}_{stage}"]) for stage in stages for part in "uv"
+        )
         self._used: dict[str, list[int]] = {}
         self._empty: list[int] = []
-        self._n_interpolated = 0
+        self._n_interpolated = self._without_types = 0
 
     def frame(self, number: int) -> Matrices | None:
         """Positions and vectors of a frame; None if it is empty."""
@@ -90,6 +92,11 @@ class _Reading:
             )
         if self._n_interpolated:
             notes.append(f"vectors interpolated by PIVlab: {self._n_interpolated}")
+        if self._without_types:
+            notes.append(
+                "frames whose types of vectors are not used, since they are not those "
+                f"of the vectors: {self._without_types}; masked vectors are read there"
+            )
         return tuple(notes)
 
     def _stage(self, number: int) -> str | None:
@@ -115,7 +122,10 @@ class _Reading:
         return np.empty((0, 0))
 
     def _masked(self, frame: Matrices, types: Value) -> Matrices:
+        if is_empty(types):
+            return frame
         if not isinstance(types, np.ndarray) or types.shape != frame.u.shape:
+            self._without_types += 1
             return frame
         self._n_interpolated += int(np.count_nonzero(types == _INTERPOLATED))
         u, v = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,7 +17,13 @@ import numpy as np
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.child import HDF5, MATLAB
-from napari_vit_tfm.guard.hdf5 import datasets_of
+from napari_vit_tfm.guard.hdf5 import (
+    check_chunks,
+    check_numbers,
+    check_written,
+    datasets_of,
+    unwritten_frames,
+)
 from napari_vit_tfm.guard.links import is_elsewhere
 from napari_vit_tfm.guard.matlab_tags import (
     Variable,
@@ -74,6 +81,9 @@ class Variables(ABC):
     path : Path
         The file, for messages.
     """
+
+    notes: tuple[str, ...] = ()
+    """What a user must know about the file, one sentence each."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -136,8 +146,8 @@ def open_variables(
     if not is_hdf5:
         return _ScipyVariables(path, resources.enter_context(path.open("rb")))
     file = resources.enter_context(h5py.File(path, "r"))
-    datasets_of(path, file, allow_links=allow_links)
-    return _Hdf5Variables(path, file)
+    datasets = datasets_of(path, file, allow_links=allow_links)
+    return _Hdf5Variables(path, file, datasets)
 
 
 class _ScipyVariables(Variables):
@@ -163,11 +173,13 @@ class _ScipyVariables(Variables):
     def value(self, name: str) -> Value:
         from scipy.io import loadmat
 
-        check_variable(self._stream, self._checked[name])
+        has_logicals = check_variable(self._stream, self._checked[name])
         # scipy unpacks a part of every variable that it passes over.
         # It also accepts open files, which its type annotations lack.
         one: Any = io.BytesIO(file_of_one(self._stream, self._checked[name]))
         value = _from_scipy(loadmat(one, variable_names=[name])[name])
+        if has_logicals:
+            value = _with_logicals(value, _typed(one, name))
         # MATLAB stores doubles that are whole numbers as integers, and scipy does not
         # convert them back: a field of zeros is read as uint8. Its option `mat_dtype`
         # would discard the imaginary part of complex numbers.
@@ -178,6 +190,33 @@ class _ScipyVariables(Variables):
         ):
             return value.astype(self.headers[name].dtype)
         return value
+
+
+def _typed(stream: IO[bytes], name: str) -> Value:
+    """A variable in MATLAB's types: scipy's option discards imaginary parts."""
+    from scipy.io import loadmat
+
+    stream.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        one: Any = stream
+        return _from_scipy(loadmat(one, variable_names=[name], mat_dtype=True)[name])
+
+
+def _with_logicals(value: Value, typed: Value) -> Value:
+    """A value with true and false instead of the 1 and 0 that scipy reads."""
+    if isinstance(value, np.ndarray) and isinstance(typed, np.ndarray):
+        return value.astype(bool) if typed.dtype == bool else value
+    if isinstance(value, Cell) and isinstance(typed, Cell):
+        return Cell(tuple(map(_with_logicals, value.items, typed.items)))
+    if isinstance(value, Struct) and isinstance(typed, Struct):
+        return Struct(
+            tuple(
+                {name: _with_logicals(one[name], other[name]) for name in one}
+                for one, other in zip(value.elements, typed.elements, strict=True)
+            )
+        )
+    return value
 
 
 def _from_scipy(value: Any) -> Value:
@@ -212,8 +251,11 @@ class _Hdf5Variables(Variables):
     elements. MATLAB stores the last axis first.
     """
 
-    def __init__(self, path: Path, file: h5py.File) -> None:
+    def __init__(
+        self, path: Path, file: h5py.File, datasets: Mapping[str, h5py.Dataset]
+    ) -> None:
         super().__init__(path)
+        self.notes = _unwritten_notes(datasets)
         self._file = file
         self._n_values = self._depth = 0
 
@@ -265,7 +307,7 @@ class _Hdf5Variables(Variables):
         array = np.asarray(item[...]).T
         if _matlab_class(item) == "char":
             return "".join(map(chr, array.ravel(order="F").tolist()))
-        return array
+        return array.astype(bool) if _matlab_class(item) == "logical" else array
 
     def _struct(self, group: h5py.Group) -> Struct:
         items = dict(group.items())
@@ -297,8 +339,8 @@ def _header(name: str, item: h5py.Group | h5py.Dataset) -> Header:
     shape = tuple(item.shape or ())[::-1]
     if _has_references(item):
         return Header(name, shape, "cell")
-    is_text = _matlab_class(item) == "char"
-    return Header(name, shape, "char" if is_text else item.dtype.name)
+    known = {"char": "char", "logical": "bool"}
+    return Header(name, shape, known.get(_matlab_class(item), item.dtype.name))
 
 
 def _check_values(path: Path, item: h5py.Dataset) -> None:
@@ -310,12 +352,26 @@ def _check_values(path: Path, item: h5py.Dataset) -> None:
             f"expected at most {_MOST_TEXT_BYTES}"
         )
     if not is_elsewhere(item):
-        if item.size and item.id.get_storage_size() == 0:
-            raise FieldFileError(
-                f"{path}: nothing was ever written to the variable {item.name}: the "
-                "program that made the file did not finish it"
-            )
+        check_written(path, str(item.name), item)
         check_size(path, str(item.name), item.nbytes, item.id.get_storage_size())
+        check_chunks(path, str(item.name), item)
+    check_numbers(path, str(item.name), item)
+
+
+def _unwritten_notes(datasets: Mapping[str, h5py.Dataset]) -> tuple[str, ...]:
+    """A note if parts of variables were never written, which MATLAB reads as zeros."""
+    names = [
+        name
+        for name, item in datasets.items()
+        if item.dtype.kind in "fiub" and item.ndim >= 2 and unwritten_frames(item)
+    ]
+    if not names:
+        return ()
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return (
+        f"parts of {', '.join(names[:3])}{rest} were never written to the file: what "
+        "is missing is read as zeros",
+    )
 
 
 def _has_references(item: h5py.Dataset) -> bool:

@@ -16,6 +16,12 @@ from napari_vit_tfm.io.json_text import from_json
 ATTRIBUTES = "attributes"
 """Name of the last column."""
 
+N_LINES = "lines"
+"""Name of the attribute with the number of lines, which tells if some are missing."""
+
+LATER = 10**12
+"""Number of lines while the table is written. What replaces it is as long."""
+
 _HEADER = re.compile(rf'"?frame"?([,;\t])"?x_.*\1"?{ATTRIBUTES}"?')
 
 
@@ -54,8 +60,13 @@ def split_attributes(text: str) -> tuple[str, dict[str, Any] | None]:
     separator = match[1]
     first, _, others = rest.partition("\n")
     *_, described = next(csv.reader([first], delimiter=separator), [""])
+    if not described:
+        raise FieldError(
+            f"the column {ATTRIBUTES} is empty in the first line: lines are missing, "
+            "or in another order; write the file again, or delete the column"
+        )
     try:
-        attributes = from_json(described) if described else {}
+        attributes = from_json(described)
     except ValueError:
         attributes = None
     if not isinstance(attributes, dict):
@@ -70,3 +81,25 @@ def split_attributes(text: str) -> tuple[str, dict[str, Any] | None]:
         *(line.removesuffix(separator) for line in others.split("\n")),
     ]
     return "\n".join(lines), attributes
+
+
+def with_number_of_lines(content: bytes, n_lines: int) -> bytes:
+    """The beginning of a table with the number of lines that was left open.
+
+    Parameters
+    ----------
+    content : bytes
+        The beginning of the file, with `LATER`.
+    n_lines : int
+        The number of lines with vectors.
+
+    Returns
+    -------
+    bytes
+        As many bytes.
+    """
+    name = f'""{N_LINES}"": '.encode()
+    open_number = name + str(LATER).encode()
+    return content.replace(
+        open_number, name + str(n_lines).rjust(len(str(LATER))).encode(), 1
+    )
