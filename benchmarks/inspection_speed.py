@@ -35,14 +35,13 @@ from napari_vit_tfm.config import BUNDLED_MODEL
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.io.replacing import replacing
 from napari_vit_tfm.napari.attention.dock import AttentionDock
-from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
+from napari_vit_tfm.napari.demo import open_dock, open_window, show_stack
+from napari_vit_tfm.napari.layers.drawing import show_colorbar
 from napari_vit_tfm.synthesis import disc_timelapse
 
 # The binding's types know only its own way of calling static functions.
 _test: Any = QTest
 
-_PLUGIN = "napari-vit-tfm"
-_WINDOW = (1280, 800)
 _N_FRAMES = 4
 _WITHIN_FRAME_BAR = 1.3
 """A click in a known frame may take this many redraws."""
@@ -178,21 +177,16 @@ def measure(n_clicks: int) -> dict[str, Any]:
     """
     discs = disc_timelapse(n_frames=_N_FRAMES, seed=0)
     stack = DisplacementStack(discs.displacement, unit="field")
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*_WINDOW)
-    layers = [Layer.create(*data) for data in field_layers(stack)]
-    viewer.layers.extend(layers)
-    show_colorbar(layers[0])
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
-    _settle()
-    dock.switch.setChecked(True)
-    _wait(lambda: dock.inspector.shown.frame is not None)
-    viewer.reset_view()
-    _settle()
-    try:
-        return _click_around(viewer, dock, layers[0], n_clicks)
-    finally:
-        viewer.close()
+    with open_window() as viewer:
+        source, _ = show_stack(viewer, stack)
+        show_colorbar(source)
+        dock = open_dock(viewer, "Attention")
+        _settle()
+        dock.switch.setChecked(True)
+        _wait(lambda: dock.inspector.shown.frame is not None)
+        viewer.reset_view()
+        _settle()
+        return _click_around(viewer, dock, source, n_clicks)
 
 
 def _click_around(

@@ -32,14 +32,11 @@ from scipy import ndimage
 from napari_vit_tfm import __version__
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.io.replacing import replacing
-from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
-from napari_vit_tfm.napari.layers.drawing import field_layers
+from napari_vit_tfm.napari.demo import open_dock, open_window, show_stack
 
 # The binding's types know only its own way of calling static functions.
 _test: Any = QTest
 
-_PLUGIN = "napari-vit-tfm"
-_WINDOW = (1280, 800)
 _SIDE = 104
 _BAR = 1.5
 """A step with arrows may take this many steps without."""
@@ -126,16 +123,10 @@ def measure(n_frames: int, n_steps: int) -> dict[str, float]:
     dict
         Medians in milliseconds, and the number of arrows where they are drawn.
     """
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*_WINDOW)
-    try:
-        follow_frame_and_zoom(viewer)
-        layers = [Layer.create(*data) for data in field_layers(film(n_frames))]
-        viewer.layers.extend(layers)
+    with open_window() as viewer:
+        _, arrows = show_stack(viewer, film(n_frames))
         viewer.reset_view()
-        return _step_around(viewer, layers[1], Stepper(viewer, n_steps))
-    finally:
-        viewer.close()
+        return _step_around(viewer, arrows, Stepper(viewer, n_steps))
 
 
 def _step_around(
@@ -156,7 +147,7 @@ def _step_around(
         found[f"{name}n_arrows"] = len(arrows.data)
     viewer.reset_view()
     for name in ("Traction", "Quantities", "Attention"):
-        viewer.window.add_plugin_dock_widget(_PLUGIN, name)
+        open_dock(viewer, name)
         _settle()
         found[f"with_{name.lower()}"] = stepper.steps()
     return found

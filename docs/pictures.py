@@ -21,7 +21,6 @@ from typing import Any
 import napari
 import numpy as np
 from batch_example import write_experiments
-from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_vit_tfm.attention.patch import LAST_BLOCK
@@ -32,16 +31,17 @@ from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import read_displacement
 from napari_vit_tfm.napari.attention.dock import AttentionDock
 from napari_vit_tfm.napari.demo import (
+    PLUGIN,
     inspect_strongest,
+    open_dock,
+    open_window,
     read_fields,
     save_picture,
     show_fields,
+    show_stack,
     wait_until,
 )
-from napari_vit_tfm.napari.layers.drawing import field_layers
 
-_PLUGIN = "napari-vit-tfm"
-_WINDOW = (1280, 800)
 _CELL = (0.1, 0.33, 0.9, 0.67)
 """Top, left, bottom and right of the sample's cell, as parts of the field."""
 _FRAME, _NOISE, _PATCH = 1, 0.05, (3, 6)
@@ -94,10 +94,8 @@ def take_picture_of_limits(viewer: napari.Viewer, field: Path, folder: Path) -> 
     rng = np.random.default_rng(0)
     noise = rng.normal(0, _NOISE * clean.data.std(), clean.data.shape)
     noisy = clean.with_data(clean.data + noise)
-    for data in field_layers(noisy, has_frames=False):
-        viewer.add_layer(Layer.create(*data))
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
-    QApplication.processEvents()
+    show_stack(viewer, noisy, has_frames=False)
+    dock = open_dock(viewer, "Attention")
     dock.switch.setChecked(True)
     wait_until(lambda: not dock.is_busy)
     dock.inspector.choose(_PATCH)
@@ -126,9 +124,8 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
     folder : Path
         Where the pictures go.
     """
-    viewer.open_sample(_PLUGIN, "cell")
-    _, traction = viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
-    QApplication.processEvents()
+    viewer.open_sample(PLUGIN, "cell")
+    traction = open_dock(viewer, "Traction")
     results: list[Any] = []
     for model in ("fttc", "bayesian-fttc", "vit"):
         traction.model.choose(model)
@@ -136,8 +133,7 @@ def take_pictures_of_quantities(viewer: napari.Viewer, folder: Path) -> None:
         wait_until(lambda: not traction.is_busy)
         results.append(viewer.layers.selection.active)
     viewer.window.remove_dock_widget(traction.parent())
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Quantities")
-    QApplication.processEvents()
+    dock = open_dock(viewer, "Quantities")
     _, height, width = viewer.layers[0].extent.world[1]
     top, left, bottom, right = (
         part * length for part, length in zip(_CELL, (height, width) * 2, strict=True)
@@ -212,8 +208,7 @@ def take_picture_of_batch(viewer: napari.Viewer, example: Path, folder: Path) ->
     shutil.rmtree(example, ignore_errors=True)
     write_experiments(example)
     (example / "cell05.h5").write_bytes(b"an incomplete file")
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Batch")
-    QApplication.processEvents()
+    dock = open_dock(viewer, "Batch")
     dock.open_table(example / "experiments.csv")
     dock.model.choose("bayesian-fttc")
     dock.run_button.click()
@@ -244,10 +239,8 @@ def take_picture_of_certainty(viewer: napari.Viewer, folder: Path) -> None:
         spacing_um=spacing_um,
         gel=Gel(young_pa=5000.0),
     )
-    for data, options, kind in field_layers(stack, has_frames=False, title="cell"):
-        viewer.add_layer(Layer.create(data, options, kind))
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
-    QApplication.processEvents()
+    show_stack(viewer, stack, has_frames=False, title="cell")
+    dock = open_dock(viewer, "Traction")
     dock.run_button.click()
     wait_until(lambda: not dock.is_busy)
     dock.show_actions["halfwidth_95"].trigger()
@@ -281,30 +274,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     options.output.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
-    show_fields(viewer, fields)
-    viewer.window.resize(*_WINDOW)
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
-    # The dock watches the layers from when it is seen.
-    QApplication.processEvents()
-    take_pictures(viewer, dock, options.output)
-    viewer.close()
-    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
-    viewer.window.resize(*_WINDOW)
-    take_picture_of_limits(viewer, options.folder / "displacement.h5", options.output)
-    viewer.close()
-    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
-    viewer.window.resize(*_WINDOW)
-    take_pictures_of_quantities(viewer, options.output)
-    viewer.close()
-    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
-    viewer.window.resize(*_WINDOW)
-    take_picture_of_batch(viewer, options.folder / "cells", options.output)
-    viewer.close()
-    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
-    viewer.window.resize(*_WINDOW)
-    take_picture_of_certainty(viewer, options.output)
-    viewer.close()
+    folder = options.output
+    with open_window() as viewer:
+        show_fields(viewer, fields)
+        take_pictures(viewer, open_dock(viewer, "Attention"), folder)
+    with open_window() as viewer:
+        take_picture_of_limits(viewer, options.folder / "displacement.h5", folder)
+    with open_window() as viewer:
+        take_pictures_of_quantities(viewer, folder)
+    with open_window() as viewer:
+        take_picture_of_batch(viewer, options.folder / "cells", folder)
+    with open_window() as viewer:
+        take_picture_of_certainty(viewer, folder)
     return 0
 
 

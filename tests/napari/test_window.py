@@ -97,10 +97,11 @@ def test_the_texts_of_a_result_fit_with_two_docks_in_a_column(window, qtbot, fin
         assert not label.is_cut, label.text()
 
 
-def test_all_docks_as_tabs_fit_a_laptop(window, qtbot):
+@pytest.mark.parametrize("as_tabs", [True, False])
+def test_three_docks_fit_a_laptop(window, qtbot, as_tabs):
     window.window.resize(1280, 800)
     for name in ("Traction", "Attention", "Quantities"):
-        window.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        window.window.add_plugin_dock_widget(PLUGIN, name, tabify=as_tabs)
     qtbot.wait(100)
     shown = window.window._qt_window
     assert shown.minimumSizeHint().height() <= 800

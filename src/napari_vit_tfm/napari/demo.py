@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -27,7 +29,9 @@ from napari_vit_tfm.errors import TFMError
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari._samples import KNOWN
 from napari_vit_tfm.napari.attention.dock import AttentionDock
+from napari_vit_tfm.napari.layers.arrow_updates import follow_frame_and_zoom
 from napari_vit_tfm.napari.layers.drawing import field_layers, show_colorbar
+from napari_vit_tfm.napari.layers.metadata import Stack
 from napari_vit_tfm.napari.layers.placing import world_at
 from napari_vit_tfm.napari.layers.reading import field_of, layer_stack
 from napari_vit_tfm.napari.layers.results import (
@@ -35,7 +39,10 @@ from napari_vit_tfm.napari.layers.results import (
     show_tractions,
 )
 
-_PLUGIN = "napari-vit-tfm"
+PLUGIN = "napari-vit-tfm"
+LAPTOP = (1280, 800)
+"""Size of a small window."""
+
 _WINDOW = (1600, 1000)
 _TIMEOUT_S = 600
 _SCREENSHOT_DELAY_MS = 1000
@@ -48,6 +55,71 @@ class DemoFields:
     displacement: DisplacementStack
     traction: TractionStack
     known: TractionStack | None
+
+
+@contextmanager
+def open_window(size: tuple[int, int] = LAPTOP) -> Iterator[napari.Viewer]:
+    """Open a napari window, and close it at the end of a block.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Width and height in pixels.
+
+    Yields
+    ------
+    napari.Viewer
+        The viewer.
+    """
+    viewer = napari.Viewer(title=PLUGIN, show=True)
+    try:
+        viewer.window.resize(*size)
+        yield viewer
+    finally:
+        viewer.close()
+
+
+def open_dock(viewer: napari.Viewer, name: str) -> Any:
+    """Open a dock of this plugin, and wait until it is shown.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        A viewer with a window.
+    name : str
+        Name of the dock in napari's menu.
+
+    Returns
+    -------
+    Dock
+        The dock, which watches the layers from now on.
+    """
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    QApplication.processEvents()
+    return dock
+
+
+def show_stack(viewer: ViewerModel, stack: Stack, **options: Any) -> list[Layer]:
+    """Add a field to a viewer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    stack : DisplacementStack or TractionStack
+        The field.
+    **options
+        Options of `field_layers`.
+
+    Returns
+    -------
+    list of layers
+        Magnitude and arrows.
+    """
+    follow_frame_and_zoom(viewer)
+    layers = [Layer.create(*one) for one in field_layers(stack, **options)]
+    viewer.layers.extend(layers)
+    return layers
 
 
 def read_fields(folder: Path) -> DemoFields:
@@ -194,14 +266,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TFMError as error:
         print(error, file=sys.stderr)
         return 2
-    viewer = napari.Viewer(title="napari-vit-tfm", show=True)
+    viewer = napari.Viewer(title=PLUGIN, show=True)
     show_fields(viewer, fields)
     viewer.window.resize(*_WINDOW)
-    viewer.window.add_plugin_dock_widget(_PLUGIN, "Traction")
-    _, attention = viewer.window.add_plugin_dock_widget(_PLUGIN, "Attention")
-    # The docks start to watch the layers when they are shown.
-    QApplication.processEvents()
-    inspect_strongest(viewer, attention)
+    open_dock(viewer, "Traction")
+    inspect_strongest(viewer, open_dock(viewer, "Attention"))
     viewer.canvas.overlays.scale_bar.visible = True
     viewer.reset_view(margin=0.12)
     if options.screenshot is None:

@@ -54,3 +54,24 @@ def test_the_plots_are_redrawn_only_in_another_theme(
     plots.setStyleSheet("")
     plots.setPalette(palette)
     assert drawn == [1]
+
+
+def test_the_plots_are_drawn_before_they_are_shown(
+    inspecting, finish, qtbot, monkeypatch
+):
+    plots, order = inspecting.panel.plots, []
+    show, draw = plots.setVisible, FigureCanvasAgg.draw
+
+    def set_visible(on):
+        order.extend(["shown"] if on else [])
+        show(on)
+
+    monkeypatch.setattr(plots, "setVisible", set_visible)
+    monkeypatch.setattr(
+        FigureCanvasAgg, "draw", lambda *_: order.append("drawn") or draw(*_)
+    )
+    choose(inspecting, (1, 2))
+    inspecting.test.click()
+    finish(inspecting)
+    qtbot.waitUntil(lambda: "shown" in order)
+    assert order[:2] == ["drawn", "shown"]

@@ -1343,6 +1343,18 @@ def test_a_larger_field_that_is_opened_is_shown_whole(
     assert opened("other", 64) == (3, 4)
 
 
+def test_the_view_is_fitted_if_new_layers_make_the_canvas_narrower(
+    dock, viewer, qtbot, finish, displacement
+):
+    add(viewer, displacement)
+    viewer.fit_to_view()
+    before = viewer.scene.camera.zoom
+    run(dock, finish)
+    height, width = viewer.canvas.size
+    viewer.canvas.size = (height // 2, width // 2)
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom < 0.6 * before)
+
+
 def test_residual_is_said_and_shown(dock, viewer, finish, displacement):
     source = add(viewer, displacement)
     run(dock, finish)

@@ -25,7 +25,7 @@ from napari_vit_tfm.napari.widgets.status import StatusLine
 from napari_vit_tfm.napari.widgets.text_label import TextLabel
 from napari_vit_tfm.napari.widgets.view import ViewFitter
 
-_LEAST_HEIGHT = 90
+_LEAST_HEIGHT = 120
 """Height of the rows below which they are not squeezed."""
 
 
