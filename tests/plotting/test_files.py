@@ -14,6 +14,7 @@ from napari_vit_tfm.errors import ConfigError, FieldFileError
 from napari_vit_tfm.fields import TractionStack
 from napari_vit_tfm.plotting import files
 from napari_vit_tfm.plotting.files import write_traction_figure
+from napari_vit_tfm.plotting.traction import TractionPlot
 
 DATA = np.zeros((3, 16, 16, 2))
 DATA[1, 4:8, 4:8], DATA[2, 10:, 10:] = 100.0, 300.0
@@ -104,6 +105,26 @@ def test_an_mp4_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(FieldFileError, match=r"traction\.mp4: cannot be written"):
         write_traction_figure(path, TRACTION)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_interruption_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: int
+) -> None:
+    # A GIF without frames cannot be finished, nor can ffmpeg, which Ctrl-C ends, too.
+    ffmpeg(tmp_path, monkeypatch, status=1)
+    show = TractionPlot.show
+
+    def interrupted(plot: TractionPlot, frame: int) -> None:
+        if frame == at:
+            raise KeyboardInterrupt
+        show(plot, frame)
+
+    monkeypatch.setattr(TractionPlot, "show", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_traction_figure(tmp_path / name, TRACTION)
+    assert [path.name for path in tmp_path.iterdir()] == ["ffmpeg"]
 
 
 @pytest.mark.parametrize(

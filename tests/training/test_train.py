@@ -159,6 +159,30 @@ def test_nothing_to_resume(tmp_path: Path, tiny: TrainingConfig) -> None:
         train(tiny, output=tmp_path / "run", resume=True)
 
 
+def test_a_checkpoint_that_lacks_something_is_refused(
+    tmp_path: Path, tiny: TrainingConfig
+) -> None:
+    run = tmp_path / "run"
+    train(tiny, output=run)
+    path = run / "checkpoints" / "last.ckpt"
+    longer = replace(tiny, steps=9)
+    for name, value, message in [
+        ("global_step", -1, "the step is -1"),
+        ("global_step", True, "the step is True"),
+        ("global_step", "4", "the step is '4'"),
+        ("state_dict", {}, "state_dict is no dict, or empty"),
+        ("state_dict", {"a": torch.tensor([torch.nan])}, "that are not finite"),
+        ("optimizer_states", "none", "optimizer_states is no list"),
+        ("loops", {}, "loops is no dict, or empty"),
+    ]:
+        torch.save({**checkpoint(run), name: value}, path.with_name("other.ckpt"))
+        before = path.read_bytes()
+        path.with_name("other.ckpt").replace(path)
+        with pytest.raises(ModelError, match=f"not a checkpoint .*{message}"):
+            train(longer, output=run, resume=True)
+        path.write_bytes(before)
+
+
 @pytest.mark.parametrize("steps", [2, 5])
 def test_the_last_step_counts(
     tmp_path: Path, tiny: TrainingConfig, errors: list[float], steps: int

@@ -147,19 +147,26 @@ def _write_frames(
     # Where things are must not depend on the number in the title.
     plot.figure.draw_without_rendering()
     plot.figure.set_layout_engine("none")
+    first: BaseException | None = None
     try:
         with (
             rc_context({"animation.ffmpeg_path": ffmpeg}),
             writer.saving(plot.figure, str(path), config.dpi),
         ):
-            for frame in range(n_frames):
-                plot.show(frame)
-                writer.grab_frame()
-    except (subprocess.CalledProcessError, BrokenPipeError) as error:
-        # Ctrl-C in a terminal also ends ffmpeg, which must not hide it.
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise error.__context__ from None
-        raise OSError(0, "ffmpeg failed, perhaps since the disk is full") from error
+            try:
+                for frame in range(n_frames):
+                    plot.show(frame)
+                    writer.grab_frame()
+            except BaseException as error:
+                first = error
+                raise
+    except Exception as error:
+        # After Ctrl-C, ffmpeg has ended, too, and a GIF may have no frame: the errors
+        # about it must not hide the first one.
+        cause = first or error
+        if isinstance(cause, subprocess.CalledProcessError | BrokenPipeError):
+            raise OSError(0, "ffmpeg failed, perhaps since the disk is full") from cause
+        raise cause from None
 
 
 def _gif(config: FigureConfig, said: _Said) -> tuple[AbstractMovieWriter, str]:

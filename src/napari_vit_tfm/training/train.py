@@ -227,11 +227,12 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
         check_zip(checkpoint, stream)
     try:
         saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
-        step = int(saved["global_step"])
+        step = _checked_step(saved)
         found = PhysicsViTConfig.from_dict(saved["network"])
     except Exception as error:  # another file can fail in any way
+        reason = f" ({error})" if isinstance(error, ValueError) else ""
         raise ModelError(
-            f"{checkpoint}: not a checkpoint written by vit-tfm train"
+            f"{checkpoint}: not a checkpoint written by vit-tfm train{reason}"
         ) from error
     _check_same_network(found, config.network, f"{checkpoint}")
     if step >= config.steps:
@@ -239,6 +240,31 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
             f"the run is complete: {step} of {config.steps} steps are done; increase "
             "steps in the configuration to continue"
         )
+    return step
+
+
+_SAVED: dict[str, type] = {
+    "state_dict": dict,
+    "current_model_state": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+}
+"""What a checkpoint has, none of which is empty."""
+
+
+def _checked_step(saved: dict[str, Any]) -> int:
+    """The step of a checkpoint that has all that a run goes on from."""
+    for name, kind in _SAVED.items():
+        if not isinstance(saved[name], kind) or not saved[name]:
+            raise ValueError(f"{name} is no {kind.__name__}, or empty")
+    for name in ("state_dict", "current_model_state"):
+        for tensor in saved[name].values():
+            if not (tensor.is_floating_point() and tensor.isfinite().all()):
+                raise ValueError(f"{name} has weights that are not finite")
+    step = saved["global_step"]
+    if type(step) is not int or step < 0:
+        raise ValueError(f"the step is {step!r}")
     return step
 
 

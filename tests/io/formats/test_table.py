@@ -915,3 +915,13 @@ def test_a_table_that_lacks_lines_is_refused(tmp_path: Path) -> None:
     path.write_text("".join([lines[0], *lines[1 + n_frame :]]), "utf-8")
     with pytest.raises(FieldFileError, match="attributes is empty in the first line"):
         read_traction(path)
+
+
+@pytest.mark.parametrize("word", ["True", "FALSE", "true"])
+def test_true_and_false_are_no_vectors(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "cell.csv"
+    lines = [f"{8 * x},{8 * y},{x},{y}" for y in range(8) for x in range(9)]
+    lines[30] = lines[30].rpartition(",")[0] + f",{word}"
+    path.write_text("\n".join(["x,y,u,v", *lines, ""]))
+    with pytest.raises(FieldFileError, match=f"line 32, column 4: found '{word}'"):
+        read_displacement(path, unit="px")

@@ -136,8 +136,17 @@ class NumberLines:
         """Number of columns, according to the first line."""
         return len(_fields(self.lines[0], self.separator))
 
-    def numbers(self, columns: Sequence[int]) -> npt.NDArray[np.float64]:
+    def numbers(
+        self, columns: Sequence[int], *, words: bool = True
+    ) -> npt.NDArray[np.float64]:
         """Numbers in some columns, ``(lines, columns)``; NaN where one is missing.
+
+        Parameters
+        ----------
+        columns : sequence of int
+            The columns.
+        words : bool, keyword-only
+            Whether the words true and false stand for 1 and 0, as in masks.
 
         Raises
         ------
@@ -149,7 +158,8 @@ class NumberLines:
         try:
             return self._parsed(self.lines, columns)
         except ValueError:
-            replaced = [_MISSING.sub(_number_of_word, line) for line in self.lines]
+            number = _number_of_word if words else _missing_of_word
+            replaced = [_MISSING.sub(number, line) for line in self.lines]
         try:
             return self._parsed(replaced, columns)
         except ValueError as error:
@@ -381,6 +391,10 @@ def _with_all_fields(
 
 def _number_of_word(match: re.Match[str]) -> str:
     return {"true": "1", "false": "0"}.get(match[0].lower(), "nan")
+
+
+def _missing_of_word(match: re.Match[str]) -> str:
+    return match[0] if match[0].lower() in ("true", "false") else "nan"
 
 
 def _with_decimal_points(path: Path, lines: list[str]) -> list[str]:

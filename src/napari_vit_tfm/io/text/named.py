@@ -33,6 +33,7 @@ from napari_vit_tfm.io.text.marks import (
     BoolArray,
     Marked,
     old_openpiv_mask,
+    role_of_mark,
 )
 
 Rows = slice | npt.NDArray[np.intp]
@@ -121,7 +122,11 @@ class _NamedColumns:
                 *(number for pair in components for number in (pair.x, pair.y)),
             }
         )
-        content = dict(zip(used, lines.numbers(used).T, strict=True))
+        marks = [one for one in used if role_of_mark(columns[one].name)]
+        others = [one for one in used if one not in marks]
+        content = dict(zip(others, lines.numbers(others, words=False).T, strict=True))
+        if marks:
+            content |= zip(marks, lines.numbers(marks).T, strict=True)
         return cls(lines, columns, roles, components, content)
 
     @property
