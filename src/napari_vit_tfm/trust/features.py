@@ -15,6 +15,7 @@ from napari_vit_tfm.physics import Substrate, estimate_noise, surface_displaceme
 from napari_vit_tfm.physics.spectrum import Noise, spectrum_of_modes
 from napari_vit_tfm.physics.tikhonov import smooth_modes
 from napari_vit_tfm.trust.bands import FLOOR, N_BANDS, bands_of, log10
+from napari_vit_tfm.trust.residuals import RESIDUAL_FEATURES, residual_features
 from napari_vit_tfm.trust.strong import (
     STRONG_FEATURES,
     Waves,
@@ -69,6 +70,7 @@ FEATURES = (
     "smooth residual in the centre",
     "smooth residual in the centre over border",
     "divergence over rotation of residual in the centre",
+    *RESIDUAL_FEATURES,
     *STRONG_FEATURES,
 )
 """Names of the features. Bands count from the longest waves; "along" is the power of
@@ -133,6 +135,7 @@ def features_of(
             motion_of(u),
             _of_places(u, m, t, r),
             _of_smooth(m, r),
+            residual_features(r),
             strong_features(t, strong, u - c, waves, substrate, spacing_um=spacing_um),
         ]
     )
