@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -57,6 +57,13 @@ FAULT_NOISES = ((0.0, 0.0), (0.02, 0.0), (0.05, 1.0), (0.2, 0.0))
 
 MEASURED = 4
 """Number of fields as measured that are drawn for each field."""
+
+WINDOWS = (0.0, 3.0)
+"""Range of the sides of interrogation windows, in grid steps."""
+
+EVERYWHERE = ("layer", "front", "sheet")
+"""Kinds with tractions everywhere and beyond the border. More of them are drawn with
+windows, because they are most like smooth errors."""
 
 LEVELS, LAYERS = 3, 2
 """Number of noise levels, and of thicknesses of the gel, drawn for each field."""
@@ -135,10 +142,12 @@ class Base:
         return made[m : m + self.shape[0], m : m + self.shape[1]]
 
 
-def held_out(kind: str, number: int, *, seed: int, side: int) -> Base:
+def held_out(
+    kind: str, number: int, *, seed: int, side: int, window_steps: float = 0.0
+) -> Base:
     """Draw a held-out field, with its tractions beyond the border."""
     rng = np.random.default_rng([seed, crc32(kind.encode()), number])
-    drawn = HELD_OUT[kind](rng, (side, side))
+    drawn = HELD_OUT[kind](rng, (side, side)).averaged(window_steps)
     base = _base(f"held out: {kind}", drawn)
     return base if kind == "discs" else _strained(rng, base)
 
@@ -172,10 +181,13 @@ def training(kind: str, number: int, *, seed: int, side: int) -> Base:
     return base if kind == "discs" else _strained(rng, base)
 
 
-def other(kind: str, number: int, *, seed: int, side: int) -> Base:
+def other(
+    kind: str, number: int, *, seed: int, side: int, window_steps: float = 0.0
+) -> Base:
     """Draw a field of another kind, of `OTHERS`."""
     rng = np.random.default_rng([seed, crc32(kind.encode()), number, 4])
-    return _strained(rng, _base(f"other: {kind}", OTHERS[kind](rng, (side, side))))
+    drawn = OTHERS[kind](rng, (side, side)).averaged(window_steps)
+    return _strained(rng, _base(f"other: {kind}", drawn))
 
 
 def _random(rng: Rng, shape: tuple[int, int]) -> Traction:
@@ -714,3 +726,45 @@ def measured_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
             for kind in family:
                 base = draw(kind, number, seed=seed, side=side)
                 yield from measured(base, seed=seed + number)
+
+
+def windowed_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
+    """Good and faulty fields of displacements that are averages over windows.
+
+    As `all_cases`, without the kinds of the training. Of the kinds `EVERYWHERE`, three
+    times as many are drawn.
+    """
+    for number in range(3 * n):
+        kinds = (*HELD_OUT, *OTHERS) if number < n else EVERYWHERE
+        for base in _windowed(number, seed=seed, side=side, kinds=kinds):
+            yield from good(base, seed=seed + number)
+            yield from faulty(base, seed=seed + number)
+
+
+def everywhere_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
+    """Good fields of the kinds `EVERYWHERE`, of averages over windows."""
+    for number in range(n):
+        for base in _windowed(number, seed=seed, side=side, kinds=EVERYWHERE):
+            yield from good(base, seed=seed + number)
+
+
+def _windowed(
+    number: int, *, seed: int, side: int, kinds: Sequence[str]
+) -> Iterator[Base]:
+    """One field of each kind, averaged over windows of a random width."""
+    for family, draw in ((HELD_OUT, held_out), (OTHERS, other)):
+        for kind in family:
+            if kind not in kinds:
+                continue
+            rng = np.random.default_rng([seed, crc32(kind.encode()), number, 7])
+            window = float(rng.uniform(*WINDOWS))
+            yield draw(kind, number, seed=seed, side=side, window_steps=window)
+
+
+CASES: Mapping[str, Callable[..., Iterator[Case]]] = {
+    "all": all_cases,
+    "measured": measured_cases,
+    "windows": windowed_cases,
+    "everywhere": everywhere_cases,
+}
+"""Functions that draw good and faulty fields, by name."""

@@ -71,9 +71,12 @@ def evidence_of_outside_forces(
     height, width = field.shape[:2]
     side = np.sqrt(height * width) / _SQUARES
     rows, columns = (min(n, max(1, round(n / side))) for n in (height, width))
-    over_rows, over_columns = _means(height, rows), _means(width, columns)
+    over_rows, over_columns = (
+        means_over_squares(height, rows),
+        means_over_squares(width, columns),
+    )
     components = np.moveaxis(np.asarray(field, dtype=np.float64), -1, 0)
-    vectors = _without_motion(components.reshape(-1, 1), (height, width))
+    vectors = without_motion(components.reshape(-1, 1), (height, width))
     squares = (over_rows @ vectors.reshape(2, height, width) @ over_columns.T).ravel()
     of_noise = noise * np.sqrt(rows * columns / (height * width))
     if np.sqrt(np.square(squares).mean()) <= _CLEAR * of_noise:
@@ -83,7 +86,7 @@ def evidence_of_outside_forces(
 
 
 @dataclass(frozen=True, eq=False)
-class _Modes:
+class Modes:
     """Independent modes of the displacement under random tractions.
 
     Parameters
@@ -97,9 +100,22 @@ class _Modes:
     variance: Float64Array
     vectors: Float64Array
 
-    def log_evidence(self, squares: Float64Array) -> float:
-        """Largest evidence for displacements ``(2 H W,)``, up to a constant."""
-        noise = _NOISE[:, None] * self.variance.max()
+    @classmethod
+    def of(cls, covariance: Float64Array) -> Modes:
+        """The modes of a covariance ``(2 H W, 2 H W)`` without drift and rotation."""
+        variance, vectors = np.linalg.eigh(covariance)
+        # The first three are drift and rotation, which have no variance.
+        return cls(np.maximum(variance[3:], 0.0), vectors[:, 3:])
+
+    def log_evidence(
+        self, squares: Float64Array, noises: Float64Array = _NOISE
+    ) -> float:
+        """Largest evidence for displacements ``(2 H W,)``, up to a constant.
+
+        The variance of the noise is one of the candidates, relative to the largest
+        variance of a mode.
+        """
+        noise = noises[:, None] * self.variance.max()
         variance = self.variance + noise  # (candidates, K)
         squared = np.square(self.vectors.T @ squares)
         # The scale of all variances that maximises the evidence is known.
@@ -111,31 +127,31 @@ class _Modes:
 
 
 @lru_cache(maxsize=4)
-def _modes(shape: tuple[int, int]) -> tuple[_Modes, _Modes]:
+def _modes(shape: tuple[int, int]) -> tuple[Modes, Modes]:
     """Modes for tractions in the field of view, and in it and beyond."""
     rows, columns = (np.arange(-_BEYOND, n + _BEYOND) for n in shape)
     row, column = (part.ravel() for part in np.meshgrid(rows, columns, indexing="ij"))
     is_inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
     distance = np.hypot(row[:, None] - row, column[:, None] - column)
     correlation = np.exp(-distance / _CORRELATION_LENGTH)
-    response = _response(shape, row, column)
+    response = response_of_squares(shape, row, column, beyond=_BEYOND)
 
-    def modes(has_traction: npt.NDArray[np.bool_]) -> _Modes:
+    def modes(has_traction: npt.NDArray[np.bool_]) -> Modes:
         between = correlation[np.ix_(has_traction, has_traction)]
         covariance = np.zeros((response.shape[1],) * 2)
         for of_component in response[..., has_traction]:
             covariance += of_component @ between @ of_component.T
-        variance, vectors = np.linalg.eigh(covariance)
-        # The first three are drift and rotation, which have no variance.
-        return _Modes(np.maximum(variance[3:], 0.0), vectors[:, 3:])
+        return Modes.of(covariance)
 
     return modes(is_inside), modes(np.ones_like(is_inside))
 
 
-def _response(
+def response_of_squares(
     shape: tuple[int, int],
     row: npt.NDArray[np.int_],
     column: npt.NDArray[np.int_],
+    *,
+    beyond: int,
 ) -> Float64Array:
     """Displacement of squares per traction of squares in and around the field.
 
@@ -145,6 +161,8 @@ def _response(
         Rows and columns of squares of the displacement, ``(H, W)``.
     row, column : arrays of shape (N,)
         Places of the squares with tractions.
+    beyond : int, keyword-only
+        Largest distance of such a square from the field, in squares.
 
     Returns
     -------
@@ -152,7 +170,7 @@ def _response(
         For tractions along x and y; drift and rotation are left out.
     """
     # The displacement around one square, at all differences that occur.
-    reach = [n + _BEYOND for n in shape]
+    reach = [n + beyond for n in shape]
     centre = tuple(reach)
     kernels = []
     for component in (0, 1):
@@ -163,10 +181,10 @@ def _response(
     down, right = y[:, None] - row + reach[0], x[:, None] - column + reach[1]
     response: Float64Array = np.array(kernels)[:, :, down, right]  # (2, 2, H W, N)
     response = response.reshape(2, -1, row.size)
-    return np.stack([_without_motion(part, shape) for part in response])
+    return np.stack([without_motion(part, shape) for part in response])
 
 
-def _without_motion(squares: Float64Array, shape: tuple[int, int]) -> Float64Array:
+def without_motion(squares: Float64Array, shape: tuple[int, int]) -> Float64Array:
     """Subtract the closest drift and rotation from displacements ``(2 H W, N)``."""
     y, x = (
         part.ravel() - (n - 1) / 2
@@ -180,7 +198,7 @@ def _without_motion(squares: Float64Array, shape: tuple[int, int]) -> Float64Arr
     return np.asarray(squares - motions @ (motions.T @ squares))
 
 
-def _means(n: int, n_squares: int) -> Float64Array:
+def means_over_squares(n: int, n_squares: int) -> Float64Array:
     """Weights of ``n`` nodes in the means over squares, ``(n_squares, n)``."""
     edges, node = np.linspace(0, n, n_squares + 1), np.arange(n)
     upper = np.minimum(edges[1:, None], node + 1)

@@ -16,6 +16,7 @@ from napari_vit_tfm.physics.noise import Noise
 from napari_vit_tfm.physics.spectrum import spectrum_of_modes
 from napari_vit_tfm.physics.tikhonov import smooth_modes
 from napari_vit_tfm.trust.bands import FLOOR, N_BANDS, bands_of, log10
+from napari_vit_tfm.trust.residuals import RESIDUAL_FEATURES, residual_features
 from napari_vit_tfm.trust.strong import (
     STRONG_FEATURES,
     Waves,
@@ -70,6 +71,7 @@ FEATURES = (
     "smooth residual in the centre",
     "smooth residual in the centre over border",
     "divergence over rotation of residual in the centre",
+    *RESIDUAL_FEATURES,
     *STRONG_FEATURES,
 )
 """Names of the features. Bands count from the longest waves; "along" is the power of
@@ -134,6 +136,7 @@ def features_of(
             motion_of(u),
             _of_places(u, m, t, r),
             _of_smooth(m, r),
+            residual_features(r),
             strong_features(t, strong, u - c, waves, substrate, spacing_um=spacing_um),
         ]
     )

@@ -27,7 +27,7 @@ MOST_NOISE = 0.68
 """Largest familiar standard deviation of the noise, relative to the root mean square of
 the displacement about its mean."""
 
-MOST_STRAIN = 0.53
+MOST_STRAIN = 0.5
 """Largest familiar gradient of the displacement."""
 
 MOST_STRAIN_OF_PATCHES = 1.5
@@ -324,13 +324,15 @@ def unexplained_motion(residual: npt.NDArray[np.floating]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """Logistic regression with several classes.
+    """A small network with one hidden layer, which tells several classes apart.
 
     Parameters
     ----------
     centre, scale : arrays of shape (F,)
         Median of each feature in good fields, and its spread.
-    weights, bias : arrays of shapes (F, 2 + R) and (2 + R,)
+    hidden, hidden_bias : arrays of shapes (F, N) and (N,)
+        Of the hidden layer.
+    weights, bias : arrays of shapes (N, 2 + R) and (2 + R,)
         For a good field, a good field of separate patches, and the reasons.
     threshold : array of shape ()
         Score of the last good field that is taken for one.
@@ -340,6 +342,8 @@ class Classifier:
 
     centre: FloatArray
     scale: FloatArray
+    hidden: FloatArray
+    hidden_bias: FloatArray
     weights: FloatArray
     bias: FloatArray
     threshold: FloatArray
@@ -373,7 +377,8 @@ class Classifier:
     def _outputs(self, features: FloatArray) -> FloatArray:
         """Logarithms of the probabilities up to a constant, ``(n, 2 + R)``."""
         inputs = scaled(features, self.centre, self.scale)
-        return np.asarray(inputs @ self.weights + self.bias)
+        hidden = np.tanh(inputs @ self.hidden + self.hidden_bias)
+        return np.asarray(hidden @ self.weights + self.bias)
 
     def scores(self, features: FloatArray) -> dict[str, float]:
         """Score of each reason, for the features ``(F,)`` of one field.
