@@ -66,9 +66,9 @@ class Sample:
         What they may depend on.
     errors : array of shape (N,)
         Errors as `error_of` expresses them; of a change, the difference of both frames.
-    kind, source, number, noise, length : arrays of shape (N,)
+    kind, source, number, noise, length, window : arrays of shape (N,)
         Kind of field and who made it, number of the drawn field, relative noise and its
-        correlation length.
+        correlation length, and side of the interrogation windows in grid steps.
     """
 
     features: FloatArray
@@ -78,6 +78,7 @@ class Sample:
     number: npt.NDArray[Any]
     noise: FloatArray
     length: FloatArray
+    window: FloatArray
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Sample:
         """Those that are chosen."""
@@ -141,7 +142,7 @@ def sample_of(table: Table, method: str, of: str, name: str) -> Sample:
 def _sample(
     rows: Table, kept: npt.NDArray[Any], features: FloatArray, errors: FloatArray
 ) -> Sample:
-    names = ("kind", "source", "number", "noise", "length")
+    names = ("kind", "source", "number", "noise", "length", "window")
     known = np.isfinite(errors)
     found = Sample(features, errors, *(rows[name][kept] for name in names))
     return found.of(known)
@@ -318,7 +319,7 @@ def hits_in_new_kinds(table: Table, method: str, of: str, name: str) -> Hits:
 
 
 def coverage(table: Table) -> str:
-    """Tables of coverage: by method, by kind and noise, and of all quantities."""
+    """Tables of coverage: by method; by kind, noise and windows; of all quantities."""
     head = " | ".join(SHOWN)
     lines = [f"| method | region | {head} |", "|---" * (2 + len(SHOWN)) + "|"]
     for method in METHODS:
@@ -354,7 +355,7 @@ def _by_group(table: Table, of: str) -> list[str]:
     lines = []
     found = [hits_in_new_kinds(table, BUNDLED_MODEL, of, name) for name in SHOWN]
     kinds: list[Group] = [(kind, partial(_is_kind, kind)) for kind in HELD_OUT]
-    for words, group in [*kinds, *NOISES]:
+    for words, group in [*kinds, *CONDITIONS]:
         n = np.count_nonzero(group(found[0].sample))
         cells = " | ".join(hits.in_words(group(hits.sample)) for hits in found)
         lines.append(f"| {words} | {n} | {cells} |")
@@ -365,13 +366,16 @@ def _is_kind(kind: str, sample: Sample) -> npt.NDArray[np.bool_]:
     return np.asarray(sample.kind == kind)
 
 
-NOISES: Sequence[Group] = (
+CONDITIONS: Sequence[Group] = (
     ("no noise", lambda s: s.noise == 0),
     ("below 3%", lambda s: (s.noise > 0) & (s.noise < 0.03)),
     ("3 to 10%", lambda s: (s.noise >= 0.03) & (s.noise < 0.1)),
     ("10 to 30%", lambda s: (s.noise >= 0.1) & (s.noise < 0.3)),
     ("above 30%", lambda s: s.noise >= 0.3),
     ("correlated", lambda s: s.length > 0),
+    ("at the vectors", lambda s: s.window == 0),
+    ("windows of 0.5 to 1.5", lambda s: (s.window > 0) & (s.window <= 1.5)),
+    ("windows of 1.5 to 3", lambda s: s.window > 1.5),
     ("all", lambda s: s.noise >= 0),
 )
 

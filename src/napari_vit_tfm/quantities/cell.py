@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.quantities.units import Scale
+from napari_vit_tfm.quantities.windows import Windows
 from napari_vit_tfm.trust.conditions import Conditions
 
 FloatArray = npt.NDArray[np.float64]
@@ -53,6 +54,8 @@ class Cell:
         see `control.force_free_magnitude`.
     conditions : Conditions, optional
         What the errors of the tractions depend on. None if it is not known.
+    windows : Windows, optional
+        Interrogation windows of the measured displacement. None if it is not known.
     method : str, optional
         Method of the tractions, if its errors are known.
     """
@@ -72,6 +75,7 @@ class Cell:
     squares: FloatArray | None = None
     idle: FloatArray | None = None
     conditions: Conditions | None = None
+    windows: Windows | None = None
     method: str | None = None
 
     @cached_property

@@ -7,6 +7,7 @@ import scipy
 
 from napari_vit_tfm.quantities.cell import Cell, FloatArray
 from napari_vit_tfm.quantities.registry import QUANTITIES, Quantity
+from napari_vit_tfm.quantities.windows import UNKNOWN
 
 FEATURES = (
     "noise",
@@ -31,6 +32,10 @@ FEATURES = (
     "unexplained_squared",
     "noise_times_unexplained",
     "unexplained_times_fineness",
+    "window",
+    "window_times_fineness",
+    "window_deviation",
+    "window_deviation_times_fineness",
 )
 """What the errors of the quantities of a cell depend on; see `features_of`."""
 
@@ -54,7 +59,8 @@ def features_of(cell: Cell) -> FloatArray | None:
         that a Gaussian of one step takes away; share of the region that has tractions;
         share of the tractions near the border of the field, and of those outside of the
         region; unbalanced share; how far forces point inwards; size of region and
-        field. None if the conditions are not known, or there is no traction.
+        field; squared width of the interrogation windows, and how well it is known.
+        None if the conditions are not known, or there is no traction.
     """
     conditions, magnitude = cell.conditions, cell.magnitude[cell.nodes]
     total = float(magnitude.sum())
@@ -75,6 +81,8 @@ def features_of(cell: Cell) -> FloatArray | None:
     length = min(conditions.noise_length, 1.5)
     unexplained = np.log10(np.clip(1 - conditions.explained, 0, 1) + 3e-4) + 2
     fineness = np.log10(rough + 1e-3) + 1.0
+    windows = UNKNOWN if cell.windows is None else cell.windows.squared_width
+    window, window_deviation = windows.mean - 3, windows.deviation - 3
     filling = np.log10(total**2 / (magnitude.size * np.square(magnitude).sum())) + 0.5
     return np.array(
         [
@@ -100,6 +108,10 @@ def features_of(cell: Cell) -> FloatArray | None:
             unexplained**2,
             noise * unexplained,
             unexplained * fineness,
+            window,
+            window * fineness,
+            window_deviation,
+            window_deviation * fineness,
         ]
     )
 

@@ -36,6 +36,7 @@ from napari_vit_tfm.quantities.regions import (
 )
 from napari_vit_tfm.quantities.registry import QUANTITIES
 from napari_vit_tfm.quantities.units import Scale
+from napari_vit_tfm.quantities.windows import Windows
 from napari_vit_tfm.trust.conditions import Conditions
 from napari_vit_tfm.trust.consistency import explained_share, squared_lengths
 from napari_vit_tfm.trust.noise import estimated_noise, noise_records
@@ -298,6 +299,8 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         part = how.measured.part(frame, frame + 1)
     measured = None if part is None else _without_motion(part.in_grid_steps()[0])
     conditions = Conditions.of_records(stack.records, frame)
+    if conditions is None:
+        conditions = _conditions(part, displacement)
     return Cell(
         traction=traction,
         core=region.core,
@@ -312,7 +315,8 @@ def _whole(stack: TractionStack, how: Measurement, frame: int) -> Cell:
         measured=None if measured is None else measured * spacing,
         squares=_squares(stack, frame, part, displacement),
         idle=None if how.idle is None else np.asarray(how.idle[frame], np.float64),
-        conditions=conditions or _conditions(part, displacement),
+        conditions=conditions,
+        windows=_windows(stack, frame, part, conditions),
         method=calibrated_method(stack),
     )
 
@@ -349,6 +353,25 @@ def _conditions(
     noise = noise_records(whole, estimated_noise(whole))
     explained = explained_share(whole, model[None])
     return Conditions.of_records({**noise, "explained": explained}, 0)
+
+
+def _windows(
+    stack: TractionStack,
+    frame: int,
+    measured: DisplacementStack | None,
+    conditions: Conditions | None,
+) -> Windows | None:
+    """Windows of the displacement from which the tractions were computed, if known."""
+    if conditions is None:
+        return None
+    if {"displacement_model", "residual"} <= stack.companions.keys():
+        model, residual = (
+            stack.companions[name][frame] for name in ("displacement_model", "residual")
+        )
+        return Windows(model + np.nan_to_num(residual), conditions)
+    if measured is None:
+        return None
+    return Windows(bridged(measured)[0].in_grid_steps()[0], conditions)
 
 
 def _regions(
