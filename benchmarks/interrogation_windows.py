@@ -1,11 +1,12 @@
 """Intervals of quantities if displacements are averages over interrogation windows.
 
     python benchmarks/interrogation_windows.py -n 4 --side 64 -o windows.md
+    python benchmarks/interrogation_windows.py -n 3 --fields unseen -o unseen.md
 
 The tables have the share of the true numbers in the 68% and 95% intervals of the
 bundled network, and the median of the reconstructed over the true number, for the same
-held-out fields with displacements at the vectors, and with averages over windows of one
-to three grid steps.
+fields with displacements at the vectors, and with averages over windows of one to three
+grid steps. The smallest windows of unseen fields are half a step wide.
 """
 
 from __future__ import annotations
@@ -17,18 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from napari_vit_tfm import DisplacementStack, Gel, ReconstructionConfig, TractionStack
-from napari_vit_tfm.benchmark.held_out import KINDS, simulate, with_noise
+from napari_vit_tfm.benchmark.field_sets import FIELD_SETS
+from napari_vit_tfm.benchmark.held_out import with_noise
+from napari_vit_tfm.config import HELD_OUT, UNSEEN
 from napari_vit_tfm.models import ReconstructionMethod
 from napari_vit_tfm.quantities import Measurement, Row, measure
 from napari_vit_tfm.reconstruction import load_method, reconstruct
 
-WINDOWS = {
-    "at the vectors": 0.0,
-    "1 step": 1.0,
-    "2 steps": 2.0,
-    "3 steps": 3.0,
-}
-"""Side of the windows in grid steps, by title."""
+WINDOWS = {HELD_OUT: (0.0, 1.0, 2.0, 3.0), UNSEEN: (0.5, 1.0, 2.0, 3.0)}
+"""Sides of the windows in grid steps, by set of fields; 0 is at the vectors."""
 NOISES = "1%", "5%", "20%"
 COLUMNS = {
     "total force": "total_force_nN",
@@ -50,7 +48,7 @@ def rows_of(
 ) -> Iterator[tuple[Row, Row]]:
     """True and reconstructed quantities of fields of one kind, at each noise."""
     shape = (given.side, given.side)
-    clean, truth = simulate(
+    clean, truth = FIELD_SETS[given.fields].simulate(
         kind, given.n, seed=given.seed, shape=shape, window_steps=steps
     )
     true = TractionStack(truth, gel=GEL, spacing_um=SPACING_UM)
@@ -88,28 +86,31 @@ def main() -> None:
     """Write a table of each quantity."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-n", type=int, default=4, help="fields of each kind")
+    parser.add_argument("--fields", choices=WINDOWS, default=HELD_OUT)
     parser.add_argument("--seed", type=int, default=2027)
     parser.add_argument("--side", type=int, default=64, help="vectors along a side")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     method = load_method(ReconstructionConfig(device="cpu"))
-    kinds = sorted(set(KINDS) - set(CUT_BY_THE_BORDER))
-    pairs: dict[tuple[str, str], list[tuple[Row, Row]]] = {}
+    kinds = sorted(set(FIELD_SETS[given.fields].kinds) - set(CUT_BY_THE_BORDER))
+    windows = WINDOWS[given.fields]
+    pairs: dict[tuple[str, float], list[tuple[Row, Row]]] = {}
     for kind in kinds:
         print(f"\r{kind}".ljust(30), end="", flush=True)
-        for window, steps in WINDOWS.items():
-            pairs[kind, window] = list(rows_of(kind, steps, given, method))
+        for window in windows:
+            pairs[kind, window] = list(rows_of(kind, window, given, method))
     print()
-    for window in WINDOWS:
+    for window in windows:
         pairs["**all**", window] = [
             one for kind in kinds for one in pairs[kind, window]
         ]
     lines = []
     for name, column in COLUMNS.items():
-        head = f"| {name} | {' | '.join(WINDOWS)} |"
-        lines += [head, f"|---|{'---:|' * len(WINDOWS)}"]
+        widths = " | ".join(f"{window:g}" for window in windows)
+        head = f"| {name}, by width | {widths} |"
+        lines += [head, f"|---|{'---:|' * len(windows)}"]
         for kind in [*kinds, "**all**"]:
-            cells = [words(pairs[kind, window], column) for window in WINDOWS]
+            cells = [words(pairs[kind, window], column) for window in windows]
             lines.append(f"| {kind} | {' | '.join(cells)} |")
         lines.append("")
     given.output.write_text("\n".join(lines), encoding="utf-8")
