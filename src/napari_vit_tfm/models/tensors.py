@@ -82,7 +82,10 @@ def _as(expected: Tensor, weights: Tensor) -> Tensor:
     found = weights.to(expected.dtype).contiguous()
     if found.stride() == expected.stride():
         return found
-    return torch.empty_like(expected, device=found.device).copy_(found)
+    # `empty_like` of a tensor without values would import sympy, too.
+    return torch.empty_strided(found.shape, expected.stride(), dtype=found.dtype).copy_(
+        found
+    )
 
 
 def _check_weights(
