@@ -8,5 +8,13 @@ from napari_vit_tfm.benchmark.held_out.kinds import KINDS
 from napari_vit_tfm.benchmark.held_out.misfit import MISFITS
 from napari_vit_tfm.benchmark.held_out.noise import NOISES, with_noise
 from napari_vit_tfm.benchmark.held_out.simulate import simulate
+from napari_vit_tfm.benchmark.held_out.windows import draw_window_steps
 
-__all__ = ["KINDS", "MISFITS", "NOISES", "simulate", "with_noise"]
+__all__ = [
+    "KINDS",
+    "MISFITS",
+    "NOISES",
+    "draw_window_steps",
+    "simulate",
+    "with_noise",
+]
