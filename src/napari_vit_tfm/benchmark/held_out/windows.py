@@ -8,9 +8,9 @@ _AT_THE_VECTORS = 1 / 3
 """Share of the fields without windows, as of tracked beads."""
 
 _WIDTHS = ((0.5, 1.5), (1.5, 3.0))
-"""Sides of windows in grid steps. Those that do not overlap have a side of 1, those that
-overlap by half of 2, and those that overlap by two thirds of 3. The other fields have
-either range equally often."""
+"""Sides of the windows of the other fields in grid steps, either range equally often.
+Windows that do not overlap have a side of 1, those that overlap by half of 2, and those
+that overlap by two thirds of 3."""
 
 
 def draw_window_steps(rng: np.random.Generator) -> float:
