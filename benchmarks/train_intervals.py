@@ -29,9 +29,6 @@ from napari_vit_tfm.training.scale_head import (
     train_scale_head,
 )
 
-_VIEWS = (1, 4, 8)
-"""Numbers of mirror images. With several, a third as many fields are used."""
-
 
 def trained_head(method: PhysicsViTMethod, training: ScaleHeadTraining) -> ScaleHead:
     """Train a head for the network of a method."""
@@ -58,7 +55,7 @@ def main() -> None:
     """Train and calibrate."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--head", type=Path, help="keep the head of this file")
-    parser.add_argument("-n", type=int, default=9, help="fields of each kind")
+    parser.add_argument("-n", type=int, default=12, help="fields of each kind")
     parser.add_argument("--seed", type=int, default=11, help="of the held-out fields")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -71,11 +68,8 @@ def main() -> None:
     calibrations = {}
     fields = list(calibration_fields(arguments.n, seed=arguments.seed))
     for method in (*map(load, classical_names()), network):
-        for views in _VIEWS if method is network else (1,):
-            network.n_views = views
-            print(f"{method.calibration} is calibrated")
-            used = fields if views == 1 else fields[::3]
-            calibrations[method.calibration] = calibrate(method, used)
+        print(f"{method.calibration} is calibrated")
+        calibrations[method.calibration] = calibrate(method, fields)
     save_intervals(
         arguments.output,
         Intervals(network.sha256, head, calibrations),

@@ -7,11 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.benchmark.calibration import calibrate, calibration_fields
+from napari_vit_tfm.benchmark.calibration import (
+    HeldOutFields,
+    calibrate,
+    calibration_fields,
+)
 from napari_vit_tfm.benchmark.coverage import Coverage, coverage_of_kinds
+from napari_vit_tfm.benchmark.held_out import simulate
 from napari_vit_tfm.models import load
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.models.solved import Solved
+from napari_vit_tfm.models.tensors import to_tensor
 
 
 @pytest.fixture
@@ -44,7 +50,10 @@ def test_the_mean_leaves_out_what_is_not_defined() -> None:
 
 
 @pytest.mark.parametrize("noise", ["0", "5%", "60%"])
-def test_the_network_s_intervals_hold_what_they_state(noise: str) -> None:
+@pytest.mark.parametrize("window_steps", [0.0, 2.0])
+def test_the_network_s_intervals_hold_what_they_state(
+    noise: str, window_steps: float
+) -> None:
     kinds = ("discs", "colony", "pads", "band", "fibres", "layer")
     found = coverage_of_kinds(
         {"vit": load("vit")},
@@ -53,11 +62,12 @@ def test_the_network_s_intervals_hold_what_they_state(noise: str) -> None:
         n_fields=2,
         seed=5,
         shape=(64, 64),
+        window_steps=window_steps,
     )["vit"]
     mean = Coverage.mean(list(found.values()))
-    assert 0.55 < mean.held_68 < 0.82
-    assert 0.87 < mean.held_95 < 0.99
-    assert mean.above < 0.08
+    assert 0.62 < mean.held_68 < 0.8
+    assert 0.92 < mean.held_95 < 0.99
+    assert mean.above < 0.05
 
 
 class Half(ReconstructionMethod):
@@ -76,6 +86,17 @@ class Half(ReconstructionMethod):
         return torch.full((len(traction), 2, *traction.shape[1:]), 0.01)
 
 
+def test_calibration_has_averages_over_windows() -> None:
+    at_vectors = 0
+    for number, field in enumerate(calibration_fields(8, seed=1, kinds=("pads",))):
+        shape = (field.truth.shape[-2], field.truth.shape[-1])
+        clean, _ = simulate("pads", 1, seed=1000 + number, shape=shape)
+        # The first of each field has no noise.
+        difference = (field.displacement[0] - to_tensor(clean)[0]).abs().max()
+        at_vectors += bool(difference < 1e-6 * field.displacement[0].abs().max())
+    assert 0 < at_vectors < 6
+
+
 def test_calibration_makes_wrong_widths_right() -> None:
     method = Half()
     calibration = calibrate(method, calibration_fields(4, seed=1, kinds=("pads",)))
@@ -92,6 +113,28 @@ def test_calibration_makes_wrong_widths_right() -> None:
     assert 0.9 < wide < 0.98
 
 
+class Same(Half):
+    """Takes the displacement for the traction."""
+
+    def traction(self, displacement: Tensor) -> Tensor:
+        return displacement
+
+
+def test_few_nodes_without_traction_seem_to_have_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.zeros(1, 2, 64, 64)
+    truth[..., :32] = 0.01
+    # Errors are small where there is a traction, and large where there is none.
+    size = torch.where(truth == 0, 0.005, 0.0005)
+    found = truth + size * torch.randn(6, 2, 64, 64, generator=generator)
+    method = Same()
+    calibration = calibrate(method, [HeldOutFields(found, truth)])
+    solved = Solved.of(found, found)
+    wide = calibration.apply(solved, method.halfwidths(solved))[:, 1]
+    above = found.square().sum(dim=1).sqrt() > wide.amin(dim=1)
+    assert above[..., 32:].float().mean() < 0.05
+
+
 def test_the_intervals_are_wide_on_fields_that_do_not_fit() -> None:
     found = coverage_of_kinds(
         {"vit": load("vit")},
@@ -104,4 +147,4 @@ def test_the_intervals_are_wide_on_fields_that_do_not_fit() -> None:
     )["vit"]
     mean = Coverage.mean(list(found.values()))
     # Of a head that has not learnt from such fields, they hold 76%.
-    assert mean.held_95 > 0.82
+    assert mean.held_95 > 0.86

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_vit_tfm.benchmark.held_out import simulate
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig, inputs_of
 from napari_vit_tfm.models.solved import Solved
-from napari_vit_tfm.models.tensors import with_weights
+from napari_vit_tfm.models.tensors import to_tensor, with_weights
 
 
 @pytest.fixture
@@ -73,8 +74,34 @@ def test_each_field_for_itself(head: ScaleHead) -> None:
     torch.testing.assert_close(together[1:], alone)
 
 
+@pytest.mark.parametrize(("cycles", "band"), [(2, 0), (6, 1), (10, 2), (31, 6)])
+def test_it_knows_how_fine_a_field_is(cycles: int, band: int) -> None:
+    x = torch.arange(64) * 2 * torch.pi * cycles / 64
+    wave = torch.sin(x + 0.3).expand(1, 2, 64, 64)
+    # A periodic field, without its mean; the displacement is not quite periodic.
+    constants = inputs_of(Solved.of(0.01 * wave, wave))[2][0, 4:].reshape(2, 7)
+    shares = (7 * (constants - 1)).exp()
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(2), rtol=0, atol=1e-4)
+    assert shares[0, band] > 0.99
+    assert int(shares[1].argmax()) == band
+
+
+def test_averages_over_windows_are_seen() -> None:
+    (at_vectors, _), (averaged, truth) = (
+        map(to_tensor, simulate("discs", 1, seed=0, shape=(64, 64), window_steps=width))
+        for width in (0.0, 3.0)
+    )
+    fine, coarse = (
+        inputs_of(Solved.of(displacement, truth))[2][0]
+        for displacement in (at_vectors, averaged)
+    )
+    # Of waves of three steps, the window leaves nothing.
+    assert coarse[4 + 7 + 4] < fine[4 + 7 + 4] - 1 / 7
+
+
 def test_a_field_without_displacement_has_no_width(head: ScaleHead) -> None:
     nothing = torch.zeros(1, 2, 16, 16)
     with torch.no_grad():
         assert not widths(head, nothing, nothing).any()
-    assert torch.isfinite(inputs_of(Solved.of(nothing, nothing))[1]).all()
+    for part in inputs_of(Solved.of(nothing, nothing)):
+        assert torch.isfinite(part).all()

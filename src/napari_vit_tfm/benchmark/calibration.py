@@ -2,7 +2,8 @@
 
 They are quantiles of the errors on held-out fields, relative to the half-widths that
 the method tells. All kinds and all fields count the same, and only nodes with traction
-count; see `models.intervals`.
+count; see `models.intervals`. Where more than a small share of the nodes without
+traction seems to have one, the wide intervals of weak tractions are made wider.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.benchmark.held_out import KINDS, simulate
+from napari_vit_tfm.benchmark.held_out import KINDS, draw_window_steps, simulate
 from napari_vit_tfm.synthesis import NoiseDistribution, add_misfit, add_noise
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ _MISFIT = (0.02, 0.08, 0.25)
 """What is unexplained beyond the noise, relative to the displacement, for which there
 are factors."""
 
+_ABOVE = 0.02
+"""Largest share of the nodes without traction whose magnitude may be above the 95%
+half-width."""
+
+_WEAK = 2.0
+"""Traction relative to the 95% half-width that is no longer weak."""
+
 _SHAPES = ((104, 104), (64, 64), (104, 104), (48, 72))
 _N_ERRORS = 6
 """Number of times that each field is used, with different errors."""
@@ -61,7 +69,7 @@ _STREAM = 5
 """Separates these random numbers from others with the same seed."""
 
 _MAX_NODES = 1000
-"""Most nodes of a field that are used."""
+"""Most nodes of a field with traction that are used, and most of those without."""
 
 _MIN_NODES = 1000
 """Fewest nodes from which a factor is computed."""
@@ -88,7 +96,8 @@ def calibration_fields(
 ) -> Iterator[HeldOutFields]:
     """Held-out fields of all kinds, on several grids, with several errors.
 
-    Some have no noise, and some do not fit the model of the gel; see `add_misfit`.
+    Some have no noise, and some do not fit the model of the gel; see `add_misfit`. The
+    displacements are averages over windows; see `draw_window_steps`.
 
     Parameters
     ----------
@@ -109,9 +118,18 @@ def calibration_fields(
     for kind in kinds:
         for number in range(n):
             shape = _SHAPES[number % len(_SHAPES)]
-            # Each field has a seed of its own, since it may have its own grid.
-            clean, truth = simulate(kind, 1, seed=seed * 1000 + number, shape=shape)
-            steps = np.moveaxis(clean, -1, 1) * (shape[1] - 1)
+            averaged = []
+            for _ in range(_N_ERRORS):
+                # Each field has a seed of its own, since it may have its own grid.
+                clean, truth = simulate(
+                    kind,
+                    1,
+                    seed=seed * 1000 + number,
+                    shape=shape,
+                    window_steps=draw_window_steps(rng),
+                )
+                averaged.append(clean)
+            steps = np.moveaxis(np.concatenate(averaged), -1, 1) * (shape[1] - 1)
             noisy = _with_errors(rng, steps, np.moveaxis(truth, -1, 1))
             yield HeldOutFields(
                 to_tensor(np.moveaxis(noisy, 1, -1) / (shape[1] - 1)),
@@ -120,11 +138,11 @@ def calibration_fields(
 
 
 def _with_errors(rng: np.random.Generator, clean: Array, truth: Array) -> Array:
-    """Displacements ``(n, 2, H, W)`` of one field ``(1, 2, H, W)`` with its errors."""
+    """Add errors to displacements ``(n, 2, H, W)`` of one traction ``(1, 2, H, W)``."""
     errors = _ERRORS.draw(rng, _N_ERRORS)
     for values in (errors.strength, errors.distortion, errors.rounding):
         values[list(_WITHOUT_NOISE)] = 0
-    repeated = np.repeat(clean.astype(np.float64), _N_ERRORS, axis=0)
+    repeated = clean.astype(np.float64)
     for number in _WITH_MISFIT:
         place = slice(number, number + 1)
         repeated[place] = add_misfit(repeated[place], truth, share=1.0, rng=rng)
@@ -135,7 +153,7 @@ def _with_errors(rng: np.random.Generator, clean: Array, truth: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class _Nodes:
-    """Nodes with traction of one field.
+    """Nodes of one field.
 
     Parameters
     ----------
@@ -147,12 +165,20 @@ class _Nodes:
         See `intervals.relative_magnitude`.
     error : tensor of shape (2, 2, n)
         Error relative to the half-width, by level and component.
+    magnitude : tensor of shape (n,)
+        Magnitude of the traction relative to the smaller 95% half-width.
+    with_traction, without : tensor of shape (n,)
+        Weight of each node with traction, and of each node without. The sum over a
+        field is 1, or 0 if it has no such nodes.
     """
 
     noise: Tensor
     misfit: Tensor
     ratio: Tensor
     error: Tensor
+    magnitude: Tensor
+    with_traction: Tensor
+    without: Tensor
 
 
 def calibrate(
@@ -205,12 +231,25 @@ def _nodes_of(
     noise, misfit = solved.relative_noise(), solved.relative_misfit()
     ratio = relative_magnitude(traction, widths).flatten(1)
     error = ((traction - field.truth).abs()[:, None] / widths).flatten(3)
-    place = (field.truth[0] != 0).any(dim=0).flatten().nonzero()[:, 0]
-    chosen = torch.randperm(len(place), generator=generator)[:_MAX_NODES]
-    place = place[chosen]
+    narrower = widths[:, 1].amin(dim=1)
+    magnitude = traction.square().sum(dim=1).sqrt() / narrower
+    magnitude = torch.where(narrower > 0, magnitude, 0.0).flatten(1)
+    has_traction = (field.truth[0] != 0).any(dim=0).flatten()
+    places = [
+        group[torch.randperm(len(group), generator=generator)[:_MAX_NODES]]
+        for group in (has_traction.nonzero()[:, 0], (~has_traction).nonzero()[:, 0])
+    ]
+    place = torch.cat(places)
+    shares = has_traction[place].float(), (~has_traction[place]).float()
+    weights = [share / share.sum().clamp_min(1) for share in shares]
     for n in range(len(traction)):
         yield _Nodes(
-            noise[n, None], misfit[n, None], ratio[n, place], error[n][..., place]
+            noise[n, None],
+            misfit[n, None],
+            ratio[n, place],
+            error[n][..., place],
+            magnitude[n, place],
+            *weights,
         )
 
 
@@ -231,28 +270,56 @@ def _fitted(nodes: list[_Nodes]) -> Calibration:
     of_noise = of_nodes([hat_weights(part.noise, noise) for part in nodes])
     of_misfit = of_nodes([hat_weights(part.misfit, misfit) for part in nodes])
     of_ratio = hat_weights(torch.cat([part.ratio for part in nodes]), ratio)
-    of_field = of_nodes([torch.tensor([1 / max(1, count)]) for count in counts])
+    with_traction = torch.cat([part.with_traction for part in nodes])
+    without = torch.cat([part.without for part in nodes])
     error = torch.cat([part.error for part in nodes], dim=-1)  # (2, 2, n)
     factors = torch.full((2, len(_NOISE), len(_MISFIT), len(_RATIO)), torch.nan)
-    for i, u in np.ndindex(len(_NOISE), len(_MISFIT)):
-        near = of_field * of_noise[:, i] * of_misfit[:, u]
-        for j in range(len(_RATIO)):
-            weight = near * of_ratio[:, j]
-            used = weight > 0
-            if int(used.sum()) < _MIN_NODES:
-                continue
-            both = weight[used].repeat(2)
+    for i, u, j in np.ndindex(factors.shape[1:]):
+        weight = with_traction * of_noise[:, i] * of_misfit[:, u] * of_ratio[:, j]
+        if int((weight > 0).sum()) >= _MIN_NODES:
             for level, share in enumerate(_SHARES):
-                factors[level, i, u, j] = _quantile(
-                    error[level][:, used].flatten(), both, share
-                )
-    return Calibration(noise, misfit, ratio, _filled(factors))
+                factors[level, i, u, j] = _quantile(error[level], weight, share)
+    factors = _filled(factors)
+    wide = torch.einsum(
+        "nk,nu,nm,kum->n", of_noise, of_misfit, of_ratio, factors[1].log()
+    )
+    magnitude = torch.cat([part.magnitude for part in nodes]) / wide.exp()
+    more = _more_for_nothing(magnitude, of_noise * without[:, None])
+    factors[1, ..., ratio < np.log(_WEAK)] *= more[:, None, None]
+    return Calibration(noise, misfit, ratio, factors)
 
 
-def _quantile(values: Tensor, weights: Tensor, share: float) -> Tensor:
-    """Value below which a share of the weight lies."""
+def _more_for_nothing(magnitude: Tensor, weights: Tensor) -> Tensor:
+    """How much wider intervals have to be where there is no traction, for each noise.
+
+    Parameters
+    ----------
+    magnitude : tensor of shape (n,)
+        Magnitude of the traction of each node, relative to the 95% half-width.
+    weights : tensor of shape (n, K)
+        Weights of the nodes for each noise; zero for nodes with traction.
+
+    Returns
+    -------
+    tensor of shape (K,)
+        At least 1.
+    """
+    import torch
+
+    more = torch.ones(weights.shape[1])
+    for i, weight in enumerate(weights.unbind(dim=1)):
+        if int((weight > 0).sum()) >= _MIN_NODES:
+            needed = _quantile(magnitude[None], weight, 1 - _ABOVE)
+            more[i] = needed.clamp_min(1)
+    return more
+
+
+def _quantile(errors: Tensor, weights: Tensor, share: float) -> Tensor:
+    """Size below which a share of the errors ``(C, n)`` of weighted nodes is."""
+    used = weights > 0
+    values, of_values = errors[:, used].flatten(), weights[used].repeat(len(errors))
     order = values.argsort()
-    total = weights[order].double().cumsum(dim=0)
+    total = of_values[order].double().cumsum(dim=0)
     return values[order[int((total < share * total[-1]).sum())]]
 
 

@@ -116,6 +116,7 @@ def coverage_of_kinds(
     seed: int,
     shape: tuple[int, int] = (104, 104),
     misfit: str = "",
+    window_steps: float = 0.0,
     on_result: Callable[[str, str], None] | None = None,
 ) -> dict[str, dict[Cell, Coverage]]:
     """Measure the intervals of methods on held-out fields.
@@ -132,6 +133,8 @@ def coverage_of_kinds(
         Rows and columns of a field.
     misfit : str, keyword-only
         Name in `held_out.MISFITS`, for fields that do not fit the model of the gel.
+    window_steps : float, keyword-only
+        Side of the windows over which displacements are averaged, in grid steps.
     on_result : callable, keyword-only, optional
         Called with a kind and a noise level before the methods run on them.
 
@@ -148,7 +151,14 @@ def coverage_of_kinds(
 
     found: dict[str, dict[Cell, Coverage]] = {name: {} for name in methods}
     for kind in kinds:
-        clean, truth = simulate(kind, n_fields, seed=seed, shape=shape, misfit=misfit)
+        clean, truth = simulate(
+            kind,
+            n_fields,
+            seed=seed,
+            shape=shape,
+            misfit=misfit,
+            window_steps=window_steps,
+        )
         for noise in noises:
             if on_result is not None:
                 on_result(kind, noise)

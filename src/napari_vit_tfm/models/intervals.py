@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.config import BUNDLED_MODEL
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.scale_head import ScaleHead, ScaleHeadConfig
 from napari_vit_tfm.models.solved import Solved
@@ -36,7 +35,7 @@ from napari_vit_tfm.models.tensors import with_weights
 if TYPE_CHECKING:
     from napari_vit_tfm.models.base import ReconstructionMethod
 
-_FORMAT = "napari-vit-tfm intervals 2"
+_FORMAT = "napari-vit-tfm intervals 3"
 
 _PARTS = ("noise", "misfit", "ratio", "factors")
 """What a calibration consists of."""
@@ -151,11 +150,6 @@ class Intervals:
     network_sha256: str
     head: ScaleHead
     calibrations: Mapping[str, Calibration]
-
-
-def calibration_name(n_views: int) -> str:
-    """Name of the calibration of the bundled network with this many views."""
-    return BUNDLED_MODEL if n_views == 1 else f"{BUNDLED_MODEL} {n_views} views"
 
 
 def save_intervals(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from napari_vit_tfm.config import MAX_WHOLE_SIDE, ReconstructionConfig
+from napari_vit_tfm.config import BUNDLED_MODEL, MAX_WHOLE_SIDE, ReconstructionConfig
 from napari_vit_tfm.errors import ModelError
 from napari_vit_tfm.models.base import NetworkMethod
-from napari_vit_tfm.models.intervals import calibration_name, scale_head_for
+from napari_vit_tfm.models.intervals import scale_head_for
 from napari_vit_tfm.models.layers import TokenisedField
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig
 from napari_vit_tfm.models.tensor_files import read_tensors, write_tensors
@@ -48,8 +48,11 @@ class PhysicsViTMethod(NetworkMethod):
 
     @property
     def calibration(self) -> str:
-        """Name of the calibration of its intervals; empty without a scale head."""
-        return "" if self.scale_head is None else calibration_name(self.n_views)
+        """Name of the calibration of its intervals; empty without a scale head.
+
+        It holds for any number of views.
+        """
+        return "" if self.scale_head is None else BUNDLED_MODEL
 
     def halfwidths(self, solved: Solved) -> Tensor:
         """Half-widths of the intervals before their calibration, by the scale head."""

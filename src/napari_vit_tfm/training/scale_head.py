@@ -62,9 +62,9 @@ class ScaleHeadTraining:
     """
 
     head: ScaleHeadConfig = field(default_factory=ScaleHeadConfig)
-    batches: int = 300
+    batches: int = 600
     misfit_share: float = 0.35
-    epochs: int = 6
+    epochs: int = 5
     learning_rate: float = 3e-3
     weight_decay: float = 1e-3
     seed: int = 0
@@ -77,7 +77,9 @@ class ErrorBatch:
     Parameters
     ----------
     maps : tensor of shape (N, C, 2 h, 2 w)
-        Inputs of the head, in half precision.
+        Maps that the head sees, in half precision.
+    constants : tensor of shape (N, K)
+        What the head knows of whole fields.
     logarithm : tensor of shape (N, 2, H, W)
         Logarithm of the error's magnitude, relative to the amplitude of the field.
     weight : tensor of shape (N, 1, H, W)
@@ -85,13 +87,14 @@ class ErrorBatch:
     """
 
     maps: Tensor
+    constants: Tensor
     logarithm: Tensor
     weight: Tensor
 
     @classmethod
     def of(cls, displacement: Tensor, traction: Tensor, truth: Tensor) -> ErrorBatch:
         """Compare tractions ``t / E`` of displacements ``u / L`` with the true ones."""
-        amplitude, maps = inputs_of(Solved.of(displacement, traction))
+        amplitude, maps, constants = inputs_of(Solved.of(displacement, traction))
         error = (traction - truth).abs() / amplitude
         has_traction = (truth != 0).any(dim=1, keepdim=True)
         shares = [
@@ -100,7 +103,8 @@ class ErrorBatch:
         ]
         weight = _WITH_TRACTION * shares[0] + (1 - _WITH_TRACTION) * shares[1]
         weight = weight / weight.sum(dim=(1, 2, 3), keepdim=True)
-        return cls(maps.half(), error.clamp_min(_LEAST_ERROR).log(), weight)
+        logarithm = error.clamp_min(_LEAST_ERROR).log()
+        return cls(maps.half(), constants, logarithm, weight)
 
 
 def error_batches(
@@ -141,7 +145,7 @@ def error_batches(
 def pinball_loss(head: ScaleHead, batch: ErrorBatch) -> Tensor:
     """Pinball loss of the logarithms of the half-widths, the mean over fields."""
     height, width = batch.logarithm.shape[-2:]
-    found = head.logarithms(batch.maps.float())[..., :height, :width]
+    found = head.logarithms(batch.maps.float(), batch.constants)[..., :height, :width]
     above = batch.logarithm[:, None] - found  # (N, 2 levels, 2, H, W)
     level = above.new_tensor(LEVELS)[:, None, None, None]
     loss = torch.maximum(level * above, (level - 1) * above)
