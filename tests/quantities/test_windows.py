@@ -66,17 +66,18 @@ def test_correlated_noise_is_not_taken_for_detail() -> None:
     assert too_long < 1
 
 
-def test_a_rotation_does_not_matter() -> None:
+@pytest.mark.parametrize("noise", [0.003, 0.02])
+def test_a_rotation_does_not_matter(noise: float) -> None:
     field = displacement("mixture", 3.0)
     size = field.std()
     rng = np.random.default_rng(1)
-    noisy = field + rng.normal(0, 0.02 * size, field.shape)
+    noisy = field + rng.normal(0, noise * size, field.shape)
     rows, columns = (part - 47.5 for part in np.indices(field.shape[:2]))
     rotation = np.stack([-rows, columns], axis=-1)
     turned = noisy + 10 * size / rotation.std() * rotation
     # Noise is relative to the displacement with its rotation.
     same, other = (
-        Windows(one, Conditions(0.02 * size / one.std(), 0.0, 1.0)).squared_width
+        Windows(one, Conditions(noise * size / one.std(), 0.0, 1.0)).squared_width
         for one in (noisy, turned)
     )
     assert other.mean == pytest.approx(same.mean, abs=0.3)
