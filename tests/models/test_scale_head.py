@@ -46,6 +46,29 @@ def test_the_order_of_axes_is_kept_when_weights_are_loaded() -> None:
     torch.testing.assert_close(read.state_dict(), made.state_dict(), rtol=0, atol=0)
 
 
+def test_opposite_vectors_have_opposite_maps() -> None:
+    displacement, traction = field((24, 32))
+    both = torch.cat([displacement, -displacement]), torch.cat([traction, -traction])
+    one, other = inputs_of(Solved.of(*both))[1].chunk(2)
+    signed = slice(8)  # components of traction, Tikhonov's difference, both residuals
+    assert (one[:, signed] < 0).any(dim=(2, 3)).all()
+    torch.testing.assert_close(other[:, signed], -one[:, signed])
+    torch.testing.assert_close(other[:, 8:], one[:, 8:])
+
+
+def test_maps_are_compressed_by_asinh() -> None:
+    solved = Solved.of(*field((24, 32)))
+    maps = inputs_of(solved)[1]
+    residual = maps[:, 4:6].sinh()
+    ratio = residual / solved.residual
+    torch.testing.assert_close(
+        ratio,
+        ratio.mean(dim=(1, 2, 3), keepdim=True).expand_as(ratio),
+        rtol=1e-3,
+        atol=0,
+    )
+
+
 def test_half_widths_are_proportional_to_the_displacement(head: ScaleHead) -> None:
     displacement, traction = field((24, 32))
     with torch.no_grad():

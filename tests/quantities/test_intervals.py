@@ -24,8 +24,9 @@ from napari_vit_tfm.quantities import (
     measure,
     row_of,
 )
-from napari_vit_tfm.quantities.errors import error_of, with_error
+from napari_vit_tfm.quantities.errors import FEATURES, error_of, features_of, with_error
 from napari_vit_tfm.quantities.intervals import known_errors
+from napari_vit_tfm.quantities.windows import UNKNOWN
 from napari_vit_tfm.reconstruction import load_method, reconstruct
 from napari_vit_tfm.synthesis import synthesise
 
@@ -151,6 +152,41 @@ def test_the_residual_of_a_run_replaces_the_displacement() -> None:
         for column in HELD:
             assert one.intervals[column].high95 == pytest.approx(
                 other.intervals[column].high95, rel=1e-3
+            )
+
+
+def test_the_windows_are_those_of_the_measured_displacement() -> None:
+    _, _, stack = reconstructed(FTTC, n=1, shape=(32, 32), seed=5)
+    part = stack.part(0, 1)
+    expected = part.data[0] - part.data[0].mean(axis=(0, 1))
+    with_residual = reconstruct(part, config=replace(FTTC, residual=True))
+    without = reconstruct(part, config=FTTC)
+    for found, how in ((with_residual, None), (without, Measurement(measured=part))):
+        ((cell,),) = cells_of(found, how)
+        assert cell.windows is not None
+        seen = cell.windows.displacement - cell.windows.displacement.mean(axis=(0, 1))
+        # They may be in another unit.
+        np.testing.assert_allclose(
+            seen / seen.std(), expected / expected.std(), atol=1e-4
+        )
+
+
+def test_features_of_the_windows_have_their_places() -> None:
+    _, _, stack = reconstructed(FTTC, n=1, shape=(32, 32), seed=5)
+    part = stack.part(0, 1)
+    found = reconstruct(part, config=FTTC)
+    ((cell,),) = cells_of(found, Measurement(measured=part))
+    for windows in (cell.windows, None):
+        known = UNKNOWN if windows is None else windows.squared_width
+        values = features_of(replace(cell, windows=windows))
+        assert values is not None
+        feature = dict(zip(FEATURES, values, strict=True))
+        fineness = feature["fineness"]
+        assert feature["window"] == pytest.approx(known.mean - 3)
+        assert feature["window_deviation"] == pytest.approx(known.deviation - 3)
+        for name in ("window", "window_deviation"):
+            assert feature[f"{name}_times_fineness"] == pytest.approx(
+                feature[name] * fineness
             )
 
 

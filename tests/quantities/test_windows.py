@@ -8,6 +8,7 @@ import pytest
 
 from napari_vit_tfm.benchmark.held_out import simulate
 from napari_vit_tfm.quantities.windows import UNKNOWN, SquaredWidth, Windows
+from napari_vit_tfm.synthesis import correlated
 from napari_vit_tfm.trust.conditions import Conditions
 
 CLEAN = Conditions(0.0, 0.0, 1.0)
@@ -49,6 +50,38 @@ def test_noise_is_not_taken_for_detail() -> None:
     field = displacement("adhesions", 3.0, noise=0.05)
     assert found_in(field, 0.05).mean > 4
     assert found_in(field, 0.0).mean < 1
+
+
+def test_correlated_noise_is_not_taken_for_detail() -> None:
+    field = displacement("adhesions", 3.0)
+    white = np.random.default_rng(1).normal(size=(2, *field.shape[:2]))
+    made = np.moveaxis(np.asarray(correlated(white, np.full(2, 0.7))), 0, -1)
+    noisy = field + 0.03 * field.std() / made.std() * made
+    known, too_short, too_long = (
+        Windows(noisy, Conditions(0.03, length, 1.0)).squared_width.mean
+        for length in (0.7, 0.35, 1.4)
+    )
+    assert known > 8
+    assert too_short < 7
+    assert too_long < 1
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.02])
+def test_a_rotation_does_not_matter(noise: float) -> None:
+    field = displacement("mixture", 3.0)
+    size = field.std()
+    rng = np.random.default_rng(1)
+    noisy = field + rng.normal(0, noise * size, field.shape)
+    rows, columns = (part - 47.5 for part in np.indices(field.shape[:2]))
+    rotation = np.stack([-rows, columns], axis=-1)
+    turned = noisy + 10 * size / rotation.std() * rotation
+    # Noise is relative to the displacement with its rotation.
+    same, other = (
+        Windows(one, Conditions(noise * size / one.std(), 0.0, 1.0)).squared_width
+        for one in (noisy, turned)
+    )
+    assert other.mean == pytest.approx(same.mean, abs=0.3)
+    assert other.deviation == pytest.approx(same.deviation, abs=0.3)
 
 
 def test_unit_drift_and_orientation_do_not_matter() -> None:

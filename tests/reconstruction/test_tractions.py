@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from echo import CPU, Echo, random_stack
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.config import NoiseConfig, ReconstructionConfig
 from napari_vit_tfm.errors import Cancelled, FieldError, ModelError
 from napari_vit_tfm.fields import DisplacementStack
 from napari_vit_tfm.gel import Gel
@@ -183,6 +183,35 @@ def test_a_thin_gel_s_tractions_come_back_if_its_thickness_is_told(model: str) -
 
     assert error(gel) < 0.015
     assert error(Substrate(Gel(poisson=0.45))) > 2 * error(gel)
+
+
+def test_noise_that_is_given_is_told_for_the_reference_gel() -> None:
+    field = synthesise(1, seed=2, shape=(32, 32))
+    gel = Gel(poisson=0.3, thickness_um=1.5)
+    spacing_um, sd = 2.0, 0.1
+    noise = np.random.default_rng(0).normal(0, sd, field.displacement.shape)
+    data = (62 * field.displacement + noise).astype(np.float32)
+    stack = DisplacementStack(data, unit="um", spacing_um=spacing_um, gel=gel)
+    substrate = Substrate(gel)
+    factor = substrate.noise_in_reference(spacing_um=spacing_um)
+    assert factor > 1.2
+    on_reference = DisplacementStack(
+        substrate.to_reference(data, spacing_um=spacing_um),
+        unit="um",
+        spacing_um=spacing_um,
+    )
+    found, expected = (
+        reconstruct(
+            one,
+            config=ReconstructionConfig(
+                model="bayesian-fttc",
+                device="cpu",
+                noise=NoiseConfig(sd=of_one, length=0.0),
+            ),
+        ).data
+        for one, of_one in ((stack, sd), (on_reference, sd * factor))
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
 
 
 def test_a_thickness_needs_the_spacing() -> None:

@@ -24,6 +24,7 @@ from napari_vit_tfm.trust.gauge import (
     familiarity,
     judges,
     largest_gradient,
+    unexplained_motion,
 )
 
 SIDE = 64
@@ -193,6 +194,16 @@ def test_known_features() -> None:
     assert found["net force"] == pytest.approx(0, abs=1e-9)
     assert found["force at border"] == 0
     assert found["missing"] > 0.9
+
+
+def test_unexplained_motion_is_shear_and_rotation_without_dilation() -> None:
+    y, x = (part - 15.5 for part in np.indices((32, 32)))
+    rotation, shear, dilation = (
+        np.stack(part, axis=-1) for part in ((-y, x), (y, x), (x, y))
+    )
+    assert unexplained_motion(0.01 * rotation) == pytest.approx(0.02)
+    assert unexplained_motion(0.01 * shear) == pytest.approx(0.02)
+    assert unexplained_motion(0.01 * dilation) == pytest.approx(0, abs=1e-9)
 
 
 def test_what_is_not_judged() -> None:

@@ -61,5 +61,17 @@ def test_a_residual_of_zero_is_like_nothing() -> None:
     assert not residual_features(np.zeros((2, *SHAPE))).any()
 
 
+def test_the_numbers_are_those_to_which_the_gauge_was_fitted() -> None:
+    y, x = np.indices(SHAPE)
+    waves = np.stack(
+        [
+            np.sin(x / 11) * np.cos(y / 17) + 0.2 * np.cos(x / 3),
+            0.5 * np.cos(x / 23) + y / 60 * np.sin(y / 7),
+        ]
+    )
+    expected = [-4.7854, -5.1777, -4.8909, -4.1252]
+    np.testing.assert_allclose(residual_features(waves), expected, atol=1e-3)
+
+
 def test_they_are_features_of_the_gauge() -> None:
     assert set(RESIDUAL_FEATURES) < set(FEATURES)

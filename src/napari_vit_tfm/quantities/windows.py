@@ -11,6 +11,7 @@ import scipy
 
 from napari_vit_tfm.displacement.drift import measure_motion, without_motion
 from napari_vit_tfm.trust.conditions import Conditions
+from napari_vit_tfm.trust.noise import size_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -110,7 +111,8 @@ class Windows:
         tapered = steps * _taper(shape)[..., None]
         modes = np.fft.rfft2(tapered, axes=(0, 1))
         power = np.square(np.abs(modes)).sum(axis=-1) / (2 * steps[..., 0].size)
-        noise = self._noise_power(shape) * np.square(steps).mean()
+        # It is relative to the displacement with its rotation.
+        noise = self._noise_power(shape) * size_of(self.displacement) ** 2
         noise = noise + _LEAST_POWER * power.max()
         power, noise = power.ravel()[rings.modes], noise.ravel()[rings.modes]
         if not len(power):

@@ -144,13 +144,13 @@ def _evidence(waves: Waves, gel: Gel, spacing_um: float) -> FloatArray:
     unexplained = measured - 2 * ratio * common + ratio**2 * caused
     of_waves = np.maximum(unexplained, _SMALLEST_POWER * measured) + FLOOR
     likelihood = (-0.5 * n * np.log(of_waves)).sum(axis=(2, 3)).max(axis=0)
-    of_stated, thinner = likelihood[0], likelihood[1:]
+    of_stated, others = likelihood[0], likelihood[1:]
     if gel.is_layer:
-        thinner, thicker = np.split(thinner, [len(_THINNER)])
+        thinner, thicker = np.split(others, [len(_THINNER)])
         best = np.array([thinner[1], thinner.max(), thicker.max()])
     else:
-        of_thin = thinner[: len(_THIN_LAYERS)].max()
-        best = np.array([of_thin, thinner.max(), of_stated])
+        of_thin = others[: len(_THIN_LAYERS)].max()
+        best = np.array([of_thin, others.max(), of_stated])
     change = best - of_stated
     return np.asarray(np.sign(change) * np.log1p(np.abs(change)))
 

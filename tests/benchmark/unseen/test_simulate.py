@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 
 from napari_vit_tfm.benchmark.unseen import KINDS, WINDOWS_STEPS, simulate
+from napari_vit_tfm.benchmark.unseen.canvas import Canvas
 
 SHAPE = (40, 48)
 OPEN = ("layer", "front", "neighbour")
@@ -32,6 +34,20 @@ def test_fields_are_reproducible(kind: str) -> None:
         np.abs(np.gradient(steps, axis=axis)[:, 1:-1, 1:-1]).max() for axis in (1, 2)
     )
     assert 0.02 < strain < 0.31
+
+
+@pytest.mark.parametrize("kind", ["ring", "fibres"])
+def test_displacement_and_traction_have_the_same_factor(kind: str) -> None:
+    displacement, traction = simulate(kind, 1, seed=6, shape=SHAPE, window_steps=1.0)
+    canvas = Canvas(SHAPE, np.random.default_rng([6, crc32(kind.encode()), 0]))
+    KINDS[kind](canvas)
+    moved, drawn = canvas.displacement(1.0), canvas.at_nodes()
+    in_steps = displacement[0] * (SHAPE[1] - 1)
+    factor = np.abs(traction).max() / np.abs(drawn).max()
+    np.testing.assert_allclose(in_steps, factor * np.moveaxis(moved, 0, -1), rtol=1e-4)
+    np.testing.assert_allclose(
+        traction[0], factor * np.moveaxis(drawn, 0, -1), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNBALANCED])
