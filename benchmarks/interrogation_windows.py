@@ -1,23 +1,26 @@
-"""Intervals of quantities if displacements are averages over interrogation windows.
+"""Intervals if displacements are averages over interrogation windows.
 
     python benchmarks/interrogation_windows.py -n 4 --side 64 -o windows.md
     python benchmarks/interrogation_windows.py -n 3 --fields unseen -o unseen.md
 
-The tables have the share of the true numbers in the 68% and 95% intervals of the
-bundled network, and the median of the reconstructed over the true number, for the same
-fields with displacements at the vectors, and with averages over windows of one to three
-grid steps. The smallest windows of unseen fields are half a step wide.
+The tables have the share of the true quantities in the 68% and 95% intervals of the
+bundled network, and the median of the reconstructed over the true quantity, for the
+same fields with displacements at the vectors, and with averages over windows of one to
+three grid steps. The smallest windows of unseen fields are half a step wide. The last
+table has the share of the true tractions in their intervals, at nodes with traction.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from napari_vit_tfm import DisplacementStack, Gel, ReconstructionConfig, TractionStack
+from napari_vit_tfm.benchmark.coverage import Coverage
 from napari_vit_tfm.benchmark.field_sets import FIELD_SETS
 from napari_vit_tfm.benchmark.held_out import with_noise
 from napari_vit_tfm.config import HELD_OUT, UNSEEN
@@ -34,19 +37,26 @@ COLUMNS = {
     "net moment": "net_moment_nN_um",
 }
 CUT_BY_THE_BORDER = "layer", "front", "neighbour"
-"""Kinds whose energy and moment depend on forces outside."""
+"""Kinds whose energy and moment depend on forces outside. Their tractions do not."""
 
 GEL = Gel(young_pa=5000.0)
 SPACING_UM = 1.0
 
 
-def rows_of(
+Found = dict[tuple[str, float], list[tuple[Row, Row, Coverage]]]
+"""True and reconstructed quantities, and the coverage, by kind and width."""
+
+
+def compared(
     kind: str,
     steps: float,
     given: argparse.Namespace,
     method: ReconstructionMethod,
-) -> Iterator[tuple[Row, Row]]:
-    """True and reconstructed quantities of fields of one kind, at each noise."""
+) -> Iterator[tuple[Row, Row, Coverage]]:
+    """True and reconstructed quantities of fields of one kind, at each noise.
+
+    The third item tells how many of the true tractions are in their intervals.
+    """
     shape = (given.side, given.side)
     clean, truth = FIELD_SETS[given.fields].simulate(
         kind, given.n, seed=given.seed, shape=shape, window_steps=steps
@@ -61,18 +71,24 @@ def rows_of(
         )
         found = reconstruct(
             stack,
-            config=ReconstructionConfig(device="cpu", residual=True),
+            config=ReconstructionConfig(device="cpu", residual=True, uncertainty=True),
             method=method,
         )
-        yield from zip(
-            measure(true), measure(found, Measurement(measured=stack)), strict=True
-        )
+        widths = [found.companions[f"halfwidth_{level}"] for level in (68, 95)]
+        # The truth has fractions of Young's modulus.
+        fields = zip(found.data / GEL.young_pa, truth, *widths, strict=True)
+        inside = [
+            Coverage.of(field, known, np.stack([narrow, wide]) / GEL.young_pa)
+            for field, known, narrow, wide in fields
+        ]
+        rows = measure(found, Measurement(measured=stack))
+        yield from zip(measure(true), rows, inside, strict=True)
 
 
-def words(pairs: list[tuple[Row, Row]], column: str) -> str:
+def words(found_in: Sequence[tuple[Row, Row, Coverage]], column: str) -> str:
     """Shares in the intervals, in percent, and the median ratio."""
     inside, ratio = [], []
-    for true, found in pairs:
+    for true, found, _ in found_in:
         value, one = true.values[column], found.intervals[column]
         inside.append(
             [one.low68 <= value <= one.high68, one.low95 <= value <= one.high95]
@@ -82,8 +98,36 @@ def words(pairs: list[tuple[Row, Row]], column: str) -> str:
     return f"{narrow:.0f} / {wide:.0f} ({np.median(ratio):.2f})"
 
 
+def words_of_tractions(found_in: Sequence[tuple[Row, Row, Coverage]]) -> str:
+    """Shares of the true tractions in the intervals, in percent."""
+    mean = Coverage.mean([coverage for _, _, coverage in found_in])
+    return f"{100 * mean.held_68:.0f} / {100 * mean.held_95:.0f}"
+
+
+def table(
+    name: str,
+    windows: Sequence[float],
+    found: Found,
+    in_words: Callable[[Sequence[tuple[Row, Row, Coverage]]], str],
+) -> str:
+    """A table in Markdown, with a row for each kind, and one for all of them."""
+    kinds = list(dict.fromkeys(kind for kind, _ in found))
+    lines = [
+        f"| {name}, by width | {' | '.join(f'{window:g}' for window in windows)} |",
+        f"|---|{'---:|' * len(windows)}",
+    ]
+    for kind in kinds:
+        cells = [in_words(found[kind, window]) for window in windows]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    together = [
+        in_words([one for kind in kinds for one in found[kind, window]])
+        for window in windows
+    ]
+    return "\n".join([*lines, f"| **all** | {' | '.join(together)} |", ""])
+
+
 def main() -> None:
-    """Write a table of each quantity."""
+    """Write a table of each quantity, and one of the tractions."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-n", type=int, default=4, help="fields of each kind")
     parser.add_argument("--fields", choices=WINDOWS, default=HELD_OUT)
@@ -92,28 +136,20 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     method = load_method(ReconstructionConfig(device="cpu"))
-    kinds = sorted(set(FIELD_SETS[given.fields].kinds) - set(CUT_BY_THE_BORDER))
     windows = WINDOWS[given.fields]
-    pairs: dict[tuple[str, float], list[tuple[Row, Row]]] = {}
-    for kind in kinds:
+    found: Found = {}
+    for kind in sorted(FIELD_SETS[given.fields].kinds):
         print(f"\r{kind}".ljust(30), end="", flush=True)
         for window in windows:
-            pairs[kind, window] = list(rows_of(kind, window, given, method))
+            found[kind, window] = list(compared(kind, window, given, method))
     print()
-    for window in windows:
-        pairs["**all**", window] = [
-            one for kind in kinds for one in pairs[kind, window]
-        ]
-    lines = []
-    for name, column in COLUMNS.items():
-        widths = " | ".join(f"{window:g}" for window in windows)
-        head = f"| {name}, by width | {widths} |"
-        lines += [head, f"|---|{'---:|' * len(windows)}"]
-        for kind in [*kinds, "**all**"]:
-            cells = [words(pairs[kind, window], column) for window in windows]
-            lines.append(f"| {kind} | {' | '.join(cells)} |")
-        lines.append("")
-    given.output.write_text("\n".join(lines), encoding="utf-8")
+    whole = {cell: of for cell, of in found.items() if cell[0] not in CUT_BY_THE_BORDER}
+    tables = [
+        table(name, windows, whole, partial(words, column=column))
+        for name, column in COLUMNS.items()
+    ]
+    tables.append(table("tractions", windows, found, words_of_tractions))
+    given.output.write_text("\n".join(tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ def test_a_drift_is_told_when_it_is_met_and_again_if_it_grows() -> None:
     assert "a drift of up to 50" in during[0]
     assert len(totals) == 1
     assert "a drift of up to 90" in totals[0]
+    # Two numbers about the same thing: it is said which one is that of the film.
+    assert totals[0].startswith("all frames together: ")
+    assert not during[0].startswith("all frames together: ")
     # All of it at once is told once.
     during, totals = told(data, 6)
     assert "up to 90" in during[0]
@@ -150,4 +153,6 @@ def test_unfamiliar_frames_are_told_once_with_the_reason() -> None:
     assert "frame 2, where the whole field is sheared" in told[0]
     notices.add_tractions(3, judged(bad))
     assert list(notices.new()) == []
-    assert [text[:17] for text in notices.totals()] == ["2 of 4 frames are"]
+    assert [text.partition(" unlike")[0] for text in notices.totals()] == [
+        "all frames together: 2 of 4 frames are"
+    ]

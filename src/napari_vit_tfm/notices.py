@@ -128,10 +128,15 @@ class FrameNotices:
                 yield notice
 
     def totals(self) -> Iterator[str]:
-        """The notices that are new or have changed since they were given."""
+        """The notices that are new or have changed since they were given.
+
+        Those that have changed say that they now count all frames.
+        """
         for topic, notice in self._notices().items():
-            if notice != self._given.get(topic):
+            if topic not in self._given:
                 yield notice
+            elif notice != self._given[topic]:
+                yield f"all frames together: {notice}"
 
     def _notices(self) -> dict[str, str]:
         notices = findings(self._frames, self._known, self._preparation)

@@ -9,8 +9,10 @@ import numpy as np
 from click.testing import Result
 
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
+from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.io import write_arrays, write_displacement, write_traction
 from napari_vit_tfm.synthesis import CellDistribution, PadDistribution, synthesise
+from napari_vit_tfm.trust.gauge import Familiarity, familiarity_records
 
 Command = Callable[..., Result]
 ErrorOf = Callable[..., str]
@@ -207,6 +209,28 @@ def test_residual_in_words(
     assert "displacement:" not in output
     values = json.loads(vit_tfm("info", out, "--json").stdout)["traction"]
     assert len(values["explained"]) == len(values["chi_squared"]) == 3
+
+
+def test_unfamiliar_frames_and_the_gel_of_tractions(
+    vit_tfm: Command, tmp_path: Path
+) -> None:
+    judged = [Familiarity(-1.0, "layer"), Familiarity(0.5, "noise")]
+    traction = TractionStack(
+        np.ones((2, 32, 32, 2)),
+        unit="Pa",
+        gel=Gel(young_pa=5000, poisson=0.45),
+        model="vit",
+        records=familiarity_records(judged),
+    )
+    write_traction(tmp_path / "t.h5", traction)
+    lines = vit_tfm("info", tmp_path / "t.h5").stdout.splitlines()
+    (said,) = [line for line in lines if line.startswith("  unfamiliar: ")]
+    assert "1 of 2 frames is unlike" in said
+    assert "frame 1, where the displacement is mostly noise" in said
+    assert "  gel: Young's modulus 5000 Pa, Poisson ratio 0.45" in lines
+    values = json.loads(vit_tfm("info", tmp_path / "t.h5", "--json").stdout)
+    assert values["traction"]["unfamiliar"] == [0, 1]
+    assert values["traction"]["unfamiliar_score"] == [-1, 0.5]
 
 
 def test_names_do_not_reach_the_terminal_as_they_are(

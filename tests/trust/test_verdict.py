@@ -60,6 +60,19 @@ def test_a_good_field(
     assert "as far as the noise allows (chi squared" in words
 
 
+def test_large_numbers_are_not_powers_of_ten(
+    cell: tuple[np.ndarray, np.ndarray], network: ReconstructionMethod
+) -> None:
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    turned = 0.3 * np.stack([-y, x], axis=-1)
+    stack = DisplacementStack(
+        (cell[0] + turned) * 1000, unit="um", spacing_um=1000.0, gel=Gel(young_pa=5000)
+    )
+    words = residual_in_words(reconstruct(stack, config=CONFIG, method=network))
+    assert "e+" not in words
+    assert ",000 \N{MICRO SIGN}m wide" in words
+
+
 def test_a_drift_changes_nothing(
     cell: tuple[np.ndarray, np.ndarray], network: ReconstructionMethod
 ) -> None:

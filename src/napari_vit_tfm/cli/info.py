@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_ARRAYS = 12
 """Number of arrays that are listed."""
 
+_RECORDS_SHOWN = "explained", "chi_squared", "unfamiliar", "unfamiliar_score"
+"""What JSON has of each frame of tractions."""
+
 
 @click.command("info")
 @displacement_source
@@ -127,6 +130,7 @@ def _read_traction(
     """The tractions; None if there are none, or if they cannot be read."""
     from napari_vit_tfm.cli.reporting import model_in_words, note, stack_in_words
     from napari_vit_tfm.io import read_traction
+    from napari_vit_tfm.trust.gauge import familiarity_in, unfamiliar_in_words
     from napari_vit_tfm.trust.verdict import residual_in_words
 
     if summary.traction is None:
@@ -143,8 +147,15 @@ def _read_traction(
     if is_shown:
         echo(f"traction: {summary.traction}, {stack_in_words(traction)}")
         _show_lengths(traction)
+        gel = _gel_in_words(traction.gel)
+        if gel:
+            echo(f"  gel: {gel}")
         if traction.model:
             echo(f"  model: {model_in_words(traction)}")
+        judged = dict(enumerate(familiarity_in(traction.records)))
+        unfamiliar = unfamiliar_in_words(judged, traction.model or "the network")
+        if unfamiliar:
+            echo(f"  unfamiliar: {unfamiliar}")
         residual = residual_in_words(traction)
         if residual:
             echo(f"  residual: {residual}")
@@ -229,6 +240,6 @@ def _traction_values(traction: TractionStack) -> dict[str, Any]:
         **{
             name: [None if np.isnan(value) else float(value) for value in values]
             for name, values in traction.records.items()
-            if name in ("explained", "chi_squared")
+            if name in _RECORDS_SHOWN
         },
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -209,7 +209,7 @@ def verdicts_in_words(verdicts: Mapping[int, Verdict], traction: TractionStack) 
     if not verdicts:
         return ""
     many = len(verdicts) > 1
-    shares = _range([100 * one.explained for one in verdicts.values()], "{:.1f}")
+    shares = _range([100 * one.explained for one in verdicts.values()], "{:.1f}".format)
     share = f"the tractions explain {shares}% of the squared displacement"
     chi = _chi_squared_in_words([one.chi_squared for one in verdicts.values()])
     wrong = {n: one for n, one in verdicts.items() if one.is_unexplained}
@@ -247,13 +247,19 @@ def _chi_squared_in_words(values: list[float]) -> str:
         return "the noise is not known"
     if min(known) > _NO_NOISE:
         return "the noise is negligible"
-    return f"chi squared {_range(known, '{:.2g}')}"
+    return f"chi squared {_range(known, _number)}"
 
 
-def _range(values: list[float], form: str) -> str:
+def _range(values: list[float], in_words: Callable[[float], str]) -> str:
     """The smallest and the largest of numbers."""
-    low, high = form.format(min(values)), form.format(max(values))
+    low, high = in_words(min(values)), in_words(max(values))
     return low if low == high else f"{low} to {high}"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    """A number with the digits that count; a large one not as a power of ten."""
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.{digits}g}"
 
 
 def _left_in_words(verdict: Verdict, traction: TractionStack) -> str:
@@ -281,7 +287,7 @@ def _cause(long: LongWaves, lengths: _Lengths) -> str:
         return f"a rotation{by} of the sample or the camera"
     if long.strain:
         strain = lengths.of_gradient(long.strain)
-        by = "" if strain is None else f" of {100 * abs(strain):.2g}%"
+        by = "" if strain is None else f" of {_number(100 * abs(strain))}%"
         return (
             f"a uniform strain or shear{by}, such as a gel that is stretched or "
             "swells, or another magnification"
@@ -295,7 +301,7 @@ def _cause(long: LongWaves, lengths: _Lengths) -> str:
 
 
 def _degrees(radians: float) -> str:
-    return f"{abs(math.degrees(radians)):.2g}\N{DEGREE SIGN}"
+    return f"{_number(abs(math.degrees(radians)))}\N{DEGREE SIGN}"
 
 
 def _places_in_words(places: tuple[Place, ...], lengths: _Lengths) -> str:
@@ -330,8 +336,8 @@ def _point_in_words(
     )
     pushes = "push" if force > 0 else "pull"
     return (
-        f"{words} (a normal force would have to {pushes} with {abs(force):.2g} nN or "
-        "more)"
+        f"{words} (a normal force would have to {pushes} with {_number(abs(force))} nN "
+        "or more)"
     )
 
 
@@ -349,7 +355,7 @@ class _Lengths:
 
     def of_vector(self, length: float) -> str:
         """Length of a displacement."""
-        return f"{length:.2g} {unit_label(self._unit)}"
+        return f"{_number(length)} {unit_label(self._unit)}"
 
     def of_gradient(self, gradient: float) -> float | None:
         """Displacement in grid steps; None if pixels cannot be converted."""
@@ -359,11 +365,11 @@ class _Lengths:
         """Distance between places."""
         if self._spacing_um is None:
             return f"{steps:.0f} grid steps"
-        return f"{steps * self._spacing_um:.2g} \N{MICRO SIGN}m"
+        return f"{_number(steps * self._spacing_um)} \N{MICRO SIGN}m"
 
     def of_position(self, x: float, y: float) -> str:
         """A place in the field."""
         if self._spacing_um is None:
             return f"x = {x:.0f}, y = {y:.0f} grid steps"
         x, y = x * self._spacing_um, y * self._spacing_um
-        return f"x = {x:.3g}, y = {y:.3g} \N{MICRO SIGN}m"
+        return f"x = {_number(x, 3)}, y = {_number(y, 3)} \N{MICRO SIGN}m"
