@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from napari_vit_tfm.benchmark.coverage import Cell, Coverage, coverage_of_kinds
-from napari_vit_tfm.benchmark.held_out import KINDS, MISFITS, NOISES
-from napari_vit_tfm.config import ReconstructionConfig
+from napari_vit_tfm.benchmark.field_sets import FIELD_SETS
+from napari_vit_tfm.benchmark.held_out import KINDS, MISFITS, NOISES, simulate
+from napari_vit_tfm.config import HELD_OUT, ReconstructionConfig
 from napari_vit_tfm.models.base import ReconstructionMethod
 from napari_vit_tfm.reconstruction import load_method
 
@@ -48,7 +50,7 @@ def score(found: Coverage) -> str:
 
 def mean(found: Found, noise: str) -> Coverage:
     """Mean over the kinds."""
-    return Coverage.mean([found[kind, noise] for kind in KINDS])
+    return Coverage.mean([one for (_, of), one in found.items() if of == noise])
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -59,7 +61,8 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def of_kinds(found: Found, words: Callable[[Coverage], str]) -> str:
     """One score of a method, with a row for each kind, and the mean over kinds."""
-    rows = [[kind, *(words(found[kind, noise]) for noise in NOISES)] for kind in KINDS]
+    kinds = dict.fromkeys(kind for kind, _ in found)
+    rows = [[kind, *(words(found[kind, noise]) for noise in NOISES)] for kind in kinds]
     means = ["*mean*", *(words(mean(found, noise)) for noise in NOISES)]
     return table(["noise", *NOISES], [*rows, means])
 
@@ -86,10 +89,9 @@ def of_windows(
         print(f"\rwindows of {window:g} steps".ljust(60), end="", flush=True)
         measured = coverage_of_kinds(
             methods,
-            n_fields=n,
+            partial(simulate, n=n, seed=seed, shape=(side, side), window_steps=window),
+            kinds=tuple(KINDS),
             seed=seed,
-            shape=(side, side),
-            window_steps=window,
         )
         for name, found in measured.items():
             all_noises = Coverage.mean([mean(found, noise) for noise in NOISES])
@@ -119,11 +121,10 @@ def of_misfits(
         print(f"\r{misfit}".ljust(60), end="", flush=True)
         measured = coverage_of_kinds(
             methods,
+            partial(simulate, n=n, seed=seed, shape=(side, side), misfit=misfit),
+            kinds=tuple(KINDS),
             noises=_NOISES_OF_MISFITS,
-            n_fields=n,
             seed=seed,
-            shape=(side, side),
-            misfit=misfit,
         )
         means = [
             held(mean(found, noise))
@@ -138,6 +139,9 @@ def of_misfits(
 def main() -> None:
     """Write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--fields", choices=FIELD_SETS, default=HELD_OUT, help="set of fields"
+    )
     parser.add_argument("-n", type=int, default=6, help="fields of each kind")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--side", type=int, default=104, help="vectors along a side")
@@ -153,11 +157,17 @@ def main() -> None:
         name: load_method(ReconstructionConfig(model=name, n_views=arguments.views))
         for name in arguments.methods
     }
+    fields = FIELD_SETS[arguments.fields]
     measured = coverage_of_kinds(
         methods,
-        n_fields=arguments.n,
+        partial(
+            fields.simulate,
+            n=arguments.n,
+            seed=arguments.seed,
+            shape=(arguments.side, arguments.side),
+        ),
+        kinds=fields.kinds,
         seed=arguments.seed,
-        shape=(arguments.side, arguments.side),
         on_result=lambda kind, noise: print(f"\r{kind}, {noise}".ljust(40), end=""),
     )
     print()
@@ -165,19 +175,26 @@ def main() -> None:
     for name, found in measured.items():
         parts[f"{name}: truths in the 68% / 95% intervals, %"] = of_kinds(found, held)
         parts[f"{name}: nodes without traction above, %"] = of_kinds(found, above)
+    if arguments.fields == HELD_OUT:
+        parts |= of_held_out(methods, arguments)
+    text = "\n".join(f"## {title}\n\n{made}\n" for title, made in parts.items())
+    arguments.output.write_text(text, encoding="utf-8")
+
+
+def of_held_out(
+    methods: Mapping[str, ReconstructionMethod], arguments: argparse.Namespace
+) -> dict[str, str]:
+    """Tables of held-out fields with other displacements, a third as many."""
     few = {
         "n": max(1, arguments.n // 3),
         "seed": arguments.seed,
         "side": arguments.side,
     }
-    parts["Averages over windows: truths in the 68% / 95% intervals, %"] = of_windows(
-        methods, **few
-    )
-    parts["Fields that do not fit: truths in the 68% / 95% intervals, %"] = of_misfits(
-        methods, **few
-    )
-    text = "\n".join(f"## {title}\n\n{made}\n" for title, made in parts.items())
-    arguments.output.write_text(text, encoding="utf-8")
+    title = "truths in the 68% / 95% intervals, %"
+    return {
+        f"Averages over windows: {title}": of_windows(methods, **few),
+        f"Fields that do not fit: {title}": of_misfits(methods, **few),
+    }
 
 
 if __name__ == "__main__":

@@ -275,11 +275,12 @@ def scores(drawn: Drawn, classifier: gauge.Classifier) -> FloatArray:
 
 
 def report(drawn: Drawn, flagged: npt.NDArray[np.bool_]) -> Iterator[str]:
-    """Tables of all fields, and of the held-out family alone."""
+    """Tables of all fields, and of the held-out family alone if there are others."""
     yield from tables(drawn, flagged)
     is_held_out = np.char.startswith(drawn.kind, "held out")
-    yield "\nThe held-out family alone:\n"
-    yield from tables(drawn.where(is_held_out), flagged[is_held_out])
+    if is_held_out.any() and not is_held_out.all():
+        yield "\nThe held-out family alone:\n"
+        yield from tables(drawn.where(is_held_out), flagged[is_held_out])
 
 
 def tables(drawn: Drawn, flagged: npt.NDArray[np.bool_]) -> Iterator[str]:

@@ -26,6 +26,10 @@ from napari_vit_tfm.benchmark.held_out.shapes import (
     random_field,
     vector,
 )
+from napari_vit_tfm.benchmark.unseen import KINDS as UNSEEN
+from napari_vit_tfm.benchmark.unseen import WINDOWS_STEPS
+from napari_vit_tfm.benchmark.unseen.canvas import FINER as UNSEEN_FINER
+from napari_vit_tfm.benchmark.unseen.canvas import Canvas as UnseenCanvas
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.physics import Substrate, surface_displacement
 from napari_vit_tfm.synthesis import KINDS as TRAINING
@@ -385,6 +389,22 @@ def strain_of(steps: FloatArray) -> float:
     return max(
         float(np.abs(np.gradient(steps, axis=axis)[2:-2, 2:-2]).max())
         for axis in (0, 1)
+    )
+
+
+def unseen(kind: str, number: int, *, seed: int, side: int) -> Base:
+    """Draw an unseen field, with its tractions beyond the border.
+
+    Its windows are those of `WINDOWS_STEPS` in turn.
+    """
+    rng = np.random.default_rng([seed, crc32(kind.encode()), number, 8])
+    canvas = UnseenCanvas((side, side), rng)
+    UNSEEN[kind](canvas)
+    window = WINDOWS_STEPS[number % len(WINDOWS_STEPS)]
+    squares = canvas.traction.reshape(2, 2 * side, UNSEEN_FINER, 2 * side, UNSEEN_FINER)
+    parts = canvas.displacement(window), squares.mean(axis=(2, 4))
+    return _strained(
+        rng, Base(f"unseen: {kind}", *(np.moveaxis(p, 0, -1) for p in parts))
     )
 
 
@@ -748,6 +768,15 @@ def everywhere_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
             yield from good(base, seed=seed + number)
 
 
+def unseen_cases(n: int, *, seed: int, side: int = 104) -> Iterator[Case]:
+    """Good and faulty fields of every kind of the second set, as `all_cases`."""
+    for number in range(n):
+        for kind in UNSEEN:
+            base = unseen(kind, number, seed=seed, side=side)
+            yield from good(base, seed=seed + number)
+            yield from faulty(base, seed=seed + number)
+
+
 def _windowed(
     number: int, *, seed: int, side: int, kinds: Sequence[str]
 ) -> Iterator[Base]:
@@ -766,5 +795,6 @@ CASES: Mapping[str, Callable[..., Iterator[Case]]] = {
     "measured": measured_cases,
     "windows": windowed_cases,
     "everywhere": everywhere_cases,
+    "unseen": unseen_cases,
 }
 """Functions that draw good and faulty fields, by name."""

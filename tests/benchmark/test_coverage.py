@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from napari_vit_tfm.benchmark import unseen
 from napari_vit_tfm.benchmark.calibration import (
     HeldOutFields,
     calibrate,
@@ -57,16 +60,28 @@ def test_the_network_s_intervals_hold_what_they_state(
     kinds = ("discs", "colony", "pads", "band", "fibres", "layer")
     found = coverage_of_kinds(
         {"vit": load("vit")},
+        partial(simulate, n=2, seed=5, shape=(64, 64), window_steps=window_steps),
         kinds=kinds,
         noises=(noise,),
-        n_fields=2,
         seed=5,
-        shape=(64, 64),
-        window_steps=window_steps,
     )["vit"]
     mean = Coverage.mean(list(found.values()))
     assert 0.62 < mean.held_68 < 0.8
     assert 0.92 < mean.held_95 < 0.99
+    assert mean.above < 0.05
+
+
+def test_they_do_on_unseen_fields() -> None:
+    found = coverage_of_kinds(
+        {"vit": load("vit")},
+        partial(unseen.simulate, n=1, seed=3, shape=(64, 64)),
+        kinds=tuple(unseen.KINDS),
+        noises=("5%", "60%"),
+        seed=3,
+    )["vit"]
+    mean = Coverage.mean(list(found.values()))
+    assert 0.6 < mean.held_68 < 0.76
+    assert 0.9 < mean.held_95 < 0.98
     assert mean.above < 0.05
 
 
@@ -138,12 +153,16 @@ def test_few_nodes_without_traction_seem_to_have_one() -> None:
 def test_the_intervals_are_wide_on_fields_that_do_not_fit() -> None:
     found = coverage_of_kinds(
         {"vit": load("vit")},
+        partial(
+            simulate,
+            n=2,
+            seed=5,
+            shape=(64, 64),
+            misfit="response cut off at a quarter of the field",
+        ),
         kinds=("discs", "colony", "pads", "band", "fibres", "layer"),
         noises=("5%",),
-        n_fields=2,
         seed=5,
-        shape=(64, 64),
-        misfit="response cut off at a quarter of the field",
     )["vit"]
     mean = Coverage.mean(list(found.values()))
     # Of a head that has not learnt from such fields, they hold 76%.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_vit_tfm.benchmark.held_out import KINDS, NOISES, simulate, with_noise
+from napari_vit_tfm.benchmark.held_out import NOISES, with_noise
 
 if TYPE_CHECKING:
     from napari_vit_tfm.models import ReconstructionMethod
@@ -109,32 +109,26 @@ class Coverage:
 
 def coverage_of_kinds(
     methods: Mapping[str, ReconstructionMethod],
+    simulate: Callable[[str], tuple[FloatArray, FloatArray]],
     *,
-    kinds: Sequence[str] = tuple(KINDS),
+    kinds: Sequence[str],
     noises: Sequence[str] = tuple(NOISES),
-    n_fields: int,
     seed: int,
-    shape: tuple[int, int] = (104, 104),
-    misfit: str = "",
-    window_steps: float = 0.0,
     on_result: Callable[[str, str], None] | None = None,
 ) -> dict[str, dict[Cell, Coverage]]:
-    """Measure the intervals of methods on held-out fields.
+    """Measure the intervals of methods on fields with known tractions.
 
     Parameters
     ----------
     methods : mapping of str to ReconstructionMethod
         Methods whose intervals are known, by name.
+    simulate : callable
+        Draws displacements ``u / L`` without noise and tractions ``t / E`` of a kind,
+        both of shape ``(n, H, W, 2)``; see `held_out.simulate` and `unseen.simulate`.
     kinds, noises : sequence of str, keyword-only
-        Names in `held_out.KINDS` and `held_out.NOISES`.
-    n_fields, seed : int, keyword-only
-        Number of fields of each kind, seed of the fields and of the noise.
-    shape : tuple of int, keyword-only
-        Rows and columns of a field.
-    misfit : str, keyword-only
-        Name in `held_out.MISFITS`, for fields that do not fit the model of the gel.
-    window_steps : float, keyword-only
-        Side of the windows over which displacements are averaged, in grid steps.
+        Names of kinds that `simulate` knows, and names in `held_out.NOISES`.
+    seed : int, keyword-only
+        Seed of the noise.
     on_result : callable, keyword-only, optional
         Called with a kind and a noise level before the methods run on them.
 
@@ -151,14 +145,7 @@ def coverage_of_kinds(
 
     found: dict[str, dict[Cell, Coverage]] = {name: {} for name in methods}
     for kind in kinds:
-        clean, truth = simulate(
-            kind,
-            n_fields,
-            seed=seed,
-            shape=shape,
-            misfit=misfit,
-            window_steps=window_steps,
-        )
+        clean, truth = simulate(kind)
         for noise in noises:
             if on_result is not None:
                 on_result(kind, noise)
