@@ -135,3 +135,10 @@ def test_many_fields_at_once_and_tensors() -> None:
             np.testing.assert_allclose(getattr(together, name)[i], expected)
             np.testing.assert_allclose(getattr(tensors, name)[i].numpy(), expected)
         np.testing.assert_allclose(powers[i], spectrum(x[i], y[i]).power)
+
+
+def test_noise_that_is_scaled_has_so_many_times_the_standard_deviation() -> None:
+    noise = known(4.0, 0.5)
+    more = noise.scaled(3.0)
+    assert more.standard_deviation() == pytest.approx(3 * noise.standard_deviation())
+    assert (more.length, more.is_known) == (noise.length, noise.is_known)

@@ -171,6 +171,27 @@ def test_the_windows_are_those_of_the_measured_displacement() -> None:
         )
 
 
+def test_holes_do_not_hide_the_windows() -> None:
+    field, _ = simulate("adhesions", 1, seed=3, shape=(64, 64), window_steps=2.0)
+    rng = np.random.default_rng(0)
+    whole = field + rng.normal(0, 0.02 * field.std(), field.shape).astype(np.float32)
+    holes = whole.copy()
+    holes[0, 10:12, 20:22] = np.nan
+    expected, found = (
+        reconstruct(
+            DisplacementStack(data, unit="field"), config=replace(FTTC, residual=True)
+        )
+        for data in (whole, holes)
+    )
+    ((of_whole,),), ((of_holes,),) = cells_of(expected), cells_of(found)
+    assert of_whole.windows is not None
+    assert of_holes.windows is not None
+    widths = of_whole.windows.squared_width, of_holes.windows.squared_width
+    assert widths[0].deviation < 0.7 * UNKNOWN.deviation
+    assert widths[1].mean == pytest.approx(widths[0].mean, abs=0.1)
+    assert widths[1].deviation == pytest.approx(widths[0].deviation, abs=0.1)
+
+
 def test_features_of_the_windows_have_their_places() -> None:
     _, _, stack = reconstructed(FTTC, n=1, shape=(32, 32), seed=5)
     part = stack.part(0, 1)

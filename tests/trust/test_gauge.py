@@ -206,6 +206,37 @@ def test_unexplained_motion_is_shear_and_rotation_without_dilation() -> None:
     assert unexplained_motion(0.01 * dilation) == pytest.approx(0, abs=1e-9)
 
 
+def test_the_features_are_those_to_which_the_gauge_was_fitted() -> None:
+    """Whoever changes a feature has to fit the gauge again, and these numbers change."""
+    y, x = np.indices((48, 64))
+
+    def spot(row: int, column: int, width: int) -> np.ndarray:
+        return np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
+
+    along = 0.05 * (spot(24, 16, 3) - spot(24, 48, 3))
+    down = 0.02 * (spot(12, 32, 2) - spot(36, 32, 2))
+    traction = np.stack([along, down], axis=-1)
+    model = surface_displacement(traction)
+    waves = np.stack(
+        [
+            np.sin(x / 9) * np.cos(y / 7) + 0.3 * np.cos(3 * x + y),
+            np.cos(x / 5 + 1) * np.sin(y / 11) + 0.3 * np.sin(2 * y - x),
+        ],
+        axis=-1,
+    )
+    steps = model + 0.05 * model.std() * waves
+    scores = bundled_classifier().scores(features_of(steps, traction, model))
+    expected = {
+        "layer": -1.2756,
+        "divergence": -4.4235,
+        "linear": -4.9551,
+        "smooth": 2.1301,
+        "small": -4.5076,
+        "large": -2.8636,
+    }
+    assert scores == pytest.approx(expected, abs=0.01)
+
+
 def test_what_is_not_judged() -> None:
     zero, small = np.zeros((SIDE, SIDE, 2)), np.ones((16, 64, 2))
     assert familiarity(zero, zero, zero) is NOT_JUDGED

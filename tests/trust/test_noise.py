@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_vit_tfm import ReconstructionConfig, io, reconstruct
 from napari_vit_tfm.benchmark.held_out import simulate, with_noise
@@ -27,6 +28,7 @@ from napari_vit_tfm.trust.noise import (
     noise_of_field,
     noise_of_residual,
     noise_records,
+    size_of,
 )
 
 SIDE = 48
@@ -317,3 +319,11 @@ def test_chi_squared_of_small_fields_with_sharp_edges_is_about_one() -> None:
     )
     assert (found.records["chi_squared"] > 0.8).all()
     assert np.median(found.records["chi_squared"]) < 1.5
+
+
+def test_noise_of_noise_alone_is_all_of_the_displacement() -> None:
+    white = np.random.default_rng(0).normal(size=(64, 64, 2))
+    for length in (0.0, 0.8, 1.2):
+        noise = gaussian_filter(white, (length, length, 0))
+        found = estimated_noise(noise[None]).standard_deviation().item()
+        assert found / size_of(noise) == pytest.approx(1, abs=0.15)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.displacement.drift import measure_motion, without_motion
+from napari_vit_tfm.displacement.holes import bridge
 from napari_vit_tfm.displacement.preparation import bridged
 from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.fields import (
@@ -368,7 +369,7 @@ def _windows(
         model, residual = (
             stack.companions[name][frame] for name in ("displacement_model", "residual")
         )
-        return Windows(model + np.nan_to_num(residual), conditions)
+        return Windows(bridge(model + residual), conditions)
     if measured is None:
         return None
     return Windows(bridged(measured)[0].in_grid_steps()[0], conditions)

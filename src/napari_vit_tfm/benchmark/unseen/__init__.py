@@ -1,4 +1,4 @@
-"""A second set of simulated fields, that nothing was fitted to.
+"""A second set of simulated fields, to which nothing is fitted.
 
 The held-out fields are not in the training, but intervals and limits are calibrated
 with other fields of the same code. These fields share no code with either: tractions
