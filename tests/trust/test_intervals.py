@@ -141,4 +141,4 @@ def test_another_network_gets_a_notice(
         on_notice=notices.append,
     )
     assert not found.companions
-    assert any("how sure the tractions of net.safetensors are" in n for n in notices)
+    assert any("the errors of net.safetensors are not known" in n for n in notices)

@@ -154,6 +154,6 @@ def reason_without(method: ReconstructionMethod) -> str:
         return ""
     known = ", ".join(bundled_calibrations())
     return (
-        f"how sure the tractions of {method.name} are is not known: intervals have "
-        f"been measured only for {known}"
+        f"there are no half-widths: the errors of {method.name} are not known, only "
+        f"those of {known}"
     )
