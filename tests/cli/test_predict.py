@@ -654,7 +654,7 @@ def stopped(
     command = forked.start(*arguments)
     while n_frames() == before:
         assert command.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.05)
     os.kill(command.number, by)
     status, messages = command.end()
     assert status == (-by if by == signal.SIGKILL else 128 + by)

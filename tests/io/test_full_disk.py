@@ -81,7 +81,7 @@ for path in fields:
 figure = matplotlib.figure.Figure(figsize=(20, 20))
 figure.figimage(np.random.default_rng(0).random((900, 900)))
 refused(picture, lambda path: write_png(path, figure))
-refused(drawn, lambda path: write_traction_figure(path, large))
+refused(drawn, lambda path: write_traction_figure(path, large.first(8)))
 refused(folder / "film.h5", film)
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)

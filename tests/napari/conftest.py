@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Vectors
 from npe2 import PluginManager
 from npe2._pytest_plugin import TestPluginManager
 from pytestqt.qtbot import QtBot
@@ -19,6 +20,9 @@ from pytestqt.qtbot import QtBot
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.gel import Gel
 from napari_vit_tfm.synthesis import disc_timelapse
+
+DOCKS = {"attention", "batch", "quantities", "traction"}
+"""Folders with the tests of docks."""
 
 SHAPE = (27, 40)
 N_FRAMES = 3
@@ -49,6 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def needs_qt(qapp: object) -> None:
     """Docks and the colour bars of layers need a QApplication."""
+
+
+@pytest.fixture(autouse=True)
+def no_thumbnails(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave out thumbnails of vectors, a fifth of the time of tests, in those of docks.
+
+    In tests of layers and of windows they are drawn.
+    """
+    if request.path.parent.name in DOCKS:
+        monkeypatch.setattr(Vectors, "_update_thumbnail", lambda _: None)
 
 
 @pytest.fixture(scope="session")
