@@ -207,7 +207,7 @@ def test_unexplained_motion_is_shear_and_rotation_without_dilation() -> None:
 
 
 def test_the_features_are_those_to_which_the_gauge_was_fitted() -> None:
-    """Whoever changes a feature has to fit the gauge again, and these numbers change."""
+    """Whoever changes a feature has to fit the gauge again, and to change these."""
     y, x = np.indices((48, 64))
 
     def spot(row: int, column: int, width: int) -> np.ndarray:
