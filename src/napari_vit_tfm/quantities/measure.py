@@ -372,8 +372,7 @@ def _windows(
         return Windows(bridge(model + residual), conditions)
     if measured is None:
         return None
-    steps = bridged(measured)[0].in_grid_steps()[0]
-    return Windows(steps.astype(np.float64), conditions)
+    return Windows(bridged(measured)[0].in_grid_steps()[0], conditions)
 
 
 def _regions(

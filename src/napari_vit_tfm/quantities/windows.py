@@ -92,7 +92,7 @@ class Windows:
     noise. Sides of 0 to 3 grid steps are compared.
     """
 
-    displacement: FloatArray
+    displacement: npt.NDArray[np.floating]
     conditions: Conditions
 
     @cached_property
