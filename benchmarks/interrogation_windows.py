@@ -39,7 +39,8 @@ COLUMNS = {
 CUT_BY_THE_BORDER = "layer", "front", "neighbour"
 """Kinds whose energy and moment depend on forces outside. Their tractions do not."""
 
-GEL = Gel(young_pa=5000.0)
+YOUNG_PA = 5000.0
+GEL = Gel(young_pa=YOUNG_PA)
 SPACING_UM = 1.0
 
 
@@ -76,9 +77,9 @@ def compared(
         )
         widths = [found.companions[f"halfwidth_{level}"] for level in (68, 95)]
         # The truth has fractions of Young's modulus.
-        fields = zip(found.data / GEL.young_pa, truth, *widths, strict=True)
+        fields = zip(found.data / YOUNG_PA, truth, *widths, strict=True)
         inside = [
-            Coverage.of(field, known, np.stack([narrow, wide]) / GEL.young_pa)
+            Coverage.of(field, known, np.stack([narrow, wide]) / YOUNG_PA)
             for field, known, narrow, wide in fields
         ]
         rows = measure(found, Measurement(measured=stack))
