@@ -47,6 +47,9 @@ NOTABLE_FOR_OTHERS = 2.0
 """Ratio of the drift to the remaining field above which it is reported for methods that
 do not ignore it."""
 
+OF_ALL_FRAMES = "all frames together: "
+"""Beginning of a notice at the end, if an earlier one was about fewer frames."""
+
 _OF_THE_WHOLE_FILM = {"border", "contraction", "residual"}
 """Topics on which all frames together decide."""
 
@@ -136,7 +139,7 @@ class FrameNotices:
             if topic not in self._given:
                 yield notice
             elif notice != self._given[topic]:
-                yield f"all frames together: {notice}"
+                yield f"{OF_ALL_FRAMES}{notice}"
 
     def _notices(self) -> dict[str, str]:
         notices = findings(self._frames, self._known, self._preparation)

@@ -326,7 +326,7 @@ def test_frames_with_many_holes_are_left_out_and_named() -> None:
     assert left_out.tolist() == [False, True, False, False, True]
     assert np.isfinite(found.data[~left_out]).all()
     (notice,) = about("left out", notices[-1:])
-    assert notice.startswith("2 of 5 frames are left out")
+    assert notice.startswith("all frames together: 2 of 5 frames are left out")
     filled = reconstruct(
         stack,
         config=CPU,
@@ -459,7 +459,7 @@ def test_unfamiliar_frames_are_recorded_and_told_before_the_tractions() -> None:
     told = [number for number, text in enumerate(events) if "trained on" in text]
     assert told[0] < events.index("tractions")
     assert "mostly noise" in events[told[0]]
-    assert events[told[-1]].startswith("2 of 2 frames are unlike")
+    assert events[told[-1]].startswith("all frames together: 2 of 2 frames are unlike")
 
 
 def test_only_the_network_with_a_gauge_is_judged() -> None:

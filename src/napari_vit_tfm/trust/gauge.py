@@ -125,6 +125,10 @@ def familiarity_records(judged: Sequence[Familiarity]) -> Records:
     }
 
 
+UNLIKE = "unlike the fields that"
+"""Words that only the sentences about unfamiliar frames have."""
+
+
 def familiarity_in(records: Records) -> list[Familiarity]:
     """What the gauge has said about the frames of tractions.
 
@@ -191,8 +195,8 @@ def unfamiliar_in_words(judged: Mapping[int, Familiarity], model: str) -> str:
     first = min(unlike)
     is_one = len(unlike) == 1
     return (
-        f"{len(unlike)} of {len(judged)} frames {'is' if is_one else 'are'} unlike the "
-        f"fields that {model} was trained on, and {'its' if is_one else 'their'} "
+        f"{len(unlike)} of {len(judged)} frames {'is' if is_one else 'are'} {UNLIKE} "
+        f"{model} was trained on, and {'its' if is_one else 'their'} "
         "tractions and intervals may be wrong "
         f"(first: frame {first}, where {unlike[first].in_words})"
     )

@@ -1508,10 +1508,12 @@ def warnings_shown(monkeypatch):
 
 
 def test_unfamiliar_field_is_warned_of(dock, viewer, finish, warnings_shown):
-    noise = np.random.default_rng(0).normal(size=(1, 32, 32, 2)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(2, 32, 32, 2)).astype(np.float32)
     add(viewer, DisplacementStack(noise * 0.1, unit="grid"))
     dock.model.choose("vit")
     dock.computing["residual"].value = True
+    # The message repeats no number, neither that of a batch nor that of the film.
+    dock.computing["batch_size"].value = 1
     run(dock, finish)
     (warning,) = warnings_shown
     assert "the displacement is mostly noise" in warning

@@ -49,8 +49,9 @@ from napari_vit_tfm.napari.widgets.cancel_button_progress import (
     CancelButtonProgress,
 )
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
+from napari_vit_tfm.notices import OF_ALL_FRAMES
 from napari_vit_tfm.reconstruction import Batch
-from napari_vit_tfm.trust.gauge import familiarity_in, unfamiliar_in_words
+from napari_vit_tfm.trust.gauge import UNLIKE, familiarity_in, unfamiliar_in_words
 from napari_vit_tfm.trust.verdict import residual_in_words
 from napari_vit_tfm.units import DISPLACEMENT_UNITS
 
@@ -331,8 +332,13 @@ class TractionDock(FieldRows):
             self._viewer.layers.selection = selected
             self.fields.choose(chosen)
         # The sentences about residual and gauge have lines of their own.
-        told = [*self.notes.notes(), residual_in_words(result.traction), warning]
-        self._outcome = summary(result, [x for x in result.notices if x not in told])
+        told = [*self.notes.notes(), residual_in_words(result.traction)]
+        notices = [
+            notice
+            for notice in result.notices
+            if notice.removeprefix(OF_ALL_FRAMES) not in told and UNLIKE not in notice
+        ]
+        self._outcome = summary(result, notices)
 
     def _on_error(self, _run: Run, error: Exception) -> None:
         self._outcome = report(error, activity="the run")
