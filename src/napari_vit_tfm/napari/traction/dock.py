@@ -49,7 +49,6 @@ from napari_vit_tfm.napari.widgets.cancel_button_progress import (
     CancelButtonProgress,
 )
 from napari_vit_tfm.napari.widgets.file_dialog import ask_where_to_save
-from napari_vit_tfm.notices import OF_ALL_FRAMES
 from napari_vit_tfm.reconstruction import Batch
 from napari_vit_tfm.trust.gauge import UNLIKE, familiarity_in, unfamiliar_in_words
 from napari_vit_tfm.trust.verdict import residual_in_words
@@ -336,7 +335,7 @@ class TractionDock(FieldRows):
         notices = [
             notice
             for notice in result.notices
-            if notice.removeprefix(OF_ALL_FRAMES) not in told and UNLIKE not in notice
+            if notice not in told and UNLIKE not in notice
         ]
         self._outcome = summary(result, notices)
 

@@ -15,6 +15,7 @@ from napari_vit_tfm.config import PreparationConfig, ReconstructionConfig
 from napari_vit_tfm.fields import DisplacementStack, TractionStack
 from napari_vit_tfm.napari.computing import with_batch_size
 from napari_vit_tfm.napari.method_cache import MethodCache
+from napari_vit_tfm.notices import OF_ALL_FRAMES
 from napari_vit_tfm.physics.substrate import Substrate
 from napari_vit_tfm.reconstruction import (
     Batch,
@@ -142,7 +143,8 @@ def reconstruct_run(
 def _add(notices: list[str], notice: str) -> None:
     """Add a notice; it replaces an earlier one about fewer frames.
 
-    Both end with the same words.
+    Both end with the same words. Since only the last one is kept, it need not say that
+    it is about all frames.
     """
     notices[:] = [one for one in notices if one[-_SAME_END:] != notice[-_SAME_END:]]
-    notices.append(notice)
+    notices.append(notice.removeprefix(OF_ALL_FRAMES))
