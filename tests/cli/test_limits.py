@@ -34,7 +34,7 @@ def displacement(tmp_path: Path) -> Path:
 
 
 def test_map_in_nanonewtons(
-    vit_tfm: Command, displacement: Path, tmp_path: Path
+    vit_tfm: Command, error_of: ErrorOf, displacement: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "limits.h5"
     result = vit_tfm(
@@ -52,6 +52,9 @@ def test_map_in_nanonewtons(
         assert file["resolution_um"].attrs["units"] == "um"
         assert file.attrs["size_steps"] == 4
         assert file.attrs["model"] == "bayesian-fttc"
+    # Other commands say what the file is.
+    reason = error_of("figure", target, "-o", tmp_path / "limits.png")
+    assert "the file was written by vit-tfm limits" in reason
 
 
 def test_grid_units_without_young(

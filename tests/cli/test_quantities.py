@@ -54,7 +54,7 @@ def test_one_row_for_each_frame_and_cell(
         "quantities", traction, "--mask", tmp_path / "cells.tif", "-o", table
     )
     assert f"quantities: {table} (4 rows)" in result.stdout
-    assert "note: 4 of 4 rows have the flag unbalanced" in result.stderr
+    assert "note: rows with the flag unbalanced: 4 of 4;" in result.stderr
     rows = rows_of(table)
     assert [(row["frame"], row["cell"]) for row in rows] == [
         *(("0", "3"), ("0", "5"), ("1", "3"), ("1", "5"))
@@ -115,7 +115,7 @@ def test_forces_that_the_method_balances_are_told(
         *("--quantities", table, "--controls", 0),
     )
     assert rows_of(table)[0]["flags"] == "balanced"
-    assert "note: 1 of 1 rows have the flag balanced: the method" in result.stderr
+    assert "note: rows with the flag balanced: 1 of 1; the method" in result.stderr
     vit_tfm("quantities", tmp_path / "out.h5", "-o", table, "--overwrite")
     assert rows_of(table)[0]["flags"] == "balanced"
 

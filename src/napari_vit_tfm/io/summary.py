@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.fields import COMPANION_NAMES
+from napari_vit_tfm.io.attributes import text_attribute
 from napari_vit_tfm.io.base import (
     TRACTION_NAME,
     ArrayEntry,
@@ -17,6 +18,7 @@ from napari_vit_tfm.io.base import (
 from napari_vit_tfm.io.components import component_of, lone_components
 from napari_vit_tfm.io.field_file import FieldFile
 from napari_vit_tfm.io.registry import PathLike, opened
+from napari_vit_tfm.provenance import MADE_BY
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,18 @@ def choose(
         )
     raise FieldFileError(
         f"{file.path}: has no {kind} field: found {_listed(arrays)}; "
-        f"expected {file.expects}{hint}"
+        f"expected {file.expects}{hint}{_maker_in_words(arrays)}"
+    )
+
+
+def _maker_in_words(arrays: Iterable[ArrayEntry]) -> str:
+    """The command of this package that has written a file, if one has."""
+    makers = (text_attribute(entry, MADE_BY) for entry in arrays)
+    name = next(filter(None, makers), "")
+    return (
+        f"; the file was written by {name:.60}, and vit-tfm info tells what it has"
+        if name
+        else ""
     )
 
 

@@ -261,7 +261,7 @@ def notes_of(rows: Sequence[Row], *, n_frames: int) -> list[str]:
     for flag, words in FLAGS.items():
         n = sum(flag in row.flags for row in rows)
         if n:
-            notes.append(f"{n} of {len(rows)} rows have the flag {flag}: {words}")
+            notes.append(f"rows with the flag {flag}: {n} of {len(rows)}; {words}")
     missing = _missing_cells(rows, n_frames)
     if missing:
         shown = [

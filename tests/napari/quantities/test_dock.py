@@ -221,7 +221,7 @@ def test_flags_are_explained(dock, viewer, run, traction):
     data[0, 3, 3] = np.nan
     add(viewer, dataclasses.replace(traction, data=data))
     run()
-    assert "1 of 3 rows have the flag holes" in dock.message.text()
+    assert "rows with the flag holes: 1 of 3;" in dock.message.text()
 
 
 def test_edited_tractions_are_an_error(dock, viewer, run, traction):
