@@ -25,6 +25,7 @@ from napari_vit_tfm.batch import (
     Progress,
     Settings,
     analysis,
+    check_inputs,
     check_overview,
     draw_summary,
     experiments_of,
@@ -466,7 +467,7 @@ def test_without_provenance_nothing_is_in_the_way_of_the_same_batch(
     assert overview.files == ()
     assert "No space left on device" in overview.problems[0]
     # The same batch again.
-    check_overview(folder, [], overwrite=False)
+    check_overview(folder)
     assert write_overview(folder, outcomes).problems == ()
 
 
@@ -503,9 +504,48 @@ def test_results_are_not_written_beside_their_input(
 
 
 def test_the_overview_replaces_no_input(tmp_path: Path) -> None:
-    check_overview(tmp_path, [tmp_path / "table.csv", tmp_path / "a" / "summary.csv"])
+    other = tmp_path / "a" / "summary.csv"
+    check_inputs(tmp_path, [], [tmp_path / "table.csv", other])
     with pytest.raises(ConfigError, match="would be replaced"):
-        check_overview(tmp_path, [tmp_path / "summary.csv"])
+        check_inputs(tmp_path, [], [tmp_path / "summary.csv"])
+
+
+def test_an_input_that_is_a_result_of_another_experiment(
+    tmp_path: Path, experiments: list[Experiment]
+) -> None:
+    folder = tmp_path / "out"
+    (folder / "cell0").mkdir(parents=True)
+    measured = folder / "cell0" / "tractions.h5"
+    (tmp_path / "cell2.h5").rename(measured)
+    before = measured.read_bytes()
+    first, second = experiments[0], experiments[2]
+    (tmp_path / "linked.h5").symlink_to(measured)
+    (tmp_path / "film").mkdir()
+    (tmp_path / "film" / "0.h5").symlink_to(measured)
+    for given in (
+        replace(second, file=measured),
+        replace(second, file=tmp_path / "linked.h5"),
+        replace(second, file=tmp_path / "film"),
+        replace(second, file=tmp_path / "cell3.h5", mask=measured),
+        # It does not exist yet.
+        replace(second, file=folder / "cell0" / "quantities.csv"),
+    ):
+        with pytest.raises(ConfigError, match="the input would be replaced"):
+            run_batch([first, given], folder, settings=SETTINGS, overwrite=True)
+    model = replace(SETTINGS, config=replace(SETTINGS.config, model=str(measured)))
+    with pytest.raises(ConfigError, match="the input would be replaced"):
+        run_batch([first], folder, settings=model, overwrite=True)
+    assert measured.read_bytes() == before
+
+
+def test_a_link_to_the_input_in_the_folder_of_results(
+    tmp_path: Path, experiments: list[Experiment]
+) -> None:
+    link = tmp_path / "out" / "cell0" / "tractions.h5"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "cell0.h5")
+    with pytest.raises(ConfigError, match="the input would be replaced"):
+        run_batch(experiments[:1], tmp_path / "out", settings=SETTINGS, overwrite=True)
 
 
 def test_two_experiments_of_the_same_name_are_refused(

@@ -46,7 +46,7 @@ def test_results_and_summary_of_all_experiments(
     summary = out / "summary.csv"
     before = summary.read_bytes()
     failed = CliRunner().invoke(main, ["batch", str(summary), *map(str, options)])
-    assert "would be replaced by the summary" in failed.stderr
+    assert "the input would be replaced" in failed.stderr
     assert summary.read_bytes() == before
     table.write_text("file,condition\n0.h5,a\nnone.h5,b\n")
     failed = CliRunner().invoke(main, ["batch", str(table), *map(str, options)])
@@ -54,3 +54,23 @@ def test_results_and_summary_of_all_experiments(
     assert "Error: none:" in failed.stderr
     assert "1 of 2 experiments failed" in failed.stderr
     assert (out / "summary.csv").read_text("utf-8").count("\n") == 2
+
+
+def test_several_inputs_that_are_results(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    measured = synthesise(1, seed=0, shape=(24, 24)).on_gel(young_pa=1.0, spacing_um=1)
+    files = [tmp_path / "a.h5", out / "a" / "tractions.h5"]
+    for file in files:
+        write_displacement(file, measured[0])
+    before = files[1].read_bytes()
+    options = ("-o", out, "--young", 3000, "--controls", 0, "--overwrite")
+    options = (*options, "--model", "bayesian-fttc", "--device", "cpu")
+    table = out / "a" / "quantities.csv"
+    table.write_text(f"file\n{files[0]}\n")
+    for given in (("predict", *files), ("batch", table)):
+        result = CliRunner().invoke(main, list(map(str, (*given, *options))))
+        assert result.exit_code != 0
+        assert "the input would be replaced" in result.stderr
+    assert files[1].read_bytes() == before
+    assert table.read_text() == f"file\n{files[0]}\n"

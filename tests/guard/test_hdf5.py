@@ -1,5 +1,7 @@
 """Tests of HDF5 files that are not trusted."""
 
+import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -10,6 +12,7 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.hdf5 import (
     MOST_ATTRIBUTE_BYTES,
     MOST_ATTRIBUTES,
+    MOST_CHUNK_BYTES,
     MOST_NESTED,
     attributes_of,
     datasets_of,
@@ -111,6 +114,54 @@ def test_chunks_that_are_shorter_than_they_should_be(
         return
     with pytest.raises(FieldFileError, match="do not have the size"):
         read_displacement(path, unit="um")
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": True}, {"fletcher32": True}])
+@pytest.mark.parametrize("n_bytes", [100, 8 * 64**2 * 2, 2**28])
+def test_chunks_that_unpack_to_another_size(
+    path: Path, n_bytes: int, options: dict[str, bool]
+) -> None:
+    data = np.ones((20, 64, 64, 2))
+    chunks = (1, *data.shape[1:])
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset(
+            "u", data=data, chunks=chunks, compression="gzip", **options
+        )
+        content = zlib.compress(bytes(n_bytes))
+        # The second process does not read this frame; the checksum is skipped.
+        mask = 1 << len(options) if "fletcher32" in options else 0
+        dataset.id.write_direct_chunk((9, 0, 0, 0), content, filter_mask=mask)
+    if n_bytes == data[0].nbytes:
+        data[9] = 0
+        np.testing.assert_array_equal(read_displacement(path, unit="um").data, data)
+        return
+    start = time.monotonic()
+    with pytest.raises(FieldFileError, match="chunks of u do not have the size"):
+        read_displacement(path, unit="um")
+    assert time.monotonic() - start < 3
+
+
+def test_a_small_array_that_unpacks_to_much_is_not_opened(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["u"] = np.ones((8, 9, 2))
+        other = file.create_dataset("other", (8,), "f8", chunks=(8,), compression=1)
+        other.id.write_direct_chunk((0,), zlib.compress(bytes(2**28)))
+    with pytest.raises(FieldFileError, match="is not opened: the chunks of other do"):
+        read_displacement(path, unit="um")
+
+
+def test_chunks_that_are_larger_than_the_memory(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            *("u", (1, 8, 9, 2), "f8"),
+            chunks=(MOST_CHUNK_BYTES // (8 * 9 * 2 * 8) + 1, 8, 9, 2),
+            maxshape=(None, 8, 9, 2),
+            compression="gzip",
+        ).id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(100)))
+    start = time.monotonic()
+    with pytest.raises(FieldFileError, match=r"chunks of u have 1\.07e\+09 bytes each"):
+        read_displacement(path, unit="um")
+    assert time.monotonic() - start < 3
 
 
 def test_attributes_within_limits(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_vit_tfm.errors import ConfigError, ModelError
+from napari_vit_tfm.errors import ConfigError, FieldFileError, ModelError
 from napari_vit_tfm.models.weights import (
     PhysicsViTMethod,
     load_network,
@@ -181,6 +182,87 @@ def test_a_checkpoint_that_lacks_something_is_refused(
         with pytest.raises(ModelError, match=f"not a checkpoint .*{message}"):
             train(longer, output=run, resume=True)
         path.write_bytes(before)
+
+
+def test_a_checkpoint_with_tensors_of_other_shapes_is_refused(
+    tmp_path: Path, tiny: TrainingConfig
+) -> None:
+    run = tmp_path / "run"
+    train(tiny, output=run)
+    path = run / "checkpoints" / "last.ckpt"
+    longer = replace(tiny, steps=9)
+    for name in ("state_dict", "current_model_state", "optimizer_states"):
+        saved = checkpoint(run)
+        tensors = saved[name]
+        if name == "optimizer_states":
+            tensors = tensors[0]["state"][0]
+        key = next(iter(tensors))
+        tensors[key] = tensors[key][:1].clone()
+        before = path.read_bytes()
+        torch.save(saved, path)
+        with pytest.raises(ModelError, match=r"last\.ckpt: not a checkpoint .*has not"):
+            train(longer, output=run, resume=True)
+        path.write_bytes(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pytorch-lightning_version", "1.0.0"),
+        ("pytorch-lightning_version", "none"),
+        ("loops", {"fit_loop": {"epoch_loop.batch_progress": 1}}),
+    ],
+)
+def test_a_checkpoint_that_lightning_cannot_restore_is_refused(
+    tmp_path: Path, tiny: TrainingConfig, name: str, value: Any
+) -> None:
+    run = tmp_path / "run"
+    train(tiny, output=run)
+    path = run / "checkpoints" / "last.ckpt"
+    torch.save({**checkpoint(run), name: value}, path.with_name("other.ckpt"))
+    path.with_name("other.ckpt").replace(path)
+    with pytest.raises(ModelError, match=r"last\.ckpt: the run cannot go on from"):
+        train(replace(tiny, steps=9), output=run, resume=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_named(
+    tmp_path: Path, tiny: TrainingConfig
+) -> None:
+    import resource
+
+    run = tmp_path / "run"
+    train(tiny, output=run)
+    path = run / "checkpoints" / "last.ckpt"
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(FieldFileError, match=r"last\.ckpt: cannot be written"):
+            train(replace(tiny, steps=9), output=run, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("writes", "named"),
+    [
+        ("lightning.fabric.loggers.csv_logs._ExperimentWriter.save", "metrics.csv"),
+        ("torch.utils.tensorboard.SummaryWriter.add_scalar", "run"),
+    ],
+)
+def test_a_log_that_does_not_fit_on_the_disk_is_named(
+    tmp_path: Path, tiny: TrainingConfig, monkeypatch: Patch, writes: str, named: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writes, full)
+    message = f"{named}: cannot be written .No space left on device"
+    with pytest.raises(FieldFileError, match=message):
+        train(tiny, output=tmp_path / "run")
 
 
 @pytest.mark.parametrize("steps", [2, 5])

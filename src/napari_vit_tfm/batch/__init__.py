@@ -13,6 +13,7 @@ from napari_vit_tfm.batch.experiments import (
     read_experiments,
 )
 from napari_vit_tfm.batch.figure import draw_summary
+from napari_vit_tfm.batch.inputs import check_inputs
 from napari_vit_tfm.batch.outcome import Outcome, Progress
 from napari_vit_tfm.batch.run import iterate_batch, run_batch
 from napari_vit_tfm.batch.summary import (
@@ -30,6 +31,7 @@ __all__ = [
     "Overview",
     "Progress",
     "Settings",
+    "check_inputs",
     "check_overview",
     "draw_summary",
     "experiments_of",

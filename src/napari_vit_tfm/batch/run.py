@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_vit_tfm.batch.analysis import Settings, analyse_experiment, method_of
 from napari_vit_tfm.batch.cluster import on_cluster
 from napari_vit_tfm.batch.experiments import Experiment
+from napari_vit_tfm.batch.inputs import check_inputs
 from napari_vit_tfm.batch.outcome import Outcome, Progress
 from napari_vit_tfm.batch.processes import Analyse, in_processes
 from napari_vit_tfm.config import BatchConfig
@@ -67,8 +68,8 @@ def run_batch(
     Raises
     ------
     ConfigError
-        If the method or the device is not there, two experiments have the same name,
-        or there is no scheduler at the address.
+        If the method or the device is not there, two experiments have the same name, a
+        file that is read would be replaced, or there is no scheduler at the address.
     FieldFileError
         If the folder is a file, or cannot be written.
     Cancelled
@@ -143,6 +144,10 @@ def iterate_batch(
     folder = Path(folder).absolute()
     is_cancelled = is_cancelled or _never
     _check(experiments)
+    config = settings.config
+    check_inputs(
+        folder, experiments, filter(None, [config.model, config.noise.per_vector])
+    )
     # A missing model fails once, not for every experiment.
     resolve_device(settings.config.device)
     # The file of a model may have been replaced since the last batch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from napari_vit_tfm.plotting import write_png
 SUMMARY = "summary.csv"
 PROVENANCE = "provenance.json"
 FIGURE = "summary.png"
+OVERVIEW = (SUMMARY, PROVENANCE, FIGURE)
+"""Files of the overview, in the folder of a batch."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +41,25 @@ class Overview:
     problems: tuple[str, ...]
 
 
-def check_overview(
-    folder: str | Path, inputs: Iterable[str | Path], *, overwrite: bool = False
-) -> None:
-    """Raise an error if the overview would replace an input, or a file of others.
+def check_overview(folder: str | Path, *, overwrite: bool = False) -> None:
+    """Raise an error if the overview would replace a file of others.
 
     Parameters
     ----------
     folder : path
         Folder of the batch.
-    inputs : iterable of path
-        Table of experiments, displacements, masks and models.
     overwrite : bool, keyword-only
         Whether files are replaced that no batch has written.
 
     Raises
     ------
     ConfigError
-        If an input has the name of a file of the overview, in the same folder, or the
-        folder has a file of such a name and is not that of a batch.
+        If the folder has a file with the name of one of the overview, and is not that
+        of a batch.
     FieldFileError
         If there is something of such a name that cannot be replaced.
     """
-    written = [Path(folder) / name for name in _WRITERS]
-    resolved = [path.resolve() for path in written]
-    for path in inputs:
-        if Path(path).resolve() in resolved:
-            raise ConfigError(
-                f"{path}: the input would be replaced by the summary: choose another "
-                "folder for the results"
-            )
+    written = [Path(folder) / name for name in OVERVIEW]
     is_own = overwrite or _is_of_batch(Path(folder))
     for path in written:
         if not path.exists():

@@ -86,9 +86,11 @@ def command(
     each experiment, summary.csv, provenance.json and summary.png. What is done already
     is skipped.
     """
-    from napari_vit_tfm.batch import Settings, check_overview, read_experiments
+    from napari_vit_tfm.batch import Settings, check_inputs, read_experiments
 
-    check_overview(output, [table, *noise_files], overwrite=overwrite)
+    others = [table, *noise_files]
+    # A summary is no table of experiments; the reason is that of a wrong folder.
+    check_inputs(output, [], others)
     settings = Settings(
         gel=Gel(young_pa, poisson, thickness_um),
         config=replace(config, batch_size=batch_size),
@@ -99,6 +101,7 @@ def command(
         read_experiments(table),
         output,
         settings,
+        others=others,
         n_workers=n_workers,
         scheduler=scheduler,
         overwrite=overwrite,
@@ -110,6 +113,7 @@ def analyse_all(
     folder: Path,
     settings: Settings,
     *,
+    others: Sequence[Path],
     n_workers: int = BatchConfig.n_workers,
     scheduler: str | None = None,
     overwrite: bool,
@@ -124,19 +128,26 @@ def analyse_all(
         Folder of the results.
     settings : Settings
         Method and options.
+    others : sequence of Path, keyword-only
+        Further files that are read, such as the table of experiments.
     n_workers, scheduler, overwrite
         As for `run_batch`.
 
     Raises
     ------
     ConfigError
-        At the end, if experiments failed or a file of the overview cannot be written.
+        If a file that is read, or one of others, would be replaced. At the end, if
+        experiments failed or a file of the overview cannot be written.
     """
-    from napari_vit_tfm.batch import check_overview, run_batch, write_overview
+    from napari_vit_tfm.batch import (
+        check_inputs,
+        check_overview,
+        run_batch,
+        write_overview,
+    )
 
-    read = [one.file for one in experiments]
-    read += [one.mask for one in experiments if one.mask is not None]
-    check_overview(folder, [*read, settings.config.model], overwrite=overwrite)
+    check_inputs(folder, experiments, others)
+    check_overview(folder, overwrite=overwrite)
     outcomes = run_batch(
         experiments,
         folder,

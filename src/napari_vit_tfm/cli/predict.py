@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -96,7 +97,9 @@ def command(
     if source.n_experiments > 1:
         _check_options_of_several(output, table, tables)
         settings = (gel, config, preparation, tables.config)
-        _predict_several(source, output, *settings, overwrite=overwrite)
+        _predict_several(
+            source, output, *settings, others=noise_files, overwrite=overwrite
+        )
         return
     outputs = Outputs.of(
         "predict",
@@ -146,6 +149,7 @@ def _predict_several(
     preparation: PreparationConfig,
     quantities: QuantitiesConfig,
     *,
+    others: Sequence[Path],
     overwrite: bool,
 ) -> None:
     """Do what ``vit-tfm batch`` does, with the same options for all inputs."""
@@ -165,7 +169,7 @@ def _predict_several(
         for one in experiments_of(source.paths, folder)
     ]
     settings = Settings(gel, config, preparation, quantities)
-    analyse_all(experiments, folder, settings, overwrite=overwrite)
+    analyse_all(experiments, folder, settings, others=others, overwrite=overwrite)
 
 
 def _predict(

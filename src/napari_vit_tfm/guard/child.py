@@ -2,8 +2,9 @@
 
 It reads one request a line, and answers each with one line of JSON: ``{}`` if the file
 can be read without harm, which includes files that raise an error, since the first
-process gets the same error. If a library crashes, or is busy for more than `LOOK_S`
-seconds, the process ends without an answer.
+process gets the same error. Others say what is wrong: too little memory, or a chunk
+that must not be read. If a library crashes, or is busy for more than `LOOK_S` seconds,
+the process ends without an answer.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def main() -> None:
                 _look(request, clock.go_on)
         except MemoryError:
             answer = {"memory": True}
+        except hdf5.DamagedChunkError as error:
+            answer = {"chunk": str(error).removeprefix(f"{request['path']}: ")}
         _answer(answers, answer)
 
 
@@ -86,10 +89,13 @@ def _look(request: dict[str, Any], go_on: Callable[[], None]) -> None:
 
 @contextmanager
 def _harmless_errors() -> Iterator[None]:
-    """Ignore all errors but that of memory: the first process will raise them again."""
+    """Ignore the errors that the first process will raise again.
+
+    That of memory, and chunks that it must not read, are for `main`.
+    """
     try:
         yield
-    except MemoryError:
+    except (MemoryError, hdf5.DamagedChunkError):
         raise
     except Exception:
         pass
@@ -106,13 +112,14 @@ def _look_at_hdf5(path: Path, go_on: Callable[[], None], *, allow_links: bool) -
             go_on()
             with _harmless_errors():
                 hdf5.attributes_of(path, item)
-        for dataset in found.datasets.values():
+        for name, dataset in found.datasets.items():
             go_on()
             with _harmless_errors():
-                budget -= _read_some(dataset, budget)
+                check = hdf5.ChunkCheck(path, name, dataset)
+                budget -= _read_some(dataset, budget, check)
 
 
-def _read_some(dataset: h5py.Dataset, budget: int) -> int:
+def _read_some(dataset: h5py.Dataset, budget: int, check: hdf5.ChunkCheck) -> int:
     """Read the index of a dataset and some values; the number of their bytes."""
     shape, dtype, chunks = dataset.shape, dataset.dtype, dataset.chunks
     is_plain = dtype.kind in "fiubc"
@@ -125,6 +132,7 @@ def _read_some(dataset: h5py.Dataset, budget: int) -> int:
             return 0
     n_bytes = math.prod(shape) * dtype.itemsize
     if n_bytes <= min(budget, _WHOLE_BYTES if is_plain else _WHOLE_TEXT_BYTES):
+        check.check()
         dataset[...]
         return int(n_bytes)
     if dataset.ndim < 3 or not is_plain:
@@ -132,7 +140,8 @@ def _read_some(dataset: h5py.Dataset, budget: int) -> int:
     n_read = n_bytes // shape[0] * 2
     if n_read > budget:
         return 0
-    for number in (0, -1):
+    for number in (0, shape[0] - 1):
+        check.check(slice(number, number + 1))
         dataset[number]
     return int(n_read)
 

@@ -7,7 +7,9 @@ sees every HDF5 file that is opened in napari, so none of them may block or cras
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,18 @@ MOST_ATTRIBUTE_BYTES = 2**20
 MOST_ATTRIBUTES_BYTES = 2**24
 """Size of all attributes of a group or a dataset."""
 
+MOST_CHUNK_BYTES = 2**30
+"""Size of the largest chunk that is unpacked, as much as the second process may use."""
+
+_CHECKSUM_BYTES = 4
+"""Size of the checksum behind a chunk."""
+
+_KNOWN_FILTERS = {
+    h5py.h5z.FILTER_DEFLATE,
+    h5py.h5z.FILTER_SHUFFLE,
+    h5py.h5z.FILTER_FLETCHER32,
+}
+"""Filters after which the size of a chunk is known. Shuffling does not change it."""
 
 _FLOATS = tuple(
     h5py.h5t.py_create(np.dtype(name))
@@ -292,24 +306,122 @@ def check_numbers(path: Path, name: str, dataset: h5py.Dataset) -> None:
 
 
 def check_chunks(path: Path, name: str, dataset: h5py.Dataset) -> None:
-    """Raise an error if chunks are shorter than they should be.
+    """Raise an error if chunks are shorter or longer than they should be.
 
-    HDF5 reads whatever is in memory behind the end of a chunk. Compressed chunks have
-    no length that is known before they are read.
+    Parameters
+    ----------
+    path, name, dataset
+        As for `check_written`.
+
+    Raises
+    ------
+    DamagedChunkError
+        If they are; see `ChunkCheck`.
+    """
+    ChunkCheck(path, name, dataset).check()
+
+
+class DamagedChunkError(FieldFileError):
+    """A chunk that must not be given to HDF5."""
+
+
+class ChunkCheck:
+    """Checks that the chunks of a dataset have the size that its header says.
+
+    HDF5 reads whatever is in memory behind the end of a chunk, and unpacks one that is
+    much larger. Chunks with gzip are unpacked to see their size; those with filters
+    that h5py cannot apply alone, such as LZF, are not checked.
 
     Parameters
     ----------
     path, name, dataset
         As for `check_written`.
     """
-    if dataset.chunks is None or dataset.id.get_create_plist().get_nfilters():
-        return
-    n_chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    n_chunks = dataset.id.get_num_chunks()
-    if dataset.id.get_storage_size() != n_chunks * n_chunk_bytes:
-        raise FieldFileError(
-            f"{path}: the chunks of {name} do not have the size that its header says: "
-            "the file is damaged"
+
+    def __init__(self, path: Path, name: str, dataset: h5py.Dataset) -> None:
+        self._path, self._name, self._dataset = path, name, dataset
+        if dataset.chunks is None:
+            return
+        self._n_bytes = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+        pipeline = dataset.id.get_create_plist()
+        self._filters = [
+            pipeline.get_filter(number)[0] for number in range(pipeline.get_nfilters())
+        ]
+
+    def check(self, frames: slice | None = None) -> None:
+        """Check the chunks with some frames, each of them once.
+
+        Parameters
+        ----------
+        frames : slice, optional
+            Numbers along the first axis; by default, all.
+
+        Raises
+        ------
+        DamagedChunkError
+            If a chunk is shorter or longer than it should be, or needs more memory than
+            `MOST_CHUNK_BYTES`.
+        """
+        if self._dataset.chunks is None:
+            return
+        if self._n_bytes > MOST_CHUNK_BYTES:
+            raise DamagedChunkError(
+                f"{self._path}: the chunks of {self._name} have {self._n_bytes:.3g} "
+                f"bytes each, expected at most {MOST_CHUNK_BYTES:.3g}"
+            )
+        if not self._filters:
+            n_expected = self._dataset.id.get_num_chunks() * self._n_bytes
+            if self._dataset.id.get_storage_size() != n_expected:
+                raise self._error()
+            return
+        if not _KNOWN_FILTERS.issuperset(self._filters):
+            return
+        start, stop, _ = (frames or slice(None)).indices(len(self._dataset))
+        step = self._dataset.chunks[0]
+        for row in range(start // step, -(-stop // step)):
+            for offset in self._unchecked.pop(row, ()):
+                self._check_one(offset)
+
+    @cached_property
+    def _unchecked(self) -> dict[int, list[tuple[int, ...]]]:
+        """Places of the chunks that are in the file, by row of chunks."""
+        step = self._dataset.chunks[0]
+        found: dict[int, list[tuple[int, ...]]] = {}
+
+        def add(chunk: Any) -> None:
+            found.setdefault(chunk.chunk_offset[0] // step, []).append(
+                chunk.chunk_offset
+            )
+
+        self._dataset.id.chunk_iter(add)
+        return found
+
+    def _check_one(self, offset: tuple[int, ...]) -> None:
+        skipped, content = self._dataset.id.read_direct_chunk(offset)
+        size = len(content)
+        for number, kind in reversed(list(enumerate(self._filters))):
+            if skipped >> number & 1:
+                continue
+            if kind == h5py.h5z.FILTER_FLETCHER32:
+                size -= _CHECKSUM_BYTES
+                content = content[:-_CHECKSUM_BYTES]
+            elif kind == h5py.h5z.FILTER_DEFLATE:
+                stream = zlib.decompressobj()
+                try:
+                    content = stream.decompress(content, self._n_bytes + 2**10)
+                except zlib.error:
+                    # HDF5 says so, too.
+                    return
+                size = len(content)
+        # References to other places of the file may be shorter than in memory.
+        is_short = size < self._n_bytes and self._dataset.dtype.kind != "O"
+        if is_short or size > self._n_bytes:
+            raise self._error()
+
+    def _error(self) -> DamagedChunkError:
+        return DamagedChunkError(
+            f"{self._path}: the chunks of {self._name} do not have the size that its "
+            "header says: the file is damaged"
         )
 
 

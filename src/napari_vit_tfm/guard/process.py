@@ -31,6 +31,12 @@ It ends itself much earlier, but it may take long to load its modules.
 _MOST_ANSWERS = 10_000
 """Most answers that are kept."""
 
+_IN_A_TEST = (
+    "in a test in a process of its own, so the file is probably damaged: copy it "
+    "again, or save it again"
+)
+"""The end of the reasons why a file is not opened."""
+
 _HELPER = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
     "from napari_vit_tfm.guard.child import main; main()"
@@ -58,7 +64,8 @@ def look_first(path: Path, kind: str, *, allow_links: bool = False) -> None:
     Raises
     ------
     FieldFileError
-        If the second process crashed, took too long, or needed too much memory.
+        If the second process crashed, took too long, needed too much memory, or found
+        a chunk that must not be read.
 
     Examples
     --------
@@ -71,10 +78,7 @@ def look_first(path: Path, kind: str, *, allow_links: bool = False) -> None:
     """
     reason = _guard.reason(path, kind, allow_links=allow_links)
     if reason:
-        raise FieldFileError(
-            f"{path}: is not opened: {reason} in a test in a process of its own, so "
-            "the file is probably damaged: copy it again, or save it again"
-        )
+        raise FieldFileError(f"{path}: is not opened: {reason}")
 
 
 def python() -> str | None:
@@ -206,12 +210,13 @@ class _Guard:
                 self.close(at_once=True)
                 raise
             if answer is not None:
-                is_large = "memory" in answer
-                return "reading its headers needed too much memory" if is_large else ""
+                if "memory" in answer:
+                    return f"reading its headers needed too much memory {_IN_A_TEST}"
+                return str(answer.get("chunk", ""))
             self.close(at_once=True)
             if time.monotonic() - start >= LOOK_S:
-                return "reading it did not end"
-        return "reading it crashed the library of this format"
+                return f"reading it did not end {_IN_A_TEST}"
+        return f"reading it crashed the library of this format {_IN_A_TEST}"
 
     def _running(self) -> _Helper | None:
         if self._helper is not None and self._helper.process.poll() is not None:

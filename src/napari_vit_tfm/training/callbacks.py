@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import signal
 import threading
@@ -9,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as lit
+import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 
 from napari_vit_tfm.errors import ConfigError
+from napari_vit_tfm.io.replacing import create_folder, write_bytes
 from napari_vit_tfm.models.weights import save_network, training_record
 from napari_vit_tfm.training.module import TrainingModule
 
@@ -108,6 +112,22 @@ class AverageWeights(EMAWeightAveraging):
         module.teacher = averaged.network.forward
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes checkpoints as all files are written: an old one stays until it is whole.
+
+    Lightning would copy it from another disk, where it may end in the middle.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint; an error about the file is raised if it cannot be."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        create_folder(Path(path).parent)
+        write_bytes(path, content.getbuffer())
+
+
 class KeepCheckpoint(Checkpoint):
     """Saves checkpoints from which a run can be resumed without any difference.
 
@@ -122,16 +142,23 @@ class KeepCheckpoint(Checkpoint):
         The checkpoint file.
     every : int, keyword-only
         Steps between checkpoints.
+
+    Attributes
+    ----------
+    has_begun : bool
+        Whether the first step is about to be done, with all that a checkpoint has.
     """
 
     def __init__(self, path: Path, *, every: int) -> None:
         self.path = path
         self.every = every
+        self.has_begun = False
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: lit.Trainer, module: lit.LightningModule) -> None:
         """Delay an interruption to the end of the step; a second one acts at once."""
+        self.has_begun = True
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,25 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from napari_vit_tfm.config import Device
-from napari_vit_tfm.errors import ConfigError, ModelError, TFMError
-from napari_vit_tfm.io.replacing import create_folder, write_bytes
+from napari_vit_tfm.errors import ConfigError, ModelError, TFMError, out_of_memory
+from napari_vit_tfm.io.replacing import (
+    create_folder,
+    errors_about,
+    unwritable,
+    write_bytes,
+)
 from napari_vit_tfm.models.checkpoint import check_zip
 from napari_vit_tfm.models.physics_vit import PhysicsViT, PhysicsViTConfig, Refinement
 from napari_vit_tfm.models.precision import full_float32
 from napari_vit_tfm.models.registry import load
 from napari_vit_tfm.models.weights import PhysicsViTMethod
 from napari_vit_tfm.reconstruction import resolve_device
-from napari_vit_tfm.training.callbacks import AverageWeights, KeepBest, KeepCheckpoint
+from napari_vit_tfm.training.callbacks import (
+    AverageWeights,
+    KeepBest,
+    KeepCheckpoint,
+    WholeCheckpoints,
+)
 from napari_vit_tfm.training.config import TrainingConfig
 from napari_vit_tfm.training.data import (
     TrainingFields,
@@ -90,7 +102,10 @@ def train(
         networks differ in size, a resumed run is given starting weights, or the
         device is missing or does not support the precision.
     ModelError
-        If the checkpoint was not written by a training run.
+        If the checkpoint was not written by a training run, is damaged, or belongs to
+        another version of Lightning that this one cannot go on from.
+    FieldFileError
+        If a file cannot be written, for example because the disk is full.
     """
     if resume and start is not None:
         raise ConfigError("a resumed run cannot start from other weights")
@@ -98,7 +113,8 @@ def train(
     checkpoint = output / "checkpoints" / "last.ckpt"
     first_step = _first_step(checkpoint, config, resume=resume)
     module = _module(config, start)
-    with full_float32():
+    keep = KeepCheckpoint(checkpoint, every=config.checkpoint_every)
+    with full_float32(), _documented_errors(keep, output, resume=resume):
         best = KeepBest(output / WEIGHTS_NAME, resume=resume)
         trainer = trainer_for(
             config,
@@ -115,13 +131,10 @@ def train(
             log_every_n_steps=min(50, config.validate_every),
             logger=[
                 TensorBoardLogger(output, name="logs"),
-                CSVLogger(output, name="csv"),
+                _CsvLog(output, name="csv"),
             ],
-            callbacks=[
-                best,
-                AverageWeights(config.ema_decay),
-                KeepCheckpoint(checkpoint, every=config.checkpoint_every),
-            ],
+            callbacks=[best, AverageWeights(config.ema_decay), keep],
+            plugins=[WholeCheckpoints()],
         )
         if trainer.is_global_zero:
             create_folder(output)
@@ -142,6 +155,51 @@ def train(
             # The network has the averaged weights of the last step now.
             trainer.validate(module, validation, verbose=False, weights_only=True)
     return best.path if trainer.is_global_zero else None
+
+
+class _CsvLog(CSVLogger):
+    """A table of what is logged; an error names the file."""
+
+    def save(self) -> None:
+        """Write the table."""
+        with errors_about(Path(self.log_dir) / "metrics.csv"):
+            super().save()
+
+
+@contextmanager
+def _documented_errors(
+    keep: KeepCheckpoint, output: Path, *, resume: bool
+) -> Iterator[None]:
+    """Name the file for which Lightning fails."""
+    try:
+        yield
+    except TFMError:
+        raise
+    except Exception as error:
+        full = _full_disk(error)
+        if full is not None:
+            raise unwritable(Path(full.filename or output), full) from error
+        # Before the first step, it restores what is in the checkpoint.
+        if not resume or keep.has_begun or out_of_memory(error):
+            raise
+        raise ModelError(
+            f"{keep.path}: the run cannot go on from this checkpoint with Lightning "
+            f"{lit.__version__}: it is damaged, or was written with another version "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """The error of a full disk that has led to an error, if there is one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error
+        error = error.__cause__
+    return None
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors of a full disk."""
 
 
 def is_run_of(folder: Path, config: TrainingConfig) -> bool:
@@ -230,17 +288,42 @@ def _first_step(checkpoint: Path, config: TrainingConfig, *, resume: bool) -> in
         step = _checked_step(saved)
         found = PhysicsViTConfig.from_dict(saved["network"])
     except Exception as error:  # another file can fail in any way
-        reason = f" ({error})" if isinstance(error, ValueError) else ""
-        raise ModelError(
-            f"{checkpoint}: not a checkpoint written by vit-tfm train{reason}"
-        ) from error
+        raise _no_checkpoint(checkpoint, error) from error
     _check_same_network(found, config.network, f"{checkpoint}")
+    try:
+        _check_shapes(saved, config)
+    except Exception as error:
+        raise _no_checkpoint(checkpoint, error) from error
     if step >= config.steps:
         raise ConfigError(
             f"the run is complete: {step} of {config.steps} steps are done; increase "
             "steps in the configuration to continue"
         )
     return step
+
+
+def _no_checkpoint(checkpoint: Path, error: Exception) -> ModelError:
+    reason = f" ({error})" if isinstance(error, ValueError) else ""
+    return ModelError(
+        f"{checkpoint}: not a checkpoint written by vit-tfm train{reason}"
+    )
+
+
+def _check_shapes(saved: dict[str, Any], config: TrainingConfig) -> None:
+    """Raise an error if tensors do not have the shapes of the network."""
+    with torch.device("meta"):
+        module = TrainingModule(config)
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    for name in ("state_dict", "current_model_state"):
+        found = {key: tensor.shape for key, tensor in saved[name].items()}
+        if found != expected:
+            raise ValueError(f"{name} has not the tensors of the network")
+    groups = module.configure_optimizers().param_groups
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    for number, state in saved["optimizer_states"][0]["state"].items():
+        for name, tensor in state.items():
+            if tensor.shape != parameters[number].shape:
+                raise ValueError(f"{name} {number} has not the shape of its weights")
 
 
 _SAVED: dict[str, type] = {

@@ -30,6 +30,7 @@ from napari_vit_tfm.io.attributes import (
     unit_name,
 )
 from napari_vit_tfm.io.base import ArrayEntry, Attributes
+from napari_vit_tfm.io.frames import LARGEST
 from napari_vit_tfm.trust.limits import DetectionMap
 
 _IN_NN, _IN_UM = "smallest_force_nN", "resolution_um"
@@ -239,7 +240,7 @@ def _numbers(
     infinite: bool = False,
     negative: bool = False,
 ) -> npt.NDArray[np.float64]:
-    """An array of a shape; NaN means not known."""
+    """An array of a shape, whose numbers are possible; NaN means not known."""
     values = file.read(name)
     fits = values.ndim == len(shape) and all(
         side in (None, found) for side, found in zip(shape, values.shape, strict=True)
@@ -256,6 +257,12 @@ def _numbers(
         raise FieldFileError(
             f"{file.path}: {name} has {'infinite' if is_infinite else 'negative'} "
             "numbers: the file is damaged"
+        )
+    largest = float(np.abs(known).max(initial=0, where=np.isfinite(known)))
+    if largest > LARGEST:
+        raise FieldFileError(
+            f"{file.path}: {name} has the number {largest:.3g}, which no limit of "
+            "detection has in any unit: the file is damaged"
         )
     return numbers
 

@@ -350,7 +350,7 @@ def test_the_summary_does_not_replace_the_table(dock, table, tmp_path, monkeypat
     dock.open_table(summary)
     dock.choose_folder(tmp_path)
     dock.run_button.click()
-    assert "would be replaced by the summary" in told[0]
+    assert "the input would be replaced" in told[0]
     assert not dock.is_busy
     assert summary.read_text("utf-8") == before
 

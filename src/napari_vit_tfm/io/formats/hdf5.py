@@ -14,8 +14,8 @@ from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.guard.child import HDF5
 from napari_vit_tfm.guard.hdf5 import (
     SIGNATURE,
+    ChunkCheck,
     attributes_of,
-    check_chunks,
     check_numbers,
     check_written,
     datasets_of,
@@ -79,7 +79,9 @@ class Hdf5File(FieldFile):
         self._datasets = datasets_of(
             self.path, self._file, allow_links=self.allow_links
         )
+        self._chunks: dict[str, ChunkCheck] = {}
         resources.callback(self._datasets.clear)
+        resources.callback(self._chunks.clear)
         self._n_done = _frames_done(self._file)
         self._pytraction = PytractionResults.found_in(
             self.path, self._file, self._datasets
@@ -131,7 +133,9 @@ class Hdf5File(FieldFile):
         if not is_elsewhere(dataset):
             check_written(self.path, name, dataset)
             check_size(self.path, name, dataset.nbytes, dataset.id.get_storage_size())
-            check_chunks(self.path, name, dataset)
+            if name not in self._chunks:
+                self._chunks[name] = ChunkCheck(self.path, name, dataset)
+            self._chunks[name].check(frames)
         check_numbers(self.path, name, dataset)
         with uninterrupted():
             return np.asarray(dataset[... if frames is None else frames])

@@ -24,6 +24,7 @@ from napari_vit_tfm.batch import (
     Overview,
     Progress,
     Settings,
+    check_inputs,
     check_overview,
     experiments_of,
     read_experiments,
@@ -379,14 +380,12 @@ class BatchDock(Dock):
         Raises
         ------
         ConfigError
-            If the summary would replace an input.
+            If the batch would replace an input, or a file of others.
         """
         given = self.reading.values()
         experiments = tuple(_filled(one, given) for one in self._experiments)
-        masks = [one.mask for one in experiments if one.mask is not None]
-        check_overview(
-            folder, [*self._inputs, *(one.file for one in experiments), *masks]
-        )
+        check_inputs(folder, experiments, self._inputs)
+        check_overview(folder)
         computing = self.computing.values()
         n_workers, batch_size = computing.pop("n_workers"), computing.pop("batch_size")
         settings = Settings(
