@@ -141,6 +141,27 @@ def test_chunks_that_unpack_to_another_size(
     assert time.monotonic() - start < 3
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_chunks_with_lzf_that_unpack_to_another_size(path: Path, shuffle: bool) -> None:
+    data = np.random.default_rng(0).normal(size=(20, 64, 64, 2)).round(1)
+    data[3] = 1
+    data[4] = np.random.default_rng(1).normal(size=data[4].shape)
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (1, 64, 64, 2), "compression": "lzf", "shuffle": shuffle}
+        dataset = file.create_dataset("u", data=data, **options)
+        first = dataset.id.read_direct_chunk((0, 0, 0, 0))[1]
+        one = file.create_dataset("one", data=data[3:4, :32], compression="lzf")
+        short = one.id.read_direct_chunk((0, 0, 0, 0))[1]
+        assert len(short) < len(first) < data[0].nbytes
+        del file["one"]
+    found = read_displacement(path, dataset="u", unit="um").data
+    np.testing.assert_array_equal(found, data.astype("f4"))
+    with h5py.File(path, "a") as file:
+        file["u"].id.write_direct_chunk((9, 0, 0, 0), short)
+    with pytest.raises(FieldFileError, match="chunks of u do not have the size"):
+        read_displacement(path, unit="um")
+
+
 def test_a_small_array_that_unpacks_to_much_is_not_opened(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["u"] = np.ones((8, 9, 2))
