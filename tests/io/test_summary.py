@@ -37,6 +37,8 @@ def write(path: Path, arrays: dict[str, Any], **units: str) -> Path:
         ("cell2Traction.h5", None, "data"),
         ("contraction.h5", "data", None),
         ("tracked_cells.h5", "data", None),
+        ("traction_error.h5", None, "data"),
+        ("displacement_sd_0.1.h5", "data", None),
         ("displacement_and_traction.h5", "data", None),
     ],
 )
@@ -56,6 +58,18 @@ def test_order_of_array_names_units_and_file_names(tmp_path: Path) -> None:
     path = write(tmp_path / "displacement.h5", {"data": FIELD}, data="Pa")
     summary = summarise(path)
     assert (summary.displacement, summary.traction) == (None, "data")
+
+
+@pytest.mark.parametrize(
+    "name", ["displacement_sd", "displacementError", "disp_std", "sd", "u_sem"]
+)
+def test_uncertainties_are_no_displacements(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "run.h5", {name: FIELD}, **{name: "um"})
+    with pytest.raises(FieldFileError, match=rf"{name} .*an uncertainty.*--dataset"):
+        read_displacement(path)
+    assert read_displacement(path, dataset=name).unit == "um"
+    path = write(tmp_path / "both.h5", {name: FIELD, "displacement": FIELD})
+    assert summarise(path).displacement == "displacement"
 
 
 def test_an_array_can_be_chosen_by_its_name(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from napari_vit_tfm.io.base import (
     POSITIONS_PX,
     SPACING_IN_UNIT,
     ArrayEntry,
+    kind_of_file_name,
     kind_of_name,
 )
 from napari_vit_tfm.options import Number, options_of
@@ -96,7 +97,7 @@ def with_kind(entry: ArrayEntry, path: Path) -> ArrayEntry:
     if per_time is not None:
         what = f"a velocity: per {per_time}"
         return dataclasses.replace(entry, kind="other", what=what)
-    kind, _ = kind_of_name(path.stem)
+    kind, _ = kind_of_file_name(path.stem)
     # A file may be called "noise-free" or "grid 2", whatever is in it.
     return entry if kind == "other" else dataclasses.replace(entry, kind=kind)
 

@@ -296,6 +296,9 @@ def header_of_rows(
     return {"y": "up", "y_notes": (note,)}
 
 
+_UNCERTAINTIES = ("sd", "std", "sem", "err", "error", "errors", "uncertainty")
+"""Words in the names of the uncertainties of any kind of field."""
+
 _OTHER_WORDS = {
     **dict.fromkeys(["force", "forces"], "a force"),
     **dict.fromkeys(["stress", "stresses"], "a stress"),
@@ -306,7 +309,7 @@ _OTHER_WORDS = {
     ),
     **dict.fromkeys(["xy", "points", "meshgrid"], "positions"),
     **dict.fromkeys(["noise"], "noise"),
-    **dict.fromkeys(["std", "sigma", "err", "error", "errors"], "an uncertainty"),
+    **dict.fromkeys([*_UNCERTAINTIES, "sigma"], "an uncertainty"),
     **dict.fromkeys(["strain", "shear", "grad", "gradient"], "a gradient"),
     **dict.fromkeys(["speed"], "a speed"),
 }
@@ -317,7 +320,8 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
     """Kind of field according to a name, and what a field of the kind "other" is.
 
     Only whole words are compared: ``contraction`` is not a traction. The kind is None
-    if the name has no such word, or words of both kinds.
+    if the name has no such word, or words of both kinds. The uncertainty of a
+    displacement is not one.
 
     Examples
     --------
@@ -326,8 +330,27 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
     (('displacement', ''), (None, ''))
     >>> kind_of_name("force_field")
     ('other', 'a force')
+    >>> kind_of_name("displacement_sd")
+    ('other', 'an uncertainty')
     """
-    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    if not set(_words(name)).isdisjoint(_UNCERTAINTIES):
+        return "other", "an uncertainty"
+    return kind_of_file_name(name)
+
+
+def kind_of_file_name(stem: str) -> tuple[Kind | None, str]:
+    """Kind of field according to a file's name, as `kind_of_name` has it.
+
+    The uncertainty in the name, such as ``displacement_sd_0.1``, may be that of any
+    array in the file: the kind is that of the other words.
+
+    Examples
+    --------
+    >>> from napari_vit_tfm.io.base import kind_of_file_name
+    >>> kind_of_file_name("traction_error")
+    ('traction', '')
+    """
+    words = _words(stem)
     displacement = any(
         word.startswith("displ") or word in {"disp", "dspl"} for word in words
     )
@@ -342,6 +365,10 @@ def kind_of_name(name: str) -> tuple[Kind | None, str]:
         if word in _OTHER_WORDS:
             return "other", _OTHER_WORDS[word]
     return None, ""
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
 MOST_COMPRESSED = 1100

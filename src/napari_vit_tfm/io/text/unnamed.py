@@ -12,7 +12,7 @@ import numpy as np
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gridding import FloatArray, PositionedVectors
-from napari_vit_tfm.io.base import Kind, kind_of_name, unless_given
+from napari_vit_tfm.io.base import Kind, kind_of_file_name, unless_given
 from napari_vit_tfm.io.positioned import PositionedField
 from napari_vit_tfm.io.text.directions import openpiv_direction, order_of_y
 from napari_vit_tfm.io.text.lines import NumberLines
@@ -96,7 +96,7 @@ def _four_columns(
     comment = next(filter(_VELOCITY.search, lines.preamble), None)
     if comment is not None:
         kind, what = "other", f"a velocity: {comment.strip('#% ')}"
-    is_traction = kind_of_name(lines.path.stem)[0] == "traction"
+    is_traction = kind_of_file_name(lines.path.stem)[0] == "traction"
     # Vectors in pixels are at least one pixel apart.
     is_input = (
         kind is None
@@ -191,7 +191,7 @@ def _openpiv_marks(
 
 def _kind_of_file(lines: NumberLines) -> tuple[Kind | None, str]:
     """The field is no displacement if its file is called a force or the like."""
-    _, what = kind_of_name(lines.path.stem)
+    _, what = kind_of_file_name(lines.path.stem)
     if what not in ("a force", "a stress", "a velocity"):
         return None, ""
     return "other", f"{what} according to the file's name"
