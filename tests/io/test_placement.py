@@ -160,6 +160,14 @@ def test_an_array_of_the_original_work_has_no_positions(tmp_path: Path) -> None:
     assert read_displacement(path).unit is None
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_complex_positions_are_refused(tmp_path: Path, suffix: str) -> None:
+    u, v = np.moveaxis(FIELD[0], -1, 0)
+    path = write(tmp_path / f"cell{suffix}", u=u, v=v, x=X * (1 + 1j), y=Y)
+    with pytest.raises(FieldFileError, match="complex128 values, expected real"):
+        read_displacement(path)
+
+
 def test_steps_that_differ_along_x_and_y_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "cell.npz", x=X, y=Y * 2, displacement=FIELD)
     with pytest.raises(FieldFileError, match=r"cell\.npz: .* along x and"):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vit_tfm.config import YDirection
+from napari_vit_tfm.errors import FieldError
 from napari_vit_tfm.gridding import NodeGrid, node_grid
 from napari_vit_tfm.io.attributes import unit_name
 from napari_vit_tfm.io.base import (
@@ -132,6 +133,12 @@ def placed(
     FieldError
         If the positions are not those of a field.
     """
+    for axis, positions in (("x", x), ("y", y)):
+        if positions.dtype.kind not in "fiu":
+            raise FieldError(
+                f"the positions {axis} have {positions.dtype} values, expected real "
+                "numbers"
+            )
     if x.ndim == 1:
         x, y = np.meshgrid(x, y)
     points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
