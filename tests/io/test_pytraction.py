@@ -52,6 +52,10 @@ def write(path: Path, n_frames: int = 1, **metadata: Any) -> Path:
     return path
 
 
+def read_notes(path: Path) -> tuple[str, ...]:
+    return tuple(read_displacement(path).metadata["notes"])
+
+
 def test_displacement(tmp_path: Path) -> None:
     stack = read_displacement(write(tmp_path / "cell.h5"))
     np.testing.assert_allclose(stack.data[0], fields()[0], rtol=1e-5)
@@ -125,6 +129,15 @@ def test_missing_frames_are_refused(tmp_path: Path) -> None:
         del file["vec/1"]
     with pytest.raises(FieldFileError, match="one of them lacks 1"):
         read_displacement(path)
+
+
+def test_a_gap_in_the_frames_is_noted(tmp_path: Path) -> None:
+    path = write(tmp_path / "cell.h5", n_frames=2)
+    assert not any("frames" in note for note in read_notes(path))
+    with h5py.File(path, "a") as file:
+        for group in ("pos", "vec", "force_field"):
+            file.move(f"{group}/1", f"{group}/7")
+    assert any("2 frames from 0 to 7 are" in note for note in read_notes(path))
 
 
 def test_tractions_of_different_shapes(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,6 +144,7 @@ class PytractionResults:
             unit="px",
             position_unit="px",
             y="up",
+            notes=_gap_note(list(vectors)),
             attributes=self._metadata,
         )
 
@@ -250,6 +251,19 @@ def _has_columns(frames: Mapping[str, h5py.Dataset]) -> bool:
     """Whether the datasets of all frames have two rows, one for each component."""
     return bool(frames) and all(
         dataset.ndim == 2 and dataset.shape[0] == 2 for dataset in frames.values()
+    )
+
+
+def _gap_note(names: Sequence[str]) -> tuple[str, ...]:
+    """A note if frames are missing between others, by their names in order."""
+    first, last = names[0], names[-1]
+    # Python refuses to convert thousands of digits.
+    is_long = len(last) > 18
+    if not is_long and int(last) - int(first) + 1 == len(names):
+        return ()
+    return (
+        f"the frames are not consecutive: {len(names)} frames from {first:.18} to "
+        f"{last:.18} are read one after the other",
     )
 
 
