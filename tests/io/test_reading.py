@@ -272,6 +272,15 @@ def test_units_are_read_as_in_text_tables(
     assert read_displacement(path).unit == unit
 
 
+@pytest.mark.parametrize(("scale", "n_notes"), [(0.2, 1), (1, 0), ("0.2", 1)])
+def test_values_that_are_packed_are_noted(
+    path: Path, scale: object, n_notes: int
+) -> None:
+    write(path, "displacement", units="um", scale_factor=scale, add_offset=0)
+    notes = read_displacement(path).metadata["notes"]
+    assert sum("is not applied" in note for note in notes) == n_notes
+
+
 def test_velocities_are_refused_by_their_unit(path: Path) -> None:
     write(path, "field", units="um/s")
     with pytest.raises(FieldFileError, match=r"a velocity: per second.*--dataset"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+
 from napari_vit_tfm.config import YDirection
 from napari_vit_tfm.errors import FieldFileError
 from napari_vit_tfm.gel import Gel
@@ -29,6 +31,7 @@ def notes_on_array(
         notes.append(f"{entry.name}, which is {is_called}, is read as {kind}")
     if entry.has_third_component:
         notes.append("the third component is left out")
+    notes += _notes_on_packing(entry)
     if entry.layout == "(T, 2, H, W)" and entry.shape[0] == 2:
         notes.append(
             "the first axis of (2, 2, H, W) is taken as two frames, and the second as "
@@ -42,6 +45,21 @@ def notes_on_array(
             f"({unless_given('up')})"
         )
     return notes
+
+
+_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
+"""Attributes by which netCDF files tell how to compute values, and without effect."""
+
+
+def _notes_on_packing(entry: ArrayEntry) -> list[str]:
+    """A note for every such attribute, which is not applied."""
+    found = {name: entry.attributes.get(name) for name in _PACKING}
+    return [
+        f"{name} = {value!s:.20} of {entry.name} is not applied: the values are read "
+        "as they are in the file"
+        for name, value in found.items()
+        if value is not None and not np.array_equal(value, _PACKING[name])
+    ]
 
 
 def notes_on_overruled(
