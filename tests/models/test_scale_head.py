@@ -38,6 +38,15 @@ def test_any_grid(head: ScaleHead, shape: tuple[int, int]) -> None:
     assert (wide > narrow).all()
 
 
+def test_constants_are_where_the_field_is() -> None:
+    # In the precision of the field, and on its device: a GPU refuses others, too.
+    displacement, traction = field((24, 32))
+    constants = inputs_of(Solved.of(displacement.double(), traction.double()))[2]
+    assert constants.dtype == torch.float64
+    expected = inputs_of(Solved.of(displacement, traction))[2]
+    torch.testing.assert_close(constants.float(), expected, rtol=1e-3, atol=1e-3)
+
+
 def test_the_order_of_axes_is_kept_when_weights_are_loaded() -> None:
     made = ScaleHead()
     read = with_weights(ScaleHead, made.state_dict())

@@ -262,7 +262,7 @@ def _shares_of_bands(modes: Tensor, shape: tuple[int, int]) -> Tensor:
         proportion to the tractions that cause it.
     """
     power = torch.view_as_real(modes).square().sum(dim=(2, -1)).flatten(2)
-    in_bands = torch.bmm(power, _bands(shape))
+    in_bands = torch.bmm(power, _bands(shape).to(power))
     total = in_bands.sum(dim=2, keepdim=True)
     shares = in_bands / torch.where(total > 0, total, 1.0)
     logarithms: Tensor = shares.clamp_min(_LEAST_SHARE).log() / 7 + 1
