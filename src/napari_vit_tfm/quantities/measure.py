@@ -332,15 +332,23 @@ def _squares(
 
     They are those that were computed with the tractions, if they were.
     """
-    if {"displacement_model", "residual"} <= stack.companions.keys():
-        model, residual = (
-            stack.companions[name][frame] for name in ("displacement_model", "residual")
-        )
-    elif measured is None or model is None:
+    known = _model_and_residual(stack, frame)
+    if known is None:
+        if measured is None or model is None:
+            return None
+        known = model, measured.in_grid_steps()[0] - model
+    return np.concatenate(squared_lengths(*(part[None] for part in known)))
+
+
+def _model_and_residual(
+    stack: TractionStack, frame: int
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]] | None:
+    """Both parts of the measured displacement, if they belong to the tractions."""
+    names = "displacement_model", "residual"
+    if not stack.companions.keys() >= set(names):
         return None
-    else:
-        residual = measured.in_grid_steps()[0] - model
-    return np.concatenate(squared_lengths(model[None], residual[None]))
+    model, residual = (stack.companions[name][frame] for name in names)
+    return model, residual
 
 
 def _conditions(
@@ -365,10 +373,9 @@ def _windows(
     """Windows of the displacement from which the tractions were computed, if known."""
     if conditions is None:
         return None
-    if {"displacement_model", "residual"} <= stack.companions.keys():
-        model, residual = (
-            stack.companions[name][frame] for name in ("displacement_model", "residual")
-        )
+    known = _model_and_residual(stack, frame)
+    if known is not None:
+        model, residual = known
         return Windows(bridge(model + residual), conditions)
     if measured is None:
         return None
